@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CLIENT_CONTROL_H
+#define TUYEN_CLIENT_CONTROL_H
+
+#include "tuyen/base/err.h"
+#include "tuyen/base/text.h"
+
+/**
+ * The control socket: a UNIX stream socket of tuyend's wire process, CONTROL_SOCKET.
+ * A client sends one request line, ended by LF, at most CONTROL_REQUEST_MAX bytes:
+ *
+ *	STATUS	the status document, below
+ *	PLAN	what tuyend would do to the kernel now, in words
+ *	RELOAD	take a new release from the incoming folder, if it verifies
+ *	WATCH	events, one JSON object a line, until the client closes
+ *
+ * The answer: a line "OK <bytes>", "REFUSED <bytes>" or "FAILED <bytes>", then that many bytes. WATCH: "OK\n", then lines.
+ *
+ * The status document is one JSON object. Times are RFC 3339 in UTC; *_s, *_us, *_ms say their unit;
+ * what is unknown is null.
+ *
+ *  format	1
+ *  site	{name, id, tier, label, node_address, link_address, lan_address}
+ *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
+ *  bundle	{epoch, root, digest, issued, expires, expired, roster_version, signers: [name], installed,
+ *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle
+ *  links	[{site, site_id, device, underlay, state: "up|down|init|admin-down", diagnostic, since, since_s, link_address,
+ *		 endpoint, handshake_age_s, rx_bytes, tx_bytes, interval_us, multiplier, detection_us,
+ *		 bfd_sent, bfd_received, bfd_dropped, changes, filter_drops}]
+ *  paths	[{index, name, policy, color, preference, endpoint, endpoint_id, first_hop, labels: [n], source, mtu,
+ *		 state: "up|down|unknown", diagnostic, active: bool, since, since_s, round_trip_us, detection_us, changes,
+ *		 bfd_sent, bfd_received}]
+ *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down", since,
+ *		 handshake_age_s, rx_bytes, tx_bytes, mtu, prefixes: [p]}]
+ *		 path: the name of the path in use (head-end), or the path address that the peer now comes from (endpoint)
+ *		 state: up when a handshake is younger than 180 s (REJECT_AFTER_TIME)
+ *  labels	[{in, out: [n], next, device}]		next: neighbour's name, or "here"
+ *  devices	[{name, address, port, user, interface, link, link_id}]	what tuyen-snmp is to poll
+ *  self_check	[{name, ok, fatal, found, remedy}]
+ *
+ * Events: {event: "link", site, site_id, state, diagnostic, at} · {event: "path", index, name, policy, color, endpoint,
+ * endpoint_id, state, diagnostic, at} · {event: "switch", color, endpoint, endpoint_id, from, to, from_name, to_name, at} ·
+ * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at}
+ */
+#define CONTROL_SOCKET	    "/run/tuyen/control"
+#define CONTROL_REQUEST_MAX 64
+#define CONTROL_ANSWER_MAX  (64u << 20)
+
+enum control_status {
+	CONTROL_OK = 0,
+	CONTROL_REFUSED = 1,
+	CONTROL_FAILED = 2,
+};
+
+/**
+ * Sends one request and reads the whole answer. Blocks, at most @timeout_ms.
+ * @return 0 with @ret_status and @ret_body; -TUYEN_ESYSTEM or -TUYEN_EINVAL with @reason.
+ */
+int control_request(const char *socket_path, const char *request, int timeout_ms,
+		    enum control_status *ret_status, struct text *ret_body, struct reason *reason);
+
+/** Sends WATCH. @return a non-blocking file descriptor that gives event lines, or a negative error. */
+int control_watch(const char *socket_path, struct reason *reason);
+
+#endif

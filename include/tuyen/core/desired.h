@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_DESIRED_H
+#define TUYEN_CORE_DESIRED_H
+
+#include "tuyen/core/kernel_state.h"
+#include "tuyen/topology/forwarding.h"
+
+/** The node's own secrets; wiped by whoever holds them. */
+struct node_keys {
+	uint8_t link[WG_KEY_LEN];    /* private */
+	uint8_t session[WG_KEY_LEN]; /* private */
+};
+
+/** Which candidate path each (color, endpoint) uses now. */
+struct active_path {
+	uint32_t color;
+	uint32_t endpoint_site;
+	uint8_t index;
+};
+
+struct active_paths {
+	struct active_path entry[SITE_PATHS_MAX];
+	size_t count;
+};
+
+/**
+ * Kernel state that @forwarding asks for, with @active chosen. Sorted.
+ * @ret_desired  the caller's, released with kernel_state_free().
+ * @return 0 or -TUYEN_ENOMEM.
+ */
+int desired_build(const struct forwarding *forwarding, const struct node_keys *keys,
+		  const struct active_paths *active, struct kernel_state **ret_desired);
+
+/**
+ * The paths that @actual uses: how a restarted daemon takes over what forwards. Pairs
+ * without a route of ours are absent.
+ */
+void desired_active_read(const struct forwarding *forwarding, const struct kernel_state *actual,
+			 struct active_paths *ret_active);
+
+/** The nft table's canonical text, byte for byte what `nft -s list table inet tuyen` prints back (Debian 12). */
+void desired_nft(const struct forwarding *forwarding, struct text *ret_text);
+
+/** Device names: "lsp<id>", "s<color>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
+#define LINK_DEVICE "link0"
+void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]);
+void desired_session_name(uint32_t color, char out[static KERNEL_IFNAME_MAX]);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_KERNEL_STATE_H
+#define TUYEN_CORE_KERNEL_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tuyen/base/encode.h"
+#include "tuyen/base/ip.h"
+#include "tuyen/base/monotime.h"
+#include "tuyen/topology/labels.h"
+
+/**
+ * What a node keeps in the kernel, desired or actual: the same structure for
+ * both, so that a plan is their difference. Actual state holds only what is
+ * ours (our rtm_protocol, our ifalias, our nft table) and, of what is not ours,
+ * only what stands in the way of something desired (@foreign).
+ */
+
+/** How our objects are known: /etc/iproute2/rt_protos value of routes, rules and addresses. */
+#define TUYEN_RTPROTO	      84 /* 'T' */
+#define TUYEN_IFALIAS_PREFIX  "tuyen: "
+#define TUYEN_NFT_TABLE	      "tuyen"
+
+/** fwmarks. A class's packets carry CLASS|color, its session's encrypted packets OUTER|color. */
+#define TUYEN_MARK_CLASS 0x54000000u
+#define TUYEN_MARK_OUTER 0x55000000u
+#define TUYEN_MARK_MASK	 0xff00ffffu
+
+/** Routing tables and rule priorities; +color, or +path index. */
+#define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
+#define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
+#define TUYEN_TABLE_PROBE  560000u /* endpoint of one candidate path, for its S-BFD: by source address */
+#define TUYEN_RULE_CLASS   5400u
+#define TUYEN_RULE_OUTER   5500u
+#define TUYEN_RULE_PROBE   5600u
+
+#define KERNEL_IFNAME_MAX 16
+
+enum kernel_device_kind {
+	KERNEL_DEVICE_WIREGUARD,
+	KERNEL_DEVICE_MPLS_IN_IP, /* ipip mode mplsip */
+};
+
+/** Key: name. */
+struct kernel_device {
+	char name[KERNEL_IFNAME_MAX];
+	enum kernel_device_kind kind;
+	char alias[256];	/* begins with TUYEN_IFALIAS_PREFIX */
+	uint16_t mtu;
+	bool up;
+	bool foreign;		/* actual only: the name is taken by something that is not ours */
+	bool mpls_input;	/* net.mpls.conf.<dev>.input */
+	/* KERNEL_DEVICE_MPLS_IN_IP */
+	ipv4_t local, remote;
+	uint8_t ttl;
+	/* KERNEL_DEVICE_WIREGUARD */
+	uint8_t private_key[WG_KEY_LEN];
+	uint16_t listen_port;
+	uint32_t fwmark;
+	/* actual only, for status; desired leaves them 0 */
+	uint32_t ifindex;
+	uint64_t rx_bytes, tx_bytes;
+};
+
+/** Key: device, public_key. */
+struct kernel_peer {
+	char device[KERNEL_IFNAME_MAX];
+	uint8_t public_key[WG_KEY_LEN];
+	struct ip_endpoint endpoint; /* desired: where to call first; a learned one is never rewritten */
+	uint16_t keepalive_s;
+	struct ipv4_prefix *allowed; /* sorted */
+	size_t allowed_count;
+	/* actual only, for status */
+	int64_t last_handshake_s;    /* wall clock; 0 never */
+	uint64_t rx_bytes, tx_bytes;
+};
+
+/** Key: device, prefix. */
+struct kernel_address {
+	char device[KERNEL_IFNAME_MAX];
+	struct ipv4_prefix prefix;
+};
+
+enum kernel_route_type {
+	KERNEL_ROUTE_UNICAST,
+	KERNEL_ROUTE_UNREACHABLE,
+};
+
+/** Key: table, destination, metric. */
+struct kernel_route {
+	uint32_t table;
+	struct ipv4_prefix destination;
+	uint32_t metric;
+	enum kernel_route_type type;
+	char device[KERNEL_IFNAME_MAX]; /* "" for unreachable */
+	ipv4_t source;		/* preferred source; 0 none */
+	bool link_scope;
+	struct label_stack push; /* RTA_ENCAP mpls; depth 0 none */
+	uint16_t mtu;		/* RTAX_MTU; 0 the device's */
+};
+
+/** Key: in_label. AF_MPLS. */
+struct kernel_label_route {
+	uint32_t in_label;
+	char device[KERNEL_IFNAME_MAX];	/* "lo": our own label */
+	struct label_stack out;		/* depth 0: pop */
+};
+
+/** Key: priority, fwmark, source. */
+struct kernel_rule {
+	uint32_t priority;
+	uint32_t fwmark, fwmask; /* 0, 0: any */
+	struct ipv4_prefix source; /* length 0: any */
+	uint32_t table;
+};
+
+/** What may come in on an adjacency: clsact ingress, flower, and drop for the rest. Key: device. */
+struct kernel_label_filter {
+	char device[KERNEL_IFNAME_MAX];
+	struct label_stack *accept; /* sorted */
+	size_t accept_count;
+	uint64_t drops;		/* actual only: packets dropped so far */
+};
+
+/** Key: path, below /proc/sys. */
+struct kernel_sysctl {
+	char path[96];
+	uint32_t value;
+	bool at_least;		/* the value may be larger */
+};
+
+struct kernel_state {
+	struct kernel_device *devices;
+	size_t device_count;
+	struct kernel_peer *peers;
+	size_t peer_count;
+	struct kernel_address *addresses;
+	size_t address_count;
+	struct kernel_route *routes;
+	size_t route_count;
+	struct kernel_label_route *labels;
+	size_t label_count;
+	struct kernel_rule *rules;
+	size_t rule_count;
+	struct kernel_label_filter *filters;
+	size_t filter_count;
+	struct kernel_sysctl *sysctls;
+	size_t sysctl_count;
+	char *nft;		/* the canonical text of our table, as `nft -s list table` prints it; NULL: no table */
+};
+
+/** @return NULL without memory. */
+struct kernel_state *kernel_state_new(void);
+/** Wipes private keys. Takes NULL. */
+void kernel_state_free(struct kernel_state *state);
+/** Sorts every array by its key. */
+void kernel_state_sort(struct kernel_state *state);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_MESSAGE_H
+#define TUYEN_CORE_MESSAGE_H
+
+#include <stdint.h>
+
+#include "tuyen/base/ip.h"
+#include "tuyen/core/bfd.h"
+#include "tuyen/topology/network.h"
+
+/**
+ * The picture of the architecture: all that passes between the kernel process and the wire process,
+ * over a SOCK_SEQPACKET pair that the supervisor keeps open. Each message is one struct message, in
+ * host order, fixed size a type; a receiver checks type, size and every field's range, and takes nothing else.
+ *
+ *   kernel -> wire                              wire -> kernel
+ *   HELLO    a new life: forget the old config  HELLO     a new life: send me all again
+ *   BEGIN    config of generation G follows     LIVENESS  a session changed state
+ *   SESSION  one BFD or S-BFD session           COMMAND   refresh the snapshot, reload, plan
+ *   REFLECT  answer S-BFD on this address
+ *   COMMIT   generation G is complete
+ *   SNAPSHOT one piece of the status document (JSON, see client/control.h)
+ *   EVENT    one line for those who watch (JSON)
+ *   ANSWER   one piece of a command's answer
+ */
+enum message_type {
+	MESSAGE_HELLO = 1,
+	MESSAGE_BEGIN,
+	MESSAGE_SESSION,
+	MESSAGE_REFLECT,
+	MESSAGE_COMMIT,
+	MESSAGE_SNAPSHOT,
+	MESSAGE_EVENT,
+	MESSAGE_ANSWER,
+	MESSAGE_LIVENESS,
+	MESSAGE_COMMAND,
+};
+
+enum session_kind {
+	SESSION_LINK = 1, /* BFD with a neighbour; id = its site id */
+	SESSION_PATH = 2, /* S-BFD along a candidate path; id = path index */
+};
+
+struct message_session {
+	uint32_t kind;	/* enum session_kind */
+	uint32_t id;
+	ipv4_t local, remote;
+	uint32_t remote_discriminator; /* SESSION_PATH */
+	uint32_t interval_us;
+	uint32_t multiplier;
+	char device[16]; /* SESSION_LINK: bound to it; "" none */
+};
+
+struct message_reflect {
+	ipv4_t address;
+	uint32_t discriminator;
+};
+
+struct message_liveness {
+	uint32_t kind;
+	uint32_t id;
+	uint32_t state;	     /* enum bfd_state */
+	uint32_t diagnostic; /* enum bfd_diagnostic */
+	uint32_t round_trip_us;
+	uint32_t generation; /* of the config it belongs to */
+	uint64_t sent, received, dropped;
+	uint64_t detection_us;
+	uint64_t changed_at_us; /* struct monotime */
+};
+
+enum command_kind {
+	COMMAND_RELOAD = 1,	/* look for a new release in the incoming folder and take it if it verifies */
+	COMMAND_PLAN = 2,	/* what would be done now, in words */
+	COMMAND_STATUS = 3,	/* read the kernel's counters and publish a snapshot now */
+};
+
+struct message_command {
+	uint32_t kind;
+	uint32_t request; /* echoed in the answer */
+};
+
+#define MESSAGE_PIECE_MAX 16000
+
+/** A piece of a longer text: pieces come in order, @last ends it. */
+struct message_piece {
+	uint32_t request; /* ANSWER: of the command; SNAPSHOT: generation */
+	uint32_t status;  /* ANSWER: 0 ok, 1 refused, 2 the system failed */
+	uint32_t last;
+	uint32_t length;
+	char bytes[MESSAGE_PIECE_MAX];
+};
+
+struct message {
+	uint32_t type;
+	uint32_t generation; /* HELLO, BEGIN, COMMIT */
+	union {
+		struct message_session session;
+		struct message_reflect reflect;
+		struct message_liveness liveness;
+		struct message_command command;
+		struct message_piece piece;
+	} u;
+};
+
+/** @return bytes of a whole message of @type on the wire, 0 for an unknown type. */
+uint32_t message_size(enum message_type type);
+/** Checks what was received. @return 0, -TUYEN_ETRUNC or -TUYEN_EINVAL. */
+int message_check(const struct message *m, uint32_t length);
+
+#endif

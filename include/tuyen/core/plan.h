@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_PLAN_H
+#define TUYEN_CORE_PLAN_H
+
+#include "tuyen/base/err.h"
+#include "tuyen/base/text.h"
+#include "tuyen/core/kernel_state.h"
+
+enum plan_verb {
+	PLAN_ADD,
+	PLAN_CHANGE,	/* the object stays; only what differs is sent */
+	PLAN_REMOVE,
+};
+
+enum plan_object {
+	PLAN_SYSCTL,
+	PLAN_NFT,
+	PLAN_DEVICE,
+	PLAN_PEER,
+	PLAN_ADDRESS,
+	PLAN_FILTER,
+	PLAN_LABEL,
+	PLAN_ROUTE,
+	PLAN_RULE,
+};
+
+/** One operation. @want and @have borrow from the states the plan was built of, and must outlive it. */
+struct plan_operation {
+	enum plan_verb verb;
+	enum plan_object object;
+	const void *want;	/* struct kernel_<object>, NULL for PLAN_REMOVE; PLAN_NFT: const char * */
+	const void *have;	/* NULL for PLAN_ADD */
+};
+
+#define KERNEL_PLAN_MAX (1u << 20)
+
+struct kernel_plan {
+	struct plan_operation *operations;
+	size_t count;
+};
+
+/**
+ * Build the smallest list of operations that turns @actual into @desired.
+ * Both sorted (kernel_state_sort). Objects not ours are left alone.
+ * Safe to apply top to bottom: sysctls that close and filters before what they protect,
+ * what carries traffic before what uses it, removals last.
+ * @ret_plan  the caller's, released with kernel_plan_free().
+ * @return 0; -TUYEN_ENOMEM; -TUYEN_ELIMIT above KERNEL_PLAN_MAX operations; -TUYEN_ECONFLICT with
+ *         @reason when something not ours holds a name that is needed.
+ */
+int kernel_plan_build(const struct kernel_state *desired, const struct kernel_state *actual,
+		      struct kernel_plan **ret_plan, struct reason *reason);
+void kernel_plan_free(struct kernel_plan *plan);
+
+/** One line an operation, in words of ip(8), wg(8), tc(8); never a private key. */
+void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text);
+
+#endif

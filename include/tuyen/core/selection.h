@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_SELECTION_H
+#define TUYEN_CORE_SELECTION_H
+
+#include "tuyen/base/monotime.h"
+#include "tuyen/core/desired.h"
+
+/** What the probes say of one candidate path. */
+enum path_liveness {
+	PATH_UNKNOWN,	/* not heard since the daemon started */
+	PATH_UP,
+	PATH_DOWN,
+};
+
+struct path_state {
+	uint8_t index;
+	enum path_liveness liveness;
+	struct monotime since;
+};
+
+/**
+ * Chooses a candidate path for each (color, endpoint), RFC 9256 section 2.9 with hold-down. Pure.
+ *  1. The path in use stays while it is up or unknown, unless a path of higher preference has been
+ *     up for the policy's revert hold time.
+ *  2. If it is down: the up path of the highest preference at once; else one that is unknown; else it stays
+ *     (a path that all probes call down may still be the only one there is).
+ *  3. Nothing in use yet: the highest preference that is up, else unknown, else any.
+ * @previous  what is in use; entries whose path no longer exists count as nothing.
+ * @ret_next_look  when a hold time ends and this must be asked again; MONOTIME_NEVER if none does.
+ */
+void selection_choose(const struct forwarding *forwarding, const struct path_state *states,
+		      size_t state_count, const struct active_paths *previous, struct monotime now,
+		      struct active_paths *ret_active, struct monotime *ret_next_look);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_KERNEL_KERNEL_H
+#define TUYEN_KERNEL_KERNEL_H
+
+#include "tuyen/base/err.h"
+#include "tuyen/base/text.h"
+#include "tuyen/core/kernel_state.h"
+#include "tuyen/core/plan.h"
+
+/** The kernel behind a few functions: rtnetlink, WireGuard's generic netlink, nftables, /proc/sys/net. */
+struct kernel;
+
+/** Opens the netlink sockets; needs CAP_NET_ADMIN for kernel_apply() only. @return 0 or -TUYEN_ESYSTEM with @reason. */
+int kernel_open(struct kernel **ret_kernel, struct reason *reason);
+void kernel_close(struct kernel *kernel);
+
+/**
+ * Reads what is ours, and what stands in the way of a device that @desired names. Repeats an
+ * interrupted dump. The result is sorted.
+ * @ret_actual  the caller's, released with kernel_state_free().
+ */
+int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state **ret_actual, struct reason *reason);
+
+struct kernel_report {
+	size_t applied, failed;
+	uint64_t netlink_messages; /* sent, dumps not counted */
+	struct reason first_failure;
+};
+
+/**
+ * Applies in order and goes on after a failed operation unless the next need it; the caller
+ * reads again and plans again. @return 0 or -TUYEN_ESYSTEM if any failed (see @ret_report).
+ */
+int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
+		 struct kernel_report *ret_report);
+
+/** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
+int kernel_session_poke(struct kernel *kernel, const char *device);
+
+/** A file descriptor that turns readable when links, addresses, routes, rules or nftables change; and its drain. */
+int kernel_event_fd(const struct kernel *kernel);
+/** @return true if something was lost or changed that calls for a turn: our own changes do not. */
+bool kernel_event_drain(struct kernel *kernel);
+
+/** One finding of the self-check. */
+struct kernel_check {
+	bool ok;
+	bool fatal;		/* tuyend cannot run without */
+	char name[64];
+	char found[160];
+	char remedy[256];	/* a command or a sentence; "" when ok */
+};
+
+/**
+ * Modules (wireguard, mpls_router, mpls_iptunnel, ipip, nf_tables, sch_ingress, cls_flower), sysctls,
+ * platform_labels, net/mpls/conf, capability. Tries with real objects of a name of its own
+ * where there is no other way to know, and removes them.
+ * @return number of findings written, at most @size.
+ */
+size_t kernel_selfcheck(struct kernel *kernel, struct kernel_check *ret_checks, size_t size);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_TOPOLOGY_FORWARDING_H
+#define TUYEN_TOPOLOGY_FORWARDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tuyen/base/encode.h"
+#include "tuyen/base/err.h"
+#include "tuyen/base/ip.h"
+#include "tuyen/base/text.h"
+#include "tuyen/topology/labels.h"
+#include "tuyen/topology/network.h"
+
+/**
+ * One site's compiled forwarding state: all that its node must know, and
+ * nothing of any other site. The compiler writes it, a bundle carries it in a
+ * canonical text, the node turns it into desired kernel state. Sites are named
+ * by id; names are for people. Every array is sorted by the key said beside it,
+ * so that equal states have equal bytes.
+ */
+
+/** A neighbour: one WireGuard peer on link0, one adjacency lsp<id>, one BFD session. Key: site_id. */
+struct fwd_neighbor {
+	uint32_t site_id;
+	char name[NAME_MAX_BYTES + 1];
+	char underlay[NAME_MAX_BYTES + 1];
+	uint8_t link_key[WG_KEY_LEN];
+	ipv4_t link_address;
+	bool caller;		     /* we start the handshake: endpoint is set */
+	struct ip_endpoint endpoint; /* family 0: learned from its handshake */
+	struct probe_timers probe;   /* BFD on this link, RFC 5881 */
+	uint16_t link_mtu, lsp_mtu;  /* bytes, see mtu.h */
+	/** Label stacks, complete to the bottom, that this neighbour may send us. Sorted. */
+	struct label_stack *accept;
+	size_t accept_count;
+};
+
+/** Incoming label. Key: in_label. Our own label (pop, look again) has next_site 0 and an empty stack. */
+struct fwd_label_route {
+	uint32_t in_label;
+	uint32_t next_site;	/* neighbour's id, or 0: ends here */
+	struct label_stack out;	/* what replaces in_label; depth 1 normally */
+};
+
+/** A candidate path of which this site is the head-end, RFC 9256. Key: index. */
+struct fwd_path {
+	uint8_t index;		/* 1..SITE_PATHS_MAX, unique at this site */
+	char name[NAME_MAX_BYTES + 1];
+	uint32_t color;
+	uint32_t preference;
+	uint32_t endpoint_site;
+	ipv4_t source;		/* our path address for it */
+	ipv4_t endpoint;	/* node address of the endpoint */
+	uint32_t first_site;	/* first hop, a neighbour */
+	struct label_stack stack;
+	uint16_t mtu;		/* outer IP packet, bytes */
+	struct probe_timers probe; /* S-BFD along it, RFC 7881 */
+	uint32_t reflector;	/* discriminator of the endpoint's reflector: its site id */
+};
+
+/** The way back to a head-end's path address, at the endpoint. Key: destination. */
+struct fwd_return {
+	ipv4_t destination;
+	uint32_t site_id;
+	uint32_t first_site;
+	struct label_stack stack;
+	uint16_t mtu;
+};
+
+/** One traffic class's VPN: WireGuard device s<color>. Key: color. */
+struct fwd_session {
+	uint32_t color;
+	char policy[NAME_MAX_BYTES + 1];
+	uint16_t listen_port;
+	uint16_t mtu;		/* inner IP packet: the smallest over its paths, bytes */
+	uint32_t revert_hold_ms;
+};
+
+/** Key: color, site_id. */
+struct fwd_session_peer {
+	uint32_t color;
+	uint32_t site_id;
+	char name[NAME_MAX_BYTES + 1];
+	uint8_t session_key[WG_KEY_LEN];
+	bool caller;		/* we are the head-end; the peer is at @endpoint:@port */
+	ipv4_t endpoint;
+	uint16_t port;
+	/** LAN prefixes behind the peer: its AllowedIPs, and routes into s<color>. Sorted. */
+	struct ipv4_prefix *prefixes;
+	size_t prefix_count;
+};
+
+/** Who may open a connection: new ones match this, replies follow by connection tracking. Key: all fields in order. */
+struct fwd_rule {
+	uint32_t color;
+	bool outbound;		/* from our LANs into the session; else from the session to our LANs */
+	uint8_t priority;
+	uint8_t protocol;	/* 0 any */
+	uint16_t port_first, port_last;
+	struct ipv4_prefix to;	/* destination; length 0: any prefix that the session reaches */
+	char class_name[NAME_MAX_BYTES + 1];
+};
+
+/** What tuyen-snmp polls. Key: name. */
+struct fwd_device {
+	char name[NAME_MAX_BYTES + 1];
+	ipv4_t address;
+	uint16_t port;
+	char user[NAME_MAX_BYTES + 1];
+	char interface[NAME_MAX_BYTES + 1]; /* "" : the first */
+	uint32_t link_site;	/* neighbour whose link it carries; 0 unknown */
+};
+
+struct forwarding {
+	uint32_t site_id;
+	char site[NAME_MAX_BYTES + 1];
+	char tier[NAME_MAX_BYTES + 1];
+	struct label_block srgb;
+	uint32_t own_label;
+	ipv4_t link_address;	/* /32 on link0 */
+	ipv4_t node_address;	/* /32 on lo: sessions end here, the S-BFD reflector answers here */
+	ipv4_t lan_address;	/* /32 on lo: the node itself inside the LAN; 0 without a LAN */
+	struct ipv4_prefix overlay[2]; /* link space, path space: never from the carrier */
+	uint16_t link_port;
+	uint16_t link_mtu;	/* of link0: the smallest over its neighbours, bytes */
+	struct ipv4_prefix *lans; /* sorted */
+	size_t lan_count;
+	struct fwd_neighbor *neighbors;
+	size_t neighbor_count;
+	struct fwd_label_route *labels;
+	size_t label_count;
+	struct fwd_path *paths;
+	size_t path_count;
+	struct fwd_return *returns;
+	size_t return_count;
+	struct fwd_session *sessions;
+	size_t session_count;
+	struct fwd_session_peer *peers;
+	size_t peer_count;
+	struct fwd_rule *rules;
+	size_t rule_count;
+	struct fwd_device *devices;
+	size_t device_count;
+};
+
+void forwarding_init(struct forwarding *f);
+void forwarding_clear(struct forwarding *f);
+/** Brings every array into the order of its key. */
+void forwarding_sort(struct forwarding *f);
+
+/** @return the entry or NULL; borrowed. */
+const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint32_t site_id);
+const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index);
+const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color);
+
+/**
+ * The canonical text that a bundle is: one line an object, a keyword and its fields, LF
+ * at the end of each, first line "tuyen-bundle 1". Deterministic.
+ */
+void forwarding_encode(const struct forwarding *f, struct text *ret_text);
+
+#define FORWARDING_BYTES_MAX (64u << 20)
+
+/**
+ * Reads what forwarding_encode() wrote and nothing else: every line must have its canonical form,
+ * order and references (each neighbour, color and path named exists). Meant for verified bytes
+ * and safe on any.
+ * @return 0; -TUYEN_EINVAL or -TUYEN_ELIMIT with "line N: ..." in @reason; -TUYEN_ENOMEM.
+ */
+int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_forwarding,
+		     struct reason *reason);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_TOPOLOGY_LABELS_H
+#define TUYEN_TOPOLOGY_LABELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LABEL_STACK_MAX 8
+#define LABEL_MAX	0xfffff /* 20 bits, RFC 3032 */
+#define LABEL_MIN	16	/* 0..15 are reserved, RFC 3032 section 2.1 */
+
+/** A label stack, the outermost (top) label first. Depth 0 is the empty stack. */
+struct label_stack {
+	uint8_t depth;
+	uint32_t label[LABEL_STACK_MAX];
+};
+
+/** Segment Routing Global Block, RFC 8402 section 3.1: labels base .. base + size - 1. */
+struct label_block {
+	uint32_t base;
+	uint32_t size;
+};
+
+/** Node SID label of site @site_id. @return 0 (no label) when it lies outside the block. */
+uint32_t label_node_sid(struct label_block srgb, uint32_t site_id);
+bool label_stack_equal(const struct label_stack *a, const struct label_stack *b);
+/** Total order: depth, then labels; for sorting. */
+int label_stack_compare(const struct label_stack *a, const struct label_stack *b);
+/** @return false (and @stack unchanged) when it is full. */
+bool label_stack_push_bottom(struct label_stack *stack, uint32_t label);
+/** "16210/16901", "-" when empty. @out has LABEL_STACK_STRLEN bytes. */
+#define LABEL_STACK_STRLEN (LABEL_STACK_MAX * 8)
+const char *label_stack_format(const struct label_stack *stack, char out[static LABEL_STACK_STRLEN]);
+int label_stack_parse(const char *string, struct label_stack *ret_stack);
+
+#endif

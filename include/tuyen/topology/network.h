@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_TOPOLOGY_NETWORK_H
+#define TUYEN_TOPOLOGY_NETWORK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tuyen/base/encode.h"
+#include "tuyen/base/ip.h"
+#include "tuyen/topology/labels.h"
+
+/**
+ * The network as the sources describe it, names resolved: what the checker
+ * builds from the syntax tree and what the compiler reads. Arrays are indexed
+ * by position; references are indexes into them, NETWORK_NONE where there is
+ * none. Sites are in source order. Owns all it points to.
+ */
+
+#define NETWORK_NONE	 UINT32_MAX
+#define NAME_MAX_BYTES	 63 /* of a site, policy, path, class, device: UTF-8 */
+#define SITE_ID_MAX	 65535
+#define SITE_PATHS_MAX	 15 /* candidate paths a head-end: a path address holds 4 bits for them */
+
+/** A place in a source file, for messages and for `explain`. Lines and columns count from 1. */
+struct source_place {
+	uint32_t file; /* index into struct network's files */
+	uint32_t line;
+	uint32_t column;
+};
+
+/** How fast a link or path is probed, RFC 5880 section 6.8.1. Detection time = interval_us * multiplier. */
+struct probe_timers {
+	uint32_t interval_us;
+	uint8_t multiplier;
+};
+
+/** A kind of carrier line: fibre, leased, lte, vsat. */
+struct underlay_class {
+	char *name;
+	struct probe_timers probe;
+	uint16_t mtu_bytes;
+	uint32_t metric;    /* of a link that runs over it, unless the link says so */
+	uint32_t delay_us;  /* one way, typical; 0 unknown */
+	struct source_place place;
+};
+
+struct site_uplink {
+	uint32_t underlay;	     /* index into underlays */
+	struct ip_endpoint endpoint; /* family 0: dynamic, this site is always the caller */
+	uint64_t allowance_bytes_day; /* 0: not metered */
+	struct source_place place;
+};
+
+/** A device beside the site that tuyen-snmp polls: a modem, an ONT. */
+struct site_device {
+	char *name;
+	ipv4_t address;
+	uint16_t port;		/* SNMP, normally 161 */
+	char *user;		/* SNMPv3 user; its secrets are in a file on the node */
+	char *interface;	/* ifName of the device's carrier side; NULL: its first */
+	uint32_t uplink;	/* index into the site's uplinks that it carries; NETWORK_NONE */
+	struct source_place place;
+};
+
+struct site {
+	char *name;
+	uint32_t id;	  /* 1..SITE_ID_MAX, unique */
+	uint32_t tier;	  /* index into tiers */
+	uint32_t parent;  /* index into sites */
+	uint32_t backup;  /* a second parent */
+	struct site_uplink *uplinks;
+	size_t uplink_count;
+	struct ipv4_prefix *lans;
+	struct source_place *lan_places;
+	size_t lan_count;
+	struct site_device *devices;
+	size_t device_count;
+	bool has_keys;
+	uint8_t link_key[WG_KEY_LEN];	 /* public */
+	uint8_t session_key[WG_KEY_LEN]; /* public */
+	struct source_place place;
+};
+
+/** A link between two neighbours. parent and backup make one each; `link` statements add or amend. */
+struct link {
+	uint32_t a, b;		/* a calls b: a is the child, or the first named */
+	uint32_t uplink_a, uplink_b; /* index into that site's uplinks */
+	uint32_t metric;	/* >= 1 */
+	uint32_t delay_us;
+	struct probe_timers probe;
+	uint16_t mtu_bytes;	/* carrier MTU: the smaller of the two ends */
+	struct source_place place;
+};
+
+struct class_match {
+	uint8_t protocol;	/* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP; 0 any */
+	uint16_t port_first, port_last; /* destination; 0..65535 any */
+	struct ipv4_prefix to;	/* length 0: anywhere at the endpoint */
+};
+
+struct traffic_class {
+	char *name;
+	struct class_match *matches; /* any of them */
+	size_t match_count;
+	uint8_t priority;	/* 0 low, 1 normal, 2 high */
+	struct source_place place;
+};
+
+/** A set of sites, already resolved: sorted site indexes. */
+struct site_set {
+	uint32_t *sites;
+	size_t count;
+};
+
+enum path_via {
+	PATH_VIA_SHORTEST,	/* wherever the metric leads */
+	PATH_VIA_PARENT,
+	PATH_VIA_BACKUP,
+	PATH_VIA_SITES,		/* through these sites, in this order */
+};
+
+struct candidate_path {
+	char *name;
+	uint32_t preference;	/* RFC 9256 section 2.7: higher wins */
+	enum path_via via;
+	struct site_set through; /* PATH_VIA_SITES: in the order given (not sorted) */
+	uint32_t disjoint_from;	/* index of an earlier path of the policy; NETWORK_NONE */
+	struct source_place place;
+};
+
+struct policy {
+	char *name;
+	uint32_t color;		/* 1..9999, unique a policy; RFC 9256 section 2.1 */
+	struct site_set from, to; /* head-ends and endpoints */
+	uint32_t *classes;	/* that it carries */
+	size_t class_count;
+	struct candidate_path *paths; /* highest preference first */
+	size_t path_count;
+	uint32_t revert_hold_ms; /* a better path must be up this long before traffic goes back */
+	struct source_place place;
+};
+
+struct deny_rule {
+	struct site_set from, to;
+	uint32_t class_index;	/* NETWORK_NONE: all */
+	struct source_place place;
+};
+
+enum expect_kind {
+	EXPECT_REACHES,
+	EXPECT_REACHES_AFTER_LINK_FAILURE, /* any single one */
+	EXPECT_NEVER_REACHES,
+};
+
+struct expectation {
+	enum expect_kind kind;
+	struct site_set from, to;
+	uint32_t class_index;	/* NETWORK_NONE: any */
+	struct source_place place;
+};
+
+struct network {
+	char **files;
+	size_t file_count;
+	char **tiers;		/* top first */
+	size_t tier_count;
+	struct underlay_class *underlays;
+	size_t underlay_count;
+	struct site *sites;
+	size_t site_count;
+	struct link *links;
+	size_t link_count;
+	struct traffic_class *classes;
+	size_t class_count;
+	struct policy *policies;
+	size_t policy_count;
+	struct deny_rule *denies;
+	size_t deny_count;
+	struct expectation *expectations;
+	size_t expectation_count;
+
+	struct label_block srgb;	/* default 16000, 70000 */
+	struct ipv4_prefix link_space;	/* a /16: link address = base + site id; default 100.64.0.0/16 */
+	struct ipv4_prefix path_space;	/* a /12: path address = base + site id * 16 + path index; default 100.80.0.0/12 */
+	uint16_t link_port;		/* UDP, default 51820 */
+	uint16_t session_port;		/* UDP, color is added to it; default 52000 */
+};
+
+void network_init(struct network *n);
+void network_clear(struct network *n);
+/** @return the site's index, NETWORK_NONE if there is none. */
+uint32_t network_site_find(const struct network *n, const char *name);
+
+/** 100.64.x.y of the site: what its link0 answers to. */
+ipv4_t network_link_address(const struct network *n, uint32_t site_id);
+/** Path address @path_index of the site; index 0 is the node address, where its sessions end. */
+ipv4_t network_path_address(const struct network *n, uint32_t site_id, uint8_t path_index);
+
+#endif
