@@ -23,7 +23,7 @@ struct ip_endpoint {
 };
 
 #define IPV4_STRLEN	  16 /* with the NUL */
-#define IPV4_PREFIX_STRLEN 19
+#define IPV4_PREFIX_STRLEN 20
 #define IP_ENDPOINT_STRLEN 56
 
 /** Each writes into @out, which has the size above, and returns @out. */

@@ -149,7 +149,8 @@ struct deny_rule {
 
 enum expect_kind {
 	EXPECT_REACHES,
-	EXPECT_REACHES_AFTER_LINK_FAILURE, /* any single one */
+	EXPECT_REACHES_AFTER_ANY_LINK_FAILURE,
+	EXPECT_REACHES_AFTER_LINK_FAILURE, /* of @link */
 	EXPECT_NEVER_REACHES,
 };
 
@@ -157,6 +158,7 @@ struct expectation {
 	enum expect_kind kind;
 	struct site_set from, to;
 	uint32_t class_index;	/* NETWORK_NONE: any */
+	uint32_t link;		/* index into links; NETWORK_NONE */
 	struct source_place place;
 };
 

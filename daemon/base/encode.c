@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/base/encode.h"
+
+#include <string.h>
+
+#include "tuyen/base/err.h"
+
+/*
+ * Without branches or table look-ups that depend on the key: these bytes may be private.
+ */
+static char base64_digit(unsigned int v)
+{
+	int d = (int)v;
+
+	return (char)(d + 'A' + (((25 - d) >> 8) & 6) - (((51 - d) >> 8) & 75) -
+		      (((61 - d) >> 8) & 15) + (((62 - d) >> 8) & 3));
+}
+
+static int base64_value(char c)
+{
+	int d = (unsigned char)c, v = -1;
+
+	v += ((('A' - 1 - d) & (d - ('Z' + 1))) >> 8) & (d - 64);
+	v += ((('a' - 1 - d) & (d - ('z' + 1))) >> 8) & (d - 70);
+	v += ((('0' - 1 - d) & (d - ('9' + 1))) >> 8) & (d + 5);
+	v += ((('+' - 1 - d) & (d - ('+' + 1))) >> 8) & 63;
+	v += ((('/' - 1 - d) & (d - ('/' + 1))) >> 8) & 64;
+	return v;
+}
+
+const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static WG_KEY_STRLEN])
+{
+	uint8_t padded[33] = {0};
+
+	memcpy(padded, key, WG_KEY_LEN);
+	for (int i = 0; i < 11; i++) {
+		uint32_t v = (uint32_t)padded[3 * i] << 16 | (uint32_t)padded[3 * i + 1] << 8 |
+			     padded[3 * i + 2];
+
+		for (int j = 0; j < 4; j++)
+			out[4 * i + j] = base64_digit(v >> (18 - 6 * j) & 63);
+	}
+	out[43] = '=';
+	out[44] = '\0';
+	explicit_bzero(padded, sizeof(padded));
+	return out;
+}
+
+int wg_key_parse(const char *string, uint8_t ret_key[static WG_KEY_LEN])
+{
+	uint8_t key[33];
+	int bad = 0;
+
+	if (strnlen(string, WG_KEY_STRLEN) != WG_KEY_STRLEN - 1 || string[43] != '=')
+		return -TUYEN_EINVAL;
+	for (int i = 0; i < 11; i++) {
+		uint32_t v = 0;
+
+		for (int j = 0; j < 4; j++) {
+			int digit = 4 * i + j == 43 ? 0 : base64_value(string[4 * i + j]);
+
+			bad |= digit;
+			v = v << 6 | ((uint32_t)digit & 63);
+		}
+		key[3 * i] = (uint8_t)(v >> 16);
+		key[3 * i + 1] = (uint8_t)(v >> 8);
+		key[3 * i + 2] = (uint8_t)v;
+	}
+	bad = (bad < 0) | (key[32] != 0);
+	if (!bad)
+		memcpy(ret_key, key, WG_KEY_LEN);
+	explicit_bzero(key, sizeof(key));
+	return bad ? -TUYEN_EINVAL : 0;
+}
+
+const char *hex_format(const void *bytes, size_t length, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *in = bytes;
+
+	for (size_t i = 0; i < length; i++) {
+		out[2 * i] = digits[in[i] >> 4];
+		out[2 * i + 1] = digits[in[i] & 15];
+	}
+	out[2 * length] = '\0';
+	return out;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+int hex_parse(const char *string, size_t length, void *ret_bytes)
+{
+	uint8_t *out = ret_bytes;
+
+	for (size_t i = 0; i < 2 * length; i++)
+		if (hex_digit(string[i]) < 0) /* also ends at an early NUL */
+			return -TUYEN_EINVAL;
+	if (string[2 * length])
+		return -TUYEN_EINVAL;
+	for (size_t i = 0; i < length; i++)
+		out[i] = (uint8_t)(hex_digit(string[2 * i]) << 4 | hex_digit(string[2 * i + 1]));
+	return 0;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void text_init(struct text *t)
+{
+	*t = (struct text){0};
+}
+
+void text_clear(struct text *t)
+{
+	free(t->bytes);
+	text_init(t);
+}
+
+void text_reset(struct text *t)
+{
+	t->length = 0;
+	t->failed = false;
+	if (t->bytes)
+		t->bytes[0] = '\0';
+}
+
+/* Room for @more bytes and the NUL. */
+static bool text_reserve(struct text *t, size_t more)
+{
+	size_t capacity = t->capacity ? t->capacity : 256;
+	char *bytes;
+
+	if (t->failed || more >= SIZE_MAX / 2 - t->length) {
+		t->failed = true;
+		return false;
+	}
+	if (t->length + more + 1 <= t->capacity)
+		return true;
+	while (capacity < t->length + more + 1)
+		capacity *= 2;
+	bytes = realloc(t->bytes, capacity);
+	if (!bytes) {
+		t->failed = true;
+		return false;
+	}
+	t->bytes = bytes;
+	t->capacity = capacity;
+	return true;
+}
+
+void text_add_bytes(struct text *t, const void *bytes, size_t length)
+{
+	if (!text_reserve(t, length))
+		return;
+	if (length)
+		memcpy(t->bytes + t->length, bytes, length);
+	t->length += length;
+	t->bytes[t->length] = '\0';
+}
+
+void text_add(struct text *t, const char *string)
+{
+	text_add_bytes(t, string, strlen(string));
+}
+
+void text_add_char(struct text *t, char c)
+{
+	text_add_bytes(t, &c, 1);
+}
+
+void text_add_u64(struct text *t, uint64_t value)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	text_add_bytes(t, digits + n, sizeof(digits) - n);
+}
+
+void text_printf(struct text *t, const char *format, ...)
+{
+	va_list args, again;
+	int length;
+
+	va_start(args, format);
+	va_copy(again, args);
+	length = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (length < 0)
+		t->failed = true;
+	else if (text_reserve(t, (size_t)length)) {
+		vsnprintf(t->bytes + t->length, (size_t)length + 1, format, again);
+		t->length += (size_t)length;
+	}
+	va_end(again);
+}
+
+/* Length of the valid UTF-8 sequence at @s (RFC 3629), 0 if there is none. */
+static size_t utf8_sequence(const unsigned char *s)
+{
+	size_t length;
+	uint32_t min, code;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] < 0xe0)
+		length = 2, min = 0x80, code = s[0] & 0x1f;
+	else if (s[0] >= 0xe0 && s[0] < 0xf0)
+		length = 3, min = 0x800, code = s[0] & 0x0f;
+	else if (s[0] >= 0xf0 && s[0] < 0xf5)
+		length = 4, min = 0x10000, code = s[0] & 0x07;
+	else
+		return 0;
+	for (size_t i = 1; i < length; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < min || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	return length;
+}
+
+void text_add_json_string(struct text *t, const char *string)
+{
+	const unsigned char *s = (const unsigned char *)string;
+
+	text_add_char(t, '"');
+	while (*s) {
+		size_t length = utf8_sequence(s);
+
+		if (!length) {
+			text_add(t, "\xef\xbf\xbd");
+			s++;
+			continue;
+		}
+		if (*s == '"' || *s == '\\')
+			text_printf(t, "\\%c", *s);
+		else if (*s < 0x20 || *s == 0x7f)
+			text_printf(t, "\\u%04x", *s);
+		else
+			text_add_bytes(t, s, length);
+		s += length;
+	}
+	text_add_char(t, '"');
+}
+
+const char *text_string(const struct text *t)
+{
+	return t->bytes ? t->bytes : "";
+}
