@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/service/pair.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tuyen/base/err.h"
+
+struct waiting {
+	STAILQ_ENTRY(waiting) next;
+	size_t length;
+	struct message message; /* only @length bytes are allocated */
+};
+
+STAILQ_HEAD(waiting_list, waiting);
+
+struct pair {
+	int fd;
+	struct event *readable, *writable;
+	pair_message_fn on_message;
+	pair_closed_fn on_closed;
+	void *context;
+	struct waiting_list queue;
+	size_t queued_bytes;
+	uint64_t rejected;
+};
+
+#define MESSAGES_A_WAKEUP 256 /* then other events get their turn */
+
+static void pair_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct pair *pair = context;
+	static struct message m; /* 16 KB: not on the stack; one loop a process */
+
+	(void)what;
+	for (int i = 0; i < MESSAGES_A_WAKEUP; i++) {
+		ssize_t length = recv(fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
+
+		if (length == 0 || (length < 0 && errno == ECONNRESET)) {
+			event_del(pair->readable);
+			if (pair->on_closed)
+				pair->on_closed(pair->context);
+			return;
+		}
+		if (length < 0)
+			return;
+		if (message_check(&m, (uint32_t)length) < 0)
+			pair->rejected++;
+		else
+			pair->on_message(pair->context, &m);
+	}
+}
+
+/* @return true when sent; false when it must wait. */
+static bool send_now(struct pair *pair, const struct message *m, size_t length)
+{
+	ssize_t sent;
+
+	do
+		sent = send(pair->fd, m, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent >= 0 || (errno != EAGAIN && errno != ENOBUFS); /* a closed end takes nothing more */
+}
+
+static void pair_writable(evutil_socket_t fd, short what, void *context)
+{
+	struct pair *pair = context;
+	struct waiting *w;
+
+	(void)fd, (void)what;
+	while ((w = STAILQ_FIRST(&pair->queue))) {
+		if (!send_now(pair, &w->message, w->length))
+			return;
+		STAILQ_REMOVE_HEAD(&pair->queue, next);
+		pair->queued_bytes -= w->length;
+		free(w);
+	}
+	event_del(pair->writable);
+}
+
+struct pair *pair_new(struct event_base *base, int fd, pair_message_fn on_message,
+		      pair_closed_fn on_closed, void *context)
+{
+	struct pair *pair = calloc(1, sizeof(*pair));
+
+	if (!pair)
+		return NULL;
+	pair->fd = fd;
+	pair->on_message = on_message;
+	pair->on_closed = on_closed;
+	pair->context = context;
+	STAILQ_INIT(&pair->queue);
+	evutil_make_socket_nonblocking(fd);
+	pair->readable = event_new(base, fd, EV_READ | EV_PERSIST, pair_readable, pair);
+	pair->writable = event_new(base, fd, EV_WRITE | EV_PERSIST, pair_writable, pair);
+	if (!pair->readable || !pair->writable || event_add(pair->readable, NULL) < 0) {
+		pair_free(pair);
+		return NULL;
+	}
+	return pair;
+}
+
+void pair_free(struct pair *pair)
+{
+	struct waiting *w;
+
+	if (!pair)
+		return;
+	if (pair->readable)
+		event_free(pair->readable);
+	if (pair->writable)
+		event_free(pair->writable);
+	while ((w = STAILQ_FIRST(&pair->queue))) {
+		STAILQ_REMOVE_HEAD(&pair->queue, next);
+		free(w);
+	}
+	free(pair);
+}
+
+int pair_send(struct pair *pair, const struct message *message)
+{
+	size_t length = message_size((enum message_type)message->type);
+	struct waiting *w;
+
+	assert(length);
+	if (STAILQ_EMPTY(&pair->queue) && send_now(pair, message, length))
+		return 0;
+	if (pair->queued_bytes + length > PAIR_QUEUE_MAX)
+		return -TUYEN_ELIMIT;
+	w = malloc(offsetof(struct waiting, message) + length);
+	if (!w)
+		return -TUYEN_ENOMEM;
+	w->length = length;
+	memcpy(&w->message, message, length);
+	STAILQ_INSERT_TAIL(&pair->queue, w, next);
+	pair->queued_bytes += length;
+	event_add(pair->writable, NULL);
+	return 0;
+}
+
+int pair_send_text(struct pair *pair, enum message_type type, uint32_t request, uint32_t status,
+		   const char *text, size_t length)
+{
+	struct message *m;
+	size_t offset = 0, pieces = length / MESSAGE_PIECE_MAX + 1;
+	int err = 0;
+
+	if (pair->queued_bytes + pieces * message_size(type) > PAIR_QUEUE_MAX)
+		return -TUYEN_ELIMIT;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -TUYEN_ENOMEM;
+	m->type = type;
+	m->u.piece.request = request;
+	m->u.piece.status = status;
+	do {
+		size_t part = length - offset;
+
+		if (part > MESSAGE_PIECE_MAX)
+			part = MESSAGE_PIECE_MAX;
+		memcpy(m->u.piece.bytes, text + offset, part);
+		memset(m->u.piece.bytes + part, 0, MESSAGE_PIECE_MAX - part);
+		offset += part;
+		m->u.piece.length = (uint32_t)part;
+		m->u.piece.last = offset == length;
+		err = pair_send(pair, m);
+	} while (!err && offset < length);
+	free(m);
+	return err;
+}
+
+bool pair_busy(const struct pair *pair)
+{
+	return !STAILQ_EMPTY(&pair->queue);
+}
+
+uint64_t pair_rejected(const struct pair *pair)
+{
+	return pair->rejected;
+}
