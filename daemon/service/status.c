@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The status document. One function an array of it, in the order of client/control.h.
+ * The hub has 11,379 sessions: kernel objects are found by binary search in the sorted state.
+ */
+#include "tuyen/service/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SESSION_ALIVE_S 180 /* WireGuard's REJECT_AFTER_TIME */
+
+const char *status_time_format(int64_t wall_s, char out[static STATUS_TIME_STRLEN])
+{
+	time_t t = (time_t)wall_s;
+	struct tm tm;
+
+	if (!gmtime_r(&t, &tm) || !strftime(out, STATUS_TIME_STRLEN, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		snprintf(out, STATUS_TIME_STRLEN, "1970-01-01T00:00:00Z");
+	return out;
+}
+
+static void add_key(struct text *t, const char *key)
+{
+	char last = t->length ? t->bytes[t->length - 1] : '{';
+
+	if (last != '{' && last != '[')
+		text_add_char(t, ',');
+	text_add_json_string(t, key);
+	text_add_char(t, ':');
+}
+
+static void add_string(struct text *t, const char *key, const char *value)
+{
+	add_key(t, key);
+	text_add_json_string(t, value);
+}
+
+static void add_u64(struct text *t, const char *key, uint64_t value)
+{
+	add_key(t, key);
+	text_add_u64(t, value);
+}
+
+static void add_bool(struct text *t, const char *key, bool value)
+{
+	add_key(t, key);
+	text_add(t, value ? "true" : "false");
+}
+
+static void add_null(struct text *t, const char *key)
+{
+	add_key(t, key);
+	text_add(t, "null");
+}
+
+static void add_address(struct text *t, const char *key, ipv4_t address)
+{
+	char out[IPV4_STRLEN];
+
+	if (address)
+		add_string(t, key, ipv4_format(address, out));
+	else
+		add_null(t, key);
+}
+
+static void add_time(struct text *t, const char *key, int64_t wall_s)
+{
+	char out[STATUS_TIME_STRLEN];
+
+	if (wall_s)
+		add_string(t, key, status_time_format(wall_s, out));
+	else
+		add_null(t, key);
+}
+
+static void add_labels(struct text *t, const char *key, const struct label_stack *stack)
+{
+	add_key(t, key);
+	text_add_char(t, '[');
+	for (uint8_t i = 0; i < stack->depth; i++)
+		text_printf(t, "%s%u", i ? "," : "", stack->label[i]);
+	text_add_char(t, ']');
+}
+
+static void open_array(struct text *t, const char *key)
+{
+	add_key(t, key);
+	text_add_char(t, '[');
+}
+
+static void open_item(struct text *t)
+{
+	if (t->length && t->bytes[t->length - 1] == '}')
+		text_add_char(t, ',');
+	text_add_char(t, '{');
+}
+
+/* When a state began, on both scales. */
+static void add_since(struct text *t, const struct status_input *in, const struct status_liveness *l)
+{
+	uint64_t ago_s = monotime_between(l->since, in->now) / 1000000;
+
+	if (!l->known) {
+		add_null(t, "since");
+		add_null(t, "since_s");
+		return;
+	}
+	add_time(t, "since", in->wall_s - (int64_t)ago_s);
+	add_u64(t, "since_s", ago_s);
+}
+
+static int filter_compare(const void *key, const void *element)
+{
+	return strcmp(key, ((const struct kernel_label_filter *)element)->device);
+}
+
+static const struct kernel_label_filter *filter_find(const struct kernel_state *s, const char *name)
+{
+	if (!s || !s->filter_count)
+		return NULL;
+	return bsearch(name, s->filters, s->filter_count, sizeof(s->filters[0]), filter_compare);
+}
+
+struct peer_key {
+	const char *device;
+	const uint8_t *public_key;
+};
+
+static int peer_compare(const void *key, const void *element)
+{
+	const struct peer_key *k = key;
+	const struct kernel_peer *p = element;
+	int order = strcmp(k->device, p->device);
+
+	return order ? order : memcmp(k->public_key, p->public_key, WG_KEY_LEN);
+}
+
+static const struct kernel_peer *peer_find(const struct kernel_state *s, const char *device,
+					   const uint8_t *public_key)
+{
+	struct peer_key key = {device, public_key};
+
+	if (!s || !s->peer_count)
+		return NULL;
+	return bsearch(&key, s->peers, s->peer_count, sizeof(s->peers[0]), peer_compare);
+}
+
+static void add_peer_counters(struct text *t, const struct status_input *in,
+			      const struct kernel_peer *p)
+{
+	int64_t age = p && p->last_handshake_s ? in->wall_s - p->last_handshake_s : -1;
+
+	if (age >= 0)
+		add_u64(t, "handshake_age_s", (uint64_t)age);
+	else
+		add_null(t, "handshake_age_s");
+	add_u64(t, "rx_bytes", p ? p->rx_bytes : 0);
+	add_u64(t, "tx_bytes", p ? p->tx_bytes : 0);
+}
+
+static void add_peer_endpoint(struct text *t, const struct kernel_peer *p)
+{
+	char endpoint[IP_ENDPOINT_STRLEN];
+
+	if (p && p->endpoint.family)
+		add_string(t, "endpoint", ip_endpoint_format(&p->endpoint, endpoint));
+	else
+		add_null(t, "endpoint");
+}
+
+static void add_site(struct text *t, const struct status_input *in)
+{
+	const struct forwarding *f = in->forwarding;
+
+	add_key(t, "site");
+	if (!f) {
+		text_add(t, "null");
+		return;
+	}
+	text_add_char(t, '{');
+	add_string(t, "name", f->site);
+	add_u64(t, "id", f->site_id);
+	add_string(t, "tier", f->tier);
+	add_u64(t, "label", f->own_label);
+	add_address(t, "node_address", f->node_address);
+	add_address(t, "link_address", f->link_address);
+	add_address(t, "lan_address", f->lan_address);
+	text_add_char(t, '}');
+}
+
+static void add_daemon(struct text *t, const struct status_input *in)
+{
+	uint64_t uptime_s = monotime_between(in->started, in->now) / 1000000;
+
+	add_key(t, "daemon");
+	text_add_char(t, '{');
+	add_string(t, "version", TUYEN_VERSION);
+	add_time(t, "started", in->wall_s - (int64_t)uptime_s);
+	add_u64(t, "uptime_s", uptime_s);
+	add_time(t, "snapshot", in->wall_s);
+	add_u64(t, "turns", in->turns);
+	add_u64(t, "operations", in->operations);
+	add_u64(t, "netlink_messages", in->netlink_messages);
+	add_u64(t, "drift_repairs", in->drift_repairs);
+	add_string(t, "last_failure", in->last_failure ? in->last_failure : "");
+	text_add_char(t, '}');
+}
+
+static void add_signers(struct text *t, const char *names)
+{
+	open_array(t, "signers");
+	while (*names) {
+		size_t length = strcspn(names, " ");
+		char name[NAME_MAX_BYTES + 1];
+
+		snprintf(name, sizeof(name), "%.*s", (int)length, names);
+		if (t->bytes[t->length - 1] != '[')
+			text_add_char(t, ',');
+		text_add_json_string(t, name);
+		names += length + (names[length] == ' ');
+	}
+	text_add_char(t, ']');
+}
+
+static void add_refusals(struct text *t, const struct status_input *in)
+{
+	open_array(t, "refusals");
+	for (size_t i = 0; i < in->refusal_count; i++) {
+		open_item(t);
+		add_time(t, "at", in->refusals[i].at_s);
+		add_string(t, "reason", in->refusals[i].reason.text);
+		text_add_char(t, '}');
+	}
+	text_add_char(t, ']');
+}
+
+static void add_release(struct text *t, const struct status_input *in)
+{
+	const struct status_release *r = &in->release;
+	char hex[65];
+
+	add_key(t, "bundle");
+	text_add_char(t, '{');
+	if (r->have) {
+		add_u64(t, "epoch", r->epoch);
+		add_string(t, "root", hex_format(r->root, 32, hex));
+		add_string(t, "digest", hex_format(r->digest, 32, hex));
+		add_time(t, "issued", r->issued_s);
+		add_time(t, "expires", r->expires_s);
+		add_bool(t, "expired", r->expires_s && in->wall_s > r->expires_s);
+		add_u64(t, "roster_version", r->roster_version);
+		add_signers(t, r->signers);
+		add_time(t, "installed", r->installed_s);
+	} else {
+		add_null(t, "epoch");
+	}
+	add_refusals(t, in);
+	text_add_char(t, '}');
+}
+
+static void add_link(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct fwd_neighbor *n = &in->forwarding->neighbors[i];
+	const struct status_liveness *l = &in->links[i];
+	const struct kernel_peer *p = peer_find(in->actual, LINK_DEVICE, n->link_key);
+	const struct kernel_label_filter *filter;
+	char device[KERNEL_IFNAME_MAX];
+
+	desired_adjacency_name(n->site_id, device);
+	filter = filter_find(in->actual, device);
+	open_item(t);
+	add_string(t, "site", n->name);
+	add_u64(t, "site_id", n->site_id);
+	add_string(t, "device", device);
+	add_string(t, "underlay", n->underlay);
+	add_string(t, "state", l->known ? bfd_state_name((enum bfd_state)l->last.state) : "down");
+	add_string(t, "diagnostic",
+		   bfd_diagnostic_name((enum bfd_diagnostic)(l->known ? l->last.diagnostic : 0)));
+	add_since(t, in, l);
+	add_address(t, "link_address", n->link_address);
+	add_peer_endpoint(t, p);
+	add_peer_counters(t, in, p);
+	add_u64(t, "interval_us", n->probe.interval_us);
+	add_u64(t, "multiplier", n->probe.multiplier);
+	add_u64(t, "detection_us", l->last.detection_us);
+	add_u64(t, "bfd_sent", l->last.sent);
+	add_u64(t, "bfd_received", l->last.received);
+	add_u64(t, "bfd_dropped", l->last.dropped);
+	add_u64(t, "changes", l->changes);
+	add_u64(t, "filter_drops", filter ? filter->drops : 0);
+	text_add_char(t, '}');
+}
+
+static const char *site_name(const struct forwarding *f, uint32_t site_id)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(f, site_id);
+
+	if (n)
+		return n->name;
+	for (size_t i = 0; i < f->peer_count; i++)
+		if (f->peers[i].site_id == site_id)
+			return f->peers[i].name;
+	return "";
+}
+
+static const char *policy_name(const struct forwarding *f, uint32_t color)
+{
+	const struct fwd_session *s = forwarding_session(f, color);
+
+	return s ? s->policy : "";
+}
+
+static uint8_t active_index(const struct active_paths *active, uint32_t color, uint32_t endpoint_site)
+{
+	for (size_t i = 0; active && i < active->count; i++)
+		if (active->entry[i].color == color &&
+		    active->entry[i].endpoint_site == endpoint_site)
+			return active->entry[i].index;
+	return 0;
+}
+
+static const char *path_state_name(const struct status_liveness *l)
+{
+	if (!l->known)
+		return "unknown";
+	return l->last.state == BFD_STATE_UP ? "up" : "down";
+}
+
+static void add_path(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct forwarding *f = in->forwarding;
+	const struct fwd_path *p = &f->paths[i];
+	const struct status_liveness *l = &in->paths[i];
+
+	open_item(t);
+	add_u64(t, "index", p->index);
+	add_string(t, "name", p->name);
+	add_string(t, "policy", policy_name(f, p->color));
+	add_u64(t, "color", p->color);
+	add_u64(t, "preference", p->preference);
+	add_string(t, "endpoint", site_name(f, p->endpoint_site));
+	add_u64(t, "endpoint_id", p->endpoint_site);
+	add_string(t, "first_hop", site_name(f, p->first_site));
+	add_labels(t, "labels", &p->stack);
+	add_address(t, "source", p->source);
+	add_u64(t, "mtu", p->mtu);
+	add_string(t, "state", path_state_name(l));
+	add_string(t, "diagnostic",
+		   bfd_diagnostic_name((enum bfd_diagnostic)(l->known ? l->last.diagnostic : 0)));
+	add_bool(t, "active", active_index(in->active, p->color, p->endpoint_site) == p->index);
+	add_since(t, in, l);
+	if (l->known && l->last.round_trip_us)
+		add_u64(t, "round_trip_us", l->last.round_trip_us);
+	else
+		add_null(t, "round_trip_us");
+	add_u64(t, "detection_us", (uint64_t)p->probe.interval_us * p->probe.multiplier);
+	add_u64(t, "changes", l->changes);
+	add_u64(t, "bfd_sent", l->last.sent);
+	add_u64(t, "bfd_received", l->last.received);
+	text_add_char(t, '}');
+}
+
+/* The head-end names its path; the endpoint only sees from which path address the peer comes. */
+static void add_session_path(struct text *t, const struct status_input *in,
+			     const struct fwd_session_peer *peer, const struct kernel_peer *p)
+{
+	const struct fwd_path *path;
+	char address[IPV4_STRLEN];
+	const uint8_t *a = p ? p->endpoint.address : NULL;
+
+	if (peer->caller) {
+		path = forwarding_path(in->forwarding,
+				       active_index(in->active, peer->color, peer->site_id));
+		if (path)
+			add_string(t, "path", path->name);
+		else
+			add_null(t, "path");
+	} else if (p && p->endpoint.family == 4) {
+		ipv4_format((ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3],
+			    address);
+		add_string(t, "path", address);
+	} else {
+		add_null(t, "path");
+	}
+}
+
+static void add_session(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct forwarding *f = in->forwarding;
+	const struct fwd_session_peer *peer = &f->peers[i];
+	const struct fwd_session *s = forwarding_session(f, peer->color);
+	char device[KERNEL_IFNAME_MAX], prefix[IPV4_PREFIX_STRLEN];
+	const struct kernel_peer *p;
+	bool alive;
+
+	desired_session_name(peer->color, device);
+	p = peer_find(in->actual, device, peer->session_key);
+	alive = p && p->last_handshake_s && in->wall_s - p->last_handshake_s <= SESSION_ALIVE_S;
+	open_item(t);
+	add_u64(t, "color", peer->color);
+	add_string(t, "policy", s ? s->policy : "");
+	add_string(t, "device", device);
+	add_string(t, "peer", peer->name);
+	add_u64(t, "peer_id", peer->site_id);
+	add_bool(t, "caller", peer->caller);
+	add_peer_endpoint(t, p);
+	add_session_path(t, in, peer, p);
+	add_string(t, "state", alive ? "up" : "down");
+	add_time(t, "since", p ? p->last_handshake_s : 0);
+	add_peer_counters(t, in, p);
+	add_u64(t, "mtu", s ? s->mtu : 0);
+	open_array(t, "prefixes");
+	for (size_t k = 0; k < peer->prefix_count; k++)
+		text_printf(t, "%s\"%s\"", k ? "," : "",
+			    ipv4_prefix_format(peer->prefixes[k], prefix));
+	text_add(t, "]}");
+}
+
+static void add_label(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct fwd_label_route *r = &in->forwarding->labels[i];
+	char device[KERNEL_IFNAME_MAX] = "lo";
+
+	if (r->next_site)
+		desired_adjacency_name(r->next_site, device);
+	open_item(t);
+	add_u64(t, "in", r->in_label);
+	add_labels(t, "out", &r->out);
+	add_string(t, "next", r->next_site ? site_name(in->forwarding, r->next_site) : "here");
+	add_string(t, "device", device);
+	text_add_char(t, '}');
+}
+
+static void add_device(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct fwd_device *d = &in->forwarding->devices[i];
+
+	open_item(t);
+	add_string(t, "name", d->name);
+	add_address(t, "address", d->address);
+	add_u64(t, "port", d->port);
+	add_string(t, "user", d->user);
+	add_string(t, "interface", d->interface);
+	add_string(t, "link", d->link_site ? site_name(in->forwarding, d->link_site) : "");
+	add_u64(t, "link_id", d->link_site);
+	text_add_char(t, '}');
+}
+
+static void add_check(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct kernel_check *c = &in->checks[i];
+
+	open_item(t);
+	add_string(t, "name", c->name);
+	add_bool(t, "ok", c->ok);
+	add_bool(t, "fatal", c->fatal);
+	add_string(t, "found", c->found);
+	add_string(t, "remedy", c->remedy);
+	text_add_char(t, '}');
+}
+
+void status_document(const struct status_input *input, struct text *ret_json)
+{
+	static const struct forwarding nothing;
+	struct status_input in = *input;
+	const struct forwarding *f = input->forwarding ? input->forwarding : &nothing;
+	const struct {
+		const char *key;
+		size_t count;
+		void (*add)(struct text *t, const struct status_input *in, size_t i);
+	} arrays[] = {
+		{"links", f->neighbor_count, add_link},	 {"paths", f->path_count, add_path},
+		{"sessions", f->peer_count, add_session}, {"labels", f->label_count, add_label},
+		{"devices", f->device_count, add_device}, {"self_check", in.check_count, add_check},
+	};
+
+	text_add_char(ret_json, '{');
+	add_u64(ret_json, "format", 1);
+	add_site(ret_json, &in);
+	add_daemon(ret_json, &in);
+	add_release(ret_json, &in);
+	for (size_t a = 0; a < sizeof(arrays) / sizeof(arrays[0]); a++) {
+		open_array(ret_json, arrays[a].key);
+		for (size_t i = 0; i < arrays[a].count; i++)
+			arrays[a].add(ret_json, &in, i);
+		text_add_char(ret_json, ']');
+	}
+	text_add(ret_json, "}\n");
+}
+
+static void open_event(struct text *t, const char *event)
+{
+	text_add_char(t, '{');
+	add_string(t, "event", event);
+}
+
+static void close_event(struct text *t, int64_t wall_s)
+{
+	add_time(t, "at", wall_s);
+	text_add_char(t, '}');
+}
+
+void status_event_link(const struct fwd_neighbor *neighbor, const struct message_liveness *l,
+		       int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "link");
+	add_string(ret_json, "site", neighbor->name);
+	add_u64(ret_json, "site_id", neighbor->site_id);
+	add_string(ret_json, "state", bfd_state_name((enum bfd_state)l->state));
+	add_string(ret_json, "diagnostic", bfd_diagnostic_name((enum bfd_diagnostic)l->diagnostic));
+	close_event(ret_json, wall_s);
+}
+
+void status_event_path(const struct forwarding *f, const struct fwd_path *path,
+		       const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "path");
+	add_u64(ret_json, "index", path->index);
+	add_string(ret_json, "name", path->name);
+	add_string(ret_json, "policy", policy_name(f, path->color));
+	add_u64(ret_json, "color", path->color);
+	add_string(ret_json, "endpoint", site_name(f, path->endpoint_site));
+	add_u64(ret_json, "endpoint_id", path->endpoint_site);
+	add_string(ret_json, "state", l->state == BFD_STATE_UP ? "up" : "down");
+	add_string(ret_json, "diagnostic", bfd_diagnostic_name((enum bfd_diagnostic)l->diagnostic));
+	close_event(ret_json, wall_s);
+}
+
+void status_event_switch(const struct forwarding *f, const struct active_path *from,
+			 const struct active_path *to, int64_t wall_s, struct text *ret_json)
+{
+	const struct fwd_path *old_path = from ? forwarding_path(f, from->index) : NULL;
+	const struct fwd_path *new_path = forwarding_path(f, to->index);
+
+	open_event(ret_json, "switch");
+	add_u64(ret_json, "color", to->color);
+	add_string(ret_json, "policy", policy_name(f, to->color));
+	add_string(ret_json, "endpoint", site_name(f, to->endpoint_site));
+	add_u64(ret_json, "endpoint_id", to->endpoint_site);
+	add_u64(ret_json, "from", from ? from->index : 0);
+	add_u64(ret_json, "to", to->index);
+	add_string(ret_json, "from_name", old_path ? old_path->name : "");
+	add_string(ret_json, "to_name", new_path ? new_path->name : "");
+	close_event(ret_json, wall_s);
+}
+
+void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
+			 struct text *ret_json)
+{
+	open_event(ret_json, "bundle");
+	add_u64(ret_json, "epoch", epoch);
+	add_bool(ret_json, "accepted", accepted);
+	add_string(ret_json, "reason", why);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "drift");
+	add_u64(ret_json, "repaired", repaired);
+	add_string(ret_json, "what", what);
+	close_event(ret_json, wall_s);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_SERVICE_STATUS_H
+#define TUYEN_SERVICE_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tuyen/base/monotime.h"
+#include "tuyen/base/text.h"
+#include "tuyen/core/desired.h"
+#include "tuyen/core/message.h"
+#include "tuyen/kernel/kernel.h"
+#include "tuyen/topology/forwarding.h"
+
+/**
+ * The status document and the event lines of client/control.h, from what the engine knows. Pure:
+ * both clocks are arguments.
+ */
+
+/** What the wire process last said of one BFD or S-BFD session. */
+struct status_liveness {
+	struct message_liveness last;
+	struct monotime since;	/* of the state */
+	uint64_t changes;	/* of the state, since the daemon started */
+	bool known;
+};
+
+#define STATUS_REFUSALS_MAX 8
+
+struct status_refusal {
+	int64_t at_s; /* wall clock */
+	struct reason reason;
+};
+
+struct status_release {
+	bool have;
+	uint64_t epoch, roster_version;
+	uint8_t root[32], digest[32];
+	int64_t issued_s, expires_s, installed_s;
+	char signers[512]; /* names, separated by one space */
+};
+
+struct status_input {
+	struct monotime now;
+	int64_t wall_s; /* now, on the wall clock */
+	struct monotime started;
+	uint64_t turns, operations, netlink_messages, drift_repairs;
+	const char *last_failure;
+	struct status_release release;
+	const struct status_refusal *refusals; /* newest last */
+	size_t refusal_count;
+	const struct forwarding *forwarding;	   /* NULL: none yet */
+	const struct kernel_state *actual;	   /* NULL: not read yet */
+	const struct active_paths *active;
+	const struct status_liveness *links;	   /* one each of forwarding->neighbors */
+	const struct status_liveness *paths;	   /* one each of forwarding->paths */
+	const struct kernel_check *checks;
+	size_t check_count;
+};
+
+void status_document(const struct status_input *input, struct text *ret_json);
+
+/** "2026-11-24T20:31:55Z"; "null" without quotes for 0 in JSON. @out has STATUS_TIME_STRLEN bytes. */
+#define STATUS_TIME_STRLEN 32
+const char *status_time_format(int64_t wall_s, char out[static STATUS_TIME_STRLEN]);
+
+void status_event_link(const struct fwd_neighbor *neighbor, const struct message_liveness *l,
+		       int64_t wall_s, struct text *ret_json);
+void status_event_path(const struct forwarding *f, const struct fwd_path *path,
+		       const struct message_liveness *l, int64_t wall_s, struct text *ret_json);
+void status_event_switch(const struct forwarding *f, const struct active_path *from,
+			 const struct active_path *to, int64_t wall_s, struct text *ret_json);
+void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
+			 struct text *ret_json);
+void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);
+
+#endif
