@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CLI_LOAD_H
+#define TUYEN_CLI_LOAD_H
+
+#include "tuyen/policies/check.h"
+#include "tuyen/policies/syntax.h"
+#include "tuyen/topology/network.h"
+
+struct load_options {
+	unsigned flags; /* enum check_flag */
+	bool json;	/* diagnostics as JSON to standard output instead of text to standard error */
+	const char *promote[DIAG_PROMOTE_MAX]; /* warnings that are errors; "" all of them */
+	size_t promote_count;
+};
+
+/**
+ * What the commands of the compiler work on: the source files, the network they
+ * describe. Network's file index i is sources.files[i], whose name, bytes and
+ * source.length are what the release statement digests.
+ */
+struct load {
+	struct syntax_set sources;
+	struct diag_list diags;
+	struct network network; /* only after success */
+	bool has_network;
+};
+
+/**
+ * Reads, parses and checks the files of the command line and what they include ("-" is standard input).
+ * Prints every diagnostic. @options NULL: defaults.
+ * @ret_load  always set; the caller's, released with load_clear().
+ * @return 0; -TUYEN_EINVAL when the sources have errors (said already: exit CLI_INPUT);
+ *         -TUYEN_ENOMEM (said already: exit CLI_SYSTEM).
+ */
+int load_network(const char *const *paths, size_t count, const struct load_options *options,
+		 struct load *ret_load);
+void load_clear(struct load *load);
+
+/** Parses one "-W" argument, "error" or "error=NAME", into @options. @return 0, -TUYEN_EINVAL or -TUYEN_ELIMIT. */
+int load_option_warning(const char *argument, struct load_options *options);
+
+/** A syntax_loader that reads from the file system; @context is unused. */
+int load_file(void *context, const char *path, char **ret_bytes, size_t *ret_length,
+	      struct reason *reason);
+
+#endif
