@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/topology/network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void network_init(struct network *n)
+{
+	*n = (struct network){
+		.srgb = {.base = 16000, .size = 70000},
+		.link_space = {.address = 0x64400000, .length = 16},
+		.path_space = {.address = 0x64500000, .length = 12},
+		.link_port = 51820,
+		.session_port = 52000,
+	};
+}
+
+static void strings_clear(char **strings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(strings[i]);
+	free(strings);
+}
+
+static void site_clear(struct site *s)
+{
+	for (size_t i = 0; i < s->device_count; i++) {
+		free(s->devices[i].name);
+		free(s->devices[i].user);
+		free(s->devices[i].interface);
+	}
+	free(s->devices);
+	free(s->uplinks);
+	free(s->lans);
+	free(s->lan_places);
+	free(s->name);
+}
+
+static void policy_clear(struct policy *p)
+{
+	for (size_t i = 0; i < p->path_count; i++) {
+		free(p->paths[i].name);
+		free(p->paths[i].through.sites);
+	}
+	free(p->paths);
+	free(p->classes);
+	free(p->from.sites);
+	free(p->to.sites);
+	free(p->name);
+}
+
+static void policies_clear(struct network *n)
+{
+	for (size_t i = 0; i < n->class_count; i++) {
+		free(n->classes[i].name);
+		free(n->classes[i].matches);
+	}
+	free(n->classes);
+	for (size_t i = 0; i < n->policy_count; i++)
+		policy_clear(&n->policies[i]);
+	free(n->policies);
+	for (size_t i = 0; i < n->deny_count; i++) {
+		free(n->denies[i].from.sites);
+		free(n->denies[i].to.sites);
+	}
+	free(n->denies);
+	for (size_t i = 0; i < n->expectation_count; i++) {
+		free(n->expectations[i].from.sites);
+		free(n->expectations[i].to.sites);
+	}
+	free(n->expectations);
+}
+
+void network_clear(struct network *n)
+{
+	strings_clear(n->files, n->file_count);
+	strings_clear(n->tiers, n->tier_count);
+	for (size_t i = 0; i < n->underlay_count; i++)
+		free(n->underlays[i].name);
+	free(n->underlays);
+	for (size_t i = 0; i < n->site_count; i++)
+		site_clear(&n->sites[i]);
+	free(n->sites);
+	free(n->links);
+	policies_clear(n);
+	network_init(n);
+}
+
+uint32_t network_site_find(const struct network *n, const char *name)
+{
+	for (size_t i = 0; i < n->site_count; i++)
+		if (!strcmp(n->sites[i].name, name))
+			return (uint32_t)i;
+	return NETWORK_NONE;
+}
+
+ipv4_t network_link_address(const struct network *n, uint32_t site_id)
+{
+	return n->link_space.address + site_id;
+}
+
+ipv4_t network_path_address(const struct network *n, uint32_t site_id, uint8_t path_index)
+{
+	return n->path_space.address + site_id * 16 + path_index;
+}
