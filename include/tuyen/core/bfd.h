@@ -109,6 +109,11 @@ struct bfd_session {
 	uint32_t random;	       /* state of the jitter generator */
 	uint32_t applied_tx_us, applied_rx_us; /* what a poll sequence has agreed */
 	struct monotime last_sent;
+	uint32_t advertised_tx_us, advertised_rx_us; /* what our packets say */
+	bool remote_demand;	       /* the remote asked us to cease, RFC 5880 section 6.6 */
+	bool poll_again;	       /* a change during a poll sequence: another follows it */
+	bool put_off;		       /* an expiry was put off since the last packet */
+	bool changed;		       /* not yet told by bfd_session_step() */
 };
 
 void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, struct monotime now,
@@ -133,7 +138,8 @@ struct bfd_step {
 };
 
 /**
- * Moves the clock: detection expiry, periodic send. Also to be called after each receive.
+ * Moves the clock: detection expiry, periodic send. Also to be called after each receive, and
+ * again for as long as @send is set: a Final and a periodic packet may be due at once.
  * @starved  the caller was not scheduled for a time comparable with the detection time: an
  *	     expiry is put off by one interval instead of being declared.
  */

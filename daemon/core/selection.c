@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which candidate path carries a (color, endpoint): RFC 9256 section 2.9, with two departures. A path that is
+ * merely unknown keeps its traffic (the daemon may just have started, and what forwards must go on forwarding); and
+ * going back to a better path waits until that path has been up for the policy's revert hold time, so that a
+ * flapping link costs one switch and not many.
+ *
+ * One pass over the paths a pair: the pair's paths are ranked by (preference, lower index), the numbered
+ * rules of selection.h are choose(), one line each.
+ */
+#include "tuyen/core/selection.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+struct ranking { /* the best path of a pair, by liveness; NULL: none */
+	const struct fwd_path *up, *unknown, *any;
+};
+
+static const struct path_state *state_find(const struct path_state *states, size_t count,
+					   uint8_t index)
+{
+	for (size_t i = 0; i < count; i++)
+		if (states[i].index == index)
+			return &states[i];
+	return NULL;
+}
+
+static enum path_liveness liveness_of(const struct path_state *state)
+{
+	return state ? state->liveness : PATH_UNKNOWN;
+}
+
+static bool same_pair(const struct fwd_path *a, const struct fwd_path *b)
+{
+	return a->color == b->color && a->endpoint_site == b->endpoint_site;
+}
+
+static bool ranks_before(const struct fwd_path *a, const struct fwd_path *b)
+{
+	if (!b || a->preference != b->preference)
+		return !b || a->preference > b->preference;
+	return a->index < b->index;
+}
+
+static void rank(const struct fwd_path **best, const struct fwd_path *path)
+{
+	if (ranks_before(path, *best))
+		*best = path;
+}
+
+static struct ranking pair_rank(const struct forwarding *f, const struct fwd_path *pair,
+				const struct path_state *states, size_t count)
+{
+	struct ranking r = {0};
+
+	for (size_t i = 0; i < f->path_count; i++) {
+		const struct fwd_path *p = &f->paths[i];
+
+		if (!same_pair(p, pair))
+			continue;
+		rank(&r.any, p);
+		switch (liveness_of(state_find(states, count, p->index))) {
+		case PATH_UP:
+			rank(&r.up, p);
+			break;
+		case PATH_UNKNOWN:
+			rank(&r.unknown, p);
+			break;
+		case PATH_DOWN:
+			break;
+		}
+	}
+	return r;
+}
+
+static const struct fwd_path *in_use(const struct forwarding *f, const struct fwd_path *pair,
+				     const struct active_paths *previous)
+{
+	for (size_t i = 0; i < previous->count; i++) {
+		const struct active_path *a = &previous->entry[i];
+
+		if (a->color != pair->color || a->endpoint_site != pair->endpoint_site)
+			continue;
+		for (size_t j = 0; j < f->path_count; j++)
+			if (f->paths[j].index == a->index && same_pair(&f->paths[j], pair))
+				return &f->paths[j];
+	}
+	return NULL;
+}
+
+static struct monotime hold_end(const struct forwarding *f, const struct fwd_path *path,
+				const struct path_state *states, size_t count)
+{
+	const struct fwd_session *session = NULL;
+	const struct path_state *state = state_find(states, count, path->index);
+
+	for (size_t i = 0; i < f->session_count && !session; i++)
+		if (f->sessions[i].color == path->color)
+			session = &f->sessions[i];
+	assert(state);
+	return monotime_after(state->since, session ? (uint64_t)session->revert_hold_ms * 1000 : 0);
+}
+
+/* The best path above @current whose hold is over; notes when the next hold ends. */
+static const struct fwd_path *revert_find(const struct forwarding *f, const struct fwd_path *current,
+					  const struct path_state *states, size_t count,
+					  struct monotime now, struct monotime *next_look)
+{
+	const struct fwd_path *best = NULL;
+
+	for (size_t i = 0; i < f->path_count; i++) {
+		const struct fwd_path *p = &f->paths[i];
+		struct monotime end;
+
+		if (!same_pair(p, current) || p->preference <= current->preference)
+			continue;
+		if (liveness_of(state_find(states, count, p->index)) != PATH_UP)
+			continue;
+		end = hold_end(f, p, states, count);
+		if (monotime_reached(now, end))
+			rank(&best, p);
+		else
+			*next_look = monotime_min(*next_look, end);
+	}
+	return best;
+}
+
+static const struct fwd_path *choose(const struct forwarding *f, const struct fwd_path *pair,
+				     const struct path_state *states, size_t count,
+				     const struct active_paths *previous, struct monotime now,
+				     struct monotime *next_look)
+{
+	const struct fwd_path *current = in_use(f, pair, previous);
+	struct ranking r = pair_rank(f, pair, states, count);
+	const struct fwd_path *better;
+
+	if (!current) /* rule 3 */
+		return r.up ? r.up : r.unknown ? r.unknown : r.any;
+	if (liveness_of(state_find(states, count, current->index)) == PATH_DOWN) /* rule 2 */
+		return r.up ? r.up : r.unknown ? r.unknown : current;
+	better = revert_find(f, current, states, count, now, next_look); /* rule 1 */
+	return better ? better : current;
+}
+
+static bool pair_is_first(const struct forwarding *f, size_t position)
+{
+	for (size_t i = 0; i < position; i++)
+		if (same_pair(&f->paths[i], &f->paths[position]))
+			return false;
+	return true;
+}
+
+void selection_choose(const struct forwarding *forwarding, const struct path_state *states,
+		      size_t state_count, const struct active_paths *previous, struct monotime now,
+		      struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	struct active_paths active = {0};
+	struct monotime next_look = MONOTIME_NEVER;
+
+	for (size_t i = 0; i < forwarding->path_count; i++) {
+		const struct fwd_path *pair = &forwarding->paths[i], *path;
+
+		if (!pair_is_first(forwarding, i))
+			continue;
+		assert(active.count < SITE_PATHS_MAX);
+		path = choose(forwarding, pair, states, state_count, previous, now, &next_look);
+		active.entry[active.count++] = (struct active_path){
+			.color = path->color,
+			.endpoint_site = path->endpoint_site,
+			.index = path->index,
+		};
+	}
+	*ret_active = active;
+	*ret_next_look = next_look;
+}
