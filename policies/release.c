@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/policies/release.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/base/encode.h"
+#include "tuyen/policies/lines.h"
+#include "tuyen/topology/forwarding.h"
+#include "tuyen/topology/network.h"
+
+#define MANIFEST_PREFIX "  " RELEASE_BUNDLES "/"
+#define MANIFEST_SUFFIX ".bundle\n"
+
+struct release_writer {
+	uint32_t count, capacity;
+	uint32_t *sites;
+	struct merkle_hash *leaves;
+	struct text manifest;
+	struct merkle_tree *tree;
+};
+
+struct release_writer *release_writer_new(void)
+{
+	return calloc(1, sizeof(struct release_writer));
+}
+
+void release_writer_free(struct release_writer *w)
+{
+	if (!w)
+		return;
+	merkle_tree_free(w->tree);
+	text_clear(&w->manifest);
+	free(w->leaves);
+	free(w->sites);
+	free(w);
+}
+
+static int writer_grow(struct release_writer *w)
+{
+	uint32_t capacity = w->capacity ? 2 * w->capacity : 64;
+	struct merkle_hash *leaves;
+	uint32_t *sites;
+
+	if (w->count < w->capacity)
+		return 0;
+	sites = realloc(w->sites, capacity * sizeof(*sites));
+	if (!sites)
+		return -TUYEN_ENOMEM;
+	w->sites = sites;
+	leaves = realloc(w->leaves, capacity * sizeof(*leaves));
+	if (!leaves)
+		return -TUYEN_ENOMEM;
+	w->leaves = leaves;
+	w->capacity = capacity;
+	return 0;
+}
+
+static int writer_check(const struct release_writer *w, uint32_t site_id, size_t length,
+			struct reason *reason)
+{
+	if (site_id < 1 || site_id > SITE_ID_MAX)
+		return reason_set(reason, -TUYEN_EINVAL, "site id %u is not in 1..%d", site_id,
+				  SITE_ID_MAX);
+	if (w->count && site_id <= w->sites[w->count - 1])
+		return reason_set(reason, -TUYEN_EINVAL, "site %u comes after site %u", site_id,
+				  w->sites[w->count - 1]);
+	if (length > FORWARDING_BYTES_MAX)
+		return reason_set(reason, -TUYEN_ELIMIT, "bundle of site %u is above %u bytes",
+				  site_id, FORWARDING_BYTES_MAX);
+	return 0;
+}
+
+int release_writer_add(struct release_writer *w, uint32_t site_id, const void *bytes, size_t length,
+		       struct reason *reason)
+{
+	uint8_t digest[SHA256_LEN];
+	char hex[SHA256_STRLEN];
+	int err;
+
+	assert(!w->tree);
+	err = writer_check(w, site_id, length, reason);
+	if (!err)
+		err = writer_grow(w);
+	if (!err)
+		err = sha256_digest(bytes, length, digest);
+	if (!err)
+		err = merkle_leaf(bytes, length, &w->leaves[w->count]);
+	if (err < 0)
+		return err;
+	text_printf(&w->manifest, "%s" MANIFEST_PREFIX "%u" MANIFEST_SUFFIX,
+		    hex_format(digest, SHA256_LEN, hex), site_id);
+	w->sites[w->count++] = site_id;
+	return 0;
+}
+
+static int source_compare(const void *a, const void *b)
+{
+	const struct release_source *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : memcmp(x->digest, y->digest, SHA256_LEN);
+}
+
+/* The source lines, sorted. */
+static int sources_write(const struct release_header *header, struct text *ret_sources)
+{
+	size_t count = header->source_count;
+	struct release_source *sorted = calloc(count + 1, sizeof(*sorted));
+	char hex[SHA256_STRLEN];
+
+	if (!sorted)
+		return -TUYEN_ENOMEM;
+	if (count)
+		memcpy(sorted, header->sources, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), source_compare);
+	for (size_t i = 0; i < count; i++)
+		text_printf(ret_sources, "source %s %s\n",
+			    hex_format(sorted[i].digest, SHA256_LEN, hex), sorted[i].name);
+	free(sorted);
+	return ret_sources->failed ? -TUYEN_ENOMEM : 0;
+}
+
+/* Writes the statement, and reads it back: what the verifier would refuse is not signed. */
+static int statement_write(const struct release_writer *w, const struct release_header *header,
+			   const struct text *sources, struct text *ret_statement,
+			   struct reason *reason)
+{
+	struct statement s = {
+	    .epoch = header->epoch,
+	    .issued_s = header->issued_s,
+	    .expires_s = header->expires_s,
+	    .roster_version = header->roster_version,
+	    .sites = w->count,
+	    .root = merkle_tree_root(w->tree),
+	    .sources = text_string(sources),
+	    .sources_length = sources->length,
+	};
+	struct statement again;
+	int err = sha256_digest(text_string(&w->manifest), w->manifest.length, s.manifest);
+
+	if (err < 0)
+		return err;
+	snprintf(s.compiler, sizeof(s.compiler), "%s", header->compiler);
+	statement_encode(&s, ret_statement);
+	if (ret_statement->failed)
+		return -TUYEN_ENOMEM;
+	return statement_parse(ret_statement->bytes, ret_statement->length, &again, reason);
+}
+
+int release_writer_finish(struct release_writer *w, const struct release_header *header,
+			  struct text *ret_statement, struct text *ret_manifest,
+			  struct reason *reason)
+{
+	struct text sources = {0};
+	int err;
+
+	if (!w->count)
+		return reason_set(reason, -TUYEN_EINVAL, "a release needs at least one site");
+	if (w->manifest.failed)
+		return -TUYEN_ENOMEM;
+	if (!w->tree) {
+		err = merkle_tree_build(w->leaves, w->count, &w->tree);
+		if (err < 0)
+			return err;
+	}
+	err = sources_write(header, &sources);
+	if (!err)
+		err = statement_write(w, header, &sources, ret_statement, reason);
+	text_clear(&sources);
+	if (err < 0)
+		return err;
+	text_add_bytes(ret_manifest, w->manifest.bytes, w->manifest.length);
+	return ret_manifest->failed ? -TUYEN_ENOMEM : 0;
+}
+
+struct merkle_hash release_writer_root(const struct release_writer *w)
+{
+	assert(w->tree);
+	return merkle_tree_root(w->tree);
+}
+
+uint32_t release_writer_count(const struct release_writer *w)
+{
+	return w->count;
+}
+
+uint32_t release_writer_site(const struct release_writer *w, uint32_t index)
+{
+	assert(index < w->count);
+	return w->sites[index];
+}
+
+void release_writer_proof(const struct release_writer *w, uint32_t index, struct text *ret_proof)
+{
+	struct merkle_path path;
+	char hex[SHA256_STRLEN];
+
+	assert(w->tree);
+	merkle_tree_path(w->tree, index, &path);
+	text_printf(ret_proof, "tuyen-proof 1\nindex %u\ncount %u\n", index, w->count);
+	for (size_t i = 0; i < path.depth; i++)
+		text_printf(ret_proof, "hash %s\n",
+			    hex_format(path.sibling[i].bytes, SHA256_LEN, hex));
+}
+
+int release_proof_parse(const char *bytes, size_t length, uint32_t *ret_index, uint32_t *ret_count,
+			struct merkle_path *ret_path, struct reason *reason)
+{
+	struct merkle_path path = {0};
+	struct line_reader r;
+	uint32_t index, count;
+	int err;
+
+	line_reader_init(&r, "proof", bytes, length, reason);
+	line_read_u64(&r, "tuyen-proof", 1, 1);
+	index = (uint32_t)line_read_u64(&r, "index", 0, MERKLE_LEAVES_MAX - 1);
+	count = (uint32_t)line_read_u64(&r, "count", 1, MERKLE_LEAVES_MAX);
+	while (!line_at_end(&r) && path.depth < MERKLE_PATH_MAX)
+		line_read_hex(&r, "hash", SHA256_LEN, path.sibling[path.depth++].bytes);
+	if (index >= count || path.depth != merkle_path_depth(index, count))
+		line_fail(&r, "this is no proof of leaf %u of %u", index, count);
+	err = line_finish(&r);
+	if (err < 0)
+		return err;
+	*ret_index = index;
+	*ret_count = count;
+	*ret_path = path;
+	return 0;
+}
+
+/* "<id>.bundle\n" at @s: the id without leading zeros. @return what follows, or NULL. */
+static const char *manifest_site(const char *s, const char *end, uint32_t *ret_site_id)
+{
+	const char *p = s;
+	uint32_t id = 0;
+
+	while (p < end && *p >= '0' && *p <= '9' && p - s < 6)
+		id = id * 10 + (uint32_t)(*p++ - '0');
+	if (p == s || *s == '0' || id > SITE_ID_MAX ||
+	    (size_t)(end - p) < strlen(MANIFEST_SUFFIX) ||
+	    memcmp(p, MANIFEST_SUFFIX, strlen(MANIFEST_SUFFIX)) != 0)
+		return NULL;
+	*ret_site_id = id;
+	return p + strlen(MANIFEST_SUFFIX);
+}
+
+int release_manifest_next(const char *bytes, size_t length, size_t *offset, uint32_t *ret_site_id,
+			  uint8_t ret_digest[static SHA256_LEN])
+{
+	size_t head = SHA256_STRLEN - 1, prefix = strlen(MANIFEST_PREFIX);
+	const char *line = bytes + *offset, *end;
+	char hex[SHA256_STRLEN];
+
+	if (*offset == length)
+		return 0;
+	if (length - *offset < head + prefix || memcmp(line + head, MANIFEST_PREFIX, prefix) != 0)
+		return -TUYEN_EINVAL;
+	memcpy(hex, line, head);
+	hex[head] = '\0';
+	if (hex_parse(hex, SHA256_LEN, ret_digest) < 0)
+		return -TUYEN_EINVAL;
+	end = manifest_site(line + head + prefix, bytes + length, ret_site_id);
+	if (!end)
+		return -TUYEN_EINVAL;
+	*offset = (size_t)(end - bytes);
+	return 1;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/policies/seal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tuyen/base/wire.h"
+#include "tuyen/topology/forwarding.h"
+
+/*
+ * What stands between a file of unknown origin and the kernel of a node. Read from top to bottom:
+ * first the framing, the only code that sees bytes nobody vouched for; it copies nothing but the
+ *proof's hashes. Then the checks, each of which trusts only what the one before has proved:
+ *
+ *	trusted roster -> roster chain -> statement -> Merkle root -> bundle -> this site
+ *
+ * The bundle is not parsed here: its first two lines are compared as bytes.
+ */
+
+#define RELEASE_BYTES_MAX STATEMENT_BYTES_MAX
+#define BUNDLE_HEAD	  "tuyen-bundle 1\nsite "
+
+static void section_write(struct text *t, enum seal_section type, const void *head,
+			  size_t head_length, const void *bytes, size_t length)
+{
+	uint8_t frame[5];
+	struct wire_writer w;
+
+	wire_writer_init(&w, frame, sizeof(frame));
+	wire_write_u8(&w, (uint8_t)type);
+	wire_write_u32(&w, (uint32_t)(head_length + length));
+	text_add_bytes(t, frame, sizeof(frame));
+	text_add_bytes(t, head, head_length);
+	text_add_bytes(t, bytes, length);
+}
+
+static void signed_write(struct text *t, const struct seal_signed *s, enum seal_section type,
+			 enum seal_section signature_type)
+{
+	section_write(t, type, "", 0, s->text.bytes, s->text.length);
+	for (size_t i = 0; i < s->count; i++) {
+		const struct signature *g = &s->signatures[i];
+		char head[1 + OFFICER_NAME_MAX];
+
+		head[0] = (char)g->name_length;
+		memcpy(head + 1, g->name, g->name_length);
+		section_write(t, signature_type, head, 1 + g->name_length, g->bytes, g->length);
+	}
+}
+
+void seal_encode(const struct seal_parts *parts, struct text *ret_seal)
+{
+	uint8_t index[4];
+	struct wire_writer w;
+
+	text_add(ret_seal, SEAL_MAGIC);
+	for (size_t i = 0; i < parts->chain_length; i++)
+		signed_write(ret_seal, &parts->chain[i], SEAL_ROSTER, SEAL_ROSTER_SIGNATURE);
+	signed_write(ret_seal, &parts->release, SEAL_RELEASE, SEAL_SIGNATURE);
+	wire_writer_init(&w, index, sizeof(index));
+	wire_write_u32(&w, parts->index);
+	section_write(ret_seal, SEAL_PROOF, index, sizeof(index), parts->path.sibling,
+		      parts->path.depth * sizeof(parts->path.sibling[0]));
+	section_write(ret_seal, SEAL_BUNDLE, "", 0, parts->bundle.bytes, parts->bundle.length);
+}
+
+/* The next section if it is of @type: else @ret_view is empty and nothing is taken. */
+static bool section_read(struct wire_reader *r, enum seal_section type, size_t max,
+			 struct seal_view *ret_view)
+{
+	struct wire_reader ahead = *r;
+
+	*ret_view = (struct seal_view){0};
+	if (r->failed || wire_reader_left(r) == 0 || wire_read_u8(&ahead) != type)
+		return false;
+	ret_view->length = wire_read_u32(&ahead);
+	ret_view->bytes = ret_view->length <= max ? wire_read_view(&ahead, ret_view->length) : NULL;
+	if (!ret_view->bytes)
+		ahead.failed = true;
+	*r = ahead;
+	return !r->failed;
+}
+
+static bool signature_split(struct seal_view section, struct signature *ret_signature)
+{
+	size_t n = section.length ? section.bytes[0] : 0;
+
+	if (n > OFFICER_NAME_MAX || section.length <= 1 + n ||
+	    section.length - 1 - n > SIGNATURE_MAX ||
+	    !officer_name_valid((const char *)section.bytes + 1, n))
+		return false;
+	*ret_signature = (struct signature){
+	    .name = (const char *)section.bytes + 1,
+	    .name_length = n,
+	    .bytes = section.bytes + 1 + n,
+	    .length = section.length - 1 - n,
+	};
+	return true;
+}
+
+static bool names_ascend(const struct signature *a, const struct signature *b)
+{
+	size_t shorter = a->name_length < b->name_length ? a->name_length : b->name_length;
+	int order = memcmp(a->name, b->name, shorter);
+
+	return order < 0 || (order == 0 && a->name_length < b->name_length);
+}
+
+/* A text of @type and the signatures that follow it. */
+static bool signed_read(struct wire_reader *r, enum seal_section type, size_t max,
+			struct seal_signed *ret_signed)
+{
+	struct seal_signed *s = ret_signed;
+	struct seal_view section;
+
+	s->count = 0;
+	if (!section_read(r, type, max, &s->text))
+		return false;
+	while (section_read(r, (enum seal_section)(type + 1), 1 + OFFICER_NAME_MAX + SIGNATURE_MAX,
+			    &section)) {
+		if (s->count == SEAL_SIGNATURES_MAX ||
+		    !signature_split(section, &s->signatures[s->count]) ||
+		    (s->count &&
+		     !names_ascend(&s->signatures[s->count - 1], &s->signatures[s->count]))) {
+			r->failed = true;
+			return false;
+		}
+		s->count++;
+	}
+	return !r->failed;
+}
+
+static bool proof_split(struct seal_view section, struct seal_parts *parts)
+{
+	struct wire_reader r;
+
+	wire_reader_init(&r, section.bytes, section.length);
+	parts->index = wire_read_u32(&r);
+	parts->path.depth = wire_reader_left(&r) / SHA256_LEN;
+	if (r.failed || wire_reader_left(&r) % SHA256_LEN || parts->path.depth > MERKLE_PATH_MAX)
+		return false;
+	wire_read_bytes(&r, parts->path.sibling, wire_reader_left(&r));
+	return true;
+}
+
+int seal_decode(const uint8_t *bytes, size_t length, struct seal_parts *ret_parts,
+		struct reason *reason)
+{
+	struct seal_view proof;
+	struct wire_reader r;
+
+	if (length > SEAL_BYTES_MAX)
+		return reason_set(reason, -TUYEN_ELIMIT, "seal is above %u bytes", SEAL_BYTES_MAX);
+	if (length < strlen(SEAL_MAGIC) || memcmp(bytes, SEAL_MAGIC, strlen(SEAL_MAGIC)) != 0)
+		return reason_set(reason, -TUYEN_EINVAL,
+				  "not a seal: it does not begin with 'tuyen-seal 1'");
+	wire_reader_init(&r, bytes, length);
+	wire_read_view(&r, strlen(SEAL_MAGIC));
+	ret_parts->chain_length = 0;
+	while (ret_parts->chain_length < SEAL_CHAIN_MAX &&
+	       signed_read(&r, SEAL_ROSTER, ROSTER_BYTES_MAX,
+			   &ret_parts->chain[ret_parts->chain_length]))
+		ret_parts->chain_length++;
+	if (!signed_read(&r, SEAL_RELEASE, RELEASE_BYTES_MAX, &ret_parts->release) ||
+	    !section_read(&r, SEAL_PROOF, 4 + MERKLE_PATH_MAX * SHA256_LEN, &proof) ||
+	    !section_read(&r, SEAL_BUNDLE, FORWARDING_BYTES_MAX, &ret_parts->bundle))
+		return reason_set(reason, -TUYEN_ETRUNC,
+				  "seal is damaged or cut off: a section is missing or too long");
+	if (wire_reader_left(&r))
+		return reason_set(reason, -TUYEN_EINVAL, "seal has %zu bytes after its end",
+				  wire_reader_left(&r));
+	if (!proof_split(proof, ret_parts))
+		return reason_set(reason, -TUYEN_EINVAL,
+				  "seal is damaged: its proof has an odd length");
+	return 0;
+}
+
+static bool view_is(struct seal_view view, const char *bytes, size_t length)
+{
+	return view.length == length && memcmp(view.bytes, bytes, length) == 0;
+}
+
+/* Check: who the officers are now. */
+static int chain_verify(const struct seal_parts *parts, const struct seal_trust *trust,
+			struct seal_result *ret, struct reason *reason)
+{
+	size_t next = 0;
+	int err = roster_parse(trust->roster, trust->roster_length, &ret->roster, reason);
+
+	if (err < 0)
+		return err;
+	ret->roster_text = trust->roster;
+	ret->roster_length = trust->roster_length;
+	for (size_t i = 0; i < parts->chain_length; i++)
+		if (view_is(parts->chain[i].text, trust->roster, trust->roster_length))
+			next = i + 1;
+	for (; next < parts->chain_length; next++) {
+		const struct seal_signed *step = &parts->chain[next];
+
+		err = roster_follow(&ret->roster, (const char *)step->text.bytes, step->text.length,
+				    step->signatures, step->count, &ret->roster, reason);
+		if (err < 0)
+			return err;
+		ret->roster_text = (const char *)step->text.bytes;
+		ret->roster_length = step->text.length;
+		ret->roster_moved = true;
+	}
+	return 0;
+}
+
+/* Check: that enough of them signed this statement; only then is it read. */
+static int statement_verify(const struct seal_parts *parts, struct seal_result *ret,
+			    struct reason *reason)
+{
+	const struct seal_signed *release = &parts->release;
+	int err = roster_verify(&ret->roster, release->text.bytes, release->text.length,
+				release->signatures, release->count, &ret->signers, reason);
+
+	if (err < 0)
+		return err;
+	err = statement_parse((const char *)release->text.bytes, release->text.length,
+			      &ret->statement, reason);
+	if (err < 0)
+		return err;
+	if (ret->statement.roster_version > ret->roster.version)
+		return reason_set(reason, -TUYEN_ESIGNATURE,
+				  "release needs roster version %u, this node has %u and the seal "
+				  "leads no further",
+				  ret->statement.roster_version, ret->roster.version);
+	return sha256_digest(release->text.bytes, release->text.length, ret->statement_digest);
+}
+
+/* Check: that time does not go back. */
+static int epoch_verify(const struct seal_trust *trust, struct seal_result *ret,
+			struct reason *reason)
+{
+	uint64_t epoch = ret->statement.epoch;
+	bool same = memcmp(ret->statement_digest, trust->statement_digest, SHA256_LEN) == 0;
+
+	if (epoch < trust->epoch)
+		return reason_set(reason, -TUYEN_EEPOCH,
+				  "release has epoch %llu, epoch %llu was accepted before",
+				  (unsigned long long)epoch, (unsigned long long)trust->epoch);
+	if (epoch == trust->epoch && !same)
+		return reason_set(reason, -TUYEN_EEPOCH,
+				  "two releases of epoch %llu: another one was accepted before",
+				  (unsigned long long)epoch);
+	ret->repeated = epoch == trust->epoch;
+	ret->expired = trust->now_s > ret->statement.expires_s;
+	return 0;
+}
+
+/* Check: that the bundle is a leaf of the tree whose root was signed. */
+static int bundle_verify(const struct seal_parts *parts, struct seal_result *ret,
+			 struct reason *reason)
+{
+	struct merkle_hash leaf;
+	int err = merkle_leaf(parts->bundle.bytes, parts->bundle.length, &leaf);
+
+	if (err < 0)
+		return err;
+	err = merkle_verify(&leaf, parts->index, ret->statement.sites, &parts->path,
+			    &ret->statement.root);
+	if (err < 0)
+		return reason_set(reason, err,
+				  "bundle does not belong to this release (Merkle proof does not "
+				  "lead to the root)");
+	ret->bundle = parts->bundle.bytes;
+	ret->bundle_length = parts->bundle.length;
+	return sha256_digest(ret->bundle, ret->bundle_length, ret->bundle_digest);
+}
+
+/* Check: that it is ours. The site's id comes second, "site 901 phuc-xa ..."; it is compared as
+ * bytes. */
+static int site_verify(const struct seal_trust *trust, const struct seal_result *ret,
+		       struct reason *reason)
+{
+	char ours[sizeof(BUNDLE_HEAD) + 12];
+	size_t head = strlen(BUNDLE_HEAD), digits = head;
+	int length = snprintf(ours, sizeof(ours), BUNDLE_HEAD "%u ", trust->site_id);
+
+	if (ret->bundle_length > (size_t)length && memcmp(ret->bundle, ours, (size_t)length) == 0)
+		return 0;
+	if (ret->bundle_length < head || memcmp(ret->bundle, BUNDLE_HEAD, head) != 0)
+		return reason_set(reason, -TUYEN_EINVAL,
+				  "bundle is of a kind that this version does not know");
+	while (digits < ret->bundle_length && digits < head + 10 && ret->bundle[digits] >= '0' &&
+	       ret->bundle[digits] <= '9')
+		digits++;
+	return reason_set(reason, -TUYEN_ESITE, "this bundle is of site %.*s, this node is %u",
+			  (int)(digits - head), (const char *)ret->bundle + head, trust->site_id);
+}
+
+int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *trust,
+		struct seal_result *ret, struct reason *reason)
+{
+	struct seal_result result = {0};
+	struct seal_parts parts;
+	int err;
+
+	err = seal_decode(bytes, length, &parts, reason);
+	if (!err)
+		err = chain_verify(&parts, trust, &result, reason);
+	if (!err)
+		err = statement_verify(&parts, &result, reason);
+	if (!err)
+		err = epoch_verify(trust, &result, reason);
+	if (!err)
+		err = bundle_verify(&parts, &result, reason);
+	if (!err)
+		err = site_verify(trust, &result, reason);
+	if (err < 0)
+		return err;
+	*ret = result;
+	return 0;
+}
