@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sends what nobody should: frames that a box in wrong hands, or the carrier, could make.
+ *
+ *	inject mpls DEVICE LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
+ *		labelled UDP packets straight into a device (an adjacency)
+ *	inject udp SOURCE DESTINATION PORT TEXT COUNT
+ *		clear UDP with any source address
+ *	inject mpls-in-ip OUTER_SOURCE OUTER_DESTINATION LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
+ *		clear MPLS-in-IP (RFC 4023), as from the carrier
+ */
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { FRAME_MAX = 1024, PROTOCOL_MPLS_IN_IP = 137 };
+
+struct frame {
+	uint8_t bytes[FRAME_MAX];
+	size_t length;
+};
+
+static uint16_t checksum(const void *bytes, size_t length)
+{
+	const uint8_t *b = bytes;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < length; i += 2)
+		sum += (uint32_t)b[i] << 8 | b[i + 1];
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
+
+static void add(struct frame *f, const void *bytes, size_t length)
+{
+	memcpy(f->bytes + f->length, bytes, length);
+	f->length += length;
+}
+
+static void add_ip(struct frame *f, const char *from, const char *to, uint8_t protocol, size_t payload)
+{
+	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol};
+
+	ip.tot_len = htons((uint16_t)(sizeof(ip) + payload));
+	if (inet_pton(AF_INET, from, &ip.saddr) != 1 || inet_pton(AF_INET, to, &ip.daddr) != 1)
+		exit(2);
+	ip.check = checksum(&ip, sizeof(ip));
+	add(f, &ip, sizeof(ip));
+}
+
+static void add_udp_packet(struct frame *f, char **argv) /* SOURCE DESTINATION PORT TEXT */
+{
+	const size_t text = strnlen(argv[3], 512);
+	struct udphdr udp = {.source = htons(40000), .dest = htons((uint16_t)atoi(argv[2]))};
+
+	udp.len = htons((uint16_t)(sizeof(udp) + text));
+	add_ip(f, argv[0], argv[1], IPPROTO_UDP, sizeof(udp) + text);
+	add(f, &udp, sizeof(udp));
+	add(f, argv[3], text);
+}
+
+static void add_labels(struct frame *f, char *labels)
+{
+	for (char *next, *l = labels; l; l = next) {
+		uint32_t entry;
+
+		next = strchr(l, '/');
+		if (next)
+			*next++ = '\0';
+		entry = htonl((uint32_t)atoi(l) << 12 | (next ? 0 : 0x100) | 64);
+		add(f, &entry, sizeof(entry));
+	}
+}
+
+static void pause_ms(long ms)
+{
+	const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static int transmit(int fd, const void *to, socklen_t to_length, const struct frame *f, int count)
+{
+	if (fd < 0) {
+		perror("inject: socket");
+		return 2;
+	}
+	for (int i = 0; i < count; i++) {
+		if (sendto(fd, f->bytes, f->length, 0, to, to_length) < 0)
+			perror("inject: send");
+		pause_ms(10);
+	}
+	return 0;
+}
+
+static int transmit_ip(const char *to, const struct frame *f, int count)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET};
+
+	inet_pton(AF_INET, to, &a.sin_addr);
+	return transmit(socket(AF_INET, SOCK_RAW, IPPROTO_RAW), &a, sizeof(a), f, count);
+}
+
+static int inject_mpls(char **argv)
+{
+	struct sockaddr_ll a = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_MPLS_UC)};
+	struct frame f = {.length = 0};
+
+	a.sll_ifindex = (int)if_nametoindex(argv[0]);
+	add_labels(&f, argv[1]);
+	add_udp_packet(&f, argv + 2);
+	return transmit(socket(AF_PACKET, SOCK_DGRAM, 0), &a, sizeof(a), &f, atoi(argv[6]));
+}
+
+static int inject_mpls_in_ip(char **argv)
+{
+	struct frame inner = {.length = 0}, f = {.length = 0};
+
+	add_labels(&inner, argv[2]);
+	add_udp_packet(&inner, argv + 3);
+	add_ip(&f, argv[0], argv[1], PROTOCOL_MPLS_IN_IP, inner.length);
+	add(&f, inner.bytes, inner.length);
+	return transmit_ip(argv[1], &f, atoi(argv[7]));
+}
+
+static int inject_udp(char **argv)
+{
+	struct frame f = {.length = 0};
+
+	add_udp_packet(&f, argv);
+	return transmit_ip(argv[1], &f, atoi(argv[4]));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 9 && !strcmp(argv[1], "mpls"))
+		return inject_mpls(argv + 2);
+	if (argc == 10 && !strcmp(argv[1], "mpls-in-ip"))
+		return inject_mpls_in_ip(argv + 2);
+	if (argc == 7 && !strcmp(argv[1], "udp"))
+		return inject_udp(argv + 2);
+	fprintf(stderr, "usage: inject mpls|udp|mpls-in-ip ...; see the top of its source\n");
+	return 2;
+}

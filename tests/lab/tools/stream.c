@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Measures an outage from end to end.
+ *
+ *	stream echo ADDRESS PORT			answers each packet
+ *	stream send ADDRESS PORT INTERVAL_MS [SOURCE]	sends until SIGTERM or SIGINT, then waits for late answers
+ *							and prints one line of figures
+ *
+ * A packet is a number and filling, 64 bytes. "lost" are those never answered, "outage_ms" is the longest run of lost
+ * ones in a row times the interval. It sleeps to the next point in time and never spins on the clock.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PACKET_BYTES = 64, PACKETS_MAX = 1 << 20, LATE_MS = 500 };
+
+static volatile sig_atomic_t stopping;
+static uint8_t answered[PACKETS_MAX];
+
+static void stop(int signal_number)
+{
+	(void)signal_number;
+	stopping = 1;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static struct sockaddr_in address(const char *host, const char *port)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+
+	if (inet_pton(AF_INET, host, &a.sin_addr) != 1) {
+		fprintf(stderr, "stream: '%s' is no address\n", host);
+		exit(2);
+	}
+	return a;
+}
+
+static int socket_on(const struct sockaddr_in *local)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || (local && bind(fd, (const struct sockaddr *)local, sizeof(*local)) < 0)) {
+		perror("stream");
+		exit(2);
+	}
+	return fd;
+}
+
+static int echo(const char *host, const char *port)
+{
+	const struct sockaddr_in local = address(host, port);
+	int fd = socket_on(&local);
+	uint8_t packet[PACKET_BYTES];
+	struct sockaddr_in from;
+
+	while (!stopping) {
+		socklen_t length = sizeof(from);
+		ssize_t n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &length);
+
+		if (n > 0)
+			sendto(fd, packet, (size_t)n, 0, (const struct sockaddr *)&from, length);
+	}
+	return 0;
+}
+
+static void take_answers(int fd, int64_t until_us)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left_us;
+
+	while ((left_us = until_us - now_us()) > 0) {
+		struct timespec wait = {left_us / 1000000, left_us % 1000000 * 1000};
+		uint32_t packet[PACKET_BYTES / 4];
+
+		if (ppoll(&p, 1, &wait, NULL) <= 0)
+			return;
+		if (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) == PACKET_BYTES && packet[0] < PACKETS_MAX)
+			answered[packet[0]] = 1;
+	}
+}
+
+static void print_figures(uint32_t sent, double interval_ms)
+{
+	uint32_t lost = 0, run = 0, longest = 0, runs = 0;
+
+	for (uint32_t i = 0; i < sent; i++) {
+		lost += !answered[i];
+		runs += !answered[i] && !run;
+		run = answered[i] ? 0 : run + 1;
+		if (run > longest)
+			longest = run;
+	}
+	printf("sent=%u answered=%u lost=%u gaps=%u outage_ms=%.0f\n", sent, sent - lost, lost, runs,
+	       longest * interval_ms);
+}
+
+static int send_stream(const struct sockaddr_in *to, const struct sockaddr_in *from, double interval_ms)
+{
+	int fd = socket_on(from);
+	int64_t next_us = now_us();
+	uint32_t packet[PACKET_BYTES / 4] = {0};
+	uint32_t sent = 0;
+
+	while (!stopping && sent < PACKETS_MAX) {
+		packet[0] = sent++;
+		sendto(fd, packet, sizeof(packet), MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to));
+		next_us += (int64_t)(interval_ms * 1000);
+		while (!stopping && now_us() < next_us)
+			take_answers(fd, next_us);
+	}
+	for (int64_t end_us = now_us() + LATE_MS * 1000; now_us() < end_us;)
+		take_answers(fd, end_us);
+	print_figures(sent, interval_ms);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct sigaction on_stop = {.sa_handler = stop};
+
+	sigaction(SIGTERM, &on_stop, NULL);
+	sigaction(SIGINT, &on_stop, NULL);
+	if (argc == 4 && !strcmp(argv[1], "echo"))
+		return echo(argv[2], argv[3]);
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "send")) {
+		const struct sockaddr_in to = address(argv[2], argv[3]);
+		const struct sockaddr_in from = address(argc == 6 ? argv[5] : "0.0.0.0", "0");
+
+		return send_stream(&to, &from, atof(argv[4]));
+	}
+	fprintf(stderr, "usage: stream echo ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE]\n");
+	return 2;
+}
