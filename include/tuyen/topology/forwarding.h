@@ -100,6 +100,7 @@ struct fwd_rule {
 	uint8_t protocol;	/* 0 any */
 	uint16_t port_first, port_last;
 	struct ipv4_prefix to;	/* destination; length 0: any prefix that the session reaches */
+	struct ipv4_prefix from; /* source; length 0: any that the session or our LANs have. Set where not every peer may */
 	char class_name[NAME_MAX_BYTES + 1];
 };
 
@@ -157,7 +158,8 @@ const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_
 
 /**
  * The canonical text that a bundle is: one line an object, a keyword and its fields, LF
- * at the end of each, first line "tuyen-bundle 1". Deterministic.
+ * at the end of each, first line "tuyen-bundle 1", second "site <id> ...". Deterministic.
+ * In names, bytes that are not a letter, a digit, "-", "_", "." or part of UTF-8 are "%XX"; no name is "-".
  */
 void forwarding_encode(const struct forwarding *f, struct text *ret_text);
 

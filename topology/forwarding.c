@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/topology/forwarding.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void forwarding_init(struct forwarding *f)
+{
+	*f = (struct forwarding){0};
+}
+
+void forwarding_clear(struct forwarding *f)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		free(f->neighbors[i].accept);
+	for (size_t i = 0; i < f->peer_count; i++)
+		free(f->peers[i].prefixes);
+	free(f->lans);
+	free(f->neighbors);
+	free(f->labels);
+	free(f->paths);
+	free(f->returns);
+	free(f->sessions);
+	free(f->peers);
+	free(f->rules);
+	free(f->devices);
+	forwarding_init(f);
+}
+
+static int order(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int prefix_compare(const void *a, const void *b)
+{
+	const struct ipv4_prefix *p = a, *q = b;
+	int o = order(p->address, q->address);
+
+	return o ? o : order(p->length, q->length);
+}
+
+static int stack_compare(const void *a, const void *b)
+{
+	return label_stack_compare(a, b);
+}
+
+static int neighbor_compare(const void *a, const void *b)
+{
+	const struct fwd_neighbor *p = a, *q = b;
+
+	return order(p->site_id, q->site_id);
+}
+
+static int label_compare(const void *a, const void *b)
+{
+	const struct fwd_label_route *p = a, *q = b;
+
+	return order(p->in_label, q->in_label);
+}
+
+static int path_compare(const void *a, const void *b)
+{
+	const struct fwd_path *p = a, *q = b;
+
+	return order(p->index, q->index);
+}
+
+static int return_compare(const void *a, const void *b)
+{
+	const struct fwd_return *p = a, *q = b;
+
+	return order(p->destination, q->destination);
+}
+
+static int session_compare(const void *a, const void *b)
+{
+	const struct fwd_session *p = a, *q = b;
+
+	return order(p->color, q->color);
+}
+
+static int peer_compare(const void *a, const void *b)
+{
+	const struct fwd_session_peer *p = a, *q = b;
+	int o = order(p->color, q->color);
+
+	return o ? o : order(p->site_id, q->site_id);
+}
+
+static int rule_compare(const void *a, const void *b)
+{
+	const struct fwd_rule *p = a, *q = b;
+	int o;
+
+	if ((o = order(p->color, q->color)) || (o = order(p->outbound, q->outbound)) ||
+	    (o = order(p->priority, q->priority)) || (o = order(p->protocol, q->protocol)) ||
+	    (o = order(p->port_first, q->port_first)) || (o = order(p->port_last, q->port_last)) ||
+	    (o = prefix_compare(&p->to, &q->to)) || (o = prefix_compare(&p->from, &q->from)))
+		return o;
+	return strcmp(p->class_name, q->class_name);
+}
+
+static int device_compare(const void *a, const void *b)
+{
+	const struct fwd_device *p = a, *q = b;
+
+	return strcmp(p->name, q->name);
+}
+
+/* qsort() must not be given NULL. */
+static void sort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+	if (count > 1)
+		qsort(base, count, size, compare);
+}
+
+void forwarding_sort(struct forwarding *f)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		sort(f->neighbors[i].accept, f->neighbors[i].accept_count,
+		     sizeof(struct label_stack), stack_compare);
+	for (size_t i = 0; i < f->peer_count; i++)
+		sort(f->peers[i].prefixes, f->peers[i].prefix_count, sizeof(struct ipv4_prefix),
+		     prefix_compare);
+	sort(f->lans, f->lan_count, sizeof(*f->lans), prefix_compare);
+	sort(f->neighbors, f->neighbor_count, sizeof(*f->neighbors), neighbor_compare);
+	sort(f->labels, f->label_count, sizeof(*f->labels), label_compare);
+	sort(f->paths, f->path_count, sizeof(*f->paths), path_compare);
+	sort(f->returns, f->return_count, sizeof(*f->returns), return_compare);
+	sort(f->sessions, f->session_count, sizeof(*f->sessions), session_compare);
+	sort(f->peers, f->peer_count, sizeof(*f->peers), peer_compare);
+	sort(f->rules, f->rule_count, sizeof(*f->rules), rule_compare);
+	sort(f->devices, f->device_count, sizeof(*f->devices), device_compare);
+}
+
+/* bsearch() must not be given NULL either. */
+static const void *find(const void *key, const void *base, size_t count, size_t size,
+			int (*compare)(const void *, const void *))
+{
+	return count ? bsearch(key, base, count, size, compare) : NULL;
+}
+
+const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint32_t site_id)
+{
+	struct fwd_neighbor key = {.site_id = site_id};
+
+	return find(&key, f->neighbors, f->neighbor_count, sizeof(key), neighbor_compare);
+}
+
+const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index)
+{
+	struct fwd_path key = {.index = index};
+
+	return find(&key, f->paths, f->path_count, sizeof(key), path_compare);
+}
+
+const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color)
+{
+	struct fwd_session key = {.color = color};
+
+	return find(&key, f->sessions, f->session_count, sizeof(key), session_compare);
+}

@@ -1,0 +1,914 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A bundle is text that an auditor reads with less, grep and diff. Each object is one line:
+ * a keyword, then fields in the order of struct forwarding, named where a bare number would not say what
+ * it is. What belongs to a line stands below it and repeats its key (accept, prefix), so that
+ * grep finds it alone.
+ *
+ * Reading is strict by construction: lines are read into the structure, which is then
+ * written again and must give the same bytes. So there is one form for each state, and what the
+ * reader would let pass (a leading zero, a line out of its place) fails there. Order and references
+ * are checked apart. Memory follows the number of lines, never a number that a line claims.
+ */
+#include "tuyen/topology/forwarding.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUNDLE_FIRST_LINE "tuyen-bundle 1"
+
+/* ---- writing ------------------------------------------------------------------------ */
+
+static bool name_plain(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '-' || c == '_' || c == '.' || c >= 0x80;
+}
+
+static void put_name(struct text *t, const char *keyword, const char *name)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	text_add(t, keyword);
+	if (!*name)
+		text_add_char(t, '-');
+	else if (!strcmp(name, "-"))
+		text_add(t, "%2D");
+	else
+		for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
+			if (name_plain(*p)) {
+				text_add_char(t, (char)*p);
+				continue;
+			}
+			text_add_char(t, '%');
+			text_add_char(t, digits[*p >> 4]);
+			text_add_char(t, digits[*p & 15]);
+		}
+}
+
+static void put_u64(struct text *t, const char *keyword, uint64_t value)
+{
+	text_add(t, keyword);
+	text_add_u64(t, value);
+}
+
+static void put_address(struct text *t, const char *keyword, ipv4_t address)
+{
+	char out[IPV4_STRLEN];
+
+	text_add(t, keyword);
+	text_add(t, ipv4_format(address, out));
+}
+
+static void put_prefix(struct text *t, const char *keyword, struct ipv4_prefix prefix)
+{
+	char out[IPV4_PREFIX_STRLEN];
+
+	text_add(t, keyword);
+	text_add(t, ipv4_prefix_format(prefix, out));
+}
+
+static void put_stack(struct text *t, const char *keyword, const struct label_stack *stack)
+{
+	char out[LABEL_STACK_STRLEN];
+
+	text_add(t, keyword);
+	text_add(t, label_stack_format(stack, out));
+}
+
+static void put_key(struct text *t, const uint8_t key[static WG_KEY_LEN])
+{
+	char out[WG_KEY_STRLEN];
+
+	text_add(t, " key ");
+	text_add(t, wg_key_format(key, out));
+}
+
+static void put_probe(struct text *t, struct probe_timers probe)
+{
+	put_u64(t, " probe ", probe.interval_us);
+	put_u64(t, "us x ", probe.multiplier);
+}
+
+static void put_head(struct text *t, const struct forwarding *f)
+{
+	text_add(t, BUNDLE_FIRST_LINE "\n");
+	put_u64(t, "site ", f->site_id);
+	put_name(t, " ", f->site);
+	put_name(t, " tier ", f->tier);
+	put_u64(t, " label ", f->own_label);
+	put_address(t, "\naddress link ", f->link_address);
+	put_address(t, " node ", f->node_address);
+	if (f->lan_address)
+		put_address(t, " lan ", f->lan_address);
+	put_u64(t, "\nsrgb ", f->srgb.base);
+	put_u64(t, " size ", f->srgb.size);
+	put_prefix(t, "\noverlay link ", f->overlay[0]);
+	put_prefix(t, " path ", f->overlay[1]);
+	put_u64(t, "\nlink0 port ", f->link_port);
+	put_u64(t, " mtu ", f->link_mtu);
+	text_add_char(t, '\n');
+	for (size_t i = 0; i < f->lan_count; i++) {
+		put_prefix(t, "lan ", f->lans[i]);
+		text_add_char(t, '\n');
+	}
+}
+
+static void put_neighbor(struct text *t, const struct fwd_neighbor *n)
+{
+	char endpoint[IP_ENDPOINT_STRLEN];
+
+	put_u64(t, "neighbor ", n->site_id);
+	put_name(t, " ", n->name);
+	put_name(t, " over ", n->underlay);
+	put_key(t, n->link_key);
+	put_address(t, " address ", n->link_address);
+	text_add(t, n->caller ? " call " : " wait");
+	if (n->caller)
+		text_add(t, ip_endpoint_format(&n->endpoint, endpoint));
+	put_probe(t, n->probe);
+	put_u64(t, " mtu ", n->link_mtu);
+	put_u64(t, " lsp ", n->lsp_mtu);
+	text_add_char(t, '\n');
+	for (size_t i = 0; i < n->accept_count; i++) {
+		put_u64(t, "accept ", n->site_id);
+		put_stack(t, " ", &n->accept[i]);
+		text_add_char(t, '\n');
+	}
+}
+
+static void put_label(struct text *t, const struct fwd_label_route *l)
+{
+	put_u64(t, "label ", l->in_label);
+	if (l->next_site) {
+		put_u64(t, " to ", l->next_site);
+		put_stack(t, " out ", &l->out);
+	} else {
+		text_add(t, " here");
+	}
+	text_add_char(t, '\n');
+}
+
+static void put_path(struct text *t, const struct fwd_path *p)
+{
+	put_u64(t, "path ", p->index);
+	put_name(t, " ", p->name);
+	put_u64(t, " color ", p->color);
+	put_u64(t, " preference ", p->preference);
+	put_u64(t, " to ", p->endpoint_site);
+	put_address(t, " source ", p->source);
+	put_address(t, " endpoint ", p->endpoint);
+	put_u64(t, " first ", p->first_site);
+	put_stack(t, " stack ", &p->stack);
+	put_u64(t, " mtu ", p->mtu);
+	put_probe(t, p->probe);
+	put_u64(t, " reflector ", p->reflector);
+	text_add_char(t, '\n');
+}
+
+static void put_return(struct text *t, const struct fwd_return *r)
+{
+	put_address(t, "return ", r->destination);
+	put_u64(t, " of ", r->site_id);
+	put_u64(t, " first ", r->first_site);
+	put_stack(t, " stack ", &r->stack);
+	put_u64(t, " mtu ", r->mtu);
+	text_add_char(t, '\n');
+}
+
+static void put_session(struct text *t, const struct fwd_session *s)
+{
+	put_u64(t, "session ", s->color);
+	put_name(t, " ", s->policy);
+	put_u64(t, " port ", s->listen_port);
+	put_u64(t, " mtu ", s->mtu);
+	put_u64(t, " revert ", s->revert_hold_ms);
+	text_add(t, "ms\n");
+}
+
+static void put_peer(struct text *t, const struct fwd_session_peer *p)
+{
+	put_u64(t, "peer ", p->color);
+	put_u64(t, " ", p->site_id);
+	put_name(t, " ", p->name);
+	put_key(t, p->session_key);
+	text_add(t, p->caller ? " call" : " wait");
+	if (p->caller) {
+		put_address(t, " ", p->endpoint);
+		put_u64(t, ":", p->port);
+	}
+	text_add_char(t, '\n');
+	for (size_t i = 0; i < p->prefix_count; i++) {
+		put_u64(t, "prefix ", p->color);
+		put_u64(t, " ", p->site_id);
+		put_prefix(t, " ", p->prefixes[i]);
+		text_add_char(t, '\n');
+	}
+}
+
+static void put_rule(struct text *t, const struct fwd_rule *r)
+{
+	put_u64(t, "rule ", r->color);
+	text_add(t, r->outbound ? " out" : " in");
+	put_u64(t, " priority ", r->priority);
+	put_u64(t, " protocol ", r->protocol);
+	put_u64(t, " ports ", r->port_first);
+	put_u64(t, "-", r->port_last);
+	put_prefix(t, " to ", r->to);
+	put_prefix(t, " from ", r->from);
+	put_name(t, " class ", r->class_name);
+	text_add_char(t, '\n');
+}
+
+static void put_device(struct text *t, const struct fwd_device *d)
+{
+	put_name(t, "device ", d->name);
+	put_address(t, " address ", d->address);
+	put_u64(t, " port ", d->port);
+	put_name(t, " user ", d->user);
+	put_name(t, " interface ", d->interface);
+	put_u64(t, " link ", d->link_site);
+	text_add_char(t, '\n');
+}
+
+void forwarding_encode(const struct forwarding *f, struct text *ret_text)
+{
+	put_head(ret_text, f);
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		put_neighbor(ret_text, &f->neighbors[i]);
+	for (size_t i = 0; i < f->label_count; i++)
+		put_label(ret_text, &f->labels[i]);
+	for (size_t i = 0; i < f->path_count; i++)
+		put_path(ret_text, &f->paths[i]);
+	for (size_t i = 0; i < f->return_count; i++)
+		put_return(ret_text, &f->returns[i]);
+	for (size_t i = 0; i < f->session_count; i++)
+		put_session(ret_text, &f->sessions[i]);
+	for (size_t i = 0; i < f->peer_count; i++)
+		put_peer(ret_text, &f->peers[i]);
+	for (size_t i = 0; i < f->rule_count; i++)
+		put_rule(ret_text, &f->rules[i]);
+	for (size_t i = 0; i < f->device_count; i++)
+		put_device(ret_text, &f->devices[i]);
+}
+
+/* ---- reading ------------------------------------------------------------------------ */
+
+#define LINE_MAX_BYTES 2048
+
+struct reader {
+	const char *bytes;
+	size_t length, offset;
+	unsigned int line;
+	char copy[LINE_MAX_BYTES]; /* the line, then NUL */
+	char *at;		   /* what is left of it */
+	int err;
+	struct reason *reason;
+	struct forwarding *f;
+	size_t room[9];		   /* capacities of the arrays */
+	size_t accept_room;	   /* of the last neighbor's accept */
+	size_t prefix_room;	   /* of the last peer's prefixes */
+};
+
+enum room_index {
+	ROOM_LANS, ROOM_NEIGHBORS, ROOM_LABELS, ROOM_PATHS, ROOM_RETURNS,
+	ROOM_SESSIONS, ROOM_PEERS, ROOM_RULES, ROOM_DEVICES,
+};
+
+static void fail(struct reader *r, const char *why)
+{
+	if (!r->err)
+		r->err = reason_set(r->reason, -TUYEN_EINVAL, "line %u: %s", r->line, why);
+}
+
+/* Goes to the next line. @return false at the end. */
+static bool next_line(struct reader *r)
+{
+	const char *start = r->bytes + r->offset, *end;
+	size_t length;
+
+	if (r->err || r->offset == r->length)
+		return false;
+	r->line++;
+	end = memchr(start, '\n', r->length - r->offset);
+	if (!end) {
+		fail(r, "no line feed at its end");
+		return false;
+	}
+	length = (size_t)(end - start);
+	if (length >= sizeof(r->copy) || memchr(start, '\0', length)) {
+		fail(r, "too long, or a NUL in it");
+		return false;
+	}
+	memcpy(r->copy, start, length);
+	r->copy[length] = '\0';
+	r->at = r->copy;
+	r->offset += length + 1;
+	return true;
+}
+
+/* The next word; "" when there is none. */
+static char *word(struct reader *r)
+{
+	char *start = r->at;
+
+	r->at += strcspn(r->at, " ");
+	if (*r->at)
+		*r->at++ = '\0';
+	return start;
+}
+
+static void expect(struct reader *r, const char *keyword)
+{
+	char why[64];
+
+	if (!strcmp(word(r), keyword))
+		return;
+	snprintf(why, sizeof(why), "'%s' is missing", keyword);
+	fail(r, why);
+}
+
+/* Digits up to @suffix, within bounds. Leading zeros are found by writing it again. */
+static uint64_t number_in(struct reader *r, char *s, const char *suffix, uint64_t min, uint64_t max)
+{
+	uint64_t value = 0;
+	char *p = s;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		value = value * 10 + (uint64_t)(*p - '0');
+		if (value > max)
+			break;
+	}
+	if (p == s || strcmp(p, suffix) || value < min || value > max) {
+		fail(r, "a number is wrong or out of bounds");
+		return min;
+	}
+	return value;
+}
+
+static uint64_t number(struct reader *r, const char *keyword, uint64_t min, uint64_t max)
+{
+	if (keyword)
+		expect(r, keyword);
+	return number_in(r, word(r), "", min, max);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool name_decode(const char *s, char out[static NAME_MAX_BYTES + 1])
+{
+	size_t n = 0;
+
+	if (!strcmp(s, "-"))
+		s = "";
+	for (; *s && n < NAME_MAX_BYTES; s++, n++) {
+		out[n] = *s;
+		if (*s != '%')
+			continue;
+		if (hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+			return false;
+		out[n] = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
+		if (!out[n])
+			return false;
+		s += 2;
+	}
+	out[n] = '\0';
+	return !*s;
+}
+
+static void name(struct reader *r, const char *keyword, bool required,
+		 char out[static NAME_MAX_BYTES + 1])
+{
+	char *s;
+
+	if (keyword)
+		expect(r, keyword);
+	s = word(r);
+	if (!*s || !name_decode(s, out) || (required && !*out))
+		fail(r, "a name is wrong or too long");
+}
+
+static ipv4_t address(struct reader *r, const char *keyword)
+{
+	ipv4_t a = 0;
+
+	expect(r, keyword);
+	if (ipv4_parse(word(r), &a) < 0)
+		fail(r, "an address is wrong");
+	return a;
+}
+
+static struct ipv4_prefix prefix(struct reader *r, const char *keyword)
+{
+	struct ipv4_prefix p = {0};
+
+	if (keyword)
+		expect(r, keyword);
+	if (ipv4_prefix_parse(word(r), &p) < 0)
+		fail(r, "a prefix is wrong");
+	return p;
+}
+
+static void stack(struct reader *r, const char *keyword, struct label_stack *ret)
+{
+	if (keyword)
+		expect(r, keyword);
+	if (label_stack_parse(word(r), ret) < 0 || !ret->depth)
+		fail(r, "a label stack is wrong");
+	for (uint8_t i = 0; i < ret->depth; i++)
+		if (ret->label[i] < LABEL_MIN)
+			fail(r, "a label is reserved");
+}
+
+static void key(struct reader *r, uint8_t ret_key[static WG_KEY_LEN])
+{
+	expect(r, "key");
+	if (wg_key_parse(word(r), ret_key) < 0)
+		fail(r, "a key is wrong");
+}
+
+static struct probe_timers probe(struct reader *r)
+{
+	struct probe_timers t;
+
+	expect(r, "probe");
+	t.interval_us = (uint32_t)number_in(r, word(r), "us", 1, UINT32_MAX);
+	t.multiplier = (uint8_t)number(r, "x", 1, UINT8_MAX);
+	return t;
+}
+
+static uint32_t site_id(struct reader *r, const char *keyword)
+{
+	return (uint32_t)number(r, keyword, 1, SITE_ID_MAX);
+}
+
+static uint16_t u16(struct reader *r, const char *keyword)
+{
+	return (uint16_t)number(r, keyword, 0, UINT16_MAX);
+}
+
+static uint32_t color(struct reader *r, const char *keyword)
+{
+	return (uint32_t)number(r, keyword, 1, 9999);
+}
+
+/* "call" or "wait": who starts. */
+static bool caller(struct reader *r)
+{
+	char *s = word(r);
+
+	if (strcmp(s, "call") && strcmp(s, "wait"))
+		fail(r, "'call' or 'wait' is missing");
+	return !strcmp(s, "call");
+}
+
+/* Makes room for one more element of the array whose pointer lies at @array, and zeroes it. @return it or NULL. */
+static void *grow(struct reader *r, void *array, size_t *count, size_t *room, size_t size)
+{
+	char *bytes;
+
+	memcpy(&bytes, array, sizeof(bytes));
+	if (*count == *room) {
+		size_t more = *room ? *room * 2 : 4;
+
+		bytes = realloc(bytes, more * size);
+		if (!bytes) {
+			if (!r->err)
+				r->err = reason_set(r->reason, -TUYEN_ENOMEM, "no memory");
+			return NULL;
+		}
+		memcpy(array, &bytes, sizeof(bytes));
+		*room = more;
+	}
+	memset(bytes + *count * size, 0, size);
+	return bytes + (*count)++ * size;
+}
+
+static void read_head(struct reader *r)
+{
+	struct forwarding *f = r->f;
+
+	if (!next_line(r) || strcmp(r->at, BUNDLE_FIRST_LINE)) {
+		r->line = 1;
+		fail(r, "this is not a bundle of version 1");
+		return;
+	}
+	r->at = r->copy + strlen(r->copy);
+	next_line(r);
+	f->site_id = site_id(r, "site");
+	name(r, NULL, true, f->site);
+	name(r, "tier", true, f->tier);
+	f->own_label = (uint32_t)number(r, "label", LABEL_MIN, LABEL_MAX);
+	next_line(r);
+	expect(r, "address");
+	f->link_address = address(r, "link");
+	f->node_address = address(r, "node");
+	f->lan_address = *r->at ? address(r, "lan") : 0;
+	next_line(r);
+	f->srgb.base = (uint32_t)number(r, "srgb", LABEL_MIN, LABEL_MAX);
+	f->srgb.size = (uint32_t)number(r, "size", 1, LABEL_MAX);
+	next_line(r);
+	expect(r, "overlay");
+	f->overlay[0] = prefix(r, "link");
+	f->overlay[1] = prefix(r, "path");
+	next_line(r);
+	expect(r, "link0");
+	f->link_port = u16(r, "port");
+	f->link_mtu = u16(r, "mtu");
+}
+
+static void read_lan(struct reader *r)
+{
+	struct ipv4_prefix *p = grow(r, &r->f->lans, &r->f->lan_count, &r->room[ROOM_LANS], sizeof(*p));
+
+	if (p)
+		*p = prefix(r, NULL);
+}
+
+static void read_neighbor(struct reader *r)
+{
+	struct fwd_neighbor *n = grow(r, &r->f->neighbors, &r->f->neighbor_count,
+				      &r->room[ROOM_NEIGHBORS], sizeof(*n));
+
+	if (!n)
+		return;
+	r->accept_room = 0;
+	n->site_id = site_id(r, NULL);
+	name(r, NULL, true, n->name);
+	name(r, "over", true, n->underlay);
+	key(r, n->link_key);
+	n->link_address = address(r, "address");
+	n->caller = caller(r);
+	if (n->caller && (ip_endpoint_parse(word(r), &n->endpoint) < 0 || !n->endpoint.family))
+		fail(r, "the endpoint to call is wrong");
+	n->probe = probe(r);
+	n->link_mtu = u16(r, "mtu");
+	n->lsp_mtu = u16(r, "lsp");
+}
+
+static void read_accept(struct reader *r)
+{
+	struct fwd_neighbor *n = r->f->neighbor_count ?
+		&r->f->neighbors[r->f->neighbor_count - 1] : NULL;
+	struct label_stack *s;
+
+	if (site_id(r, NULL) != (n ? n->site_id : 0) || !n) {
+		fail(r, "its neighbor is not above it");
+		return;
+	}
+	s = grow(r, &n->accept, &n->accept_count, &r->accept_room, sizeof(*s));
+	if (s)
+		stack(r, NULL, s);
+}
+
+static void read_label(struct reader *r)
+{
+	struct fwd_label_route *l = grow(r, &r->f->labels, &r->f->label_count,
+					 &r->room[ROOM_LABELS], sizeof(*l));
+	char *s;
+
+	if (!l)
+		return;
+	l->in_label = (uint32_t)number(r, NULL, LABEL_MIN, LABEL_MAX);
+	s = word(r);
+	if (!strcmp(s, "here"))
+		return;
+	if (strcmp(s, "to"))
+		fail(r, "'to' or 'here' is missing");
+	l->next_site = site_id(r, NULL);
+	stack(r, "out", &l->out);
+}
+
+static void read_path(struct reader *r)
+{
+	struct fwd_path *p = grow(r, &r->f->paths, &r->f->path_count, &r->room[ROOM_PATHS], sizeof(*p));
+
+	if (!p)
+		return;
+	p->index = (uint8_t)number(r, NULL, 1, SITE_PATHS_MAX);
+	name(r, NULL, true, p->name);
+	p->color = color(r, "color");
+	p->preference = (uint32_t)number(r, "preference", 0, UINT32_MAX);
+	p->endpoint_site = site_id(r, "to");
+	p->source = address(r, "source");
+	p->endpoint = address(r, "endpoint");
+	p->first_site = site_id(r, "first");
+	stack(r, "stack", &p->stack);
+	p->mtu = u16(r, "mtu");
+	p->probe = probe(r);
+	p->reflector = (uint32_t)number(r, "reflector", 1, UINT32_MAX);
+}
+
+static void read_return(struct reader *r)
+{
+	struct fwd_return *e = grow(r, &r->f->returns, &r->f->return_count,
+				    &r->room[ROOM_RETURNS], sizeof(*e));
+
+	if (!e)
+		return;
+	if (ipv4_parse(word(r), &e->destination) < 0)
+		fail(r, "an address is wrong");
+	e->site_id = site_id(r, "of");
+	e->first_site = site_id(r, "first");
+	stack(r, "stack", &e->stack);
+	e->mtu = u16(r, "mtu");
+}
+
+static void read_session(struct reader *r)
+{
+	struct fwd_session *s = grow(r, &r->f->sessions, &r->f->session_count,
+				     &r->room[ROOM_SESSIONS], sizeof(*s));
+
+	if (!s)
+		return;
+	s->color = color(r, NULL);
+	name(r, NULL, true, s->policy);
+	s->listen_port = u16(r, "port");
+	s->mtu = u16(r, "mtu");
+	expect(r, "revert");
+	s->revert_hold_ms = (uint32_t)number_in(r, word(r), "ms", 0, UINT32_MAX);
+}
+
+static void read_peer_call(struct reader *r, struct fwd_session_peer *p)
+{
+	char *where = word(r), *colon = strchr(where, ':');
+
+	if (!colon) {
+		fail(r, "the endpoint to call is wrong");
+		return;
+	}
+	*colon = '\0';
+	if (ipv4_parse(where, &p->endpoint) < 0)
+		fail(r, "the endpoint to call is wrong");
+	p->port = (uint16_t)number_in(r, colon + 1, "", 1, UINT16_MAX);
+}
+
+static void read_peer(struct reader *r)
+{
+	struct fwd_session_peer *p = grow(r, &r->f->peers, &r->f->peer_count, &r->room[ROOM_PEERS],
+					  sizeof(*p));
+
+	if (!p)
+		return;
+	r->prefix_room = 0;
+	p->color = color(r, NULL);
+	p->site_id = site_id(r, NULL);
+	name(r, NULL, true, p->name);
+	key(r, p->session_key);
+	p->caller = caller(r);
+	if (p->caller)
+		read_peer_call(r, p);
+}
+
+static void read_prefix(struct reader *r)
+{
+	struct fwd_session_peer *p = r->f->peer_count ? &r->f->peers[r->f->peer_count - 1] : NULL;
+	uint32_t c = color(r, NULL), id = site_id(r, NULL);
+	struct ipv4_prefix *e;
+
+	if (!p || p->color != c || p->site_id != id) {
+		fail(r, "its peer is not above it");
+		return;
+	}
+	e = grow(r, &p->prefixes, &p->prefix_count, &r->prefix_room, sizeof(*e));
+	if (e)
+		*e = prefix(r, NULL);
+}
+
+static void read_rule(struct reader *r)
+{
+	struct fwd_rule *e = grow(r, &r->f->rules, &r->f->rule_count, &r->room[ROOM_RULES], sizeof(*e));
+	char *s;
+
+	if (!e)
+		return;
+	e->color = color(r, NULL);
+	s = word(r);
+	if (strcmp(s, "in") && strcmp(s, "out"))
+		fail(r, "'in' or 'out' is missing");
+	e->outbound = !strcmp(s, "out");
+	e->priority = (uint8_t)number(r, "priority", 0, 2);
+	e->protocol = (uint8_t)number(r, "protocol", 0, UINT8_MAX);
+	expect(r, "ports");
+	s = strchr(r->at, '-');
+	if (!s) {
+		fail(r, "the ports are wrong");
+		return;
+	}
+	*s = '\0';
+	e->port_first = (uint16_t)number_in(r, r->at, "", 0, UINT16_MAX);
+	r->at = s + 1;
+	e->port_last = (uint16_t)number(r, NULL, e->port_first, UINT16_MAX);
+	e->to = prefix(r, "to");
+	e->from = prefix(r, "from");
+	name(r, "class", true, e->class_name);
+}
+
+static void read_device(struct reader *r)
+{
+	struct fwd_device *d = grow(r, &r->f->devices, &r->f->device_count, &r->room[ROOM_DEVICES],
+				    sizeof(*d));
+
+	if (!d)
+		return;
+	name(r, NULL, true, d->name);
+	d->address = address(r, "address");
+	d->port = u16(r, "port");
+	name(r, "user", false, d->user);
+	name(r, "interface", false, d->interface);
+	d->link_site = (uint32_t)number(r, "link", 0, SITE_ID_MAX);
+}
+
+static const struct line_kind {
+	const char *keyword;
+	void (*read)(struct reader *r);
+} line_kinds[] = {
+	{"lan", read_lan},	   {"neighbor", read_neighbor}, {"accept", read_accept},
+	{"label", read_label},	   {"path", read_path},		{"return", read_return},
+	{"session", read_session}, {"peer", read_peer},		{"prefix", read_prefix},
+	{"rule", read_rule},	   {"device", read_device},
+};
+
+static void read_line(struct reader *r)
+{
+	const char *keyword = word(r);
+
+	for (size_t i = 0; i < sizeof(line_kinds) / sizeof(line_kinds[0]); i++) {
+		if (strcmp(keyword, line_kinds[i].keyword))
+			continue;
+		line_kinds[i].read(r);
+		return;
+	}
+	fail(r, "unknown keyword");
+}
+
+/* ---- what a single line cannot know ------------------------------------------------- */
+
+static int refuse(struct reason *reason, const char *what, uint64_t key_value, const char *why)
+{
+	return reason_set(reason, -TUYEN_EINVAL, "%s %llu: %s", what,
+			  (unsigned long long)key_value, why);
+}
+
+static int check_labels(const struct forwarding *f, struct reason *reason)
+{
+	if (label_node_sid(f->srgb, f->site_id) != f->own_label)
+		return refuse(reason, "site", f->site_id, "its label is not its own");
+	for (size_t i = 0; i < f->label_count; i++) {
+		const struct fwd_label_route *l = &f->labels[i];
+
+		if (l->next_site && !forwarding_neighbor(f, l->next_site))
+			return refuse(reason, "label", l->in_label, "leads to no neighbor");
+		if ((l->in_label == f->own_label) != !l->next_site)
+			return refuse(reason, "label", l->in_label,
+				      "ours alone ends here, and nowhere else");
+	}
+	return 0;
+}
+
+static const struct fwd_session_peer *peer_find(const struct forwarding *f, uint32_t c, uint32_t id)
+{
+	size_t low = 0, high = f->peer_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct fwd_session_peer *p = &f->peers[middle];
+
+		if (p->color == c && p->site_id == id)
+			return p;
+		if (p->color < c || (p->color == c && p->site_id < id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static int check_paths(const struct forwarding *f, struct reason *reason)
+{
+	for (size_t i = 0; i < f->path_count; i++) {
+		const struct fwd_path *p = &f->paths[i];
+
+		if (!forwarding_neighbor(f, p->first_site))
+			return refuse(reason, "path", p->index, "starts at no neighbor");
+		if (!peer_find(f, p->color, p->endpoint_site))
+			return refuse(reason, "path", p->index, "leads to no peer of its color");
+	}
+	for (size_t i = 0; i < f->return_count; i++)
+		if (!forwarding_neighbor(f, f->returns[i].first_site))
+			return refuse(reason, "return to site", f->returns[i].site_id,
+				      "starts at no neighbor");
+	return 0;
+}
+
+static int check_sessions(const struct forwarding *f, struct reason *reason)
+{
+	for (size_t i = 0; i < f->peer_count; i++)
+		if (!forwarding_session(f, f->peers[i].color))
+			return refuse(reason, "peer", f->peers[i].site_id, "its color has no session");
+	for (size_t i = 0; i < f->rule_count; i++)
+		if (!forwarding_session(f, f->rules[i].color))
+			return refuse(reason, "rule of color", f->rules[i].color,
+				      "its color has no session");
+	for (size_t i = 0; i < f->device_count; i++)
+		if (f->devices[i].link_site && !forwarding_neighbor(f, f->devices[i].link_site))
+			return reason_set(reason, -TUYEN_EINVAL, "device '%s': its link has no neighbor",
+					  f->devices[i].name);
+	return 0;
+}
+
+/* Two neighbours in an array with equal keys: their encodings differ, so only keys tell. */
+#define KEYS_ASCEND(array, count, less) \
+	for (size_t i = 1; i < (count); i++) \
+		if (!(less)) \
+			return reason_set(reason, -TUYEN_EINVAL, "%s: not in strict order", #array)
+
+static int check_keys(const struct forwarding *f, struct reason *reason)
+{
+	KEYS_ASCEND(neighbors, f->neighbor_count, f->neighbors[i - 1].site_id < f->neighbors[i].site_id);
+	KEYS_ASCEND(labels, f->label_count, f->labels[i - 1].in_label < f->labels[i].in_label);
+	KEYS_ASCEND(paths, f->path_count, f->paths[i - 1].index < f->paths[i].index);
+	KEYS_ASCEND(returns, f->return_count,
+		    f->returns[i - 1].destination < f->returns[i].destination);
+	KEYS_ASCEND(sessions, f->session_count, f->sessions[i - 1].color < f->sessions[i].color);
+	KEYS_ASCEND(peers, f->peer_count,
+		    f->peers[i - 1].color < f->peers[i].color ||
+			    (f->peers[i - 1].color == f->peers[i].color &&
+			     f->peers[i - 1].site_id < f->peers[i].site_id));
+	KEYS_ASCEND(devices, f->device_count, strcmp(f->devices[i - 1].name, f->devices[i].name) < 0);
+	for (size_t n = 0; n < f->neighbor_count; n++)
+		KEYS_ASCEND(accept, f->neighbors[n].accept_count,
+			    label_stack_compare(&f->neighbors[n].accept[i - 1],
+						&f->neighbors[n].accept[i]) < 0);
+	return 0;
+}
+
+/* Sorting and writing again must give the same bytes: then lines stand in their one order and form. */
+static int check_canonical(struct forwarding *f, const char *bytes, size_t length,
+			   struct reason *reason)
+{
+	struct text again;
+	unsigned int line = 1;
+	size_t i = 0;
+	int err = 0;
+
+	text_init(&again);
+	forwarding_sort(f);
+	forwarding_encode(f, &again);
+	if (again.failed) {
+		text_clear(&again);
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+	}
+	for (; i < length && i < again.length && bytes[i] == again.bytes[i]; i++)
+		if (bytes[i] == '\n')
+			line++;
+	if (i != length || i != again.length)
+		err = reason_set(reason, -TUYEN_EINVAL, "line %u: not in its canonical form or place", line);
+	text_clear(&again);
+	return err;
+}
+
+static int check_all(struct forwarding *f, const char *bytes, size_t length, struct reason *reason)
+{
+	int err = check_canonical(f, bytes, length, reason);
+
+	if (!err)
+		err = check_keys(f, reason);
+	if (!err)
+		err = check_labels(f, reason);
+	if (!err)
+		err = check_paths(f, reason);
+	if (!err)
+		err = check_sessions(f, reason);
+	return err;
+}
+
+int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_forwarding,
+		     struct reason *reason)
+{
+	struct forwarding f;
+	struct reader r = {.bytes = bytes, .length = length, .reason = reason, .f = &f};
+
+	if (length > FORWARDING_BYTES_MAX)
+		return reason_set(reason, -TUYEN_ELIMIT, "line 1: a bundle of more than %u bytes",
+				  FORWARDING_BYTES_MAX);
+	r.at = r.copy;
+	forwarding_init(&f);
+	read_head(&r);
+	while (next_line(&r))
+		read_line(&r);
+	if (!r.err)
+		r.err = check_all(&f, bytes, length, reason);
+	if (r.err) {
+		forwarding_clear(&f);
+		return r.err;
+	}
+	*ret_forwarding = f;
+	return 0;
+}
