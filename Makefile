@@ -12,7 +12,7 @@ HARDEN  := -fstack-protector-strong -fPIE -fcf-protection -fstack-clash-protecti
 FORTIFY := -D_FORTIFY_SOURCE=2
 LDHARD  := -pie -Wl,-z,relro,-z,now -Wl,-z,noexecstack -Wl,--as-needed
 CFLAGS  ?= -O2 -g
-CPPFLAGS_ALL := -Iinclude -I$(B)/gen -I$(B)/wireguard -D_GNU_SOURCE -DTUYEN_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CPPFLAGS_ALL := -I. -Iinclude -I$(B)/gen -I$(B)/wireguard -D_GNU_SOURCE -DTUYEN_VERSION='"$(VERSION)"' $(CPPFLAGS)
 CFLAGS_ALL   := -std=gnu11 $(WARN) $(HARDEN) $(CFLAGS)
 
 NL_CFLAGS := -I/usr/include/libnl3

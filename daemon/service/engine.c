@@ -1,0 +1,535 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The turn. Facts (a release, a path's liveness, the kernel changed) mark the engine dirty; one turn
+ * chooses candidate paths, builds desired state, reads actual state, plans their difference and applies it.
+ * A start, a restart, a failover, a repair and a new release are this one code. A plan that is not empty
+ * although none of our own facts changed is drift: somebody changed the kernel; it is repaired and said.
+ *
+ * Repairs that are undone again and again are not fought in a loop: the pause between them doubles.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/core/plan.h"
+#include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
+
+#define PERIOD_MIN_US	    5000000u /* look at the kernel at least this often: sysctls send no events */
+#define PERIOD_OF_TURN	    20u	     /* but spend no more than a twentieth of the time on it */
+#define SETTLE_US	    50000u   /* after a kernel event: changes come in groups */
+#define REPAIR_PAUSE_MAX_US 30000000u
+#define NEVER_UP_GRACE_US   3000000u /* a session that was never up says "down" only after this */
+
+static void turn_in(struct engine *e, uint64_t us)
+{
+	struct timeval tv = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+
+	event_add(e->turn_event, &tv);
+}
+
+void engine_dirty(struct engine *e, bool expected)
+{
+	e->expected |= expected;
+	if (e->turn_event)
+		event_active(e->turn_event, EV_TIMEOUT, 0);
+}
+
+/*
+ * A session that starts says Down without a diagnostic: it has heard nothing yet, which is unknown and not down.
+ */
+static enum path_liveness path_liveness_of(const struct status_liveness *l, struct monotime now,
+					   struct monotime *next_look)
+{
+	struct monotime grace = monotime_after(l->since, NEVER_UP_GRACE_US);
+
+	if (!l->known)
+		return PATH_UNKNOWN;
+	if (l->last.state == BFD_STATE_UP)
+		return PATH_UP;
+	if (l->last.diagnostic != BFD_DIAG_NONE || monotime_reached(now, grace))
+		return PATH_DOWN;
+	*next_look = monotime_min(*next_look, grace);
+	return PATH_UNKNOWN;
+}
+
+static void choose(const struct engine *e, const struct active_paths *previous,
+		   struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	struct path_state states[SITE_PATHS_MAX];
+	struct monotime now = monotime_now(), grace = MONOTIME_NEVER;
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->path_count && count < SITE_PATHS_MAX; i++)
+		states[count++] = (struct path_state){
+			.index = f->paths[i].index,
+			.liveness = path_liveness_of(&e->paths[i], now, &grace),
+			.since = e->paths[i].since,
+		};
+	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
+	*ret_next_look = monotime_min(*ret_next_look, grace);
+}
+
+static int desired_make(const struct engine *e, const struct active_paths *active,
+			struct kernel_state **ret_desired, struct reason *reason)
+{
+	int err = desired_build(&e->release.forwarding, &e->keys, active, ret_desired);
+
+	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
+}
+
+int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
+		struct kernel_plan **ret_plan, struct active_paths *ret_active,
+		struct monotime *ret_next_look, struct reason *reason)
+{
+	struct kernel_state *desired = NULL, *actual = NULL;
+	struct active_paths previous = e->active;
+	int err;
+
+	if (!e->release.status.have)
+		return reason_set(reason, -TUYEN_ENOENT, "no release is in force yet");
+	choose(e, &previous, ret_active, ret_next_look);
+	err = desired_make(e, ret_active, &desired, reason);
+	if (!err)
+		err = kernel_read(e->kernel, desired, &actual, reason);
+	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
+		desired_active_read(&e->release.forwarding, actual, &previous);
+		choose(e, &previous, ret_active, ret_next_look);
+		kernel_state_free(desired);
+		desired = NULL;
+		err = desired_make(e, ret_active, &desired, reason);
+	}
+	if (!err)
+		err = kernel_plan_build(desired, actual, ret_plan, reason);
+	if (err) {
+		kernel_state_free(desired);
+		kernel_state_free(actual);
+		return err;
+	}
+	*ret_desired = desired;
+	*ret_actual = actual;
+	return 0;
+}
+
+static const struct active_path *active_find(const struct active_paths *a, const struct active_path *of)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->entry[i].color == of->color && a->entry[i].endpoint_site == of->endpoint_site)
+			return &a->entry[i];
+	return NULL;
+}
+
+static void say_switch(struct engine *e, const struct active_path *from, const struct active_path *to)
+{
+	struct text line;
+
+	text_init(&line);
+	status_event_switch(&e->release.forwarding, from, to, (int64_t)time(NULL), &line);
+	log_info("%s", text_string(&line));
+	engine_event(e, &line);
+	text_clear(&line);
+}
+
+/* The far end follows with the first packet from the new source: send it one now. */
+static void switches_announce(struct engine *e, const struct active_paths *before)
+{
+	for (size_t i = 0; i < e->active.count; i++) {
+		const struct active_path *to = &e->active.entry[i];
+		const struct active_path *from = active_find(before, to);
+		char device[KERNEL_IFNAME_MAX];
+
+		if (!from || from->index == to->index)
+			continue;
+		desired_session_name(to->color, device);
+		if (kernel_session_poke(e->kernel, device) < 0)
+			log_warning("%s: no keepalive could be sent", device);
+		say_switch(e, from, to);
+	}
+}
+
+static void failure_note(struct engine *e, const char *what)
+{
+	if (strcmp(e->last_failure, what) != 0)
+		log_error("%s", what);
+	snprintf(e->last_failure, sizeof(e->last_failure), "%s", what);
+}
+
+static void drift_note(struct engine *e, const struct kernel_plan *plan)
+{
+	struct text what, line;
+
+	text_init(&what);
+	text_init(&line);
+	kernel_plan_print(plan, &what);
+	for (char *p = what.bytes; p && *p; p++)
+		if (*p == '\n')
+			*p = p[1] ? ';' : '\0';
+	e->drift_repairs += plan->count;
+	log_warning("drift, repaired: %s", text_string(&what));
+	status_event_drift(plan->count, text_string(&what), (int64_t)time(NULL), &line);
+	engine_event(e, &line);
+	text_clear(&what);
+	text_clear(&line);
+}
+
+static uint64_t repair_pause_us(const struct engine *e)
+{
+	uint64_t pause = SETTLE_US;
+
+	for (unsigned int i = 1; i < e->repairs_in_row && pause < REPAIR_PAUSE_MAX_US; i++)
+		pause *= 2;
+	return pause < REPAIR_PAUSE_MAX_US ? pause : REPAIR_PAUSE_MAX_US;
+}
+
+static int turn_apply(struct engine *e, const struct kernel_plan *plan)
+{
+	struct kernel_report report = {0};
+	int err = kernel_apply(e->kernel, plan, &report);
+
+	e->operations += report.applied;
+	e->netlink_messages += report.netlink_messages;
+	if (err)
+		failure_note(e, report.first_failure.text);
+	else
+		e->last_failure[0] = '\0';
+	return err;
+}
+
+/* @return when the next turn is wanted, from now; 0: none but the periodic one. */
+static uint64_t turn_run(struct engine *e)
+{
+	struct kernel_state *desired, *actual;
+	struct kernel_plan *plan;
+	struct active_paths before = e->active, active;
+	struct monotime next_look = MONOTIME_NEVER, now;
+	struct reason reason;
+	bool expected = e->expected, busy;
+	int err;
+
+	err = engine_look(e, &desired, &actual, &plan, &active, &next_look, &reason);
+	if (err == -TUYEN_ENOENT)
+		return 0;
+	if (err) {
+		failure_note(e, reason.text);
+		e->repairs_in_row++;
+		return repair_pause_us(e);
+	}
+	e->expected = false;
+	e->taken_over = true;
+	e->active = active;
+	busy = plan->count > 0;
+	if (busy && !expected)
+		drift_note(e, plan);
+	if (busy)
+		err = turn_apply(e, plan);
+	switches_announce(e, &before);
+	kernel_plan_free(plan);
+	kernel_state_free(desired);
+	kernel_state_free(e->actual);
+	e->actual = actual;
+	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
+	now = monotime_now();
+	if (err)
+		return repair_pause_us(e);
+	return next_look.us == UINT64_MAX ? 0 : monotime_between(now, next_look) + 1;
+}
+
+static void tell_supervisor(struct engine *e, char byte)
+{
+	if (e->options->supervisor_fd >= 0 && write(e->options->supervisor_fd, &byte, 1) < 0 &&
+	    errno == EPIPE)
+		event_base_loopexit(e->base, NULL);
+}
+
+static void turn(evutil_socket_t fd, short what, void *context)
+{
+	struct engine *e = context;
+	struct monotime begin = monotime_now();
+	uint64_t again, took;
+
+	(void)fd, (void)what;
+	e->turns++;
+	again = turn_run(e);
+	if (again)
+		turn_in(e, again);
+	engine_publish(e);
+	e->last_turn_end = monotime_now();
+	took = monotime_between(begin, e->last_turn_end);
+	if (!event_pending(e->turn_event, EV_TIMEOUT, NULL)) {
+		uint64_t period = took * PERIOD_OF_TURN;
+
+		turn_in(e, period > PERIOD_MIN_US ? period : PERIOD_MIN_US);
+	}
+	if (!e->ready) {
+		e->ready = true;
+		tell_supervisor(e, ENGINE_READY);
+	}
+}
+
+static void kernel_changed(evutil_socket_t fd, short what, void *context)
+{
+	struct engine *e = context;
+
+	(void)fd, (void)what;
+	if (kernel_event_drain(e->kernel))
+		turn_in(e, repair_pause_us(e));
+}
+
+static void alive(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	tell_supervisor(context, ENGINE_ALIVE);
+}
+
+static void stop(evutil_socket_t fd, short what, void *context)
+{
+	struct engine *e = context;
+
+	(void)fd, (void)what;
+	event_base_loopexit(e->base, NULL);
+}
+
+static void look_at_incoming(struct engine *e)
+{
+	struct text answer;
+	unsigned int status;
+
+	text_init(&answer);
+	engine_take_incoming(e, &answer, &status);
+	text_clear(&answer);
+}
+
+static void hang_up(evutil_socket_t fd, short what, void *context)
+{
+	struct engine *e = context;
+
+	(void)fd, (void)what;
+	look_at_incoming(e);
+	engine_dirty(e, false);
+}
+
+static void wire_closed(void *context)
+{
+	struct engine *e = context;
+
+	log_error("the supervisor is gone: stopping, forwarding stays");
+	event_base_loopexit(e->base, NULL);
+}
+
+static int events_open(struct engine *e)
+{
+	const struct timeval second = {1, 0};
+
+	e->turn_event = evtimer_new(e->base, turn, e);
+	e->kernel_event = event_new(e->base, kernel_event_fd(e->kernel), EV_READ | EV_PERSIST,
+				    kernel_changed, e);
+	e->alive_event = event_new(e->base, -1, EV_PERSIST, alive, e);
+	e->term_event = evsignal_new(e->base, SIGTERM, stop, e);
+	e->int_event = evsignal_new(e->base, SIGINT, stop, e);
+	e->hup_event = evsignal_new(e->base, SIGHUP, hang_up, e);
+	e->pair = pair_new(e->base, e->options->pair_fd, engine_wire_message, wire_closed, e);
+	if (!e->turn_event || !e->kernel_event || !e->alive_event || !e->term_event ||
+	    !e->int_event || !e->hup_event || !e->pair)
+		return -TUYEN_ENOMEM;
+	event_add(e->kernel_event, NULL);
+	event_add(e->alive_event, &second);
+	event_add(e->term_event, NULL);
+	event_add(e->int_event, NULL);
+	event_add(e->hup_event, NULL);
+	return 0;
+}
+
+static void events_close(struct engine *e)
+{
+	struct event *const events[] = {e->turn_event, e->kernel_event, e->alive_event,
+					e->term_event, e->int_event,	e->hup_event};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i])
+			event_free(events[i]);
+	pair_free(e->pair);
+	e->pair = NULL;
+	if (e->base)
+		event_base_free(e->base);
+}
+
+/* Opens what every use of the engine needs. */
+static int engine_open(struct engine *e, const struct engine_options *options, struct reason *reason)
+{
+	int err;
+
+	*e = (struct engine){.options = options, .started = monotime_now(), .store = {.dir = -1}};
+	err = kernel_open(&e->kernel, reason);
+	if (!err)
+		err = store_open(options->state_dir, &e->store, reason);
+	return err;
+}
+
+static void engine_close(struct engine *e)
+{
+	engine_release_clear(e);
+	kernel_state_free(e->actual);
+	explicit_bzero(&e->keys, sizeof(e->keys));
+	store_close(&e->store);
+	kernel_close(e->kernel);
+}
+
+static void self_check(struct engine *e)
+{
+	e->check_count = kernel_selfcheck(e->kernel, e->checks, ENGINE_CHECKS_MAX);
+	for (size_t i = 0; i < e->check_count; i++)
+		if (!e->checks[i].ok)
+			log_write(e->checks[i].fatal ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+				  "self-check: %s: %s; remedy: %s", e->checks[i].name,
+				  e->checks[i].found, e->checks[i].remedy);
+}
+
+static struct event_base *base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config) {
+		event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+		base = event_base_new_with_config(config);
+		event_config_free(config);
+	}
+	return base;
+}
+
+static int engine_start(struct engine *e, struct reason *reason)
+{
+	struct message hello = {.type = MESSAGE_HELLO};
+
+	e->base = base_new();
+	if (!e->base || events_open(e) < 0)
+		return reason_set(reason, -TUYEN_ENOMEM, "no event loop");
+	self_check(e);
+	/* what the last life's wire messages say must not be taken for ours */
+	e->generation = (uint32_t)(e->started.us >> 10) & 0x7fffffffu;
+	pair_send(e->pair, &hello);
+	if (engine_load(e, reason) < 0) {
+		failure_note(e, reason->text);
+		log_warning("no release in force: %s; the kernel stays as it is", reason->text);
+	} else {
+		log_info("site %s (%u), release of epoch %" PRIu64, e->release.forwarding.site,
+			 e->release.forwarding.site_id, e->release.status.epoch);
+	}
+	engine_wire_configure(e);
+	look_at_incoming(e);
+	engine_dirty(e, true);
+	return 0;
+}
+
+int engine_run(const struct engine_options *options)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	struct reason reason;
+	int err;
+
+	if (!e)
+		return 2;
+	signal(SIGPIPE, SIG_IGN);
+	err = engine_open(e, options, &reason);
+	if (!err)
+		err = engine_start(e, &reason);
+	if (err)
+		log_error("%s", reason.text);
+	else
+		event_base_dispatch(e->base);
+	events_close(e);
+	engine_close(e);
+	free(e);
+	return err ? 2 : 0;
+}
+
+int engine_plan(const struct engine_options *options, struct text *ret_text)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	struct kernel_state *desired, *actual;
+	struct kernel_plan *plan;
+	struct active_paths active;
+	struct monotime next;
+	struct reason reason;
+	int err;
+
+	if (!e)
+		return 2;
+	err = engine_open(e, options, &reason);
+	if (!err)
+		err = engine_load(e, &reason);
+	if (!err)
+		err = engine_look(e, &desired, &actual, &plan, &active, &next, &reason);
+	if (!err) {
+		kernel_plan_print(plan, ret_text);
+		kernel_plan_free(plan);
+		kernel_state_free(desired);
+		kernel_state_free(actual);
+	} else {
+		text_printf(ret_text, "error: %s\n", reason.text);
+	}
+	engine_close(e);
+	free(e);
+	return err == 0 ? 0 : err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2 : 1;
+}
+
+int engine_remove(const struct engine_options *options, struct text *ret_text)
+{
+	struct kernel_state *nothing = kernel_state_new(), *actual = NULL;
+	struct kernel_report report = {0};
+	struct kernel_plan *plan = NULL;
+	struct kernel *kernel = NULL;
+	struct reason reason;
+	int err;
+
+	(void)options;
+	err = nothing ? kernel_open(&kernel, &reason) : reason_set(&reason, -TUYEN_ENOMEM, "no memory");
+	if (!err)
+		err = kernel_read(kernel, nothing, &actual, &reason);
+	if (!err)
+		err = kernel_plan_build(nothing, actual, &plan, &reason);
+	if (!err) {
+		kernel_plan_print(plan, ret_text);
+		err = kernel_apply(kernel, plan, &report);
+		if (err)
+			reason = report.first_failure;
+	}
+	if (err)
+		text_printf(ret_text, "error: %s\n", reason.text);
+	kernel_plan_free(plan);
+	kernel_state_free(actual);
+	kernel_state_free(nothing);
+	kernel_close(kernel);
+	return err ? 2 : 0;
+}
+
+int engine_check(struct text *ret_text)
+{
+	struct kernel_check checks[ENGINE_CHECKS_MAX];
+	struct kernel *kernel;
+	struct reason reason;
+	size_t count;
+	bool fatal = false;
+
+	if (kernel_open(&kernel, &reason) < 0) {
+		text_printf(ret_text, "error: %s\n", reason.text);
+		return 2;
+	}
+	count = kernel_selfcheck(kernel, checks, ENGINE_CHECKS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		text_printf(ret_text, "%-4s %-28s %s\n", checks[i].ok ? "ok" : checks[i].fatal ? "FAIL" : "warn",
+			    checks[i].name, checks[i].found);
+		if (!checks[i].ok)
+			text_printf(ret_text, "     %-28s remedy: %s\n", "", checks[i].remedy);
+		fatal |= !checks[i].ok && checks[i].fatal;
+	}
+	kernel_close(kernel);
+	return fatal ? 1 : 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DAEMON_SERVICE_ENGINE_INTERNAL_H
+#define DAEMON_SERVICE_ENGINE_INTERNAL_H
+
+#include <event2/event.h>
+
+#include "tuyen/core/selection.h"
+#include "tuyen/kernel/kernel.h"
+#include "tuyen/policies/seal.h"
+#include "tuyen/service/engine.h"
+#include "tuyen/service/pair.h"
+#include "tuyen/service/status.h"
+#include "tuyen/service/store.h"
+
+#define ENGINE_CHECKS_MAX 64
+
+/** A release that was verified and parsed. */
+struct engine_release {
+	struct status_release status;
+	struct forwarding forwarding;
+};
+
+struct engine {
+	const struct engine_options *options;
+	struct event_base *base;
+	struct event *turn_event, *period_event, *kernel_event, *alive_event;
+	struct event *term_event, *int_event, *hup_event;
+	struct pair *pair;
+	struct kernel *kernel;
+	struct store store;
+	struct node_keys keys;
+	bool have_keys;
+
+	/* facts */
+	struct store_state accepted; /* newest epoch ever */
+	struct engine_release release; /* .status.have says whether there is one */
+	struct status_liveness *links, *paths; /* one each of the forwarding's */
+	uint32_t generation;	       /* of the config that the wire process has */
+
+	/* what came of them */
+	struct active_paths active;
+	struct kernel_state *actual;
+	bool taken_over;	/* the paths in use were read from the kernel once */
+	bool expected;		/* our own facts changed since the last turn: its plan is no drift */
+	bool ready;
+	unsigned int repairs_in_row; /* turns that found drift, one after the other */
+	struct monotime last_turn_end;
+
+	/* counters and words for the status document */
+	struct monotime started;
+	uint64_t turns, operations, netlink_messages, drift_repairs;
+	char last_failure[sizeof(struct reason)];
+	struct status_refusal refusals[STATUS_REFUSALS_MAX];
+	size_t refusal_count;
+	struct kernel_check checks[ENGINE_CHECKS_MAX];
+	size_t check_count;
+};
+
+/* engine_release.c: from files to a verified release */
+
+/** Reads keys, state and the release in force. @return 0, or an error with @reason (and no release). */
+int engine_load(struct engine *e, struct reason *reason);
+/** Looks at everything in incoming/. @return the worst: 0 accepted or nothing there, else the last refusal in @reason. */
+int engine_take_incoming(struct engine *e, struct text *ret_answer, unsigned int *ret_status);
+void engine_release_clear(struct engine *e);
+
+/* engine_wire.c: what passes to and from the wire process */
+
+void engine_wire_configure(struct engine *e);
+void engine_wire_message(void *context, const struct message *message);
+void engine_event(struct engine *e, struct text *line);
+void engine_publish(struct engine *e);
+
+/* engine.c: the turn */
+
+/** Marks the engine dirty; @expected when a fact of ours changed. */
+void engine_dirty(struct engine *e, bool expected);
+/** Reads the kernel and what it should hold; no change. @return 0 with all three, else an error with @reason. */
+int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
+		struct kernel_plan **ret_plan, struct active_paths *ret_active,
+		struct monotime *ret_next_look, struct reason *reason);
+
+#endif

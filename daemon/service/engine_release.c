@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From files to a verified release. Nothing is parsed before seal_verify() has accepted it, and nothing
+ * is used before it is on disk: first the seal (twice), then the epoch, then the running configuration.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/service/log.h"
+
+void engine_release_clear(struct engine *e)
+{
+	forwarding_clear(&e->release.forwarding);
+	memset(&e->release, 0, sizeof(e->release));
+	free(e->links);
+	free(e->paths);
+	e->links = e->paths = NULL;
+}
+
+static void release_describe(const struct seal_result *r, int64_t installed_s,
+			     struct status_release *ret)
+{
+	size_t used = 0;
+
+	*ret = (struct status_release){
+		.have = true,
+		.epoch = r->statement.epoch,
+		.roster_version = r->roster.version,
+		.issued_s = r->statement.issued_s,
+		.expires_s = r->statement.expires_s,
+		.installed_s = installed_s,
+	};
+	memcpy(ret->root, r->statement.root.bytes, 32);
+	memcpy(ret->digest, r->bundle_digest, 32);
+	for (size_t i = 0; i < r->roster.officer_count && used < sizeof(ret->signers); i++)
+		if (r->signers & (roster_signers)1 << i)
+			used += (size_t)snprintf(ret->signers + used, sizeof(ret->signers) - used,
+						 "%s%s", used ? " " : "", r->roster.officers[i].name);
+}
+
+static void copy_liveness(struct status_liveness *to, const struct status_liveness *from)
+{
+	*to = *from;
+}
+
+/* What the probes said of links and paths that the new release keeps stays known. */
+static void liveness_carry_over(const struct engine *e, const struct forwarding *f,
+				struct status_liveness *links, struct status_liveness *paths)
+{
+	const struct forwarding *old = &e->release.forwarding;
+
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		for (size_t k = 0; k < old->neighbor_count; k++)
+			if (old->neighbors[k].site_id == f->neighbors[i].site_id)
+				copy_liveness(&links[i], &e->links[k]);
+	for (size_t i = 0; i < f->path_count; i++)
+		for (size_t k = 0; k < old->path_count; k++)
+			if (old->paths[k].index == f->paths[i].index &&
+			    old->paths[k].endpoint == f->paths[i].endpoint &&
+			    old->paths[k].first_site == f->paths[i].first_site &&
+			    label_stack_equal(&old->paths[k].stack, &f->paths[i].stack))
+				copy_liveness(&paths[i], &e->paths[k]);
+}
+
+static int release_adopt(struct engine *e, const struct status_release *status,
+			 struct forwarding *forwarding)
+{
+	struct status_liveness *links = calloc(forwarding->neighbor_count + 1, sizeof(*links));
+	struct status_liveness *paths = calloc(forwarding->path_count + 1, sizeof(*paths));
+
+	if (!links || !paths) {
+		free(links);
+		free(paths);
+		return -TUYEN_ENOMEM;
+	}
+	if (e->release.status.have)
+		liveness_carry_over(e, forwarding, links, paths);
+	engine_release_clear(e);
+	e->release.status = *status;
+	e->release.forwarding = *forwarding;
+	e->links = links;
+	e->paths = paths;
+	return 0;
+}
+
+/* Verify, then parse. @ret_result borrows from @seal and @roster. */
+static int seal_check(const struct engine *e, const uint8_t *seal, size_t length, const char *roster,
+		      size_t roster_length, struct seal_result *ret_result,
+		      struct forwarding *ret_forwarding, struct reason *reason)
+{
+	struct seal_trust trust = {
+		.roster = roster,
+		.roster_length = roster_length,
+		.site_id = e->options->site_id,
+		.epoch = e->accepted.epoch,
+		.now_s = (int64_t)time(NULL),
+	};
+	int err;
+
+	memcpy(trust.statement_digest, e->accepted.statement_digest, SHA256_LEN);
+	err = seal_verify(seal, length, &trust, ret_result, reason);
+	if (err)
+		return err;
+	err = forwarding_parse((const char *)ret_result->bundle, ret_result->bundle_length,
+			       ret_forwarding, reason);
+	if (err)
+		return err;
+	if (ret_forwarding->site_id != e->options->site_id) {
+		err = reason_set(reason, -TUYEN_ESITE, "this bundle is of site %u, this node is %u",
+				 ret_forwarding->site_id, e->options->site_id);
+		forwarding_clear(ret_forwarding);
+	}
+	return err;
+}
+
+/*
+ * Order: the roster first (a seal of the next release may need it), then the seal twice, then the
+ * epoch. A crash between two of them leaves an older epoch beside a newer seal, which
+ * verifies; never the other way round.
+ */
+static int release_keep(struct engine *e, const uint8_t *seal, size_t length,
+			const struct seal_result *r, struct reason *reason)
+{
+	struct store_state state = {.epoch = r->statement.epoch, .installed_s = (int64_t)time(NULL)};
+	int err = 0;
+
+	memcpy(state.statement_digest, r->statement_digest, SHA256_LEN);
+	if (r->roster_moved)
+		err = store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, reason);
+	if (!err)
+		err = store_write(&e->store, STORE_CURRENT, seal, length, reason);
+	if (!err)
+		err = store_write(&e->store, STORE_CURRENT_COPY, seal, length, reason);
+	if (!err)
+		err = store_state_write(&e->store, &state, reason);
+	if (!err)
+		e->accepted = state;
+	return err;
+}
+
+static int release_take(struct engine *e, const uint8_t *seal, size_t length, bool keep,
+			struct seal_result *r, struct reason *reason)
+{
+	struct status_release status;
+	struct forwarding f;
+	uint8_t *roster;
+	size_t roster_length;
+	int err;
+
+	err = store_read(&e->store, STORE_ROSTER, ROSTER_BYTES_MAX, &roster, &roster_length, reason);
+	if (err)
+		return err;
+	err = seal_check(e, seal, length, (const char *)roster, roster_length, r, &f, reason);
+	if (err)
+		goto out;
+	if (keep)
+		err = release_keep(e, seal, length, r, reason);
+	if (!err) {
+		release_describe(r, keep ? (int64_t)time(NULL) : e->accepted.installed_s, &status);
+		err = release_adopt(e, &status, &f);
+		if (err)
+			reason_set(reason, err, "no memory for the new release");
+	}
+	if (err)
+		forwarding_clear(&f);
+	else if (r->expired)
+		log_warning("the release of epoch %" PRIu64 " is past its expiry: forwarding goes on, a new one is due",
+			    status.epoch);
+out:
+	free(roster);
+	return err;
+}
+
+static int load_from(struct engine *e, const char *name, struct reason *reason)
+{
+	struct seal_result *r = malloc(sizeof(*r));
+	uint8_t *seal;
+	size_t length;
+	int err;
+
+	if (!r)
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+	err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
+	if (!err) {
+		err = release_take(e, seal, length, false, r, reason);
+		if (!err && r->statement.epoch > e->accepted.epoch) {
+			/* a crash came between seal and state, or the state file was lost */
+			e->accepted.epoch = r->statement.epoch;
+			e->accepted.installed_s = (int64_t)time(NULL);
+			memcpy(e->accepted.statement_digest, r->statement_digest, SHA256_LEN);
+			if (e->pair) /* not when only looking */
+				store_state_write(&e->store, &e->accepted, NULL);
+		}
+		free(seal);
+	}
+	free(r);
+	return err;
+}
+
+int engine_load(struct engine *e, struct reason *reason)
+{
+	struct reason copy_reason;
+	int err;
+
+	err = store_keys_read(&e->store, &e->keys, reason);
+	if (err)
+		return err;
+	e->have_keys = true;
+	err = store_state_read(&e->store, &e->accepted, reason);
+	if (err)
+		return err;
+	err = load_from(e, STORE_CURRENT, reason);
+	if (err && load_from(e, STORE_CURRENT_COPY, &copy_reason) == 0) {
+		log_error("%s is not usable (%s): its copy is", STORE_CURRENT, reason->text);
+		return 0;
+	}
+	return err;
+}
+
+static void refusal_note(struct engine *e, const char *name, uint64_t epoch, const struct reason *why)
+{
+	struct text line;
+
+	if (e->refusal_count == STATUS_REFUSALS_MAX) {
+		memmove(e->refusals, e->refusals + 1, sizeof(e->refusals) - sizeof(e->refusals[0]));
+		e->refusal_count--;
+	}
+	e->refusals[e->refusal_count++] =
+		(struct status_refusal){.at_s = (int64_t)time(NULL), .reason = *why};
+	log_warning("refused %s: %s", name, why->text);
+	text_init(&line);
+	status_event_bundle(epoch, false, why->text, (int64_t)time(NULL), &line);
+	engine_event(e, &line);
+	text_clear(&line);
+}
+
+static int take_one(struct engine *e, const char *name, struct seal_result *r, struct reason *reason)
+{
+	struct text line;
+	uint8_t *seal;
+	size_t length;
+	int err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
+
+	if (err)
+		return err;
+	err = release_take(e, seal, length, true, r, reason);
+	free(seal);
+	if (err)
+		return err;
+	log_info("accepted %s: epoch %" PRIu64 ", signed by %s", name, e->release.status.epoch,
+		 e->release.status.signers);
+	text_init(&line);
+	status_event_bundle(e->release.status.epoch, true, "", (int64_t)time(NULL), &line);
+	engine_event(e, &line);
+	text_clear(&line);
+	engine_wire_configure(e);
+	engine_dirty(e, true);
+	return 0;
+}
+
+int engine_take_incoming(struct engine *e, struct text *ret_answer, unsigned int *ret_status)
+{
+	char name[STORE_NAME_MAX], before[STORE_NAME_MAX] = "";
+	struct seal_result *r = calloc(1, sizeof(*r));
+	struct reason reason;
+	int err = 0;
+
+	*ret_status = 0;
+	if (!r)
+		return -TUYEN_ENOMEM;
+	while (store_incoming_first(&e->store, name) == 0 && strcmp(name, before) != 0) {
+		err = take_one(e, name, r, &reason);
+		if (err) {
+			refusal_note(e, name, 0, &reason);
+			text_printf(ret_answer, "refused: %s: %s\n", name, reason.text);
+			*ret_status = err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2 : 1;
+		} else {
+			text_printf(ret_answer, "accepted: epoch %" PRIu64 " for site %s (%u), signed by %s\n",
+				    e->release.status.epoch, e->release.forwarding.site,
+				    e->release.forwarding.site_id, e->release.status.signers);
+		}
+		if (*ret_status == 2) /* a full disk is no fault of the release: it stays for the next try */
+			break;
+		if (store_incoming_remove(&e->store, name) < 0)
+			log_error("cannot remove %s", name);
+		memcpy(before, name, sizeof(before));
+	}
+	free(r);
+	if (!ret_answer->length)
+		text_add(ret_answer, "nothing in incoming\n");
+	return err;
+}

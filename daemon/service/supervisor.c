@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/service/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
+#include "tuyen/service/store.h"
+#include "tuyen/service/wire.h"
+
+#define BACKOFF_MIN_US 100000u
+#define BACKOFF_MAX_US 30000000u
+#define STABLE_US      60000000u /* a life this long wipes the slate */
+
+struct supervisor;
+
+/** One of the two. */
+struct child {
+	const char *title;
+	int (*body)(struct supervisor *s);
+	pid_t pid;		/* 0: not running */
+	uint64_t backoff_us;
+	struct monotime started, start_at;
+};
+
+struct supervisor {
+	const struct supervisor_options *options;
+	int lock_fd, control_fd, signal_fd;
+	int pair[2];	   /* kernel's end, wire's end */
+	int alive_pipe[2]; /* the kernel process writes */
+	struct monotime kernel_heard;
+	struct child children[2];
+	bool stopping, ready_said;
+	char root[256];
+};
+
+/* A notification to systemd: sd_notify(3)'s protocol is one datagram. */
+static void notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t length = path ? strlen(path) : 0;
+	int fd;
+
+	if (!length || length >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, length);
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
+		log_warning("systemd does not listen: %s", strerror(errno));
+	close(fd);
+}
+
+static int run_path(const struct supervisor *s, const char *name, char *out, size_t size)
+{
+	int n = snprintf(out, size, "%s/%s", s->options->run_dir, name);
+
+	return n > 0 && (size_t)n < size ? 0 : -1;
+}
+
+static int lock_take(struct supervisor *s, struct reason *reason)
+{
+	char path[256], pid[32];
+
+	if (mkdir(s->options->run_dir, 0755) < 0 && errno != EEXIST)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", s->options->run_dir, strerror(errno));
+	if (run_path(s, "lock", path, sizeof(path)) < 0)
+		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
+	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (s->lock_fd < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno));
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return reason_set(reason, -TUYEN_EEXIST, "another tuyend runs here (it holds %s)", path);
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(s->lock_fd, 0) < 0 || write(s->lock_fd, pid, strlen(pid)) < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static int control_open(struct supervisor *s, struct reason *reason)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t old;
+	int err;
+
+	if (run_path(s, "control", address.sun_path, sizeof(address.sun_path)) < 0)
+		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
+	s->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->control_fd < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "control socket: %s", strerror(errno));
+	unlink(address.sun_path); /* ours: we hold the lock */
+	old = umask(0117);
+	err = bind(s->control_fd, (const struct sockaddr *)&address, sizeof(address));
+	umask(old);
+	if (err < 0 || chown(address.sun_path, 0, s->options->control_group) < 0 ||
+	    listen(s->control_fd, 16) < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", address.sun_path, strerror(errno));
+	return 0;
+}
+
+/* Gives the kernel process's user what it must read and write; never through a link. */
+static int own(int dir, const char *name, bool folder, const struct supervisor_options *o)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (folder ? O_DIRECTORY : 0);
+	int fd = openat(dir, name, flags);
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (fstat(fd, &st) == 0 && (folder || (S_ISREG(st.st_mode) && st.st_nlink == 1)) &&
+	    st.st_uid != o->kernel.uid && fchown(fd, o->kernel.uid, o->kernel.gid) < 0) {
+		close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+static int state_own(const struct supervisor_options *o, struct reason *reason)
+{
+	static const struct {
+		const char *name;
+		bool folder;
+	} entries[] = {
+		{".", true},		    {"keys", true},	       {STORE_INCOMING, true},
+		{STORE_KEY_LINK, false},    {STORE_KEY_SESSION, false}, {STORE_ROSTER, false},
+		{STORE_CURRENT, false},	    {STORE_CURRENT_COPY, false}, {STORE_STATE, false},
+	};
+	int dir = open(o->engine.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", o->engine.state_dir, strerror(errno));
+	if (mkdirat(dir, STORE_INCOMING, 0750) < 0 && errno != EEXIST) {
+		close(dir);
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s/%s: %s", o->engine.state_dir,
+				  STORE_INCOMING, strerror(errno));
+	}
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
+		if (own(dir, entries[i].name, entries[i].folder, o) < 0) {
+			int err = errno;
+
+			close(dir);
+			return reason_set(reason, -TUYEN_ESYSTEM, "%s/%s: %s", o->engine.state_dir,
+					  entries[i].name, strerror(err));
+		}
+	close(dir);
+	return 0;
+}
+
+static int sockets_open(struct supervisor *s, struct reason *reason)
+{
+	int size = 4 << 20;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->pair) < 0 ||
+	    pipe2(s->alive_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "socketpair: %s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		setsockopt(s->pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (run_path(s, "empty", s->root, sizeof(s->root)) < 0 ||
+	    (mkdir(s->root, 0555) < 0 && errno != EEXIST))
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", s->root, strerror(errno));
+	return 0;
+}
+
+static int signals_open(struct supervisor *s, struct reason *reason)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "signals: %s", strerror(errno));
+	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->signal_fd < 0 ? reason_set(reason, -TUYEN_ESYSTEM, "signals: %s", strerror(errno)) : 0;
+}
+
+static int kernel_body(struct supervisor *s)
+{
+	struct engine_options engine = s->options->engine;
+	struct reason reason;
+
+	close(s->pair[1]);
+	close(s->control_fd);
+	close(s->alive_pipe[0]);
+	engine.pair_fd = s->pair[0];
+	engine.supervisor_fd = s->alive_pipe[1];
+	if (sandbox_kernel(s->options->kernel, &reason) < 0) {
+		log_error("%s", reason.text);
+		return 2;
+	}
+	return engine_run(&engine);
+}
+
+static int wire_body(struct supervisor *s)
+{
+	struct wire_options wire = {.pair_fd = s->pair[1], .control_fd = s->control_fd};
+	struct reason reason;
+
+	close(s->pair[0]);
+	close(s->alive_pipe[0]);
+	close(s->alive_pipe[1]);
+	if (sandbox_wire(s->options->wire, s->root, &reason) < 0) {
+		log_error("%s", reason.text);
+		return 2;
+	}
+	return wire_run(&wire);
+}
+
+/* Only in the child; does not return. */
+static void child_become(struct supervisor *s, const struct child *c, pid_t parent)
+{
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(0);
+	prctl(PR_SET_NAME, c->title);
+	log_open(c->title, LOG_LEVEL_INFO);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	close(s->signal_fd);
+	close(s->lock_fd); /* the lock stays with the supervisor's description: see lock_take() */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	exit(c->body(s));
+}
+
+static void child_start(struct supervisor *s, struct child *c)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		child_become(s, c, parent);
+	c->started = monotime_now();
+	if (pid < 0) {
+		log_error("%s: cannot start: %s", c->title, strerror(errno));
+		c->start_at = monotime_after(c->started, c->backoff_us);
+		return;
+	}
+	c->pid = pid;
+	if (c == &s->children[0])
+		s->kernel_heard = c->started;
+}
+
+static void child_ended(struct supervisor *s, struct child *c, int status)
+{
+	struct monotime now = monotime_now();
+
+	c->pid = 0;
+	if (s->stopping)
+		return;
+	if (monotime_between(c->started, now) >= STABLE_US)
+		c->backoff_us = BACKOFF_MIN_US;
+	if (WIFSIGNALED(status))
+		log_error("%s was ended by signal %d; forwarding is not touched; again in %u ms", c->title,
+			  WTERMSIG(status), (unsigned)(c->backoff_us / 1000));
+	else
+		log_error("%s ended with exit code %d; forwarding is not touched; again in %u ms",
+			  c->title, WEXITSTATUS(status), (unsigned)(c->backoff_us / 1000));
+	c->start_at = monotime_after(now, c->backoff_us);
+	c->backoff_us = c->backoff_us * 2 < BACKOFF_MAX_US ? c->backoff_us * 2 : BACKOFF_MAX_US;
+}
+
+static void children_reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int i = 0; i < 2; i++)
+			if (s->children[i].pid == pid)
+				child_ended(s, &s->children[i], status);
+}
+
+static void children_signal(struct supervisor *s, int signal)
+{
+	for (int i = 0; i < 2; i++)
+		if (s->children[i].pid)
+			kill(s->children[i].pid, signal);
+}
+
+static void signals_read(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD)
+			children_reap(s);
+		else if (info.ssi_signo == SIGHUP && s->children[0].pid)
+			kill(s->children[0].pid, SIGHUP);
+		else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+			s->stopping = true;
+			notify("STOPPING=1");
+			children_signal(s, SIGTERM);
+		}
+	}
+}
+
+static void alive_read(struct supervisor *s)
+{
+	char bytes[64];
+	ssize_t n;
+
+	while ((n = read(s->alive_pipe[0], bytes, sizeof(bytes))) > 0) {
+		s->kernel_heard = monotime_now();
+		if (!s->ready_said && memchr(bytes, ENGINE_READY, (size_t)n)) {
+			s->ready_said = true;
+			notify("READY=1");
+		}
+		notify("WATCHDOG=1");
+	}
+}
+
+static void silence_check(struct supervisor *s, struct monotime now)
+{
+	struct child *kernel = &s->children[0];
+
+	if (kernel->pid && monotime_between(s->kernel_heard, now) > SUPERVISOR_SILENCE_S * 1000000ull) {
+		log_error("%s says nothing for %d s: it is ended", kernel->title, SUPERVISOR_SILENCE_S);
+		kill(kernel->pid, SIGKILL);
+		s->kernel_heard = now;
+	}
+}
+
+/* @return milliseconds until something is due. */
+static int children_start_due(struct supervisor *s)
+{
+	struct monotime now = monotime_now();
+	int wait_ms = 1000;
+
+	for (int i = 0; i < 2; i++) {
+		struct child *c = &s->children[i];
+		uint64_t left;
+
+		if (c->pid || s->stopping)
+			continue;
+		if (monotime_reached(now, c->start_at)) {
+			child_start(s, c);
+			continue;
+		}
+		left = monotime_between(now, c->start_at) / 1000 + 1;
+		if (left < (uint64_t)wait_ms)
+			wait_ms = (int)left;
+	}
+	return wait_ms;
+}
+
+static void supervise(struct supervisor *s)
+{
+	struct monotime stop_by = MONOTIME_NEVER;
+
+	for (;;) {
+		struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN},
+				       {.fd = s->alive_pipe[0], .events = POLLIN}};
+		int wait_ms = children_start_due(s);
+
+		if (s->stopping && !s->children[0].pid && !s->children[1].pid)
+			return;
+		if (poll(fds, 2, wait_ms) < 0 && errno != EINTR)
+			return;
+		signals_read(s);
+		alive_read(s);
+		silence_check(s, monotime_now());
+		if (s->stopping && stop_by.us == UINT64_MAX)
+			stop_by = monotime_after(monotime_now(), 5000000);
+		if (s->stopping && monotime_reached(monotime_now(), stop_by))
+			children_signal(s, SIGKILL);
+	}
+}
+
+int supervisor_run(const struct supervisor_options *options)
+{
+	struct supervisor s = {
+		.options = options,
+		.children = {{.title = "tuyend-kernel", .body = kernel_body, .backoff_us = BACKOFF_MIN_US},
+			     {.title = "tuyend-wire", .body = wire_body, .backoff_us = BACKOFF_MIN_US}},
+	};
+	struct reason reason;
+	int err;
+
+	prctl(PR_SET_DUMPABLE, 0);
+	err = lock_take(&s, &reason);
+	if (!err)
+		err = state_own(options, &reason);
+	if (!err)
+		err = control_open(&s, &reason);
+	if (!err)
+		err = sockets_open(&s, &reason);
+	if (!err)
+		err = signals_open(&s, &reason);
+	if (err) {
+		log_error("%s", reason.text);
+		return err == -TUYEN_EEXIST ? 1 : 2;
+	}
+	supervise(&s);
+	log_info("stopped; forwarding stays as it is");
+	return 0;
+}
