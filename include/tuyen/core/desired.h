@@ -38,7 +38,7 @@ int desired_build(const struct forwarding *forwarding, const struct node_keys *k
 void desired_active_read(const struct forwarding *forwarding, const struct kernel_state *actual,
 			 struct active_paths *ret_active);
 
-/** The nft table's canonical text, byte for byte what `nft -s list table inet tuyen` prints back (Debian 12). */
+/** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
 void desired_nft(const struct forwarding *forwarding, struct text *ret_text);
 
 /** Device names: "lsp<id>", "s<color>", "link0". @out has KERNEL_IFNAME_MAX bytes. */

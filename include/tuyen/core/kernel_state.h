@@ -148,7 +148,7 @@ struct kernel_state {
 	size_t filter_count;
 	struct kernel_sysctl *sysctls;
 	size_t sysctl_count;
-	char *nft;		/* the canonical text of our table, as `nft -s list table` prints it; NULL: no table */
+	char *nft;		/* the canonical text of our table, as `nft -s -p list table` prints it; NULL: no table */
 };
 
 /** @return NULL without memory. */
@@ -157,5 +157,31 @@ struct kernel_state *kernel_state_new(void);
 void kernel_state_free(struct kernel_state *state);
 /** Sorts every array by its key. */
 void kernel_state_sort(struct kernel_state *state);
+
+/** Each adds a zeroed entry. @return it, valid until the next addition; NULL without memory. */
+struct kernel_device *kernel_state_add_device(struct kernel_state *state);
+struct kernel_peer *kernel_state_add_peer(struct kernel_state *state);
+struct kernel_address *kernel_state_add_address(struct kernel_state *state);
+struct kernel_route *kernel_state_add_route(struct kernel_state *state);
+struct kernel_label_route *kernel_state_add_label(struct kernel_state *state);
+struct kernel_rule *kernel_state_add_rule(struct kernel_state *state);
+struct kernel_label_filter *kernel_state_add_filter(struct kernel_state *state);
+struct kernel_sysctl *kernel_state_add_sysctl(struct kernel_state *state);
+/** @return 0 or -TUYEN_ENOMEM. */
+int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix);
+int kernel_filter_accept(struct kernel_label_filter *filter, const struct label_stack *stack);
+
+/** Orders of the keys, for qsort() and bsearch(). */
+int kernel_device_compare(const void *a, const void *b);
+int kernel_peer_compare(const void *a, const void *b);
+int kernel_address_compare(const void *a, const void *b);
+int kernel_route_compare(const void *a, const void *b);
+int kernel_label_compare(const void *a, const void *b);
+int kernel_rule_compare(const void *a, const void *b);
+int kernel_filter_compare(const void *a, const void *b);
+int kernel_sysctl_compare(const void *a, const void *b);
+int ipv4_prefix_compare(const void *a, const void *b);
+/** @return the device of that name, or NULL. @state is sorted. */
+struct kernel_device *kernel_state_device(const struct kernel_state *state, const char *name);
 
 #endif

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From compiled forwarding state to what must stand in the kernel.
+ *
+ *	link0		WireGuard, a peer a neighbour; /32 of ours on it and a /32 route to each neighbour's
+ *	lsp<id>		MPLS-in-IP to that neighbour, with a filter of the label stacks it may send
+ *	s<color>	WireGuard of one traffic class, its encrypted packets marked OUTER|color
+ *	lo		node address, path addresses, LAN address
+ *
+ *	rule		leads to table			which holds
+ *	CLASS|color	TABLE_CLASS + color		prefixes behind the session's peers, dev s<color>
+ *	OUTER|color	TABLE_OUTER + color		each endpoint over the active path, src its path address
+ *	from path src	TABLE_PROBE + index		the endpoint over that path, for its S-BFD
+ *	(main)		254				neighbours, ways back to path addresses, prefixes of the first color
+ *
+ * To change the active path is to replace one route of TABLE_OUTER. In main, prefixes of ours and of peers are
+ * also unreachable with a high metric: without their device a default route must not carry them off in clear.
+ *
+ * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's, and labelled
+ * packets arrive on lo, sessions' packets on a device that main does not name. The nft table makes the
+ * checks that matter instead. net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with
+ * the device), because the plan must open it after the device's filter stands.
+ */
+#include "tuyen/core/desired.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/base/err.h"
+
+#define TABLE_MAIN	  254
+#define METRIC_LAST	  1000000
+#define KEEPALIVE_S	  25
+#define ADJACENCY_TTL	  64
+#define PREFIX_HOST(a)	  ((struct ipv4_prefix){.address = (a), .length = 32})
+
+void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX])
+{
+	snprintf(out, KERNEL_IFNAME_MAX, "lsp%u", site_id);
+}
+
+void desired_session_name(uint32_t color, char out[static KERNEL_IFNAME_MAX])
+{
+	snprintf(out, KERNEL_IFNAME_MAX, "s%u", color);
+}
+
+/* The path is @folder/@device/@name, or @folder/@name when @device is NULL. */
+static int sysctl_add(struct kernel_state *state, const char *folder, const char *device,
+		      const char *name, uint32_t value, bool at_least)
+{
+	struct kernel_sysctl *sysctl = kernel_state_add_sysctl(state);
+
+	if (!sysctl)
+		return -TUYEN_ENOMEM;
+	snprintf(sysctl->path, sizeof(sysctl->path), "%s/%s%s%s", folder, device ? device : "",
+		 device ? "/" : "", name);
+	sysctl->value = value;
+	sysctl->at_least = at_least;
+	return 0;
+}
+
+static int node_sysctls(struct kernel_state *state, const struct forwarding *f)
+{
+	uint32_t labels = f->srgb.base + f->srgb.size;
+	int err = sysctl_add(state, "net/ipv4", NULL, "ip_forward", 1, false);
+
+	if (err == 0)
+		err = sysctl_add(state, "net/ipv4/conf", "all", "rp_filter", 0, false);
+	if (err == 0)
+		err = sysctl_add(state, "net/ipv4/conf", "lo", "rp_filter", 0, false);
+	if (err == 0)
+		err = sysctl_add(state, "net/mpls/conf", "lo", "input", 1, false);
+	if (err == 0)
+		err = sysctl_add(state, "net/mpls", NULL, "platform_labels",
+				 labels > LABEL_MAX ? LABEL_MAX : labels, true);
+	return err;
+}
+
+static int device_sysctls(struct kernel_state *state, const struct kernel_device *device)
+{
+	char name[KERNEL_IFNAME_MAX];
+	bool mpls = device->mpls_input;
+	int err;
+
+	memcpy(name, device->name, sizeof(name));
+	err = sysctl_add(state, "net/ipv4/conf", name, "rp_filter", 0, false);
+	if (err == 0)
+		err = sysctl_add(state, "net/ipv6/conf", name, "disable_ipv6", 1, false);
+	if (err == 0 && mpls)
+		err = sysctl_add(state, "net/mpls/conf", name, "input", 1, false);
+	return err;
+}
+
+static struct kernel_device *device_add(struct kernel_state *state, const char *name,
+					const char *role, const char *detail)
+{
+	struct kernel_device *device = kernel_state_add_device(state);
+
+	if (!device)
+		return NULL;
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	snprintf(device->alias, sizeof(device->alias), "%s%s %s", TUYEN_IFALIAS_PREFIX, role,
+		 detail);
+	device->up = true;
+	return device;
+}
+
+static int link_device(struct kernel_state *state, const struct forwarding *f,
+		       const struct node_keys *keys)
+{
+	struct kernel_device *device = device_add(state, LINK_DEVICE, "links of", f->site);
+
+	if (!device)
+		return -TUYEN_ENOMEM;
+	device->kind = KERNEL_DEVICE_WIREGUARD;
+	device->mtu = f->link_mtu;
+	memcpy(device->private_key, keys->link, WG_KEY_LEN);
+	device->listen_port = f->link_port;
+	return device_sysctls(state, device);
+}
+
+static int address_add(struct kernel_state *state, const char *device, ipv4_t address)
+{
+	struct kernel_address *entry;
+
+	if (!address)
+		return 0;
+	entry = kernel_state_add_address(state);
+	if (!entry)
+		return -TUYEN_ENOMEM;
+	snprintf(entry->device, sizeof(entry->device), "%s", device);
+	entry->prefix = PREFIX_HOST(address);
+	return 0;
+}
+
+static int node_addresses(struct kernel_state *state, const struct forwarding *f)
+{
+	int err = address_add(state, LINK_DEVICE, f->link_address);
+
+	if (err == 0)
+		err = address_add(state, "lo", f->node_address);
+	if (err == 0 && f->lan_address != f->node_address)
+		err = address_add(state, "lo", f->lan_address);
+	for (size_t i = 0; err == 0 && i < f->path_count; i++)
+		err = address_add(state, "lo", f->paths[i].source);
+	return err;
+}
+
+static struct kernel_route *route_add(struct kernel_state *state, uint32_t table,
+				      struct ipv4_prefix destination, const char *device)
+{
+	struct kernel_route *route = kernel_state_add_route(state);
+
+	if (!route)
+		return NULL;
+	route->table = table;
+	route->destination = destination;
+	snprintf(route->device, sizeof(route->device), "%s", device);
+	return route;
+}
+
+static int neighbor_peer(struct kernel_state *state, const struct fwd_neighbor *n)
+{
+	struct kernel_peer *peer = kernel_state_add_peer(state);
+
+	if (!peer)
+		return -TUYEN_ENOMEM;
+	strcpy(peer->device, LINK_DEVICE);
+	memcpy(peer->public_key, n->link_key, WG_KEY_LEN);
+	if (n->caller) {
+		peer->endpoint = n->endpoint;
+		peer->keepalive_s = KEEPALIVE_S;
+	}
+	return kernel_peer_allow(peer, PREFIX_HOST(n->link_address));
+}
+
+static int neighbor_route(struct kernel_state *state, const struct forwarding *f,
+			  const struct fwd_neighbor *n)
+{
+	struct kernel_route *route =
+		route_add(state, TABLE_MAIN, PREFIX_HOST(n->link_address), LINK_DEVICE);
+
+	if (!route)
+		return -TUYEN_ENOMEM;
+	route->link_scope = true;
+	route->source = f->link_address;
+	return 0;
+}
+
+static int adjacency_device(struct kernel_state *state, const struct forwarding *f,
+			    const struct fwd_neighbor *n)
+{
+	struct kernel_device *device;
+	char name[KERNEL_IFNAME_MAX];
+
+	desired_adjacency_name(n->site_id, name);
+	device = device_add(state, name, "labels to", n->name);
+	if (!device)
+		return -TUYEN_ENOMEM;
+	device->kind = KERNEL_DEVICE_MPLS_IN_IP;
+	device->mtu = n->lsp_mtu;
+	device->mpls_input = true;
+	device->local = f->link_address;
+	device->remote = n->link_address;
+	device->ttl = ADJACENCY_TTL;
+	return device_sysctls(state, device);
+}
+
+static int adjacency_filter(struct kernel_state *state, const struct fwd_neighbor *n)
+{
+	struct kernel_label_filter *filter = kernel_state_add_filter(state);
+	int err = 0;
+
+	if (!filter)
+		return -TUYEN_ENOMEM;
+	desired_adjacency_name(n->site_id, filter->device);
+	for (size_t i = 0; err == 0 && i < n->accept_count; i++)
+		err = kernel_filter_accept(filter, &n->accept[i]);
+	return err;
+}
+
+static int neighbor_build(struct kernel_state *state, const struct forwarding *f,
+			  const struct fwd_neighbor *n)
+{
+	int err = neighbor_peer(state, n);
+
+	if (err == 0)
+		err = neighbor_route(state, f, n);
+	if (err == 0)
+		err = adjacency_device(state, f, n);
+	if (err == 0)
+		err = adjacency_filter(state, n);
+	return err;
+}
+
+static int label_build(struct kernel_state *state, const struct fwd_label_route *l)
+{
+	struct kernel_label_route *label = kernel_state_add_label(state);
+
+	if (!label)
+		return -TUYEN_ENOMEM;
+	label->in_label = l->in_label;
+	label->out = l->out;
+	if (l->next_site)
+		desired_adjacency_name(l->next_site, label->device);
+	else
+		strcpy(label->device, "lo");
+	return 0;
+}
+
+static int labelled_route(struct kernel_state *state, uint32_t table, ipv4_t destination,
+			  uint32_t first_site, const struct label_stack *stack, ipv4_t source,
+			  uint16_t mtu)
+{
+	char device[KERNEL_IFNAME_MAX];
+	struct kernel_route *route;
+
+	desired_adjacency_name(first_site, device);
+	route = route_add(state, table, PREFIX_HOST(destination), device);
+	if (!route)
+		return -TUYEN_ENOMEM;
+	route->source = source;
+	route->push = *stack;
+	route->mtu = mtu;
+	return 0;
+}
+
+static int rule_add(struct kernel_state *state, uint32_t priority, uint32_t fwmark, ipv4_t source,
+		    uint32_t table)
+{
+	struct kernel_rule *rule = kernel_state_add_rule(state);
+
+	if (!rule)
+		return -TUYEN_ENOMEM;
+	rule->priority = priority;
+	rule->fwmark = fwmark;
+	rule->fwmask = fwmark ? TUYEN_MARK_MASK : 0;
+	if (source)
+		rule->source = PREFIX_HOST(source);
+	rule->table = table;
+	return 0;
+}
+
+static bool path_active(const struct active_paths *active, const struct fwd_path *p)
+{
+	for (size_t i = 0; i < active->count; i++)
+		if (active->entry[i].color == p->color &&
+		    active->entry[i].endpoint_site == p->endpoint_site)
+			return active->entry[i].index == p->index;
+	return false;
+}
+
+static int path_build(struct kernel_state *state, const struct fwd_path *p, bool active)
+{
+	uint32_t probe = TUYEN_TABLE_PROBE + p->index;
+	int err = labelled_route(state, probe, p->endpoint, p->first_site, &p->stack, p->source,
+				 p->mtu);
+
+	if (err == 0)
+		err = rule_add(state, TUYEN_RULE_PROBE + p->index, 0, p->source, probe);
+	if (err == 0 && active)
+		err = labelled_route(state, TUYEN_TABLE_OUTER + p->color, p->endpoint,
+				     p->first_site, &p->stack, p->source, p->mtu);
+	return err;
+}
+
+static bool color_has_paths(const struct forwarding *f, uint32_t color)
+{
+	for (size_t i = 0; i < f->path_count; i++)
+		if (f->paths[i].color == color)
+			return true;
+	return false;
+}
+
+static int session_device(struct kernel_state *state, const struct node_keys *keys,
+			  const struct fwd_session *s)
+{
+	struct kernel_device *device;
+	char name[KERNEL_IFNAME_MAX];
+
+	desired_session_name(s->color, name);
+	device = device_add(state, name, "policy", s->policy);
+	if (!device)
+		return -TUYEN_ENOMEM;
+	device->kind = KERNEL_DEVICE_WIREGUARD;
+	device->mtu = s->mtu;
+	memcpy(device->private_key, keys->session, WG_KEY_LEN);
+	device->listen_port = s->listen_port;
+	device->fwmark = TUYEN_MARK_OUTER | s->color;
+	return device_sysctls(state, device);
+}
+
+static int session_build(struct kernel_state *state, const struct forwarding *f,
+			 const struct node_keys *keys, const struct fwd_session *s)
+{
+	int err = session_device(state, keys, s);
+
+	if (err == 0)
+		err = rule_add(state, TUYEN_RULE_CLASS + s->color, TUYEN_MARK_CLASS | s->color, 0,
+			       TUYEN_TABLE_CLASS + s->color);
+	if (err == 0 && color_has_paths(f, s->color))
+		err = rule_add(state, TUYEN_RULE_OUTER + s->color, TUYEN_MARK_OUTER | s->color, 0,
+			       TUYEN_TABLE_OUTER + s->color);
+	return err;
+}
+
+static int session_peer(struct kernel_state *state, const struct fwd_session_peer *p)
+{
+	struct kernel_peer *peer = kernel_state_add_peer(state);
+	int err = 0;
+
+	if (!peer)
+		return -TUYEN_ENOMEM;
+	desired_session_name(p->color, peer->device);
+	memcpy(peer->public_key, p->session_key, WG_KEY_LEN);
+	if (p->caller) {
+		peer->endpoint.family = 4;
+		for (int i = 0; i < 4; i++)
+			peer->endpoint.address[i] = (uint8_t)(p->endpoint >> (24 - 8 * i));
+		peer->endpoint.port = p->port;
+		peer->keepalive_s = KEEPALIVE_S;
+	}
+	for (size_t i = 0; err == 0 && i < p->prefix_count; i++)
+		err = kernel_peer_allow(peer, p->prefixes[i]);
+	return err;
+}
+
+static int session_peer_routes(struct kernel_state *state, const struct forwarding *f,
+			       const struct fwd_session_peer *p)
+{
+	char device[KERNEL_IFNAME_MAX];
+
+	desired_session_name(p->color, device);
+	for (size_t i = 0; i < p->prefix_count; i++) {
+		struct kernel_route *route =
+			route_add(state, TUYEN_TABLE_CLASS + p->color, p->prefixes[i], device);
+
+		if (!route)
+			return -TUYEN_ENOMEM;
+		route->source = f->lan_address;
+	}
+	return 0;
+}
+
+/* A prefix that main must know: behind a session of @color, or (0) one of our LANs. */
+struct main_prefix {
+	struct ipv4_prefix prefix;
+	uint32_t color;
+};
+
+static int main_prefix_compare(const void *a, const void *b)
+{
+	const struct main_prefix *x = a, *y = b;
+	int by_prefix = ipv4_prefix_compare(&x->prefix, &y->prefix);
+
+	if (by_prefix)
+		return by_prefix;
+	return x->color < y->color ? -1 : x->color > y->color;
+}
+
+static int main_prefix_build(struct kernel_state *state, const struct forwarding *f,
+			     const struct main_prefix *m)
+{
+	char device[KERNEL_IFNAME_MAX];
+	struct kernel_route *route = route_add(state, TABLE_MAIN, m->prefix, "");
+
+	if (!route)
+		return -TUYEN_ENOMEM;
+	route->type = KERNEL_ROUTE_UNREACHABLE;
+	route->metric = METRIC_LAST;
+	if (!m->color)
+		return 0;
+	desired_session_name(m->color, device);
+	route = route_add(state, TABLE_MAIN, m->prefix, device);
+	if (!route)
+		return -TUYEN_ENOMEM;
+	route->source = f->lan_address;
+	return 0;
+}
+
+static size_t main_prefixes_list(const struct forwarding *f, struct main_prefix *ret_list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->lan_count; i++)
+		ret_list[count++] = (struct main_prefix){.prefix = f->lans[i]};
+	for (size_t i = 0; i < f->peer_count; i++)
+		for (size_t j = 0; j < f->peers[i].prefix_count; j++)
+			ret_list[count++] = (struct main_prefix){f->peers[i].prefixes[j],
+								 f->peers[i].color};
+	if (count > 1)
+		qsort(ret_list, count, sizeof(*ret_list), main_prefix_compare);
+	return count;
+}
+
+static int main_prefixes_build(struct kernel_state *state, const struct forwarding *f)
+{
+	size_t room = f->lan_count + 1, count;
+	struct main_prefix *list;
+	int err = 0;
+
+	for (size_t i = 0; i < f->peer_count; i++)
+		room += f->peers[i].prefix_count;
+	list = calloc(room, sizeof(*list));
+	if (!list)
+		return -TUYEN_ENOMEM;
+	count = main_prefixes_list(f, list);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		if (!i || ipv4_prefix_compare(&list[i - 1].prefix, &list[i].prefix))
+			err = main_prefix_build(state, f, &list[i]);
+	free(list);
+	return err;
+}
+
+static int transit_build(struct kernel_state *state, const struct forwarding *f)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < f->neighbor_count; i++)
+		err = neighbor_build(state, f, &f->neighbors[i]);
+	for (size_t i = 0; err == 0 && i < f->label_count; i++)
+		err = label_build(state, &f->labels[i]);
+	for (size_t i = 0; err == 0 && i < f->return_count; i++)
+		err = labelled_route(state, TABLE_MAIN, f->returns[i].destination,
+				     f->returns[i].first_site, &f->returns[i].stack,
+				     f->node_address, f->returns[i].mtu);
+	return err;
+}
+
+static int sessions_build(struct kernel_state *state, const struct forwarding *f,
+			  const struct node_keys *keys, const struct active_paths *active)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < f->path_count; i++)
+		err = path_build(state, &f->paths[i], path_active(active, &f->paths[i]));
+	for (size_t i = 0; err == 0 && i < f->session_count; i++)
+		err = session_build(state, f, keys, &f->sessions[i]);
+	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
+		err = session_peer(state, &f->peers[i]);
+	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
+		err = session_peer_routes(state, f, &f->peers[i]);
+	if (err == 0)
+		err = main_prefixes_build(state, f);
+	return err;
+}
+
+static int nft_build(struct kernel_state *state, const struct forwarding *f)
+{
+	struct text text;
+
+	text_init(&text);
+	desired_nft(f, &text);
+	if (text.failed) {
+		text_clear(&text);
+		return -TUYEN_ENOMEM;
+	}
+	state->nft = text.bytes;
+	return 0;
+}
+
+int desired_build(const struct forwarding *forwarding, const struct node_keys *keys,
+		  const struct active_paths *active, struct kernel_state **ret_desired)
+{
+	struct kernel_state *state = kernel_state_new();
+	int err;
+
+	if (!state)
+		return -TUYEN_ENOMEM;
+	err = node_sysctls(state, forwarding);
+	if (err == 0)
+		err = link_device(state, forwarding, keys);
+	if (err == 0)
+		err = node_addresses(state, forwarding);
+	if (err == 0)
+		err = transit_build(state, forwarding);
+	if (err == 0)
+		err = sessions_build(state, forwarding, keys, active);
+	if (err == 0)
+		err = nft_build(state, forwarding);
+	if (err < 0) {
+		kernel_state_free(state);
+		return err;
+	}
+	kernel_state_sort(state);
+	*ret_desired = state;
+	return 0;
+}
+
+static bool path_in_use(const struct fwd_path *p, const struct kernel_state *actual)
+{
+	struct kernel_route key = {
+		.table = TUYEN_TABLE_OUTER + p->color,
+		.destination = PREFIX_HOST(p->endpoint),
+	};
+	const struct kernel_route *route;
+
+	if (!actual->route_count)
+		return false;
+	route = bsearch(&key, actual->routes, actual->route_count, sizeof(key),
+			kernel_route_compare);
+	return route && route->source == p->source;
+}
+
+void desired_active_read(const struct forwarding *forwarding, const struct kernel_state *actual,
+			 struct active_paths *ret_active)
+{
+	struct active_paths active = {.count = 0};
+
+	for (size_t i = 0; i < forwarding->path_count && active.count < SITE_PATHS_MAX; i++) {
+		const struct fwd_path *p = &forwarding->paths[i];
+
+		if (path_in_use(p, actual))
+			active.entry[active.count++] = (struct active_path){
+				.color = p->color,
+				.endpoint_site = p->endpoint_site,
+				.index = p->index,
+			};
+	}
+	*ret_active = active;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The nft table, as text. What it must hold against:
+ *
+ *   guard, guard_local   A carrier that sends overlay addresses or an IP tunnel in clear. Overlay packets are
+ *                        not tracked: a gateway has some for every site, and each is judged by itself.
+ *   classify             A connection belongs to one color from its first packet, in its ct mark. Packets
+ *                        from a LAN get their mark from it, packets from another color's session are dropped.
+ *   outbound, inbound_C  Who may open a connection: the policy's rules. A LAN packet counts as one only if
+ *                        the way back to its source is the device it came from.
+ *   forward, egress      Nothing enters a session without its color's mark, nothing of a LAN or of what is
+ *                        behind a session leaves in clear, and other forwarding is left alone.
+ *
+ * The text is compared with what nft lists, so every line stands the way Debian 12's nft 1.0.6 prints it back:
+ * sets sorted, two addresses a line, marks as eight digits, protocols as numbers. Four of its habits are
+ * avoided: device names in sets (sorted by their bytes from behind), masked marks (printed as prefixes that
+ * do not parse back), sets of one element, and overlapping prefixes (refused).
+ */
+#include "tuyen/core/desired.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tuyen/core/bfd.h"
+
+#define DHCPV4_CLIENT_PORT 68
+#define DHCPV6_CLIENT_PORT 546
+
+struct prefix_list {
+	struct ipv4_prefix *entry;
+	size_t count;
+	bool failed;
+};
+
+static void list_init(struct prefix_list *list, size_t room)
+{
+	*list = (struct prefix_list){.entry = calloc(room + 1, sizeof(struct ipv4_prefix))};
+	list->failed = !list->entry;
+}
+
+static void list_add(struct prefix_list *list, struct ipv4_prefix prefix)
+{
+	if (!list->failed)
+		list->entry[list->count++] = prefix;
+}
+
+/* Sorts and leaves out what lies inside another: the shorter of two that overlap comes first. */
+static void list_normalize(struct prefix_list *list)
+{
+	size_t kept = 0;
+
+	if (list->count > 1)
+		qsort(list->entry, list->count, sizeof(*list->entry), ipv4_prefix_compare);
+	for (size_t i = 0; i < list->count; i++)
+		if (!kept || !ipv4_prefix_contains(list->entry[kept - 1], list->entry[i].address))
+			list->entry[kept++] = list->entry[i];
+	list->count = kept;
+}
+
+static void prefix_add(struct text *t, struct ipv4_prefix prefix)
+{
+	char out[IPV4_PREFIX_STRLEN];
+
+	if (prefix.length == 32)
+		text_add(t, ipv4_format(prefix.address, out));
+	else
+		text_add(t, ipv4_prefix_format(prefix, out));
+}
+
+static void set_add(struct text *t, const char *name, bool interval, struct prefix_list *list)
+{
+	list_normalize(list);
+	text_printf(t, "\tset %s {\n\t\ttype ipv4_addr\n%s", name,
+		    interval ? "\t\tflags interval\n" : "");
+	for (size_t i = 0; i < list->count; i++) {
+		text_add(t, i == 0 ? "\t\telements = { " : i % 2 ? ", " : ",\n\t\t\t     ");
+		prefix_add(t, list->entry[i]);
+	}
+	text_add(t, list->count ? " }\n\t}\n\n" : "\t}\n\n");
+	if (list->failed)
+		t->failed = true;
+	free(list->entry);
+}
+
+static void set_overlay(struct text *t, const struct forwarding *f)
+{
+	struct prefix_list list;
+
+	list_init(&list, 2);
+	for (int i = 0; i < 2; i++)
+		if (f->overlay[i].length)
+			list_add(&list, f->overlay[i]);
+	set_add(t, "overlay", true, &list);
+}
+
+static void set_own(struct text *t, const struct forwarding *f)
+{
+	struct prefix_list list;
+
+	list_init(&list, f->path_count + 1);
+	if (f->node_address)
+		list_add(&list, (struct ipv4_prefix){f->node_address, 32});
+	for (size_t i = 0; i < f->path_count; i++)
+		list_add(&list, (struct ipv4_prefix){f->paths[i].source, 32});
+	set_add(t, "own", false, &list);
+}
+
+static void set_lans(struct text *t, const struct forwarding *f)
+{
+	struct prefix_list list;
+
+	list_init(&list, f->lan_count);
+	for (size_t i = 0; i < f->lan_count; i++)
+		list_add(&list, f->lans[i]);
+	set_add(t, "lans", true, &list);
+}
+
+/* @color 0: of all. */
+static void set_peers(struct text *t, const struct forwarding *f, uint32_t color, const char *name)
+{
+	struct prefix_list list;
+	size_t room = 0;
+
+	for (size_t i = 0; i < f->peer_count; i++)
+		room += f->peers[i].prefix_count;
+	list_init(&list, room);
+	for (size_t i = 0; i < f->peer_count; i++)
+		for (size_t j = 0; j < f->peers[i].prefix_count; j++)
+			if (!color || f->peers[i].color == color)
+				list_add(&list, f->peers[i].prefixes[j]);
+	set_add(t, name, true, &list);
+}
+
+static void sets_add(struct text *t, const struct forwarding *f)
+{
+	char name[32];
+
+	set_overlay(t, f);
+	set_own(t, f);
+	set_lans(t, f);
+	set_peers(t, f, 0, "peers");
+	for (size_t i = 0; i < f->session_count; i++) {
+		snprintf(name, sizeof(name), "peers_%u", f->sessions[i].color);
+		set_peers(t, f, f->sessions[i].color, name);
+	}
+}
+
+static void chain_begin(struct text *t, const char *name, const char *hook)
+{
+	text_printf(t, "\tchain %s {\n", name);
+	if (hook)
+		text_printf(t, "\t\ttype %s\n", hook);
+}
+
+static void chain_end(struct text *t)
+{
+	text_add(t, "\t}\n\n");
+}
+
+static void guard_add(struct text *t)
+{
+	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
+	text_add(t, "\t\tiifname \"lo\" ip saddr @overlay notrack accept\n"
+		    "\t\tiifname \"lo\" accept\n"
+		    "\t\tiifname \"" LINK_DEVICE "\" notrack accept\n"
+		    "\t\tiifname \"lsp*\" counter drop\n"
+		    "\t\tip saddr @overlay counter drop\n"
+		    "\t\tip daddr @overlay counter drop\n"
+		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
+	chain_end(t);
+	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
+	text_add(t, "\t\tip daddr @overlay notrack accept\n");
+	chain_end(t);
+}
+
+static void classify_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "classify", "filter hook prerouting priority mangle; policy accept;");
+	for (size_t i = 0; i < f->session_count; i++) {
+		uint32_t color = f->sessions[i].color, mark = TUYEN_MARK_CLASS | color;
+
+		text_printf(t, "\t\tiifname \"s%u\" ct state new ct mark set 0x%08x\n", color, mark);
+		text_printf(t, "\t\tiifname \"s%u\" ct mark != 0x%08x counter drop\n", color, mark);
+		text_printf(t, "\t\tiifname \"s%u\" accept\n", color);
+	}
+	text_add(t, "\t\tip saddr @lans fib saddr . iif oif exists jump outbound\n");
+	chain_end(t);
+}
+
+/* The node's own packets; it may also ping through a session, so that an engineer can. */
+static void classify_local_add(struct text *t, const struct forwarding *f)
+{
+	char address[IPV4_STRLEN];
+
+	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
+	text_add(t, "\t\tip saddr @lans jump outbound\n");
+	for (size_t i = 0; f->lan_address && i < f->session_count; i++) {
+		uint32_t color = f->sessions[i].color, mark = TUYEN_MARK_CLASS | color;
+
+		text_printf(t,
+			    "\t\tip saddr %s ip daddr @peers_%u icmp type echo-request "
+			    "meta mark set 0x%08x ct mark set 0x%08x accept\n",
+			    ipv4_format(f->lan_address, address), color, mark, mark);
+	}
+	chain_end(t);
+}
+
+static void ports_add(struct text *t, const char *protocol, const struct fwd_rule *rule)
+{
+	text_printf(t, "%s dport %u", protocol, rule->port_first);
+	if (rule->port_last != rule->port_first)
+		text_printf(t, "-%u", rule->port_last);
+	text_add_char(t, ' ');
+}
+
+static void match_add(struct text *t, const struct fwd_rule *rule)
+{
+	bool any_port = rule->port_first == 0 && rule->port_last == 65535;
+
+	if (rule->to.length) {
+		text_add(t, "ip daddr ");
+		prefix_add(t, rule->to);
+		text_add_char(t, ' ');
+	}
+	if (rule->protocol == 6 && !any_port)
+		ports_add(t, "tcp", rule);
+	else if (rule->protocol == 17 && !any_port)
+		ports_add(t, "udp", rule);
+	else if (rule->protocol)
+		text_printf(t, "ip protocol %u ", rule->protocol);
+	else if (!any_port)
+		ports_add(t, "meta l4proto { 6, 17 } th", rule);
+}
+
+static void outbound_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "outbound", NULL);
+	for (size_t i = 0; i < f->session_count; i++)
+		text_printf(t, "\t\tct mark 0x%08x meta mark set ct mark accept\n",
+			    TUYEN_MARK_CLASS | f->sessions[i].color);
+	for (size_t i = 0; i < f->rule_count; i++) {
+		const struct fwd_rule *rule = &f->rules[i];
+		uint32_t mark = TUYEN_MARK_CLASS | rule->color;
+
+		if (!rule->outbound)
+			continue;
+		text_printf(t, "\t\tct state new ip daddr @peers_%u ", rule->color);
+		match_add(t, rule);
+		text_printf(t, "meta mark set 0x%08x ct mark set 0x%08x accept\n", mark, mark);
+	}
+	chain_end(t);
+}
+
+static void inbound_add(struct text *t, const struct forwarding *f, uint32_t color)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "inbound_%u", color);
+	chain_begin(t, name, NULL);
+	for (size_t i = 0; i < f->rule_count; i++) {
+		if (f->rules[i].outbound || f->rules[i].color != color)
+			continue;
+		text_add(t, "\t\t");
+		match_add(t, &f->rules[i]);
+		text_add(t, "accept\n");
+	}
+	chain_end(t);
+}
+
+static void input_path_add(struct text *t, const struct forwarding *f)
+{
+	text_add(t, "\t\tiifname \"lo\" fib saddr type local accept\n");
+	text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %d accept\n", BFD_PORT_SBFD);
+	text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp sport %d accept\n", BFD_PORT_SBFD);
+	for (size_t i = 0; i < f->session_count; i++)
+		text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %u accept\n",
+			    f->sessions[i].listen_port);
+	text_add(t, "\t\tiifname \"lo\" counter drop\n");
+}
+
+static void input_link_add(struct text *t)
+{
+	text_add(t, "\t\tiifname \"" LINK_DEVICE "\" meta l4proto 137 accept\n");
+	text_printf(t, "\t\tiifname \"" LINK_DEVICE "\" udp dport %d accept\n",
+		    BFD_PORT_SINGLE_HOP);
+	text_add(t, "\t\tiifname \"" LINK_DEVICE "\" icmp type echo-request accept\n"
+		    "\t\tiifname \"" LINK_DEVICE "\" icmp type echo-reply accept\n"
+		    "\t\tiifname \"" LINK_DEVICE "\" counter drop\n"
+		    "\t\tiifname \"lsp*\" counter drop\n");
+}
+
+static void input_session_add(struct text *t, uint32_t color)
+{
+	text_printf(t, "\t\tiifname \"s%u\" ct state established,related accept\n", color);
+	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans icmp type echo-request accept\n", color);
+	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans ct state new jump inbound_%u\n", color,
+		    color);
+	text_printf(t, "\t\tiifname \"s%u\" counter drop\n", color);
+}
+
+static void input_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
+	input_path_add(t, f);
+	input_link_add(t);
+	for (size_t i = 0; i < f->session_count; i++)
+		input_session_add(t, f->sessions[i].color);
+	text_add(t, "\t\tct state established,related accept\n");
+	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
+	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
+	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
+	text_add(t, "\t\ticmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+		    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
+		    "\t\tcounter drop\n");
+	chain_end(t);
+}
+
+static void forward_session_add(struct text *t, uint32_t color)
+{
+	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans ct state established,related accept\n",
+		    color);
+	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans ct state new jump inbound_%u\n", color,
+		    color);
+	text_printf(t, "\t\tiifname \"s%u\" counter drop\n", color);
+	text_printf(t, "\t\toifname \"s%u\" ip saddr @lans meta mark 0x%08x accept\n", color,
+		    TUYEN_MARK_CLASS | color);
+	text_printf(t, "\t\toifname \"s%u\" counter drop\n", color);
+}
+
+static void forward_add(struct text *t, const struct forwarding *f)
+{
+	static const char *const ours[] = {
+		"iifname \"lo\"",   "iifname \"" LINK_DEVICE "\"", "iifname \"lsp*\"",
+		"oifname \"lo\"",   "oifname \"" LINK_DEVICE "\"", "oifname \"lsp*\"",
+		"ip saddr @lans",    "ip daddr @lans",	       "ip saddr @peers",
+		"ip daddr @peers",
+	};
+
+	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
+	for (size_t i = 0; i < f->session_count; i++)
+		forward_session_add(t, f->sessions[i].color);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		text_printf(t, "\t\t%s counter drop\n", ours[i]);
+	chain_end(t);
+	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
+	for (size_t i = 0; i < f->session_count; i++)
+		text_printf(t,
+			    "\t\toifname \"s%u\" tcp flags syn / syn,rst tcp option maxseg size set "
+			    "rt mtu\n",
+			    f->sessions[i].color);
+	chain_end(t);
+}
+
+static void egress_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
+	for (size_t i = 0; i < f->session_count; i++) {
+		uint32_t color = f->sessions[i].color;
+
+		text_printf(t, "\t\toifname \"s%u\" meta mark 0x%08x accept\n", color,
+			    TUYEN_MARK_CLASS | color);
+		text_printf(t, "\t\toifname \"s%u\" counter drop\n", color);
+	}
+	text_add(t, "\t\toifname \"lo\" accept\n"
+		    "\t\toifname \"" LINK_DEVICE "\" accept\n"
+		    "\t\toifname \"lsp*\" accept\n"
+		    "\t\tip saddr @overlay counter drop\n"
+		    "\t\tip daddr @overlay counter drop\n"
+		    "\t\tip daddr @peers counter drop\n"
+		    "\t\tip saddr @peers ip daddr != @lans counter drop\n"
+		    "\t\tip saddr @lans ip daddr != @lans counter drop\n");
+	text_add(t, "\t}\n");
+}
+
+void desired_nft(const struct forwarding *forwarding, struct text *ret_text)
+{
+	struct text *t = ret_text;
+
+	text_add(t, "table inet " TUYEN_NFT_TABLE " {\n");
+	sets_add(t, forwarding);
+	guard_add(t);
+	outbound_add(t, forwarding);
+	for (size_t i = 0; i < forwarding->session_count; i++)
+		inbound_add(t, forwarding, forwarding->sessions[i].color);
+	classify_add(t, forwarding);
+	classify_local_add(t, forwarding);
+	input_add(t, forwarding);
+	forward_add(t, forwarding);
+	egress_add(t, forwarding);
+	text_add(t, "}\n");
+}

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan = desired - actual. Each kind of object is a sorted array on both sides, walked once.
+ *
+ * The order, top to bottom:
+ *	nft			before anything that it guards can answer
+ *	devices			one whose kind or ends differ is removed and made anew at its place
+ *	peers			first those that lose a prefix, then those that gain one
+ *	addresses, sysctls	all but net.mpls.conf.<device>.input
+ *	filters			before
+ *	sysctls			... input opens the device to labels
+ *	labels, routes, rules	what carries before what leads to it
+ *	removals		in reverse; what hangs on a device that goes, goes with it
+ *
+ * A peer is never rewritten: the endpoint is the kernel's own from the first handshake on, and is set
+ * only where there is none. The same prefix at two peers of a device would move back and forth, so it is refused.
+ */
+#include "tuyen/core/plan.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct planner {
+	const struct kernel_state *desired, *actual;
+	struct kernel_plan *plan;
+	size_t capacity;
+};
+
+static int emit(struct planner *p, enum plan_verb verb, enum plan_object object, const void *want,
+		const void *have)
+{
+	struct kernel_plan *plan = p->plan;
+
+	if (plan->count == KERNEL_PLAN_MAX)
+		return -TUYEN_ELIMIT;
+	if (plan->count == p->capacity) {
+		size_t capacity = p->capacity ? p->capacity * 2 : 64;
+		void *grown = realloc(plan->operations, capacity * sizeof(*plan->operations));
+
+		if (!grown)
+			return -TUYEN_ENOMEM;
+		plan->operations = grown;
+		p->capacity = capacity;
+	}
+	plan->operations[plan->count++] = (struct plan_operation){verb, object, want, have};
+	return 0;
+}
+
+static bool device_same_object(const struct kernel_device *want, const struct kernel_device *have)
+{
+	if (want->kind != have->kind)
+		return false;
+	return want->kind == KERNEL_DEVICE_WIREGUARD ||
+	       (want->local == have->local && want->remote == have->remote &&
+		want->ttl == have->ttl);
+}
+
+static bool device_differs(const void *w, const void *h)
+{
+	const struct kernel_device *want = w, *have = h;
+
+	if (strcmp(want->alias, have->alias) || want->mtu != have->mtu || want->up != have->up)
+		return true;
+	return want->kind == KERNEL_DEVICE_WIREGUARD &&
+	       (memcmp(want->private_key, have->private_key, WG_KEY_LEN) ||
+		want->listen_port != have->listen_port || want->fwmark != have->fwmark);
+}
+
+static bool prefixes_equal(const struct kernel_peer *a, const struct kernel_peer *b)
+{
+	if (a->allowed_count != b->allowed_count)
+		return false;
+	for (size_t i = 0; i < a->allowed_count; i++)
+		if (ipv4_prefix_compare(&a->allowed[i], &b->allowed[i]))
+			return false;
+	return true;
+}
+
+static bool peer_differs(const void *w, const void *h)
+{
+	const struct kernel_peer *want = w, *have = h;
+
+	return want->keepalive_s != have->keepalive_s || !prefixes_equal(want, have) ||
+	       (want->endpoint.family && !have->endpoint.family);
+}
+
+static bool never_differs(const void *w, const void *h)
+{
+	(void)w;
+	(void)h;
+	return false;
+}
+
+static bool route_differs(const void *w, const void *h)
+{
+	const struct kernel_route *want = w, *have = h;
+
+	return want->type != have->type || strcmp(want->device, have->device) ||
+	       want->source != have->source || want->link_scope != have->link_scope ||
+	       want->mtu != have->mtu || !label_stack_equal(&want->push, &have->push);
+}
+
+static bool label_differs(const void *w, const void *h)
+{
+	const struct kernel_label_route *want = w, *have = h;
+
+	return strcmp(want->device, have->device) || !label_stack_equal(&want->out, &have->out);
+}
+
+static bool rule_differs(const void *w, const void *h)
+{
+	const struct kernel_rule *want = w, *have = h;
+
+	return want->table != have->table || want->fwmask != have->fwmask;
+}
+
+static bool filter_differs(const void *w, const void *h)
+{
+	const struct kernel_label_filter *want = w, *have = h;
+
+	if (want->accept_count != have->accept_count)
+		return true;
+	for (size_t i = 0; i < want->accept_count; i++)
+		if (!label_stack_equal(&want->accept[i], &have->accept[i]))
+			return true;
+	return false;
+}
+
+static bool sysctl_differs(const void *w, const void *h)
+{
+	const struct kernel_sysctl *want = w, *have = h;
+
+	return want->at_least ? have->value < want->value : have->value != want->value;
+}
+
+/* A sorted array of a state, whatever it holds. */
+struct span {
+	const char *at;
+	size_t count;
+};
+
+#define SPAN_OF(name, array, counter)                                                     \
+	static struct span name(const struct kernel_state *state)                          \
+	{                                                                                  \
+		return (struct span){(const char *)state->array, state->counter};          \
+	}
+
+SPAN_OF(devices_of, devices, device_count)
+SPAN_OF(peers_of, peers, peer_count)
+SPAN_OF(addresses_of, addresses, address_count)
+SPAN_OF(routes_of, routes, route_count)
+SPAN_OF(labels_of, labels, label_count)
+SPAN_OF(rules_of, rules, rule_count)
+SPAN_OF(filters_of, filters, filter_count)
+SPAN_OF(sysctls_of, sysctls, sysctl_count)
+
+static const char *peer_device(const void *o)
+{
+	return ((const struct kernel_peer *)o)->device;
+}
+
+static const char *address_device(const void *o)
+{
+	return ((const struct kernel_address *)o)->device;
+}
+
+static const char *route_device(const void *o)
+{
+	return ((const struct kernel_route *)o)->device;
+}
+
+static const char *label_device(const void *o)
+{
+	return ((const struct kernel_label_route *)o)->device;
+}
+
+static const char *filter_device(const void *o)
+{
+	return ((const struct kernel_label_filter *)o)->device;
+}
+
+struct kind {
+	enum plan_object object;
+	size_t size;
+	struct span (*of)(const struct kernel_state *state);
+	int (*compare)(const void *a, const void *b);
+	bool (*differs)(const void *want, const void *have);
+	const char *(*device)(const void *object); /* that it goes with; NULL: with none */
+};
+
+enum { KIND_DEVICE, KIND_PEER, KIND_ADDRESS, KIND_SYSCTL, KIND_FILTER, KIND_LABEL, KIND_ROUTE, KIND_RULE };
+
+static const struct kind kinds[] = {
+	[KIND_DEVICE] = {PLAN_DEVICE, sizeof(struct kernel_device), devices_of, kernel_device_compare,
+			 device_differs, NULL},
+	[KIND_PEER] = {PLAN_PEER, sizeof(struct kernel_peer), peers_of, kernel_peer_compare,
+		       peer_differs, peer_device},
+	[KIND_ADDRESS] = {PLAN_ADDRESS, sizeof(struct kernel_address), addresses_of,
+			  kernel_address_compare, never_differs, address_device},
+	[KIND_SYSCTL] = {PLAN_SYSCTL, sizeof(struct kernel_sysctl), sysctls_of,
+			 kernel_sysctl_compare, sysctl_differs, NULL},
+	[KIND_FILTER] = {PLAN_FILTER, sizeof(struct kernel_label_filter), filters_of,
+			 kernel_filter_compare, filter_differs, filter_device},
+	[KIND_LABEL] = {PLAN_LABEL, sizeof(struct kernel_label_route), labels_of,
+			kernel_label_compare, label_differs, label_device},
+	[KIND_ROUTE] = {PLAN_ROUTE, sizeof(struct kernel_route), routes_of, kernel_route_compare,
+			route_differs, route_device},
+	[KIND_RULE] = {PLAN_RULE, sizeof(struct kernel_rule), rules_of, kernel_rule_compare,
+		       rule_differs, NULL},
+};
+
+/* A device of ours that the plan removes, for good or to make it anew. */
+static bool device_goes(const struct planner *p, const char *name)
+{
+	const struct kernel_device *have, *want;
+
+	if (!*name)
+		return false;
+	have = kernel_state_device(p->actual, name);
+	if (!have || have->foreign)
+		return false;
+	want = kernel_state_device(p->desired, name);
+	return !want || !device_same_object(want, have);
+}
+
+static bool object_goes(const struct planner *p, const struct kind *kind, const void *have)
+{
+	return kind->device && device_goes(p, kind->device(have));
+}
+
+/* Each desired object beside the actual one of the same key, or NULL: one walk over both. */
+typedef int (*pair_step)(struct planner *p, const struct kind *kind, const void *want,
+			 const void *have);
+
+static int walk(struct planner *p, const struct kind *kind, pair_step step)
+{
+	struct span want = kind->of(p->desired), have = kind->of(p->actual);
+	size_t i = 0, j = 0;
+	int err = 0;
+
+	while (err == 0 && (i < want.count || j < have.count)) {
+		const void *w = i < want.count ? want.at + i * kind->size : NULL;
+		const void *h = j < have.count ? have.at + j * kind->size : NULL;
+		int order = !w ? 1 : !h ? -1 : kind->compare(w, h);
+
+		err = step(p, kind, order <= 0 ? w : NULL, order >= 0 ? h : NULL);
+		i += order <= 0;
+		j += order >= 0;
+	}
+	return err;
+}
+
+static int step_set(struct planner *p, const struct kind *kind, const void *want, const void *have)
+{
+	if (!want)
+		return 0;
+	if (!have || object_goes(p, kind, have))
+		return emit(p, PLAN_ADD, kind->object, want, NULL);
+	if (kind->differs(want, have))
+		return emit(p, PLAN_CHANGE, kind->object, want, have);
+	return 0;
+}
+
+static int step_remove(struct planner *p, const struct kind *kind, const void *want,
+		       const void *have)
+{
+	if (want || !have || object_goes(p, kind, have))
+		return 0;
+	return emit(p, PLAN_REMOVE, kind->object, NULL, have);
+}
+
+static int step_device(struct planner *p, const struct kind *kind, const void *want,
+		       const void *have)
+{
+	int err;
+
+	if (!want || !have || device_same_object(want, have))
+		return step_set(p, kind, want, have);
+	err = emit(p, PLAN_REMOVE, PLAN_DEVICE, NULL, have);
+	if (err == 0)
+		err = emit(p, PLAN_ADD, PLAN_DEVICE, want, NULL);
+	return err;
+}
+
+static int step_device_remove(struct planner *p, const struct kind *kind, const void *want,
+			      const void *have)
+{
+	const struct kernel_device *device = have;
+
+	if (device && device->foreign)
+		return 0;
+	return step_remove(p, kind, want, have);
+}
+
+static bool peer_loses(const struct kernel_peer *want, const struct kernel_peer *have)
+{
+	for (size_t i = 0, j = 0; j < have->allowed_count; j++) {
+		while (i < want->allowed_count &&
+		       ipv4_prefix_compare(&want->allowed[i], &have->allowed[j]) < 0)
+			i++;
+		if (i == want->allowed_count ||
+		    ipv4_prefix_compare(&want->allowed[i], &have->allowed[j]))
+			return true;
+	}
+	return false;
+}
+
+static int step_peer_losing(struct planner *p, const struct kind *kind, const void *want,
+			    const void *have)
+{
+	if (!want || !have || !peer_loses(want, have))
+		return 0;
+	return step_set(p, kind, want, have);
+}
+
+static int step_peer_gaining(struct planner *p, const struct kind *kind, const void *want,
+			     const void *have)
+{
+	if (want && have && peer_loses(want, have))
+		return 0;
+	return step_set(p, kind, want, have);
+}
+
+/* net/mpls/conf/<device>/input */
+static bool sysctl_opens(const struct kernel_sysctl *sysctl)
+{
+	size_t length = strlen(sysctl->path);
+
+	return strncmp(sysctl->path, "net/mpls/conf/", 14) == 0 && length > 6 &&
+	       strcmp(sysctl->path + length - 6, "/input") == 0;
+}
+
+/* "/lsp7/" in the path of a sysctl of a device that is made anew: its values are fresh. */
+static bool sysctl_goes(const struct planner *p, const struct kernel_sysctl *sysctl)
+{
+	const char *conf = strstr(sysctl->path, "/conf/");
+	char name[KERNEL_IFNAME_MAX];
+	size_t length;
+
+	if (!conf)
+		return false;
+	length = strcspn(conf + 6, "/");
+	if (length >= sizeof(name))
+		return false;
+	memcpy(name, conf + 6, length);
+	name[length] = '\0';
+	return device_goes(p, name);
+}
+
+static int sysctl_set(struct planner *p, const struct kind *kind, const void *want,
+		      const void *have)
+{
+	if (have && sysctl_goes(p, have))
+		have = NULL;
+	return step_set(p, kind, want, have);
+}
+
+static int step_sysctl(struct planner *p, const struct kind *kind, const void *want,
+		       const void *have)
+{
+	return want && sysctl_opens(want) ? 0 : sysctl_set(p, kind, want, have);
+}
+
+static int step_sysctl_opening(struct planner *p, const struct kind *kind, const void *want,
+			       const void *have)
+{
+	return want && sysctl_opens(want) ? sysctl_set(p, kind, want, have) : 0;
+}
+
+/* Rules cannot be changed: the new one first, the old one among the removals. */
+static int step_rule(struct planner *p, const struct kind *kind, const void *want, const void *have)
+{
+	if (want && have && rule_differs(want, have))
+		have = NULL;
+	return step_set(p, kind, want, have);
+}
+
+static int step_rule_remove(struct planner *p, const struct kind *kind, const void *want,
+			    const void *have)
+{
+	if (want && have && rule_differs(want, have))
+		want = NULL;
+	return step_remove(p, kind, want, have);
+}
+
+static int plan_nft(struct planner *p)
+{
+	const char *want = p->desired->nft, *have = p->actual->nft;
+
+	if (!want || (have && strcmp(want, have) == 0))
+		return 0;
+	return emit(p, have ? PLAN_CHANGE : PLAN_ADD, PLAN_NFT, want, have);
+}
+
+static int plan_nft_remove(struct planner *p)
+{
+	if (p->desired->nft || !p->actual->nft)
+		return 0;
+	return emit(p, PLAN_REMOVE, PLAN_NFT, NULL, p->actual->nft);
+}
+
+static const struct {
+	int kind;
+	pair_step step;
+} order_set[] = {
+	{KIND_DEVICE, step_device},	{KIND_PEER, step_peer_losing},
+	{KIND_PEER, step_peer_gaining}, {KIND_ADDRESS, step_set},
+	{KIND_SYSCTL, step_sysctl},	{KIND_FILTER, step_set},
+	{KIND_SYSCTL, step_sysctl_opening}, {KIND_LABEL, step_set},
+	{KIND_ROUTE, step_set},		{KIND_RULE, step_rule},
+}, order_remove[] = {
+	{KIND_RULE, step_rule_remove}, {KIND_ROUTE, step_remove},   {KIND_LABEL, step_remove},
+	{KIND_FILTER, step_remove},    {KIND_ADDRESS, step_remove}, {KIND_PEER, step_remove},
+	{KIND_DEVICE, step_device_remove},
+};
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static int plan_all(struct planner *p)
+{
+	int err = plan_nft(p);
+
+	for (size_t i = 0; err == 0 && i < ARRAY_SIZE(order_set); i++)
+		err = walk(p, &kinds[order_set[i].kind], order_set[i].step);
+	for (size_t i = 0; err == 0 && i < ARRAY_SIZE(order_remove); i++)
+		err = walk(p, &kinds[order_remove[i].kind], order_remove[i].step);
+	if (err == 0)
+		err = plan_nft_remove(p);
+	return err;
+}
+
+static int check_names(const struct planner *p, struct reason *reason)
+{
+	for (size_t i = 0; i < p->actual->device_count; i++) {
+		const struct kernel_device *have = &p->actual->devices[i];
+
+		if (have->foreign && kernel_state_device(p->desired, have->name))
+			return reason_set(reason, -TUYEN_ECONFLICT,
+					  "device %s is there and is not Tuyen's: rename it or "
+					  "remove it (ip link delete %s)",
+					  have->name, have->name);
+	}
+	return 0;
+}
+
+struct owned_prefix {
+	const struct kernel_peer *peer;
+	struct ipv4_prefix prefix;
+};
+
+static int owned_prefix_compare(const void *a, const void *b)
+{
+	const struct owned_prefix *x = a, *y = b;
+	int by_device = strcmp(x->peer->device, y->peer->device);
+
+	return by_device ? by_device : ipv4_prefix_compare(&x->prefix, &y->prefix);
+}
+
+static size_t owned_prefixes_list(const struct kernel_state *state, struct owned_prefix *ret_list)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < state->peer_count; i++)
+		for (size_t j = 0; j < state->peers[i].allowed_count; j++)
+			ret_list[count++] = (struct owned_prefix){&state->peers[i],
+								  state->peers[i].allowed[j]};
+	if (count > 1)
+		qsort(ret_list, count, sizeof(*ret_list), owned_prefix_compare);
+	return count;
+}
+
+static int check_owners(const struct planner *p, struct reason *reason)
+{
+	size_t room = 1, count;
+	struct owned_prefix *list;
+	char prefix[IPV4_PREFIX_STRLEN];
+	int err = 0;
+
+	for (size_t i = 0; i < p->desired->peer_count; i++)
+		room += p->desired->peers[i].allowed_count;
+	list = calloc(room, sizeof(*list));
+	if (!list)
+		return -TUYEN_ENOMEM;
+	count = owned_prefixes_list(p->desired, list);
+	for (size_t i = 1; err == 0 && i < count; i++)
+		if (owned_prefix_compare(&list[i - 1], &list[i]) == 0)
+			err = reason_set(reason, -TUYEN_ECONFLICT,
+					 "two peers of %s are both given %s", list[i].peer->device,
+					 ipv4_prefix_format(list[i].prefix, prefix));
+	free(list);
+	return err;
+}
+
+int kernel_plan_build(const struct kernel_state *desired, const struct kernel_state *actual,
+		      struct kernel_plan **ret_plan, struct reason *reason)
+{
+	struct planner p = {.desired = desired, .actual = actual};
+	int err;
+
+	p.plan = calloc(1, sizeof(*p.plan));
+	if (!p.plan)
+		return -TUYEN_ENOMEM;
+	err = check_names(&p, reason);
+	if (err == 0)
+		err = check_owners(&p, reason);
+	if (err == 0)
+		err = plan_all(&p);
+	if (err < 0) {
+		kernel_plan_free(p.plan);
+		return err;
+	}
+	*ret_plan = p.plan;
+	return 0;
+}
+
+void kernel_plan_free(struct kernel_plan *plan)
+{
+	if (!plan)
+		return;
+	free(plan->operations);
+	free(plan);
+}
