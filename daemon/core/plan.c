@@ -210,23 +210,32 @@ static const struct kind kinds[] = {
 		       rule_differs, NULL},
 };
 
-/* A device of ours that the plan removes, for good or to make it anew. */
-static bool device_goes(const struct planner *p, const char *name)
+/* A device of ours that the plan removes and makes anew, before all that hangs on it is set. */
+static bool device_remade(const struct planner *p, const char *name)
 {
-	const struct kernel_device *have, *want;
+	const struct kernel_device *have = kernel_state_device(p->actual, name);
+	const struct kernel_device *want = kernel_state_device(p->desired, name);
 
-	if (!*name)
-		return false;
-	have = kernel_state_device(p->actual, name);
-	if (!have || have->foreign)
-		return false;
-	want = kernel_state_device(p->desired, name);
-	return !want || !device_same_object(want, have);
+	return have && want && !have->foreign && !device_same_object(want, have);
+}
+
+/* ... or removes at the very end. */
+static bool device_removed(const struct planner *p, const char *name)
+{
+	const struct kernel_device *have = kernel_state_device(p->actual, name);
+
+	return have && !have->foreign && !kernel_state_device(p->desired, name);
+}
+
+static bool object_remade(const struct planner *p, const struct kind *kind, const void *have)
+{
+	return kind->device && device_remade(p, kind->device(have));
 }
 
 static bool object_goes(const struct planner *p, const struct kind *kind, const void *have)
 {
-	return kind->device && device_goes(p, kind->device(have));
+	return object_remade(p, kind, have) ||
+	       (kind->device && device_removed(p, kind->device(have)));
 }
 
 /* Each desired object beside the actual one of the same key, or NULL: one walk over both. */
@@ -255,7 +264,7 @@ static int step_set(struct planner *p, const struct kind *kind, const void *want
 {
 	if (!want)
 		return 0;
-	if (!have || object_goes(p, kind, have))
+	if (!have || object_remade(p, kind, have))
 		return emit(p, PLAN_ADD, kind->object, want, NULL);
 	if (kind->differs(want, have))
 		return emit(p, PLAN_CHANGE, kind->object, want, have);
@@ -332,7 +341,7 @@ static bool sysctl_opens(const struct kernel_sysctl *sysctl)
 }
 
 /* "/lsp7/" in the path of a sysctl of a device that is made anew: its values are fresh. */
-static bool sysctl_goes(const struct planner *p, const struct kernel_sysctl *sysctl)
+static bool sysctl_remade(const struct planner *p, const struct kernel_sysctl *sysctl)
 {
 	const char *conf = strstr(sysctl->path, "/conf/");
 	char name[KERNEL_IFNAME_MAX];
@@ -345,13 +354,13 @@ static bool sysctl_goes(const struct planner *p, const struct kernel_sysctl *sys
 		return false;
 	memcpy(name, conf + 6, length);
 	name[length] = '\0';
-	return device_goes(p, name);
+	return device_remade(p, name);
 }
 
 static int sysctl_set(struct planner *p, const struct kind *kind, const void *want,
 		      const void *have)
 {
-	if (have && sysctl_goes(p, have))
+	if (have && sysctl_remade(p, have))
 		have = NULL;
 	return step_set(p, kind, want, have);
 }
