@@ -4,6 +4,8 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,6 +17,7 @@
 static int privileges_drop(struct sandbox_identity who, bool net_admin, struct reason *reason)
 {
 	const struct rlimit none = {0, 0};
+	pid_t parent = getppid();
 	int err;
 
 	setrlimit(RLIMIT_CORE, &none);
@@ -26,9 +29,12 @@ static int privileges_drop(struct sandbox_identity who, bool net_admin, struct r
 	if (err)
 		return reason_set(reason, -TUYEN_ESYSTEM, "dropping privileges to user %u: step %d: %s",
 				  who.uid, -err, strerror(errno));
-	/* after the change of user, which resets it */
-	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	/* after the change of user, which resets the first two */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "prctl: %s", strerror(errno));
+	if (getppid() != parent)
+		return reason_set(reason, -TUYEN_ESYSTEM, "the supervisor is gone");
 	return 0;
 }
 

@@ -234,7 +234,6 @@ static void child_become(struct supervisor *s, const struct child *c, pid_t pare
 {
 	sigset_t none;
 
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(0);
 	prctl(PR_SET_NAME, c->title);
