@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_BASE_UTF8_H
+#define TUYEN_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * One code point of valid UTF-8 (RFC 3629) at @bytes, of which @length (> 0) may be read.
+ * @return its bytes, 1..4; 0 when there is none, and then *@ret_code is 0xfffd.
+ */
+static inline size_t utf8_decode(const char *bytes, size_t length, uint32_t *ret_code)
+{
+	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+	const unsigned char *s = (const unsigned char *)bytes;
+	size_t size = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
+								       : s[0] < 0xf5	? 4
+											: 0;
+	uint32_t code = size > 1 ? s[0] & (0x7fu >> size) : s[0];
+
+	*ret_code = 0xfffd;
+	if (!size || size > length)
+		return 0;
+	for (size_t i = 1; i < size; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if (code < smallest[size] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	*ret_code = code;
+	return size;
+}
+
+/** Does it take no column of its own: a combining mark, as in decomposed Vietnamese? */
+static inline bool utf8_is_combining(uint32_t code)
+{
+	return (code >= 0x300 && code <= 0x36f) || (code >= 0x1ab0 && code <= 0x1aff) ||
+	       (code >= 0x20d0 && code <= 0x20ff) || (code >= 0xfe20 && code <= 0xfe2f);
+}
+
+#endif
