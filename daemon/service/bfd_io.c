@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/service/bfd_io.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tuyen/base/err.h"
+
+#define TTL_MAX		   255
+#define TOS_CS6		   0xc0	     /* network control, RFC 2474 section 4.2.2.2 */
+#define PRIORITY_CONTROL   6	     /* the highest that needs no privilege */
+#define RECEIVE_BUFFER	   (1 << 20) /* cut by net.core.rmem_max */
+
+static struct sockaddr_in address_of(ipv4_t address, uint16_t port)
+{
+	return (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(address),
+	};
+}
+
+static int options_set(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{IPPROTO_IP, IP_FREEBIND, 1},
+		{IPPROTO_IP, IP_RECVTTL, 1},
+		{IPPROTO_IP, IP_TTL, TTL_MAX},
+		{IPPROTO_IP, IP_TOS, TOS_CS6},
+		{SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL}, /* after IP_TOS, which sets it too */
+		{SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER},
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			       sizeof(options[i].value)) < 0)
+			return -1;
+	return 0;
+}
+
+static int socket_bind(int fd, ipv4_t local, uint16_t port, const char *device)
+{
+	struct sockaddr_in address = address_of(local, port);
+
+	if (options_set(fd) < 0)
+		return -1;
+	if (device[0] &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device) + 1) < 0)
+		return -1;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+int bfd_io_open(ipv4_t local, uint16_t port, const char *device, int *ret_fd)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	int saved;
+
+	if (fd < 0)
+		return -TUYEN_ESYSTEM;
+	if (socket_bind(fd, local, port, device) < 0) {
+		saved = errno;
+		close(fd);
+		errno = saved;
+		return -TUYEN_ESYSTEM;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+union ttl_control {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static uint8_t ttl_of(struct msghdr *m)
+{
+	int ttl;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		if (c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_TTL)
+			continue;
+		memcpy(&ttl, CMSG_DATA(c), sizeof(ttl));
+		return (uint8_t)ttl;
+	}
+	return 0;
+}
+
+void bfd_io_receive(int fd, struct bfd_batch *ret_batch)
+{
+	struct mmsghdr messages[BFD_IO_BATCH];
+	struct sockaddr_in peers[BFD_IO_BATCH];
+	struct iovec io[BFD_IO_BATCH];
+	union ttl_control control[BFD_IO_BATCH];
+	int received;
+
+	for (size_t i = 0; i < BFD_IO_BATCH; i++) {
+		io[i] = (struct iovec){ret_batch->datagram[i].bytes, BFD_IO_BYTES_MAX};
+		messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &peers[i],
+			.msg_namelen = sizeof(peers[i]),
+			.msg_iov = &io[i],
+			.msg_iovlen = 1,
+			.msg_control = &control[i],
+			.msg_controllen = sizeof(control[i]),
+		};
+	}
+	do
+		received = recvmmsg(fd, messages, BFD_IO_BATCH, MSG_DONTWAIT, NULL);
+	while (received < 0 && errno == EINTR);
+	ret_batch->count = received > 0 ? (size_t)received : 0;
+	for (size_t i = 0; i < ret_batch->count; i++) {
+		struct bfd_datagram *d = &ret_batch->datagram[i];
+
+		d->peer = ntohl(peers[i].sin_addr.s_addr);
+		d->port = ntohs(peers[i].sin_port);
+		d->ttl = ttl_of(&messages[i].msg_hdr);
+		d->length = messages[i].msg_len;
+	}
+}
+
+int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet)
+{
+	struct sockaddr_in address = address_of(peer, port);
+	uint8_t bytes[BFD_PACKET_BYTES];
+	ssize_t sent;
+
+	bfd_packet_encode(packet, bytes);
+	do
+		sent = sendto(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL,
+			      (struct sockaddr *)&address, sizeof(address));
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -TUYEN_ESYSTEM : 0;
+}
+
+size_t bfd_io_send_batch(int fd, const struct bfd_batch *batch)
+{
+	struct mmsghdr messages[BFD_IO_BATCH];
+	struct sockaddr_in peers[BFD_IO_BATCH];
+	struct iovec io[BFD_IO_BATCH];
+	size_t done = 0, failed = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct bfd_datagram *d = &batch->datagram[i];
+		union {
+			const uint8_t *in;
+			void *out;
+		} bytes = {.in = d->bytes}; /* sendmmsg takes its iovec without const */
+
+		peers[i] = address_of(d->peer, d->port);
+		io[i] = (struct iovec){bytes.out, d->length};
+		messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &peers[i],
+			.msg_namelen = sizeof(peers[i]),
+			.msg_iov = &io[i],
+			.msg_iovlen = 1,
+		};
+	}
+	while (done < batch->count) { /* it stops at the first that fails: step over that one */
+		int sent = sendmmsg(fd, messages + done, (unsigned int)(batch->count - done),
+				    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		failed += sent <= 0;
+		done += sent > 0 ? (size_t)sent : 1;
+	}
+	return batch->count - failed;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wire process: one libevent loop, in which the sessions (wire_sessions.c), the pair to the kernel process and the
+ * control socket meet. It knows nothing but what the kernel process told it, and outlives it: when the
+ * kernel process begins a new life, sessions run on until its next COMMIT, so that its restart is no flap.
+ *
+ * Reports are not queued: each session remembers that its newest state is not yet told. When the pair is
+ * full they wait there, and what happened meanwhile is told once.
+ */
+#include "tuyen/service/wire.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include "tuyen/base/err.h"
+#include "tuyen/service/control_server.h"
+#include "tuyen/service/log.h"
+#include "tuyen/service/pair.h"
+#include "tuyen/service/wire_sessions.h"
+
+struct wire {
+	struct event_base *base;
+	struct event *terminate;
+	struct pair *pair;
+	struct wire_sessions *sessions;
+	struct control_server *control;
+	uint64_t refused; /* well-formed messages out of place */
+	struct message report;
+};
+
+static void reports_send(void *context)
+{
+	struct wire *wire = context;
+
+	if (!wire->pair)
+		return;
+	while (!pair_busy(wire->pair) && wire_sessions_report_next(wire->sessions, &wire->report)) {
+		if (pair_send(wire->pair, &wire->report) < 0)
+			return;
+		wire_sessions_report_done(wire->sessions);
+	}
+}
+
+static int hello_send(struct wire *wire)
+{
+	struct message m = {.type = MESSAGE_HELLO};
+
+	return pair_send(wire->pair, &m);
+}
+
+/* Counters are only as fresh as the last report, and a status wants them. */
+static int command_send(void *context, enum command_kind kind, uint32_t request)
+{
+	struct wire *wire = context;
+	struct message m = {.type = MESSAGE_COMMAND};
+
+	m.u.command = (struct message_command){.kind = kind, .request = request};
+	if (kind == COMMAND_STATUS) {
+		wire_sessions_report_all(wire->sessions);
+		reports_send(wire);
+	}
+	return pair_send(wire->pair, &m);
+}
+
+static void kernel_restarted(struct wire *wire)
+{
+	wire_sessions_abandon(wire->sessions);
+	wire_sessions_report_all(wire->sessions);
+	reports_send(wire);
+	if (wire->control)
+		control_server_kernel_restarted(wire->control);
+}
+
+static int message_take(struct wire *wire, const struct message *m)
+{
+	switch ((enum message_type)m->type) {
+	case MESSAGE_HELLO:
+		kernel_restarted(wire);
+		return 0;
+	case MESSAGE_BEGIN:
+		wire_sessions_begin(wire->sessions, m->generation);
+		return 0;
+	case MESSAGE_SESSION:
+		return wire_sessions_add(wire->sessions, &m->u.session);
+	case MESSAGE_REFLECT:
+		return wire_sessions_add_reflector(wire->sessions, &m->u.reflect);
+	case MESSAGE_COMMIT:
+		return wire_sessions_commit(wire->sessions, m->generation);
+	case MESSAGE_SNAPSHOT:
+	case MESSAGE_EVENT:
+	case MESSAGE_ANSWER:
+		if (wire->control)
+			control_server_piece(wire->control, (enum message_type)m->type, &m->u.piece);
+		return 0;
+	case MESSAGE_LIVENESS:
+	case MESSAGE_COMMAND:
+		return -TUYEN_EINVAL; /* ours to send */
+	}
+	return -TUYEN_EINVAL;
+}
+
+static void message_received(void *context, const struct message *message)
+{
+	struct wire *wire = context;
+	int err = message_take(wire, message);
+
+	if (!err)
+		return;
+	if (!wire->refused++)
+		log_warning("kernel process: message %u refused: %s", message->type,
+			    tuyen_strerror(err));
+}
+
+static void pair_closed(void *context)
+{
+	struct wire *wire = context;
+
+	event_base_loopbreak(wire->base);
+}
+
+static void terminated(evutil_socket_t number, short events, void *context)
+{
+	struct wire *wire = context;
+
+	(void)number;
+	(void)events;
+	event_base_loopbreak(wire->base);
+}
+
+static struct event_base *base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (!config)
+		return NULL;
+	if (!event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER))
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
+static bool wire_open(struct wire *wire, const struct wire_options *options)
+{
+	wire->base = base_new();
+	if (!wire->base)
+		return false;
+	wire->terminate = evsignal_new(wire->base, SIGTERM, terminated, wire);
+	wire->sessions = wire_sessions_new(wire->base, reports_send, wire);
+	wire->pair = pair_new(wire->base, options->pair_fd, message_received, pair_closed, wire);
+	if (!wire->terminate || !wire->sessions || !wire->pair)
+		return false;
+	if (options->control_fd >= 0) {
+		wire->control = control_server_new(wire->base, options->control_fd, command_send, wire);
+		if (!wire->control)
+			return false;
+	}
+	return !event_add(wire->terminate, NULL) && !hello_send(wire);
+}
+
+static void counters_log(const struct wire *wire)
+{
+	const struct wire_counters *c = wire_sessions_counters(wire->sessions);
+
+	log_info("stopping: %llu packets of no session, %llu not reflected, %llu sends and %llu opens failed, "
+		 "%llu messages refused",
+		 (unsigned long long)c->unmatched, (unsigned long long)c->not_reflected,
+		 (unsigned long long)c->send_failures, (unsigned long long)c->open_failures,
+		 (unsigned long long)(wire->refused + pair_rejected(wire->pair)));
+}
+
+static void wire_close(struct wire *wire)
+{
+	control_server_free(wire->control);
+	wire_sessions_free(wire->sessions);
+	pair_free(wire->pair);
+	if (wire->terminate)
+		event_free(wire->terminate);
+	if (wire->base)
+		event_base_free(wire->base);
+	free(wire);
+}
+
+int wire_run(const struct wire_options *options)
+{
+	struct wire *wire = calloc(1, sizeof(*wire));
+	bool opened;
+
+	if (!wire)
+		return EX_OSERR;
+	opened = wire_open(wire, options);
+	if (opened) {
+		event_base_dispatch(wire->base);
+		wire_sessions_shut_down(wire->sessions);
+		counters_log(wire);
+	} else {
+		log_error("wire process: event loop: no memory or no descriptors");
+	}
+	wire_close(wire);
+	return opened ? 0 : EX_OSERR;
+}
