@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/cli/node.h"
+#include "tuyen/cli/cli.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const struct node_column link_columns[] = {
+	{"LINK", "site", node_format_plain, false},
+	{"STATE", "state", node_format_state, false},
+	{"SINCE", "since_s", node_format_ago, true},
+	{"WHY", "diagnostic", node_format_plain, false},
+	{"UNDERLAY", "underlay", node_format_plain, false},
+	{"ENDPOINT", "endpoint", node_format_plain, false},
+	{"HANDSHAKE", "handshake_age_s", node_format_ago, true},
+	{"DETECTS", "detection_us", node_format_us, true},
+	{"RX", "rx_bytes", node_format_bytes, true},
+	{"TX", "tx_bytes", node_format_bytes, true},
+	{"CHANGES", "changes", node_format_plain, true},
+	{"UNLAWFUL", "filter_drops", node_format_plain, true},
+};
+
+static const struct node_column path_columns[] = {
+	{" ", "active", node_format_mark, false},
+	{"PATH", "name", node_format_plain, false},
+	{"POLICY", "policy", node_format_plain, false},
+	{"COLOR", "color", node_format_plain, true},
+	{"TO", "endpoint", node_format_plain, false},
+	{"FIRST HOP", "first_hop", node_format_plain, false},
+	{"LABELS", "labels", node_format_list, false},
+	{"PREF", "preference", node_format_plain, true},
+	{"STATE", "state", node_format_state, false},
+	{"SINCE", "since_s", node_format_ago, true},
+	{"RTT", "round_trip_us", node_format_us, true},
+	{"DETECTS", "detection_us", node_format_us, true},
+	{"MTU", "mtu", node_format_plain, true},
+	{"CHANGES", "changes", node_format_plain, true},
+};
+
+static const struct node_column session_columns[] = {
+	{"SESSION", "peer", node_format_plain, false},
+	{"POLICY", "policy", node_format_plain, false},
+	{"COLOR", "color", node_format_plain, true},
+	{"STATE", "state", node_format_state, false},
+	{"PATH", "path", node_format_plain, false},
+	{"ENDPOINT", "endpoint", node_format_plain, false},
+	{"HANDSHAKE", "handshake_age_s", node_format_ago, true},
+	{"RX", "rx_bytes", node_format_bytes, true},
+	{"TX", "tx_bytes", node_format_bytes, true},
+	{"MTU", "mtu", node_format_plain, true},
+	{"REACHES", "prefixes", node_format_list, false},
+};
+
+static const struct node_column label_columns[] = {
+	{"LABEL", "in", node_format_plain, true},
+	{"OUT", "out", node_format_list, false},
+	{"NEXT", "next", node_format_plain, false},
+	{"DEVICE", "device", node_format_plain, false},
+};
+
+static const struct {
+	const char *name;
+	const struct node_column *columns;
+	size_t count;
+} tables[] = {
+	{"links", link_columns, COUNT(link_columns)},
+	{"paths", path_columns, COUNT(path_columns)},
+	{"sessions", session_columns, COUNT(session_columns)},
+	{"labels", label_columns, COUNT(label_columns)},
+};
+
+static const char *string_of(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "-";
+}
+
+static void duration_print(const char *before, const json_t *value, const char *after)
+{
+	struct text t;
+
+	text_init(&t);
+	node_format_ago(value, &t);
+	printf("%s%s%s", before, text_string(&t), after);
+	text_clear(&t);
+}
+
+static void bundle_print(const json_t *bundle)
+{
+	const json_t *refusals = json_object_get(bundle, "refusals");
+	size_t i;
+	json_t *refusal;
+	struct text signers;
+
+	if (json_is_null(json_object_get(bundle, "epoch"))) {
+		puts("bundle    none in force: install one with `tuyen install`");
+	} else {
+		text_init(&signers);
+		node_format_list(json_object_get(bundle, "signers"), &signers);
+		printf("bundle    epoch %" JSON_INTEGER_FORMAT ", signed by %s, issued %s, expires %s%s\n",
+		       json_integer_value(json_object_get(bundle, "epoch")), text_string(&signers),
+		       string_of(bundle, "issued"), string_of(bundle, "expires"),
+		       json_is_true(json_object_get(bundle, "expired")) ? " (PAST: a new release is due)" : "");
+		text_clear(&signers);
+	}
+	json_array_foreach(refusals, i, refusal)
+		printf("refused   %s: %s\n", string_of(refusal, "at"), string_of(refusal, "reason"));
+}
+
+static size_t count_up(const json_t *rows)
+{
+	size_t i, up = 0;
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+		up += strcmp(string_of(row, "state"), "up") == 0;
+	return up;
+}
+
+static bool check_failed(const json_t *row)
+{
+	return !json_is_true(json_object_get(row, "ok"));
+}
+
+static void checks_print(const json_t *checks)
+{
+	size_t i;
+	json_t *check;
+
+	json_array_foreach(checks, i, check)
+		if (check_failed(check))
+			printf("check     %s: %s; remedy: %s\n", string_of(check, "name"),
+			       string_of(check, "found"), string_of(check, "remedy"));
+}
+
+static void head_print(const json_t *root)
+{
+	const json_t *site = json_object_get(root, "site"), *daemon = json_object_get(root, "daemon");
+	const char *failure = string_of(daemon, "last_failure");
+
+	if (json_is_object(site))
+		printf("site      %s (%s, id %" JSON_INTEGER_FORMAT "), label %" JSON_INTEGER_FORMAT
+		       ", node %s, LAN %s\n",
+		       string_of(site, "name"), string_of(site, "tier"),
+		       json_integer_value(json_object_get(site, "id")),
+		       json_integer_value(json_object_get(site, "label")),
+		       string_of(site, "node_address"), string_of(site, "lan_address"));
+	printf("daemon    tuyend %s", string_of(daemon, "version"));
+	duration_print(", up ", json_object_get(daemon, "uptime_s"), "");
+	printf(", %" JSON_INTEGER_FORMAT " drift repairs\n",
+	       json_integer_value(json_object_get(daemon, "drift_repairs")));
+	if (*failure && strcmp(failure, "-") != 0)
+		printf("failure   %s\n", failure);
+	bundle_print(json_object_get(root, "bundle"));
+	checks_print(json_object_get(root, "self_check"));
+}
+
+#define SESSIONS_SHOWN_MAX 40 /* a hub has thousands: status then shows those that are down */
+
+static bool session_down(const json_t *row)
+{
+	return strcmp(string_of(row, "state"), "up") != 0;
+}
+
+static void section_print(const json_t *root, size_t t)
+{
+	const json_t *rows = json_object_get(root, tables[t].name);
+	size_t count = json_array_size(rows), up = count_up(rows);
+	bool many = strcmp(tables[t].name, "sessions") == 0 && count > SESSIONS_SHOWN_MAX;
+
+	if (!count)
+		return;
+	printf("\n%s: %zu, %zu up%s\n", tables[t].name, count, up,
+	       many ? "; those that are down (`tuyen show sessions` has all):" : "");
+	if (!many || up < count)
+		node_table_print(rows, tables[t].columns, tables[t].count, many ? session_down : NULL);
+}
+
+static int status_run(int argc, char **argv)
+{
+	struct node_arguments a;
+	int code = node_arguments_parse(argc, argv, &a);
+	json_t *root;
+
+	if (code)
+		return code;
+	if (a.word_count) {
+		fprintf(stderr, "tuyen status: unexpected '%s'\n", a.words[0]);
+		return CLI_SYSTEM;
+	}
+	root = node_status(&a, &code);
+	if (!root)
+		return code;
+	if (a.json) {
+		json_dumpf(root, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		head_print(root);
+		for (size_t t = 0; t < 3; t++)
+			section_print(root, t);
+	}
+	json_decref(root);
+	return CLI_OK;
+}
+
+static int show_json(const json_t *root, const char *what)
+{
+	json_dumpf(json_object_get(root, what), stdout, JSON_INDENT(2));
+	putchar('\n');
+	return CLI_OK;
+}
+
+static int show_run(int argc, char **argv)
+{
+	struct node_arguments a;
+	int code = node_arguments_parse(argc, argv, &a);
+	json_t *root;
+	size_t t = 0;
+
+	if (code)
+		return code;
+	if (a.word_count != 1) {
+		fputs("tuyen show: say one of links, paths, sessions, labels, bundle\n", stderr);
+		return CLI_SYSTEM;
+	}
+	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)
+		t++;
+	if (t == COUNT(tables) && strcmp(a.words[0], "bundle") != 0) {
+		fprintf(stderr, "tuyen show: no table '%s'; there are links, paths, sessions, labels, bundle\n",
+			a.words[0]);
+		return CLI_SYSTEM;
+	}
+	root = node_status(&a, &code);
+	if (!root)
+		return code;
+	if (a.json)
+		code = show_json(root, a.words[0]);
+	else if (t == COUNT(tables))
+		bundle_print(json_object_get(root, "bundle"));
+	else
+		node_table_print(json_object_get(root, tables[t].name), tables[t].columns,
+				 tables[t].count, NULL);
+	json_decref(root);
+	return code;
+}
+
+#define NODE_OPTIONS                                                       \
+	"  --control SOCKET  control socket of tuyend [" CONTROL_SOCKET "]\n" \
+	"  --json            the data as JSON (see control.h for its shape)\n"
+#define NODE_EXITS "exit codes: 0 ok, 2 tuyend does not answer\n"
+
+const struct cli_command cli_status = {
+	.name = "status",
+	.usage = "[--json] [--control SOCKET]",
+	.summary = "show what this node does: links, paths, sessions, who is up and since when",
+	.help = NODE_OPTIONS NODE_EXITS,
+	.run = status_run,
+};
+
+const struct cli_command cli_show = {
+	.name = "show",
+	.usage = "links|paths|sessions|labels|bundle [--json] [--control SOCKET]",
+	.summary = "show one table of the status in full",
+	.help = NODE_OPTIONS NODE_EXITS,
+	.run = show_run,
+};

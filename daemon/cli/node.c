@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/cli/node.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tuyen/cli/cli.h"
+
+#define REQUEST_TIMEOUT_MS 30000
+#define COLUMNS_MAX	   16
+
+int node_arguments_parse(int argc, char **argv, struct node_arguments *ret)
+{
+	static const struct option options[] = {
+		{"control", required_argument, NULL, 'c'},
+		{"state", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
+		{0},
+	};
+	int option;
+
+	*ret = (struct node_arguments){.control = CONTROL_SOCKET, .state = "/var/lib/tuyen"};
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (option == 'c')
+			ret->control = optarg;
+		else if (option == 's')
+			ret->state = optarg;
+		else if (option == 'j')
+			ret->json = true;
+		else {
+			fprintf(stderr, "try: tuyen %s --help\n", argv[0]);
+			return CLI_SYSTEM;
+		}
+	}
+	ret->words = argv + optind;
+	ret->word_count = argc - optind;
+	return 0;
+}
+
+int node_request(const struct node_arguments *a, const char *request, struct text *ret_body)
+{
+	enum control_status status;
+	struct reason reason;
+
+	text_init(ret_body);
+	if (control_request(a->control, request, REQUEST_TIMEOUT_MS, &status, ret_body, &reason) < 0) {
+		fprintf(stderr, "tuyen: %s\n       is tuyend running? systemctl status tuyend\n", reason.text);
+		text_clear(ret_body);
+		return CLI_SYSTEM;
+	}
+	return status == CONTROL_OK ? CLI_OK : status == CONTROL_REFUSED ? CLI_INPUT : CLI_SYSTEM;
+}
+
+json_t *node_status(const struct node_arguments *a, int *ret_code)
+{
+	json_error_t error;
+	struct text body;
+	json_t *root = NULL;
+
+	*ret_code = node_request(a, "STATUS", &body);
+	if (*ret_code == CLI_OK) {
+		root = json_loadb(text_string(&body), body.length, 0, &error);
+		if (!json_is_object(root)) {
+			fprintf(stderr, "tuyen: the status document cannot be read: %s\n", error.text);
+			json_decref(root);
+			root = NULL;
+			*ret_code = CLI_SYSTEM;
+		}
+	} else if (body.length) {
+		fprintf(stderr, "tuyen: %s", text_string(&body));
+	}
+	text_clear(&body);
+	return root;
+}
+
+void node_format_plain(const json_t *value, struct text *ret)
+{
+	if (json_is_string(value))
+		text_add(ret, json_string_value(value));
+	else if (json_is_integer(value))
+		text_printf(ret, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	else if (json_is_boolean(value))
+		text_add(ret, json_boolean_value(value) ? "yes" : "no");
+	else
+		text_add(ret, "-");
+}
+
+void node_format_ago(const json_t *value, struct text *ret)
+{
+	json_int_t s = json_integer_value(value);
+
+	if (!json_is_integer(value))
+		text_add(ret, "-");
+	else if (s < 120)
+		text_printf(ret, "%" JSON_INTEGER_FORMAT " s", s);
+	else if (s < 7200)
+		text_printf(ret, "%" JSON_INTEGER_FORMAT " min", s / 60);
+	else if (s < 172800)
+		text_printf(ret, "%" JSON_INTEGER_FORMAT " h", s / 3600);
+	else
+		text_printf(ret, "%" JSON_INTEGER_FORMAT " d", s / 86400);
+}
+
+void node_format_bytes(const json_t *value, struct text *ret)
+{
+	static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+	double v = (double)json_integer_value(value);
+	size_t unit = 0;
+
+	while (v >= 10000 && unit < 4) {
+		v /= 1000;
+		unit++;
+	}
+	text_printf(ret, "%.0f %s", v, units[unit]);
+}
+
+void node_format_us(const json_t *value, struct text *ret)
+{
+	json_int_t us = json_integer_value(value);
+
+	if (!json_is_integer(value) || !us)
+		text_add(ret, "-");
+	else if (us < 1000)
+		text_printf(ret, "%" JSON_INTEGER_FORMAT " us", us);
+	else
+		text_printf(ret, "%.1f ms", (double)us / 1000);
+}
+
+void node_format_state(const json_t *value, struct text *ret)
+{
+	const char *state = json_is_string(value) ? json_string_value(value) : "-";
+	const char *color = strcmp(state, "up") == 0 ? "32" : strcmp(state, "down") == 0 ? "31" : "33";
+
+	if (isatty(STDOUT_FILENO) && !getenv("NO_COLOR"))
+		text_printf(ret, "\033[%sm%s\033[0m", color, state);
+	else
+		text_add(ret, state);
+}
+
+void node_format_list(const json_t *value, struct text *ret)
+{
+	size_t i;
+	json_t *item;
+
+	if (!json_array_size(value))
+		text_add_char(ret, '-');
+	json_array_foreach(value, i, item) {
+		if (i)
+			text_add(ret, json_is_string(item) ? " " : "/");
+		node_format_plain(item, ret);
+	}
+}
+
+void node_format_mark(const json_t *value, struct text *ret)
+{
+	text_add_char(ret, json_is_true(value) ? '*' : ' ');
+}
+
+/* Columns on a terminal: UTF-8 continuation bytes and colors take none. */
+static size_t width_of(const char *s)
+{
+	size_t width = 0;
+
+	while (*s) {
+		if (*s == '\033') {
+			while (*s && *s != 'm')
+				s++;
+			s += *s == 'm';
+			continue;
+		}
+		width += ((unsigned char)*s++ & 0xc0) != 0x80;
+	}
+	return width;
+}
+
+static void pad(size_t n)
+{
+	while (n--)
+		putchar(' ');
+}
+
+static void cell_print(const char *text, size_t width, bool right, bool last)
+{
+	size_t space = width > width_of(text) ? width - width_of(text) : 0;
+
+	if (right)
+		pad(space);
+	fputs(text, stdout);
+	if (!right && !last)
+		pad(space);
+	fputs(last ? "\n" : "  ", stdout);
+}
+
+static void cell_format(const json_t *row, const struct node_column *column, struct text *ret)
+{
+	text_reset(ret);
+	column->format(json_object_get(row, column->key), ret);
+}
+
+void node_table_print(const json_t *rows, const struct node_column *columns, size_t count,
+		      bool (*wanted)(const json_t *row))
+{
+	size_t widths[COLUMNS_MAX], i, c;
+	struct text cell;
+	json_t *row;
+
+	text_init(&cell);
+	for (c = 0; c < count; c++)
+		widths[c] = width_of(columns[c].heading);
+	json_array_foreach(rows, i, row)
+		for (c = 0; c < count; c++) {
+			cell_format(row, &columns[c], &cell);
+			if (width_of(text_string(&cell)) > widths[c])
+				widths[c] = width_of(text_string(&cell));
+		}
+	for (c = 0; c < count; c++)
+		cell_print(columns[c].heading, widths[c], columns[c].right, c + 1 == count);
+	json_array_foreach(rows, i, row) {
+		if (wanted && !wanted(row))
+			continue;
+		for (c = 0; c < count; c++) {
+			cell_format(row, &columns[c], &cell);
+			cell_print(text_string(&cell), widths[c], columns[c].right, c + 1 == count);
+		}
+	}
+	text_clear(&cell);
+}
