@@ -291,20 +291,33 @@ static int site_verify(const struct seal_trust *trust, const struct seal_result 
 			  (int)(digits - head), (const char *)ret->bundle + head, trust->site_id);
 }
 
+int seal_verify_statement(const struct seal_parts *parts, const struct seal_trust *trust,
+			  struct seal_result *ret, struct reason *reason)
+{
+	struct seal_result result = {0};
+	int err;
+
+	err = chain_verify(parts, trust, &result, reason);
+	if (!err)
+		err = statement_verify(parts, &result, reason);
+	if (!err)
+		err = epoch_verify(trust, &result, reason);
+	if (err < 0)
+		return err;
+	*ret = result;
+	return 0;
+}
+
 int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *trust,
 		struct seal_result *ret, struct reason *reason)
 {
-	struct seal_result result = {0};
+	struct seal_result result;
 	struct seal_parts parts;
 	int err;
 
 	err = seal_decode(bytes, length, &parts, reason);
 	if (!err)
-		err = chain_verify(&parts, trust, &result, reason);
-	if (!err)
-		err = statement_verify(&parts, &result, reason);
-	if (!err)
-		err = epoch_verify(trust, &result, reason);
+		err = seal_verify_statement(&parts, trust, &result, reason);
 	if (!err)
 		err = bundle_verify(&parts, &result, reason);
 	if (!err)

@@ -98,4 +98,11 @@ struct seal_result {
 int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *trust,
 		struct seal_result *ret, struct reason *reason);
 
+/**
+ * The same as far as no bundle is needed: chain, signatures, statement, epoch; the bundle's fields of @ret stay empty.
+ * For whoever checks a whole release. @parts need no path and no bundle.
+ */
+int seal_verify_statement(const struct seal_parts *parts, const struct seal_trust *trust,
+			  struct seal_result *ret, struct reason *reason);
+
 #endif
