@@ -5,11 +5,12 @@
  * The order, top to bottom:
  *	nft			before anything that it guards can answer
  *	devices			one whose kind or ends differ is removed and made anew at its place
- *	peers			first those that lose a prefix, then those that gain one
+ *	peers of the links	first those that lose a prefix, then those that gain one
  *	addresses, sysctls	all but net.mpls.conf.<device>.input
  *	filters			before
  *	sysctls			... input opens the device to labels
  *	labels, routes, rules	what carries before what leads to it
+ *	peers of the sessions	the kernel calls a new peer at once; with no way there it would wait 5 s to call again
  *	removals		in reverse; what hangs on a device that goes, goes with it
  *
  * A peer is never rewritten: the endpoint is the kernel's own from the first handshake on, and is set
@@ -20,6 +21,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tuyen/core/desired.h"
 
 struct planner {
 	const struct kernel_state *desired, *actual;
@@ -315,20 +318,38 @@ static bool peer_loses(const struct kernel_peer *want, const struct kernel_peer 
 	return false;
 }
 
-static int step_peer_losing(struct planner *p, const struct kind *kind, const void *want,
-			    const void *have)
+static int peer_set(struct planner *p, const struct kind *kind, const struct kernel_peer *want,
+		    const struct kernel_peer *have, bool of_link, bool losing)
 {
-	if (!want || !have || !peer_loses(want, have))
+	if (!want || of_link != (strcmp(want->device, LINK_DEVICE) == 0))
+		return 0;
+	if (losing != (have && peer_loses(want, have)))
 		return 0;
 	return step_set(p, kind, want, have);
 }
 
-static int step_peer_gaining(struct planner *p, const struct kind *kind, const void *want,
+static int step_link_peer_losing(struct planner *p, const struct kind *kind, const void *want,
+				 const void *have)
+{
+	return peer_set(p, kind, want, have, true, true);
+}
+
+static int step_link_peer(struct planner *p, const struct kind *kind, const void *want,
+			  const void *have)
+{
+	return peer_set(p, kind, want, have, true, false);
+}
+
+static int step_session_peer_losing(struct planner *p, const struct kind *kind, const void *want,
+				    const void *have)
+{
+	return peer_set(p, kind, want, have, false, true);
+}
+
+static int step_session_peer(struct planner *p, const struct kind *kind, const void *want,
 			     const void *have)
 {
-	if (want && have && peer_loses(want, have))
-		return 0;
-	return step_set(p, kind, want, have);
+	return peer_set(p, kind, want, have, false, false);
 }
 
 /* net/mpls/conf/<device>/input */
@@ -413,11 +434,18 @@ static const struct {
 	int kind;
 	pair_step step;
 } order_set[] = {
-	{KIND_DEVICE, step_device},	{KIND_PEER, step_peer_losing},
-	{KIND_PEER, step_peer_gaining}, {KIND_ADDRESS, step_set},
-	{KIND_SYSCTL, step_sysctl},	{KIND_FILTER, step_set},
-	{KIND_SYSCTL, step_sysctl_opening}, {KIND_LABEL, step_set},
-	{KIND_ROUTE, step_set},		{KIND_RULE, step_rule},
+	{KIND_DEVICE, step_device},
+	{KIND_PEER, step_link_peer_losing},
+	{KIND_PEER, step_link_peer},
+	{KIND_ADDRESS, step_set},
+	{KIND_SYSCTL, step_sysctl},
+	{KIND_FILTER, step_set},
+	{KIND_SYSCTL, step_sysctl_opening},
+	{KIND_LABEL, step_set},
+	{KIND_ROUTE, step_set},
+	{KIND_RULE, step_rule},
+	{KIND_PEER, step_session_peer_losing},
+	{KIND_PEER, step_session_peer},
 }, order_remove[] = {
 	{KIND_RULE, step_rule_remove}, {KIND_ROUTE, step_remove},   {KIND_LABEL, step_remove},
 	{KIND_FILTER, step_remove},    {KIND_ADDRESS, step_remove}, {KIND_PEER, step_remove},

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Netlink as question and answer. libnl makes the messages and owns the socket; sending and receiving are
+ * here, because libnl's own loop hides an interrupted dump, allocates a copy of each answer, and knows
+ * no batch.
+ *
+ * A batch is one sendmsg() of up to BATCH_MESSAGES requests, each with an acknowledgement: the kernel works
+ * through them in order and one that fails doesn't stop the next (90,000 to 147,000 routes a second, against
+ * 50,000 one by one).
+ */
+#include <errno.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "internal.h"
+
+#define SOCKET_BUFFER_BYTES (4 << 20)
+
+static void channel_options(int fd)
+{
+	int size = SOCKET_BUFFER_BYTES, on = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+}
+
+int channel_open(struct channel *channel, int protocol, struct reason *reason)
+{
+	int err;
+
+	channel->buffer = malloc(CHANNEL_BUFFER_BYTES);
+	channel->sock = nl_socket_alloc();
+	if (!channel->sock || !channel->buffer) {
+		channel_close(channel);
+		return reason_set(reason, -TUYEN_ENOMEM, "netlink: no memory");
+	}
+	err = nl_connect(channel->sock, protocol);
+	if (err < 0) {
+		channel_close(channel);
+		return reason_set(reason, -TUYEN_ESYSTEM, "netlink: %s", nl_geterror(err));
+	}
+	channel->fd = nl_socket_get_fd(channel->sock);
+	channel->port = nl_socket_get_local_port(channel->sock);
+	channel_options(channel->fd);
+	return 0;
+}
+
+void channel_close(struct channel *channel)
+{
+	nl_socket_free(channel->sock);
+	free(channel->buffer);
+	channel->sock = NULL;
+	channel->buffer = NULL;
+}
+
+static void request_finish(struct channel *channel, struct nl_msg *request, int flags)
+{
+	struct nlmsghdr *header = nlmsg_hdr(request);
+
+	header->nlmsg_pid = channel->port;
+	header->nlmsg_seq = ++channel->sequence;
+	header->nlmsg_flags |= (uint16_t)(NLM_F_REQUEST | flags);
+}
+
+static int request_send(struct channel *channel, struct nl_msg *request)
+{
+	struct nlmsghdr *header = nlmsg_hdr(request);
+
+	while (send(channel->fd, header, header->nlmsg_len, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+/* @return bytes of the next datagram from the kernel, -1 with errno. */
+static ssize_t answer_receive(struct channel *channel)
+{
+	for (;;) {
+		struct sockaddr_nl from = {0};
+		socklen_t length = sizeof(from);
+		ssize_t got = recvfrom(channel->fd, channel->buffer, CHANNEL_BUFFER_BYTES,
+				       MSG_TRUNC, (struct sockaddr *)&from, &length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got > (ssize_t)CHANNEL_BUFFER_BYTES) {
+			errno = EMSGSIZE;
+			return -1;
+		}
+		if (got < 0 || from.nl_pid == 0)
+			return got;
+	}
+}
+
+/* An error message's errno, positive; 0 for an acknowledgement. */
+static int error_code(const struct nlmsghdr *message)
+{
+	const struct nlmsgerr *error = nlmsg_data(message);
+
+	if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*error)))
+		return EPROTO;
+	return -error->error;
+}
+
+/* The kernel's own words, NULL if it has none. */
+static const char *error_words(const struct nlmsghdr *message)
+{
+	struct nlattr *attributes[NLMSGERR_ATTR_MAX + 1];
+	size_t skip = sizeof(struct nlmsgerr);
+
+	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS))
+		return NULL;
+	if (!(message->nlmsg_flags & NLM_F_CAPPED)) {
+		const struct nlmsgerr *error = nlmsg_data(message);
+
+		skip += error->msg.nlmsg_len - sizeof(struct nlmsghdr);
+	}
+	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, (int)skip, attributes,
+			NLMSGERR_ATTR_MAX, NULL) < 0 ||
+	    !attributes[NLMSGERR_ATTR_MSG])
+		return NULL;
+	return nla_get_string(attributes[NLMSGERR_ATTR_MSG]);
+}
+
+struct dump {
+	message_step step;
+	void *context;
+	bool interrupted, done;
+	int err;
+};
+
+static void dump_message(struct dump *dump, const struct nlmsghdr *message)
+{
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		dump->interrupted = true;
+	if (message->nlmsg_type == NLMSG_DONE) {
+		dump->done = true;
+	} else if (message->nlmsg_type == NLMSG_ERROR) {
+		errno = error_code(message);
+		dump->err = errno ? -TUYEN_ESYSTEM : 0;
+		dump->done = true;
+	} else if (dump->err == 0) {
+		dump->err = dump->step(message, dump->context);
+	}
+}
+
+static int dump_receive(struct channel *channel, struct dump *dump)
+{
+	while (!dump->done) {
+		ssize_t got = answer_receive(channel);
+		int left = (int)got;
+
+		if (got < 0)
+			return -TUYEN_ESYSTEM;
+		for (struct nlmsghdr *m = (struct nlmsghdr *)channel->buffer; nlmsg_ok(m, left);
+		     m = nlmsg_next(m, &left))
+			if (m->nlmsg_seq == channel->sequence)
+				dump_message(dump, m);
+	}
+	return dump->interrupted ? -TUYEN_EAGAIN : dump->err;
+}
+
+int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context)
+{
+	struct dump dump = {.step = step, .context = context};
+	int err;
+
+	request_finish(channel, request, NLM_F_DUMP);
+	err = request_send(channel, request);
+	nlmsg_free(request);
+	return err < 0 ? -TUYEN_ESYSTEM : dump_receive(channel, &dump);
+}
+
+struct ask {
+	message_step step;
+	void *context;
+	struct reason *words;
+};
+
+/* @return true when @message ends the call, with its errno. */
+static bool ask_message(const struct ask *ask, const struct nlmsghdr *message, int *ret_error)
+{
+	if (message->nlmsg_type == NLMSG_ERROR) {
+		const char *words = error_words(message);
+
+		*ret_error = error_code(message);
+		if (*ret_error)
+			reason_set(ask->words, 0, "%s", words ? words : strerror(*ret_error));
+		return true;
+	}
+	if (ask->step && ask->step(message, ask->context) < 0)
+		*ret_error = EPROTO;
+	return false;
+}
+
+static int ask_receive(struct channel *channel, const struct ask *ask)
+{
+	int error = 0;
+
+	for (;;) {
+		ssize_t got = answer_receive(channel);
+		int left = (int)got;
+
+		if (got < 0)
+			return errno;
+		for (struct nlmsghdr *m = (struct nlmsghdr *)channel->buffer; nlmsg_ok(m, left);
+		     m = nlmsg_next(m, &left))
+			if (m->nlmsg_seq == channel->sequence && ask_message(ask, m, &error))
+				return error;
+	}
+}
+
+static int ask_send(struct channel *channel, struct nl_msg *request, const struct ask *ask)
+{
+	int err;
+
+	if (!request)
+		return errno ? errno : ENOMEM;
+	request_finish(channel, request, NLM_F_ACK);
+	channel->sent++;
+	err = request_send(channel, request);
+	nlmsg_free(request);
+	return err < 0 ? errno : ask_receive(channel, ask);
+}
+
+int channel_call(struct channel *channel, struct nl_msg *request, struct reason *ret_text)
+{
+	struct ask ask = {.words = ret_text};
+
+	return ask_send(channel, request, &ask);
+}
+
+int channel_ask(struct channel *channel, struct nl_msg *request, message_step step, void *context)
+{
+	struct ask ask = {.step = step, .context = context};
+
+	return ask_send(channel, request, &ask);
+}
+
+bool batch_add(struct batch *batch, struct nl_msg *message, size_t tag)
+{
+	if (batch->count == BATCH_MESSAGES)
+		return false;
+	batch->message[batch->count] = message;
+	batch->tag[batch->count++] = tag;
+	return true;
+}
+
+static int batch_send(struct batch *batch)
+{
+	struct iovec vector[BATCH_MESSAGES];
+	struct msghdr header = {.msg_iov = vector, .msg_iovlen = batch->count};
+
+	for (size_t i = 0; i < batch->count; i++) {
+		struct nlmsghdr *message = nlmsg_hdr(batch->message[i]);
+
+		request_finish(batch->channel, batch->message[i], NLM_F_ACK);
+		/* the next header starts aligned; libnl's buffers are zeroed and rounded up */
+		vector[i] = (struct iovec){message, NLMSG_ALIGN(message->nlmsg_len)};
+	}
+	batch->channel->sent += batch->count;
+	while (sendmsg(batch->channel->fd, &header, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+/* One acknowledgement. @return 1 if it was one of ours, else 0. */
+static size_t batch_answer(struct batch *batch, uint32_t first, const struct nlmsghdr *message,
+			   batch_failure failure, void *context)
+{
+	uint32_t place = message->nlmsg_seq - first;
+	const char *words;
+	int error;
+
+	if (message->nlmsg_type != NLMSG_ERROR || place >= batch->count)
+		return 0;
+	error = error_code(message);
+	words = error_words(message);
+	if (error)
+		failure(batch->tag[place], error, words ? words : strerror(error), context);
+	return 1;
+}
+
+static void batch_receive(struct batch *batch, batch_failure failure, void *context)
+{
+	uint32_t first = batch->channel->sequence - (uint32_t)batch->count + 1;
+	size_t answered = 0;
+
+	while (answered < batch->count) {
+		ssize_t got = answer_receive(batch->channel);
+		int left = (int)got;
+
+		if (got < 0) {
+			failure(batch->tag[answered], errno, strerror(errno), context);
+			return;
+		}
+		for (struct nlmsghdr *m = (struct nlmsghdr *)batch->channel->buffer;
+		     nlmsg_ok(m, left); m = nlmsg_next(m, &left))
+			answered += batch_answer(batch, first, m, failure, context);
+	}
+}
+
+void batch_flush(struct batch *batch, batch_failure failure, void *context)
+{
+	if (!batch->count)
+		return;
+	if (batch_send(batch) == 0)
+		batch_receive(batch, failure, context);
+	else
+		for (size_t i = 0; i < batch->count; i++)
+			failure(batch->tag[i], errno, strerror(errno), context);
+	for (size_t i = 0; i < batch->count; i++)
+		nlmsg_free(batch->message[i]);
+	batch->count = 0;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_KERNEL_INTERNAL_H
+#define TUYEN_KERNEL_INTERNAL_H
+
+#include <linux/netlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+
+#include "tuyen/kernel/kernel.h"
+
+struct nft_ctx;
+
+/** A device group (IFLA_GROUP) that marks a device of ours until its alias stands: 'T', 'Y'. */
+#define TUYEN_GROUP 0x5459
+
+/** Of the label filters. */
+#define FILTER_PRIORITY_ACCEPT 1
+#define FILTER_PRIORITY_DROP   2
+
+/** A netlink socket that asks and waits. */
+struct channel {
+	struct nl_sock *sock;
+	int fd;
+	uint32_t port, sequence;
+	uint8_t *buffer;	/* CHANNEL_BUFFER_BYTES, for answers */
+	uint64_t sent;		/* messages, dumps not counted */
+};
+
+#define CHANNEL_BUFFER_BYTES (256u << 10)
+
+struct link_name {
+	char name[KERNEL_IFNAME_MAX];
+	int index;
+};
+
+struct kernel {
+	struct channel route, generic;
+	int wireguard_family;	/* 0: not known yet */
+	struct nft_ctx *nft;
+	struct nl_sock *event_route, *event_nft;
+	int event_epoll, event_wake;
+	struct link_name *links;
+	size_t link_count;
+};
+
+/** @return 0 or -TUYEN_ESYSTEM with @reason. */
+int channel_open(struct channel *channel, int protocol, struct reason *reason);
+void channel_close(struct channel *channel);
+
+typedef int (*message_step)(const struct nlmsghdr *message, void *context);
+
+/**
+ * Sends @request as a dump and gives each answer to @step, which returns 0 or an error that ends it.
+ * @return 0; -TUYEN_EAGAIN if the dump was interrupted: all that was read is void; -TUYEN_ESYSTEM with errno;
+ *         or what @step returned.
+ */
+int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context);
+
+/** Sends one request and waits for its acknowledgement. @return 0 or an errno, positive; @ret_text (may be NULL) the kernel's words. */
+int channel_call(struct channel *channel, struct nl_msg *request, struct reason *ret_text);
+
+/** Sends one request and gives its single answer to @step. @return 0 or an errno, positive. */
+int channel_ask(struct channel *channel, struct nl_msg *request, message_step step, void *context);
+
+/** Requests of one channel that are sent together. */
+#define BATCH_MESSAGES 128
+
+struct batch {
+	struct channel *channel;
+	struct nl_msg *message[BATCH_MESSAGES];
+	size_t tag[BATCH_MESSAGES];	/* the caller's, told back on failure */
+	size_t count;
+};
+
+typedef void (*batch_failure)(size_t tag, int error, const char *words, void *context);
+
+/** Takes @message. @return false when full: flush first. */
+bool batch_add(struct batch *batch, struct nl_msg *message, size_t tag);
+/** Sends all, waits for every acknowledgement, and empties @batch. */
+void batch_flush(struct batch *batch, batch_failure failure, void *context);
+
+/** Reads all names again. @return 0 or a tuyen error. */
+int links_read(struct kernel *kernel);
+/** @return 0 if there is none of that name. */
+int links_index(const struct kernel *kernel, const char *name);
+const char *links_name(const struct kernel *kernel, int index);
+/** Asks the kernel for one name and remembers it. @return its index, 0 if there is none. */
+int links_refresh(struct kernel *kernel, const char *name);
+
+/** WireGuard's generic netlink family. @return 0 without. */
+int wireguard_family(struct kernel *kernel);
+
+/* Messages. Each returns NULL without memory or when a device it names is not there (errno ENODEV). */
+struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
+			       const struct kernel_address *address);
+struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
+			     const struct kernel_route *route);
+struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
+			     const struct kernel_label_route *label);
+struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule);
+struct nl_msg *message_device_new(const struct kernel *kernel, const struct kernel_device *device);
+struct nl_msg *message_device_set(const struct kernel_device *device, int index);
+struct nl_msg *message_device_delete(int index);
+struct nl_msg *message_wireguard_device(struct kernel *kernel, const struct kernel_device *want,
+					const struct kernel_device *have);
+/** Prefixes @first .. of @want at most PEER_PREFIXES_MAX; @have NULL: all is sent. */
+#define PEER_PREFIXES_MAX 1000
+struct nl_msg *message_peer(struct kernel *kernel, const struct kernel_peer *want,
+			    const struct kernel_peer *have, size_t first);
+struct nl_msg *message_peer_remove(struct kernel *kernel, const struct kernel_peer *have);
+struct nl_msg *message_peer_keepalive(struct kernel *kernel, const char *device,
+				      const uint8_t key[static WG_KEY_LEN], uint16_t seconds);
+struct nl_msg *message_clsact(int index);
+struct nl_msg *message_filters_flush(int index);
+struct nl_msg *message_filter_drop(int index);
+struct nl_msg *message_filter_accept(int index, const struct label_stack *stack);
+struct nl_msg *message_filter_delete(int index, uint32_t handle);
+
+/** One accepting filter as the kernel holds it. */
+struct filter_entry {
+	struct label_stack stack;
+	uint32_t handle;
+};
+
+struct filter_dump {
+	struct filter_entry *entry;
+	size_t count;
+	bool drop, strange;	/* the last "drop" is there; something that is not ours is there */
+	uint64_t drops;
+};
+
+/** @ret_dump  @entry is the caller's to free. @return as channel_dump(). */
+int filter_read(struct kernel *kernel, int index, struct filter_dump *ret_dump);
+
+int read_devices(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
+int read_wireguard(struct kernel *kernel, struct kernel_state *state, struct reason *reason);
+int read_addresses(struct kernel *kernel, const struct kernel_state *desired,
+		   struct kernel_state *state);
+int read_routes(struct kernel *kernel, struct kernel_state *state);
+int read_labels(struct kernel *kernel, struct kernel_state *state);
+int read_rules(struct kernel *kernel, struct kernel_state *state);
+int read_filters(struct kernel *kernel, struct kernel_state *state);
+int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);
+
+/** @ret_text  the table's listing, the caller's; NULL if there is none. */
+int nft_read(struct kernel *kernel, char **ret_text, struct reason *reason);
+/** @text NULL: remove the table. One transaction. */
+int nft_apply(struct kernel *kernel, const char *text, struct reason *reason);
+
+/** @return 0 or an errno, positive. */
+int sysctl_get(const char *path, uint32_t *ret_value);
+int sysctl_set(const char *path, uint32_t value);
+
+int events_open(struct kernel *kernel, struct reason *reason);
+void events_close(struct kernel *kernel);
+/** After an apply: takes the events that it has caused, and keeps awake if there were others. */
+void events_forget_own(struct kernel *kernel);
+
+/** A label stack entry in network order without TC and TTL, RFC 3032. */
+uint32_t label_entry(uint32_t label, bool bottom);
+void stack_encode(const struct label_stack *stack, uint32_t ret_entries[static LABEL_STACK_MAX]);
+/** @return false if @length is no whole stack of 1..LABEL_STACK_MAX entries. */
+bool stack_decode(const void *bytes, size_t length, struct label_stack *ret_stack);
+
+#endif
