@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/status.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+// link: topology/forwarding.c topology/labels.c daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
+// libs: -ljansson
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "tuyen/service/status.h"
+
+static json_t *document(const struct status_input *in)
+{
+	json_error_t error;
+	struct text t;
+	json_t *root;
+
+	text_init(&t);
+	status_document(in, &t);
+	root = json_loads(text_string(&t), 0, &error);
+	if (!root)
+		fail_msg("%s at %d: %s", error.text, error.position, text_string(&t));
+	text_clear(&t);
+	return root;
+}
+
+static const char *text_at(json_t *root, const char *array, const char *key)
+{
+	json_t *row = json_array_get(json_object_get(root, array), 0);
+
+	return json_string_value(json_object_get(row, key));
+}
+
+static json_int_t number_at(json_t *root, const char *array, const char *key)
+{
+	json_t *row = json_array_get(json_object_get(root, array), 0);
+
+	return json_integer_value(json_object_get(row, key));
+}
+
+static void without_a_release(void **state)
+{
+	struct status_refusal refusal = {.at_s = 1764000000, .reason = {"a \"quoted\" reason"}};
+	struct status_input in = {.wall_s = 1764000100, .refusals = &refusal, .refusal_count = 1};
+	json_t *root = document(&in), *bundle = json_object_get(root, "bundle");
+
+	(void)state;
+	assert_true(json_is_null(json_object_get(root, "site")));
+	assert_true(json_is_null(json_object_get(bundle, "epoch")));
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(bundle, "refusals"), 0), "reason")),
+			    "a \"quoted\" reason");
+	assert_int_equal(json_array_size(json_object_get(root, "links")), 0);
+	json_decref(root);
+}
+
+static void with_everything(void **state)
+{
+	struct fwd_neighbor neighbor = {.site_id = 210, .name = "ba-dinh", .underlay = "fibre",
+					.link_address = 0x644000d2, .probe = {50000, 3}};
+	struct fwd_path path = {.index = 1, .name = "main", .color = 10, .preference = 200, .endpoint_site = 1,
+				.endpoint = 0x64500010, .source = 0x64503851, .first_site = 210,
+				.stack = {1, {16001}}, .mtu = 1416, .probe = {50000, 3}, .reflector = 1};
+	struct ipv4_prefix lan = {0x0a000000, 16};
+	struct fwd_session session = {.color = 10, .policy = "citizen-query", .mtu = 1356};
+	struct fwd_session_peer peer = {.color = 10, .site_id = 1, .name = "npdc \"hn\"", .caller = true,
+					.endpoint = 0x64500010, .port = 52010, .prefixes = &lan, .prefix_count = 1};
+	struct forwarding f = {.site_id = 901, .site = "phúc xá", .tier = "commune", .own_label = 16901,
+			       .neighbors = &neighbor, .neighbor_count = 1, .paths = &path, .path_count = 1,
+			       .sessions = &session, .session_count = 1, .peers = &peer, .peer_count = 1};
+	struct kernel_peer peers[] = {
+		{.device = "link0", .endpoint = {4, {198, 51, 100, 9}, 51820}, .last_handshake_s = 1764000050, .rx_bytes = 5},
+		{.device = "s10", .last_handshake_s = 1764000000 - 200},
+	};
+	struct kernel_label_filter filter = {.device = "lsp210", .drops = 42};
+	struct kernel_state actual = {.peers = peers, .peer_count = 2, .filters = &filter, .filter_count = 1};
+	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
+	struct status_liveness link = {.known = true, .since = {30000000}, .changes = 3,
+				       .last = {.state = BFD_STATE_UP, .detection_us = 150000}};
+	struct status_liveness unknown = {0};
+	struct status_input in = {.now = {100000000}, .wall_s = 1764000060, .forwarding = &f, .actual = &actual,
+				  .active = &active, .links = &link, .paths = &unknown,
+				  .release = {.have = true, .epoch = 7, .signers = "an binh", .expires_s = 1764000000}};
+	json_t *root = document(&in), *bundle = json_object_get(root, "bundle");
+
+	(void)state;
+	assert_string_equal(text_at(root, "links", "state"), "up");
+	assert_string_equal(text_at(root, "links", "endpoint"), "198.51.100.9:51820");
+	assert_int_equal(number_at(root, "links", "since_s"), 70);
+	assert_int_equal(number_at(root, "links", "handshake_age_s"), 10);
+	assert_int_equal(number_at(root, "links", "filter_drops"), 42);
+	assert_string_equal(text_at(root, "paths", "state"), "unknown");
+	assert_string_equal(text_at(root, "paths", "endpoint"), "npdc \"hn\"");
+	assert_true(json_is_true(json_object_get(json_array_get(json_object_get(root, "paths"), 0), "active")));
+	assert_string_equal(text_at(root, "sessions", "path"), "main");
+	assert_string_equal(text_at(root, "sessions", "state"), "down"); /* a handshake older than 180 s */
+	assert_true(json_is_true(json_object_get(bundle, "expired")));
+	assert_int_equal(json_array_size(json_object_get(bundle, "signers")), 2);
+	json_decref(root);
+}
+
+static void events_are_json(void **state)
+{
+	struct text t;
+	json_t *root;
+
+	(void)state;
+	text_init(&t);
+	status_event_drift(2, "route \"x\"; peer", 0, &t);
+	root = json_loads(text_string(&t), 0, NULL);
+	assert_non_null(root);
+	assert_int_equal(json_integer_value(json_object_get(root, "repaired")), 2);
+	assert_true(json_is_null(json_object_get(root, "at")));
+	json_decref(root);
+	text_clear(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_release),
+		cmocka_unit_test(with_everything),
+		cmocka_unit_test(events_are_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

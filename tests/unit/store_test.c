@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/store.c daemon/base/err.c daemon/base/text.c daemon/base/encode.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tuyen/service/store.h"
+
+struct fixture {
+	char path[64];
+	struct store store;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char command[256];
+
+	snprintf(f->path, sizeof(f->path), "/tmp/tuyen-store-XXXXXX");
+	if (!mkdtemp(f->path) || store_open(f->path, &f->store, NULL) < 0)
+		return -1;
+	snprintf(command, sizeof(command), "mkdir %s/keys %s/incoming", f->path, f->path);
+	*state = f;
+	return system(command);
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[256];
+	int err;
+
+	store_close(&f->store);
+	snprintf(command, sizeof(command), "rm -rf %s", f->path);
+	err = system(command);
+	free(f);
+	return err;
+}
+
+static void put(const struct fixture *f, const char *name, const char *content, mode_t mode)
+{
+	int fd = openat(f->store.dir, name, O_WRONLY | O_CREAT | O_TRUNC, mode);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void written_is_read_back(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *bytes;
+	size_t length;
+	struct reason reason;
+
+	assert_int_equal(store_write(&f->store, "roster", "first", 5, &reason), 0);
+	assert_int_equal(store_write(&f->store, "roster", "second\0x", 8, &reason), 0);
+	assert_int_equal(store_read(&f->store, "roster", 8, &bytes, &length, &reason), 0);
+	assert_int_equal(length, 8);
+	assert_memory_equal(bytes, "second\0x", 9);
+	free(bytes);
+	assert_int_equal(store_read(&f->store, "roster", 7, &bytes, &length, &reason), -TUYEN_ELIMIT);
+	assert_int_equal(store_read(&f->store, "none", 7, &bytes, &length, &reason), -TUYEN_ENOENT);
+}
+
+static void links_and_folders_are_not_read(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t *bytes;
+	size_t length;
+	struct reason reason;
+
+	put(f, "target", "x", 0600);
+	assert_int_equal(symlinkat("target", f->store.dir, "roster"), 0);
+	assert_int_equal(store_read(&f->store, "roster", 9, &bytes, &length, &reason), -TUYEN_ESYSTEM);
+	assert_int_equal(store_read(&f->store, "keys", 9, &bytes, &length, &reason), -TUYEN_ESYSTEM);
+	assert_non_null(strstr(reason.text, "regular file"));
+	/* writing replaces the link and not what it points to */
+	assert_int_equal(store_write(&f->store, "roster", "new", 3, &reason), 0);
+	assert_int_equal(store_read(&f->store, "target", 9, &bytes, &length, &reason), 0);
+	assert_string_equal(bytes, "x");
+	free(bytes);
+}
+
+static void state_survives_and_damage_is_seen(void **state)
+{
+	struct fixture *f = *state;
+	struct store_state s = {.epoch = 7, .installed_s = 1764000000}, again;
+	struct reason reason;
+	uint8_t *bytes;
+	size_t length;
+
+	assert_int_equal(store_state_read(&f->store, &again, &reason), 0);
+	assert_int_equal(again.epoch, 0);
+	memset(s.statement_digest, 0xab, 32);
+	assert_int_equal(store_state_write(&f->store, &s, &reason), 0);
+	assert_int_equal(store_state_read(&f->store, &again, &reason), 0);
+	assert_int_equal(again.epoch, 7);
+	assert_memory_equal(again.statement_digest, s.statement_digest, 32);
+	assert_int_equal(store_read(&f->store, STORE_STATE, 1024, &bytes, &length, &reason), 0);
+	for (size_t cut = 0; cut < length; cut++) { /* a torn file, at every byte */
+		char part[256];
+
+		memcpy(part, bytes, cut);
+		part[cut] = '\0';
+		put(f, STORE_STATE, part, 0600);
+		assert_int_equal(store_state_read(&f->store, &again, &reason), -TUYEN_EINVAL);
+	}
+	free(bytes);
+}
+
+static void keys_must_be_private(void **state)
+{
+	static const char good[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=";
+	struct fixture *f = *state;
+	struct node_keys keys;
+	struct reason reason;
+
+	assert_int_equal(store_keys_read(&f->store, &keys, &reason), -TUYEN_ENOENT);
+	put(f, STORE_KEY_LINK, "YAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEA=\n", 0600);
+	put(f, STORE_KEY_SESSION, good, 0640);
+	assert_int_equal(store_keys_read(&f->store, &keys, &reason), -TUYEN_EINVAL);
+	assert_non_null(strstr(reason.text, "keys/session.key"));
+	assert_null(strstr(reason.text, good)); /* never the key itself */
+	put(f, STORE_KEY_SESSION, good, 0600);
+	assert_int_equal(store_keys_read(&f->store, &keys, &reason), 0);
+	assert_int_equal(keys.link[0], 0x60);
+	assert_int_equal(keys.session[31], 1);
+	put(f, STORE_KEY_SESSION, "short", 0600);
+	assert_int_not_equal(store_keys_read(&f->store, &keys, &reason), 0);
+}
+
+static void incoming_in_order_and_only_seals(void **state)
+{
+	struct fixture *f = *state;
+	char name[STORE_NAME_MAX];
+
+	assert_int_equal(store_incoming_first(&f->store, name), -TUYEN_ENOENT);
+	put(f, "incoming/901.seal.new", "x", 0600);
+	put(f, "incoming/.901.seal", "x", 0600);
+	put(f, "incoming/.seal", "x", 0600);
+	put(f, "incoming/b.seal", "x", 0600);
+	put(f, "incoming/a.seal", "x", 0600);
+	assert_int_equal(store_incoming_first(&f->store, name), 0);
+	assert_string_equal(name, "incoming/a.seal");
+	assert_int_equal(store_incoming_remove(&f->store, name), 0);
+	assert_int_equal(store_incoming_first(&f->store, name), 0);
+	assert_string_equal(name, "incoming/b.seal");
+	assert_int_equal(store_incoming_remove(&f->store, name), 0);
+	assert_int_equal(store_incoming_first(&f->store, name), -TUYEN_ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(written_is_read_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(links_and_folders_are_not_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(state_survives_and_damage_is_seen, setup, teardown),
+		cmocka_unit_test_setup_teardown(keys_must_be_private, setup, teardown),
+		cmocka_unit_test_setup_teardown(incoming_in_order_and_only_seals, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
