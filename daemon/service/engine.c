@@ -27,10 +27,15 @@
 #define REPAIR_PAUSE_MAX_US 30000000u
 #define NEVER_UP_GRACE_US   3000000u /* a session that was never up says "down" only after this */
 
+/* A turn that is due sooner stays: events that never stop must not put it off for ever. */
 static void turn_in(struct engine *e, uint64_t us)
 {
 	struct timeval tv = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+	struct monotime at = monotime_after(monotime_now(), us);
 
+	if (event_pending(e->turn_event, EV_TIMEOUT, NULL) && !monotime_before(at, e->turn_at))
+		return;
+	e->turn_at = at;
 	event_add(e->turn_event, &tv);
 }
 
@@ -260,13 +265,8 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	if (again)
 		turn_in(e, again);
 	engine_publish(e);
-	e->last_turn_end = monotime_now();
-	took = monotime_between(begin, e->last_turn_end);
-	if (!event_pending(e->turn_event, EV_TIMEOUT, NULL)) {
-		uint64_t period = took * PERIOD_OF_TURN;
-
-		turn_in(e, period > PERIOD_MIN_US ? period : PERIOD_MIN_US);
-	}
+	took = monotime_between(begin, monotime_now()) * PERIOD_OF_TURN;
+	turn_in(e, took > PERIOD_MIN_US ? took : PERIOD_MIN_US);
 	if (!e->ready) {
 		e->ready = true;
 		tell_supervisor(e, ENGINE_READY);

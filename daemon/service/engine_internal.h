@@ -44,7 +44,7 @@ struct engine {
 	bool expected;		/* our own facts changed since the last turn: its plan is no drift */
 	bool ready;
 	unsigned int repairs_in_row; /* turns that found drift, one after the other */
-	struct monotime last_turn_end;
+	struct monotime turn_at; /* when the next turn is due */
 
 	/* counters and words for the status document */
 	struct monotime started;
