@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "tuyen/core/bfd.h"
+
+#define US(n)	   ((struct monotime){(uint64_t)(n)})
+#define MS(n)	   US((uint64_t)(n) * 1000)
+#define LOCAL	   0x11110001u
+#define REMOTE	   0x22220002u
+#define START_MS   5000
+
+static const struct bfd_config active = {
+	.role = BFD_ROLE_ACTIVE,
+	.local_discriminator = LOCAL,
+	.interval_us = 50000,
+	.multiplier = 3,
+};
+static const struct bfd_config initiator = {
+	.role = BFD_ROLE_SBFD_INITIATOR,
+	.local_discriminator = LOCAL,
+	.remote_discriminator = REMOTE,
+	.interval_us = 50000,
+	.multiplier = 3,
+};
+
+static struct bfd_packet heard(enum bfd_state state)
+{
+	return (struct bfd_packet){
+		.state = state,
+		.multiplier = 4,
+		.my_discriminator = REMOTE,
+		.your_discriminator = LOCAL,
+		.desired_min_tx_us = 100000,
+		.required_min_rx_us = 20000,
+	};
+}
+
+/* Sends all that is due at @now; the last packet that went out, or one with multiplier 0. */
+static struct bfd_packet sent(struct bfd_session *s, struct monotime now)
+{
+	struct bfd_packet last = {0};
+	struct bfd_step step;
+
+	while ((step = bfd_session_step(s, now, false)).send)
+		last = step.packet;
+	return last;
+}
+
+static void hear(struct bfd_session *s, enum bfd_state state, struct monotime now)
+{
+	struct bfd_packet p = heard(state);
+
+	assert_int_equal(bfd_session_receive(s, &p, 255, now), BFD_ACCEPT);
+}
+
+static struct bfd_session session(const struct bfd_config *config, enum bfd_state state)
+{
+	struct bfd_session s;
+
+	bfd_session_init(&s, config, MS(START_MS), 1);
+	sent(&s, MS(START_MS));
+	if (state == BFD_STATE_INIT || state == BFD_STATE_UP)
+		hear(&s, config->role == BFD_ROLE_ACTIVE ? BFD_STATE_DOWN : BFD_STATE_UP, MS(START_MS));
+	if (state == BFD_STATE_UP)
+		hear(&s, config->role == BFD_ROLE_ACTIVE ? BFD_STATE_INIT : BFD_STATE_UP, MS(START_MS));
+	if (state == BFD_STATE_ADMIN_DOWN)
+		bfd_session_enable(&s, false, MS(START_MS));
+	sent(&s, MS(START_MS));
+	assert_int_equal(s.state, state);
+	return s;
+}
+
+/* Section 6.2 and 6.8.6, all sixteen. */
+static void the_table_of_states(void **state)
+{
+	static const struct {
+		enum bfd_state is, heard, becomes;
+		enum bfd_diagnostic diagnostic;
+	} rows[] = {
+		{BFD_STATE_DOWN, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NONE},
+		{BFD_STATE_DOWN, BFD_STATE_DOWN, BFD_STATE_INIT, BFD_DIAG_NONE},
+		{BFD_STATE_DOWN, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
+		{BFD_STATE_DOWN, BFD_STATE_UP, BFD_STATE_DOWN, BFD_DIAG_NONE},
+		{BFD_STATE_INIT, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
+		{BFD_STATE_INIT, BFD_STATE_DOWN, BFD_STATE_INIT, BFD_DIAG_NONE},
+		{BFD_STATE_INIT, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
+		{BFD_STATE_INIT, BFD_STATE_UP, BFD_STATE_UP, BFD_DIAG_NONE},
+		{BFD_STATE_UP, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
+		{BFD_STATE_UP, BFD_STATE_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
+		{BFD_STATE_UP, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
+		{BFD_STATE_UP, BFD_STATE_UP, BFD_STATE_UP, BFD_DIAG_NONE},
+		{BFD_STATE_ADMIN_DOWN, BFD_STATE_ADMIN_DOWN, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+		{BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+		{BFD_STATE_ADMIN_DOWN, BFD_STATE_INIT, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+		{BFD_STATE_ADMIN_DOWN, BFD_STATE_UP, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bfd_session s = session(&active, rows[i].is);
+		struct bfd_packet p = heard(rows[i].heard);
+		enum bfd_verdict verdict = bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+		struct bfd_step step = bfd_session_step(&s, MS(START_MS + 1), false);
+
+		assert_int_equal(verdict, rows[i].is == BFD_STATE_ADMIN_DOWN ? BFD_DROP_ADMIN_DOWN
+									    : BFD_ACCEPT);
+		if (s.state != rows[i].becomes || s.diagnostic != rows[i].diagnostic)
+			fail_msg("row %zu: %s, %s", i, bfd_state_name(s.state),
+				 bfd_diagnostic_name(s.diagnostic));
+		assert_int_equal(step.changed, rows[i].is != rows[i].becomes);
+		assert_int_equal(step.send, step.changed); /* news goes out at once, 6.8.7 */
+		if (step.changed)
+			assert_int_equal(s.since.us, MS(START_MS + 1).us);
+	}
+}
+
+static void a_packet_that_does_not_fit_the_session(void **state)
+{
+	static const struct {
+		const char *rule;
+		const struct bfd_config *config;
+		struct bfd_packet change; /* what is set replaces */
+		bool zero_yours;
+		uint8_t ttl;
+		enum bfd_verdict verdict;
+	} rows[] = {
+		{"ttl 254", &active, {.state = BFD_STATE_UP}, false, 254, BFD_DROP_TTL},
+		{"ttl 0", &active, {.state = BFD_STATE_UP}, false, 0, BFD_DROP_TTL},
+		{"another's", &active, {.state = BFD_STATE_UP, .your_discriminator = 9}, false, 255,
+		 BFD_DROP_YOUR_DISCRIMINATOR},
+		{"zero while up", &active, {.state = BFD_STATE_UP}, true, 255,
+		 BFD_DROP_YOUR_DISCRIMINATOR},
+		{"authentication", &active, {.state = BFD_STATE_UP, .authentication = true}, false,
+		 255, BFD_DROP_AUTHENTICATION},
+		{"reflected, any ttl", &initiator, {.state = BFD_STATE_UP}, false, 3, BFD_ACCEPT},
+		{"reflected, reflector away", &initiator, {.state = BFD_STATE_ADMIN_DOWN}, false, 3,
+		 BFD_ACCEPT},
+		{"reflected by another", &initiator, {.state = BFD_STATE_UP, .my_discriminator = 8}, false,
+		 3, BFD_DROP_MY_DISCRIMINATOR},
+		{"reflected to another", &initiator, {.state = BFD_STATE_UP, .your_discriminator = 8},
+		 false, 3, BFD_DROP_YOUR_DISCRIMINATOR},
+		{"reflected to nobody", &initiator, {.state = BFD_STATE_ADMIN_DOWN}, true, 3,
+		 BFD_DROP_YOUR_DISCRIMINATOR},
+		{"not reflected: D", &initiator, {.state = BFD_STATE_UP, .demand = true}, false, 3,
+		 BFD_DROP_NOT_REFLECTED},
+		{"not reflected: down", &initiator, {.state = BFD_STATE_DOWN}, false, 3,
+		 BFD_DROP_NOT_REFLECTED},
+		{"not reflected: init", &initiator, {.state = BFD_STATE_INIT}, false, 3,
+		 BFD_DROP_NOT_REFLECTED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bfd_session s = session(rows[i].config, BFD_STATE_UP);
+		struct bfd_packet p = heard(rows[i].change.state);
+		uint64_t detect_at = s.detect_at.us, dropped = s.counters.dropped;
+		enum bfd_verdict verdict;
+
+		p.demand = rows[i].change.demand;
+		p.authentication = rows[i].change.authentication;
+		if (rows[i].change.my_discriminator)
+			p.my_discriminator = rows[i].change.my_discriminator;
+		if (rows[i].change.your_discriminator || rows[i].zero_yours)
+			p.your_discriminator = rows[i].change.your_discriminator;
+		verdict = bfd_session_receive(&s, &p, rows[i].ttl, MS(START_MS + 30));
+		if (verdict != rows[i].verdict)
+			fail_msg("%s: %s", rows[i].rule, bfd_verdict_name(verdict));
+		if (verdict == BFD_ACCEPT)
+			continue;
+		assert_int_equal(s.counters.dropped, dropped + 1);
+		assert_int_equal(s.detect_at.us, detect_at); /* a dropped packet is no sign of life */
+		assert_int_equal(s.state, BFD_STATE_UP);
+	}
+}
+
+/* A neighbour that restarted knows no discriminator of ours: that takes the session down, it is not dropped. */
+static void a_restarted_neighbour_takes_the_session_down(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_DOWN);
+
+	(void)state;
+	p.your_discriminator = 0;
+	p.my_discriminator = 777;
+	assert_int_equal(bfd_session_receive(&s, &p, 255, MS(START_MS + 1)), BFD_ACCEPT);
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_int_equal(sent(&s, MS(START_MS + 1)).your_discriminator, 777);
+}
+
+static void slow_while_not_up(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_DOWN);
+	struct bfd_packet p;
+
+	(void)state;
+	assert_int_equal(s.tx_interval_us, BFD_SLOW_INTERVAL_US);
+	assert_in_range(s.next_send.us, MS(START_MS + 750).us, MS(START_MS + 1000).us);
+	p = sent(&s, s.next_send);
+	assert_int_equal(p.desired_min_tx_us, BFD_SLOW_INTERVAL_US);
+	assert_int_equal(p.required_min_rx_us, 50000);
+	assert_int_equal(p.your_discriminator, 0);
+	s = session(&active, BFD_STATE_UP);
+	assert_int_equal(s.tx_interval_us, 50000);
+	hear(&s, BFD_STATE_DOWN, MS(START_MS + 1));
+	assert_int_equal(sent(&s, MS(START_MS + 1)).desired_min_tx_us, BFD_SLOW_INTERVAL_US);
+	assert_in_range(s.next_send.us, MS(START_MS + 751).us, MS(START_MS + 1001).us);
+}
+
+/* Section 6.8.7: never slower than asked, never below 75 %; with multiplier 1 never above 90 %. */
+static void jitter(void **state)
+{
+	static const struct {
+		uint8_t multiplier;
+		uint64_t least, most;
+	} rows[] = {{3, 37500, 50000}, {255, 37500, 50000}, {1, 37500, 45000}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bfd_config config = active;
+		struct bfd_session s;
+		uint64_t least = UINT64_MAX, most = 0;
+
+		config.multiplier = rows[i].multiplier;
+		s = session(&config, BFD_STATE_UP);
+		for (int n = 0; n < 20000; n++) {
+			struct monotime before = s.next_send;
+			uint64_t gap;
+
+			hear(&s, BFD_STATE_UP, before);
+			assert_int_equal(sent(&s, before).multiplier, rows[i].multiplier);
+			gap = monotime_between(before, s.next_send);
+			least = gap < least ? gap : least;
+			most = gap > most ? gap : most;
+		}
+		assert_in_range(least, rows[i].least, rows[i].least + 100);
+		assert_in_range(most, rows[i].most - 100, rows[i].most);
+	}
+}
+
+static void the_slower_side_sets_the_pace(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	p.required_min_rx_us = 400000;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	assert_int_equal(s.tx_interval_us, 400000);
+	assert_in_range(s.next_send.us, MS(START_MS + 300).us, MS(START_MS + 401).us);
+	p.required_min_rx_us = 1;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 2));
+	assert_int_equal(s.tx_interval_us, 50000);
+	assert_in_range(s.next_send.us, MS(START_MS + 2).us, MS(START_MS + 52).us);
+	p.required_min_rx_us = 0; /* cease, section 6.8.7 */
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 3));
+	assert_int_equal(bfd_session_deadline(&s).us, s.detect_at.us);
+	assert_int_equal(sent(&s, MS(START_MS + 300)).multiplier, 0);
+}
+
+static void detection_time_is_exact(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_step step;
+	struct monotime last = MS(START_MS + 20);
+
+	(void)state;
+	hear(&s, BFD_STATE_UP, last);
+	assert_int_equal(s.detection_us, 400000); /* the remote's 4 x max(50 ms, the remote's 100 ms) */
+	step = bfd_session_step(&s, US(last.us + 399999), false);
+	assert_false(step.changed);
+	assert_int_equal(s.state, BFD_STATE_UP);
+	step = bfd_session_step(&s, US(last.us + 400000), false);
+	assert_true(step.changed);
+	assert_true(step.send); /* and tells at once */
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_int_equal(step.packet.state, BFD_STATE_DOWN);
+	assert_int_equal(step.packet.diagnostic, BFD_DIAG_DETECTION_EXPIRED);
+	assert_int_equal(step.packet.your_discriminator, 0); /* bfd.RemoteDiscr, 6.8.1 */
+	assert_int_equal(s.counters.down_transitions, 1);
+	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
+}
+
+static void detection_uses_our_own_rx_if_slower(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	p.desired_min_tx_us = 1000;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	assert_int_equal(s.detection_us, 200000);
+	p.multiplier = 255;
+	p.desired_min_tx_us = UINT32_MAX;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	assert_int_equal(s.detection_us, 255ull * UINT32_MAX); /* no overflow */
+}
+
+static void a_silent_remote_is_forgotten_while_down(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_DOWN);
+
+	(void)state;
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1)); /* stays down, but now we know its discriminator */
+	assert_int_equal(s.remote_discriminator, REMOTE);
+	assert_false(bfd_session_step(&s, MS(START_MS + 1), false).changed);
+	assert_false(bfd_session_step(&s, MS(START_MS + 401), false).changed);
+	assert_int_equal(s.remote_discriminator, 0);
+	assert_int_equal(s.diagnostic, BFD_DIAG_NONE);
+}
+
+static void starved_puts_an_expiry_off_once(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+
+	(void)state;
+	hear(&s, BFD_STATE_UP, MS(START_MS));
+	bfd_session_step(&s, MS(START_MS + 1000), true);
+	assert_int_equal(s.state, BFD_STATE_UP);
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1100).us); /* one of the remote's intervals */
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1050));
+	bfd_session_step(&s, MS(START_MS + 2000), true);
+	assert_int_equal(s.state, BFD_STATE_UP); /* heard meanwhile: once more */
+	bfd_session_step(&s, MS(START_MS + 3000), true);
+	assert_int_equal(s.state, BFD_STATE_DOWN); /* not heard: not again */
+}
+
+static void final_answers_poll_at_once(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_UP);
+	struct bfd_step step;
+	uint64_t next_send;
+
+	(void)state;
+	p.final = true; /* ends the poll sequence of coming up */
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	p.final = false;
+	p.poll = true;
+	next_send = s.next_send.us;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 2));
+	assert_int_equal(bfd_session_deadline(&s).us, 0);
+	step = bfd_session_step(&s, MS(START_MS + 2), false);
+	assert_true(step.send && step.packet.final && !step.packet.poll);
+	assert_int_equal(s.next_send.us, next_send); /* beside the periodic ones */
+	assert_false(bfd_session_step(&s, MS(START_MS + 2), false).send);
+}
+
+static void coming_up_is_a_poll_sequence(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_INIT);
+	struct bfd_packet p;
+
+	(void)state;
+	hear(&s, BFD_STATE_INIT, MS(START_MS + 1));
+	p = sent(&s, MS(START_MS + 1));
+	assert_true(p.poll);
+	assert_int_equal(p.desired_min_tx_us, 50000);
+	assert_int_equal(s.tx_interval_us, 50000); /* shorter: used at once */
+	assert_true(sent(&s, s.next_send).poll);   /* until the Final comes */
+	p = heard(BFD_STATE_UP);
+	p.final = true;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 60));
+	assert_false(s.poll_active);
+	assert_false(sent(&s, s.next_send).poll);
+}
+
+static struct bfd_session polled_up(void)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	p.final = true;
+	p.desired_min_tx_us = 10000;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	assert_false(s.poll_active);
+	return s;
+}
+
+/* Section 6.8.3: a longer TX and a shorter RX wait for the Final; the others don't. */
+static void new_timers_wait_for_the_final(void **state)
+{
+	static const struct {
+		uint32_t interval_us, tx_before_us, tx_after_us;
+		uint64_t detection_before_us, detection_after_us;
+	} rows[] = {
+		{300000, 50000, 300000, 1200000, 1200000}, /* slower: detection at once, sending later */
+		{20000, 20000, 20000, 200000, 80000},	   /* faster: sending at once, detection later */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct bfd_session s = polled_up();
+		struct bfd_packet p;
+
+		bfd_session_configure(&s, rows[i].interval_us, 5, MS(START_MS + 2));
+		p = sent(&s, s.next_send);
+		assert_true(p.poll);
+		assert_int_equal(p.desired_min_tx_us, rows[i].interval_us);
+		assert_int_equal(p.required_min_rx_us, rows[i].interval_us);
+		assert_int_equal(p.multiplier, 5);
+		assert_int_equal(s.tx_interval_us, rows[i].tx_before_us);
+		assert_int_equal(s.detection_us, rows[i].detection_before_us);
+		p = heard(BFD_STATE_UP);
+		p.final = true;
+		p.desired_min_tx_us = 10000;
+		bfd_session_receive(&s, &p, 255, MS(START_MS + 3));
+		assert_int_equal(s.tx_interval_us, rows[i].tx_after_us);
+		assert_int_equal(s.detection_us, rows[i].detection_after_us);
+		assert_int_equal(s.state, BFD_STATE_UP);
+	}
+}
+
+/* A Final may answer the older of two changes: the second gets a sequence of its own, parted by a packet without P. */
+static void two_changes_are_two_sequences(void **state)
+{
+	struct bfd_session s = polled_up();
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	bfd_session_configure(&s, 300000, 3, MS(START_MS + 2));
+	assert_true(sent(&s, s.next_send).poll);
+	bfd_session_configure(&s, 400000, 3, MS(START_MS + 3));
+	p.final = true;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 40));
+	assert_int_equal(s.tx_interval_us, 50000);
+	assert_false(sent(&s, s.next_send).poll);
+	assert_true(sent(&s, s.next_send).poll);
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 200));
+	assert_int_equal(s.tx_interval_us, 400000);
+	assert_false(s.poll_active || s.poll_again);
+}
+
+static void demand_of_the_remote_is_honoured(void **state)
+{
+	struct bfd_session s = polled_up();
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	p.demand = true;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 10));
+	assert_int_equal(bfd_session_deadline(&s).us, s.detect_at.us); /* we go on listening */
+	assert_int_equal(sent(&s, MS(START_MS + 200)).multiplier, 0);
+	p.poll = true; /* it still gets its answer */
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 210));
+	assert_true(sent(&s, MS(START_MS + 210)).final);
+	bfd_session_configure(&s, 60000, 3, MS(START_MS + 220)); /* and a poll sequence of ours goes out */
+	assert_true(sent(&s, MS(START_MS + 300)).poll);
+	p.poll = p.demand = false;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 310));
+	assert_int_equal(sent(&s, MS(START_MS + 371)).state, BFD_STATE_UP);
+}
+
+static void admin_down_and_back(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p;
+
+	(void)state;
+	bfd_session_enable(&s, false, MS(START_MS + 1));
+	p = sent(&s, MS(START_MS + 1));
+	assert_int_equal(p.state, BFD_STATE_ADMIN_DOWN);
+	assert_int_equal(p.diagnostic, BFD_DIAG_ADMIN_DOWN);
+	assert_false(p.poll);
+	sent(&s, MS(START_MS + 2000)); /* silence makes no change of state */
+	assert_int_equal(s.state, BFD_STATE_ADMIN_DOWN);
+	bfd_session_enable(&s, true, MS(START_MS + 2001));
+	assert_int_equal(sent(&s, MS(START_MS + 2001)).state, BFD_STATE_DOWN);
+	bfd_session_enable(&s, true, MS(START_MS + 2002));
+	assert_int_equal(s.since.us, MS(START_MS + 2001).us);
+}
+
+static void initiator_is_up_by_an_answer(void **state)
+{
+	struct bfd_session s;
+	struct bfd_packet p, reply;
+
+	(void)state;
+	bfd_session_init(&s, &initiator, MS(START_MS), 9);
+	p = sent(&s, MS(START_MS));
+	assert_true(p.demand);
+	assert_false(p.poll);
+	assert_int_equal(p.state, BFD_STATE_DOWN);
+	assert_int_equal(p.my_discriminator, LOCAL);
+	assert_int_equal(p.your_discriminator, REMOTE);
+	assert_int_equal(bfd_reflect(&p, REMOTE, 1000, &reply), BFD_ACCEPT);
+	assert_int_equal(bfd_session_receive(&s, &reply, 60, MS(START_MS + 7)), BFD_ACCEPT);
+	assert_int_equal(s.state, BFD_STATE_UP);
+	assert_int_equal(s.round_trip_us, 7000);
+	assert_int_equal(s.detection_us, 150000); /* our own multiplier, our own interval */
+	p = sent(&s, MS(START_MS + 7));
+	assert_int_equal(p.state, BFD_STATE_UP);
+	assert_in_range(s.next_send.us, US(START_MS * 1000 + 7000 + 37500).us, MS(START_MS + 57).us);
+	bfd_session_step(&s, US(START_MS * 1000 + 156999), false);
+	assert_int_equal(s.state, BFD_STATE_UP);
+	assert_true(bfd_session_step(&s, MS(START_MS + 157), false).changed);
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_int_equal(s.tx_interval_us, BFD_SLOW_INTERVAL_US);
+	p = sent(&s, s.next_send);
+	assert_int_equal(p.your_discriminator, REMOTE); /* configured, not learned */
+}
+
+static void initiator_follows_the_reflector(void **state)
+{
+	struct bfd_session s = session(&initiator, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	p.required_min_rx_us = 200000; /* it asks to be probed less often */
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 10));
+	assert_int_equal(s.tx_interval_us, 200000);
+	assert_int_equal(s.detection_us, 600000);
+	p.state = BFD_STATE_ADMIN_DOWN; /* it is out of service */
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 20));
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_int_equal(s.diagnostic, BFD_DIAG_NEIGHBOR_DOWN);
+}
+
+/* A shorter detection time must not turn silence that was lawful into a failure. */
+static void initiator_takes_new_timers_without_a_flap(void **state)
+{
+	struct bfd_config slow = initiator;
+	struct bfd_session s;
+	struct bfd_packet p;
+
+	(void)state;
+	slow.interval_us = 1000000;
+	s = session(&slow, BFD_STATE_UP);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1));
+	bfd_session_configure(&s, 50000, 3, MS(START_MS + 900));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1050).us);
+	p = sent(&s, MS(START_MS + 900));
+	assert_int_equal(p.desired_min_tx_us, 50000);
+	assert_false(p.poll);
+	assert_int_equal(s.state, BFD_STATE_UP);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 901));
+	bfd_session_configure(&s, 50000, 5, MS(START_MS + 910));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1151).us);
+}
+
+static void reflector(void **state)
+{
+	static const struct {
+		const char *rule;
+		struct bfd_packet in;
+		enum bfd_verdict verdict;
+	} rows[] = {
+		{"reflects", {.demand = true, .your_discriminator = 7, .my_discriminator = 5}, BFD_ACCEPT},
+		{"of another", {.demand = true, .your_discriminator = 8, .my_discriminator = 5},
+		 BFD_DROP_YOUR_DISCRIMINATOR},
+		{"of nobody", {.demand = true, .my_discriminator = 5}, BFD_DROP_YOUR_DISCRIMINATOR},
+		{"an answer, not a question", {.your_discriminator = 7, .my_discriminator = 5},
+		 BFD_DROP_NOT_REFLECTED},
+		{"authentication", {.demand = true, .authentication = true, .your_discriminator = 7},
+		 BFD_DROP_AUTHENTICATION},
+	};
+	struct bfd_packet reply = {.multiplier = 99}, again;
+	struct bfd_packet in = rows[0].in;
+
+	(void)state;
+	for (size_t i = 1; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum bfd_verdict verdict = bfd_reflect(&rows[i].in, 7, 1000, &reply);
+
+		if (verdict != rows[i].verdict)
+			fail_msg("%s: %s", rows[i].rule, bfd_verdict_name(verdict));
+		assert_int_equal(reply.multiplier, 99);
+	}
+	in.poll = true;
+	in.state = BFD_STATE_DOWN;
+	in.diagnostic = BFD_DIAG_DETECTION_EXPIRED;
+	in.multiplier = 3;
+	in.desired_min_tx_us = 50000;
+	in.required_min_rx_us = 50000;
+	assert_int_equal(bfd_reflect(&in, 7, 1000, &reply), BFD_ACCEPT);
+	assert_int_equal(reply.state, BFD_STATE_UP);
+	assert_int_equal(reply.diagnostic, BFD_DIAG_NONE);
+	assert_int_equal(reply.my_discriminator, 7);
+	assert_int_equal(reply.your_discriminator, 5);
+	assert_int_equal(reply.multiplier, 3);
+	assert_int_equal(reply.desired_min_tx_us, 50000);
+	assert_int_equal(reply.required_min_rx_us, 1000);
+	assert_true(reply.final && !reply.poll && !reply.demand);
+	assert_int_equal(bfd_reflect(&reply, 5, 1000, &again), BFD_DROP_NOT_REFLECTED); /* no loop of two */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_table_of_states),
+		cmocka_unit_test(a_packet_that_does_not_fit_the_session),
+		cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
+		cmocka_unit_test(slow_while_not_up),
+		cmocka_unit_test(jitter),
+		cmocka_unit_test(the_slower_side_sets_the_pace),
+		cmocka_unit_test(detection_time_is_exact),
+		cmocka_unit_test(detection_uses_our_own_rx_if_slower),
+		cmocka_unit_test(a_silent_remote_is_forgotten_while_down),
+		cmocka_unit_test(starved_puts_an_expiry_off_once),
+		cmocka_unit_test(final_answers_poll_at_once),
+		cmocka_unit_test(coming_up_is_a_poll_sequence),
+		cmocka_unit_test(new_timers_wait_for_the_final),
+		cmocka_unit_test(two_changes_are_two_sequences),
+		cmocka_unit_test(demand_of_the_remote_is_honoured),
+		cmocka_unit_test(admin_down_and_back),
+		cmocka_unit_test(initiator_is_up_by_an_answer),
+		cmocka_unit_test(initiator_follows_the_reflector),
+		cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
+		cmocka_unit_test(reflector),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

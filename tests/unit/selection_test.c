@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/selection.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "tuyen/core/selection.h"
+
+/*
+ * Paths 1 (preference 200), 2 (100) and 3 (100) to endpoint 1 of color 10, hold 2 s;
+ * path 4 (50) to endpoint 2 of color 10; path 5 (10) to endpoint 1 of color 20, hold 0.
+ */
+static struct fwd_path paths[] = {
+	{.index = 1, .color = 10, .preference = 200, .endpoint_site = 1},
+	{.index = 2, .color = 10, .preference = 100, .endpoint_site = 1},
+	{.index = 3, .color = 10, .preference = 100, .endpoint_site = 1},
+	{.index = 4, .color = 10, .preference = 50, .endpoint_site = 2},
+	{.index = 5, .color = 20, .preference = 10, .endpoint_site = 1},
+	{.index = 6, .color = 20, .preference = 20, .endpoint_site = 1},
+};
+static struct fwd_session sessions[] = {
+	{.color = 10, .revert_hold_ms = 2000},
+	{.color = 20, .revert_hold_ms = 0},
+};
+
+static struct forwarding network(size_t path_count)
+{
+	return (struct forwarding){
+		.paths = paths,
+		.path_count = path_count,
+		.sessions = sessions,
+		.session_count = 2,
+	};
+}
+
+#define NOW 10000000u
+#define NEVER UINT64_MAX
+#define SINCE(ms_ago) {NOW - (uint64_t)(ms_ago) * 1000}
+
+struct row {
+	const char *rule;
+	uint8_t used; /* 0: nothing */
+	struct {
+		enum path_liveness liveness;
+		uint64_t up_for_ms;
+	} path[3];
+	uint8_t chosen;
+	uint64_t next_look;
+};
+
+#define U PATH_UP
+#define D PATH_DOWN
+#define K PATH_UNKNOWN
+
+static const struct row rows[] = {
+	{"3: nothing in use, best that is up", 0, {{U, 0}, {U, 0}, {U, 0}}, 1, NEVER},
+	{"3: nothing in use, up beats preference", 0, {{D, 0}, {K, 0}, {U, 0}}, 3, NEVER},
+	{"3: nothing in use, unknown beats down", 0, {{D, 0}, {K, 0}, {D, 0}}, 2, NEVER},
+	{"3: nothing in use, all unknown", 0, {{K, 0}, {K, 0}, {K, 0}}, 1, NEVER},
+	{"3: nothing in use, all down", 0, {{D, 0}, {D, 0}, {D, 0}}, 1, NEVER},
+	{"3: equal preference, lower index", 0, {{D, 0}, {U, 0}, {U, 0}}, 2, NEVER},
+	{"1: in use and up", 1, {{U, 9}, {U, 9}, {U, 9}}, 1, NEVER},
+	{"1: in use and unknown stays (restart)", 1, {{K, 0}, {U, 9}, {U, 9}}, 1, NEVER},
+	{"1: spare in use, best unknown: no revert (restart)", 2, {{K, 0}, {U, 9}, {K, 0}}, 2, NEVER},
+	{"1: spare unknown, best up but held", 2, {{U, 500}, {K, 0}, {K, 0}}, 2, NOW + 1500000},
+	{"1: spare in use, best up 1 ms too short", 2, {{U, 1999}, {U, 9}, {K, 0}}, 2, NOW + 1000},
+	{"1: spare in use, best up long enough", 2, {{U, 2000}, {U, 9}, {K, 0}}, 1, NEVER},
+	{"1: spare in use, best just up (flap)", 2, {{U, 0}, {U, 9}, {K, 0}}, 2, NOW + 2000000},
+	{"1: spare in use, best down", 2, {{D, 9000}, {U, 9}, {U, 9}}, 2, NEVER},
+	{"1: equal preference never moves", 3, {{D, 0}, {U, 9000}, {U, 9}}, 3, NEVER},
+	{"2: down, best up at once, no hold", 1, {{D, 0}, {U, 0}, {U, 9000}}, 2, NEVER},
+	{"2: spare down, best up though held", 2, {{U, 1}, {D, 0}, {U, 9000}}, 1, NEVER},
+	{"2: down, only unknown left", 1, {{D, 0}, {K, 0}, {D, 0}}, 2, NEVER},
+	{"2: down, up of lower preference beats unknown", 2, {{K, 0}, {D, 0}, {U, 0}}, 3, NEVER},
+	{"2: all down, it stays", 3, {{D, 0}, {D, 0}, {D, 0}}, 3, NEVER},
+	{"previous path is no more", 9, {{U, 0}, {U, 0}, {U, 0}}, 1, NEVER},
+	{"previous path is another pair's", 4, {{D, 0}, {U, 0}, {U, 0}}, 2, NEVER},
+};
+
+static void every_rule(void **state)
+{
+	struct forwarding f = network(3);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct row *r = &rows[i];
+		struct path_state states[3];
+		struct active_paths previous = {.entry = {{10, 1, r->used}}, .count = r->used != 0};
+		struct active_paths active;
+		struct monotime next_look;
+
+		for (uint8_t p = 0; p < 3; p++)
+			states[p] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
+							SINCE(r->path[p].up_for_ms)};
+		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
+		if (active.count != 1 || active.entry[0].index != r->chosen ||
+		    next_look.us != r->next_look)
+			fail_msg("%s: path %u, next look %llu", r->rule, active.entry[0].index,
+				 (unsigned long long)next_look.us);
+		assert_int_equal(active.entry[0].color, 10);
+		assert_int_equal(active.entry[0].endpoint_site, 1);
+	}
+}
+
+static void pairs_are_apart(void **state)
+{
+	struct forwarding f = network(6);
+	const struct path_state states[] = {
+		{1, PATH_DOWN, SINCE(0)}, {2, PATH_UP, SINCE(0)},   {3, PATH_UP, SINCE(0)},
+		{4, PATH_UP, SINCE(0)},	  {5, PATH_UP, SINCE(900)}, {6, PATH_UP, SINCE(0)},
+	};
+	struct active_paths active = {.entry = {{10, 1, 1}, {20, 1, 5}}, .count = 2};
+	struct monotime next_look;
+
+	(void)state; /* in place: the output may be the input */
+	selection_choose(&f, states, 6, &active, (struct monotime){NOW}, &active, &next_look);
+	assert_int_equal(active.count, 3);
+	assert_int_equal(active.entry[0].index, 2); /* (10, 1): main is down */
+	assert_int_equal(active.entry[1].endpoint_site, 2);
+	assert_int_equal(active.entry[1].index, 4); /* (10, 2): its only one */
+	assert_int_equal(active.entry[2].color, 20);
+	assert_int_equal(active.entry[2].index, 6); /* (20, 1): hold 0 reverts at once */
+	assert_int_equal(next_look.us, UINT64_MAX);
+}
+
+static void a_state_that_is_missing_is_unknown(void **state)
+{
+	struct forwarding f = network(3);
+	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0)}, {77, PATH_UP, SINCE(0)}};
+	struct active_paths previous = {.count = 0}, active;
+	struct monotime next_look;
+
+	(void)state;
+	selection_choose(&f, states, 2, &previous, (struct monotime){NOW}, &active, &next_look);
+	assert_int_equal(active.entry[0].index, 2);
+}
+
+static void nothing_to_choose(void **state)
+{
+	struct forwarding f = network(0);
+	struct active_paths previous = {.entry = {{10, 1, 1}}, .count = 1}, active;
+	struct monotime next_look;
+
+	(void)state;
+	selection_choose(&f, NULL, 0, &previous, (struct monotime){NOW}, &active, &next_look);
+	assert_int_equal(active.count, 0);
+	assert_int_equal(next_look.us, UINT64_MAX);
+}
+
+/* A main path that flaps every 300 ms for a minute: one switch away, one back after it has held. */
+static void a_flapping_path_costs_one_switch(void **state)
+{
+	struct forwarding f = network(2);
+	struct path_state states[] = {{1, PATH_UP, {0}}, {2, PATH_UP, {0}}};
+	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
+	struct monotime next_look;
+	int switches = 0;
+
+	(void)state;
+	for (uint64_t ms = 1; ms <= 70000; ms++) {
+		uint8_t before = active.entry[0].index;
+
+		if (ms <= 60000 && ms % 300 == 0)
+			states[0] = (struct path_state){1, states[0].liveness == PATH_UP ? PATH_DOWN : PATH_UP,
+							{ms * 1000}};
+		selection_choose(&f, states, 2, &active, (struct monotime){ms * 1000}, &active, &next_look);
+		if (active.entry[0].index != before)
+			switches++;
+		if (switches == 2) {
+			assert_int_equal(ms, 62000); /* up for good since 60000 */
+			break;
+		}
+	}
+	assert_int_equal(switches, 2);
+	assert_int_equal(active.entry[0].index, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_rule),
+		cmocka_unit_test(pairs_are_apart),
+		cmocka_unit_test(a_state_that_is_missing_is_unknown),
+		cmocka_unit_test(nothing_to_choose),
+		cmocka_unit_test(a_flapping_path_costs_one_switch),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
