@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From an event to the varbinds of its notification. The event's own words win over the snapshot, which may be
+ * a second older; the snapshot gives who we are. A receiver gets every object that the MIB lists, in its
+ * order: one that is not known has an empty or zero value.
+ */
+#include "tuyen/snmp/notification.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void notification_free(struct notification *notification)
+{
+	for (size_t i = 0; notification && i < notification->count; i++)
+		free(notification->bindings[i].cell.string);
+	free(notification);
+}
+
+static struct notification *notification_new(enum notification_kind kind)
+{
+	struct notification *n = calloc(1, sizeof(*n));
+
+	if (n)
+		n->kind = kind;
+	return n;
+}
+
+static struct notification_binding *binding_add(struct notification *n, enum mib_type type)
+{
+	struct notification_binding *b = &n->bindings[n->count++];
+
+	b->type = type;
+	b->cell.known = true;
+	return b;
+}
+
+static void cell_copy(struct mib_cell *to, const struct mib_cell *from, enum mib_type type)
+{
+	if (from && from->known)
+		to->number = from->number;
+	if (type == MIB_STRING)
+		mib_set_string(to, from && from->known ? from->string : "");
+	to->known = type != MIB_STRING || to->string;
+}
+
+/* An instance as the snapshot has it. */
+static struct notification_binding *bind_column(struct notification *n, const struct mib *mib,
+						enum mib_table_id table, const char *name,
+						const uint32_t *index, size_t length)
+{
+	const struct mib_column *column = mib_column_find(table, name);
+	struct notification_binding *b = binding_add(n, column->type);
+
+	b->oid_length = mib_oid(table, column->id, index, length, b->oid);
+	cell_copy(&b->cell, mib_cell(mib, table, name, index, length), column->type);
+	return b;
+}
+
+static void bind_site(struct notification *n, const struct mib *mib)
+{
+	bind_column(n, mib, MIB_SITE, "tuyenSiteName", (const uint32_t[]){0}, 1);
+	bind_column(n, mib, MIB_SITE, "tuyenSiteId", (const uint32_t[]){0}, 1);
+}
+
+static struct notification_binding *bind_object(struct notification *n, enum notification_object object,
+						enum mib_type type)
+{
+	struct notification_binding *b = binding_add(n, type);
+
+	b->oid[0] = NOTIFY_ARC;
+	b->oid[1] = object;
+	b->oid[2] = 0;
+	b->oid_length = 3;
+	return b;
+}
+
+static void bind_number(struct notification *n, enum notification_object object, enum mib_type type,
+			uint64_t number)
+{
+	bind_object(n, object, type)->cell.number = number;
+}
+
+static void bind_string(struct notification *n, enum notification_object object, const char *string)
+{
+	mib_set_string(&bind_object(n, object, MIB_STRING)->cell, string ? string : "");
+}
+
+/* Every notification ends with when it happened and how many were held back. */
+static void bind_end(struct notification *n, uint64_t seconds)
+{
+	bind_number(n, NOTIFY_OBJECT_AT, MIB_DATE, seconds);
+	bind_number(n, NOTIFY_OBJECT_HELD, MIB_GAUGE, 0);
+}
+
+void notification_set_held(struct notification *notification, uint32_t held)
+{
+	notification->bindings[notification->count - 1].cell.number = held;
+}
+
+static uint64_t event_at(const json_t *event)
+{
+	const char *at = json_string_value(json_object_get(event, "at"));
+	uint64_t seconds;
+
+	return at && !mib_date_parse(at, &seconds) ? seconds : 0;
+}
+
+static bool event_number(const json_t *event, const char *key, uint32_t *ret_number)
+{
+	const json_t *value = json_object_get(event, key);
+
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    json_integer_value(value) > UINT32_MAX)
+		return false;
+	*ret_number = (uint32_t)json_integer_value(value);
+	return true;
+}
+
+static const char *event_string(const json_t *event, const char *key)
+{
+	return json_string_value(json_object_get(event, key));
+}
+
+static void override_string(struct notification_binding *b, const char *string)
+{
+	if (string)
+		mib_set_string(&b->cell, string);
+}
+
+/* The state of the event, by the words of its column; the time of the event as since. */
+static void bind_state(struct notification *n, const struct mib *mib, enum mib_table_id table,
+		       const char *state_name, const char *since_name, uint32_t index,
+		       const json_t *event)
+{
+	const struct mib_word *word = mib_column_find(table, state_name)->words;
+	const char *state = event_string(event, "state");
+
+	while (word->word && strcmp(word->word, state))
+		word++;
+	bind_column(n, mib, table, state_name, &index, 1)->cell.number = word->number;
+	bind_column(n, mib, table, since_name, &index, 1)->cell.number = event_at(event);
+}
+
+/* up: @up; down of any kind: @down; else none. */
+static int kind_of_state(const char *state, enum notification_kind up, enum notification_kind down)
+{
+	if (!state)
+		return -TUYEN_EINVAL;
+	if (!strcmp(state, "up"))
+		return up;
+	return !strcmp(state, "down") || !strcmp(state, "admin-down") ? (int)down : 0;
+}
+
+static int link_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+{
+	int kind = kind_of_state(event_string(event, "state"), NOTIFY_LINK_UP, NOTIFY_LINK_DOWN);
+	struct notification *n;
+	uint32_t id;
+
+	if (kind <= 0 || !event_number(event, "site_id", &id))
+		return kind == 0 ? 0 : -TUYEN_EINVAL;
+	n = notification_new((enum notification_kind)kind);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "link %u", id);
+	bind_site(n, mib);
+	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1), event_string(event, "site"));
+	bind_state(n, mib, MIB_LINKS, "tuyenLinkState", "tuyenLinkSince", id, event);
+	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkDiagnostic", &id, 1),
+			event_string(event, "diagnostic"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int path_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+{
+	int kind = kind_of_state(event_string(event, "state"), NOTIFY_PATH_UP, NOTIFY_PATH_DOWN);
+	struct notification *n;
+	uint32_t index;
+
+	if (kind <= 0 || !event_number(event, "index", &index))
+		return kind == 0 ? 0 : -TUYEN_EINVAL;
+	n = notification_new((enum notification_kind)kind);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "path %u", index);
+	bind_site(n, mib);
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathName", &index, 1), event_string(event, "name"));
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathPolicy", &index, 1),
+			event_string(event, "policy"));
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathEndpoint", &index, 1),
+			event_string(event, "endpoint"));
+	bind_state(n, mib, MIB_PATHS, "tuyenPathState", "tuyenPathSince", index, event);
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathDiagnostic", &index, 1),
+			event_string(event, "diagnostic"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int switch_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+{
+	struct notification *n;
+	uint32_t color, endpoint = 0;
+
+	if (!event_number(event, "color", &color))
+		return -TUYEN_EINVAL;
+	n = notification_new(NOTIFY_PATH_SWITCH);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	event_number(event, "endpoint_id", &endpoint);
+	snprintf(n->key, sizeof(n->key), "switch %u %u", color, endpoint);
+	bind_site(n, mib);
+	bind_number(n, NOTIFY_OBJECT_COLOR, MIB_GAUGE, color);
+	bind_string(n, NOTIFY_OBJECT_ENDPOINT, event_string(event, "endpoint"));
+	bind_string(n, NOTIFY_OBJECT_FROM_PATH, event_string(event, "from_name"));
+	bind_string(n, NOTIFY_OBJECT_TO_PATH, event_string(event, "to_name"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int bundle_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+{
+	struct notification *n;
+	uint32_t epoch = 0;
+
+	if (!json_is_false(json_object_get(event, "accepted")))
+		return 0;
+	n = notification_new(NOTIFY_BUNDLE_REFUSED);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	event_number(event, "epoch", &epoch);
+	snprintf(n->key, sizeof(n->key), "bundle");
+	bind_site(n, mib);
+	bind_number(n, NOTIFY_OBJECT_EPOCH, MIB_GAUGE, epoch);
+	bind_string(n, NOTIFY_OBJECT_REASON, event_string(event, "reason"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static const struct {
+	const char *event;
+	int (*build)(const json_t *event, const struct mib *mib, struct notification **ret_notification);
+} events[] = {
+	{"link", link_event},
+	{"path", path_event},
+	{"switch", switch_event},
+	{"bundle", bundle_event},
+};
+
+int notification_from_event(const char *json, size_t length, const struct mib *mib,
+			    struct notification **ret_notification)
+{
+	json_t *event = json_loadb(json, length, 0, NULL);
+	const char *word = event ? event_string(event, "event") : NULL;
+	struct notification *n = NULL;
+	int err = word ? 0 : -TUYEN_EINVAL;
+
+	for (size_t i = 0; word && i < sizeof(events) / sizeof(events[0]); i++)
+		if (!strcmp(events[i].event, word))
+			err = events[i].build(event, mib, &n);
+	json_decref(event);
+	if (err == 0)
+		*ret_notification = n;
+	return err;
+}
+
+struct notification *notification_of_device(const struct mib *mib, const char *name, bool up,
+					    uint64_t now_s)
+{
+	static const char *const columns[] = {
+		"tuyenDeviceAddress", "tuyenDeviceState", "tuyenDeviceIfOperStatus",
+		"tuyenDeviceLink", "tuyenDeviceLinkId", "tuyenDeviceLastError",
+	};
+	uint32_t index[MIB_NAME_BYTES + 1];
+	size_t length = mib_name_index(name, index);
+	struct notification *n;
+
+	if (!length)
+		return NULL;
+	n = notification_new(up ? NOTIFY_DEVICE_UP : NOTIFY_DEVICE_DOWN);
+	if (!n)
+		return NULL;
+	snprintf(n->key, sizeof(n->key), "device %s", name);
+	bind_site(n, mib);
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		bind_column(n, mib, MIB_DEVICES, columns[i], index, length);
+	bind_end(n, now_s);
+	return n;
+}
+
+struct notification *notification_of_daemon(const struct mib *mib, bool up, const char *reason,
+					    uint64_t now_s)
+{
+	struct notification *n = notification_new(up ? NOTIFY_DAEMON_UP : NOTIFY_DAEMON_DOWN);
+
+	if (!n)
+		return NULL;
+	snprintf(n->key, sizeof(n->key), "daemon");
+	bind_site(n, mib);
+	bind_string(n, NOTIFY_OBJECT_REASON, reason);
+	bind_end(n, now_s);
+	return n;
+}

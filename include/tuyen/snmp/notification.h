@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_SNMP_NOTIFICATION_H
+#define TUYEN_SNMP_NOTIFICATION_H
+
+#include "tuyen/snmp/damping.h"
+#include "tuyen/snmp/mib.h"
+
+/** The notifications of TUYEN-MIB, by their last sub-identifier. Pure. */
+enum notification_kind {
+	NOTIFY_LINK_UP = 1,
+	NOTIFY_LINK_DOWN = 2,
+	NOTIFY_PATH_UP = 3,
+	NOTIFY_PATH_DOWN = 4,
+	NOTIFY_PATH_SWITCH = 5,
+	NOTIFY_BUNDLE_REFUSED = 6,
+	NOTIFY_DEVICE_UP = 7,
+	NOTIFY_DEVICE_DOWN = 8,
+	NOTIFY_DAEMON_UP = 9,
+	NOTIFY_DAEMON_DOWN = 10,
+};
+
+/** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */
+enum notification_object {
+	NOTIFY_OBJECT_AT = 1,
+	NOTIFY_OBJECT_HELD = 2,
+	NOTIFY_OBJECT_REASON = 3,
+	NOTIFY_OBJECT_EPOCH = 4,
+	NOTIFY_OBJECT_COLOR = 5,
+	NOTIFY_OBJECT_ENDPOINT = 6,
+	NOTIFY_OBJECT_FROM_PATH = 7,
+	NOTIFY_OBJECT_TO_PATH = 8,
+};
+#define NOTIFY_ARC 7
+
+#define NOTIFICATION_BINDINGS_MAX 12
+
+struct notification_binding {
+	uint32_t oid[MIB_OID_MAX]; /* below mib_root */
+	size_t oid_length;
+	enum mib_type type;
+	struct mib_cell cell;
+};
+
+struct notification {
+	enum notification_kind kind;
+	char key[DAMPING_KEY_BYTES]; /* what it is about, for damping */
+	struct notification_binding bindings[NOTIFICATION_BINDINGS_MAX];
+	size_t count;
+};
+
+void notification_free(struct notification *notification);
+
+/**
+ * What an event line of the control socket asks to be told to the network centre; @mib gives the site and
+ * what the event leaves out.
+ * @ret_notification  the caller's; NULL when the event calls for none.
+ * @return 0; -TUYEN_EINVAL when it is not an event; -TUYEN_ENOMEM.
+ */
+int notification_from_event(const char *json, size_t length, const struct mib *mib,
+			    struct notification **ret_notification);
+
+/** About the device @name of @mib. @return NULL without memory or without such a device. */
+struct notification *notification_of_device(const struct mib *mib, const char *name, bool up,
+					    uint64_t now_s);
+/** About tuyend. @return NULL without memory. */
+struct notification *notification_of_daemon(const struct mib *mib, bool up, const char *reason,
+					    uint64_t now_s);
+/** Says in @notification how many before it were held back. */
+void notification_set_held(struct notification *notification, uint32_t held);
+
+#endif
