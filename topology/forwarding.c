@@ -115,6 +115,16 @@ static void sort(void *base, size_t count, size_t size, int (*compare)(const voi
 		qsort(base, count, size, compare);
 }
 
+static void rules_unique(struct forwarding *f)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->rule_count; i++)
+		if (!kept || rule_compare(&f->rules[kept - 1], &f->rules[i]))
+			f->rules[kept++] = f->rules[i];
+	f->rule_count = kept;
+}
+
 void forwarding_sort(struct forwarding *f)
 {
 	for (size_t i = 0; i < f->neighbor_count; i++)
@@ -131,6 +141,7 @@ void forwarding_sort(struct forwarding *f)
 	sort(f->sessions, f->session_count, sizeof(*f->sessions), session_compare);
 	sort(f->peers, f->peer_count, sizeof(*f->peers), peer_compare);
 	sort(f->rules, f->rule_count, sizeof(*f->rules), rule_compare);
+	rules_unique(f);
 	sort(f->devices, f->device_count, sizeof(*f->devices), device_compare);
 }
 

@@ -148,7 +148,7 @@ struct forwarding {
 
 void forwarding_init(struct forwarding *f);
 void forwarding_clear(struct forwarding *f);
-/** Brings every array into the order of its key. */
+/** Brings every array into the order of its key; of equal rules one stays. */
 void forwarding_sort(struct forwarding *f);
 
 /** @return the entry or NULL; borrowed. */

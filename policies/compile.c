@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The compiler, in the order of its work:
+ *
+ *   compile_graph.c   neighbours, MTUs, the core graph, shortest paths on demand
+ *   this file         which sites have a session under which policy (pairs), and
+ *                     their candidate paths: index, way, stacks, MTU, timers
+ *   compile_way.c     the way of one path, its labels, the routes and filters they need
+ *   compile_site.c    one site's share of all that, as struct forwarding
+ *
+ * Everything is numbered: sites, links, pairs and paths are places in arrays, so that a country of
+ * 12,000 sites takes some tens of megabytes and no pass is quadratic. A head-end has few endpoints
+ * (SITE_PATHS_MAX), an endpoint may have all the country.
+ *
+ * Two sites that are head-ends of each other under one policy share one session, as WireGuard knows
+ * one peer a key: the site of the lower tier (then of the higher id) decides the way, both may open.
+ */
+#include "compile_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- problems ----------------------------------------------------------------------- */
+
+void compile_report(struct compile_result *r, bool error, const char *name,
+		    struct source_place place, const char *format, ...)
+{
+	struct compile_problem *p = compile_grow(r, &r->problems, &r->problem_count,
+						 &r->problem_room, sizeof(*p));
+	va_list ap;
+
+	r->error_count += error;
+	if (!p)
+		return;
+	*p = (struct compile_problem){.error = error, .name = name, .place = place};
+	va_start(ap, format);
+	if (vasprintf(&p->text, format, ap) < 0) {
+		p->text = NULL;
+		r->failed = true;
+	}
+	va_end(ap);
+}
+
+size_t compile_problem_count(const struct compile_result *r)
+{
+	return r->problem_count;
+}
+
+const struct compile_problem *compile_problem(const struct compile_result *r, size_t index)
+{
+	return &r->problems[index];
+}
+
+size_t compile_errors(const struct compile_result *r)
+{
+	return r->error_count;
+}
+
+/* ---- deny rules ------------------------------------------------------------------------ */
+
+bool compile_set_has(const struct site_set *set, uint32_t site)
+{
+	size_t low = 0, high = set->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (set->sites[middle] == site)
+			return true;
+		if (set->sites[middle] < site)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static void bits_set(uint64_t *bits, const struct site_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		bits[set->sites[i] / 64] |= UINT64_C(1) << set->sites[i] % 64;
+}
+
+static bool bits_has(const uint64_t *bits, uint32_t site)
+{
+	return bits[site / 64] >> site % 64 & 1;
+}
+
+static int denies_build(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	r->deny_words = n->site_count / 64 + 1;
+	r->deny_bits = calloc(n->deny_count * 2 * r->deny_words + 1, sizeof(*r->deny_bits));
+	if (!r->deny_bits)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < n->deny_count; i++) {
+		bits_set(r->deny_bits + 2 * i * r->deny_words, &n->denies[i].from);
+		bits_set(r->deny_bits + (2 * i + 1) * r->deny_words, &n->denies[i].to);
+	}
+	return 0;
+}
+
+uint32_t compile_denied_by(const struct compile_result *r, uint32_t from, uint32_t to,
+			   uint32_t class_index)
+{
+	for (size_t i = 0; i < r->network->deny_count; i++) {
+		const struct deny_rule *d = &r->network->denies[i];
+
+		if ((d->class_index == NETWORK_NONE || d->class_index == class_index) &&
+		    bits_has(r->deny_bits + 2 * i * r->deny_words, from) &&
+		    bits_has(r->deny_bits + (2 * i + 1) * r->deny_words, to))
+			return (uint32_t)i;
+	}
+	return NETWORK_NONE;
+}
+
+static uint64_t classes_open(const struct compile_result *r, const struct policy *p, uint32_t from,
+			     uint32_t to)
+{
+	uint64_t open = 0;
+
+	for (size_t i = 0; i < p->class_count; i++)
+		if (compile_denied_by(r, from, to, p->classes[i]) == NETWORK_NONE)
+			open |= UINT64_C(1) << i;
+	return open;
+}
+
+/* ---- paths -------------------------------------------------------------------------- */
+
+static uint16_t way_mtu(const struct compile_result *r, const struct way *w, uint8_t depth)
+{
+	uint16_t least = UINT16_MAX;
+
+	for (uint32_t i = 0; i < w->length; i++)
+		if (r->link_mtu[w->site[i]] < least)
+			least = r->link_mtu[w->site[i]];
+	return least < MTU_MPLS_IN_IP + MTU_LABEL * depth ? 0 :
+		(uint16_t)(least - MTU_MPLS_IN_IP - MTU_LABEL * depth);
+}
+
+static struct probe_timers way_probe(const struct compile_result *r, const struct way *w)
+{
+	struct probe_timers slowest = {0};
+
+	for (uint32_t i = 0; i + 1 < w->length; i++) {
+		const struct link *l = &r->network->links[compile_link_find(r, w->site[i],
+									    w->site[i + 1])];
+
+		if (l->probe.interval_us > slowest.interval_us)
+			slowest.interval_us = l->probe.interval_us;
+		if (l->probe.multiplier > slowest.multiplier)
+			slowest.multiplier = l->probe.multiplier;
+	}
+	return slowest;
+}
+
+static void way_shared(struct compile_result *r, const struct way *w, const struct way *other,
+		       struct compile_path *path)
+{
+	path->shared = (uint32_t)r->shared.count;
+	for (uint32_t i = 0; i + 1 < w->length; i++) {
+		uint32_t link = compile_link_find(r, w->site[i], w->site[i + 1]);
+
+		for (uint32_t j = 0; j + 1 < other->length; j++)
+			if (compile_link_find(r, other->site[j], other->site[j + 1]) == link &&
+			    pool_add(r, &r->shared, link)) {
+				path->shared_count++;
+				break;
+			}
+	}
+}
+
+static void tally_path(struct compile_result *r, const struct compile_path *path, uint32_t policy,
+		       uint32_t position)
+{
+	struct path_tally *t = &r->tallies[r->tally_first[policy] + path->path];
+
+	t->sites++;
+	if (!path->shared_count)
+		return;
+	if (t->shared < 3)
+		t->example[t->shared] = position;
+	t->shared++;
+}
+
+/* Both directions of a way: stacks, label routes, filters. @return false when it cannot be said. */
+static bool path_label(struct compile_result *r, const struct way *w, struct compile_path *path)
+{
+	struct way back;
+
+	compile_way_reverse(w, &back);
+	if (!compile_way_stack(r, w, &path->stack) || !compile_way_stack(r, &back, &path->back))
+		return false;
+	compile_way_install(r, w, &path->stack);
+	compile_way_install(r, &back, &path->back);
+	return true;
+}
+
+static void path_measure(struct compile_result *r, const struct way *w, struct compile_path *path)
+{
+	uint8_t depth = path->stack.depth > path->back.depth ? path->stack.depth : path->back.depth;
+
+	path->mtu = way_mtu(r, w, depth);
+	path->session_mtu = path->mtu < MTU_WIREGUARD_IPV4 ? 0 :
+		(uint16_t)(path->mtu - MTU_WIREGUARD_IPV4);
+	path->probe = way_probe(r, w);
+}
+
+static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_index,
+		     const struct way *w, const struct way *other)
+{
+	const struct compile_pair *p = &r->pairs[pair];
+	const struct network *n = r->network;
+	const struct candidate_path *c = &n->policies[p->policy].paths[path_index];
+	uint32_t position = (uint32_t)r->path_count;
+	struct compile_path *path = compile_grow(r, &r->paths, &r->path_count, &r->path_room,
+						 sizeof(*path));
+
+	if (!path)
+		return;
+	path->pair = pair;
+	path->path = path_index;
+	path->way = (uint32_t)r->ways.count;
+	path->way_length = (uint8_t)w->length;
+	for (uint32_t i = 0; i < w->length; i++)
+		if (!pool_add(r, &r->ways, w->site[i]))
+			return;
+	if (other)
+		way_shared(r, w, other, path);
+	if (!path_label(r, w, path)) {
+		compile_report(r, true, NULL, c->place,
+			       "path '%s' from '%s' to '%s' needs more than %d labels", c->name,
+			       n->sites[p->head].name, n->sites[p->endpoint].name, LABEL_STACK_MAX);
+		return;
+	}
+	path_measure(r, w, path);
+	if (path->session_mtu < MTU_IPV4_MIN)
+		compile_report(r, true, NULL, c->place,
+			       "path '%s' from '%s' to '%s': under %u labels a session keeps %u bytes of MTU, less than %d",
+			       c->name, n->sites[p->head].name, n->sites[p->endpoint].name,
+			       path->stack.depth, path->session_mtu, MTU_IPV4_MIN);
+	tally_path(r, path, p->policy, position);
+}
+
+#define POLICY_PATHS_MAX SITE_PATHS_MAX
+
+/* The candidate paths of one pair, a disjoint one after what it is disjoint from. */
+static void pair_paths(struct compile_result *r, uint32_t pair)
+{
+	const struct compile_pair p = r->pairs[pair];
+	const struct policy *policy = &r->network->policies[p.policy];
+	struct way ways[POLICY_PATHS_MAX];
+	bool found[POLICY_PATHS_MAX] = {false};
+
+	for (size_t pass = 0; pass < policy->path_count; pass++)
+		for (size_t i = 0; i < policy->path_count; i++) {
+			const struct candidate_path *c = &policy->paths[i];
+			size_t depth = 0;
+
+			for (uint32_t d = c->disjoint_from; d != NETWORK_NONE && depth <= policy->path_count;
+			     d = policy->paths[d].disjoint_from)
+				depth++;
+			if (depth != pass)
+				continue;
+			found[i] = compile_way_find(r, c, p.head, p.endpoint,
+						    c->disjoint_from != NETWORK_NONE && found[c->disjoint_from] ?
+							    &ways[c->disjoint_from] : NULL,
+						    &ways[i]);
+		}
+	for (uint32_t i = 0; i < policy->path_count; i++) {
+		uint32_t other = policy->paths[i].disjoint_from;
+
+		if (found[i])
+			path_add(r, pair, i, &ways[i],
+				 other != NETWORK_NONE && found[other] ? &ways[other] : NULL);
+	}
+}
+
+/* ---- pairs -------------------------------------------------------------------------- */
+
+/* Of two sites that are head-ends of each other: does @a decide? */
+static bool head_wins(const struct network *n, uint32_t a, uint32_t b)
+{
+	if (n->sites[a].tier != n->sites[b].tier)
+		return n->sites[a].tier > n->sites[b].tier;
+	return n->sites[a].id > n->sites[b].id;
+}
+
+/* @return false when @head can have no more. */
+static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t head, uint32_t endpoint,
+		     uint8_t *next_index)
+{
+	const struct network *n = r->network;
+	const struct policy *policy = &n->policies[policy_index];
+	bool mutual = compile_set_has(&policy->from, endpoint) && compile_set_has(&policy->to, head);
+	struct compile_pair pair = {.head = head, .endpoint = endpoint, .policy = policy_index};
+	struct compile_pair *added;
+	uint32_t position = (uint32_t)r->pair_count;
+
+	if (mutual && !head_wins(n, head, endpoint))
+		return true;
+	pair.opens = classes_open(r, policy, head, endpoint);
+	pair.opens_back = mutual ? classes_open(r, policy, endpoint, head) : 0;
+	pair.path = (uint32_t)r->path_count;
+	if (!pair.opens && !pair.opens_back)
+		return true;
+	added = compile_grow(r, &r->pairs, &r->pair_count, &r->pair_room, sizeof(*added));
+	if (!added)
+		return false;
+	*added = pair;
+	pair_paths(r, position);
+	r->pairs[position].path_count = (uint32_t)r->path_count - pair.path;
+	if (!r->pairs[position].path_count)
+		compile_report(r, true, NULL, policy->place, "policy '%s': no path of it leads from '%s' to '%s'",
+			       policy->name, n->sites[head].name, n->sites[endpoint].name);
+	for (size_t i = pair.path; i < r->path_count; i++) {
+		if (*next_index == SITE_PATHS_MAX) {
+			compile_report(r, true, NULL, policy->place,
+				       "'%s' would have more than %d candidate paths over all its policies",
+				       n->sites[head].name, SITE_PATHS_MAX);
+			return false;
+		}
+		r->paths[i].index = ++*next_index;
+	}
+	return true;
+}
+
+/* Policies by color, and of each its endpoints with a LAN by id. */
+struct policy_order {
+	uint32_t *policies;
+	uint32_t **endpoints;
+	size_t *endpoint_count;
+};
+
+static void policy_order_clear(struct policy_order *o, size_t count)
+{
+	for (size_t i = 0; o->endpoints && i < count; i++)
+		free(o->endpoints[i]);
+	free(o->policies);
+	free(o->endpoints);
+	free(o->endpoint_count);
+}
+
+static int by_color(const void *a, const void *b, void *network)
+{
+	const struct network *n = network;
+	uint32_t p = n->policies[*(const uint32_t *)a].color, q = n->policies[*(const uint32_t *)b].color;
+
+	return p < q ? -1 : p > q;
+}
+
+static int by_id(const void *a, const void *b, void *network)
+{
+	const struct network *n = network;
+	uint32_t p = n->sites[*(const uint32_t *)a].id, q = n->sites[*(const uint32_t *)b].id;
+
+	return p < q ? -1 : p > q;
+}
+
+static void policy_check(struct compile_result *r, const struct policy *p)
+{
+	if (p->path_count > POLICY_PATHS_MAX)
+		compile_report(r, true, NULL, p->place, "policy '%s' has more than %d paths", p->name,
+			       POLICY_PATHS_MAX);
+	if (p->class_count > COMPILE_CLASSES_MAX)
+		compile_report(r, true, NULL, p->place, "policy '%s' carries more than %d classes", p->name,
+			       COMPILE_CLASSES_MAX);
+	if (r->network->session_port + p->color > UINT16_MAX)
+		compile_report(r, true, NULL, p->place, "policy '%s': session port %u plus color %u is no port",
+			       p->name, r->network->session_port, p->color);
+}
+
+static int policy_order_build(struct compile_result *r, struct policy_order *o)
+{
+	struct network *n = (struct network *)(uintptr_t)r->network; /* qsort_r's argument is not const */
+
+	o->policies = calloc(n->policy_count + 1, sizeof(*o->policies));
+	o->endpoints = calloc(n->policy_count + 1, sizeof(*o->endpoints));
+	o->endpoint_count = calloc(n->policy_count + 1, sizeof(*o->endpoint_count));
+	if (!o->policies || !o->endpoints || !o->endpoint_count)
+		return -TUYEN_ENOMEM;
+	for (uint32_t i = 0; i < n->policy_count; i++) {
+		const struct site_set *to = &n->policies[i].to;
+
+		policy_check(r, &n->policies[i]);
+		o->policies[i] = i;
+		o->endpoints[i] = calloc(to->count + 1, sizeof(**o->endpoints));
+		if (!o->endpoints[i])
+			return -TUYEN_ENOMEM;
+		for (size_t j = 0; j < to->count; j++)
+			if (n->sites[to->sites[j]].lan_count)
+				o->endpoints[i][o->endpoint_count[i]++] = to->sites[j];
+		qsort_r(o->endpoints[i], o->endpoint_count[i], sizeof(**o->endpoints), by_id, n);
+	}
+	qsort_r(o->policies, n->policy_count, sizeof(*o->policies), by_color, n);
+	return 0;
+}
+
+static bool pairs_of_head(struct compile_result *r, const struct policy_order *o, uint32_t head)
+{
+	uint8_t next_index = 0;
+
+	r->head_first[head] = (uint32_t)r->pair_count;
+	if (!r->network->sites[head].lan_count)
+		return true;
+	for (size_t i = 0; i < r->network->policy_count; i++) {
+		uint32_t p = o->policies[i];
+
+		if (!compile_set_has(&r->network->policies[p].from, head))
+			continue;
+		for (size_t e = 0; e < o->endpoint_count[p]; e++)
+			if (o->endpoints[p][e] != head &&
+			    !pair_add(r, p, head, o->endpoints[p][e], &next_index))
+				return false;
+	}
+	return true;
+}
+
+static int pairs_build(struct compile_result *r)
+{
+	struct policy_order o = {0};
+	size_t sites = r->network->site_count;
+	int err = policy_order_build(r, &o);
+
+	for (uint32_t s = 0; !err && s < sites; s++)
+		if (r->error_count > 200 || r->failed || !pairs_of_head(r, &o, s))
+			err = r->failed ? -TUYEN_ENOMEM : -TUYEN_EINVAL;
+	r->head_first[sites] = (uint32_t)r->pair_count;
+	policy_order_clear(&o, r->network->policy_count);
+	return err;
+}
+
+/* ---- by site ------------------------------------------------------------------------ */
+
+static int label_entry_compare(const void *a, const void *b)
+{
+	const struct label_entry *p = a, *q = b;
+
+	if (p->site != q->site)
+		return p->site < q->site ? -1 : 1;
+	return p->label < q->label ? -1 : p->label > q->label;
+}
+
+static int accept_entry_compare(const void *a, const void *b)
+{
+	const struct accept_entry *p = a, *q = b;
+
+	if (p->site != q->site)
+		return p->site < q->site ? -1 : 1;
+	if (p->from != q->from)
+		return p->from < q->from ? -1 : 1;
+	return label_stack_compare(&p->stack, &q->stack);
+}
+
+static void counts_to_firsts(uint32_t *first, size_t count)
+{
+	for (size_t i = count; i > 0; i--)
+		first[i] = first[i - 1];
+	first[0] = 0;
+	for (size_t i = 1; i <= count; i++)
+		first[i] += first[i - 1];
+}
+
+static int endpoints_build(struct compile_result *r)
+{
+	size_t sites = r->network->site_count;
+	uint32_t *fill = calloc(sites + 1, sizeof(*fill));
+
+	r->endpoint_pairs = calloc(r->pair_count + 1, sizeof(*r->endpoint_pairs));
+	if (!fill || !r->endpoint_pairs) {
+		free(fill);
+		return -TUYEN_ENOMEM;
+	}
+	for (size_t i = 0; i < r->pair_count; i++)
+		r->endpoint_first[r->pairs[i].endpoint]++;
+	counts_to_firsts(r->endpoint_first, sites);
+	for (size_t i = 0; i < r->pair_count; i++) {
+		uint32_t e = r->pairs[i].endpoint;
+
+		r->endpoint_pairs[r->endpoint_first[e] + fill[e]++] = (uint32_t)i;
+	}
+	free(fill);
+	return 0;
+}
+
+static int sites_divide(struct compile_result *r)
+{
+	size_t sites = r->network->site_count;
+
+	/* What indexes point at is about to move. */
+	free(r->label_index.slots);
+	free(r->accept_index.slots);
+	r->label_index = r->accept_index = (struct index){0};
+	if (r->label_count)
+		qsort(r->labels, r->label_count, sizeof(*r->labels), label_entry_compare);
+	if (r->accept_count)
+		qsort(r->accepts, r->accept_count, sizeof(*r->accepts), accept_entry_compare);
+	for (size_t i = 0; i < r->label_count; i++)
+		r->label_first[r->labels[i].site]++;
+	for (size_t i = 0; i < r->accept_count; i++)
+		r->accept_first[r->accepts[i].site]++;
+	counts_to_firsts(r->label_first, sites);
+	counts_to_firsts(r->accept_first, sites);
+	return endpoints_build(r);
+}
+
+/* ---- warnings about all sites of a path at once ----------------------------------------- */
+
+static void tally_example(const struct compile_result *r, const struct path_tally *t, struct text *out)
+{
+	const struct network *n = r->network;
+
+	for (uint32_t i = 0; i < t->shared && i < 3; i++) {
+		const struct compile_path *path = &r->paths[t->example[i]];
+
+		text_printf(out, "%s'%s' (", i ? ", " : "", n->sites[r->pairs[path->pair].head].name);
+		for (uint8_t k = 0; k < path->shared_count; k++) {
+			const struct link *l = &n->links[r->shared.values[path->shared + k]];
+
+			text_printf(out, "%s%s %s", k ? ", " : "", n->sites[l->a].name, n->sites[l->b].name);
+		}
+		text_add(out, ")");
+	}
+	if (t->shared > 3)
+		text_printf(out, " and %u more", t->shared - 3);
+}
+
+static void tallies_report(struct compile_result *r)
+{
+	for (size_t p = 0; p < r->network->policy_count; p++)
+		for (size_t c = 0; c < r->network->policies[p].path_count; c++) {
+			const struct candidate_path *path = &r->network->policies[p].paths[c];
+			const struct path_tally *t = &r->tallies[r->tally_first[p] + c];
+			struct text examples;
+
+			if (!t->shared)
+				continue;
+			text_init(&examples);
+			tally_example(r, t, &examples);
+			compile_report(r, false, "shared-links", path->place,
+				       "path '%s' cannot avoid links of '%s' for %u of %u sites: %s",
+				       path->name, r->network->policies[p].paths[path->disjoint_from].name,
+				       t->shared, t->sites, text_string(&examples));
+			text_clear(&examples);
+		}
+}
+
+/* ---- all of it ---------------------------------------------------------------------- */
+
+static void sites_check(struct compile_result *r, unsigned flags)
+{
+	for (size_t i = 0; i < r->network->site_count; i++) {
+		const struct site *s = &r->network->sites[i];
+
+		if (!label_node_sid(r->network->srgb, s->id) || s->id > SITE_ID_MAX)
+			compile_report(r, true, NULL, s->place, "id %u of '%s' has no label in the block",
+				       s->id, s->name);
+		if ((flags & COMPILE_NEED_KEYS) && !s->has_keys)
+			compile_report(r, true, NULL, s->place, "no keys for site '%s'", s->name);
+	}
+}
+
+static int result_allocate(struct compile_result *r)
+{
+	size_t sites = r->network->site_count, paths = 0;
+
+	r->head_first = calloc(sites + 2, sizeof(*r->head_first));
+	r->endpoint_first = calloc(sites + 2, sizeof(*r->endpoint_first));
+	r->accept_first = calloc(sites + 2, sizeof(*r->accept_first));
+	r->label_first = calloc(sites + 2, sizeof(*r->label_first));
+	r->tally_first = calloc(r->network->policy_count + 1, sizeof(*r->tally_first));
+	if (!r->head_first || !r->endpoint_first || !r->accept_first || !r->label_first || !r->tally_first)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < r->network->policy_count; i++) {
+		r->tally_first[i] = (uint32_t)paths;
+		paths += r->network->policies[i].path_count;
+	}
+	r->tallies = calloc(paths + 1, sizeof(*r->tallies));
+	return r->tallies ? 0 : -TUYEN_ENOMEM;
+}
+
+static int result_build(struct compile_result *r, unsigned flags)
+{
+	int err = result_allocate(r);
+
+	if (err)
+		return err;
+	sites_check(r, flags);
+	if ((err = compile_graph_build(r)) || (err = denies_build(r)) || (err = pairs_build(r)) ||
+	    (err = sites_divide(r)))
+		return err;
+	tallies_report(r);
+	return 0;
+}
+
+int compile_network(const struct network *network, unsigned flags, struct compile_result **ret_result)
+{
+	struct compile_result *r = calloc(1, sizeof(*r));
+	int err;
+
+	*ret_result = NULL;
+	if (!r)
+		return -TUYEN_ENOMEM;
+	r->network = network;
+	err = result_build(r, flags);
+	if (r->failed || err == -TUYEN_ENOMEM) {
+		compile_free(r);
+		return -TUYEN_ENOMEM;
+	}
+	*ret_result = r;
+	return r->error_count ? -TUYEN_EINVAL : err;
+}
+
+void compile_free(struct compile_result *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->problem_count; i++)
+		free(r->problems[i].text);
+	free(r->problems);
+	compile_graph_clear(r);
+	free(r->memo.values);
+	free(r->memo_index.slots);
+	free(r->deny_bits);
+	free(r->pairs);
+	free(r->head_first);
+	free(r->endpoint_first);
+	free(r->endpoint_pairs);
+	free(r->paths);
+	free(r->ways.values);
+	free(r->shared.values);
+	free(r->tallies);
+	free(r->tally_first);
+	free(r->accepts);
+	free(r->accept_index.slots);
+	free(r->accept_first);
+	free(r->labels);
+	free(r->label_index.slots);
+	free(r->label_first);
+	free(r);
+}
+
+/* ---- for those who ask ---------------------------------------------------------------- */
+
+const struct network *compile_source(const struct compile_result *r)
+{
+	return r->network;
+}
+
+size_t compile_pair_count(const struct compile_result *r)
+{
+	return r->pair_count;
+}
+
+const struct compile_pair *compile_pair(const struct compile_result *r, size_t index)
+{
+	return &r->pairs[index];
+}
+
+size_t compile_pairs_of_head(const struct compile_result *r, uint32_t site, size_t *ret_count)
+{
+	*ret_count = r->head_first[site + 1] - r->head_first[site];
+	return r->head_first[site];
+}
+
+size_t compile_path_count(const struct compile_result *r)
+{
+	return r->path_count;
+}
+
+const struct compile_path *compile_path(const struct compile_result *r, size_t index)
+{
+	return &r->paths[index];
+}
+
+const uint32_t *compile_path_way(const struct compile_result *r, const struct compile_path *path)
+{
+	return r->ways.values + path->way;
+}
+
+const uint32_t *compile_path_shared(const struct compile_result *r, const struct compile_path *path)
+{
+	return r->shared.values + path->shared;
+}
+
+size_t compile_label_count(const struct compile_result *r)
+{
+	return r->label_count;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t *room, size_t size)
+{
+	char *bytes;
+
+	memcpy(&bytes, array, sizeof(bytes));
+	if (*count == *room) {
+		size_t more = *room ? *room * 2 : 64;
+
+		bytes = more < UINT32_MAX ? realloc(bytes, more * size) : NULL;
+		if (!bytes) {
+			r->failed = true;
+			return NULL;
+		}
+		memcpy(array, &bytes, sizeof(bytes));
+		*room = more;
+	}
+	memset(bytes + *count * size, 0, size);
+	return bytes + (*count)++ * size;
+}
+
+bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value)
+{
+	uint32_t *p = compile_grow(r, &pool->values, &pool->count, &pool->room, sizeof(*p));
+
+	if (!p)
+		return false;
+	*p = value;
+	return true;
+}
+
+/* FNV-1a, then mixed, as the low bits choose the slot. */
+uint64_t compile_hash(const void *bytes, size_t length)
+{
+	const uint8_t *p = bytes;
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < length; i++)
+		h = (h ^ p[i]) * 0x100000001b3u;
+	return h ^ h >> 29;
+}
+
+uint32_t index_next(const struct index *index, uint64_t hash, size_t *step)
+{
+	if (!index->slot_count)
+		return NETWORK_NONE;
+	return index->slots[(hash + (*step)++) & (index->slot_count - 1)] - 1;
+}
+
+static void index_place(struct index *index, uint32_t position, uint64_t hash)
+{
+	size_t step = 0;
+
+	while (index_next(index, hash, &step) != NETWORK_NONE)
+		;
+	index->slots[(hash + step - 1) & (index->slot_count - 1)] = position + 1;
+}
+
+static bool index_double(struct compile_result *r, struct index *index,
+			 uint64_t (*rehash)(const struct compile_result *r, uint32_t position))
+{
+	struct index more = {.slot_count = index->slot_count ? index->slot_count * 2 : 256,
+			     .used = index->used};
+
+	more.slots = calloc(more.slot_count, sizeof(*more.slots));
+	if (!more.slots) {
+		r->failed = true;
+		return false;
+	}
+	for (size_t i = 0; i < index->slot_count; i++)
+		if (index->slots[i])
+			index_place(&more, index->slots[i] - 1, rehash(r, index->slots[i] - 1));
+	free(index->slots);
+	*index = more;
+	return true;
+}
+
+bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash,
+	       uint64_t (*rehash)(const struct compile_result *r, uint32_t position))
+{
+	if (index->used * 2 >= index->slot_count && !index_double(r, index, rehash))
+		return false;
+	index_place(index, position, hash);
+	index->used++;
+	return true;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The graph of a country is a small core with thousands of leaves on it. A leaf, a
+ * site of the lowest tier below which nothing hangs, never carries what is not its own, so that a commune's
+ * box and its LTE line are nobody's detour. It may when somebody says so: a path through it,
+ * or a link between two of the lowest tier, which serves nothing else.
+ *
+ * Hence trees of shortest ways are made for core nodes alone, in the core, when first needed, and a
+ * leaf's label is where its best neighbour's is.
+ *
+ * A neighbour is always sent to directly, also where the metric knows a cheaper way round. So any
+ * way, a backup line of a high metric too, can be said in node SIDs; and as every
+ * other step comes nearer by metric, no label can loop.
+ */
+#include "compile_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int near_compare(const void *a, const void *b)
+{
+	const struct near *p = a, *q = b;
+
+	return p->site < q->site ? -1 : p->site > q->site;
+}
+
+static void near_check_twins(struct compile_result *r, uint32_t site)
+{
+	const struct network *n = r->network;
+
+	for (uint32_t i = r->near_first[site] + 1; i < r->near_first[site + 1]; i++)
+		if (r->near[i].site == r->near[i - 1].site && site < r->near[i].site)
+			compile_report(r, true, NULL, n->links[r->near[i].link].place,
+				       "a second link between '%s' and '%s'", n->sites[site].name,
+				       n->sites[r->near[i].site].name);
+}
+
+static void near_build(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < n->link_count; i++) {
+		r->near_first[n->links[i].a]++;
+		r->near_first[n->links[i].b]++;
+	}
+	for (size_t i = 1; i <= n->site_count; i++)
+		r->near_first[i] += r->near_first[i - 1];
+	for (size_t i = n->link_count; i-- > 0;) {
+		const struct link *l = &n->links[i];
+
+		r->near[--r->near_first[l->a]] = (struct near){l->b, (uint32_t)i};
+		r->near[--r->near_first[l->b]] = (struct near){l->a, (uint32_t)i};
+	}
+	for (uint32_t s = 0; s < n->site_count; s++) {
+		qsort(r->near + r->near_first[s], r->near_first[s + 1] - r->near_first[s],
+		      sizeof(*r->near), near_compare);
+		near_check_twins(r, s);
+	}
+}
+
+uint32_t compile_link_find(const struct compile_result *r, uint32_t a, uint32_t b)
+{
+	uint32_t degree_a = r->near_first[a + 1] - r->near_first[a];
+	uint32_t degree_b = r->near_first[b + 1] - r->near_first[b];
+	uint32_t site = degree_a < degree_b ? a : b;
+	struct near key = {.site = site == a ? b : a};
+	const struct near *found = bsearch(&key, r->near + r->near_first[site],
+					   r->near_first[site + 1] - r->near_first[site],
+					   sizeof(key), near_compare);
+
+	return found ? found->link : NETWORK_NONE;
+}
+
+/* The caller calls an address of the other end: its family is the outer packet's. */
+static bool link_is_ipv6(const struct network *n, const struct link *l)
+{
+	return n->sites[l->b].uplinks[l->uplink_b].endpoint.family == 6;
+}
+
+static void links_measure(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < n->link_count; i++) {
+		const struct link *l = &n->links[i];
+		struct mtu_layers layers;
+
+		if (!n->sites[l->b].uplinks[l->uplink_b].endpoint.family)
+			compile_report(r, true, NULL, l->place,
+				       "nobody can call: '%s' has no fixed address here",
+				       n->sites[l->b].name);
+		if (mtu_layers_compute(l->mtu_bytes, link_is_ipv6(n, l), 1, &layers) < 0) {
+			compile_report(r, true, NULL, l->place,
+				       "link '%s' '%s': MTU %u is too small for a session of %d bytes",
+				       n->sites[l->a].name, n->sites[l->b].name, l->mtu_bytes,
+				       MTU_IPV4_MIN);
+			continue;
+		}
+		if (!r->link_mtu[l->a] || layers.link < r->link_mtu[l->a])
+			r->link_mtu[l->a] = layers.link;
+		if (!r->link_mtu[l->b] || layers.link < r->link_mtu[l->b])
+			r->link_mtu[l->b] = layers.link;
+	}
+}
+
+static void transit_mark(const struct network *n, uint8_t *transit)
+{
+	uint32_t lowest = (uint32_t)n->tier_count - 1;
+
+	for (size_t i = 0; i < n->site_count; i++) {
+		const struct site *s = &n->sites[i];
+
+		transit[i] |= s->tier != lowest;
+		if (s->parent != NETWORK_NONE)
+			transit[s->parent] = 1;
+		if (s->backup != NETWORK_NONE)
+			transit[s->backup] = 1;
+	}
+	for (size_t i = 0; i < n->link_count; i++) {
+		uint32_t a = n->links[i].a, b = n->links[i].b;
+
+		if (n->sites[a].tier == lowest && n->sites[b].tier == lowest)
+			transit[a] = transit[b] = 1;
+	}
+	for (size_t p = 0; p < n->policy_count; p++)
+		for (size_t c = 0; c < n->policies[p].path_count; c++) {
+			const struct site_set *through = &n->policies[p].paths[c].through;
+
+			for (size_t i = 0; i < through->count; i++)
+				transit[through->sites[i]] = 1;
+		}
+}
+
+static size_t core_number(struct compile_result *r, const uint8_t *transit, uint32_t *rank)
+{
+	size_t count = 0;
+
+	for (uint32_t s = 0; s < r->network->site_count; s++) {
+		r->core_of[s] = NETWORK_NONE;
+		if (!transit[s])
+			continue;
+		rank[count] = r->network->sites[s].id;
+		r->site_of[count] = s;
+		r->core_of[s] = (uint32_t)count++;
+	}
+	return count;
+}
+
+static size_t core_edges(struct compile_result *r, struct spf_edge *edges)
+{
+	const struct network *n = r->network;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->link_count; i++) {
+		const struct link *l = &n->links[i];
+		struct spf_edge e = {r->core_of[l->a], r->core_of[l->b], l->metric};
+
+		r->edge_of[i] = NETWORK_NONE;
+		if (!l->metric || l->metric > SPF_METRIC_MAX)
+			compile_report(r, true, NULL, l->place, "metric %u is not 1 to %d", l->metric,
+				       SPF_METRIC_MAX);
+		if (e.a == NETWORK_NONE || e.b == NETWORK_NONE)
+			continue;
+		r->edge_of[i] = (uint32_t)count;
+		edges[count++] = e;
+	}
+	return count;
+}
+
+static int core_build(struct compile_result *r)
+{
+	const struct network *n = r->network;
+	struct spf_edge *edges = calloc(n->link_count + 1, sizeof(*edges));
+	uint8_t *transit = calloc(n->site_count + 1, 1);
+	uint32_t *rank = calloc(n->site_count + 1, sizeof(*rank));
+	size_t nodes, edge_count;
+	int err = -TUYEN_ENOMEM;
+
+	if (!edges || !transit || !rank)
+		goto out;
+	transit_mark(n, transit);
+	nodes = core_number(r, transit, rank);
+	edge_count = core_edges(r, edges);
+	err = r->error_count ? -TUYEN_EINVAL : spf_graph_init(&r->core, nodes, rank, edges, edge_count);
+	if (!err)
+		err = spf_work_init(&r->work, &r->core);
+out:
+	free(edges);
+	free(transit);
+	free(rank);
+	return err;
+}
+
+static bool graph_allocate(struct compile_result *r)
+{
+	size_t sites = r->network->site_count, links = r->network->link_count;
+
+	r->near_first = calloc(sites + 2, sizeof(*r->near_first));
+	r->near = calloc(2 * links + 1, sizeof(*r->near));
+	r->link_mtu = calloc(sites + 1, sizeof(*r->link_mtu));
+	r->core_of = calloc(sites + 1, sizeof(*r->core_of));
+	r->site_of = calloc(sites + 1, sizeof(*r->site_of));
+	r->edge_of = calloc(links + 1, sizeof(*r->edge_of));
+	r->trees = calloc(sites + 1, sizeof(*r->trees));
+	r->limited = calloc(sites + 1, sizeof(*r->limited));
+	r->link_marked = calloc(links + 1, 1);
+	r->edge_marked = calloc(links + 1, 1);
+	r->node_marked = calloc(sites + 1, 1);
+	return r->near_first && r->near && r->link_mtu && r->core_of && r->site_of && r->edge_of &&
+	       r->trees && r->limited && r->link_marked && r->edge_marked && r->node_marked;
+}
+
+int compile_graph_build(struct compile_result *r)
+{
+	if (!graph_allocate(r))
+		return -TUYEN_ENOMEM;
+	near_build(r);
+	links_measure(r);
+	return core_build(r);
+}
+
+void compile_graph_clear(struct compile_result *r)
+{
+	for (size_t i = 0; r->trees && i < r->core.node_count; i++)
+		free(r->trees[i]);
+	spf_graph_clear(&r->core);
+	spf_work_clear(&r->work);
+	free(r->trees);
+	free(r->limited);
+	free(r->near_first);
+	free(r->near);
+	free(r->link_mtu);
+	free(r->core_of);
+	free(r->site_of);
+	free(r->edge_of);
+	free(r->link_marked);
+	free(r->edge_marked);
+	free(r->node_marked);
+}
+
+const struct spf_hop *compile_tree(struct compile_result *r, uint32_t node)
+{
+	if (r->trees[node])
+		return r->trees[node];
+	r->trees[node] = calloc(r->core.node_count, sizeof(**r->trees));
+	if (r->trees[node])
+		spf_tree(&r->core, &r->work, node, r->trees[node]);
+	else
+		r->failed = true;
+	return r->trees[node];
+}
+
+/* One way to a leaf: to its neighbour as the tree says, then one link more. */
+static struct spf_hop leaf_hop(struct compile_result *r, uint32_t node, const struct near *last)
+{
+	const struct spf_hop *tree = compile_tree(r, r->core_of[last->site]);
+	struct spf_hop hop = {.metric = SPF_NONE};
+
+	if (!tree || tree[node].metric == SPF_NONE)
+		return hop;
+	hop = tree[node];
+	hop.metric += r->network->links[last->link].metric;
+	hop.hops++;
+	return hop;
+}
+
+static bool hop_better(const struct compile_result *r, struct spf_hop a, struct spf_hop b)
+{
+	if (b.metric == SPF_NONE || a.metric != b.metric)
+		return a.metric < b.metric;
+	if (a.hops != b.hops)
+		return a.hops < b.hops;
+	return r->core.rank[a.next] < r->core.rank[b.next];
+}
+
+static uint32_t label_next_to_leaf(struct compile_result *r, uint32_t node, uint32_t leaf)
+{
+	struct spf_hop best = {.metric = SPF_NONE, .next = SPF_NONE};
+
+	for (uint32_t i = r->near_first[leaf]; i < r->near_first[leaf + 1]; i++) {
+		struct spf_hop hop;
+
+		if (r->core_of[r->near[i].site] == NETWORK_NONE)
+			continue;
+		hop = leaf_hop(r, node, &r->near[i]);
+		if (hop.metric != SPF_NONE && hop_better(r, hop, best))
+			best = hop;
+	}
+	return best.next;
+}
+
+uint32_t compile_label_next(struct compile_result *r, uint32_t site, uint32_t destination)
+{
+	uint32_t node = r->core_of[site], next;
+
+	if (compile_link_find(r, site, destination) != NETWORK_NONE)
+		return destination;
+	if (node == NETWORK_NONE)
+		return NETWORK_NONE;
+	if (r->core_of[destination] == NETWORK_NONE) {
+		next = label_next_to_leaf(r, node, destination);
+	} else {
+		const struct spf_hop *tree = compile_tree(r, r->core_of[destination]);
+
+		next = tree ? tree[node].next : SPF_NONE;
+	}
+	return next == SPF_NONE ? NETWORK_NONE : r->site_of[next];
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_POLICIES_COMPILE_INTERNAL_H
+#define TUYEN_POLICIES_COMPILE_INTERNAL_H
+
+#include "tuyen/policies/compile.h"
+#include "tuyen/topology/mtu.h"
+#include "tuyen/topology/spf.h"
+
+/** What the compiler's files share; nobody else includes this. */
+
+/** A neighbour of a site. */
+struct near {
+	uint32_t site, link;
+};
+
+/** Sites one after the other, each a neighbour of the one before. */
+struct way {
+	uint32_t length;
+	uint32_t site[COMPILE_WAY_MAX];
+};
+
+/** Where, from whom: a complete stack that may lawfully arrive. */
+struct accept_entry {
+	uint32_t site, from;
+	struct label_stack stack; /* zeros past its depth */
+};
+
+/** At @site, @label leads to neighbour @next; @next = @site: it ends there. */
+struct label_entry {
+	uint32_t site, label, next;
+};
+
+/** A growing array of uint32_t and a set of the places of what stands in it. */
+struct pool {
+	uint32_t *values;
+	size_t count, room;
+};
+
+struct index {
+	uint32_t *slots; /* position + 1; 0 empty */
+	size_t slot_count, used;
+};
+
+struct path_tally {
+	uint32_t sites, shared;
+	uint32_t example[3]; /* indexes into paths */
+};
+
+struct compile_result {
+	const struct network *network;
+	bool failed; /* no memory */
+
+	struct compile_problem *problems;
+	size_t problem_count, problem_room, error_count;
+
+	/* the graph */
+	uint32_t *near_first; /* site_count + 1 */
+	struct near *near;    /* by site */
+	uint16_t *link_mtu;   /* of a site's link0 */
+	uint32_t *core_of;    /* site -> node of the core graph; NETWORK_NONE: a leaf, carries only its own */
+	uint32_t *site_of;    /* and back */
+	uint32_t *edge_of;    /* link -> edge of the core graph */
+	struct spf_graph core;
+	struct spf_work work;
+	struct spf_hop **trees; /* towards a core node, made when first needed */
+	struct spf_hop *limited;
+
+	/* marks of the search for a disjoint way */
+	uint8_t *link_marked, *edge_marked, *node_marked;
+	struct pool memo;
+	struct index memo_index;
+
+	/* deny rules as bits: [rule * 2 * words ..] from, then to */
+	uint64_t *deny_bits;
+	size_t deny_words;
+
+	/* what was decided */
+	struct compile_pair *pairs;
+	size_t pair_count, pair_room;
+	uint32_t *head_first;	  /* site_count + 1, into pairs */
+	uint32_t *endpoint_first; /* site_count + 1, into endpoint_pairs */
+	uint32_t *endpoint_pairs;
+	struct compile_path *paths;
+	size_t path_count, path_room;
+	struct pool ways, shared;
+	struct path_tally *tallies; /* by tally_first[policy] + path */
+	uint32_t *tally_first;
+	struct accept_entry *accepts;
+	size_t accept_count, accept_room;
+	struct index accept_index;
+	uint32_t *accept_first; /* site_count + 1 */
+	struct label_entry *labels;
+	size_t label_count, label_room;
+	struct index label_index;
+	uint32_t *label_first; /* site_count + 1 */
+};
+
+static inline uint32_t sites_label(const struct compile_result *r, uint32_t site)
+{
+	return label_node_sid(r->network->srgb, r->network->sites[site].id);
+}
+
+/* compile_graph.c: who is whose neighbour, and who carries others' traffic */
+int compile_graph_build(struct compile_result *r);
+void compile_graph_clear(struct compile_result *r);
+/** The tree of shortest ways towards core node @node; NULL without memory. */
+const struct spf_hop *compile_tree(struct compile_result *r, uint32_t node);
+/** Where @site sends label of @destination; NETWORK_NONE nowhere. A neighbour is always reached directly. */
+uint32_t compile_label_next(struct compile_result *r, uint32_t site, uint32_t destination);
+
+/* compile_way.c: the way of one candidate path */
+/**
+ * @other  the way that this one should be disjoint from, or NULL.
+ * @return false when the head-end has no such path.
+ */
+bool compile_way_find(struct compile_result *r, const struct candidate_path *path, uint32_t head,
+		      uint32_t endpoint, const struct way *other, struct way *ret_way);
+/** The fewest node SIDs that keep a packet on @way; the device chooses the first hop. @return false when too many. */
+bool compile_way_stack(struct compile_result *r, const struct way *way, struct label_stack *ret_stack);
+/** Adds the label routes and the lawful stacks that @way needs. */
+void compile_way_install(struct compile_result *r, const struct way *way,
+			 const struct label_stack *stack);
+void compile_way_reverse(const struct way *way, struct way *ret_way);
+
+/* compile_array.c */
+/** Makes room for one more at the end of the array whose pointer lies at @array. @return it, zeroed; NULL: failed. */
+void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t *room, size_t size);
+bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value);
+uint64_t compile_hash(const void *bytes, size_t length);
+/** Walks the positions that may have @hash; *@step starts at 0. @return NETWORK_NONE when there is no more. */
+uint32_t index_next(const struct index *index, uint64_t hash, size_t *step);
+/** Keeps @position under @hash. @rehash gives the hash of a position, for growing. */
+bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash,
+	       uint64_t (*rehash)(const struct compile_result *r, uint32_t position));
+
+#endif

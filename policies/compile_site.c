@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compile_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What one site's writing needs. A site's pairs: those of which it is the head, then those where it is the endpoint. */
+struct writer {
+	const struct compile_result *r;
+	const struct network *n;
+	uint32_t site;
+	struct forwarding *f;
+	size_t rule_room;
+	bool failed;
+};
+
+static void name_copy(char out[static NAME_MAX_BYTES + 1], const char *name)
+{
+	memset(out, 0, NAME_MAX_BYTES + 1);
+	if (name)
+		strncpy(out, name, NAME_MAX_BYTES);
+}
+
+static void *array_new(struct writer *w, size_t count, size_t size)
+{
+	void *array = calloc(count + 1, size);
+
+	if (!array)
+		w->failed = true;
+	return array;
+}
+
+static size_t pair_count(const struct writer *w)
+{
+	return w->r->head_first[w->site + 1] - w->r->head_first[w->site] +
+	       w->r->endpoint_first[w->site + 1] - w->r->endpoint_first[w->site];
+}
+
+/* @ret_head  is the site the pair's head-end? */
+static const struct compile_pair *pair_at(const struct writer *w, size_t i, bool *ret_head)
+{
+	size_t as_head = w->r->head_first[w->site + 1] - w->r->head_first[w->site];
+
+	*ret_head = i < as_head;
+	if (*ret_head)
+		return &w->r->pairs[w->r->head_first[w->site] + i];
+	return &w->r->pairs[w->r->endpoint_pairs[w->r->endpoint_first[w->site] + i - as_head]];
+}
+
+static uint16_t listen_port(const struct writer *w)
+{
+	const struct site *s = &w->n->sites[w->site];
+
+	for (size_t i = 0; i < s->uplink_count; i++)
+		if (s->uplinks[i].endpoint.family && s->uplinks[i].endpoint.port)
+			return s->uplinks[i].endpoint.port;
+	return w->n->link_port;
+}
+
+static ipv4_t lan_first_host(struct ipv4_prefix lan)
+{
+	return lan.length >= 31 ? lan.address : lan.address + 1;
+}
+
+static void write_site(struct writer *w)
+{
+	const struct site *s = &w->n->sites[w->site];
+	struct forwarding *f = w->f;
+
+	f->site_id = s->id;
+	name_copy(f->site, s->name);
+	name_copy(f->tier, w->n->tiers[s->tier]);
+	f->srgb = w->n->srgb;
+	f->own_label = sites_label(w->r, w->site);
+	f->link_address = network_link_address(w->n, s->id);
+	f->node_address = network_path_address(w->n, s->id, 0);
+	f->lan_address = s->lan_count ? lan_first_host(s->lans[0]) : 0;
+	f->overlay[0] = w->n->link_space;
+	f->overlay[1] = w->n->path_space;
+	f->link_port = listen_port(w);
+	f->link_mtu = w->r->link_mtu[w->site];
+	f->lans = array_new(w, s->lan_count, sizeof(*f->lans));
+	if (!f->lans)
+		return;
+	for (size_t i = 0; i < s->lan_count; i++)
+		f->lans[f->lan_count++] = s->lans[i];
+}
+
+static void neighbor_accept(struct writer *w, struct fwd_neighbor *n, uint32_t from)
+{
+	const struct compile_result *r = w->r;
+	uint32_t first = r->accept_first[w->site], end = r->accept_first[w->site + 1], count = 0;
+
+	while (first < end && r->accepts[first].from < from)
+		first++;
+	while (first + count < end && r->accepts[first + count].from == from)
+		count++;
+	n->accept = array_new(w, count, sizeof(*n->accept));
+	if (!n->accept)
+		return;
+	for (; n->accept_count < count; n->accept_count++)
+		n->accept[n->accept_count] = r->accepts[first + n->accept_count].stack;
+}
+
+static struct ip_endpoint endpoint_of(const struct network *n, uint32_t site, uint32_t uplink)
+{
+	struct ip_endpoint e = n->sites[site].uplinks[uplink].endpoint;
+
+	if (!e.port)
+		e.port = n->link_port;
+	return e;
+}
+
+static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struct near *near)
+{
+	const struct link *l = &w->n->links[near->link];
+	const struct site *other = &w->n->sites[near->site], *self = &w->n->sites[w->site];
+	bool caller = l->a == w->site;
+	uint16_t other_mtu = w->r->link_mtu[near->site];
+
+	n->site_id = other->id;
+	name_copy(n->name, other->name);
+	name_copy(n->underlay,
+		  w->n->underlays[self->uplinks[caller ? l->uplink_a : l->uplink_b].underlay].name);
+	memcpy(n->link_key, other->link_key, WG_KEY_LEN);
+	n->link_address = network_link_address(w->n, other->id);
+	n->caller = caller;
+	if (caller)
+		n->endpoint = endpoint_of(w->n, near->site, l->uplink_b);
+	n->probe = l->probe;
+	n->link_mtu = w->f->link_mtu < other_mtu ? w->f->link_mtu : other_mtu;
+	n->lsp_mtu = n->link_mtu - MTU_MPLS_IN_IP;
+	neighbor_accept(w, n, near->site);
+}
+
+static void write_neighbors(struct writer *w)
+{
+	uint32_t first = w->r->near_first[w->site], end = w->r->near_first[w->site + 1];
+
+	w->f->neighbors = array_new(w, end - first, sizeof(*w->f->neighbors));
+	for (uint32_t i = first; w->f->neighbors && i < end; i++)
+		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], &w->r->near[i]);
+}
+
+static void write_labels(struct writer *w)
+{
+	uint32_t first = w->r->label_first[w->site], end = w->r->label_first[w->site + 1];
+
+	w->f->labels = array_new(w, end - first, sizeof(*w->f->labels));
+	for (uint32_t i = first; w->f->labels && i < end; i++) {
+		const struct label_entry *e = &w->r->labels[i];
+		struct fwd_label_route *l = &w->f->labels[w->f->label_count++];
+
+		l->in_label = e->label;
+		if (e->next == w->site)
+			continue;
+		l->next_site = w->n->sites[e->next].id;
+		label_stack_push_bottom(&l->out, e->label);
+	}
+}
+
+static void write_path(struct writer *w, const struct compile_pair *pair,
+		       const struct compile_path *path)
+{
+	const struct candidate_path *c = &w->n->policies[pair->policy].paths[path->path];
+	const uint32_t *way = compile_path_way(w->r, path);
+	struct fwd_path *p = &w->f->paths[w->f->path_count++];
+
+	p->index = path->index;
+	name_copy(p->name, c->name);
+	p->color = w->n->policies[pair->policy].color;
+	p->preference = c->preference;
+	p->endpoint_site = w->n->sites[pair->endpoint].id;
+	p->source = network_path_address(w->n, w->f->site_id, path->index);
+	p->endpoint = network_path_address(w->n, p->endpoint_site, 0);
+	p->first_site = w->n->sites[way[1]].id;
+	p->stack = path->stack;
+	p->mtu = path->mtu;
+	p->probe = path->probe;
+	p->reflector = p->endpoint_site;
+}
+
+static void write_return(struct writer *w, const struct compile_pair *pair,
+			 const struct compile_path *path)
+{
+	const uint32_t *way = compile_path_way(w->r, path);
+	struct fwd_return *e = &w->f->returns[w->f->return_count++];
+
+	e->site_id = w->n->sites[pair->head].id;
+	e->destination = network_path_address(w->n, e->site_id, path->index);
+	e->first_site = w->n->sites[way[path->way_length - 2]].id;
+	e->stack = path->back;
+	e->mtu = path->mtu;
+}
+
+static void write_paths(struct writer *w)
+{
+	size_t paths = 0, returns = 0;
+	bool head;
+
+	for (size_t i = 0; i < pair_count(w); i++) {
+		const struct compile_pair *p = pair_at(w, i, &head);
+
+		*(head ? &paths : &returns) += p->path_count;
+	}
+	w->f->paths = array_new(w, paths, sizeof(*w->f->paths));
+	w->f->returns = array_new(w, returns, sizeof(*w->f->returns));
+	if (w->failed)
+		return;
+	for (size_t i = 0; i < pair_count(w); i++) {
+		const struct compile_pair *p = pair_at(w, i, &head);
+
+		for (uint32_t k = 0; k < p->path_count; k++)
+			(head ? write_path : write_return)(w, p, &w->r->paths[p->path + k]);
+	}
+}
+
+static void write_peer(struct writer *w, const struct compile_pair *pair, bool head)
+{
+	const struct site *other = &w->n->sites[head ? pair->endpoint : pair->head];
+	struct fwd_session_peer *p = &w->f->peers[w->f->peer_count++];
+
+	p->color = w->n->policies[pair->policy].color;
+	p->site_id = other->id;
+	name_copy(p->name, other->name);
+	memcpy(p->session_key, other->session_key, WG_KEY_LEN);
+	p->caller = head;
+	if (head) {
+		p->endpoint = network_path_address(w->n, other->id, 0);
+		p->port = (uint16_t)(w->n->session_port + p->color);
+	}
+	p->prefixes = array_new(w, other->lan_count, sizeof(*p->prefixes));
+	if (!p->prefixes)
+		return;
+	memcpy(p->prefixes, other->lans, other->lan_count * sizeof(*other->lans));
+	p->prefix_count = other->lan_count;
+}
+
+/* ---- sessions and rules, policy by policy ------------------------------------------------ */
+
+static bool prefix_meet(struct ipv4_prefix a, struct ipv4_prefix b, struct ipv4_prefix *ret)
+{
+	if (!ipv4_prefix_overlaps(a, b))
+		return false;
+	*ret = a.length > b.length ? a : b;
+	return true;
+}
+
+static void write_rule(struct writer *w, const struct fwd_rule *rule)
+{
+	struct fwd_rule *rules = w->f->rules;
+
+	if (w->f->rule_count == w->rule_room) {
+		w->rule_room = w->rule_room ? w->rule_room * 2 : 16;
+		rules = realloc(rules, w->rule_room * sizeof(*rules));
+		if (!rules) {
+			w->failed = true;
+			return;
+		}
+		w->f->rules = rules;
+	}
+	rules[w->f->rule_count++] = *rule;
+}
+
+/* Only some peers may: their prefixes are named. */
+static void write_rule_for_peer(struct writer *w, struct fwd_rule rule, const struct site *peer)
+{
+	struct ipv4_prefix to = rule.to;
+
+	for (size_t i = 0; i < peer->lan_count; i++) {
+		if (!rule.outbound)
+			rule.from = peer->lans[i];
+		else if (!prefix_meet(to, peer->lans[i], &rule.to))
+			continue;
+		write_rule(w, &rule);
+	}
+}
+
+struct opening {
+	size_t peers, open;
+};
+
+/* May the site (outbound), or the other end, open connections of class @bit over this pair? */
+static bool pair_opens(const struct compile_pair *p, bool head, bool outbound, size_t bit)
+{
+	return (head == outbound ? p->opens : p->opens_back) >> bit & 1;
+}
+
+static void write_class_rules(struct writer *w, uint32_t policy, size_t bit, bool outbound,
+			      struct fwd_rule rule, bool everyone)
+{
+	bool head;
+
+	if (everyone) {
+		write_rule(w, &rule);
+		return;
+	}
+	for (size_t i = 0; i < pair_count(w); i++) {
+		const struct compile_pair *p = pair_at(w, i, &head);
+
+		if (p->policy == policy && pair_opens(p, head, outbound, bit))
+			write_rule_for_peer(w, rule, &w->n->sites[head ? p->endpoint : p->head]);
+	}
+}
+
+static struct opening count_opening(const struct writer *w, uint32_t policy, size_t bit, bool outbound)
+{
+	struct opening o = {0};
+	bool head;
+
+	for (size_t i = 0; i < pair_count(w); i++) {
+		const struct compile_pair *p = pair_at(w, i, &head);
+
+		if (p->policy != policy)
+			continue;
+		o.peers++;
+		o.open += pair_opens(p, head, outbound, bit);
+	}
+	return o;
+}
+
+static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outbound)
+{
+	const struct policy *p = &w->n->policies[policy];
+	const struct traffic_class *c = &w->n->classes[p->classes[bit]];
+	struct opening o = count_opening(w, policy, bit, outbound);
+
+	for (size_t i = 0; o.open && i < c->match_count; i++) {
+		struct fwd_rule rule = {0};
+
+		rule.color = p->color;
+		rule.outbound = outbound;
+		rule.priority = c->priority;
+		rule.protocol = c->matches[i].protocol;
+		rule.port_first = c->matches[i].port_first;
+		rule.port_last = c->matches[i].port_last;
+		rule.to = c->matches[i].to;
+		name_copy(rule.class_name, c->name);
+		write_class_rules(w, policy, bit, outbound, rule, o.open == o.peers);
+	}
+}
+
+static uint16_t session_mtu(const struct writer *w, uint32_t policy)
+{
+	uint16_t least = UINT16_MAX;
+	bool head;
+
+	for (size_t i = 0; i < pair_count(w); i++) {
+		const struct compile_pair *p = pair_at(w, i, &head);
+
+		if (p->policy != policy)
+			continue;
+		for (uint32_t k = 0; k < p->path_count; k++)
+			if (w->r->paths[p->path + k].session_mtu < least)
+				least = w->r->paths[p->path + k].session_mtu;
+	}
+	return least;
+}
+
+static void write_session(struct writer *w, uint32_t policy)
+{
+	const struct policy *p = &w->n->policies[policy];
+	struct fwd_session *s = &w->f->sessions[w->f->session_count++];
+
+	s->color = p->color;
+	name_copy(s->policy, p->name);
+	s->listen_port = (uint16_t)(w->n->session_port + p->color);
+	s->mtu = session_mtu(w, policy);
+	s->revert_hold_ms = p->revert_hold_ms;
+	for (size_t bit = 0; bit < p->class_count; bit++) {
+		write_class(w, policy, bit, true);
+		write_class(w, policy, bit, false);
+	}
+}
+
+static void write_sessions(struct writer *w)
+{
+	uint8_t *used = array_new(w, w->n->policy_count, 1);
+	bool head;
+
+	w->f->peers = array_new(w, pair_count(w), sizeof(*w->f->peers));
+	w->f->sessions = array_new(w, w->n->policy_count, sizeof(*w->f->sessions));
+	for (size_t i = 0; !w->failed && i < pair_count(w); i++) {
+		const struct compile_pair *p = pair_at(w, i, &head);
+
+		write_peer(w, p, head);
+		used[p->policy] = 1;
+	}
+	for (uint32_t p = 0; !w->failed && p < w->n->policy_count; p++)
+		if (used[p])
+			write_session(w, p);
+	free(used);
+}
+
+/* The neighbour whose link runs over @uplink of the site: the parent's first, else the first in source order. */
+static uint32_t uplink_site(const struct writer *w, uint32_t uplink)
+{
+	const struct site *s = &w->n->sites[w->site];
+	uint32_t best = NETWORK_NONE, best_link = NETWORK_NONE;
+
+	for (uint32_t i = w->r->near_first[w->site]; i < w->r->near_first[w->site + 1]; i++) {
+		const struct near *near = &w->r->near[i];
+		const struct link *l = &w->n->links[near->link];
+
+		if ((l->a == w->site ? l->uplink_a : l->uplink_b) != uplink)
+			continue;
+		if (near->site == s->parent)
+			return near->site;
+		if (best == NETWORK_NONE || near->link < best_link) {
+			best = near->site;
+			best_link = near->link;
+		}
+	}
+	return best;
+}
+
+static void write_devices(struct writer *w)
+{
+	const struct site *s = &w->n->sites[w->site];
+
+	w->f->devices = array_new(w, s->device_count, sizeof(*w->f->devices));
+	for (size_t i = 0; w->f->devices && i < s->device_count; i++) {
+		const struct site_device *from = &s->devices[i];
+		struct fwd_device *d = &w->f->devices[w->f->device_count++];
+		uint32_t site = from->uplink == NETWORK_NONE ? NETWORK_NONE : uplink_site(w, from->uplink);
+
+		name_copy(d->name, from->name);
+		d->address = from->address;
+		d->port = from->port;
+		name_copy(d->user, from->user);
+		name_copy(d->interface, from->interface);
+		d->link_site = site == NETWORK_NONE ? 0 : w->n->sites[site].id;
+	}
+}
+
+int compile_site(const struct compile_result *r, uint32_t site, struct forwarding *ret_forwarding)
+{
+	struct writer w = {.r = r, .n = r->network, .site = site, .f = ret_forwarding};
+
+	forwarding_init(ret_forwarding);
+	write_site(&w);
+	write_neighbors(&w);
+	write_labels(&w);
+	write_paths(&w);
+	write_sessions(&w);
+	write_devices(&w);
+	if (w.failed) {
+		forwarding_clear(ret_forwarding);
+		return -TUYEN_ENOMEM;
+	}
+	forwarding_sort(ret_forwarding);
+	return 0;
+}

@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of a candidate path, and how it is said in labels (RFC 8402, 9256).
+ *
+ * Finding: the first hop may be forced (parent, backup), sites in between may be named; the rest is
+ * shortest. A way that must be disjoint from another is tried three times, each time asking
+ * for less: no common link and no common site between the ends; no common link; as few common links as can
+ * be. The last two communes of a district ask the same question beyond their district, so
+ * answers are remembered.
+ *
+ * Saying: from the first hop on, take the farthest site that hop-by-hop forwarding reaches along
+ * just this way, and go on from there. Every part of a way that labels follow is followed too,
+ * so the greedy list is the shortest. The last segment is the endpoint's own label.
+ */
+#include "compile_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum limit {
+	LIMIT_NONE,	/* but not through the head-end again */
+	LIMIT_SITES,	/* no marked link, no marked site */
+	LIMIT_LINKS,	/* no marked link */
+	LIMIT_DEAR,	/* as few marked links as can be */
+};
+
+/* What one search is about. */
+struct search {
+	const struct candidate_path *path;
+	uint32_t head, endpoint;
+	enum limit limit;
+	bool plain; /* nothing is marked: trees that are there already will do */
+};
+
+struct cost {
+	uint32_t dear, metric, hops;
+};
+
+static uint32_t way_last(const struct way *w)
+{
+	return w->site[w->length - 1];
+}
+
+static bool way_add(struct way *w, uint32_t site)
+{
+	if (w->length == COMPILE_WAY_MAX)
+		return false;
+	w->site[w->length++] = site;
+	return true;
+}
+
+/* From core node @from, already the last of @w, to core node @to. */
+static bool way_through_core(struct compile_result *r, const struct search *s, struct way *w,
+			     uint32_t from, uint32_t to)
+{
+	const struct spf_hop *hops;
+
+	if (s->plain) {
+		hops = compile_tree(r, to);
+		if (!hops)
+			return false;
+	} else {
+		struct spf_limits limits = {
+			.edge_banned = s->limit == LIMIT_SITES || s->limit == LIMIT_LINKS ?
+				r->edge_marked : NULL,
+			.edge_dear = s->limit == LIMIT_DEAR ? r->edge_marked : NULL,
+			.node_banned = r->node_marked,
+		};
+		if (r->node_marked[from] || r->node_marked[to])
+			return false;
+		spf_tree_limited(&r->core, &r->work, to, from, &limits, r->limited);
+		hops = r->limited;
+	}
+	if (hops[from].metric == SPF_NONE)
+		return false;
+	while (from != to) {
+		from = hops[from].next;
+		if (!way_add(w, r->site_of[from]))
+			return false;
+	}
+	return true;
+}
+
+static bool link_usable(const struct compile_result *r, const struct search *s, uint32_t link)
+{
+	return s->limit == LIMIT_NONE || s->limit == LIMIT_DEAR || !r->link_marked[link];
+}
+
+static struct cost way_cost(const struct compile_result *r, const struct search *s,
+			    const struct way *w, uint32_t start)
+{
+	struct cost cost = {0};
+
+	for (uint32_t i = start; i + 1 < w->length; i++) {
+		uint32_t link = compile_link_find(r, w->site[i], w->site[i + 1]);
+
+		cost.metric += r->network->links[link].metric;
+		cost.dear += s->limit == LIMIT_DEAR && r->link_marked[link];
+		cost.hops++;
+	}
+	return cost;
+}
+
+static int cost_compare(struct cost a, struct cost b)
+{
+	if (a.dear != b.dear)
+		return a.dear < b.dear ? -1 : 1;
+	if (a.metric != b.metric)
+		return a.metric < b.metric ? -1 : 1;
+	return a.hops < b.hops ? -1 : a.hops > b.hops;
+}
+
+/* Equal costs: the lower site id where they part first. */
+static bool way_before(const struct compile_result *r, const struct way *a, const struct way *b)
+{
+	for (uint32_t i = 0; i < a->length && i < b->length; i++)
+		if (a->site[i] != b->site[i])
+			return r->network->sites[a->site[i]].id < r->network->sites[b->site[i]].id;
+	return a->length < b->length;
+}
+
+/* The places where @site stands at the core's edge: itself, or its neighbours there. */
+struct gates {
+	const struct near *near;
+	uint32_t count;
+	struct near self;
+};
+
+static void gates_of(const struct compile_result *r, uint32_t site, struct gates *ret)
+{
+	if (r->core_of[site] != NETWORK_NONE) {
+		ret->self = (struct near){site, NETWORK_NONE};
+		ret->near = &ret->self;
+		ret->count = 1;
+		return;
+	}
+	ret->near = r->near + r->near_first[site];
+	ret->count = r->near_first[site + 1] - r->near_first[site];
+}
+
+/* Appends the way from the last of @w in by @in, out by @out, to @to. */
+static bool way_between_gates(struct compile_result *r, const struct search *s, struct way *w,
+			      const struct near *in, const struct near *out, uint32_t to)
+{
+	if (r->core_of[in->site] == NETWORK_NONE || r->core_of[out->site] == NETWORK_NONE)
+		return false;
+	if (in->link != NETWORK_NONE && (!link_usable(r, s, in->link) || !way_add(w, in->site)))
+		return false;
+	if (!way_through_core(r, s, w, r->core_of[in->site], r->core_of[out->site]))
+		return false;
+	return out->link == NETWORK_NONE || (link_usable(r, s, out->link) && way_add(w, to));
+}
+
+static void way_keep_better(const struct compile_result *r, const struct search *s,
+			    const struct way *trial, uint32_t start, struct way *best)
+{
+	int order = best->length ? cost_compare(way_cost(r, s, trial, start),
+						way_cost(r, s, best, start)) : -1;
+
+	if (order < 0 || (order == 0 && way_before(r, trial, best)))
+		*best = *trial;
+}
+
+/* Appends the shortest way from the last of @w to @to. */
+static bool way_extend(struct compile_result *r, const struct search *s, struct way *w, uint32_t to)
+{
+	uint32_t from = way_last(w), start = w->length - 1;
+	uint32_t direct = compile_link_find(r, from, to);
+	struct way best = {0}, trial;
+	struct gates in, out;
+
+	if (from == to)
+		return true;
+	gates_of(r, from, &in);
+	gates_of(r, to, &out);
+	for (uint32_t i = 0; i < in.count; i++)
+		for (uint32_t j = 0; j < out.count; j++) {
+			trial = *w;
+			if (way_between_gates(r, s, &trial, &in.near[i], &out.near[j], to))
+				way_keep_better(r, s, &trial, start, &best);
+		}
+	if (direct != NETWORK_NONE && link_usable(r, s, direct) && (in.near != &in.self || out.near != &out.self)) {
+		trial = *w;
+		if (way_add(&trial, to))
+			way_keep_better(r, s, &trial, start, &best);
+	}
+	if (!best.length)
+		return false;
+	*w = best;
+	return true;
+}
+
+static uint32_t first_hop(const struct compile_result *r, const struct search *s)
+{
+	const struct site *head = &r->network->sites[s->head];
+
+	switch (s->path->via) {
+	case PATH_VIA_PARENT:
+		return head->parent;
+	case PATH_VIA_BACKUP:
+		return head->backup;
+	case PATH_VIA_SHORTEST:
+	case PATH_VIA_SITES:
+		return NETWORK_NONE;
+	}
+	return NETWORK_NONE;
+}
+
+/* Neither end may come again in between: their own labels end there. */
+static bool way_lawful(const struct search *s, const struct way *w)
+{
+	if (w->length < 2)
+		return false;
+	for (uint32_t i = 1; i + 1 < w->length; i++)
+		if (w->site[i] == s->head || w->site[i] == s->endpoint)
+			return false;
+	return true;
+}
+
+static bool way_search(struct compile_result *r, const struct search *s, struct way *ret_way)
+{
+	struct way w = {.length = 1, .site = {s->head}};
+	bool forced = s->path->via == PATH_VIA_PARENT || s->path->via == PATH_VIA_BACKUP;
+	uint32_t first = first_hop(r, s);
+	uint32_t link = first == NETWORK_NONE ? first : compile_link_find(r, s->head, first);
+
+	if (forced && (link == NETWORK_NONE || !link_usable(r, s, link) || !way_add(&w, first)))
+		return false;
+	for (size_t i = 0; i < s->path->through.count; i++)
+		if (!way_extend(r, s, &w, s->path->through.sites[i]))
+			return false;
+	if (!way_extend(r, s, &w, s->endpoint) || !way_lawful(s, &w))
+		return false;
+	*ret_way = w;
+	return true;
+}
+
+static void mark_links(struct compile_result *r, const struct way *w, uint8_t value)
+{
+	for (uint32_t i = 0; i + 1 < w->length; i++) {
+		uint32_t link = compile_link_find(r, w->site[i], w->site[i + 1]);
+
+		r->link_marked[link] = value;
+		if (r->edge_of[link] != NETWORK_NONE)
+			r->edge_marked[r->edge_of[link]] = value;
+	}
+}
+
+static void mark_site(struct compile_result *r, uint32_t site, uint8_t value)
+{
+	if (r->core_of[site] != NETWORK_NONE)
+		r->node_marked[r->core_of[site]] = value;
+}
+
+static void mark_sites(struct compile_result *r, const struct way *w, uint8_t value)
+{
+	for (uint32_t i = 1; i + 1 < w->length; i++)
+		mark_site(r, w->site[i], value);
+}
+
+/* Without limits. Where trees lead through the head-end again, a search of its own avoids it. */
+static bool way_find_alone(struct compile_result *r, struct search *s, struct way *ret_way)
+{
+	bool found, forced = s->path->via == PATH_VIA_PARENT || s->path->via == PATH_VIA_BACKUP;
+
+	s->limit = LIMIT_NONE;
+	s->plain = true;
+	if (way_search(r, s, ret_way))
+		return true;
+	if (r->core_of[s->head] == NETWORK_NONE || !forced)
+		return false;
+	s->plain = false;
+	mark_site(r, s->head, 1);
+	found = way_search(r, s, ret_way);
+	mark_site(r, s->head, 0);
+	return found;
+}
+
+static bool way_find_disjoint(struct compile_result *r, struct search *s, const struct way *other,
+			      struct way *ret_way)
+{
+	bool forced = s->path->via == PATH_VIA_PARENT || s->path->via == PATH_VIA_BACKUP;
+	bool found = false;
+
+	s->plain = false;
+	mark_links(r, other, 1);
+	for (s->limit = LIMIT_SITES; !found && s->limit <= LIMIT_DEAR; s->limit++) {
+		mark_sites(r, other, s->limit == LIMIT_SITES);
+		mark_site(r, s->head, forced);
+		found = way_search(r, s, ret_way);
+		mark_sites(r, other, 0);
+		mark_site(r, s->head, 0);
+	}
+	mark_links(r, other, 0);
+	return found;
+}
+
+/*
+ * A question: first hop, endpoint, a head-end that could be in the way, the other way from its first hop on. Its
+ * answer, from the first hop on, follows: length 0 for none. In the memo: length, question, length, answer.
+ */
+static uint64_t memo_hash(const struct compile_result *r, uint32_t position)
+{
+	const uint32_t *entry = r->memo.values + position;
+
+	return compile_hash(entry + 1, entry[0] * sizeof(*entry));
+}
+
+static const uint32_t *memo_find(const struct compile_result *r, const uint32_t *question,
+				 uint32_t length, uint64_t hash)
+{
+	size_t step = 0;
+	uint32_t position;
+
+	while ((position = index_next(&r->memo_index, hash, &step)) != NETWORK_NONE) {
+		const uint32_t *entry = r->memo.values + position;
+
+		if (entry[0] == length && !memcmp(entry + 1, question, length * sizeof(*question)))
+			return entry + 1 + length;
+	}
+	return NULL;
+}
+
+static void memo_add(struct compile_result *r, const uint32_t *question, uint32_t length,
+		     uint64_t hash, const struct way *answer)
+{
+	uint32_t position = (uint32_t)r->memo.count;
+	uint32_t answer_length = answer ? answer->length - 1 : 0;
+	bool ok = pool_add(r, &r->memo, length);
+
+	for (uint32_t i = 0; ok && i < length; i++)
+		ok = pool_add(r, &r->memo, question[i]);
+	ok = ok && pool_add(r, &r->memo, answer_length);
+	for (uint32_t i = 0; ok && i < answer_length; i++)
+		ok = pool_add(r, &r->memo, answer->site[i + 1]);
+	if (ok)
+		index_put(r, &r->memo_index, position, hash, memo_hash);
+}
+
+static bool memo_answer(const uint32_t *answer, uint32_t head, struct way *ret_way)
+{
+	if (!answer[0])
+		return false;
+	ret_way->length = 1 + answer[0];
+	ret_way->site[0] = head;
+	memcpy(ret_way->site + 1, answer + 1, answer[0] * sizeof(*answer));
+	return true;
+}
+
+/* Can the answer be shared with other heads? Then their own link plays no part in it. */
+static bool memo_serves(const struct compile_result *r, const struct search *s,
+			const struct way *other, uint32_t first)
+{
+	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE && other->site[1] != first &&
+	       !s->path->through.count && compile_link_find(r, s->head, first) != NETWORK_NONE;
+}
+
+static bool way_find_disjoint_once(struct compile_result *r, struct search *s,
+				   const struct way *other, struct way *ret_way)
+{
+	uint32_t question[COMPILE_WAY_MAX + 2], length = 0, first = first_hop(r, s);
+	const uint32_t *answer;
+	uint64_t hash;
+	bool found;
+
+	if (!memo_serves(r, s, other, first))
+		return way_find_disjoint(r, s, other, ret_way);
+	question[length++] = first;
+	question[length++] = s->endpoint;
+	for (uint32_t i = 1; i < other->length; i++)
+		question[length++] = other->site[i];
+	hash = compile_hash(question, length * sizeof(*question));
+	answer = memo_find(r, question, length, hash);
+	if (answer)
+		return memo_answer(answer, s->head, ret_way);
+	found = way_find_disjoint(r, s, other, ret_way);
+	memo_add(r, question, length, hash, found ? ret_way : NULL);
+	return found;
+}
+
+bool compile_way_find(struct compile_result *r, const struct candidate_path *path, uint32_t head,
+		      uint32_t endpoint, const struct way *other, struct way *ret_way)
+{
+	struct search s = {.path = path, .head = head, .endpoint = endpoint};
+
+	if (other)
+		return way_find_disjoint_once(r, &s, other, ret_way);
+	return way_find_alone(r, &s, ret_way);
+}
+
+static bool way_followed(struct compile_result *r, const struct way *w, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (compile_label_next(r, w->site[i], w->site[to]) != w->site[i + 1])
+			return false;
+	return true;
+}
+
+bool compile_way_stack(struct compile_result *r, const struct way *w, struct label_stack *ret_stack)
+{
+	struct label_stack stack = {0};
+	uint32_t at = 1, last = w->length - 1;
+
+	do {
+		uint32_t to = last;
+
+		while (to > at + 1 && !way_followed(r, w, at, to))
+			to--;
+		if (!label_stack_push_bottom(&stack, sites_label(r, w->site[to])))
+			return false;
+		at = to;
+	} while (at < last);
+	*ret_stack = stack;
+	return true;
+}
+
+static uint64_t label_key_hash(uint32_t site, uint32_t label)
+{
+	uint32_t key[2] = {site, label};
+
+	return compile_hash(key, sizeof(key));
+}
+
+static uint64_t label_hash(const struct compile_result *r, uint32_t position)
+{
+	return label_key_hash(r->labels[position].site, r->labels[position].label);
+}
+
+static void label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next)
+{
+	uint64_t hash = label_key_hash(site, label);
+	struct label_entry *e;
+	uint32_t position;
+	size_t step = 0;
+
+	while ((position = index_next(&r->label_index, hash, &step)) != NETWORK_NONE) {
+		e = &r->labels[position];
+		if (e->site != site || e->label != label)
+			continue;
+		assert(e->next == next);
+		return;
+	}
+	position = (uint32_t)r->label_count;
+	e = compile_grow(r, &r->labels, &r->label_count, &r->label_room, sizeof(*e));
+	if (!e)
+		return;
+	*e = (struct label_entry){site, label, next};
+	index_put(r, &r->label_index, position, hash, label_hash);
+}
+
+static uint64_t accept_hash(const struct compile_result *r, uint32_t position)
+{
+	const struct accept_entry *e = &r->accepts[position];
+
+	return label_key_hash(e->site, e->from) ^
+	       compile_hash(e->stack.label, e->stack.depth * sizeof(e->stack.label[0]));
+}
+
+static void accept_add(struct compile_result *r, uint32_t site, uint32_t from,
+		       const struct label_stack *stack, uint8_t used)
+{
+	struct accept_entry e = {.site = site, .from = from}, *added;
+	uint32_t position;
+	uint64_t hash;
+	size_t step = 0;
+
+	for (uint8_t i = used; i < stack->depth; i++)
+		label_stack_push_bottom(&e.stack, stack->label[i]);
+	hash = label_key_hash(site, from) ^
+	       compile_hash(e.stack.label, e.stack.depth * sizeof(e.stack.label[0]));
+	while ((position = index_next(&r->accept_index, hash, &step)) != NETWORK_NONE) {
+		const struct accept_entry *old = &r->accepts[position];
+
+		if (old->site == site && old->from == from && label_stack_equal(&old->stack, &e.stack))
+			return;
+	}
+	position = (uint32_t)r->accept_count;
+	added = compile_grow(r, &r->accepts, &r->accept_count, &r->accept_room, sizeof(e));
+	if (!added)
+		return;
+	*added = e;
+	index_put(r, &r->accept_index, position, hash, accept_hash);
+}
+
+void compile_way_install(struct compile_result *r, const struct way *w,
+			 const struct label_stack *stack)
+{
+	uint8_t used = 0;
+
+	for (uint32_t i = 1; i < w->length; i++) {
+		uint32_t site = w->site[i];
+
+		assert(used < stack->depth);
+		accept_add(r, site, w->site[i - 1], stack, used);
+		if (stack->label[used] == sites_label(r, site)) {
+			label_add(r, site, stack->label[used], site);
+			used++;
+		}
+		if (i + 1 < w->length)
+			label_add(r, site, stack->label[used], w->site[i + 1]);
+	}
+	assert(used == stack->depth);
+}
+
+void compile_way_reverse(const struct way *w, struct way *ret_way)
+{
+	ret_way->length = w->length;
+	for (uint32_t i = 0; i < w->length; i++)
+		ret_way->site[i] = w->site[w->length - 1 - i];
+}
