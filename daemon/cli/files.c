@@ -86,7 +86,7 @@ int file_read(const char *path, size_t max, unsigned int flags, struct text *ret
 {
 	int fd =
 	    open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (flags & FILE_SECRET ? O_NOFOLLOW : 0));
-	size_t size;
+	size_t size = 0;
 	int err;
 
 	if (fd < 0)

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cli/release_folder.h"
+#include "tuyen/cli/cli.h"
+#include "tuyen/cli/files.h"
+#include "tuyen/topology/network.h"
+
+/*
+ * One file a site out of a signed release. A seal proves itself at the node; here only what would
+ * make a useless one is refused: no signature, or a bundle that its proof does not tie to the root.
+ */
+
+struct seal_options {
+	const char *path, *output;
+	const char *rosters[SEAL_CHAIN_MAX];
+	size_t roster_count;
+	bool all, json;
+	char **words; /* ids or names of sites */
+	int word_count;
+	bool names; /* some word is no number */
+};
+
+/* What one run has made. */
+struct seal_work {
+	const struct seal_options *options;
+	struct release_folder folder;
+	struct statement statement;
+	bool *found; /* a word each */
+	size_t count, bytes;
+};
+
+static bool is_number(const char *s)
+{
+	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+/* The site's name, from the bundle's second line: "site <id> <name> ...". "" if there is none. */
+static void bundle_name(const struct text *bundle, char ret_name[static NAME_MAX_BYTES + 1])
+{
+	static const char form[] = "tuyen-bundle 1\nsite %*u %63s";
+
+	ret_name[0] = '\0';
+	if (bundle->length && sscanf(bundle->bytes, form, ret_name) != 1)
+		ret_name[0] = '\0';
+}
+
+static bool site_wanted(struct seal_work *w, uint32_t site_id, const char *name)
+{
+	bool wanted = w->options->all;
+
+	for (int i = 0; i < w->options->word_count; i++) {
+		const char *word = w->options->words[i];
+
+		if (is_number(word) ? strtoul(word, NULL, 10) == site_id
+				    : name && strcmp(word, name) == 0)
+			wanted = w->found[i] = true;
+	}
+	return wanted;
+}
+
+/* Adds proof and bundle to the folder's parts. */
+static int parts_finish(struct seal_work *w, uint32_t site_id, const struct text *bundle,
+			struct reason *reason)
+{
+	struct seal_parts *parts = &w->folder.parts;
+	struct merkle_hash leaf;
+	struct text proof = {0};
+	uint32_t count = 0;
+	int err = release_folder_proof(&w->folder, site_id, &proof, reason);
+
+	if (!err)
+		err = release_proof_parse(proof.bytes, proof.length, &parts->index, &count,
+					  &parts->path, reason);
+	text_clear(&proof);
+	if (!err)
+		err = merkle_leaf(bundle->bytes, bundle->length, &leaf);
+	if (!err &&
+	    (count != w->statement.sites ||
+	     merkle_verify(&leaf, parts->index, count, &parts->path, &w->statement.root) < 0))
+		err = reason_set(reason, -TUYEN_ESIGNATURE,
+				 "bundle of site %u does not belong to this release", site_id);
+	parts->bundle = (struct seal_view){(const uint8_t *)bundle->bytes, bundle->length};
+	return err;
+}
+
+static int seal_write(struct seal_work *w, uint32_t site_id, const struct text *bundle,
+		      struct reason *reason)
+{
+	struct text seal = {0}, path = {0};
+	int err = parts_finish(w, site_id, bundle, reason);
+
+	if (err < 0)
+		return err;
+	seal_encode(&w->folder.parts, &seal);
+	text_printf(&path, "%s/%u.seal", w->options->output, site_id);
+	if (seal.failed || path.failed)
+		err = -TUYEN_ENOMEM;
+	else
+		err = file_write(path.bytes, seal.bytes, seal.length, 0644, FILE_REPLACE, reason);
+	if (!err) {
+		w->count++;
+		w->bytes += seal.length;
+	}
+	text_clear(&seal);
+	text_clear(&path);
+	return err;
+}
+
+static int site_seal(struct seal_work *w, uint32_t site_id, struct reason *reason)
+{
+	char name[NAME_MAX_BYTES + 1];
+	struct text bundle = {0};
+	int err;
+
+	if (!w->options->names && !site_wanted(w, site_id, NULL))
+		return 0;
+	err = release_folder_bundle(&w->folder, site_id, &bundle, reason);
+	if (!err) {
+		bundle_name(&bundle, name);
+		if (site_wanted(w, site_id, name))
+			err = seal_write(w, site_id, &bundle, reason);
+	}
+	text_clear(&bundle);
+	return err;
+}
+
+static int sites_seal(struct seal_work *w, struct reason *reason)
+{
+	const struct text *manifest = &w->folder.manifest;
+	uint8_t digest[SHA256_LEN];
+	size_t offset = 0;
+	uint32_t site_id;
+	int more, err = 0;
+
+	while (!err && (more = release_manifest_next(text_string(manifest), manifest->length,
+						     &offset, &site_id, digest)) != 0) {
+		if (more < 0)
+			return reason_set(reason, more,
+					  "%s/" RELEASE_MANIFEST ": a line is not of this form",
+					  w->options->path);
+		err = site_seal(w, site_id, reason);
+	}
+	for (int i = 0; i < w->options->word_count && !err; i++)
+		if (!w->found[i])
+			err = reason_set(reason, -TUYEN_ENOENT, "the release has no site '%s'",
+					 w->options->words[i]);
+	return err;
+}
+
+static int work_run(struct seal_work *w, struct reason *reason)
+{
+	const struct seal_signed *release = &w->folder.parts.release;
+	int err = statement_parse((const char *)release->text.bytes, release->text.length,
+				  &w->statement, reason);
+
+	if (err < 0)
+		return err;
+	if (!release->count)
+		return reason_set(reason, -TUYEN_ESIGNATURE,
+				  "%s is not signed by anyone; see tuyen sign", w->options->path);
+	err = folder_make(w->options->output, 0755, reason);
+	return err < 0 ? err : sites_seal(w, reason);
+}
+
+static int seal(const struct seal_options *o, struct reason *reason)
+{
+	struct seal_work work = {.options = o,
+				 .found = calloc((size_t)o->word_count + 1, sizeof(bool))};
+	int err = work.found ? release_folder_read(o->path, o->rosters, o->roster_count,
+						   &work.folder, reason)
+			     : -TUYEN_ENOMEM;
+
+	if (!err) {
+		err = work_run(&work, reason);
+		if (!err && o->json)
+			json_line_print(json_pack(
+			    "{s:I, s:I, s:I, s:I}", "seals", (json_int_t)work.count, "bytes",
+			    (json_int_t)work.bytes, "epoch", (json_int_t)work.statement.epoch,
+			    "signatures", (json_int_t)work.folder.parts.release.count));
+		else if (!err)
+			printf(
+			    "sealed    %zu sites of epoch %llu, %zu signatures, %zu bytes, in %s\n",
+			    work.count, (unsigned long long)work.statement.epoch,
+			    work.folder.parts.release.count, work.bytes, o->output);
+		release_folder_clear(&work.folder);
+	}
+	free(work.found);
+	return err;
+}
+
+static bool option_take(struct seal_options *o, int c)
+{
+	switch (c) {
+	case 'o':
+		o->output = optarg;
+		return true;
+	case 'a':
+		o->all = true;
+		return true;
+	case 'j':
+		o->json = true;
+		return true;
+	case 'r':
+		if (o->roster_count == SEAL_CHAIN_MAX)
+			return false;
+		o->rosters[o->roster_count++] = optarg;
+		return true;
+	}
+	return false;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"all", no_argument, NULL, 'a'},
+	    {"roster", required_argument, NULL, 'r'},
+	    {"json", no_argument, NULL, 'j'},
+	    {0},
+	};
+	struct seal_options o = {0};
+	struct reason reason = {""};
+	bool good = true;
+	int c, err;
+
+	while (good && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1)
+		good = option_take(&o, c);
+	o.words = argv + optind + 1;
+	o.word_count = argc - optind - 1;
+	if (!good || !o.output || o.word_count < 0 || o.all == (o.word_count > 0)) {
+		fputs("usage: tuyen seal OUT SITE... -o DIR [--roster FILE]... [--json]\n"
+		      "       tuyen seal OUT --all -o DIR [--roster FILE]... [--json]\n",
+		      stderr);
+		return CLI_SYSTEM;
+	}
+	o.path = argv[optind];
+	for (int i = 0; i < o.word_count; i++)
+		o.names |= !is_number(o.words[i]);
+	err = seal(&o, &reason);
+	return err < 0 ? cli_fail("seal", err, &reason) : CLI_OK;
+}
+
+const struct cli_command cli_seal = {
+    .name = "seal",
+    .usage = "OUT SITE...|--all -o DIR [--roster FILE]... [--json]",
+    .summary = "write one file a site, for a USB stick or the wire",
+    .help =
+	"  SITE           a site's id or name\n"
+	"  --all          every site of the release\n"
+	"  -o DIR         folder for <id>.seal, made if missing\n"
+	"  --roster FILE  how the officers changed: rosters, oldest first, each with its "
+	"FILE-signatures/;\n"
+	"                 default: OUT/roster, if it is there\n"
+	"  --json         for programs\n\n"
+	"A seal holds the roster chain, the statement, its signatures, the proof and the bundle.\n",
+    .run = run,
+};
