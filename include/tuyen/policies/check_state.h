@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_POLICIES_CHECK_STATE_H
+#define TUYEN_POLICIES_CHECK_STATE_H
+
+#include "tuyen/policies/check.h"
+#include "tuyen/policies/names.h"
+
+/** What check.c, check_topology.c and check_policy.c share; nobody else's. */
+
+/** A statement and the file it stands in. */
+struct statement {
+	const struct syntax_file *file;
+	const struct syntax_node *node; /* NULL: none */
+};
+
+struct check {
+	const struct syntax_file *const *files;
+	size_t file_count;
+	unsigned flags;
+	struct diag_list *diags;
+	struct network network;
+	struct name_table tiers, underlays, sites, classes, policies, keys;
+	/* where each object of the network was declared, by its index there */
+	struct statement *underlay_at, *site_at, *class_at, *policy_at;
+	struct statement *keys_at; /* by site */
+	struct statement tiers_at, network_at;
+	uint32_t *links_by_pair; /* hash table of indexes of links + 1 */
+	size_t pair_capacity;	 /* a power of two */
+	bool discarded;		 /* some statement could not be read: unknown names may be its fault */
+	bool failed;		 /* out of memory */
+};
+
+/** @return zeroed memory for @count objects (NULL and c->failed without memory). */
+void *check_alloc(struct check *c, size_t count, size_t size);
+char *check_strdup(struct check *c, const char *string);
+struct source_place check_place(const struct check *c, const struct syntax_file *file,
+				const struct syntax_node *node);
+struct diag_place check_at(struct statement s);
+/** @return @node's first child of @kind, NULL. */
+const struct syntax_node *check_child(const struct syntax_node *node, enum syntax_kind kind);
+size_t check_child_count(const struct syntax_node *node, enum syntax_kind kind);
+/** Complains about children that may be said once and are said again. */
+void check_once(struct check *c, const struct syntax_file *file, const struct syntax_node *node);
+/** @return the number of @node if it lies in @low..@high; else complains and returns @low. */
+uint64_t check_range(struct check *c, const struct syntax_file *file,
+		     const struct syntax_node *node, uint64_t low, uint64_t high,
+		     const char *what);
+/** @return the index that @node's text names in @table; else complains and returns NETWORK_NONE. */
+uint32_t check_name(struct check *c, const struct syntax_file *file,
+		    const struct syntax_node *node, const struct name_table *table,
+		    const char *what);
+/** Adds a name; complains, with a note at @first[the other], when it is there already. */
+void check_declare(struct check *c, struct statement s, struct name_table *table, uint32_t index,
+		   const struct statement *first, const char *what);
+/** @return the link between two sites in either direction, NETWORK_NONE. */
+uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b);
+
+/* check_topology.c; in this order */
+void check_network_settings(struct check *c, struct statement s);
+void check_tiers(struct check *c, struct statement s);
+void check_underlay(struct check *c, struct statement s, uint32_t index);
+void check_site(struct check *c, uint32_t index);
+void check_keys(struct check *c, struct statement s);
+void check_topology(struct check *c); /* what needs all sites: hierarchy, ids, LANs, keys */
+void check_links_implied(struct check *c);
+void check_link(struct check *c, struct statement s);
+void check_links(struct check *c); /* what needs all links */
+
+/* check_policy.c */
+void check_class(struct check *c, uint32_t index);
+void check_policy(struct check *c, uint32_t index);
+void check_deny(struct check *c, struct statement s, struct deny_rule *ret_rule);
+void check_expect(struct check *c, struct statement s, struct expectation *ret_expectation);
+void check_policies(struct check *c); /* what needs all policies */
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From syntax trees to a network. All files count as one: the statements are
+ * counted, declared (so that a name may be used before the line that declares
+ * it), and then resolved kind by kind. A check never stops at an error; it puts
+ * something lawful in its place and goes on, so that one run finds everything.
+ * The network leaves here only when nothing was wrong.
+ */
+#include "tuyen/policies/check.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/base/err.h"
+#include "tuyen/policies/check_state.h"
+
+static const char *const warning_names[] = {
+	"empty-selector", /* a selector that selects no site */
+	"isolated-site",  /* a site without any link */
+	"missing-keys",   /* sites without a keys statement */
+	"unused-class",   /* a class that no policy carries */
+	"unused-path",	  /* a path via backup, and no head-end has a backup */
+};
+
+const char *check_warning_name(size_t index)
+{
+	return index < sizeof(warning_names) / sizeof(warning_names[0]) ? warning_names[index]
+									 : NULL;
+}
+
+/* ---- shared ---- */
+
+void *check_alloc(struct check *c, size_t count, size_t size)
+{
+	void *memory = calloc(count ? count : 1, size);
+
+	c->failed |= !memory;
+	return memory;
+}
+
+char *check_strdup(struct check *c, const char *string)
+{
+	char *copy = strdup(string);
+
+	c->failed |= !copy;
+	return copy;
+}
+
+struct source_place check_place(const struct check *c, const struct syntax_file *file,
+				const struct syntax_node *node)
+{
+	struct source_place place = {0};
+
+	/* files are few, and those of one statement kind stand together */
+	while (c->files[place.file] != file)
+		place.file++;
+	diag_source_locate(&file->source, node->offset, &place.line, &place.column);
+	return place;
+}
+
+struct diag_place check_at(struct statement s)
+{
+	return syntax_place(s.file, s.node);
+}
+
+const struct syntax_node *check_child(const struct syntax_node *node, enum syntax_kind kind)
+{
+	for (const struct syntax_node *n = node->child; n; n = n->next)
+		if (n->kind == kind)
+			return n;
+	return NULL;
+}
+
+size_t check_child_count(const struct syntax_node *node, enum syntax_kind kind)
+{
+	size_t count = 0;
+
+	for (const struct syntax_node *n = node->child; n; n = n->next)
+		count += n->kind == kind;
+	return count;
+}
+
+static bool kind_repeats(enum syntax_kind kind)
+{
+	return kind == SYNTAX_NAME || kind == SYNTAX_UPLINK || kind == SYNTAX_LAN ||
+	       kind == SYNTAX_DEVICE || kind == SYNTAX_TO_PORT || kind == SYNTAX_TO_PREFIX ||
+	       kind == SYNTAX_PROTOCOL || kind == SYNTAX_PATH;
+}
+
+void check_once(struct check *c, const struct syntax_file *file, const struct syntax_node *node)
+{
+	const struct syntax_node *seen[64] = {0};
+
+	static_assert(SYNTAX_AFTER_LINK < 64, "a slot for each kind");
+	for (const struct syntax_node *n = node->child; n; n = n->next) {
+		if (kind_repeats(n->kind))
+			continue;
+		if (seen[n->kind]) {
+			diag_error(c->diags, syntax_place(file, n), "this was said already");
+			diag_note(c->diags, syntax_place(file, seen[n->kind]), "first said here");
+		} else {
+			seen[n->kind] = n;
+		}
+	}
+}
+
+uint64_t check_range(struct check *c, const struct syntax_file *file,
+		     const struct syntax_node *node, uint64_t low, uint64_t high,
+		     const char *what)
+{
+	if (node->number >= low && node->number <= high)
+		return node->number;
+	diag_error(c->diags, syntax_place(file, node), "%s must be from %llu to %llu", what,
+		   (unsigned long long)low, (unsigned long long)high);
+	return low;
+}
+
+uint32_t check_name(struct check *c, const struct syntax_file *file,
+		    const struct syntax_node *node, const struct name_table *table,
+		    const char *what)
+{
+	uint32_t index = name_table_find(table, node->text);
+	const char *nearest;
+
+	if (index != NAME_NONE)
+		return index;
+	if (c->discarded)
+		return NETWORK_NONE;
+	nearest = c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text)
+							  : NULL;
+	if (nearest)
+		diag_error(c->diags, syntax_place(file, node),
+			   "unknown %s '%s'; did you mean '%s'?", what, node->text, nearest);
+	else
+		diag_error(c->diags, syntax_place(file, node), "unknown %s '%s'", what, node->text);
+	return NETWORK_NONE;
+}
+
+void check_declare(struct check *c, struct statement s, struct name_table *table, uint32_t index,
+		   const struct statement *first, const char *what)
+{
+	int err = name_table_add(table, s.node->text, index);
+
+	if (err == -TUYEN_EEXIST) {
+		diag_error(c->diags, check_at(s), "%s '%s' is declared already", what, s.node->text);
+		diag_note(c->diags, check_at(first[name_table_find(table, s.node->text)]),
+			  "the other '%s'", s.node->text);
+	} else if (err < 0) {
+		c->failed = true;
+	}
+}
+
+/* ---- passes ---- */
+
+/* What is done with the @index-th statement of its kind. */
+typedef void check_visitor(struct check *c, struct statement s, uint32_t index);
+
+static void check_visit(struct check *c, enum syntax_kind kind, check_visitor *visitor)
+{
+	uint32_t index = 0;
+
+	for (size_t i = 0; i < c->file_count && !c->failed; i++)
+		for (const struct syntax_node *n = c->files[i]->statements; n && !c->failed;
+		     n = n->next)
+			if (n->kind == kind)
+				visitor(c, (struct statement){c->files[i], n}, index++);
+}
+
+static size_t check_count(const struct check *c, enum syntax_kind kind)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->file_count; i++)
+		for (const struct syntax_node *n = c->files[i]->statements; n; n = n->next)
+			count += n->kind == kind;
+	return count;
+}
+
+static void visit_network(struct check *c, struct statement s, uint32_t index)
+{
+	if (index) {
+		diag_error(c->diags, check_at(s), "there is a network statement already");
+		diag_note(c->diags, check_at(c->network_at), "the other one");
+		return;
+	}
+	c->network_at = s;
+	check_network_settings(c, s);
+}
+
+static void visit_tiers(struct check *c, struct statement s, uint32_t index)
+{
+	if (index) {
+		diag_error(c->diags, check_at(s), "there is a tiers statement already");
+		diag_note(c->diags, check_at(c->tiers_at), "the other one");
+		return;
+	}
+	c->tiers_at = s;
+	check_tiers(c, s);
+}
+
+static void visit_underlay(struct check *c, struct statement s, uint32_t index)
+{
+	c->underlay_at[index] = s;
+	check_declare(c, s, &c->underlays, index, c->underlay_at, "underlay");
+	check_underlay(c, s, index);
+}
+
+static void visit_site(struct check *c, struct statement s, uint32_t index)
+{
+	struct site *site = &c->network.sites[index];
+
+	c->site_at[index] = s;
+	check_declare(c, s, &c->sites, index, c->site_at, "site");
+	*site = (struct site){.name = check_strdup(c, s.node->text), .tier = NETWORK_NONE,
+			      .parent = NETWORK_NONE, .backup = NETWORK_NONE};
+	site->place = check_place(c, s.file, s.node);
+}
+
+static void visit_class(struct check *c, struct statement s, uint32_t index)
+{
+	c->class_at[index] = s;
+	check_declare(c, s, &c->classes, index, c->class_at, "class");
+}
+
+static void visit_policy(struct check *c, struct statement s, uint32_t index)
+{
+	c->policy_at[index] = s;
+	check_declare(c, s, &c->policies, index, c->policy_at, "policy");
+}
+
+static void visit_keys(struct check *c, struct statement s, uint32_t index)
+{
+	(void)index;
+	check_keys(c, s);
+}
+
+static void visit_link(struct check *c, struct statement s, uint32_t index)
+{
+	(void)index;
+	check_link(c, s);
+}
+
+static void visit_deny(struct check *c, struct statement s, uint32_t index)
+{
+	check_deny(c, s, &c->network.denies[index]);
+}
+
+static void visit_expect(struct check *c, struct statement s, uint32_t index)
+{
+	check_expect(c, s, &c->network.expectations[index]);
+}
+
+/* ---- memory ---- */
+
+static bool check_alloc_files(struct check *c)
+{
+	struct network *n = &c->network;
+
+	n->files = check_alloc(c, c->file_count, sizeof(*n->files));
+	if (!n->files)
+		return false;
+	n->file_count = c->file_count;
+	for (size_t i = 0; i < c->file_count; i++) {
+		n->files[i] = check_strdup(c, c->files[i]->name);
+		c->discarded |= c->files[i]->discarded;
+	}
+	return !c->failed;
+}
+
+#define ALLOC(array, counter, kind)                                                                \
+	do {                                                                                       \
+		size_t alloc_count = check_count(c, kind);                                         \
+		(array) = check_alloc(c, alloc_count, sizeof(*(array)));                           \
+		(counter) = (array) ? alloc_count : 0;                                             \
+	} while (0)
+
+static bool check_alloc_all(struct check *c)
+{
+	struct network *n = &c->network;
+	size_t pairs;
+
+	ALLOC(n->underlays, n->underlay_count, SYNTAX_UNDERLAY);
+	ALLOC(n->sites, n->site_count, SYNTAX_SITE);
+	ALLOC(n->classes, n->class_count, SYNTAX_CLASS);
+	ALLOC(n->policies, n->policy_count, SYNTAX_POLICY);
+	ALLOC(n->denies, n->deny_count, SYNTAX_DENY);
+	ALLOC(n->expectations, n->expectation_count, SYNTAX_EXPECT);
+	c->underlay_at = check_alloc(c, n->underlay_count, sizeof(*c->underlay_at));
+	c->site_at = check_alloc(c, n->site_count, sizeof(*c->site_at));
+	c->keys_at = check_alloc(c, n->site_count, sizeof(*c->keys_at));
+	c->class_at = check_alloc(c, n->class_count, sizeof(*c->class_at));
+	c->policy_at = check_alloc(c, n->policy_count, sizeof(*c->policy_at));
+	pairs = n->site_count * 2 + check_count(c, SYNTAX_LINK);
+	n->links = check_alloc(c, pairs, sizeof(*n->links));
+	for (c->pair_capacity = 16; c->pair_capacity < pairs * 2; c->pair_capacity *= 2)
+		;
+	c->links_by_pair = check_alloc(c, c->pair_capacity, sizeof(*c->links_by_pair));
+	return !c->failed;
+}
+
+static void check_clear(struct check *c)
+{
+	name_table_clear(&c->tiers);
+	name_table_clear(&c->underlays);
+	name_table_clear(&c->sites);
+	name_table_clear(&c->classes);
+	name_table_clear(&c->policies);
+	name_table_clear(&c->keys);
+	free(c->underlay_at);
+	free(c->site_at);
+	free(c->keys_at);
+	free(c->class_at);
+	free(c->policy_at);
+	free(c->links_by_pair);
+}
+
+static void check_run_topology(struct check *c)
+{
+	check_visit(c, SYNTAX_NETWORK, visit_network);
+	check_visit(c, SYNTAX_TIERS, visit_tiers);
+	check_visit(c, SYNTAX_UNDERLAY, visit_underlay);
+	check_visit(c, SYNTAX_SITE, visit_site);
+	for (uint32_t i = 0; i < c->network.site_count && !c->failed; i++)
+		check_site(c, i);
+	check_visit(c, SYNTAX_KEYS, visit_keys);
+	if (!c->failed)
+		check_topology(c);
+	if (!c->failed)
+		check_links_implied(c);
+	check_visit(c, SYNTAX_LINK, visit_link);
+	if (!c->failed)
+		check_links(c);
+}
+
+static void check_run_policies(struct check *c)
+{
+	check_visit(c, SYNTAX_CLASS, visit_class);
+	check_visit(c, SYNTAX_POLICY, visit_policy);
+	for (uint32_t i = 0; i < c->network.class_count && !c->failed; i++)
+		check_class(c, i);
+	for (uint32_t i = 0; i < c->network.policy_count && !c->failed; i++)
+		check_policy(c, i);
+	check_visit(c, SYNTAX_DENY, visit_deny);
+	check_visit(c, SYNTAX_EXPECT, visit_expect);
+	if (!c->failed)
+		check_policies(c);
+}
+
+int check_network(const struct syntax_file *const *files, size_t count, unsigned flags,
+		  struct diag_list *diags, struct network *ret_network)
+{
+	struct check c = {.files = files, .file_count = count, .flags = flags, .diags = diags};
+	int err = 0;
+
+	network_init(&c.network);
+	if (check_alloc_files(&c) && check_alloc_all(&c)) {
+		check_run_topology(&c);
+		check_run_policies(&c);
+	}
+	if (c.failed || diags->failed)
+		err = -TUYEN_ENOMEM;
+	else if (diags->error_count)
+		err = -TUYEN_EINVAL;
+	if (err < 0)
+		network_clear(&c.network);
+	else
+		*ret_network = c.network;
+	check_clear(&c);
+	return err;
+}

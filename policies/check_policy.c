@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The checks of the policy: classes, policies and their candidate paths, deny
+ * rules, expectations. A selector becomes a sorted set of sites here, so that
+ * nobody behind the checker knows how it was said.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/base/err.h"
+#include "tuyen/policies/check_state.h"
+
+#define COLOR_MAX	      9999
+#define PREFERENCE_MAX	      65535
+#define REVERT_DEFAULT_MS     2000
+#define REVERT_MAX_US	      3600000000u
+#define CLASS_MATCHES_MAX     4096
+#define PRIORITY_NORMAL	      1
+
+/* ---- classes ---- */
+
+static struct class_match match_of(const struct syntax_node *node)
+{
+	struct class_match m = {.port_last = UINT16_MAX};
+
+	if (node->kind == SYNTAX_PROTOCOL) {
+		m.protocol = (uint8_t)node->number;
+		return m;
+	}
+	m.protocol = (uint8_t)check_child(node, SYNTAX_PROTOCOL)->number;
+	m.port_first = (uint16_t)node->number;
+	m.port_last = (uint16_t)node->number2;
+	return m;
+}
+
+static void class_ports(struct check *c, const struct syntax_file *file,
+			const struct syntax_node *node)
+{
+	struct syntax_node last = *node;
+
+	last.number = node->number2;
+	if (node->number2 < node->number)
+		diag_error(c->diags, syntax_place(file, node), "this range ends before it begins");
+	else if (check_range(c, file, node, 1, UINT16_MAX, "a port") == node->number)
+		check_range(c, file, &last, 1, UINT16_MAX, "a port");
+}
+
+/* @m with each of the class's prefixes, or once with none. */
+static void class_match_add(const struct syntax_node *node, struct class_match m,
+			    struct traffic_class *t)
+{
+	const struct syntax_node *prefix = check_child(node, SYNTAX_TO_PREFIX);
+
+	if (!prefix)
+		t->matches[t->match_count++] = m;
+	for (; prefix; prefix = prefix->next) {
+		if (prefix->kind != SYNTAX_TO_PREFIX)
+			continue;
+		m.to = prefix->prefix;
+		t->matches[t->match_count++] = m;
+	}
+}
+
+static void class_matches(struct check *c, struct statement s, struct traffic_class *t)
+{
+	size_t ports = check_child_count(s.node, SYNTAX_TO_PORT) +
+		       check_child_count(s.node, SYNTAX_PROTOCOL);
+	size_t prefixes = check_child_count(s.node, SYNTAX_TO_PREFIX);
+	size_t count = (ports ? ports : 1) * (prefixes ? prefixes : 1);
+
+	if (count > CLASS_MATCHES_MAX) {
+		diag_error(c->diags, check_at(s), "class '%s' has %zu combinations of port and prefix; "
+			   "%d are the most", s.node->text, count, CLASS_MATCHES_MAX);
+		return;
+	}
+	t->matches = check_alloc(c, count, sizeof(*t->matches));
+	if (!t->matches)
+		return;
+	for (const struct syntax_node *n = s.node->child; n; n = n->next)
+		if (n->kind == SYNTAX_TO_PORT || n->kind == SYNTAX_PROTOCOL)
+			class_match_add(s.node, match_of(n), t);
+	if (!ports)
+		class_match_add(s.node, (struct class_match){.port_last = UINT16_MAX}, t);
+}
+
+void check_class(struct check *c, uint32_t index)
+{
+	struct statement s = c->class_at[index];
+	struct traffic_class *t = &c->network.classes[index];
+	const struct syntax_node *priority = check_child(s.node, SYNTAX_PRIORITY);
+
+	*t = (struct traffic_class){.name = check_strdup(c, s.node->text),
+				    .priority = priority ? (uint8_t)priority->number : PRIORITY_NORMAL,
+				    .place = check_place(c, s.file, s.node)};
+	check_once(c, s.file, s.node);
+	for (const struct syntax_node *n = s.node->child; n; n = n->next)
+		if (n->kind == SYNTAX_TO_PORT)
+			class_ports(c, s.file, n);
+	class_matches(c, s, t);
+	if (!s.node->broken && !check_child(s.node, SYNTAX_TO_PORT) &&
+	    !check_child(s.node, SYNTAX_TO_PREFIX) && !check_child(s.node, SYNTAX_PROTOCOL))
+		diag_error(c->diags, check_at(s), "class '%s' says no port, protocol or prefix",
+			   s.node->text);
+}
+
+/* ---- selectors ---- */
+
+static int index_compare(const void *left, const void *right)
+{
+	const uint32_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* The sites that are named, each once. */
+static void select_named(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *selector, struct site_set *set)
+{
+	size_t count = 0;
+
+	set->sites = check_alloc(c, check_child_count(selector, SYNTAX_NAME), sizeof(*set->sites));
+	if (!set->sites)
+		return;
+	for (const struct syntax_node *n = selector->child; n; n = n->next) {
+		uint32_t index = check_name(c, file, n, &c->sites, "site");
+
+		if (index != NETWORK_NONE)
+			set->sites[count++] = index;
+	}
+	qsort(set->sites, count, sizeof(*set->sites), index_compare);
+	for (size_t i = 0; i < count; i++)
+		if (!set->count || set->sites[set->count - 1] != set->sites[i])
+			set->sites[set->count++] = set->sites[i];
+}
+
+static bool site_is_marked(const struct check *c, const struct syntax_node *selector,
+			   const bool *marked, uint32_t site)
+{
+	const struct network *n = &c->network;
+
+	if (selector->kind == SYNTAX_SELECT_ALL)
+		return true;
+	if (selector->kind == SYNTAX_SELECT_TIER)
+		return n->sites[site].tier != NETWORK_NONE && marked[n->sites[site].tier];
+	while (site != NETWORK_NONE && !marked[site])
+		site = n->sites[site].parent; /* ends: tiers fall strictly */
+	return site != NETWORK_NONE;
+}
+
+/* All sites, those of a tier, or those below a site and itself. */
+static void select_marked(struct check *c, const struct syntax_file *file,
+			  const struct syntax_node *selector, struct site_set *set)
+{
+	const struct network *n = &c->network;
+	bool tier = selector->kind == SYNTAX_SELECT_TIER;
+	bool *marked = check_alloc(c, tier ? n->tier_count : n->site_count, sizeof(*marked));
+
+	set->sites = check_alloc(c, n->site_count, sizeof(*set->sites));
+	for (const struct syntax_node *name = selector->child; name && !c->failed;
+	     name = name->next) {
+		uint32_t index = check_name(c, file, name, tier ? &c->tiers : &c->sites,
+					    tier ? "tier" : "site");
+
+		if (index != NETWORK_NONE)
+			marked[index] = true;
+	}
+	for (uint32_t i = 0; i < n->site_count && !c->failed; i++)
+		if (site_is_marked(c, selector, marked, i))
+			set->sites[set->count++] = i;
+	free(marked);
+}
+
+static void check_select(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *selector, struct site_set *set)
+{
+	size_t errors = c->diags->error_count;
+
+	if (selector->kind == SYNTAX_SELECT_SITE)
+		select_named(c, file, selector, set);
+	else
+		select_marked(c, file, selector, set);
+	if (!set->count && c->diags->error_count == errors && !c->discarded && !c->failed)
+		diag_warning(c->diags, syntax_place(file, selector), "empty-selector",
+			     "no site is selected by this");
+}
+
+static bool set_equal(const struct site_set *a, const struct site_set *b)
+{
+	return a->count == b->count && a->count &&
+	       memcmp(a->sites, b->sites, a->count * sizeof(*a->sites)) == 0;
+}
+
+/* ---- policies ---- */
+
+static void policy_require(struct check *c, struct statement s, enum syntax_kind kind,
+			   const char *what)
+{
+	if (!s.node->broken && !check_child(s.node, kind))
+		diag_error(c->diags, check_at(s), "policy '%s' lacks '%s'", s.node->text, what);
+}
+
+static void policy_color(struct check *c, struct statement s, uint32_t index)
+{
+	const struct syntax_node *color = check_child(s.node, SYNTAX_COLOR);
+	struct policy *p = &c->network.policies[index];
+
+	if (!color)
+		return;
+	p->color = (uint32_t)check_range(c, s.file, color, 1, COLOR_MAX, "a color");
+	for (uint32_t i = 0; i < index; i++) {
+		if (c->network.policies[i].color != p->color || color->number != p->color)
+			continue;
+		diag_error(c->diags, syntax_place(s.file, color), "color %u is that of policy '%s'",
+			   p->color, c->network.policies[i].name);
+		diag_note(c->diags, check_at(c->policy_at[i]), "the other policy");
+		return;
+	}
+}
+
+static void policy_carry(struct check *c, struct statement s, struct policy *p)
+{
+	const struct syntax_node *carry = check_child(s.node, SYNTAX_CARRY);
+
+	if (!carry)
+		return;
+	p->classes = check_alloc(c, check_child_count(carry, SYNTAX_NAME), sizeof(*p->classes));
+	if (!p->classes)
+		return;
+	for (const struct syntax_node *n = carry->child; n; n = n->next) {
+		uint32_t index = check_name(c, s.file, n, &c->classes, "class");
+
+		if (index == NETWORK_NONE)
+			continue;
+		for (size_t i = 0; i < p->class_count; i++)
+			if (p->classes[i] == index)
+				diag_error(c->diags, syntax_place(s.file, n),
+					   "class '%s' stands here twice", n->text);
+		p->classes[p->class_count++] = index;
+	}
+}
+
+static enum path_via path_via_of(const struct syntax_node *path, const struct syntax_node **ret_via)
+{
+	static const struct {
+		enum syntax_kind kind;
+		enum path_via via;
+	} vias[] = {
+		{SYNTAX_VIA_PARENT, PATH_VIA_PARENT},
+		{SYNTAX_VIA_BACKUP, PATH_VIA_BACKUP},
+		{SYNTAX_VIA_THROUGH, PATH_VIA_SITES},
+	};
+
+	for (size_t i = 0; i < sizeof(vias) / sizeof(vias[0]); i++) {
+		*ret_via = check_child(path, vias[i].kind);
+		if (*ret_via)
+			return vias[i].via;
+	}
+	*ret_via = check_child(path, SYNTAX_VIA_SHORTEST);
+	return PATH_VIA_SHORTEST;
+}
+
+static void path_through(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *via, struct site_set *set)
+{
+	set->sites = check_alloc(c, check_child_count(via, SYNTAX_NAME), sizeof(*set->sites));
+	if (!set->sites)
+		return;
+	for (const struct syntax_node *n = via->child; n; n = n->next) {
+		uint32_t index = check_name(c, file, n, &c->sites, "site");
+
+		if (index == NETWORK_NONE)
+			continue;
+		for (size_t i = 0; i < set->count; i++)
+			if (set->sites[i] == index)
+				diag_error(c->diags, syntax_place(file, n),
+					   "the path goes through '%s' twice", n->text);
+		set->sites[set->count++] = index;
+	}
+	if (set->count >= LABEL_STACK_MAX)
+		diag_error(c->diags, syntax_place(file, via), "a path goes through %d sites at most",
+			   LABEL_STACK_MAX - 1);
+}
+
+/* A path via backup makes sense only if some head-end has a backup. */
+static void path_backup(struct check *c, struct statement s, const struct syntax_node *node,
+			const struct policy *p)
+{
+	for (size_t i = 0; i < p->from.count; i++)
+		if (c->network.sites[p->from.sites[i]].backup != NETWORK_NONE)
+			return;
+	if (p->from.count && !c->diags->error_count)
+		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
+			     "no head-end of policy '%s' has a backup: path '%s' is never used",
+			     p->name, node->text);
+}
+
+static void policy_path(struct check *c, struct statement s, const struct syntax_node *node,
+			struct policy *p)
+{
+	const struct syntax_node *preference = check_child(node, SYNTAX_PREFERENCE), *via;
+	struct candidate_path *path = &p->paths[p->path_count];
+
+	*path = (struct candidate_path){.name = check_strdup(c, node->text),
+					.disjoint_from = NETWORK_NONE,
+					.place = check_place(c, s.file, node)};
+	path->preference = (uint32_t)check_range(c, s.file, preference, 1, PREFERENCE_MAX,
+						 "a preference");
+	path->via = path_via_of(node, &via);
+	if (path->via == PATH_VIA_SITES)
+		path_through(c, s.file, via, &path->through);
+	if (path->via == PATH_VIA_BACKUP)
+		path_backup(c, s, node, p);
+	for (size_t i = 0; i < p->path_count && !c->failed; i++) {
+		if (strcmp(p->paths[i].name, path->name) == 0)
+			diag_error(c->diags, syntax_place(s.file, node),
+				   "policy '%s' has a path '%s' already", p->name, node->text);
+		else if (p->paths[i].preference == path->preference)
+			diag_error(c->diags, syntax_place(s.file, preference),
+				   "path '%s' has this preference already", p->paths[i].name);
+	}
+	p->path_count++;
+}
+
+static int path_compare(const void *left, const void *right)
+{
+	const struct candidate_path *a = left, *b = right;
+
+	return a->preference > b->preference ? -1 : a->preference < b->preference;
+}
+
+static uint32_t path_find(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->path_count; i++)
+		if (strcmp(p->paths[i].name, name) == 0)
+			return (uint32_t)i;
+	return NETWORK_NONE;
+}
+
+static void path_disjoint(struct check *c, struct statement s, const struct syntax_node *node,
+			  struct policy *p)
+{
+	const struct syntax_node *disjoint = check_child(node, SYNTAX_DISJOINT);
+	uint32_t self, other;
+
+	if (!disjoint)
+		return;
+	self = path_find(p, node->text);
+	other = path_find(p, disjoint->text);
+	if (other == NETWORK_NONE)
+		diag_error(c->diags, syntax_place(s.file, disjoint), "policy '%s' has no path '%s'",
+			   p->name, disjoint->text);
+	else if (other >= self)
+		diag_error(c->diags, syntax_place(s.file, disjoint),
+			   "a path is disjoint from one of higher preference; '%s' is not",
+			   disjoint->text);
+	else
+		p->paths[self].disjoint_from = other;
+}
+
+static void policy_paths(struct check *c, struct statement s, struct policy *p)
+{
+	size_t count = check_child_count(s.node, SYNTAX_PATH);
+
+	if (count > SITE_PATHS_MAX) {
+		diag_error(c->diags, check_at(s), "policy '%s' has %zu paths; %d are the most",
+			   s.node->text, count, SITE_PATHS_MAX);
+		return;
+	}
+	p->paths = check_alloc(c, count, sizeof(*p->paths));
+	for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next)
+		if (n->kind == SYNTAX_PATH)
+			policy_path(c, s, n, p);
+	if (c->failed)
+		return;
+	qsort(p->paths, p->path_count, sizeof(*p->paths), path_compare);
+	for (const struct syntax_node *n = s.node->child; n; n = n->next)
+		if (n->kind == SYNTAX_PATH)
+			path_disjoint(c, s, n, p);
+}
+
+static void policy_ends(struct check *c, struct statement s, struct policy *p)
+{
+	const struct syntax_node *from = check_child(s.node, SYNTAX_FROM);
+	const struct syntax_node *to = check_child(s.node, SYNTAX_TO);
+
+	if (from)
+		check_select(c, s.file, from->child, &p->from);
+	if (to)
+		check_select(c, s.file, to->child, &p->to);
+	if (from && to && set_equal(&p->from, &p->to))
+		diag_error(c->diags, syntax_place(s.file, to),
+			   "policy '%s' leads from and to the same sites", s.node->text);
+}
+
+void check_policy(struct check *c, uint32_t index)
+{
+	struct statement s = c->policy_at[index];
+	struct policy *p = &c->network.policies[index];
+	const struct syntax_node *revert = check_child(s.node, SYNTAX_REVERT);
+
+	*p = (struct policy){.name = check_strdup(c, s.node->text),
+			     .revert_hold_ms = REVERT_DEFAULT_MS,
+			     .place = check_place(c, s.file, s.node)};
+	check_once(c, s.file, s.node);
+	policy_color(c, s, index);
+	policy_ends(c, s, p);
+	policy_carry(c, s, p);
+	policy_paths(c, s, p);
+	if (revert)
+		p->revert_hold_ms = (uint32_t)(check_range(c, s.file, revert, 0, REVERT_MAX_US,
+							   "a hold time in microseconds") / 1000);
+	policy_require(c, s, SYNTAX_FROM, "from");
+	policy_require(c, s, SYNTAX_TO, "to");
+	policy_require(c, s, SYNTAX_CARRY, "carry");
+	policy_require(c, s, SYNTAX_PATH, "path");
+	policy_require(c, s, SYNTAX_ENCRYPT, "encrypt end-to-end");
+}
+
+/* ---- rules and expectations ---- */
+
+static uint32_t class_of(struct check *c, struct statement s)
+{
+	const struct syntax_node *with = check_child(s.node, SYNTAX_WITH);
+
+	return with ? check_name(c, s.file, with, &c->classes, "class") : NETWORK_NONE;
+}
+
+void check_deny(struct check *c, struct statement s, struct deny_rule *ret_rule)
+{
+	ret_rule->place = check_place(c, s.file, s.node);
+	check_select(c, s.file, check_child(s.node, SYNTAX_FROM)->child, &ret_rule->from);
+	check_select(c, s.file, check_child(s.node, SYNTAX_TO)->child, &ret_rule->to);
+	ret_rule->class_index = class_of(c, s);
+}
+
+static uint32_t expect_link(struct check *c, struct statement s, const struct syntax_node *after)
+{
+	const struct syntax_node *first = after->child, *second = first->next;
+	uint32_t a = check_name(c, s.file, first, &c->sites, "site");
+	uint32_t b = check_name(c, s.file, second, &c->sites, "site"), link;
+
+	if (a == NETWORK_NONE || b == NETWORK_NONE)
+		return NETWORK_NONE;
+	link = check_link_find(c, a, b);
+	if (link == NETWORK_NONE && !c->discarded)
+		diag_error(c->diags, syntax_place(s.file, first),
+			   "there is no link between '%s' and '%s'", first->text, second->text);
+	return link;
+}
+
+void check_expect(struct check *c, struct statement s, struct expectation *ret_expectation)
+{
+	const struct syntax_node *link = check_child(s.node, SYNTAX_AFTER_LINK);
+
+	*ret_expectation = (struct expectation){
+		.kind = s.node->number ? EXPECT_NEVER_REACHES
+			: link	       ? EXPECT_REACHES_AFTER_LINK_FAILURE
+			: check_child(s.node, SYNTAX_AFTER_ANY)
+				? EXPECT_REACHES_AFTER_ANY_LINK_FAILURE
+				: EXPECT_REACHES,
+		.link = link ? expect_link(c, s, link) : NETWORK_NONE,
+		.place = check_place(c, s.file, s.node),
+	};
+	check_select(c, s.file, check_child(s.node, SYNTAX_FROM)->child, &ret_expectation->from);
+	check_select(c, s.file, check_child(s.node, SYNTAX_TO)->child, &ret_expectation->to);
+	ret_expectation->class_index = class_of(c, s);
+}
+
+void check_policies(struct check *c)
+{
+	bool *carried = check_alloc(c, c->network.class_count, sizeof(*carried));
+
+	if (!carried)
+		return;
+	for (size_t i = 0; i < c->network.policy_count; i++)
+		for (size_t k = 0; k < c->network.policies[i].class_count; k++)
+			carried[c->network.policies[i].classes[k]] = true;
+	for (uint32_t i = 0; i < c->network.class_count && !c->discarded; i++)
+		if (!carried[i])
+			diag_warning(c->diags, check_at(c->class_at[i]), "unused-class",
+				     "no policy carries class '%s'", c->network.classes[i].name);
+	free(carried);
+}

@@ -1,0 +1,806 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The checks of the topology: tiers, underlays, sites, keys, links.
+ *
+ * A parent's tier stands strictly above its child's, so parents can form no
+ * cycle, and neither can backups. Every parent and every backup makes one link;
+ * link statements amend these or add others. In a link a is the caller: the one
+ * that is named first or the child, unless only the other can be the caller.
+ * LANs are compared by sorting: overlapping prefixes are nested, so a prefix
+ * overlaps an earlier one only if it begins before the farthest end so far.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/base/encode.h"
+#include "tuyen/base/err.h"
+#include "tuyen/policies/check_state.h"
+
+#define METRIC_DEFAULT	  10
+#define METRIC_MAX	  65535
+#define DELAY_MAX_US	  10000000
+#define PROBE_MIN_US	  5000
+#define PROBE_MAX_US	  60000000
+#define PROBE_DEFAULT_US  50000
+#define PROBE_DEFAULT_X	  3
+#define MTU_MIN		  576
+#define MTU_MAX		  9216
+#define MTU_DEFAULT	  1500
+#define SNMP_PORT_DEFAULT 161
+#define COLOR_MAX	  9999
+#define LINK_SPACE_LENGTH 16
+#define PATH_SPACE_LENGTH 12
+
+/* ---- the whole network's settings ---- */
+
+static void settings_space(struct check *c, const struct syntax_file *file,
+			   const struct syntax_node *node, uint8_t length, struct ipv4_prefix *space)
+{
+	if (node->prefix.length != length)
+		diag_error(c->diags, syntax_place(file, node), "this space must be a /%u", length);
+	else
+		*space = node->prefix;
+}
+
+static void settings_labels(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *node)
+{
+	struct syntax_node size = *node;
+	uint64_t base = check_range(c, file, node, LABEL_MIN, LABEL_MAX, "the first label");
+
+	size.number = node->number2;
+	c->network.srgb.base = (uint32_t)base;
+	c->network.srgb.size = (uint32_t)check_range(c, file, &size, 2, LABEL_MAX + 1 - base,
+						     "the number of labels from here on");
+}
+
+static void settings_one(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *node)
+{
+	struct network *n = &c->network;
+
+	if (node->kind == SYNTAX_LABELS)
+		settings_labels(c, file, node);
+	else if (node->kind == SYNTAX_LINK_SPACE)
+		settings_space(c, file, node, LINK_SPACE_LENGTH, &n->link_space);
+	else if (node->kind == SYNTAX_PATH_SPACE)
+		settings_space(c, file, node, PATH_SPACE_LENGTH, &n->path_space);
+	else if (node->kind == SYNTAX_LINK_PORT)
+		n->link_port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX, "a port");
+	else if (node->kind == SYNTAX_SESSION_PORT)
+		n->session_port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX - COLOR_MAX,
+							"the session port, to which colors are added,");
+}
+
+void check_network_settings(struct check *c, struct statement s)
+{
+	struct network *n = &c->network;
+
+	check_once(c, s.file, s.node);
+	for (const struct syntax_node *node = s.node->child; node; node = node->next)
+		settings_one(c, s.file, node);
+	if (ipv4_prefix_overlaps(n->link_space, n->path_space))
+		diag_error(c->diags, check_at(s), "link space and path space overlap");
+	if (n->link_port > n->session_port && n->link_port <= n->session_port + COLOR_MAX)
+		diag_error(c->diags, check_at(s), "the link port %u lies among the session ports %u to %u",
+			   n->link_port, n->session_port + 1, n->session_port + COLOR_MAX);
+}
+
+void check_tiers(struct check *c, struct statement s)
+{
+	struct network *n = &c->network;
+
+	n->tiers = check_alloc(c, check_child_count(s.node, SYNTAX_NAME), sizeof(*n->tiers));
+	if (!n->tiers)
+		return;
+	for (const struct syntax_node *name = s.node->child; name; name = name->next) {
+		uint32_t index = (uint32_t)n->tier_count;
+		int err = name_table_add(&c->tiers, name->text, index);
+
+		if (err == -TUYEN_EEXIST)
+			diag_error(c->diags, syntax_place(s.file, name), "tier '%s' stands here twice",
+				   name->text);
+		else if (err < 0)
+			c->failed = true;
+		n->tiers[n->tier_count++] = check_strdup(c, name->text);
+	}
+}
+
+/* ---- underlays ---- */
+
+static struct probe_timers probe_read(struct check *c, const struct syntax_file *file,
+				      const struct syntax_node *node)
+{
+	struct syntax_node multiplier = *node;
+
+	multiplier.number = node->number2;
+	return (struct probe_timers){
+		(uint32_t)check_range(c, file, node, PROBE_MIN_US, PROBE_MAX_US,
+				      "a probe's interval in microseconds"),
+		(uint8_t)check_range(c, file, &multiplier, 1, UINT8_MAX, "a probe's multiplier"),
+	};
+}
+
+static uint16_t mtu_read(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *node)
+{
+	return (uint16_t)check_range(c, file, node, MTU_MIN, MTU_MAX, "an MTU");
+}
+
+static uint32_t delay_read(struct check *c, const struct syntax_file *file,
+			   const struct syntax_node *node)
+{
+	return (uint32_t)check_range(c, file, node, 0, DELAY_MAX_US, "a delay in microseconds");
+}
+
+static uint32_t metric_read(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *node)
+{
+	return (uint32_t)check_range(c, file, node, 1, METRIC_MAX, "a metric");
+}
+
+void check_underlay(struct check *c, struct statement s, uint32_t index)
+{
+	struct underlay_class *u = &c->network.underlays[index];
+
+	*u = (struct underlay_class){
+		.name = check_strdup(c, s.node->text),
+		.probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X},
+		.mtu_bytes = MTU_DEFAULT,
+		.metric = METRIC_DEFAULT,
+		.place = check_place(c, s.file, s.node),
+	};
+	check_once(c, s.file, s.node);
+	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
+		if (n->kind == SYNTAX_PROBE)
+			u->probe = probe_read(c, s.file, n);
+		else if (n->kind == SYNTAX_MTU)
+			u->mtu_bytes = mtu_read(c, s.file, n);
+		else if (n->kind == SYNTAX_DELAY)
+			u->delay_us = delay_read(c, s.file, n);
+		else if (n->kind == SYNTAX_METRIC)
+			u->metric = metric_read(c, s.file, n);
+	}
+}
+
+/* ---- sites ---- */
+
+static bool address_is_usable(const struct check *c, const struct ip_endpoint *e)
+{
+	ipv4_t address = (ipv4_t)e->address[0] << 24 | (ipv4_t)e->address[1] << 16 |
+			 (ipv4_t)e->address[2] << 8 | e->address[3];
+
+	if (e->family == 6) /* neither ::/8 (loopback, mapped IPv4) nor multicast nor link-local */
+		return e->address[0] != 0 && e->address[0] != 0xff &&
+		       !(e->address[0] == 0xfe && (e->address[1] & 0xc0) == 0x80);
+	return e->address[0] != 0 && e->address[0] != 127 && e->address[0] < 224 &&
+	       !ipv4_prefix_contains(c->network.link_space, address) &&
+	       !ipv4_prefix_contains(c->network.path_space, address);
+}
+
+static void uplink_endpoint(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *node, struct site_uplink *u)
+{
+	const struct syntax_node *address = check_child(node, SYNTAX_ADDRESS);
+	const struct syntax_node *dynamic = check_child(node, SYNTAX_DYNAMIC);
+	const struct syntax_node *port = check_child(node, SYNTAX_PORT);
+	uint16_t number = c->network.link_port;
+
+	if (!address == !dynamic) {
+		diag_error(c->diags, syntax_place(file, node),
+			   "an uplink is either 'dynamic' or has one address");
+		return;
+	}
+	if (port)
+		number = (uint16_t)check_range(c, file, port, 1, UINT16_MAX, "a port");
+	if (port && dynamic)
+		diag_error(c->diags, syntax_place(file, port),
+			   "a dynamic uplink is never called: it needs no port");
+	if (!address || ip_endpoint_parse_address(address->text, number, &u->endpoint) < 0)
+		return;
+	if (!address_is_usable(c, &u->endpoint))
+		diag_error(c->diags, syntax_place(file, address),
+			   "'%s' cannot be the address of a carrier line", address->text);
+}
+
+static void site_uplink_add(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *node, struct site *site)
+{
+	const struct syntax_node *metered = check_child(node, SYNTAX_METERED);
+	struct site_uplink *u = &site->uplinks[site->uplink_count];
+
+	check_once(c, file, node);
+	u->underlay = check_name(c, file, node, &c->underlays, "underlay");
+	u->place = check_place(c, file, node);
+	if (metered)
+		u->allowance_bytes_day = check_range(c, file, metered, 1000, INT64_MAX,
+						     "an allowance in bytes");
+	uplink_endpoint(c, file, node, u);
+	for (size_t i = 0; i < site->uplink_count; i++)
+		if (site->uplinks[i].underlay == u->underlay && u->underlay != NETWORK_NONE)
+			diag_error(c->diags, syntax_place(file, node),
+				   "site '%s' has an uplink '%s' already", site->name, node->text);
+	site->uplink_count++;
+}
+
+static uint32_t site_uplink_find(const struct site *site, uint32_t underlay)
+{
+	for (size_t i = 0; i < site->uplink_count; i++)
+		if (site->uplinks[i].underlay == underlay)
+			return (uint32_t)i;
+	return NETWORK_NONE;
+}
+
+static void device_items(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *node, const struct site *site,
+			 struct site_device *d)
+{
+	const struct syntax_node *address = check_child(node, SYNTAX_ADDRESS);
+	const struct syntax_node *snmp = check_child(node, SYNTAX_SNMP);
+	const struct syntax_node *interface = check_child(node, SYNTAX_INTERFACE);
+	const struct syntax_node *carries = check_child(node, SYNTAX_CARRIES);
+	const struct syntax_node *port = snmp ? check_child(snmp, SYNTAX_PORT) : NULL;
+
+	if (address && ipv4_parse(address->text, &d->address) < 0)
+		diag_error(c->diags, syntax_place(file, address), "a device has an IPv4 address");
+	if (snmp)
+		d->user = check_strdup(c, snmp->text);
+	else if (!node->broken)
+		diag_error(c->diags, syntax_place(file, node), "device '%s' has no 'snmp user'",
+			   node->text);
+	if (port)
+		d->port = (uint16_t)check_range(c, file, port, 1, UINT16_MAX, "a port");
+	if (interface && (!*interface->text || strlen(interface->text) > NAME_MAX_BYTES))
+		diag_error(c->diags, syntax_place(file, interface),
+			   "an interface's name has 1 to %d bytes", NAME_MAX_BYTES);
+	if (interface)
+		d->interface = check_strdup(c, interface->text);
+	if (!carries)
+		return;
+	d->uplink = site_uplink_find(site, name_table_find(&c->underlays, carries->text));
+	if (d->uplink == NETWORK_NONE)
+		diag_error(c->diags, syntax_place(file, carries), "site '%s' has no uplink '%s'",
+			   site->name, carries->text);
+}
+
+static void site_device_add(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *node, struct site *site)
+{
+	struct site_device *d = &site->devices[site->device_count];
+
+	check_once(c, file, node);
+	*d = (struct site_device){.name = check_strdup(c, node->text), .port = SNMP_PORT_DEFAULT,
+				  .uplink = NETWORK_NONE, .place = check_place(c, file, node)};
+	for (size_t i = 0; i < site->device_count && !c->failed; i++)
+		if (strcmp(site->devices[i].name, d->name) == 0)
+			diag_error(c->diags, syntax_place(file, node),
+				   "site '%s' has a device '%s' already", site->name, node->text);
+	site->device_count++;
+	device_items(c, file, node, site, d);
+}
+
+static void site_lan_add(struct check *c, const struct syntax_file *file,
+			 const struct syntax_node *node, struct site *site)
+{
+	const struct network *n = &c->network;
+
+	if (node->prefix.length == 0 || ipv4_prefix_overlaps(node->prefix, n->link_space) ||
+	    ipv4_prefix_overlaps(node->prefix, n->path_space))
+		diag_error(c->diags, syntax_place(file, node),
+			   "a LAN cannot overlap the link space or the path space");
+	site->lan_places[site->lan_count] = check_place(c, file, node);
+	site->lans[site->lan_count++] = node->prefix;
+}
+
+static void site_parent(struct check *c, struct statement s, const struct syntax_node *node,
+			const char *what, uint32_t *ret_index)
+{
+	uint32_t index = check_name(c, s.file, node, &c->sites, "site");
+
+	if (index != NETWORK_NONE && c->site_at[index].node == s.node)
+		diag_error(c->diags, syntax_place(s.file, node), "a site cannot be its own %s", what);
+	else
+		*ret_index = index;
+}
+
+static void site_head(struct check *c, struct statement s, struct site *site)
+{
+	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
+		if (n->kind == SYNTAX_TIER)
+			site->tier = check_name(c, s.file, n, &c->tiers, "tier");
+		else if (n->kind == SYNTAX_ID)
+			site->id = (uint32_t)check_range(c, s.file, n, 1, SITE_ID_MAX, "a site's id");
+		else if (n->kind == SYNTAX_UNDER)
+			site_parent(c, s, n, "parent", &site->parent);
+		else if (n->kind == SYNTAX_BACKUP)
+			site_parent(c, s, n, "backup", &site->backup);
+	}
+}
+
+static bool site_alloc(struct check *c, const struct syntax_node *node, struct site *site)
+{
+	size_t lans = check_child_count(node, SYNTAX_LAN);
+
+	site->uplinks = check_alloc(c, check_child_count(node, SYNTAX_UPLINK),
+				    sizeof(*site->uplinks));
+	site->lans = check_alloc(c, lans, sizeof(*site->lans));
+	site->lan_places = check_alloc(c, lans, sizeof(*site->lan_places));
+	site->devices = check_alloc(c, check_child_count(node, SYNTAX_DEVICE),
+				    sizeof(*site->devices));
+	return !c->failed;
+}
+
+void check_site(struct check *c, uint32_t index)
+{
+	struct statement s = c->site_at[index];
+	struct site *site = &c->network.sites[index];
+
+	if (!site_alloc(c, s.node, site))
+		return;
+	site_head(c, s, site);
+	for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next) {
+		if (n->kind == SYNTAX_UPLINK)
+			site_uplink_add(c, s.file, n, site);
+		else if (n->kind == SYNTAX_LAN)
+			site_lan_add(c, s.file, n, site);
+	}
+	for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next)
+		if (n->kind == SYNTAX_DEVICE)
+			site_device_add(c, s.file, n, site);
+	if (!site->uplink_count && !s.node->broken)
+		diag_error(c->diags, check_at(s), "site '%s' has no uplink", site->name);
+}
+
+/* ---- keys ---- */
+
+static bool key_read(struct check *c, struct statement s, enum syntax_kind kind, const char *what,
+		     uint32_t site, uint8_t ret_key[static WG_KEY_LEN])
+{
+	const struct syntax_node *node = check_child(s.node, kind);
+	int err;
+
+	if (!node) {
+		if (!s.node->broken)
+			diag_error(c->diags, check_at(s), "the %s key is missing", what);
+		return false;
+	}
+	if (wg_key_parse(node->text, ret_key) < 0) {
+		diag_error(c->diags, syntax_place(s.file, node),
+			   "this is no WireGuard key: 44 characters of base64");
+		return false;
+	}
+	err = name_table_add(&c->keys, node->text, site);
+	if (err == -TUYEN_EEXIST)
+		diag_error(c->diags, syntax_place(s.file, node), "this key is also one of site '%s'",
+			   c->network.sites[name_table_find(&c->keys, node->text)].name);
+	c->failed |= err == -TUYEN_ENOMEM;
+	return true;
+}
+
+void check_keys(struct check *c, struct statement s)
+{
+	uint32_t index = check_name(c, s.file, s.node, &c->sites, "site");
+	struct site *site;
+	bool link, session;
+
+	if (index == NETWORK_NONE)
+		return;
+	if (c->keys_at[index].node) {
+		diag_error(c->diags, check_at(s), "site '%s' has keys already", s.node->text);
+		diag_note(c->diags, check_at(c->keys_at[index]), "the others");
+		return;
+	}
+	c->keys_at[index] = s;
+	site = &c->network.sites[index];
+	check_once(c, s.file, s.node);
+	link = key_read(c, s, SYNTAX_LINK_KEY, "link", index, site->link_key);
+	session = key_read(c, s, SYNTAX_SESSION_KEY, "session", index, site->session_key);
+	site->has_keys = link && session;
+}
+
+static void topology_missing_keys(struct check *c)
+{
+	uint32_t first = NETWORK_NONE;
+	size_t missing = 0;
+
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		if (c->keys_at[i].node || c->site_at[i].node->broken)
+			continue;
+		if (c->flags & CHECK_NEED_KEYS)
+			diag_error(c->diags, check_at(c->site_at[i]), "site '%s' has no keys",
+				   c->network.sites[i].name);
+		else if (!missing++)
+			first = i;
+	}
+	if (missing == 1)
+		diag_warning(c->diags, check_at(c->site_at[first]), "missing-keys",
+			     "site '%s' has no keys", c->network.sites[first].name);
+	else if (missing)
+		diag_warning(c->diags, check_at(c->site_at[first]), "missing-keys",
+			     "site '%s' and %zu more have no keys", c->network.sites[first].name,
+			     missing - 1);
+}
+
+/* ---- what needs all sites ---- */
+
+static void topology_ids(struct check *c)
+{
+	uint32_t *owner = check_alloc(c, SITE_ID_MAX + 1, sizeof(*owner)); /* index + 1 */
+
+	if (!owner)
+		return;
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		const struct syntax_node *id = check_child(c->site_at[i].node, SYNTAX_ID);
+		uint32_t value = c->network.sites[i].id;
+
+		if (!id || id->number != value)
+			continue;
+		if (value >= c->network.srgb.size)
+			diag_error(c->diags, syntax_place(c->site_at[i].file, id),
+				   "id %u needs label %llu, but there are only %u labels", value,
+				   (unsigned long long)c->network.srgb.base + value,
+				   c->network.srgb.size);
+		if (!owner[value]) {
+			owner[value] = i + 1;
+			continue;
+		}
+		diag_error(c->diags, syntax_place(c->site_at[i].file, id),
+			   "id %u is that of site '%s'", value,
+			   c->network.sites[owner[value] - 1].name);
+		diag_note(c->diags, check_at(c->site_at[owner[value] - 1]), "the other site %u",
+			  value);
+	}
+	free(owner);
+}
+
+/* A parent or backup stands above its child. @return whether it does. */
+static bool hierarchy_above(struct check *c, uint32_t index, uint32_t above, enum syntax_kind kind)
+{
+	const struct network *n = &c->network;
+	const struct site *site = &n->sites[index];
+	const struct syntax_node *node;
+
+	if (above == NETWORK_NONE)
+		return true;
+	if (site->tier == NETWORK_NONE || n->sites[above].tier == NETWORK_NONE)
+		return false;
+	if (n->sites[above].tier < site->tier)
+		return true;
+	node = check_child(c->site_at[index].node, kind);
+	diag_error(c->diags, syntax_place(c->site_at[index].file, node),
+		   "'%s' is of tier '%s', which does not stand above '%s'", node->text,
+		   n->tiers[n->sites[above].tier], n->tiers[site->tier]);
+	diag_note(c->diags, check_at(c->site_at[above]), "'%s' is declared here", node->text);
+	return false;
+}
+
+static void topology_hierarchy(struct check *c)
+{
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		struct site *site = &c->network.sites[i];
+
+		if (site->backup != NETWORK_NONE && site->backup == site->parent) {
+			diag_error(c->diags,
+				   syntax_place(c->site_at[i].file,
+						check_child(c->site_at[i].node, SYNTAX_BACKUP)),
+				   "the backup of site '%s' is its parent", site->name);
+			site->backup = NETWORK_NONE;
+		}
+		if (!hierarchy_above(c, i, site->parent, SYNTAX_UNDER))
+			site->parent = NETWORK_NONE;
+		if (!hierarchy_above(c, i, site->backup, SYNTAX_BACKUP))
+			site->backup = NETWORK_NONE;
+	}
+}
+
+struct lan_entry {
+	struct ipv4_prefix prefix;
+	struct statement at;
+	uint32_t site;
+};
+
+static int lan_entry_compare(const void *left, const void *right)
+{
+	const struct lan_entry *a = left, *b = right;
+
+	if (a->prefix.address != b->prefix.address)
+		return a->prefix.address < b->prefix.address ? -1 : 1;
+	if (a->prefix.length != b->prefix.length)
+		return a->prefix.length < b->prefix.length ? -1 : 1;
+	return a->site < b->site ? -1 : a->site > b->site;
+}
+
+static size_t lans_collect(const struct check *c, struct lan_entry *entries)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		struct statement s = c->site_at[i];
+
+		for (const struct syntax_node *n = s.node->child; n; n = n->next)
+			if (n->kind == SYNTAX_LAN)
+				entries[count++] = (struct lan_entry){n->prefix, {s.file, n}, i};
+	}
+	return count;
+}
+
+static void lans_compare(struct check *c, struct lan_entry *entries, size_t count)
+{
+	const struct lan_entry *widest = entries;
+	char text[IPV4_PREFIX_STRLEN];
+
+	qsort(entries, count, sizeof(*entries), lan_entry_compare);
+	for (size_t i = 1; i < count; i++) {
+		const struct lan_entry *e = &entries[i];
+
+		if (!ipv4_prefix_overlaps(widest->prefix, e->prefix)) {
+			widest = e;
+			continue;
+		}
+		diag_error(c->diags, check_at(e->at), "this LAN overlaps %s of site '%s'",
+			   ipv4_prefix_format(widest->prefix, text),
+			   c->network.sites[widest->site].name);
+		diag_note(c->diags, check_at(widest->at), "the other LAN");
+	}
+}
+
+static void topology_lans(struct check *c)
+{
+	struct lan_entry *entries;
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->network.site_count; i++)
+		count += c->network.sites[i].lan_count;
+	entries = check_alloc(c, count, sizeof(*entries));
+	if (!entries)
+		return;
+	count = lans_collect(c, entries);
+	if (count)
+		lans_compare(c, entries, count);
+	free(entries);
+}
+
+void check_topology(struct check *c)
+{
+	topology_ids(c);
+	topology_hierarchy(c);
+	topology_lans(c);
+	topology_missing_keys(c);
+}
+
+/* ---- links ---- */
+
+static uint32_t *pair_slot(const struct check *c, uint32_t a, uint32_t b)
+{
+	uint64_t low = a < b ? a : b, high = a < b ? b : a;
+	uint64_t hash = (low << 32 | high) * 0x9e3779b97f4a7c15u;
+	size_t i = (size_t)(hash >> 32) & (c->pair_capacity - 1);
+
+	while (c->links_by_pair[i]) {
+		const struct link *l = &c->network.links[c->links_by_pair[i] - 1];
+
+		if ((l->a == a && l->b == b) || (l->a == b && l->b == a))
+			break;
+		i = (i + 1) & (c->pair_capacity - 1);
+	}
+	return &c->links_by_pair[i];
+}
+
+uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b)
+{
+	return *pair_slot(c, a, b) ? *pair_slot(c, a, b) - 1 : NETWORK_NONE;
+}
+
+/* The first uplinks of a common underlay, else the first of each. */
+static void link_choose_uplinks(const struct network *n, struct link *l)
+{
+	const struct site *a = &n->sites[l->a], *b = &n->sites[l->b];
+
+	l->uplink_a = l->uplink_b = 0;
+	for (uint32_t i = 0; i < a->uplink_count; i++) {
+		uint32_t other = site_uplink_find(b, a->uplinks[i].underlay);
+
+		if (other == NETWORK_NONE)
+			continue;
+		l->uplink_a = i;
+		l->uplink_b = other;
+		return;
+	}
+}
+
+/* NULL where the site has no such uplink or its underlay is unknown. */
+static const struct underlay_class *link_underlay(const struct network *n, uint32_t site,
+						  uint32_t uplink)
+{
+	const struct site *s = &n->sites[site];
+
+	if (uplink >= s->uplink_count || s->uplinks[uplink].underlay == NETWORK_NONE)
+		return NULL;
+	return &n->underlays[s->uplinks[uplink].underlay];
+}
+
+static uint64_t probe_detection(struct probe_timers p)
+{
+	return (uint64_t)p.interval_us * p.multiplier;
+}
+
+static void link_defaults(const struct network *n, struct link *l)
+{
+	const struct underlay_class *a = link_underlay(n, l->a, l->uplink_a);
+	const struct underlay_class *b = link_underlay(n, l->b, l->uplink_b);
+
+	if (!a || !b)
+		return;
+	l->metric = a->metric > b->metric ? a->metric : b->metric;
+	l->delay_us = a->delay_us > b->delay_us ? a->delay_us : b->delay_us;
+	l->probe = probe_detection(a->probe) >= probe_detection(b->probe) ? a->probe : b->probe;
+	l->mtu_bytes = a->mtu_bytes < b->mtu_bytes ? a->mtu_bytes : b->mtu_bytes;
+}
+
+/* @return the new link's index; @place is that of its first mention. */
+static uint32_t link_add(struct check *c, uint32_t a, uint32_t b, struct source_place place)
+{
+	uint32_t *slot = pair_slot(c, a, b), index = (uint32_t)c->network.link_count++;
+	struct link *l = &c->network.links[index];
+
+	*l = (struct link){.a = a, .b = b, .metric = METRIC_DEFAULT, .mtu_bytes = MTU_DEFAULT,
+			   .probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X}, .place = place};
+	link_choose_uplinks(&c->network, l);
+	link_defaults(&c->network, l);
+	*slot = index + 1;
+	return index;
+}
+
+void check_links_implied(struct check *c)
+{
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		const struct site *site = &c->network.sites[i];
+
+		if (site->parent != NETWORK_NONE)
+			link_add(c, i, site->parent, site->place);
+		if (site->backup != NETWORK_NONE)
+			c->network.links[link_add(c, i, site->backup, site->place)].metric++;
+	}
+}
+
+static void link_over_one(struct check *c, const struct syntax_file *file,
+			  const struct syntax_node *name, uint32_t site, uint32_t *ret_uplink)
+{
+	uint32_t underlay = check_name(c, file, name, &c->underlays, "underlay");
+	uint32_t uplink = site_uplink_find(&c->network.sites[site], underlay);
+
+	if (underlay == NETWORK_NONE)
+		return;
+	if (uplink == NETWORK_NONE)
+		diag_error(c->diags, syntax_place(file, name), "site '%s' has no uplink '%s'",
+			   c->network.sites[site].name, name->text);
+	else
+		*ret_uplink = uplink;
+}
+
+/* "over X, Y": X is the uplink of the site named first, @first. */
+static void link_over(struct check *c, const struct syntax_file *file,
+		      const struct syntax_node *over, uint32_t first, struct link *l)
+{
+	const struct syntax_node *x = over->child, *y = x->next ? x->next : x;
+	bool swapped = l->a != first;
+
+	link_over_one(c, file, swapped ? y : x, l->a, &l->uplink_a);
+	link_over_one(c, file, swapped ? x : y, l->b, &l->uplink_b);
+	link_defaults(&c->network, l);
+}
+
+static void link_amend(struct check *c, struct statement s, uint32_t first, struct link *l)
+{
+	const struct syntax_node *over = check_child(s.node, SYNTAX_OVER);
+	bool backup = c->network.sites[l->a].backup == l->b;
+
+	if (over) {
+		link_over(c, s.file, over, first, l);
+		l->metric += backup;
+	}
+	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
+		if (n->kind == SYNTAX_METRIC)
+			l->metric = metric_read(c, s.file, n);
+		else if (n->kind == SYNTAX_DELAY)
+			l->delay_us = delay_read(c, s.file, n);
+		else if (n->kind == SYNTAX_PROBE)
+			l->probe = probe_read(c, s.file, n);
+		else if (n->kind == SYNTAX_MTU)
+			l->mtu_bytes = mtu_read(c, s.file, n);
+	}
+}
+
+static bool place_equal(struct source_place a, struct source_place b)
+{
+	return a.file == b.file && a.line == b.line && a.column == b.column;
+}
+
+void check_link(struct check *c, struct statement s)
+{
+	const struct syntax_node *first = s.node->child, *second = first->next;
+	uint32_t a = check_name(c, s.file, first, &c->sites, "site");
+	uint32_t b = check_name(c, s.file, second, &c->sites, "site"), index;
+	struct link *l;
+
+	check_once(c, s.file, s.node);
+	if (a == NETWORK_NONE || b == NETWORK_NONE)
+		return;
+	if (a == b) {
+		diag_error(c->diags, syntax_place(s.file, second), "a site has no link to itself");
+		return;
+	}
+	index = check_link_find(c, a, b);
+	if (index == NETWORK_NONE)
+		index = link_add(c, a, b, check_place(c, s.file, s.node));
+	l = &c->network.links[index];
+	if (!place_equal(l->place, check_place(c, s.file, s.node)) &&
+	    !place_equal(l->place, c->network.sites[l->a].place)) {
+		diag_error(c->diags, check_at(s), "the link between '%s' and '%s' was described already",
+			   first->text, second->text);
+		return;
+	}
+	l->place = check_place(c, s.file, s.node);
+	link_amend(c, s, a, l);
+}
+
+static struct diag_place link_at(const struct check *c, const struct link *l)
+{
+	const struct syntax_file *file = c->files[l->place.file];
+	uint32_t offset = file->source.line_starts[l->place.line - 1], line, column = 0;
+
+	while (column < l->place.column) {
+		diag_source_locate(&file->source, offset, &line, &column);
+		if (column < l->place.column)
+			offset++;
+	}
+	return (struct diag_place){&file->source, offset, 1};
+}
+
+static void link_swap(struct link *l)
+{
+	*l = (struct link){.a = l->b, .b = l->a, .uplink_a = l->uplink_b, .uplink_b = l->uplink_a,
+			   .metric = l->metric, .delay_us = l->delay_us, .probe = l->probe,
+			   .mtu_bytes = l->mtu_bytes, .place = l->place};
+}
+
+/* The caller calls an address: one end must have it, of a kind that the other end has too. */
+static void link_caller(struct check *c, struct link *l)
+{
+	const struct site *a = &c->network.sites[l->a], *b = &c->network.sites[l->b];
+	uint8_t from, to;
+
+	if (!a->uplink_count || !b->uplink_count)
+		return;
+	from = a->uplinks[l->uplink_a].endpoint.family;
+	to = b->uplinks[l->uplink_b].endpoint.family;
+	if (!from && !to)
+		diag_error(c->diags, link_at(c, l),
+			   "the link between '%s' and '%s' is dynamic on both ends: nobody can call",
+			   a->name, b->name);
+	else if (from && to && from != to)
+		diag_error(c->diags, link_at(c, l),
+			   "the link between '%s' and '%s' has IPv%u on one end and IPv%u on the other",
+			   a->name, b->name, from, to);
+	else if (!to)
+		link_swap(l);
+}
+
+void check_links(struct check *c)
+{
+	bool *linked = check_alloc(c, c->network.site_count, sizeof(*linked));
+
+	if (!linked)
+		return;
+	for (size_t i = 0; i < c->network.link_count; i++) {
+		struct link *l = &c->network.links[i];
+
+		linked[l->a] = linked[l->b] = true;
+		link_caller(c, l);
+	}
+	for (uint32_t i = 0; i < c->network.site_count; i++)
+		if (!linked[i] && c->network.site_count > 1 && !c->diags->error_count)
+			diag_warning(c->diags, check_at(c->site_at[i]), "isolated-site",
+				     "site '%s' has no link to any other", c->network.sites[i].name);
+	free(linked);
+}
