@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+# The example country in network namespaces. Sourced after lib.sh.
+#
+#	                       (lan-npdc-hn: https server, trap receiver; 10.0.0.10)
+#	                          |
+#	                       npdc-hn 203.0.113.1
+#	                          |                        the lines are links of the policy; every site has one
+#	                        hanoi 198.51.100.1         veth to the namespace "carrier", the carrier's net, which
+#	                       /      \                    routes the public addresses and nothing else:
+#	    ba-dinh 198.51.100.9      dong-da 198.51.100.13
+#	                    |        /       |                 site: u-carrier <-> u-<site> :carrier
+#	                 phuc-xa ---'     kham-thien
+#	                    |   \            |
+#	(lan-phuc-xa 10.9.1.10)  modem   (lan-kham-thien 10.9.2.10)
+#	                    192.168.100.1
+#
+# A link is cut in the carrier's net, by a rule that drops what passes between the two sites: both ends keep
+# their carrier, as in a real cut beyond the modem, and no other link is touched.
+
+COUNTRY_SITES="npdc-hn hanoi ba-dinh dong-da phuc-xa kham-thien"
+COUNTRY_LINKS="hanoi:npdc-hn ba-dinh:hanoi dong-da:hanoi phuc-xa:ba-dinh phuc-xa:dong-da kham-thien:dong-da"
+declare -A country_id=([npdc-hn]=1 [hanoi]=101 [ba-dinh]=210 [dong-da]=211 [phuc-xa]=901 [kham-thien]=902)
+declare -A country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1 [ba-dinh]=198.51.100.9
+	[dong-da]=198.51.100.13 [phuc-xa]=192.0.2.91 [kham-thien]=192.0.2.92)
+declare -A country_lan=([npdc-hn]=10.0.0.0/16 [phuc-xa]=10.9.1.0/24 [kham-thien]=10.9.2.0/24)
+declare -A country_host=([npdc-hn]=10.0.0.10 [phuc-xa]=10.9.1.10 [kham-thien]=10.9.2.10)
+CARRIER_GATEWAY=169.254.1.1
+COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology $LAB_TREE/policies/examples/first-light.policy"
+OFFICERS="an binh"
+tuyen=$LAB_BIN/tuyen tuyend=$LAB_BIN/tuyend
+
+in_site() { local s=$1; shift; ip netns exec "$s" "$@"; }
+site_dir() { echo "$LAB_DIR/$1.d"; }
+control_of() { echo "$LAB_DIR/$1.d/run/control"; }
+
+# ---- the carrier's net ------------------------------------------------------------------
+namespace() { # NAME
+	ip netns add "$1"
+	ip -n "$1" link set lo up
+	in_site "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+}
+
+carrier_up() {
+	namespace carrier
+	in_site carrier sysctl -qw net.ipv4.ip_forward=1
+	in_site carrier nft -f - <<-NFT
+	table ip cuts {
+		set pairs { type ipv4_addr . ipv4_addr; }
+		chain forward { type filter hook forward priority 0; ip saddr . ip daddr @pairs counter drop; }
+	}
+	NFT
+}
+
+site_up() { # NAME: its namespace and its line to the carrier
+	local s=$1
+	namespace "$s"
+	in_site "$s" sysctl -qw net.ipv4.ip_forward=1
+	ip link add u-carrier netns "$s" type veth peer name "u-$s" netns carrier
+	ip -n carrier addr add $CARRIER_GATEWAY/32 dev "u-$s"
+	ip -n carrier link set "u-$s" up
+	ip -n carrier route add "${country_public[$s]}/32" dev "u-$s"
+	ip -n "$s" addr add "${country_public[$s]}/32" dev u-carrier
+	ip -n "$s" link set u-carrier up
+	ip -n "$s" route add default via $CARRIER_GATEWAY dev u-carrier onlink
+	mkdir -p "$(site_dir "$s")/state/keys" "$(site_dir "$s")/state/incoming" "$(site_dir "$s")/run"
+}
+
+lan_up() { # SITE: the LAN behind it with one host
+	local s=$1 base=${country_lan[$1]%.*} length=${country_lan[$1]#*/}
+	namespace "lan-$s"
+	ip link add lan0 netns "$s" type veth peer name eth0 netns "lan-$s"
+	ip -n "$s" addr add "$base.1/$length" dev lan0
+	ip -n "$s" link set lan0 up
+	ip -n "lan-$s" addr add "${country_host[$s]}/$length" dev eth0
+	ip -n "lan-$s" link set eth0 up
+	ip -n "lan-$s" route add default via "$base.1"
+}
+
+modem_up() { # beside phuc-xa: the device that its topology names
+	namespace modem
+	ip link add modem0 netns phuc-xa type veth peer name lan0 netns modem
+	ip -n modem link add wan0 type dummy
+	ip -n modem link set wan0 up
+	ip -n modem addr add 192.168.100.1/24 dev lan0
+	ip -n modem link set lan0 up
+	ip -n phuc-xa addr add 192.168.100.2/24 dev modem0
+	ip -n phuc-xa link set modem0 up
+}
+
+country_net() {
+	local s
+	carrier_up
+	for s in $COUNTRY_SITES; do site_up "$s"; done
+	for s in "${!country_lan[@]}"; do lan_up "$s"; done
+	modem_up
+}
+
+country_down() {
+	local s
+	halt_all
+	for s in $COUNTRY_SITES carrier modem lan-npdc-hn lan-phuc-xa lan-kham-thien; do
+		ip netns del "$s" 2>/dev/null
+	done
+	return 0
+}
+trap 'country_down; exit 130' INT TERM
+
+cut_pairs() { # VERB A B
+	local a=${country_public[$2]} b=${country_public[$3]}
+	in_site carrier nft "$1 element ip cuts pairs { $a . $b, $b . $a }"
+}
+link_cut() { cut_pairs add "$1" "$2"; }
+link_heal() { cut_pairs delete "$1" "$2"; }
+
+# ---- officers and releases --------------------------------------------------------------
+country_officers() { # two officers and the roster that names them
+	local o
+	mkdir -p officers
+	for o in $OFFICERS; do
+		"$tuyen" officer new "$o" -o officers || return 1
+	done
+	"$tuyen" roster new --threshold 2 $(for o in $OFFICERS; do echo "--officer $o=officers/$o.pub.pem"; done) -o roster
+}
+
+country_keys() { # each box makes its own keys; the topology learns the public halves
+	local s
+	: >keys.topology
+	for s in $COUNTRY_SITES; do
+		"$tuyen" keygen -o "$(site_dir "$s")/state/keys" --site "$s" >>keys.topology || return 1
+		cp roster "$(site_dir "$s")/state/roster"
+	done
+}
+
+country_release() { # EPOCH [SOURCE...]: compiled, signed by both, sealed; release.EPOCH, seals.EPOCH
+	local epoch=$1 o; shift
+	[ $# -gt 0 ] || set -- $COUNTRY_SOURCES keys.topology
+	rm -rf "release.$epoch" "seals.$epoch"
+	"$tuyen" compile "$@" -o "release.$epoch" --epoch "$epoch" || return 1
+	for o in $OFFICERS; do
+		"$tuyen" sign "release.$epoch" --officer "$o" --key "officers/$o.key.pem" || return 1
+	done
+	"$tuyen" verify "release.$epoch" --roster roster || return 1
+	"$tuyen" seal "release.$epoch" --all -o "seals.$epoch"
+}
+
+install_seal() { # SITE FILE: prints what the daemon says
+	"$tuyen" install "$2" --state "$(site_dir "$1")/state" --control "$(control_of "$1")"
+}
+
+install_before_start() { # SITE EPOCH
+	cp "seals.$2/${country_id[$1]}.seal" "$(site_dir "$1")/state/incoming/"
+}
+
+# ---- daemons ----------------------------------------------------------------------------
+tuyend_command() { # SITE: words of its command
+	echo ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "$1" --state "$(site_dir "$1")/state" \
+		--run "$(site_dir "$1")/run" --user 64101 --wire-user 64102 --group 64101
+}
+start_daemon() { # SITE
+	chown -R 64101:64101 "$(site_dir "$1")/state"
+	chmod 711 "$LAB_DIR" "$(site_dir "$1")"
+	spawn "$1" $(tuyend_command "$1")
+}
+stop_daemon() { halt "$1"; }
+kill_daemon() { # SITE: all its processes at once, no chance to say goodbye
+	kill -KILL $(process_of "$1" kernel) $(process_of "$1" wire) "$(pid_of "$1")" 2>/dev/null
+	wait "$(pid_of "$1")" 2>/dev/null
+	return 0
+}
+process_of() { # SITE kernel|wire|supervisor: process id
+	local pid
+	pid=$(pid_of "$1") || return 1
+	[ "$2" != supervisor ] || { echo "$pid"; return; }
+	pgrep -P "$pid" -x "tuyend-$2"
+}
+
+status() { "$tuyen" status --control "$(control_of "$1")" --json; }
+status_get() { status "$1" 2>/dev/null | jq -r "$2" 2>/dev/null; }
+status_is() { [ "$(status_get "$1" "$2")" = "$3" ]; }
+links_up() { status_is "$1" '[.links[] | select(.state == "up")] | length' "$2"; }
+paths_up() { status_is "$1" '[.paths[] | select(.state == "up")] | length' "$2"; }
+session_up() { status_is "$1" '[.sessions[] | select(.state == "up")] | length > 0' true; }
+active_path() { status_get "$1" '.paths[] | select(.active) | .name'; }
+path_is() { [ "$(active_path "$1")" = "$2" ]; }
+
+country_daemons_up() { # all links, all paths, both communes' sessions
+	wait_for 60 "the links of hanoi" links_up hanoi 3 &&
+	wait_for 30 "the links of dong-da" links_up dong-da 3 &&
+	wait_for 30 "the paths of phuc-xa" paths_up phuc-xa 2 &&
+	wait_for 30 "the path of kham-thien" paths_up kham-thien 1 &&
+	wait_for 30 "the session of phuc-xa" session_up phuc-xa &&
+	wait_for 30 "the session of kham-thien" session_up kham-thien
+}
+
+country_up() {
+	local s
+	country_net && country_officers >make.log 2>&1 && country_keys >>make.log 2>&1 &&
+		country_release 1 >>make.log 2>&1 || { diag_file make.log 40; return 1; }
+	for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
+	country_daemons_up && return 0
+	country_diagnose
+	return 1
+}
+
+country_diagnose() { # what a failed scenario wants to know
+	local s
+	for s in $COUNTRY_SITES; do
+		diag_file "$s.log" 15
+		alive "$s" || diag "$s: tuyend is not running"
+	done
+	status phuc-xa 2>&1 | jq -c '.links, .paths, .sessions, .daemon' 2>&1 | sed 's/^/# phuc-xa: /'
+}
+
+# ---- traffic ----------------------------------------------------------------------------
+QUERY_TEXT="citizen 001099012345 Nguyen Van An"
+https_start() { # a real HTTPS server behind the data centre's gateway
+	mkdir -p www
+	echo "$QUERY_TEXT" >www/citizen
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout www.key -out www.pem \
+		-days 2 -subj /CN=population.example -addext subjectAltName=DNS:population.example >/dev/null 2>&1
+	spawn https ip netns exec lan-npdc-hn sh -c "cd www && exec openssl s_server -quiet -WWW -accept ${country_host[npdc-hn]}:443 \
+		-cert ../www.pem -key ../www.key"
+	wait_for 10 "the HTTPS server" listening lan-npdc-hn tcp 443
+}
+listening() { in_site "$1" ss -Hln --"$2" "sport = :$3" | grep -q .; }
+query() { # SITE: asks the server from the LAN behind it
+	in_site "lan-$1" curl -sS --max-time "$(lab_patience 5)" --cacert www.pem \
+		--resolve "population.example:443:${country_host[npdc-hn]}" https://population.example/citizen
+}
+query_answers() { [ "$(query "$1" 2>/dev/null)" = "$QUERY_TEXT" ]; }
+
+# A stream of numbered packets from a LAN to the data centre's and back, on the port of class "alarm".
+STREAM_PORT=162
+stream_echo_start() {
+	spawn echo ip netns exec lan-npdc-hn "$LAB_TOOLS/stream" echo "${country_host[npdc-hn]}" $STREAM_PORT
+	wait_for 10 "the echo" listening lan-npdc-hn udp $STREAM_PORT
+}
+stream_start() { # SITE INTERVAL_MS
+	spawn "stream-$1" ip netns exec "lan-$1" "$LAB_TOOLS/stream" send "${country_host[npdc-hn]}" $STREAM_PORT "$2"
+}
+stream_stop() { # SITE: sets sent, answered, lost, gaps, outage_ms
+	halt "stream-$1"
+	sent= answered= lost= gaps= outage_ms=
+	eval "$(grep -E '^sent=[0-9]+ answered=[0-9]+ lost=[0-9]+ gaps=[0-9]+ outage_ms=[0-9]+$' "stream-$1.log")"
+	diag "$1: sent $sent, answered $answered, lost $lost in $gaps gaps, longest outage $outage_ms ms"
+}
+
+# ---- captures ---------------------------------------------------------------------------
+capture_start() { # NAME NAMESPACE DEVICE [FILTER]
+	spawn "capture-$1" ip netns exec "$2" tcpdump -i "$3" --immediate-mode -U -w "$LAB_DIR/$1.pcap" -Z root ${4:+"$4"}
+	wait_for 10 "tcpdump on $3" grep -q "listening on" "capture-$1.log"
+}
+capture_stop() { sleep 0.3; signal_and_wait "capture-$1" INT; }
+captured() { tcpdump -nr "$1.pcap" ${2:+"$2"} 2>/dev/null | wc -l; }
+captured_text() { grep -aqF -- "$2" "$1.pcap"; }
