@@ -455,33 +455,36 @@ struct loading {
 	struct name_table known; /* path -> index */
 };
 
+/* Is the last part of @root .. @to - 1 a ".."? */
+static bool path_ends_upward(const char *root, const char *to)
+{
+	return to - root >= 2 && to[-1] == '.' && to[-2] == '.' && (to - root == 2 || to[-3] == '/');
+}
+
 /* Drops "." and resolves ".." where something stands before it. @path is changed in place. */
 static void path_normalize(char *path)
 {
-	char *from = path, *to = path;
-	const char *root = *path == '/' ? path + 1 : path;
+	char *root = path + (*path == '/'), *from = root, *to = root;
 
 	while (*from) {
+		const char *part = from;
 		size_t length = strcspn(from, "/");
-		char *part = from;
 
 		from += length + (from[length] == '/');
-		if (length == 0 && part == path)
-			*to++ = '/';
 		if (length == 0 || (length == 1 && *part == '.'))
 			continue;
 		if (length == 2 && memcmp(part, "..", 2) == 0 && to > root &&
-		    !(to - path >= 3 && memcmp(to - 3, "../", 3) == 0)) {
-			for (to--; to > root && to[-1] != '/'; to--)
-				;
+		    !path_ends_upward(root, to)) {
+			while (to > root && to[-1] != '/')
+				to--;
+			to -= to > root;
 			continue;
 		}
+		if (to > root)
+			*to++ = '/';
 		memmove(to, part, length);
 		to += length;
-		*to++ = '/';
 	}
-	if (to > root)
-		to--;
 	*to = '\0';
 }
 

@@ -8,7 +8,7 @@
 
 struct load_options {
 	unsigned flags; /* enum check_flag */
-	bool json;	/* diagnostics as JSON to standard output instead of text to standard error */
+	bool json;	/* the caller prints the diagnostics, with diag_list_print_json() */
 	const char *promote[DIAG_PROMOTE_MAX]; /* warnings that are errors; "" all of them */
 	size_t promote_count;
 };
@@ -27,7 +27,7 @@ struct load {
 
 /**
  * Reads, parses and checks the files of the command line and what they include ("-" is standard input).
- * Prints every diagnostic. @options NULL: defaults.
+ * Prints every diagnostic to standard error, unless @options->json. @options NULL: defaults.
  * @ret_load  always set; the caller's, released with load_clear().
  * @return 0; -TUYEN_EINVAL when the sources have errors (said already: exit CLI_INPUT);
  *         -TUYEN_ENOMEM (said already: exit CLI_SYSTEM).

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What all commands that read the language do first: read the files, parse,
+ * check, and tell the user what is wrong.
+ */
+#include "tuyen/cli/load.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/base/err.h"
+
+static int stream_read(FILE *stream, struct text *ret_text)
+{
+	char piece[65536];
+	size_t length;
+
+	while ((length = fread(piece, 1, sizeof(piece), stream)) > 0) {
+		text_add_bytes(ret_text, piece, length);
+		if (ret_text->failed || ret_text->length > DIAG_SOURCE_MAX)
+			break;
+	}
+	if (ferror(stream))
+		return -TUYEN_ESYSTEM;
+	return ret_text->failed ? -TUYEN_ENOMEM : 0;
+}
+
+int load_file(void *context, const char *path, char **ret_bytes, size_t *ret_length,
+	      struct reason *reason)
+{
+	FILE *stream = strcmp(path, "-") == 0 ? stdin : fopen(path, "rbe");
+	struct text t;
+	int err, saved;
+
+	(void)context;
+	if (!stream)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s", strerror(errno));
+	text_init(&t);
+	text_add(&t, "");
+	err = stream_read(stream, &t);
+	saved = errno;
+	if (stream != stdin)
+		fclose(stream);
+	if (err < 0) {
+		text_clear(&t);
+		return reason_set(reason, err, "%s",
+				  err == -TUYEN_ESYSTEM ? strerror(saved) : tuyen_strerror(err));
+	}
+	*ret_bytes = t.bytes;
+	*ret_length = t.length;
+	return 0;
+}
+
+int load_option_warning(const char *argument, struct load_options *options)
+{
+	const char *name = argument + strcspn(argument, "=");
+
+	if (strncmp(argument, "error", 5) != 0 || name != argument + 5)
+		return -TUYEN_EINVAL;
+	if (options->promote_count == DIAG_PROMOTE_MAX)
+		return -TUYEN_ELIMIT;
+	if (!*name) {
+		options->promote[options->promote_count++] = "";
+		return 0;
+	}
+	for (size_t i = 0; check_warning_name(i); i++) {
+		if (strcmp(name + 1, check_warning_name(i)) != 0)
+			continue;
+		options->promote[options->promote_count++] = name + 1;
+		return 0;
+	}
+	return -TUYEN_EINVAL;
+}
+
+static void load_print(struct load *load)
+{
+	struct text t;
+
+	text_init(&t);
+	diag_list_print(&load->diags, &t);
+	fputs(text_string(&t), stderr);
+	text_clear(&t);
+}
+
+static int load_sources(const char *const *paths, size_t count, unsigned flags, struct load *load)
+{
+	int err = syntax_load(paths, count, load_file, NULL, &load->diags, &load->sources);
+
+	if (err < 0) {
+		diag_list_clear(&load->diags); /* its places may be gone */
+		diag_error(&load->diags, (struct diag_place){0}, "%s", tuyen_strerror(err));
+		return err == -TUYEN_ENOMEM ? err : -TUYEN_EINVAL;
+	}
+	err = check_network((const struct syntax_file *const *)load->sources.files,
+			    load->sources.count, flags, &load->diags, &load->network);
+	load->has_network = err == 0;
+	return err;
+}
+
+int load_network(const char *const *paths, size_t count, const struct load_options *options,
+		 struct load *ret_load)
+{
+	static const struct load_options defaults;
+	int err;
+
+	if (!options)
+		options = &defaults;
+	*ret_load = (struct load){0};
+	diag_list_init(&ret_load->diags);
+	for (size_t i = 0; i < options->promote_count; i++)
+		diag_list_promote(&ret_load->diags,
+				  *options->promote[i] ? options->promote[i] : NULL);
+	err = load_sources(paths, count, options->flags, ret_load);
+	if (!options->json)
+		load_print(ret_load);
+	return err;
+}
+
+void load_clear(struct load *load)
+{
+	if (load->has_network)
+		network_clear(&load->network);
+	diag_list_clear(&load->diags);
+	syntax_set_clear(&load->sources);
+	load->has_network = false;
+}
