@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an `expect` asks is answered from the compiled result alone, never from the sources, so that a mistake of
+ * the compiler shows here too. A site reaches another with a class when a session lets it open
+ * such connections and a candidate path carries it. After a link's failure the path must be one that does
+ * not use the link: labels are static, nothing else heals.
+ *
+ * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the number of sessions
+ * or of expected pairs, and a pair's sessions are few.
+ */
+#include "compile_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EXAMPLES_MAX 5
+
+/* The pairs that break one expectation: the first few, and how many. */
+struct breach {
+	size_t count;
+	struct {
+		uint32_t from, to, link;
+	} example[EXAMPLES_MAX];
+};
+
+static void breach_add(struct breach *b, uint32_t from, uint32_t to, uint32_t link)
+{
+	if (b->count < EXAMPLES_MAX) {
+		b->example[b->count].from = from;
+		b->example[b->count].to = to;
+		b->example[b->count].link = link;
+	}
+	b->count++;
+}
+
+/* May this end (the head-end, or the other) open connections of @class_index? NETWORK_NONE: of any. */
+static bool pair_opens(const struct compile_result *r, const struct compile_pair *p, bool head,
+		       uint32_t class_index)
+{
+	const struct policy *policy = &r->network->policies[p->policy];
+	uint64_t opens = head ? p->opens : p->opens_back;
+
+	if (class_index == NETWORK_NONE)
+		return opens != 0;
+	for (size_t i = 0; i < policy->class_count; i++)
+		if (policy->classes[i] == class_index && opens >> i & 1)
+			return true;
+	return false;
+}
+
+/* Links that every path of every session seen so far uses. */
+struct common {
+	bool any; /* was there a path at all? */
+	uint32_t links[COMPILE_WAY_MAX];
+	size_t count;
+};
+
+static bool way_uses(const struct compile_result *r, const struct compile_path *path, uint32_t link)
+{
+	const uint32_t *way = compile_path_way(r, path);
+
+	for (uint32_t i = 0; i + 1 < path->way_length; i++)
+		if (compile_link_find(r, way[i], way[i + 1]) == link)
+			return true;
+	return false;
+}
+
+static void common_add(const struct compile_result *r, struct common *c, const struct compile_path *path)
+{
+	const uint32_t *way = compile_path_way(r, path);
+	size_t kept = 0;
+
+	if (!c->any) {
+		for (uint32_t i = 0; i + 1 < path->way_length; i++)
+			c->links[c->count++] = compile_link_find(r, way[i], way[i + 1]);
+		c->any = true;
+		return;
+	}
+	for (size_t i = 0; i < c->count; i++)
+		if (way_uses(r, path, c->links[i]))
+			c->links[kept++] = c->links[i];
+	c->count = kept;
+}
+
+static void common_of_head(const struct compile_result *r, uint32_t head, uint32_t endpoint,
+			   bool opened_by_head, uint32_t class_index, struct common *c)
+{
+	for (uint32_t i = r->head_first[head]; i < r->head_first[head + 1]; i++) {
+		const struct compile_pair *p = &r->pairs[i];
+
+		if (p->endpoint != endpoint || !pair_opens(r, p, opened_by_head, class_index))
+			continue;
+		for (uint32_t k = 0; k < p->path_count; k++)
+			common_add(r, c, &r->paths[p->path + k]);
+	}
+}
+
+/* What all ways by which @from may open connections to @to have in common. */
+static struct common common_links(const struct compile_result *r, uint32_t from, uint32_t to,
+				  uint32_t class_index)
+{
+	struct common c = {0};
+
+	common_of_head(r, from, to, true, class_index, &c);
+	common_of_head(r, to, from, false, class_index, &c);
+	return c;
+}
+
+static bool common_has(const struct common *c, uint32_t link)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->links[i] == link)
+			return true;
+	return false;
+}
+
+static void reaches_pair(const struct compile_result *r, const struct expectation *e, uint32_t from,
+			 uint32_t to, struct breach *b)
+{
+	struct common c = common_links(r, from, to, e->class_index);
+
+	switch (e->kind) {
+	case EXPECT_REACHES:
+		if (!c.any)
+			breach_add(b, from, to, NETWORK_NONE);
+		break;
+	case EXPECT_REACHES_AFTER_ANY_LINK_FAILURE:
+		if (!c.any || c.count)
+			breach_add(b, from, to, c.count ? c.links[0] : NETWORK_NONE);
+		break;
+	case EXPECT_REACHES_AFTER_LINK_FAILURE:
+		if (!c.any || common_has(&c, e->link))
+			breach_add(b, from, to, c.any ? e->link : NETWORK_NONE);
+		break;
+	case EXPECT_NEVER_REACHES:
+		break;
+	}
+}
+
+static void check_reaches(const struct compile_result *r, const struct expectation *e, struct breach *b)
+{
+	for (size_t i = 0; i < e->from.count; i++)
+		for (size_t j = 0; j < e->to.count; j++)
+			if (e->from.sites[i] != e->to.sites[j])
+				reaches_pair(r, e, e->from.sites[i], e->to.sites[j], b);
+}
+
+static void check_never(const struct compile_result *r, const struct expectation *e, struct breach *b)
+{
+	for (size_t i = 0; i < r->pair_count; i++) {
+		const struct compile_pair *p = &r->pairs[i];
+
+		if (pair_opens(r, p, true, e->class_index) && compile_set_has(&e->from, p->head) &&
+		    compile_set_has(&e->to, p->endpoint))
+			breach_add(b, p->head, p->endpoint, NETWORK_NONE);
+		if (pair_opens(r, p, false, e->class_index) && compile_set_has(&e->from, p->endpoint) &&
+		    compile_set_has(&e->to, p->head))
+			breach_add(b, p->endpoint, p->head, NETWORK_NONE);
+	}
+}
+
+static void report_example(const struct compile_result *r, const struct breach *b, size_t i,
+			   const char *verb, struct text *out)
+{
+	const struct network *n = r->network;
+	uint32_t link = b->example[i].link;
+
+	text_printf(out, "%s'%s' %s '%s'", i ? "; " : "", n->sites[b->example[i].from].name, verb,
+		    n->sites[b->example[i].to].name);
+	if (link != NETWORK_NONE)
+		text_printf(out, " when link %s %s fails", n->sites[n->links[link].a].name,
+			    n->sites[n->links[link].b].name);
+}
+
+static void report_breach(struct compile_result *r, const struct expectation *e, const struct breach *b)
+{
+	const char *verb = e->kind == EXPECT_NEVER_REACHES ? "reaches" : "does not reach";
+	struct text out;
+
+	text_init(&out);
+	for (size_t i = 0; i < b->count && i < EXAMPLES_MAX; i++)
+		report_example(r, b, i, verb, &out);
+	if (b->count > EXAMPLES_MAX)
+		text_printf(&out, "; and %zu more", b->count - EXAMPLES_MAX);
+	if (e->class_index != NETWORK_NONE)
+		text_printf(&out, " (with '%s')", r->network->classes[e->class_index].name);
+	r->failed |= out.failed;
+	compile_report(r, true, NULL, e->place, "expectation broken: %s", text_string(&out));
+	text_clear(&out);
+}
+
+int compile_expect(struct compile_result *r)
+{
+	bool broken = false;
+
+	for (size_t i = 0; i < r->network->expectation_count; i++) {
+		const struct expectation *e = &r->network->expectations[i];
+		struct breach b = {0};
+
+		if (e->kind == EXPECT_NEVER_REACHES)
+			check_never(r, e, &b);
+		else
+			check_reaches(r, e, &b);
+		if (b.count)
+			report_breach(r, e, &b);
+		broken |= b.count != 0;
+	}
+	if (r->failed)
+		return -TUYEN_ENOMEM;
+	return broken ? -TUYEN_EINVAL : 0;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/policies/explain.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool policy_carries(const struct policy *p, uint32_t class_index)
+{
+	for (size_t i = 0; i < p->class_count; i++)
+		if (p->classes[i] == class_index)
+			return true;
+	return false;
+}
+
+struct explain_answer explain_class(const struct compile_result *r, uint32_t from, uint32_t to,
+				    uint32_t class_index)
+{
+	const struct network *n = compile_source(r);
+	struct explain_answer best = {EXPLAIN_NO_RULE, NETWORK_NONE, NETWORK_NONE, NETWORK_NONE};
+
+	for (uint32_t i = 0; i < n->policy_count && from != to; i++) {
+		const struct policy *p = &n->policies[i];
+		struct explain_answer a = {EXPLAIN_ALLOWED, i, NETWORK_NONE, NETWORK_NONE};
+
+		if (!policy_carries(p, class_index) || !compile_set_has(&p->from, from) ||
+		    !compile_set_has(&p->to, to))
+			continue;
+		a.deny = compile_denied_by(r, from, to, class_index);
+		if (a.deny != NETWORK_NONE) {
+			a.verdict = EXPLAIN_DENIED;
+		} else if (!n->sites[from].lan_count || !n->sites[to].lan_count) {
+			a.verdict = EXPLAIN_NO_LAN;
+			a.site = n->sites[from].lan_count ? to : from;
+		}
+		if (a.verdict < best.verdict)
+			best = a;
+	}
+	return best;
+}
+
+/* The session of @policy between two sites, whoever is its head-end; NULL if there is none. */
+static const struct compile_pair *session_find(const struct compile_result *r, uint32_t policy,
+					       uint32_t from, uint32_t to)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		size_t count, first = compile_pairs_of_head(r, turn ? to : from, &count);
+
+		for (size_t i = first; i < first + count; i++) {
+			const struct compile_pair *p = compile_pair(r, i);
+
+			if (p->policy == policy && p->endpoint == (turn ? from : to))
+				return p;
+		}
+	}
+	return NULL;
+}
+
+/* Walks the stack along a way: what is left of it on the hop that leaves @way[@hop]. */
+static struct label_stack stack_at(const struct network *n, const struct label_stack *whole,
+				   const uint32_t *way, int step, uint32_t hop)
+{
+	struct label_stack rest = {0};
+	uint8_t used = 0;
+
+	for (uint32_t i = 1; i <= hop; i++)
+		if (used < whole->depth &&
+		    whole->label[used] == label_node_sid(n->srgb, n->sites[way[(int)i * step]].id))
+			used++;
+	for (uint8_t i = used; i < whole->depth; i++)
+		label_stack_push_bottom(&rest, whole->label[i]);
+	return rest;
+}
+
+/* ---- for people ------------------------------------------------------------------------ */
+
+static void place_add(const struct network *n, struct source_place place, struct text *t)
+{
+	text_printf(t, "%s:%u", place.file < n->file_count ? n->files[place.file] : "?", place.line);
+}
+
+static void answer_text(const struct network *n, uint32_t class_index, struct explain_answer a,
+			struct text *t)
+{
+	const struct policy *p = a.policy == NETWORK_NONE ? NULL : &n->policies[a.policy];
+
+	text_printf(t, "  %-12s ", n->classes[class_index].name);
+	switch (a.verdict) {
+	case EXPLAIN_ALLOWED:
+		text_printf(t, "allowed by policy '%s' (", p->name);
+		place_add(n, p->place, t);
+		text_add(t, ")\n");
+		return;
+	case EXPLAIN_DENIED:
+		text_add(t, "denied by the deny rule at ");
+		place_add(n, n->denies[a.deny].place, t);
+		text_printf(t, ", against policy '%s'\n", p->name);
+		return;
+	case EXPLAIN_NO_LAN:
+		text_printf(t, "no session: policy '%s' allows it, but '%s' has no lan\n", p->name,
+			    n->sites[a.site].name);
+		return;
+	case EXPLAIN_NO_RULE:
+		text_add(t, "not allowed: no rule allows it\n");
+		return;
+	}
+}
+
+static void duration_add(uint64_t us, struct text *t)
+{
+	if (us % 1000)
+		text_printf(t, "%llu us", (unsigned long long)us);
+	else
+		text_printf(t, "%llu ms", (unsigned long long)us / 1000);
+}
+
+static void way_text(const struct network *n, const uint32_t *way, int step, uint32_t length,
+		     const struct label_stack *stack, struct text *t)
+{
+	char out[LABEL_STACK_STRLEN];
+
+	for (uint32_t i = 0; i < length; i++) {
+		struct label_stack rest = stack_at(n, stack, way, step, i);
+
+		text_add(t, n->sites[way[(int)i * step]].name);
+		if (i + 1 < length)
+			text_printf(t, " ==%s==> ", label_stack_format(&rest, out));
+	}
+	text_add_char(t, '\n');
+}
+
+static void shared_text(const struct compile_result *r, const struct policy *p,
+			const struct compile_path *path, struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const uint32_t *shared = compile_path_shared(r, path);
+
+	if (!path->shared_count)
+		return;
+	text_add(t, "      shares ");
+	for (uint8_t i = 0; i < path->shared_count; i++) {
+		const struct link *l = &n->links[shared[i]];
+
+		text_printf(t, "%slink %s %s", i ? ", " : "", n->sites[l->a].name, n->sites[l->b].name);
+	}
+	text_printf(t, " with '%s': there is no way around\n",
+		    p->paths[p->paths[path->path].disjoint_from].name);
+}
+
+static void path_text(const struct compile_result *r, const struct policy *p,
+		      const struct compile_path *path, struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const struct candidate_path *c = &p->paths[path->path];
+	const uint32_t *way = compile_path_way(r, path);
+
+	text_printf(t, "    path %u '%s', preference %u, MTU %u, probed every ", path->index, c->name,
+		    c->preference, path->mtu);
+	duration_add(path->probe.interval_us, t);
+	text_add(t, ", down after ");
+	duration_add((uint64_t)path->probe.interval_us * path->probe.multiplier, t);
+	text_add(t, "\n      there  ");
+	way_text(n, way, 1, path->way_length, &path->stack, t);
+	text_add(t, "      back   ");
+	way_text(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	shared_text(r, p, path, t);
+}
+
+static void session_text(const struct compile_result *r, const struct compile_pair *pair, struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const struct policy *p = &n->policies[pair->policy];
+	uint16_t mtu = UINT16_MAX;
+
+	for (uint32_t i = 0; i < pair->path_count; i++)
+		if (compile_path(r, pair->path + i)->session_mtu < mtu)
+			mtu = compile_path(r, pair->path + i)->session_mtu;
+	text_printf(t, "\n  session s%u of policy '%s': port %u, MTU %u; '%s' chooses the path, back to a better one after ",
+		    p->color, p->name, n->session_port + p->color, mtu, n->sites[pair->head].name);
+	duration_add((uint64_t)p->revert_hold_ms * 1000, t);
+	text_add_char(t, '\n');
+	for (uint32_t i = 0; i < pair->path_count; i++)
+		path_text(r, p, compile_path(r, pair->path + i), t);
+}
+
+/* Does an allowed class that was asked for go by @policy? */
+static bool policy_serves(const struct compile_result *r, uint32_t policy, uint32_t from, uint32_t to,
+			  uint32_t class_index)
+{
+	const struct network *n = compile_source(r);
+
+	for (size_t i = 0; i < n->policies[policy].class_count; i++) {
+		uint32_t c = n->policies[policy].classes[i];
+
+		if ((class_index == NETWORK_NONE || class_index == c) &&
+		    compile_denied_by(r, from, to, c) == NETWORK_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* The next policy from *@policy on with a session to show. @return its session or NULL. */
+static const struct compile_pair *session_next(const struct compile_result *r, uint32_t from,
+					       uint32_t to, uint32_t class_index, uint32_t *policy)
+{
+	const struct network *n = compile_source(r);
+
+	for (; *policy < n->policy_count; (*policy)++) {
+		const struct policy *p = &n->policies[*policy];
+		const struct compile_pair *pair;
+
+		if (!compile_set_has(&p->from, from) || !compile_set_has(&p->to, to) ||
+		    !policy_serves(r, *policy, from, to, class_index))
+			continue;
+		pair = session_find(r, *policy, from, to);
+		if (!pair)
+			continue;
+		(*policy)++;
+		return pair;
+	}
+	return NULL;
+}
+
+static bool asked(uint32_t class_index, uint32_t c)
+{
+	return class_index == NETWORK_NONE || class_index == c;
+}
+
+bool explain_text(const struct compile_result *r, uint32_t from, uint32_t to, uint32_t class_index,
+		  struct text *ret_text)
+{
+	const struct network *n = compile_source(r);
+	const struct compile_pair *pair;
+	uint32_t policy = 0;
+	bool allowed = false;
+
+	text_printf(ret_text, "%s -> %s, new connections:\n", n->sites[from].name, n->sites[to].name);
+	for (uint32_t c = 0; c < n->class_count; c++) {
+		struct explain_answer a = explain_class(r, from, to, c);
+
+		if (!asked(class_index, c))
+			continue;
+		answer_text(n, c, a, ret_text);
+		allowed |= a.verdict == EXPLAIN_ALLOWED;
+	}
+	while (allowed && (pair = session_next(r, from, to, class_index, &policy)))
+		session_text(r, pair, ret_text);
+	return allowed;
+}
+
+/* ---- for programs ---------------------------------------------------------------------- */
+
+static void json_string(struct text *t, const char *before, const char *string)
+{
+	text_add(t, before);
+	text_add_json_string(t, string);
+}
+
+static void json_place(const struct network *n, struct source_place place, struct text *t)
+{
+	json_string(t, ",\"file\":", place.file < n->file_count ? n->files[place.file] : "?");
+	text_printf(t, ",\"line\":%u", place.line);
+}
+
+static void answer_json(const struct network *n, uint32_t class_index, struct explain_answer a,
+			struct text *t)
+{
+	static const char *const verdicts[] = {
+		[EXPLAIN_ALLOWED] = "allowed", [EXPLAIN_DENIED] = "denied",
+		[EXPLAIN_NO_LAN] = "no-lan", [EXPLAIN_NO_RULE] = "no-rule",
+	};
+
+	json_string(t, "{\"class\":", n->classes[class_index].name);
+	json_string(t, ",\"verdict\":", verdicts[a.verdict]);
+	if (a.policy != NETWORK_NONE)
+		json_string(t, ",\"policy\":", n->policies[a.policy].name);
+	if (a.verdict == EXPLAIN_ALLOWED)
+		json_place(n, n->policies[a.policy].place, t);
+	if (a.verdict == EXPLAIN_DENIED)
+		json_place(n, n->denies[a.deny].place, t);
+	if (a.verdict == EXPLAIN_NO_LAN)
+		json_string(t, ",\"site\":", n->sites[a.site].name);
+	text_add_char(t, '}');
+}
+
+static void way_json(const struct network *n, const uint32_t *way, int step, uint32_t length,
+		     const struct label_stack *stack, struct text *t)
+{
+	text_add_char(t, '[');
+	for (uint32_t i = 0; i < length; i++) {
+		struct label_stack rest = stack_at(n, stack, way, step, i);
+
+		json_string(t, i ? ",{\"site\":" : "{\"site\":", n->sites[way[(int)i * step]].name);
+		text_add(t, ",\"labels\":[");
+		for (uint8_t k = 0; i + 1 < length && k < rest.depth; k++)
+			text_printf(t, "%s%u", k ? "," : "", rest.label[k]);
+		text_add(t, "]}");
+	}
+	text_add_char(t, ']');
+}
+
+static void path_json(const struct compile_result *r, const struct candidate_path *c,
+		      const struct compile_path *path, struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const uint32_t *way = compile_path_way(r, path), *shared = compile_path_shared(r, path);
+
+	text_printf(t, "{\"index\":%u", path->index);
+	json_string(t, ",\"name\":", c->name);
+	text_printf(t, ",\"preference\":%u,\"mtu\":%u,\"session_mtu\":%u,\"probe_us\":%u,\"multiplier\":%u",
+		    c->preference, path->mtu, path->session_mtu, path->probe.interval_us,
+		    path->probe.multiplier);
+	text_add(t, ",\"there\":");
+	way_json(n, way, 1, path->way_length, &path->stack, t);
+	text_add(t, ",\"back\":");
+	way_json(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	text_add(t, ",\"shared\":[");
+	for (uint8_t i = 0; i < path->shared_count; i++) {
+		json_string(t, i ? ",[" : "[", n->sites[n->links[shared[i]].a].name);
+		json_string(t, ",", n->sites[n->links[shared[i]].b].name);
+		text_add_char(t, ']');
+	}
+	text_add(t, "]}");
+}
+
+static void session_json(const struct compile_result *r, const struct compile_pair *pair, struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const struct policy *p = &n->policies[pair->policy];
+
+	json_string(t, "{\"policy\":", p->name);
+	text_printf(t, ",\"color\":%u,\"port\":%u", p->color, n->session_port + p->color);
+	json_string(t, ",\"head\":", n->sites[pair->head].name);
+	json_string(t, ",\"endpoint\":", n->sites[pair->endpoint].name);
+	text_printf(t, ",\"revert_ms\":%u,\"paths\":[", p->revert_hold_ms);
+	for (uint32_t i = 0; i < pair->path_count; i++) {
+		const struct compile_path *path = compile_path(r, pair->path + i);
+
+		text_add(t, i ? "," : "");
+		path_json(r, &p->paths[path->path], path, t);
+	}
+	text_add(t, "]}");
+}
+
+bool explain_json(const struct compile_result *r, uint32_t from, uint32_t to, uint32_t class_index,
+		  struct text *ret_text)
+{
+	const struct network *n = compile_source(r);
+	const struct compile_pair *pair;
+	const char *comma = "";
+	uint32_t policy = 0;
+	bool allowed = false;
+
+	json_string(ret_text, "{\"from\":", n->sites[from].name);
+	json_string(ret_text, ",\"to\":", n->sites[to].name);
+	text_add(ret_text, ",\"classes\":[");
+	for (uint32_t c = 0; c < n->class_count; c++) {
+		struct explain_answer a = explain_class(r, from, to, c);
+
+		if (!asked(class_index, c))
+			continue;
+		text_add(ret_text, comma);
+		comma = ",";
+		answer_json(n, c, a, ret_text);
+		allowed |= a.verdict == EXPLAIN_ALLOWED;
+	}
+	text_add(ret_text, "],\"sessions\":[");
+	comma = "";
+	while (allowed && (pair = session_next(r, from, to, class_index, &policy))) {
+		text_add(ret_text, comma);
+		comma = ",";
+		session_json(r, pair, ret_text);
+	}
+	text_printf(ret_text, "],\"allowed\":%s}", allowed ? "true" : "false");
+	return allowed;
+}
