@@ -9,8 +9,6 @@
 
 #include "tuyen/kernel/kernel.h"
 
-struct nft_ctx;
-
 /** A device group (IFLA_GROUP) that marks a device of ours until its alias stands: 'T', 'Y'. */
 #define TUYEN_GROUP 0x5459
 
@@ -37,7 +35,6 @@ struct link_name {
 struct kernel {
 	struct channel route, generic;
 	int wireguard_family;	/* 0: not known yet */
-	struct nft_ctx *nft;
 	struct nl_sock *event_route, *event_nft;
 	int event_epoll, event_wake;
 	struct link_name *links;
@@ -99,7 +96,7 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 			     const struct kernel_label_route *label);
 struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule);
-struct nl_msg *message_device_new(const struct kernel *kernel, const struct kernel_device *device);
+struct nl_msg *message_device_new(const struct kernel_device *device);
 struct nl_msg *message_device_set(const struct kernel_device *device, int index);
 struct nl_msg *message_device_delete(int index);
 struct nl_msg *message_wireguard_device(struct kernel *kernel, const struct kernel_device *want,

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Applies a plan, top to bottom. Peers, addresses, routes, labels and rules are collected while the kind stays
+ * the same and sent in batches; devices, filters, sysctls and the nft table one by one.
+ *
+ * What a failed operation stops: without the nft table nothing is applied at all; a device that could not be
+ * made or filtered is not opened to labels. All else goes on, and the next plan has what is missing.
+ * An object that is to be removed and is gone already is no failure.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define REFUSED_MAX 64
+
+struct applying {
+	struct kernel *kernel;
+	const struct kernel_plan *plan;
+	struct kernel_report *report;
+	struct batch route, generic;
+	bool *failed;		/* by operation */
+	char refused[REFUSED_MAX][KERNEL_IFNAME_MAX];
+	size_t refused_count;
+};
+
+static bool gone_already(int error)
+{
+	return error == ENOENT || error == ESRCH || error == ENODEV || error == EADDRNOTAVAIL;
+}
+
+static bool error_harmless(const struct plan_operation *op, int error)
+{
+	switch (op->verb) {
+	case PLAN_REMOVE:
+		return gone_already(error);
+	case PLAN_ADD:
+		return error == EEXIST && (op->object == PLAN_ADDRESS || op->object == PLAN_RULE);
+	case PLAN_CHANGE:
+		return false;
+	}
+	return false;
+}
+
+static void failure_words(const struct plan_operation *op, const char *words, struct reason *reason)
+{
+	struct plan_operation copy = *op;
+	struct kernel_plan one = {.operations = &copy, .count = 1};
+	struct text text;
+
+	text_init(&text);
+	kernel_plan_print(&one, &text);
+	reason_set(reason, 0, "%.*s: %s", (int)strcspn(text_string(&text), "\n"),
+		   text_string(&text), words);
+	text_clear(&text);
+}
+
+static void operation_failed(size_t tag, int error, const char *words, void *context)
+{
+	struct applying *a = context;
+	const struct plan_operation *op = &a->plan->operations[tag];
+
+	if (a->failed[tag] || error_harmless(op, error))
+		return;
+	a->failed[tag] = true;
+	if (!a->report->failed++)
+		failure_words(op, words, &a->report->first_failure);
+}
+
+static void fail(struct applying *a, size_t tag, int error, const char *words)
+{
+	operation_failed(tag, error, words && *words ? words : strerror(error), a);
+}
+
+static void device_refuse(struct applying *a, const char *device)
+{
+	if (a->refused_count < REFUSED_MAX)
+		snprintf(a->refused[a->refused_count++], KERNEL_IFNAME_MAX, "%s", device);
+}
+
+/* @return true if @sysctl would open a device that has no filter. Too many to remember: all of them. */
+static bool sysctl_refused(const struct applying *a, const struct kernel_sysctl *sysctl)
+{
+	char path[sizeof(sysctl->path)];
+
+	for (size_t i = 0; i < a->refused_count; i++) {
+		snprintf(path, sizeof(path), "net/mpls/conf/%s/input", a->refused[i]);
+		if (strcmp(path, sysctl->path) == 0)
+			return true;
+	}
+	return a->refused_count == REFUSED_MAX && strncmp(sysctl->path, "net/mpls/conf/lsp", 17) == 0;
+}
+
+static void flush(struct applying *a)
+{
+	batch_flush(&a->route, operation_failed, a);
+	batch_flush(&a->generic, operation_failed, a);
+}
+
+static void collect(struct applying *a, struct batch *batch, struct nl_msg *message, size_t tag)
+{
+	if (!message) {
+		fail(a, tag, errno ? errno : ENOMEM, NULL);
+		return;
+	}
+	if (batch_add(batch, message, tag))
+		return;
+	flush(a);
+	batch_add(batch, message, tag);
+}
+
+static int call(struct applying *a, struct channel *channel, struct nl_msg *message, size_t tag)
+{
+	struct reason words = {.text = ""};
+	int error = channel_call(channel, message, &words);
+
+	if (error)
+		fail(a, tag, error, words.text);
+	return error;
+}
+
+static int device_configure(struct applying *a, const struct kernel_device *want,
+			    const struct kernel_device *have, size_t tag)
+{
+	int error = 0;
+
+	if (want->kind == KERNEL_DEVICE_WIREGUARD)
+		error = call(a, &a->kernel->generic,
+			     message_wireguard_device(a->kernel, want, have), tag);
+	if (!error)
+		error = call(a, &a->kernel->route,
+			     message_device_set(want, links_index(a->kernel, want->name)), tag);
+	return error;
+}
+
+static void device_add(struct applying *a, const struct kernel_device *want, size_t tag)
+{
+	int error = call(a, &a->kernel->route, message_device_new(want), tag);
+
+	if (!error && !links_refresh(a->kernel, want->name)) {
+		fail(a, tag, ENODEV, NULL);
+		error = ENODEV;
+	}
+	if (!error)
+		error = device_configure(a, want, NULL, tag);
+	if (error)
+		device_refuse(a, want->name);
+}
+
+static void device_remove(struct applying *a, const struct kernel_device *have, size_t tag)
+{
+	int index = links_refresh(a->kernel, have->name);
+
+	if (index)
+		call(a, &a->kernel->route, message_device_delete(index), tag);
+	links_refresh(a->kernel, have->name);
+}
+
+static void apply_device(struct applying *a, const struct plan_operation *op, size_t tag)
+{
+	switch (op->verb) {
+	case PLAN_ADD:
+		device_add(a, op->want, tag);
+		break;
+	case PLAN_CHANGE:
+		device_configure(a, op->want, op->have, tag);
+		break;
+	case PLAN_REMOVE:
+		device_remove(a, op->have, tag);
+		break;
+	}
+}
+
+static void apply_peer(struct applying *a, const struct plan_operation *op, size_t tag)
+{
+	const struct kernel_peer *want = op->want;
+
+	if (op->verb == PLAN_REMOVE) {
+		collect(a, &a->generic, message_peer_remove(a->kernel, op->have), tag);
+		return;
+	}
+	collect(a, &a->generic, message_peer(a->kernel, want, op->have, 0), tag);
+	for (size_t i = PEER_PREFIXES_MAX; i < want->allowed_count; i += PEER_PREFIXES_MAX)
+		collect(a, &a->generic, message_peer(a->kernel, want, op->have, i), tag);
+}
+
+static bool stack_listed(const struct label_stack *stack, const struct label_stack *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (label_stack_equal(stack, &list[i]))
+			return true;
+	return false;
+}
+
+static int filter_new(struct applying *a, int index, size_t tag)
+{
+	struct channel *channel = &a->kernel->route;
+	int error = call(a, channel, message_clsact(index), tag);
+
+	if (!error)
+		channel_call(channel, message_filters_flush(index), NULL);
+	if (!error)
+		error = call(a, channel, message_filter_drop(index), tag);
+	return error;
+}
+
+/* Accepts what is wanted and missing, then no longer what is there and not wanted. */
+static int filter_adjust(struct applying *a, const struct kernel_label_filter *want, int index,
+			 size_t tag)
+{
+	struct label_stack *there;
+	struct filter_dump dump;
+	int error = 0;
+
+	if (filter_read(a->kernel, index, &dump) < 0)
+		return EAGAIN;
+	there = calloc(dump.count + 1, sizeof(*there));
+	if (!there)
+		error = ENOMEM;
+	for (size_t i = 0; !error && i < dump.count; i++)
+		there[i] = dump.entry[i].stack;
+	for (size_t i = 0; !error && i < want->accept_count; i++)
+		if (!stack_listed(&want->accept[i], there, dump.count))
+			error = call(a, &a->kernel->route,
+				     message_filter_accept(index, &want->accept[i]), tag);
+	for (size_t i = 0; !error && i < dump.count; i++)
+		if (!stack_listed(&dump.entry[i].stack, want->accept, want->accept_count))
+			error = call(a, &a->kernel->route,
+				     message_filter_delete(index, dump.entry[i].handle), tag);
+	free(there);
+	free(dump.entry);
+	return error;
+}
+
+static void apply_filter(struct applying *a, const struct plan_operation *op, size_t tag)
+{
+	const struct kernel_label_filter *filter = op->want ? op->want : op->have;
+	int index = links_index(a->kernel, filter->device), error = index ? 0 : ENODEV;
+
+	if (op->verb == PLAN_REMOVE) {
+		if (index)
+			call(a, &a->kernel->route, message_filters_flush(index), tag);
+		return;
+	}
+	if (!error && op->verb == PLAN_ADD)
+		error = filter_new(a, index, tag);
+	if (!error)
+		error = filter_adjust(a, filter, index, tag);
+	if (!error)
+		return;
+	fail(a, tag, error, NULL);
+	device_refuse(a, filter->device);
+}
+
+static void apply_sysctl(struct applying *a, const struct kernel_sysctl *want, size_t tag)
+{
+	int error = sysctl_refused(a, want) ? EPERM : sysctl_set(want->path, want->value);
+
+	if (error)
+		fail(a, tag, error, error == EPERM ? "not done: the device has no filter, or no right" : NULL);
+}
+
+/* @return false when nothing may follow. */
+static bool apply_nft(struct applying *a, const struct plan_operation *op, size_t tag)
+{
+	struct reason reason = {.text = ""};
+
+	if (nft_apply(a->kernel, op->want, &reason) == 0)
+		return true;
+	fail(a, tag, EPROTO, reason.text);
+	return op->verb == PLAN_REMOVE;
+}
+
+static bool collected(enum plan_object object)
+{
+	switch (object) {
+	case PLAN_PEER:
+	case PLAN_ADDRESS:
+	case PLAN_LABEL:
+	case PLAN_ROUTE:
+	case PLAN_RULE:
+		return true;
+	case PLAN_SYSCTL:
+	case PLAN_NFT:
+	case PLAN_DEVICE:
+	case PLAN_FILTER:
+		return false;
+	}
+	return false;
+}
+
+static bool apply_one(struct applying *a, size_t tag)
+{
+	const struct plan_operation *op = &a->plan->operations[tag];
+	const void *subject = op->want ? op->want : op->have;
+	const struct kernel *kernel = a->kernel;
+
+	switch (op->object) {
+	case PLAN_NFT:
+		return apply_nft(a, op, tag);
+	case PLAN_DEVICE:
+		apply_device(a, op, tag);
+		return true;
+	case PLAN_FILTER:
+		apply_filter(a, op, tag);
+		return true;
+	case PLAN_SYSCTL:
+		apply_sysctl(a, subject, tag);
+		return true;
+	case PLAN_PEER:
+		apply_peer(a, op, tag);
+		return true;
+	case PLAN_ADDRESS:
+		collect(a, &a->route, message_address(kernel, op->verb, subject), tag);
+		return true;
+	case PLAN_LABEL:
+		collect(a, &a->route, message_label(kernel, op->verb, subject), tag);
+		return true;
+	case PLAN_ROUTE:
+		collect(a, &a->route, message_route(kernel, op->verb, subject), tag);
+		return true;
+	case PLAN_RULE:
+		collect(a, &a->route, message_rule(op->verb, subject), tag);
+		return true;
+	}
+	return true;
+}
+
+static size_t apply_all(struct applying *a)
+{
+	const struct kernel_plan *plan = a->plan;
+	size_t i;
+
+	for (i = 0; i < plan->count; i++) {
+		bool same = i && plan->operations[i].object == plan->operations[i - 1].object &&
+			    plan->operations[i].verb == plan->operations[i - 1].verb;
+
+		if (!same || !collected(plan->operations[i].object))
+			flush(a);
+		if (!apply_one(a, i))
+			return i + 1;
+	}
+	flush(a);
+	return i;
+}
+
+int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
+		 struct kernel_report *ret_report)
+{
+	struct kernel_report report = {0};
+	struct applying *a = calloc(1, sizeof(*a));
+	uint64_t before = kernel->route.sent + kernel->generic.sent;
+
+	if (!a)
+		return -TUYEN_ENOMEM;
+	a->kernel = kernel;
+	a->plan = plan;
+	a->report = &report;
+	a->route.channel = &kernel->route;
+	a->generic.channel = &kernel->generic;
+	a->failed = calloc(plan->count + 1, sizeof(*a->failed));
+	if (!a->failed || links_read(kernel) == -TUYEN_ENOMEM) {
+		free(a->failed);
+		free(a);
+		return -TUYEN_ENOMEM;
+	}
+	report.applied = apply_all(a);
+	report.applied -= report.failed;
+	report.netlink_messages = kernel->route.sent + kernel->generic.sent - before;
+	events_forget_own(kernel);
+	free(a->failed);
+	free(a);
+	*ret_report = report;
+	return report.failed ? -TUYEN_ESYSTEM : 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Something changed: one epoll descriptor over a route socket, an nftables socket and an eventfd.
+ *
+ * Our own changes don't count: the kernel stamps most notifications with the port of the socket that asked. Those
+ * of devices (before Linux 6.2) and of nftables carry none of ours; what arrives of them while a plan is
+ * applied is taken for its echo. If anything else arrived meanwhile, the eventfd keeps the descriptor readable.
+ * An overrun (ENOBUFS) means that something was lost: it counts as a change. The next turn reads everything anyway,
+ * so what is missed in this window is found by the periodic one.
+ */
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define EVENT_BUFFER_BYTES (4 << 20)
+
+static const int route_groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
+				   RTNLGRP_IPV4_RULE, RTNLGRP_MPLS_ROUTE, RTNLGRP_TC};
+static const int nft_groups[] = {NFNLGRP_NFTABLES};
+
+static struct nl_sock *listener(int protocol, const int *groups, size_t count)
+{
+	struct nl_sock *sock = nl_socket_alloc();
+
+	if (!sock)
+		return NULL;
+	if (nl_connect(sock, protocol) < 0 || nl_socket_set_nonblocking(sock) < 0) {
+		nl_socket_free(sock);
+		return NULL;
+	}
+	nl_socket_set_buffer_size(sock, EVENT_BUFFER_BYTES, 0);
+	for (size_t i = 0; i < count; i++)
+		nl_socket_add_membership(sock, groups[i]); /* a kernel without MPLS lacks its group */
+	return sock;
+}
+
+static int watch(const struct kernel *kernel, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return epoll_ctl(kernel->event_epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+int events_open(struct kernel *kernel, struct reason *reason)
+{
+	kernel->event_route = listener(NETLINK_ROUTE, route_groups,
+				       sizeof(route_groups) / sizeof(route_groups[0]));
+	kernel->event_nft = listener(NETLINK_NETFILTER, nft_groups, 1);
+	kernel->event_epoll = epoll_create1(EPOLL_CLOEXEC);
+	kernel->event_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!kernel->event_route || kernel->event_epoll < 0 || kernel->event_wake < 0 ||
+	    watch(kernel, nl_socket_get_fd(kernel->event_route)) < 0 ||
+	    watch(kernel, kernel->event_wake) < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "netlink events: %s", strerror(errno));
+	if (kernel->event_nft) /* none without nf_tables: the self-check says so */
+		watch(kernel, nl_socket_get_fd(kernel->event_nft));
+	return 0;
+}
+
+void events_close(struct kernel *kernel)
+{
+	nl_socket_free(kernel->event_route);
+	nl_socket_free(kernel->event_nft);
+	if (kernel->event_epoll >= 0)
+		close(kernel->event_epoll);
+	if (kernel->event_wake >= 0)
+		close(kernel->event_wake);
+}
+
+int kernel_event_fd(const struct kernel *kernel)
+{
+	return kernel->event_epoll;
+}
+
+static bool message_counts(const struct kernel *kernel, const struct nlmsghdr *message, bool applying)
+{
+	bool device = message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
+
+	if (message->nlmsg_pid == kernel->route.port || message->nlmsg_pid == kernel->generic.port)
+		return false;
+	if (!applying)
+		return true;
+	/* port 0: the kernel's own doing, such as the routes of a device that we took down */
+	return !device && message->nlmsg_pid != 0;
+}
+
+static bool route_drain(struct kernel *kernel, bool applying)
+{
+	int fd = nl_socket_get_fd(kernel->event_route);
+	bool counts = false;
+
+	for (;;) {
+		ssize_t got = recv(fd, kernel->route.buffer, CHANNEL_BUFFER_BYTES, MSG_DONTWAIT);
+		int left = (int)got;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno == ENOBUFS) {
+			counts = true;
+			continue;
+		}
+		if (got < 0)
+			return counts;
+		for (struct nlmsghdr *m = (struct nlmsghdr *)kernel->route.buffer; nlmsg_ok(m, left);
+		     m = nlmsg_next(m, &left))
+			counts |= message_counts(kernel, m, applying);
+	}
+}
+
+static bool nft_drain(struct kernel *kernel)
+{
+	bool any = false;
+
+	if (!kernel->event_nft)
+		return false;
+	for (;;) {
+		ssize_t got = recv(nl_socket_get_fd(kernel->event_nft), kernel->route.buffer,
+				   CHANNEL_BUFFER_BYTES, MSG_DONTWAIT);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno != ENOBUFS)
+			return any;
+		any = true;
+	}
+}
+
+static bool wake_drain(const struct kernel *kernel)
+{
+	uint64_t count;
+
+	return read(kernel->event_wake, &count, sizeof(count)) == sizeof(count);
+}
+
+bool kernel_event_drain(struct kernel *kernel)
+{
+	bool woken = wake_drain(kernel), nft = nft_drain(kernel);
+
+	return route_drain(kernel, false) || nft || woken;
+}
+
+void events_forget_own(struct kernel *kernel)
+{
+	uint64_t one = 1;
+
+	nft_drain(kernel);
+	if (route_drain(kernel, true) && write(kernel->event_wake, &one, sizeof(one)) < 0)
+		return; /* full: it is readable already */
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening, closing, names of devices, and one whole reading. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define DUMP_TRIES 16
+
+int kernel_open(struct kernel **ret_kernel, struct reason *reason)
+{
+	struct kernel *kernel = calloc(1, sizeof(*kernel));
+	int err;
+
+	if (!kernel)
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+	kernel->event_epoll = kernel->event_wake = -1;
+	err = channel_open(&kernel->route, NETLINK_ROUTE, reason);
+	if (err == 0)
+		err = channel_open(&kernel->generic, NETLINK_GENERIC, reason);
+	if (err == 0)
+		err = events_open(kernel, reason);
+	if (err < 0) {
+		kernel_close(kernel);
+		return err;
+	}
+	*ret_kernel = kernel;
+	return 0;
+}
+
+void kernel_close(struct kernel *kernel)
+{
+	if (!kernel)
+		return;
+	events_close(kernel);
+	channel_close(&kernel->route);
+	channel_close(&kernel->generic);
+	free(kernel->links);
+	free(kernel);
+}
+
+static int link_put(struct kernel *kernel, int index, const char *name)
+{
+	struct link_name *grown;
+
+	for (size_t i = 0; i < kernel->link_count; i++) {
+		if (kernel->links[i].index != index)
+			continue;
+		snprintf(kernel->links[i].name, KERNEL_IFNAME_MAX, "%s", name);
+		return 0;
+	}
+	grown = realloc(kernel->links, (kernel->link_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -TUYEN_ENOMEM;
+	kernel->links = grown;
+	grown[kernel->link_count].index = index;
+	snprintf(grown[kernel->link_count++].name, KERNEL_IFNAME_MAX, "%s", name);
+	return 0;
+}
+
+static int link_take(const struct nlmsghdr *message, void *context)
+{
+	const struct ifinfomsg *header = nlmsg_data(message);
+	struct nlattr *a[IFLA_MAX + 1];
+
+	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, IFLA_MAX, NULL) < 0 ||
+	    !a[IFLA_IFNAME])
+		return 0;
+	return link_put(context, header->ifi_index, nla_get_string(a[IFLA_IFNAME]));
+}
+
+static struct nl_msg *link_request(void)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETLINK, 0);
+
+	if (m && nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO)) {
+		nlmsg_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+int links_read(struct kernel *kernel)
+{
+	struct nl_msg *m = link_request();
+
+	if (!m)
+		return -TUYEN_ENOMEM;
+	kernel->link_count = 0;
+	return channel_dump(&kernel->route, m, link_take, kernel);
+}
+
+int links_index(const struct kernel *kernel, const char *name)
+{
+	for (size_t i = 0; i < kernel->link_count; i++)
+		if (strcmp(kernel->links[i].name, name) == 0)
+			return kernel->links[i].index;
+	return 0;
+}
+
+const char *links_name(const struct kernel *kernel, int index)
+{
+	for (size_t i = 0; i < kernel->link_count; i++)
+		if (kernel->links[i].index == index)
+			return kernel->links[i].name;
+	return "";
+}
+
+static void link_forget(struct kernel *kernel, const char *name)
+{
+	for (size_t i = 0; i < kernel->link_count; i++)
+		if (strcmp(kernel->links[i].name, name) == 0)
+			kernel->links[i--] = kernel->links[--kernel->link_count];
+}
+
+int links_refresh(struct kernel *kernel, const char *name)
+{
+	struct nl_msg *m = link_request();
+
+	link_forget(kernel, name);
+	if (!m)
+		return 0;
+	if (nla_put_string(m, IFLA_IFNAME, name)) {
+		nlmsg_free(m);
+		return 0;
+	}
+	if (channel_ask(&kernel->route, m, link_take, kernel) != 0)
+		return 0;
+	return links_index(kernel, name);
+}
+
+static int read_once(struct kernel *kernel, const struct kernel_state *desired,
+		     struct kernel_state *state, struct reason *reason)
+{
+	int err = links_read(kernel);
+
+	if (err == 0)
+		err = read_devices(kernel, desired, state);
+	if (err == 0)
+		err = read_wireguard(kernel, state, reason);
+	if (err == 0)
+		err = read_addresses(kernel, desired, state);
+	if (err == 0)
+		err = read_routes(kernel, state);
+	if (err == 0)
+		err = read_labels(kernel, state);
+	if (err == 0)
+		err = read_rules(kernel, state);
+	if (err == 0)
+		err = read_filters(kernel, state);
+	if (err == 0)
+		err = read_sysctls(desired, state);
+	if (err == 0)
+		err = nft_read(kernel, &state->nft, reason);
+	return err;
+}
+
+int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state **ret_actual, struct reason *reason)
+{
+	int err = -TUYEN_EAGAIN;
+
+	for (int i = 0; err == -TUYEN_EAGAIN && i < DUMP_TRIES; i++) {
+		struct kernel_state *state = kernel_state_new();
+
+		if (!state)
+			return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+		reason_set(reason, 0, "%s", "");
+		err = read_once(kernel, desired, state, reason);
+		if (err == 0) {
+			kernel_state_sort(state);
+			*ret_actual = state;
+			return 0;
+		}
+		kernel_state_free(state);
+	}
+	if (reason && !*reason->text)
+		reason_set(reason, err, "cannot read the kernel: %s",
+			   err == -TUYEN_ESYSTEM ? strerror(errno) : tuyen_strerror(err));
+	return err;
+}

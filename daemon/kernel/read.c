@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Actual state, from raw dumps: libnl's caches are six times slower and wrong at times. Routes are filtered by
+ * the kernel (strict checking, our protocol); a kernel that does not filter sends all, and the same test
+ * is made here again.
+ *
+ * Ours is a device with our alias, or with our group and no alias yet (see message.c). An address is ours by its
+ * protocol (kernel 5.18), or because it is one that is wanted: put there by hand, it serves as well.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/if_tunnel.h>
+#include <linux/lwtunnel.h>
+#include <linux/mpls_iptunnel.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+struct reading {
+	struct kernel *kernel;
+	const struct kernel_state *desired;
+	struct kernel_state *state;
+};
+
+static int parse(const struct nlmsghdr *message, int header, struct nlattr *attributes[], int max)
+{
+	return nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, header, attributes, max, NULL);
+}
+
+static int dump(struct kernel *kernel, int type, const void *header, size_t length, message_step step,
+		void *context)
+{
+	struct nl_msg *m = nlmsg_alloc_simple(type, 0);
+
+	if (!m)
+		return -TUYEN_ENOMEM;
+	if (nlmsg_append(m, (void *)(uintptr_t)header, length, NLMSG_ALIGNTO)) {
+		nlmsg_free(m);
+		return -TUYEN_ENOMEM;
+	}
+	return channel_dump(&kernel->route, m, step, context);
+}
+
+static ipv4_t get_ipv4(const struct nlattr *attribute)
+{
+	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
+}
+
+static void name_take(const struct reading *reading, char out[static KERNEL_IFNAME_MAX],
+		      const struct nlattr *index)
+{
+	snprintf(out, KERNEL_IFNAME_MAX, "%s",
+		 index ? links_name(reading->kernel, (int)nla_get_u32(index)) : "");
+}
+
+static bool alias_ours(struct nlattr *alias, struct nlattr *group)
+{
+	if (alias)
+		return strncmp(nla_get_string(alias), TUYEN_IFALIAS_PREFIX,
+			       strlen(TUYEN_IFALIAS_PREFIX)) == 0;
+	return group && nla_get_u32(group) == TUYEN_GROUP;
+}
+
+/* @return false for a kind that is never ours. */
+static bool kind_take(struct kernel_device *device, struct nlattr *link_info)
+{
+	struct nlattr *info[IFLA_INFO_MAX + 1], *tunnel[IFLA_IPTUN_MAX + 1];
+
+	if (!link_info || nla_parse_nested(info, IFLA_INFO_MAX, link_info, NULL) < 0 ||
+	    !info[IFLA_INFO_KIND])
+		return false;
+	if (strcmp(nla_get_string(info[IFLA_INFO_KIND]), "wireguard") == 0) {
+		device->kind = KERNEL_DEVICE_WIREGUARD;
+		return true;
+	}
+	if (strcmp(nla_get_string(info[IFLA_INFO_KIND]), "ipip") || !info[IFLA_INFO_DATA] ||
+	    nla_parse_nested(tunnel, IFLA_IPTUN_MAX, info[IFLA_INFO_DATA], NULL) < 0)
+		return false;
+	device->kind = KERNEL_DEVICE_MPLS_IN_IP;
+	device->local = get_ipv4(tunnel[IFLA_IPTUN_LOCAL]);
+	device->remote = get_ipv4(tunnel[IFLA_IPTUN_REMOTE]);
+	device->ttl = tunnel[IFLA_IPTUN_TTL] ? nla_get_u8(tunnel[IFLA_IPTUN_TTL]) : 0;
+	return tunnel[IFLA_IPTUN_PROTO] && nla_get_u8(tunnel[IFLA_IPTUN_PROTO]) == IPPROTO_MPLS;
+}
+
+static void counters_take(struct kernel_device *device, const struct nlattr *stats)
+{
+	struct rtnl_link_stats64 counters = {0};
+	size_t length = stats ? (size_t)nla_len(stats) : 0;
+
+	if (length > sizeof(counters))
+		length = sizeof(counters);
+	if (length)
+		memcpy(&counters, nla_data(stats), length);
+	device->rx_bytes = counters.rx_bytes;
+	device->tx_bytes = counters.tx_bytes;
+}
+
+static void device_fill(struct kernel_device *device, const struct ifinfomsg *header,
+			struct nlattr *a[])
+{
+	char path[64];
+	uint32_t value;
+
+	device->ifindex = (uint32_t)header->ifi_index;
+	device->up = header->ifi_flags & IFF_UP;
+	device->mtu = a[IFLA_MTU] ? (uint16_t)nla_get_u32(a[IFLA_MTU]) : 0;
+	if (a[IFLA_IFALIAS])
+		snprintf(device->alias, sizeof(device->alias), "%s", nla_get_string(a[IFLA_IFALIAS]));
+	counters_take(device, a[IFLA_STATS64]);
+	snprintf(path, sizeof(path), "net/mpls/conf/%s/input", device->name);
+	device->mpls_input = sysctl_get(path, &value) == 0 && value == 1;
+}
+
+static int device_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct ifinfomsg *header = nlmsg_data(message);
+	struct kernel_device *device;
+	struct nlattr *a[IFLA_MAX + 1];
+	const char *name;
+	bool ours;
+
+	if (parse(message, sizeof(*header), a, IFLA_MAX) < 0 || !a[IFLA_IFNAME])
+		return 0;
+	name = nla_get_string(a[IFLA_IFNAME]);
+	ours = alias_ours(a[IFLA_IFALIAS], a[IFLA_GROUP]);
+	if (!ours && !kernel_state_device(reading->desired, name))
+		return 0;
+	device = kernel_state_add_device(reading->state);
+	if (!device)
+		return -TUYEN_ENOMEM;
+	snprintf(device->name, sizeof(device->name), "%s", name);
+	device->foreign = !kind_take(device, a[IFLA_LINKINFO]) || !ours;
+	device_fill(device, header, a);
+	return 0;
+}
+
+int read_devices(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state)
+{
+	struct reading reading = {kernel, desired, state};
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+
+	return dump(kernel, RTM_GETLINK, &header, sizeof(header), device_take, &reading);
+}
+
+static bool address_wanted(const struct kernel_state *desired, const struct kernel_address *address)
+{
+	return desired->address_count &&
+	       bsearch(address, desired->addresses, desired->address_count, sizeof(*address),
+		       kernel_address_compare);
+}
+
+static int address_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct ifaddrmsg *header = nlmsg_data(message);
+	struct kernel_address address = {0}, *entry;
+	struct nlattr *a[IFA_MAX + 1];
+	bool ours;
+
+	if (parse(message, sizeof(*header), a, IFA_MAX) < 0 || header->ifa_family != AF_INET)
+		return 0;
+	snprintf(address.device, sizeof(address.device), "%s",
+		 links_name(reading->kernel, (int)header->ifa_index));
+	address.prefix.address = get_ipv4(a[IFA_LOCAL]);
+	address.prefix.length = header->ifa_prefixlen;
+	ours = a[IFA_PROTO] && nla_get_u8(a[IFA_PROTO]) == TUYEN_RTPROTO;
+	if (!ours && !address_wanted(reading->desired, &address))
+		return 0;
+	entry = kernel_state_add_address(reading->state);
+	if (!entry)
+		return -TUYEN_ENOMEM;
+	*entry = address;
+	return 0;
+}
+
+int read_addresses(struct kernel *kernel, const struct kernel_state *desired,
+		   struct kernel_state *state)
+{
+	struct reading reading = {kernel, desired, state};
+	struct ifaddrmsg header = {.ifa_family = AF_INET};
+
+	return dump(kernel, RTM_GETADDR, &header, sizeof(header), address_take, &reading);
+}
+
+static void push_take(struct label_stack *stack, const struct nlattr *type, struct nlattr *encap)
+{
+	struct nlattr *a[MPLS_IPTUNNEL_MAX + 1];
+
+	if (!type || nla_get_u16(type) != LWTUNNEL_ENCAP_MPLS || !encap ||
+	    nla_parse_nested(a, MPLS_IPTUNNEL_MAX, encap, NULL) < 0 || !a[MPLS_IPTUNNEL_DST])
+		return;
+	stack_decode(nla_data(a[MPLS_IPTUNNEL_DST]), (size_t)nla_len(a[MPLS_IPTUNNEL_DST]), stack);
+}
+
+static uint16_t mtu_take(struct nlattr *metrics)
+{
+	struct nlattr *a[RTAX_MAX + 1];
+
+	if (!metrics || nla_parse_nested(a, RTAX_MAX, metrics, NULL) < 0 || !a[RTAX_MTU])
+		return 0;
+	return (uint16_t)nla_get_u32(a[RTAX_MTU]);
+}
+
+static int route_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct kernel_route *route;
+	struct nlattr *a[RTA_MAX + 1];
+
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
+	    header->rtm_protocol != TUYEN_RTPROTO || header->rtm_flags & RTM_F_CLONED)
+		return 0;
+	route = kernel_state_add_route(reading->state);
+	if (!route)
+		return -TUYEN_ENOMEM;
+	route->table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
+	route->destination.address = get_ipv4(a[RTA_DST]);
+	route->destination.length = header->rtm_dst_len;
+	route->metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	route->type = header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE :
+							    KERNEL_ROUTE_UNICAST;
+	route->link_scope = header->rtm_scope == RT_SCOPE_LINK;
+	if (route->type == KERNEL_ROUTE_UNICAST)
+		name_take(reading, route->device, a[RTA_OIF]);
+	route->source = get_ipv4(a[RTA_PREFSRC]);
+	route->mtu = mtu_take(a[RTA_METRICS]);
+	push_take(&route->push, a[RTA_ENCAP_TYPE], a[RTA_ENCAP]);
+	return 0;
+}
+
+int read_routes(struct kernel *kernel, struct kernel_state *state)
+{
+	struct reading reading = {kernel, NULL, state};
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_protocol = TUYEN_RTPROTO};
+
+	return dump(kernel, RTM_GETROUTE, &header, sizeof(header), route_take, &reading);
+}
+
+static int label_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct kernel_label_route *label;
+	struct nlattr *a[RTA_MAX + 1];
+	struct label_stack in;
+
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_MPLS ||
+	    header->rtm_protocol != TUYEN_RTPROTO || !a[RTA_DST] ||
+	    !stack_decode(nla_data(a[RTA_DST]), (size_t)nla_len(a[RTA_DST]), &in))
+		return 0;
+	label = kernel_state_add_label(reading->state);
+	if (!label)
+		return -TUYEN_ENOMEM;
+	label->in_label = in.label[0];
+	name_take(reading, label->device, a[RTA_OIF]);
+	if (a[RTA_NEWDST])
+		stack_decode(nla_data(a[RTA_NEWDST]), (size_t)nla_len(a[RTA_NEWDST]), &label->out);
+	return 0;
+}
+
+/* A kernel without MPLS answers EOPNOTSUPP or with IPv4 routes: there are no label routes then. */
+int read_labels(struct kernel *kernel, struct kernel_state *state)
+{
+	struct reading reading = {kernel, NULL, state};
+	struct rtmsg header = {.rtm_family = AF_MPLS, .rtm_protocol = TUYEN_RTPROTO};
+	int err = dump(kernel, RTM_GETROUTE, &header, sizeof(header), label_take, &reading);
+
+	return err == -TUYEN_ESYSTEM && (errno == EOPNOTSUPP || errno == EINVAL) ? 0 : err;
+}
+
+static int rule_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct fib_rule_hdr *header = nlmsg_data(message);
+	struct kernel_rule *rule;
+	struct nlattr *a[FRA_MAX + 1];
+
+	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != AF_INET ||
+	    !a[FRA_PROTOCOL] || nla_get_u8(a[FRA_PROTOCOL]) != TUYEN_RTPROTO)
+		return 0;
+	rule = kernel_state_add_rule(reading->state);
+	if (!rule)
+		return -TUYEN_ENOMEM;
+	rule->priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
+	rule->table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table;
+	rule->fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
+	rule->fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
+	rule->source.address = get_ipv4(a[FRA_SRC]);
+	rule->source.length = header->src_len;
+	return 0;
+}
+
+int read_rules(struct kernel *kernel, struct kernel_state *state)
+{
+	struct reading reading = {kernel, NULL, state};
+	struct fib_rule_hdr header = {.family = AF_INET};
+
+	return dump(kernel, RTM_GETRULE, &header, sizeof(header), rule_take, &reading);
+}
