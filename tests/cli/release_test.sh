@@ -115,7 +115,7 @@ ok "keygen never overwrites" says 1 "never overwritten" "$tuyen" keygen -o node 
 ok "and the keys are as before" same "$(sha256sum node/*.key)" "$before"
 rm node/link.key && ln -s /nonexistent node/link.key
 ok "nor does it follow a link" says 1 "never overwritten" "$tuyen" keygen -o node --site phuc-xa
-ok "nothing was left behind" same "$(ls -A node | tr '\n' ' ')" "link.key session.key "
+ok "nothing was left behind" same "$(find node -type f -o -type l | sort | tr "\n" " ")" "node/link.key node/session.key "
 chmod 644 node/session.key && rm node/link.key && cp -p node/session.key node/link.key
 ok "a key that others may read is refused" says 1 "others may read" "$tuyen" keygen -o node --site x --public
 ok "a site's name is a name" says 1 "cannot be the name" "$tuyen" keygen -o node2 --site 'x { }'
@@ -184,7 +184,7 @@ mutation() # mutation NAME COMMAND...
 	fi
 }
 swap() { mv "$1" x && mv "$2" "$1" && mv x "$2"; }
-for byte in 0 14 40 100 200 300 350; do
+for byte in 0 14 40 100 200 300 340; do
 	mutation "release, byte $byte" flip release $byte 0
 done
 mutation "release, another epoch" sed -i 's/^epoch 7/epoch 8/' release
@@ -226,7 +226,7 @@ ok "a flipped bit in it does not" says 1 "'token' does not match" verify tokens 
 
 # ---- seals
 ok "seals of all sites" says 0 "7 sites of epoch 7" "$tuyen" seal good --all -o seals
-ok "seven files" same "$(ls seals | wc -l)" 7
+ok "seven files" same "$(find seals -name "*.seal" | wc -l)" 7
 ok "a seal verifies at its node" says 0 "verified  bundle of" verify seals/901.seal --roster roster-1 --site 901
 ok "and not at another" says 1 "this bundle is of site 901, this node is 902" verify seals/901.seal --roster roster-1 --site 902
 ok "ids are whole: 901 is not 9010" says 1 "of site 9010, this node is 901" verify seals/9010.seal --roster roster-1 --site 901
