@@ -35,17 +35,17 @@ struct child {
 	int (*body)(struct supervisor *s);
 	pid_t pid;		/* 0: not running */
 	uint64_t backoff_us;
-	struct monotime started, start_at;
+	struct monotime started, start_at, heard;
+	int alive_pipe[2];	/* it writes a byte a second */
 };
 
 struct supervisor {
 	const struct supervisor_options *options;
 	int lock_fd, control_fd, signal_fd;
 	int pair[2];	   /* kernel's end, wire's end */
-	int alive_pipe[2]; /* the kernel process writes */
-	struct monotime kernel_heard;
 	struct child children[2];
 	bool stopping, ready_said;
+	struct monotime notify_at;
 	char root[256];
 };
 
@@ -172,7 +172,8 @@ static int sockets_open(struct supervisor *s, struct reason *reason)
 	int size = 4 << 20;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->pair) < 0 ||
-	    pipe2(s->alive_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+	    pipe2(s->children[0].alive_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    pipe2(s->children[1].alive_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "socketpair: %s", strerror(errno));
 	for (int i = 0; i < 2; i++)
 		setsockopt(s->pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
@@ -204,9 +205,8 @@ static int kernel_body(struct supervisor *s)
 
 	close(s->pair[1]);
 	close(s->control_fd);
-	close(s->alive_pipe[0]);
 	engine.pair_fd = s->pair[0];
-	engine.supervisor_fd = s->alive_pipe[1];
+	engine.supervisor_fd = s->children[0].alive_pipe[1];
 	if (sandbox_kernel(s->options->kernel, &reason) < 0) {
 		log_error("%s", reason.text);
 		return 2;
@@ -216,12 +216,12 @@ static int kernel_body(struct supervisor *s)
 
 static int wire_body(struct supervisor *s)
 {
-	struct wire_options wire = {.pair_fd = s->pair[1], .control_fd = s->control_fd};
+	struct wire_options wire = {.pair_fd = s->pair[1],
+				    .control_fd = s->control_fd,
+				    .alive_fd = s->children[1].alive_pipe[1]};
 	struct reason reason;
 
 	close(s->pair[0]);
-	close(s->alive_pipe[0]);
-	close(s->alive_pipe[1]);
 	if (sandbox_wire(s->options->wire, s->root, &reason) < 0) {
 		log_error("%s", reason.text);
 		return 2;
@@ -240,6 +240,11 @@ static void child_become(struct supervisor *s, const struct child *c, pid_t pare
 	log_open(c->title, LOG_LEVEL_INFO);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
+	for (int i = 0; i < 2; i++) {
+		close(s->children[i].alive_pipe[0]);
+		if (c != &s->children[i])
+			close(s->children[i].alive_pipe[1]);
+	}
 	close(s->signal_fd);
 	close(s->lock_fd); /* the lock stays with the supervisor's description: see lock_take() */
 	sigemptyset(&none);
@@ -260,8 +265,7 @@ static void child_start(struct supervisor *s, struct child *c)
 		return;
 	}
 	c->pid = pid;
-	if (c == &s->children[0])
-		s->kernel_heard = c->started;
+	c->heard = c->started;
 }
 
 static void child_ended(struct supervisor *s, struct child *c, int status)
@@ -318,29 +322,43 @@ static void signals_read(struct supervisor *s)
 	}
 }
 
-static void alive_read(struct supervisor *s)
+static bool alive_read(struct child *c, struct monotime now, char wanted)
 {
+	bool found = false;
 	char bytes[64];
 	ssize_t n;
 
-	while ((n = read(s->alive_pipe[0], bytes, sizeof(bytes))) > 0) {
-		s->kernel_heard = monotime_now();
-		if (!s->ready_said && memchr(bytes, ENGINE_READY, (size_t)n)) {
-			s->ready_said = true;
-			notify("READY=1");
-		}
-		notify("WATCHDOG=1");
+	while ((n = read(c->alive_pipe[0], bytes, sizeof(bytes))) > 0) {
+		c->heard = now;
+		found |= memchr(bytes, wanted, (size_t)n) != NULL;
+	}
+	return found;
+}
+
+static void silence_check(struct child *c, struct monotime now)
+{
+	if (c->pid && monotime_between(c->heard, now) > SUPERVISOR_SILENCE_S * 1000000ull) {
+		log_error("%s says nothing for %d s: it is ended", c->title, SUPERVISOR_SILENCE_S);
+		kill(c->pid, SIGKILL);
+		c->heard = now;
 	}
 }
 
-static void silence_check(struct supervisor *s, struct monotime now)
+/* systemd is told that we live as long as both do. */
+static void children_hear(struct supervisor *s)
 {
-	struct child *kernel = &s->children[0];
+	struct monotime now = monotime_now();
 
-	if (kernel->pid && monotime_between(s->kernel_heard, now) > SUPERVISOR_SILENCE_S * 1000000ull) {
-		log_error("%s says nothing for %d s: it is ended", kernel->title, SUPERVISOR_SILENCE_S);
-		kill(kernel->pid, SIGKILL);
-		s->kernel_heard = now;
+	if (alive_read(&s->children[0], now, ENGINE_READY) && !s->ready_said) {
+		s->ready_said = true;
+		notify("READY=1");
+	}
+	alive_read(&s->children[1], now, '.');
+	for (int i = 0; i < 2; i++)
+		silence_check(&s->children[i], now);
+	if (monotime_reached(now, s->notify_at)) {
+		s->notify_at = monotime_after(now, 1000000);
+		notify("WATCHDOG=1");
 	}
 }
 
@@ -373,16 +391,16 @@ static void supervise(struct supervisor *s)
 
 	for (;;) {
 		struct pollfd fds[] = {{.fd = s->signal_fd, .events = POLLIN},
-				       {.fd = s->alive_pipe[0], .events = POLLIN}};
+				       {.fd = s->children[0].alive_pipe[0], .events = POLLIN},
+				       {.fd = s->children[1].alive_pipe[0], .events = POLLIN}};
 		int wait_ms = children_start_due(s);
 
 		if (s->stopping && !s->children[0].pid && !s->children[1].pid)
 			return;
-		if (poll(fds, 2, wait_ms) < 0 && errno != EINTR)
+		if (poll(fds, 3, wait_ms) < 0 && errno != EINTR)
 			return;
 		signals_read(s);
-		alive_read(s);
-		silence_check(s, monotime_now());
+		children_hear(s);
 		if (s->stopping && stop_by.us == UINT64_MAX)
 			stop_by = monotime_after(monotime_now(), 5000000);
 		if (s->stopping && monotime_reached(monotime_now(), stop_by))

@@ -9,11 +9,13 @@
  */
 #include "tuyen/service/wire.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "tuyen/base/err.h"
 #include "tuyen/service/control_server.h"
@@ -23,7 +25,8 @@
 
 struct wire {
 	struct event_base *base;
-	struct event *terminate;
+	struct event *terminate, *alive;
+	int alive_fd;
 	struct pair *pair;
 	struct wire_sessions *sessions;
 	struct control_server *control;
@@ -130,6 +133,28 @@ static void terminated(evutil_socket_t number, short events, void *context)
 	event_base_loopbreak(wire->base);
 }
 
+/* A supervisor that does not read for a while costs nothing: the pipe is full and the byte is lost. */
+static void alive_tell(evutil_socket_t number, short events, void *context)
+{
+	struct wire *wire = context;
+
+	(void)number;
+	(void)events;
+	if (write(wire->alive_fd, ".", 1) < 0 && errno == EPIPE)
+		event_base_loopbreak(wire->base);
+}
+
+static bool alive_open(struct wire *wire, int fd)
+{
+	const struct timeval second = {1, 0};
+
+	if (fd < 0)
+		return true;
+	wire->alive_fd = fd;
+	wire->alive = event_new(wire->base, -1, EV_PERSIST, alive_tell, wire);
+	return wire->alive && !event_add(wire->alive, &second);
+}
+
 static struct event_base *base_new(void)
 {
 	struct event_config *config = event_config_new();
@@ -158,7 +183,8 @@ static bool wire_open(struct wire *wire, const struct wire_options *options)
 		if (!wire->control)
 			return false;
 	}
-	return !event_add(wire->terminate, NULL) && !hello_send(wire);
+	return alive_open(wire, options->alive_fd) && !event_add(wire->terminate, NULL) &&
+	       !hello_send(wire);
 }
 
 static void counters_log(const struct wire *wire)
@@ -179,6 +205,8 @@ static void wire_close(struct wire *wire)
 	pair_free(wire->pair);
 	if (wire->terminate)
 		event_free(wire->terminate);
+	if (wire->alive)
+		event_free(wire->alive);
 	if (wire->base)
 		event_base_free(wire->base);
 	free(wire);

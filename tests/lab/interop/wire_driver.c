@@ -129,7 +129,7 @@ static void start(struct driver *d)
 	if (d->wire)
 		close(ends[1]);
 	else {
-		struct wire_options options = {.pair_fd = ends[1], .control_fd = -1};
+		struct wire_options options = {.pair_fd = ends[1], .control_fd = -1, .alive_fd = -1};
 
 		close(ends[0]);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
