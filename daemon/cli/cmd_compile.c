@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tuyen compile: sources in, a release folder out (release.h), ready to be signed.
+ *
+ * Everything is written into a folder beside OUT and takes OUT's place in one rename at the very end, so that a
+ * compile that fails or is interrupted leaves the release that was there. Bundles are made one after the other and
+ * not kept: the release writer remembers their hashes. Signals wait while files are written and
+ * are looked at between two sites.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "compiled.h"
+#include "tuyen/cli/cli.h"
+#include "tuyen/policies/release.h"
+
+#define EXPIRES_DAYS 90
+#define DAY_S	     86400
+
+struct options {
+	const char **files; /* owned; what they point at is argv's */
+	size_t file_count;
+	const char *out;
+	uint64_t epoch;
+	int64_t issued_s, expires_s; /* -1: not said */
+	uint32_t roster_version;
+	bool json;
+	struct load_options load;
+};
+
+/* What is being written. @folder is open; @path is its name beside OUT. */
+struct output {
+	const struct options *o;
+	char path[PATH_MAX];
+	int folder;
+	struct release_writer *writer;
+	uint64_t bytes;
+	struct reason reason;
+};
+
+/* ---- options ------------------------------------------------------------------------ */
+
+static int number_read(const char *s, uint64_t max, uint64_t *ret)
+{
+	char *end;
+	unsigned long long v;
+
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (*s < '0' || *s > '9' || *end || errno || v > max || !v)
+		return -TUYEN_EINVAL;
+	*ret = v;
+	return 0;
+}
+
+/* "2025-03-31" or "2025-03-31T08:00:00Z". */
+static int date_read(const char *s, int64_t *ret_s)
+{
+	char whole[64];
+
+	if (strlen(s) == 10)
+		snprintf(whole, sizeof(whole), "%sT00:00:00Z", s);
+	else
+		snprintf(whole, sizeof(whole), "%s", s);
+	return rfc3339_parse(whole, ret_s);
+}
+
+static int option_value(struct options *o, const char *name, const char *value)
+{
+	uint64_t n = 0;
+	int err;
+
+	if (!strcmp(name, "-o")) {
+		o->out = value;
+		return 0;
+	}
+	if (!strcmp(name, "--epoch"))
+		return number_read(value, INT64_MAX, &o->epoch);
+	if (!strcmp(name, "--roster-version")) {
+		err = number_read(value, UINT32_MAX, &n);
+		o->roster_version = (uint32_t)n;
+		return err;
+	}
+	if (!strcmp(name, "--expires"))
+		return date_read(value, &o->expires_s);
+	if (!strcmp(name, "--issued"))
+		return date_read(value, &o->issued_s);
+	if (!strcmp(name, "-W"))
+		return load_option_warning(value, &o->load);
+	return -TUYEN_ENOENT;
+}
+
+static int options_fail(const char *what, const char *word)
+{
+	fprintf(stderr, "tuyen compile: %s '%s'; try: tuyen compile --help\n", what, word);
+	return -TUYEN_EINVAL;
+}
+
+static int options_read(int argc, char **argv, struct options *o)
+{
+	const char **out = calloc((size_t)argc, sizeof(*out));
+	bool only_files = false;
+
+	o->files = out;
+	if (!out)
+		return -TUYEN_ENOMEM;
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i];
+		int err;
+
+		if (only_files || word[0] != '-' || !word[1]) {
+			out[o->file_count++] = word;
+		} else if (!strcmp(word, "--")) {
+			only_files = true;
+		} else if (!strcmp(word, "--json")) {
+			o->json = true;
+		} else if (i + 1 == argc) {
+			return options_fail("unknown option, or nothing after", word);
+		} else {
+			err = option_value(o, word, argv[++i]);
+			if (err == -TUYEN_ENOENT)
+				return options_fail("unknown option", word);
+			if (err)
+				return options_fail("wrong value of", word);
+		}
+	}
+	if (!o->file_count || !o->out || !o->epoch) {
+		fprintf(stderr, "usage: tuyen compile %s\n", cli_compile.usage);
+		return -TUYEN_EINVAL;
+	}
+	return 0;
+}
+
+/* The clock is asked only where nobody says a time: the same input gives the same bytes. */
+static int times_decide(struct options *o)
+{
+	const char *fixed = getenv("SOURCE_DATE_EPOCH");
+	uint64_t s;
+
+	if (o->issued_s < 0 && fixed && !number_read(fixed, RFC3339_MAX_S, &s))
+		o->issued_s = (int64_t)s;
+	if (o->issued_s < 0)
+		o->issued_s = time(NULL);
+	if (o->expires_s < 0)
+		o->expires_s = o->issued_s + EXPIRES_DAYS * DAY_S;
+	if (o->expires_s > o->issued_s)
+		return 0;
+	fprintf(stderr, "tuyen compile: the release would expire before it is issued\n");
+	return -TUYEN_EINVAL;
+}
+
+/* ---- files -------------------------------------------------------------------------- */
+
+static int system_fail(struct output *out, const char *what)
+{
+	return reason_set(&out->reason, -TUYEN_ESYSTEM, "%s: %s", what, strerror(errno));
+}
+
+static int file_put(struct output *out, const char *name, const struct text *t)
+{
+	int fd;
+	size_t done = 0;
+
+	if (t->failed)
+		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
+	fd = openat(out->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return system_fail(out, name);
+	while (done < t->length) {
+		ssize_t n = write(fd, t->bytes + done, t->length - done);
+
+		if (n < 0 && errno != EINTR) {
+			int err = system_fail(out, name);
+
+			close(fd);
+			return err;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (close(fd) < 0)
+		return system_fail(out, name);
+	return 0;
+}
+
+static void tree_remove_at(int parent, const char *name, int depth)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, ".."))
+			continue;
+		if (unlinkat(dirfd(d), e->d_name, 0) < 0 && depth < 4)
+			tree_remove_at(dirfd(d), e->d_name, depth + 1);
+	}
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/* Only a release, or an empty folder, may be replaced. */
+static int out_check(struct output *out)
+{
+	char release[PATH_MAX];
+	struct stat st;
+
+	if (lstat(out->o->out, &st) < 0)
+		return errno == ENOENT ? 0 : system_fail(out, out->o->out);
+	if (snprintf(release, sizeof(release), "%s/" RELEASE_FILE, out->o->out) >= PATH_MAX)
+		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
+	if (S_ISDIR(st.st_mode) && (!lstat(release, &st) || !rmdir(out->o->out)))
+		return 0;
+	return reason_set(&out->reason, -TUYEN_EEXIST, "%s is there and is not a release: left alone",
+			  out->o->out);
+}
+
+static int output_open(struct output *out)
+{
+	size_t length = strlen(out->o->out);
+	int err = out_check(out);
+
+	if (err)
+		return err;
+	while (length > 1 && out->o->out[length - 1] == '/')
+		length--;
+	if (snprintf(out->path, sizeof(out->path), "%.*s.XXXXXX", (int)length, out->o->out) >= PATH_MAX)
+		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
+	if (!mkdtemp(out->path)) {
+		err = system_fail(out, out->path);
+		out->path[0] = '\0';
+		return err;
+	}
+	out->folder = open(out->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (out->folder < 0 || fchmod(out->folder, 0755) < 0 ||
+	    mkdirat(out->folder, RELEASE_BUNDLES, 0755) < 0 ||
+	    mkdirat(out->folder, RELEASE_PROOFS, 0755) < 0 ||
+	    mkdirat(out->folder, RELEASE_SIGNATURES, 0755) < 0)
+		return system_fail(out, out->path);
+	return 0;
+}
+
+/* A roster that lay in the old release still has its signatures and goes along. */
+static void roster_keep(const char *old, const char *now)
+{
+	static const char *const names[] = {RELEASE_ROSTER, RELEASE_ROSTER "-signatures"};
+	char from[PATH_MAX], to[PATH_MAX];
+
+	for (size_t i = 0; i < 2; i++)
+		if (snprintf(from, sizeof(from), "%s/%s", old, names[i]) < PATH_MAX &&
+		    snprintf(to, sizeof(to), "%s/%s", now, names[i]) < PATH_MAX)
+			(void)!rename(from, to);
+}
+
+/* One rename, after everything is on the disk. */
+static int output_publish(struct output *out)
+{
+	struct stat st;
+
+	if (syncfs(out->folder) < 0)
+		return system_fail(out, out->path);
+	if (lstat(out->o->out, &st) < 0) {
+		if (rename(out->path, out->o->out) < 0)
+			return system_fail(out, out->o->out);
+		out->path[0] = '\0';
+		return 0;
+	}
+	if (renameat2(AT_FDCWD, out->path, AT_FDCWD, out->o->out, RENAME_EXCHANGE) < 0)
+		return system_fail(out, out->o->out);
+	roster_keep(out->path, out->o->out);
+	return 0;
+}
+
+/* What still has the temporary name, the new release that failed or the old one, goes. */
+static void output_close(struct output *out)
+{
+	if (out->path[0])
+		tree_remove_at(AT_FDCWD, out->path, 0);
+	if (out->folder >= 0)
+		close(out->folder);
+	release_writer_free(out->writer);
+}
+
+/* ---- bundles ------------------------------------------------------------------------ */
+
+static int by_id(const void *a, const void *b, void *network)
+{
+	const struct network *n = network;
+	uint32_t p = n->sites[*(const uint32_t *)a].id, q = n->sites[*(const uint32_t *)b].id;
+
+	return p < q ? -1 : p > q;
+}
+
+static bool interrupted(void)
+{
+	sigset_t waiting;
+
+	return !sigpending(&waiting) && (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
+}
+
+static void progress(size_t done, size_t all)
+{
+	if (isatty(STDERR_FILENO) && (done % 256 == 0 || done == all))
+		fprintf(stderr, "\r%zu of %zu bundles%s", done, all, done == all ? "\n" : "");
+}
+
+static int bundle_put(struct output *out, const struct compile_result *result, uint32_t site,
+		      struct text *t)
+{
+	const struct network *n = compile_source(result);
+	struct forwarding f;
+	char name[64];
+	int err = compile_site(result, site, &f);
+
+	if (err)
+		return reason_set(&out->reason, err, "no memory");
+	text_reset(t);
+	forwarding_encode(&f, t);
+	forwarding_clear(&f);
+	if (t->failed || t->length > FORWARDING_BYTES_MAX)
+		return reason_set(&out->reason, t->failed ? -TUYEN_ENOMEM : -TUYEN_ELIMIT,
+				  "the bundle of '%s' is too large", n->sites[site].name);
+	out->bytes += t->length;
+	err = release_writer_add(out->writer, n->sites[site].id, t->bytes, t->length, &out->reason);
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), RELEASE_BUNDLES "/%u.bundle", n->sites[site].id);
+	return file_put(out, name, t);
+}
+
+static int bundles_put(struct output *out, struct compiled *c)
+{
+	struct network *n = &c->load.network;
+	uint32_t *order = calloc(n->site_count + 1, sizeof(*order));
+	struct text t;
+	int err = 0;
+
+	if (!order)
+		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
+	for (uint32_t i = 0; i < n->site_count; i++)
+		order[i] = i;
+	qsort_r(order, n->site_count, sizeof(*order), by_id, n);
+	text_init(&t);
+	for (size_t i = 0; !err && i < n->site_count; i++) {
+		err = interrupted() ? reason_set(&out->reason, -TUYEN_EAGAIN, "interrupted") :
+			bundle_put(out, c->result, order[i], &t);
+		progress(i + 1, n->site_count);
+	}
+	text_clear(&t);
+	free(order);
+	return err;
+}
+
+static int proofs_put(struct output *out)
+{
+	uint32_t count = release_writer_count(out->writer);
+	struct text t;
+	int err = 0;
+
+	text_init(&t);
+	for (uint32_t i = 0; !err && i < count; i++) {
+		char name[64];
+
+		text_reset(&t);
+		release_writer_proof(out->writer, i, &t);
+		snprintf(name, sizeof(name), RELEASE_PROOFS "/%u.proof",
+			 release_writer_site(out->writer, i));
+		err = file_put(out, name, &t);
+	}
+	text_clear(&t);
+	return err;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int header_put(struct output *out, const struct release_header *h)
+{
+	struct text statement, manifest;
+	int err;
+
+	text_init(&statement);
+	text_init(&manifest);
+	err = release_writer_finish(out->writer, h, &statement, &manifest, &out->reason);
+	if (!err)
+		err = file_put(out, RELEASE_MANIFEST, &manifest);
+	if (!err)
+		err = file_put(out, RELEASE_FILE, &statement);
+	text_clear(&statement);
+	text_clear(&manifest);
+	return err;
+}
+
+static int release_put(struct output *out, const struct load *load)
+{
+	struct release_source *sources = calloc(load->sources.count + 1, sizeof(*sources));
+	struct release_header h = {
+		.epoch = out->o->epoch, .issued_s = out->o->issued_s, .expires_s = out->o->expires_s,
+		.roster_version = out->o->roster_version, .compiler = TUYEN_VERSION,
+		.sources = sources, .source_count = load->sources.count,
+	};
+	int err = 0;
+
+	if (!sources)
+		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
+	for (size_t i = 0; !err && i < load->sources.count; i++) {
+		const struct syntax_file *f = load->sources.files[i];
+
+		sources[i].name = base_name(f->name);
+		err = sha256_digest(f->bytes, f->source.length, sources[i].digest);
+	}
+	if (!err)
+		err = header_put(out, &h);
+	if (!err)
+		err = proofs_put(out);
+	free(sources);
+	return err;
+}
+
+static int output_write(struct output *out, struct compiled *c)
+{
+	int err = output_open(out);
+
+	if (err)
+		return err;
+	out->writer = release_writer_new();
+	if (!out->writer)
+		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
+	if ((err = bundles_put(out, c)) || (err = release_put(out, &c->load)))
+		return err;
+	return output_publish(out);
+}
+
+/* ---- the command -------------------------------------------------------------------- */
+
+static double elapsed_ms(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+}
+
+static void summary_print(const struct output *out, const struct compiled *c, double ms)
+{
+	struct merkle_hash root = release_writer_root(out->writer);
+	char hex[SHA256_STRLEN];
+	struct text t;
+
+	hex_format(root.bytes, SHA256_LEN, hex);
+	text_init(&t);
+	if (out->o->json) {
+		text_add(&t, "{\"out\":");
+		text_add_json_string(&t, out->o->out);
+		text_printf(&t, ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\"}\n",
+			    (unsigned long long)out->o->epoch, c->load.network.site_count,
+			    compile_pair_count(c->result), compile_path_count(c->result),
+			    compile_label_count(c->result), (unsigned long long)out->bytes, ms, hex);
+	} else {
+		text_printf(&t, "%s: epoch %llu, %zu sites, %zu sessions, %zu paths, %zu labels, %llu bytes, %.0f ms\nroot %s\n",
+			    out->o->out, (unsigned long long)out->o->epoch, c->load.network.site_count,
+			    compile_pair_count(c->result), compile_path_count(c->result),
+			    compile_label_count(c->result), (unsigned long long)out->bytes, ms, hex);
+	}
+	fputs(text_string(&t), stdout);
+	text_clear(&t);
+}
+
+static int release_make(const struct options *o, struct compiled *c, const struct timespec *start)
+{
+	struct output out = {.o = o, .folder = -1};
+	sigset_t held, before;
+	int err;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigprocmask(SIG_BLOCK, &held, &before);
+	err = output_write(&out, c);
+	if (!err)
+		summary_print(&out, c, elapsed_ms(start));
+	else
+		fprintf(stderr, "tuyen compile: %s\n",
+			out.reason.text[0] ? out.reason.text : tuyen_strerror(err));
+	output_close(&out);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!err)
+		return CLI_OK;
+	return err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM || err == -TUYEN_EAGAIN ? CLI_SYSTEM : CLI_INPUT;
+}
+
+static int load_and_compile(struct options *o)
+{
+	struct timespec start;
+	struct compiled c;
+	int code, err;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (times_decide(o) < 0)
+		return CLI_SYSTEM;
+	err = compiled_load("compile", o->files, o->file_count, &o->load, true, &c);
+	if (err)
+		code = err == -TUYEN_ENOMEM ? CLI_SYSTEM : CLI_INPUT;
+	else
+		code = release_make(o, &c, &start);
+	compiled_clear(&c);
+	return code;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options o = {.issued_s = -1, .expires_s = -1, .roster_version = 1,
+			    .load = {.flags = CHECK_NEED_KEYS}};
+	int code = options_read(argc, argv, &o) < 0 ? CLI_SYSTEM : load_and_compile(&o);
+
+	free(o.files);
+	return code;
+}
+
+const struct cli_command cli_compile = {
+	.name = "compile",
+	.usage = "FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] [--json]",
+	.summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
+	.help = "  -o OUT         the release's folder; a release that is there is replaced, whole, when all went well\n"
+		"  --epoch N      number of the release; nodes refuse one that is lower than what they have\n"
+		"  --issued DATE  2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now\n"
+		"  --expires DATE after that nodes raise an alarm and go on; else 90 days after issue\n"
+		"  --roster-version N  of the officers' roster that a node must have; else 1\n"
+		"  -W error[=NAME]     warnings are errors\n"
+		"  --json         the summary as a JSON object\n"
+		"\n"
+		"Every site needs its keys; every `expect` must hold.\n"
+		"exit codes: 0 made, 1 the sources or an expectation are wrong, 2 the system failed; OUT is then as it was\n",
+	.run = run,
+};
