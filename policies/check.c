@@ -9,6 +9,7 @@
 #include "tuyen/policies/check.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,29 @@ uint64_t check_range(struct check *c, const struct syntax_file *file,
 	return low;
 }
 
+static const char *time_format(uint64_t us, char out[static 24])
+{
+	if (us % 1000000 == 0)
+		snprintf(out, 24, "%llus", (unsigned long long)us / 1000000);
+	else if (us % 1000 == 0)
+		snprintf(out, 24, "%llums", (unsigned long long)us / 1000);
+	else
+		snprintf(out, 24, "%lluus", (unsigned long long)us);
+	return out;
+}
+
+uint64_t check_time(struct check *c, const struct syntax_file *file,
+		    const struct syntax_node *node, uint64_t low, uint64_t high, const char *what)
+{
+	char least[24], most[24];
+
+	if (node->number >= low && node->number <= high)
+		return node->number;
+	diag_error(c->diags, syntax_place(file, node), "%s must be from %s to %s", what,
+		   time_format(low, least), time_format(high, most));
+	return low;
+}
+
 uint32_t check_name(struct check *c, const struct syntax_file *file,
 		    const struct syntax_node *node, const struct name_table *table,
 		    const char *what)
@@ -125,14 +149,12 @@ uint32_t check_name(struct check *c, const struct syntax_file *file,
 
 	if (index != NAME_NONE)
 		return index;
-	if (c->discarded)
-		return NETWORK_NONE;
 	nearest = c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text)
 							  : NULL;
 	if (nearest)
 		diag_error(c->diags, syntax_place(file, node),
 			   "unknown %s '%s'; did you mean '%s'?", what, node->text, nearest);
-	else
+	else if (!c->discarded)
 		diag_error(c->diags, syntax_place(file, node), "unknown %s '%s'", what, node->text);
 	return NETWORK_NONE;
 }

@@ -407,8 +407,8 @@ void check_policy(struct check *c, uint32_t index)
 	policy_carry(c, s, p);
 	policy_paths(c, s, p);
 	if (revert)
-		p->revert_hold_ms = (uint32_t)(check_range(c, s.file, revert, 0, REVERT_MAX_US,
-							   "a hold time in microseconds") / 1000);
+		p->revert_hold_ms = (uint32_t)(check_time(c, s.file, revert, 0, REVERT_MAX_US,
+							  "a hold time") / 1000);
 	policy_require(c, s, SYNTAX_FROM, "from");
 	policy_require(c, s, SYNTAX_TO, "to");
 	policy_require(c, s, SYNTAX_CARRY, "carry");

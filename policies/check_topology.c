@@ -115,8 +115,8 @@ static struct probe_timers probe_read(struct check *c, const struct syntax_file 
 
 	multiplier.number = node->number2;
 	return (struct probe_timers){
-		(uint32_t)check_range(c, file, node, PROBE_MIN_US, PROBE_MAX_US,
-				      "a probe's interval in microseconds"),
+		(uint32_t)check_time(c, file, node, PROBE_MIN_US, PROBE_MAX_US,
+				     "a probe's interval"),
 		(uint8_t)check_range(c, file, &multiplier, 1, UINT8_MAX, "a probe's multiplier"),
 	};
 }
@@ -130,7 +130,7 @@ static uint16_t mtu_read(struct check *c, const struct syntax_file *file,
 static uint32_t delay_read(struct check *c, const struct syntax_file *file,
 			   const struct syntax_node *node)
 {
-	return (uint32_t)check_range(c, file, node, 0, DELAY_MAX_US, "a delay in microseconds");
+	return (uint32_t)check_time(c, file, node, 0, DELAY_MAX_US, "a delay");
 }
 
 static uint32_t metric_read(struct check *c, const struct syntax_file *file,
@@ -412,6 +412,8 @@ static void topology_missing_keys(struct check *c)
 		else if (!missing++)
 			first = i;
 	}
+	if (c->diags->error_count)
+		return; /* there is enough to do */
 	if (missing == 1)
 		diag_warning(c->diags, check_at(c->site_at[first]), "missing-keys",
 			     "site '%s' has no keys", c->network.sites[first].name);

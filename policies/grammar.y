@@ -15,7 +15,6 @@
 %define api.prefix {grammar_}
 %define api.token.prefix {TOKEN_}
 %define parse.error custom
-%define parse.lac full
 %param { struct parser *p }
 %expect 0
 
@@ -61,7 +60,7 @@ static void grammar_error(struct parser *p, const char *message);
 %type <list> names bare_names site_head under_option backup_option uplink_options port_matches
 %type <list> snmp_port over_names disjoint_option after_option link_block
 %type <list> settings underlay_items site_items device_items key_items link_items class_items
-%type <list> policy_items
+%type <list> policy_items close
 
 %%
 
@@ -85,7 +84,7 @@ tiers: TIERS names end		{ $$ = parser_children(parser_node(p, SYNTAX_TIERS, $1),
 	;
 
 network: NETWORK '{' settings close
-				{ $$ = parser_children(parser_node(p, SYNTAX_NETWORK, $1), $3); }
+				{ $$ = parser_children(parser_node(p, SYNTAX_NETWORK, $1), parser_list_join($3, $4)); }
 	;
 settings: %empty		{ $$ = (struct syntax_list){0}; }
 	| settings setting	{ $$ = parser_list($1, $2); }
@@ -100,7 +99,7 @@ setting: LABELS NUMBER SIZE_WORD NUMBER end
 	;
 
 underlay: UNDERLAY name '{' underlay_items close
-				{ $$ = parser_children(parser_named(p, SYNTAX_UNDERLAY, $2), $4); }
+				{ $$ = parser_children(parser_named(p, SYNTAX_UNDERLAY, $2), parser_list_join($4, $5)); }
 	| UNDERLAY name error skipped_block
 				{ $$ = parser_named(p, SYNTAX_UNDERLAY, $2); $$->broken = true; }
 	;
@@ -120,9 +119,9 @@ metric: METRIC NUMBER end	{ $$ = parser_value(p, SYNTAX_METRIC, $2); }
 	;
 
 site: SITE name site_head '{' site_items close
-		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), parser_list_join($3, $5)); }
+		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), parser_list_join($3, parser_list_join($5, $6))); }
 	| SITE name error '{' site_items close
-		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), $5); $$->broken = true; }
+		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), parser_list_join($5, $6)); $$->broken = true; }
 	| SITE name error ';'	{ $$ = parser_named(p, SYNTAX_SITE, $2); $$->broken = true; }
 	;
 site_head: TIER name ID NUMBER under_option backup_option
@@ -148,7 +147,7 @@ site_item: UPLINK name uplink_options end
 		{ $$ = parser_named(p, SYNTAX_DEVICE, $2);
 		  parser_children($$, parser_list((struct syntax_list){0},
 						  parser_value(p, SYNTAX_ADDRESS, $3)));
-		  parser_children($$, $5); }
+		  parser_children($$, parser_list_join($5, $6)); }
 	| skipped_item		{ $$ = NULL; }
 	;
 uplink_options: uplink_option	{ $$ = parser_list((struct syntax_list){0}, $1); }
@@ -174,7 +173,7 @@ snmp_port: %empty		{ $$ = (struct syntax_list){0}; }
 	;
 
 keys: KEYS name '{' key_items close
-				{ $$ = parser_children(parser_named(p, SYNTAX_KEYS, $2), $4); }
+				{ $$ = parser_children(parser_named(p, SYNTAX_KEYS, $2), parser_list_join($4, $5)); }
 	;
 key_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| key_items key_item	{ $$ = parser_list($1, $2); }
@@ -190,7 +189,7 @@ link: LINK name name link_block
 		  parser_children($$, parser_list(ends, $3));
 		  parser_children($$, $4); }
 	;
-link_block: '{' link_items close { $$ = $2; }
+link_block: '{' link_items close { $$ = parser_list_join($2, $3); }
 	| end			{ $$ = (struct syntax_list){0}; }
 	;
 link_items: %empty		{ $$ = (struct syntax_list){0}; }
@@ -208,7 +207,7 @@ over_names: name		{ $$ = parser_list((struct syntax_list){0}, $1); }
 /* ---- policy ---- */
 
 class: CLASS name '{' class_items close
-				{ $$ = parser_children(parser_named(p, SYNTAX_CLASS, $2), $4); }
+				{ $$ = parser_children(parser_named(p, SYNTAX_CLASS, $2), parser_list_join($4, $5)); }
 	| CLASS name error skipped_block
 				{ $$ = parser_named(p, SYNTAX_CLASS, $2); $$->broken = true; }
 	;
@@ -244,9 +243,9 @@ policy: POLICY name COLOR NUMBER '{' policy_items close
 		{ struct syntax_node *color = parser_value(p, SYNTAX_COLOR, $4);
 		  $$ = parser_named(p, SYNTAX_POLICY, $2);
 		  parser_children($$, parser_list((struct syntax_list){0}, color));
-		  parser_children($$, $6); }
+		  parser_children($$, parser_list_join($6, $7)); }
 	| POLICY name error '{' policy_items close
-		{ $$ = parser_children(parser_named(p, SYNTAX_POLICY, $2), $5); $$->broken = true; }
+		{ $$ = parser_children(parser_named(p, SYNTAX_POLICY, $2), parser_list_join($5, $6)); $$->broken = true; }
 	| POLICY name error ';'	{ $$ = parser_named(p, SYNTAX_POLICY, $2); $$->broken = true; }
 	;
 policy_items: %empty		{ $$ = (struct syntax_list){0}; }
@@ -361,7 +360,8 @@ soft_keyword: AFTER | ANY | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY | D
 
 /* ---- what is skipped after an error ---- */
 
-close: '}' | error '}'
+close: '}'			{ $$ = (struct syntax_list){0}; }
+	| error '}'		{ $$ = (struct syntax_list){.broken = true}; }
 	;
 skipped_item: error ';' | error skipped_block
 	;

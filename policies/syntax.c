@@ -252,6 +252,21 @@ static const char *expected_nearest(const char *word, const char *const *expecte
 	return nearest;
 }
 
+/* The keyword that @word was probably meant to be: an expected one, else any. */
+static const char *word_nearest(const char *word, const char *const *expected, size_t count)
+{
+	const char *nearest = expected_nearest(word, expected, count);
+
+	if (nearest || is_keyword_name(word))
+		return nearest;
+	for (size_t i = 0; lexer_keyword_at(i); i++)
+		if (name_distance(word, lexer_keyword_at(i)) <= name_tolerance(word) &&
+		    (!nearest || name_distance(word, lexer_keyword_at(i)) <
+					 name_distance(word, nearest)))
+			nearest = lexer_keyword_at(i);
+	return nearest;
+}
+
 static struct diag_place token_place(const struct parser *p, const struct token *t)
 {
 	return (struct diag_place){&p->file->source, t->offset, t->length};
@@ -288,9 +303,9 @@ static void parser_complain_word(struct parser *p, const char *const *expected, 
 	const char *nearest = NULL;
 	struct text t;
 
-	if (now->length && now->length < sizeof(word) && now->kind != TOKEN_STRING) {
+	if (now->length && now->length < sizeof(word)) {
 		memcpy(word, p->file->bytes + now->offset, now->length);
-		nearest = expected_nearest(word, expected, count);
+		nearest = word_nearest(word, expected, count);
 	}
 	text_init(&t);
 	if (now->kind == TOKEN_END_OF_FILE)

@@ -45,6 +45,9 @@ void check_once(struct check *c, const struct syntax_file *file, const struct sy
 uint64_t check_range(struct check *c, const struct syntax_file *file,
 		     const struct syntax_node *node, uint64_t low, uint64_t high,
 		     const char *what);
+/** The same for a time, in microseconds. */
+uint64_t check_time(struct check *c, const struct syntax_file *file,
+		    const struct syntax_node *node, uint64_t low, uint64_t high, const char *what);
 /** @return the index that @node's text names in @table; else complains and returns NETWORK_NONE. */
 uint32_t check_name(struct check *c, const struct syntax_file *file,
 		    const struct syntax_node *node, const struct name_table *table,
