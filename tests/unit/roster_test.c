@@ -74,7 +74,7 @@ static void a_roster_reads_and_writes_the_same(void **state)
 }
 
 #define AN	   "MCowBQYDK2VwAyEAiojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w="
-#define CHI	   "MCowBQYDK2VwAyEA7UkoxijRwsauQM4ivBZFv/zYMrmsz1cb0YoSYiOwbss="
+#define CHI	   "MCowBQYDK2VwAyEA7UkoxijRwsbq6QM4kFmVYSlZJzpcY/k2NsFGFKyHN9E="
 #define HEAD(v, t) "tuyen-roster 1\nversion " v "\nthreshold " t "\nissued 2025-01-31T08:00:00Z\n"
 
 static const struct {
