@@ -131,6 +131,65 @@ static void set_peers(struct text *t, const struct forwarding *f, uint32_t color
 	set_add(t, name, true, &list);
 }
 
+/* The end of a rule's connections that lies at the peers, and the one that lies here. */
+static struct ipv4_prefix rule_far(const struct fwd_rule *rule)
+{
+	return rule->outbound ? rule->to : rule->from;
+}
+
+static struct ipv4_prefix rule_near(const struct fwd_rule *rule)
+{
+	return rule->outbound ? rule->from : rule->to;
+}
+
+/* Do the two differ in nothing but the peer? Such rules lie side by side and become one, with a set. */
+static bool rule_same_group(const struct fwd_rule *a, const struct fwd_rule *b)
+{
+	struct ipv4_prefix near_a = rule_near(a), near_b = rule_near(b);
+
+	return a->color == b->color && a->outbound == b->outbound && a->priority == b->priority &&
+	       a->protocol == b->protocol && a->port_first == b->port_first &&
+	       a->port_last == b->port_last && ipv4_prefix_compare(&near_a, &near_b) == 0;
+}
+
+/* @return how many rules, from the one at @first on, are one group. */
+static size_t rule_group(const struct forwarding *f, size_t first)
+{
+	size_t count = 1;
+
+	while (first + count < f->rule_count &&
+	       rule_same_group(&f->rules[first], &f->rules[first + count]))
+		count++;
+	return count;
+}
+
+/* Any peer, in one of the @count rules from @first on. */
+static bool group_of_any(const struct forwarding *f, size_t first, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!rule_far(&f->rules[first + i]).length)
+			return true;
+	return false;
+}
+
+static void sets_far_add(struct text *t, const struct forwarding *f)
+{
+	char name[32];
+
+	for (size_t i = 0, count; i < f->rule_count; i += count) {
+		struct prefix_list list;
+
+		count = rule_group(f, i);
+		if (count == 1 || group_of_any(f, i, count))
+			continue;
+		list_init(&list, count);
+		for (size_t j = 0; j < count; j++)
+			list_add(&list, rule_far(&f->rules[i + j]));
+		snprintf(name, sizeof(name), "far_%zu", i);
+		set_add(t, name, true, &list);
+	}
+}
+
 static void sets_add(struct text *t, const struct forwarding *f)
 {
 	char name[32];
@@ -143,6 +202,7 @@ static void sets_add(struct text *t, const struct forwarding *f)
 		snprintf(name, sizeof(name), "peers_%u", f->sessions[i].color);
 		set_peers(t, f, f->sessions[i].color, name);
 	}
+	sets_far_add(t, f);
 }
 
 static void chain_begin(struct text *t, const char *name, const char *hook)
@@ -213,15 +273,20 @@ static void ports_add(struct text *t, const char *protocol, const struct fwd_rul
 	text_add_char(t, ' ');
 }
 
-static void match_add(struct text *t, const struct fwd_rule *rule)
+/* One end of a connection; nothing for any. */
+static void end_add(struct text *t, const char *match, struct ipv4_prefix prefix)
+{
+	if (!prefix.length)
+		return;
+	text_add(t, match);
+	prefix_add(t, prefix);
+	text_add_char(t, ' ');
+}
+
+static void port_add(struct text *t, const struct fwd_rule *rule)
 {
 	bool any_port = rule->port_first == 0 && rule->port_last == 65535;
 
-	if (rule->to.length) {
-		text_add(t, "ip daddr ");
-		prefix_add(t, rule->to);
-		text_add_char(t, ' ');
-	}
 	if (rule->protocol == 6 && !any_port)
 		ports_add(t, "tcp", rule);
 	else if (rule->protocol == 17 && !any_port)
@@ -232,20 +297,37 @@ static void match_add(struct text *t, const struct fwd_rule *rule)
 		ports_add(t, "meta l4proto { 6, 17 } th", rule);
 }
 
+/* What the @count rules from @first on have in common. */
+static void match_add(struct text *t, const struct forwarding *f, size_t first, size_t count)
+{
+	const struct fwd_rule *rule = &f->rules[first];
+
+	if (count == 1) {
+		end_add(t, "ip saddr ", rule->from);
+		end_add(t, "ip daddr ", rule->to);
+	} else {
+		end_add(t, rule->outbound ? "ip saddr " : "ip daddr ", rule_near(rule));
+		if (!group_of_any(f, first, count))
+			text_printf(t, "ip %s @far_%zu ", rule->outbound ? "daddr" : "saddr", first);
+	}
+	port_add(t, rule);
+}
+
 static void outbound_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "outbound", NULL);
 	for (size_t i = 0; i < f->session_count; i++)
 		text_printf(t, "\t\tct mark 0x%08x meta mark set ct mark accept\n",
 			    TUYEN_MARK_CLASS | f->sessions[i].color);
-	for (size_t i = 0; i < f->rule_count; i++) {
+	for (size_t i = 0, count; i < f->rule_count; i += count) {
 		const struct fwd_rule *rule = &f->rules[i];
 		uint32_t mark = TUYEN_MARK_CLASS | rule->color;
 
+		count = rule_group(f, i);
 		if (!rule->outbound)
 			continue;
 		text_printf(t, "\t\tct state new ip daddr @peers_%u ", rule->color);
-		match_add(t, rule);
+		match_add(t, f, i, count);
 		text_printf(t, "meta mark set 0x%08x ct mark set 0x%08x accept\n", mark, mark);
 	}
 	chain_end(t);
@@ -257,11 +339,12 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 
 	snprintf(name, sizeof(name), "inbound_%u", color);
 	chain_begin(t, name, NULL);
-	for (size_t i = 0; i < f->rule_count; i++) {
+	for (size_t i = 0, count; i < f->rule_count; i += count) {
+		count = rule_group(f, i);
 		if (f->rules[i].outbound || f->rules[i].color != color)
 			continue;
 		text_add(t, "\t\t");
-		match_add(t, &f->rules[i]);
+		match_add(t, f, i, count);
 		text_add(t, "accept\n");
 	}
 	chain_end(t);
