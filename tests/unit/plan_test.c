@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c daemon/base/text.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/encode.c topology/labels.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/core/plan.h"
+
+static void device(struct kernel_state *s, const char *name, enum kernel_device_kind kind, ipv4_t remote)
+{
+	struct kernel_device *d = kernel_state_add_device(s);
+
+	assert_non_null(d);
+	strcpy(d->name, name);
+	strcpy(d->alias, "tuyen: x");
+	d->kind = kind;
+	d->remote = remote;
+	d->mtu = 1400;
+	d->up = true;
+	memset(d->private_key, 0x5a, sizeof(d->private_key));
+}
+
+static struct kernel_peer *peer(struct kernel_state *s, const char *dev, uint8_t key)
+{
+	struct kernel_peer *p = kernel_state_add_peer(s);
+
+	assert_non_null(p);
+	strcpy(p->device, dev);
+	p->public_key[0] = key;
+	return p;
+}
+
+static void allow(struct kernel_peer *p, ipv4_t address)
+{
+	assert_int_equal(kernel_peer_allow(p, (struct ipv4_prefix){address, 32}), 0);
+}
+
+static struct kernel_route *route(struct kernel_state *s, uint32_t table, ipv4_t to, const char *dev)
+{
+	struct kernel_route *r = kernel_state_add_route(s);
+
+	assert_non_null(r);
+	r->table = table;
+	r->destination = (struct ipv4_prefix){to, 32};
+	strcpy(r->device, dev);
+	return r;
+}
+
+static void sysctl(struct kernel_state *s, const char *path, uint32_t value, bool at_least)
+{
+	struct kernel_sysctl *c = kernel_state_add_sysctl(s);
+
+	assert_non_null(c);
+	strcpy(c->path, path);
+	c->value = value;
+	c->at_least = at_least;
+}
+
+static void filter(struct kernel_state *s, const char *dev, uint32_t label)
+{
+	struct kernel_label_filter *f = kernel_state_add_filter(s);
+	struct label_stack stack = {.depth = 1, .label = {label}};
+
+	assert_non_null(f);
+	strcpy(f->device, dev);
+	assert_int_equal(kernel_filter_accept(f, &stack), 0);
+}
+
+static void label(struct kernel_state *s, uint32_t in, const char *dev)
+{
+	struct kernel_label_route *l = kernel_state_add_label(s);
+
+	assert_non_null(l);
+	l->in_label = in;
+	strcpy(l->device, dev);
+	l->out = (struct label_stack){.depth = 1, .label = {in}};
+}
+
+/* Both states are freed. @return the plan in words. */
+static char *planned(struct kernel_state *want, struct kernel_state *have)
+{
+	struct kernel_plan *plan;
+	struct reason reason;
+	struct text t;
+
+	kernel_state_sort(want);
+	kernel_state_sort(have);
+	text_init(&t);
+	text_add(&t, "");
+	if (kernel_plan_build(want, have, &plan, &reason) == 0) {
+		kernel_plan_print(plan, &t);
+		kernel_plan_free(plan);
+	} else {
+		text_add(&t, reason.text);
+	}
+	kernel_state_free(want);
+	kernel_state_free(have);
+	return t.bytes;
+}
+
+static void expect(struct kernel_state *want, struct kernel_state *have, const char *lines)
+{
+	char *got = planned(want, have);
+
+	assert_string_equal(got, lines);
+	free(got);
+}
+
+static struct kernel_state *adjacency(void)
+{
+	struct kernel_state *s = kernel_state_new();
+
+	device(s, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	device(s, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
+	sysctl(s, "net/mpls/conf/lsp7/input", 1, false);
+	sysctl(s, "net/mpls/platform_labels", 1000, true);
+	filter(s, "lsp7", 16007);
+	label(s, 16007, "lsp7");
+	allow(peer(s, "link0", 1), 1);
+	s->nft = strdup("table");
+	return s;
+}
+
+static void what_protects_comes_before_what_opens(void **state)
+{
+	(void)state;
+	expect(adjacency(), kernel_state_new(),
+	       "nft add table inet tuyen\n"
+	       "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n"
+	       "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
+	       "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive 0 "
+	       "allowed-ips 0.0.0.1/32\n"
+	       "sysctl net/mpls/platform_labels=1000\n"
+	       "tc filter add dev lsp7 ingress mpls pass 16007, else drop\n"
+	       "sysctl net/mpls/conf/lsp7/input=1\n"
+	       "ip -f mpls route add 16007 as 16007 dev lsp7\n");
+}
+
+static void equal_states_need_nothing(void **state)
+{
+	struct kernel_state *have = adjacency();
+
+	(void)state;
+	have->devices[1].rx_bytes = 5;
+	have->devices[1].ifindex = 9;
+	have->filters[0].drops = 4;
+	have->peers[0].last_handshake_s = 77;
+	have->sysctls[1].value = 2000;
+	expect(adjacency(), have, "");
+}
+
+static void removal_leaves_what_goes_with_a_device(void **state)
+{
+	(void)state;
+	expect(kernel_state_new(), adjacency(),
+	       "ip link delete link0\nip link delete lsp7\nnft delete table inet tuyen\n");
+}
+
+static void remade_device_takes_all_with_it(void **state)
+{
+	struct kernel_state *have = adjacency();
+
+	(void)state;
+	have->devices[1].remote = 8;
+	expect(adjacency(), have,
+	       "ip link delete lsp7\n"
+	       "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
+	       "tc filter add dev lsp7 ingress mpls pass 16007, else drop\n"
+	       "sysctl net/mpls/conf/lsp7/input=1\n"
+	       "ip -f mpls route add 16007 as 16007 dev lsp7\n");
+}
+
+static void label_leaves_a_device_before_it_goes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 8);
+	device(have, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 8);
+	device(have, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
+	label(want, 16001, "lsp8");
+	label(have, 16001, "lsp7");
+	expect(want, have,
+	       "ip -f mpls route replace 16001 as 16001 dev lsp8\nip link delete lsp7\n");
+}
+
+static void path_switch_is_one_route(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	route(want, 550010, 9, "lsp8")->source = 2;
+	route(want, 560001, 9, "lsp7");
+	route(have, 550010, 9, "lsp7")->source = 1;
+	route(have, 560001, 9, "lsp7");
+	expect(want, have, "ip route replace 0.0.0.9/32 dev lsp8 src 0.0.0.2 table 550010\n");
+}
+
+static void learned_endpoint_is_never_rewritten(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
+	assert_int_equal(ip_endpoint_parse("192.0.2.9:9", &peer(have, "s10", 1)->endpoint), 0);
+	expect(want, have, "");
+}
+
+static void missing_endpoint_is_set(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
+	peer(have, "s10", 1);
+	expect(want, have,
+	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= endpoint 192.0.2.1:1\n");
+}
+
+static void peer_loses_a_prefix_before_another_gains_it(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+	struct kernel_peer *p;
+
+	(void)state;
+	p = peer(want, "s10", 1);
+	allow(p, 1);
+	allow(p, 2);
+	allow(peer(want, "s10", 9), 3);
+	allow(peer(have, "s10", 1), 1);
+	p = peer(have, "s10", 9);
+	allow(p, 2);
+	allow(p, 3);
+	expect(want, have,
+	       "wg set s10 peer CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= allowed-ips 0.0.0.3/32\n"
+	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+	       "allowed-ips 0.0.0.1/32,0.0.0.2/32\n");
+}
+
+static void prefix_of_two_peers_is_refused(void **state)
+{
+	struct kernel_state *want = kernel_state_new();
+
+	(void)state;
+	allow(peer(want, "s10", 1), 1);
+	allow(peer(want, "s10", 2), 1);
+	allow(peer(want, "s20", 3), 1);
+	expect(want, kernel_state_new(), "two peers of s10 are both given 0.0.0.1/32");
+}
+
+static void foreign_device_in_the_way_is_refused(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	have->devices[0].foreign = true;
+	expect(want, have,
+	       "device link0 is there and is not Tuyen's: rename it or remove it (ip link delete link0)");
+}
+
+static void private_key_is_never_printed(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	memset(have->devices[0].private_key, 1, WG_KEY_LEN);
+	expect(want, have, "ip link set link0 private key differs\n");
+}
+
+static void rule_is_added_before_the_old_one_goes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+	struct kernel_rule *rule;
+
+	(void)state;
+	rule = kernel_state_add_rule(want);
+	*rule = (struct kernel_rule){.priority = 5, .fwmark = 7, .fwmask = 0xff, .table = 1};
+	rule = kernel_state_add_rule(have);
+	*rule = (struct kernel_rule){.priority = 5, .fwmark = 7, .fwmask = 0xff, .table = 2};
+	expect(want, have,
+	       "ip rule add priority 5 fwmark 0x7/0xff table 1\n"
+	       "ip rule delete priority 5 fwmark 0x7/0xff table 2\n");
+}
+
+static void sysctl_below_a_floor_is_raised(void **state)
+{
+	static const struct {
+		uint32_t have, want;
+		bool at_least;
+		const char *plan;
+	} cases[] = {
+		{5, 5, false, ""},
+		{6, 5, false, "sysctl x=5 (is 6)\n"},
+		{6, 5, true, ""},
+		{4, 5, true, "sysctl x=5 (is 4)\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+		sysctl(want, "x", cases[i].want, cases[i].at_least);
+		sysctl(have, "x", cases[i].have, false);
+		expect(want, have, cases[i].plan);
+	}
+}
+
+static void arrays_grow_and_sort(void **state)
+{
+	struct kernel_state *s = kernel_state_new();
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		route(s, 254, 1000 - i, "x");
+	kernel_state_sort(s);
+	assert_int_equal(s->route_count, 1000);
+	for (uint32_t i = 0; i < 1000; i++)
+		assert_int_equal(s->routes[i].destination.address, i + 1);
+	assert_null(kernel_state_device(s, "x"));
+	assert_null(kernel_state_device(s, "a-name-that-is-too-long-for-a-device"));
+	kernel_state_free(s);
+	kernel_state_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_protects_comes_before_what_opens),
+		cmocka_unit_test(equal_states_need_nothing),
+		cmocka_unit_test(removal_leaves_what_goes_with_a_device),
+		cmocka_unit_test(remade_device_takes_all_with_it),
+		cmocka_unit_test(label_leaves_a_device_before_it_goes),
+		cmocka_unit_test(path_switch_is_one_route),
+		cmocka_unit_test(learned_endpoint_is_never_rewritten),
+		cmocka_unit_test(missing_endpoint_is_set),
+		cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
+		cmocka_unit_test(prefix_of_two_peers_is_refused),
+		cmocka_unit_test(foreign_device_in_the_way_is_refused),
+		cmocka_unit_test(private_key_is_never_printed),
+		cmocka_unit_test(rule_is_added_before_the_old_one_goes),
+		cmocka_unit_test(sysctl_below_a_floor_is_raised),
+		cmocka_unit_test(arrays_grow_and_sort),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
