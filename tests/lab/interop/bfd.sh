@@ -34,7 +34,7 @@ link_heal() { ip -n middle link set pa master br0; }
 captures_start() { # NAME
 	local n
 	for n in ours theirs; do
-		spawn cap-$n ip netns exec $n tcpdump -i v0 -U -n -w "$LAB_DIR/$1-$n.pcap" udp port 3784 or udp port 7784
+		spawn cap-$n ip netns exec $n tcpdump -i v0 --immediate-mode -U -n -w "$LAB_DIR/$1-$n.pcap" udp port 3784 or udp port 7784
 	done
 	wait_for 10 "captures" eval 'grep -q listening cap-ours.log && grep -q listening cap-theirs.log'
 }
