@@ -422,6 +422,7 @@ static void word_quantity(struct lexer *lx, struct token *t, const char *word)
 		t->kind = units[i].kind;
 		t->number = t->number > UINT64_MAX / units[i].factor ? UINT64_MAX
 								     : t->number * units[i].factor;
+		t->number2 = t->number;
 		return;
 	}
 	word_complain(lx, t, "has no unit that is known here (times: us, ms, s, m; amounts: KB/day, "
