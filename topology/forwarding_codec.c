@@ -849,6 +849,59 @@ static int check_keys(const struct forwarding *f, struct reason *reason)
 	return 0;
 }
 
+struct owned_prefix {
+	uint32_t color;
+	struct ipv4_prefix prefix;
+};
+
+static int owned_compare(const void *a, const void *b)
+{
+	const struct owned_prefix *p = a, *q = b;
+
+	if (p->color != q->color)
+		return p->color < q->color ? -1 : 1;
+	if (p->prefix.address != q->prefix.address)
+		return p->prefix.address < q->prefix.address ? -1 : 1;
+	return p->prefix.length < q->prefix.length ? -1 : p->prefix.length > q->prefix.length;
+}
+
+/* WireGuard gives a prefix to one peer alone, and silently to the last who asks. @all is sorted: who overlaps, follows. */
+static int check_owned(struct owned_prefix *all, size_t count, struct reason *reason)
+{
+	char out[IPV4_PREFIX_STRLEN];
+
+	for (size_t i = 1; i < count; i++)
+		if (all[i].color == all[i - 1].color &&
+		    ipv4_prefix_overlaps(all[i].prefix, all[i - 1].prefix))
+			return reason_set(reason, -TUYEN_EINVAL, "prefix %s: overlaps another",
+					  ipv4_prefix_format(all[i].prefix, out));
+	return 0;
+}
+
+/* Our own LANs stand as color 0. */
+static int check_prefixes(const struct forwarding *f, struct reason *reason)
+{
+	struct owned_prefix *all;
+	size_t count = f->lan_count;
+	int err;
+
+	for (size_t i = 0; i < f->peer_count; i++)
+		count += f->peers[i].prefix_count;
+	all = calloc(count + 1, sizeof(*all));
+	if (!all)
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+	count = 0;
+	for (size_t i = 0; i < f->lan_count; i++)
+		all[count++] = (struct owned_prefix){0, f->lans[i]};
+	for (size_t i = 0; i < f->peer_count; i++)
+		for (size_t k = 0; k < f->peers[i].prefix_count; k++)
+			all[count++] = (struct owned_prefix){f->peers[i].color, f->peers[i].prefixes[k]};
+	qsort(all, count, sizeof(*all), owned_compare);
+	err = check_owned(all, count, reason);
+	free(all);
+	return err;
+}
+
 /* Sorting and writing again must give the same bytes: then lines stand in their one order and form. */
 static int check_canonical(struct forwarding *f, const char *bytes, size_t length,
 			   struct reason *reason)
@@ -880,6 +933,8 @@ static int check_all(struct forwarding *f, const char *bytes, size_t length, str
 
 	if (!err)
 		err = check_keys(f, reason);
+	if (!err)
+		err = check_prefixes(f, reason);
 	if (!err)
 		err = check_labels(f, reason);
 	if (!err)
