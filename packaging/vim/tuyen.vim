@@ -1,0 +1,29 @@
+" SPDX-License-Identifier: Apache-2.0
+" Vim syntax of topology and policy files. Copy to ~/.vim/syntax/tuyen.vim, and into ~/.vimrc:
+"   autocmd BufRead,BufNewFile *.topology,*.policy setlocal syntax=tuyen
+if exists("b:current_syntax")
+  finish
+endif
+
+syntax iskeyword @,48-57,_,-,192-255
+syntax keyword tuyenStatement tiers network underlay site keys link class policy deny expect include
+syntax keyword tuyenItem labels size space port session probe x mtu delay metric tier id under backup
+syntax keyword tuyenItem uplink metered lan device snmp user interface carries over to from protocol
+syntax keyword tuyenItem priority carry color path preference via disjoint revert after encrypt
+syntax keyword tuyenItem reaches with never any single failure of
+syntax keyword tuyenValue dynamic high normal low tcp udp icmp parent shortest through end-to-end all
+syntax match tuyenNumber "\<\d\+\(us\|ms\|s\|m\|[KMG]B\(/day\)\?\)\?\>"
+syntax match tuyenAddress "\<\d\+\.\d\+\.\d\+\.\d\+\(/\d\+\)\?\>"
+syntax match tuyenAddress "\<\x*:[0-9a-fA-F:.]\+"
+syntax region tuyenString start=+"+ skip=+\\.+ end=+"+ oneline
+syntax match tuyenComment "#.*$" contains=@Spell
+
+highlight default link tuyenStatement Statement
+highlight default link tuyenItem Keyword
+highlight default link tuyenValue Constant
+highlight default link tuyenNumber Number
+highlight default link tuyenAddress Identifier
+highlight default link tuyenString String
+highlight default link tuyenComment Comment
+
+let b:current_syntax = "tuyen"
