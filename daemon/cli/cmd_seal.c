@@ -100,7 +100,8 @@ static int seal_write(struct seal_work *w, uint32_t site_id, const struct text *
 	if (seal.failed || path.failed)
 		err = -TUYEN_ENOMEM;
 	else
-		err = file_write(path.bytes, seal.bytes, seal.length, 0644, FILE_REPLACE, reason);
+		err = file_write(path.bytes, seal.bytes, seal.length, 0644,
+				 FILE_REPLACE | FILE_MANY, reason);
 	if (!err) {
 		w->count++;
 		w->bytes += seal.length;
@@ -163,7 +164,9 @@ static int work_run(struct seal_work *w, struct reason *reason)
 		return reason_set(reason, -TUYEN_ESIGNATURE,
 				  "%s is not signed by anyone; see tuyen sign", w->options->path);
 	err = folder_make(w->options->output, 0755, reason);
-	return err < 0 ? err : sites_seal(w, reason);
+	if (!err)
+		err = sites_seal(w, reason);
+	return err < 0 ? err : folder_flush(w->options->output, reason);
 }
 
 static int seal(const struct seal_options *o, struct reason *reason)

@@ -122,7 +122,7 @@ static int file_publish(const char *temporary, const char *path, unsigned int fl
 	return unlink(temporary);
 }
 
-static void folder_flush(const char *path)
+static void parent_flush(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *folder =
@@ -151,13 +151,15 @@ int file_write(const char *path, const void *bytes, size_t length, mode_t mode, 
 		text_clear(&temporary);
 		return err;
 	}
-	if (bytes_write(fd, bytes, length) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+	if (bytes_write(fd, bytes, length) < 0 || fchmod(fd, mode) < 0 ||
+	    (!(flags & FILE_MANY) && fsync(fd) < 0) ||
 	    file_publish(temporary.bytes, path, flags) < 0) {
 		err = system_fail(reason, path);
 		unlink(temporary.bytes);
 	}
 	close(fd);
-	folder_flush(path);
+	if (!(flags & FILE_MANY))
+		parent_flush(path);
 	text_clear(&temporary);
 	return err;
 }
@@ -175,4 +177,15 @@ int folder_make(const char *path, mode_t mode, struct reason *reason)
 	if (!S_ISDIR(st.st_mode))
 		return reason_set(reason, -TUYEN_EEXIST, "%s: not a folder", path);
 	return 0;
+}
+
+int folder_flush(const char *path, struct reason *reason)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+	if (fd < 0 || syncfs(fd) < 0)
+		err = system_fail(reason, path);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }

@@ -261,5 +261,22 @@ sign roster-2 an --roster >/dev/null && sign roster-2 chi --roster >/dev/null
 ok "a roster beside the release" "$tuyen" seal next 901 -o chained --roster roster-2
 ok "gives the same seal" cmp chained/901.seal moved/901.seal
 
+# ---- the example country, as the compiler makes it
+for site in npdc-hn hanoi ba-dinh dong-da phuc-xa kham-thien; do
+	"$tuyen" keygen -o "nodes-$site" --site $site
+done >country.topology
+source=$here/../..
+ok "the example compiles" "$tuyen" compile "$source/topology/examples/first-light.topology" \
+	"$source/policies/examples/first-light.policy" country.topology -o country --epoch 1
+sign country binh >/dev/null && sign country chi >/dev/null
+ok "it is good: both say yes" both yes country
+ok "and each site takes its seal" "$tuyen" seal country --all -o country-seals
+for seal in country-seals/*.seal; do
+	site=$(basename "$seal" .seal)
+	ok "site $site verifies" verify "$seal" --roster roster-1 --site "$site"
+done
+flip country/sites/210.bundle 100 0
+ok "with a flipped bit: both say no" both no country
+
 echo "1..$n"
 [ $failed -eq 0 ]

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/seal.c policies/roster.c policies/statement.c policies/merkle.c policies/lines.c
+// link: policies/seal.c policies/seal_encode.c
+// link: policies/roster.c policies/statement.c policies/merkle.c policies/lines.c
 // link: daemon/base/encode.c daemon/base/err.c daemon/base/text.c daemon/base/wire.c
 // libs: -lcrypto
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/seal.c policies/release.c policies/roster.c policies/statement.c
+// link: policies/seal.c policies/seal_encode.c
+// link: policies/release.c policies/roster.c policies/statement.c
 // link: policies/merkle.c policies/lines.c daemon/base/encode.c daemon/base/err.c
 // link: daemon/base/text.c daemon/base/wire.c
 // libs: -lcrypto

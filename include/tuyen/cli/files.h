@@ -12,6 +12,7 @@
 enum file_flag {
 	FILE_SECRET = 1,  /* read: refuses what others may read, and symbolic links */
 	FILE_REPLACE = 2, /* write: over an old file, which stays whole until the new one is there */
+	FILE_MANY = 4,	  /* write: not flushed, the caller ends with folder_flush() */
 };
 
 /** The whole file, at most @max bytes, into an initialised text. */
@@ -21,6 +22,8 @@ int file_write(const char *path, const void *bytes, size_t length, mode_t mode, 
 	       struct reason *reason);
 /** Makes the folder unless it is there; its parent must be. */
 int folder_make(const char *path, mode_t mode, struct reason *reason);
+/** Flushes what was written with FILE_MANY: the file system that @path is in. */
+int folder_flush(const char *path, struct reason *reason);
 /** Wipes and clears. */
 void text_wipe(struct text *t);
 
