@@ -119,7 +119,7 @@ country_officers() { # two officers and the roster that names them
 	for o in $OFFICERS; do
 		"$tuyen" officer new "$o" -o officers || return 1
 	done
-	"$tuyen" roster new --threshold 2 $(for o in $OFFICERS; do echo "--officer $o=officers/$o.pub.pem"; done) -o roster
+	"$tuyen" roster new --threshold 2 $(for o in $OFFICERS; do echo "--officer $o=officers/$o.pem"; done) -o roster
 }
 
 country_keys() { # each box makes its own keys; the topology learns the public halves
@@ -137,7 +137,7 @@ country_release() { # EPOCH [SOURCE...]: compiled, signed by both, sealed; relea
 	rm -rf "release.$epoch" "seals.$epoch"
 	"$tuyen" compile "$@" -o "release.$epoch" --epoch "$epoch" || return 1
 	for o in $OFFICERS; do
-		"$tuyen" sign "release.$epoch" --officer "$o" --key "officers/$o.key.pem" || return 1
+		"$tuyen" sign "release.$epoch" --officer "$o" --key "officers/$o.key" || return 1
 	done
 	"$tuyen" verify "release.$epoch" --roster roster || return 1
 	"$tuyen" seal "release.$epoch" --all -o "seals.$epoch"
@@ -153,7 +153,7 @@ install_before_start() { # SITE EPOCH
 
 # ---- daemons ----------------------------------------------------------------------------
 tuyend_command() { # SITE: words of its command
-	echo ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "$1" --state "$(site_dir "$1")/state" \
+	echo ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "${country_id[$1]}" --state "$(site_dir "$1")/state" \
 		--run "$(site_dir "$1")/run" --user 64101 --wire-user 64102 --group 64101
 }
 start_daemon() { # SITE

@@ -14,7 +14,7 @@ cd "$LAB_DIR" || exit 2
 umask 077
 
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
-diag_file() { [ ! -s "$1" ] || tail -n "${2:-20}" "$1" | sed "s|^|# $(basename "$1"): |"; }
+diag_file() { [ ! -s "$1" ] || tail -n "${2:-20}" "$1" | cut -c1-400 | sed "s|^|# $(basename "$1"): |"; }
 
 pass() { lab_tests=$((lab_tests + 1)); echo "ok $lab_tests - $1"; }
 fail() { lab_tests=$((lab_tests + 1)); lab_failed=$((lab_failed + 1)); echo "not ok $lab_tests - $1"; }

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+# The kernel layer alone, without a daemon: what the compiler's bundles ask for is applied on each node of the example
+# country, read back, and found complete; it carries a query; drift is repaired; what is not ours stays as it is.
+# seconds: 200
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+. "$LAB_TREE/tests/lab/kernel/lib.sh"
+
+snapshot() { # all that is in phuc-xa and not the device's own doing
+	in_site phuc-xa sh -c 'ip -o link | grep -o "^[0-9]*: [^ @:]*"; ip -o addr; ip route show table all; ip rule
+		ip -f mpls route; nft -s list ruleset; wg show all dump | cut -f 1-4'
+}
+foreign_things() {
+	ip -n phuc-xa link add foreign0 type dummy
+	ip -n phuc-xa link set foreign0 up
+	ip -n phuc-xa addr add 172.16.0.1/24 dev foreign0
+	ip -n phuc-xa route add 172.20.0.0/16 dev foreign0 proto static
+	ip -n phuc-xa route add 172.21.0.0/16 dev foreign0 table 550010
+	ip -n phuc-xa rule add priority 5409 from 172.16.0.0/24 table 100
+	ip -n phuc-xa link add wg-other type wireguard
+	in_site phuc-xa wg set wg-other listen-port 40000 private-key phuc-xa.link peer "$(wg pubkey <hanoi.link)" allowed-ips 172.22.0.0/16
+	in_site phuc-xa nft add table ip other
+}
+
+ok "every site has a bundle" compile_country
+country_net
+like "the kernel has all it needs" "$(in_site hanoi "$driver" check)" '^ok .*nf_tables'
+unlike "... and nothing is missing" "$(in_site hanoi "$driver" check)" '^FAIL'
+foreign_things
+snapshot >before
+for s in $COUNTRY_SITES; do
+	node apply "$s" >"apply.$s"
+	like "$s: all is applied" "$(tail -n 1 "apply.$s")" '^applied [0-9]+ failed 0'
+	is "$s: read back, nothing is left to do" "$(planned "$s")" "plan of 0 operations"
+	ok "$s: nft lists what was written, byte for byte" nft_same "$s"
+done
+unlike "no private key is printed" "$(cat apply.*)" "$(cut -c 1-40 phuc-xa.link | sed 's/[+]/[+]/g')"
+
+wait_for 10 "the links of hanoi" handshake hanoi link0 3
+wait_for 10 "the session" handshake npdc-hn s10 2
+ok "the node pings the centre through its session" ping_site phuc-xa 10.9.1.1 10.0.0.1
+serve lan-npdc-hn 443; serve lan-npdc-hn 80; serve lan-kham-thien 443
+wait_for 10 "the server" tcp lan-npdc-hn 10.0.0.10 80
+ok "a LAN host opens 443 at the centre" tcp lan-phuc-xa 10.0.0.10 443
+ok "... and not 80" eval '! tcp lan-phuc-xa 10.0.0.10 80'
+ok "... and not 443 at the other commune" eval '! tcp lan-phuc-xa 10.9.2.10 443'
+serve lan-phuc-xa 443
+ok "the centre opens nothing at a commune" eval '! tcp lan-npdc-hn 10.9.1.10 443'
+is "the centre sees the path address" "$(in_site npdc-hn wg show s10 endpoints | grep -c 100.80.56.81:52010)" 1
+
+is "another active path is one operation" "$(planned phuc-xa 2)" "plan of 1 operations"
+spawn pinging ip netns exec phuc-xa ping -q -i 0.05 -c 60 -I 10.9.1.1 10.0.0.1
+sleep 0.5
+like "... a replaced route" "$(node apply phuc-xa 2)" '^ip route replace 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82'
+ok "... then one packet in each session" in_site phuc-xa "$driver" poke s10
+wait_for 3 "the centre to follow" eval 'in_site npdc-hn wg show s10 endpoints | grep -q 100.80.56.82:52010'
+is "the centre has followed" "$(in_site npdc-hn wg show s10 endpoints | grep -c 100.80.56.82:52010)" 1
+sleep 4
+like "... and no packet was lost" "$(cat pinging.log)" ' 0% packet loss'
+ok "the switched plan is empty" empty phuc-xa 2
+in_site npdc-hn "$driver" plan b/npdc-hn npdc-hn.link npdc-hn.session >npdc.plan 2>&1
+like "a learned endpoint is no drift at the centre" "$(cat npdc.plan)" '^plan of 0'
+
+drift() { # WHAT OPERATIONS COMMAND...
+	local what=$1 wanted=$2; shift 2
+	in_site phuc-xa "$@" || fail "cannot make drift: $*"
+	is "drift: $what" "$(planned phuc-xa 2)" "plan of $wanted operations"
+	node apply phuc-xa 2 >drift.log || diag_file drift.log
+	is "... is repaired" "$(planned phuc-xa 2)" "plan of 0 operations" || node plan phuc-xa 2 | sed 's/^/# /'
+}
+drift "a route gone" 1 ip route del 100.80.0.16/32 table 550010
+drift "a label gone" 1 ip -f mpls route del 16901
+drift "a rule gone" 1 ip rule del priority 5510
+drift "an address gone" 1 ip addr del 100.80.56.80/32 dev lo
+drift "a peer gone" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" remove
+drift "a prefix given to a stranger" 2 wg set s10 peer "$(wg pubkey <hanoi.session)" allowed-ips 10.0.0.0/16
+drift "the filter gone" 1 tc qdisc del dev lsp210 clsact
+drift "the last drop gone" 1 tc filter del dev lsp210 ingress prio 2
+drift "a filter too many" 1 tc filter add dev lsp210 ingress protocol mpls_uc prio 1 flower mpls lse depth 1 label 99 bos 1 action pass
+drift "labels closed" 1 sysctl -qw net.mpls.conf.lsp210.input=0
+drift "the nft table gone" 1 nft delete table inet tuyen
+drift "a rule of the nft table gone" 1 nft flush chain inet tuyen input
+drift "a device down" 3 ip link set s10 down
+drift "a device gone" 6 ip link del s10
+drift "an adjacency gone" 7 ip link del lsp211
+drift "the label table emptied" 2 sysctl -qw net.mpls.platform_labels=0
+wait_for 20 "the session" ping_site phuc-xa 10.9.1.1 10.0.0.1
+ok "after all that a query passes" tcp lan-phuc-xa 10.0.0.10 443
+
+in_site phuc-xa "$driver" clear >clear.log 2>&1
+like "what is ours goes" "$(cat clear.log)" ' failed 0 '
+snapshot >after
+is "... and all else is as before" "$(diff before after)" ""
+country_down
+done_testing

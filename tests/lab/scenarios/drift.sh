@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# An operator's hand in the kernel: what is ours comes back in two seconds, what is not ours stays as it is.
+# seconds: 300
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+
+country_up || bail "the country comes up"
+pass "the country comes up"
+https_start
+query_answers phuc-xa || fail "a query passes before"
+
+plan_empty() { "$tuyen" plan --control "$(control_of "$1")" | grep -q nothing; }
+damaged_and_repaired() { # NAME SITE COMMAND...
+	local name=$1 s=$2 before; shift 2
+	before=$(status_get "$s" .daemon.drift_repairs)
+	in_site "$s" "$@" >/dev/null 2>&1 || { fail "$name: the damage itself failed"; return; }
+	ok "$name is repaired" wait_for 8 "the repair" eval "[ \"\$(status_get $s .daemon.drift_repairs)\" -gt $before ] && plan_empty $s"
+	ok "... and a query passes" wait_for 15 "an answer" query_answers phuc-xa
+}
+damaged_and_repaired "a deleted route" phuc-xa ip route flush table 550010
+damaged_and_repaired "a deleted rule" phuc-xa ip rule del priority 5510
+damaged_and_repaired "a deleted label route" ba-dinh ip -f mpls route del 16001
+damaged_and_repaired "a deleted nft table" phuc-xa nft delete table inet tuyen
+damaged_and_repaired "a deleted label filter" ba-dinh tc qdisc del dev lsp901 clsact
+damaged_and_repaired "mpls input turned off" ba-dinh sysctl -qw net.mpls.conf.lsp901.input=0
+damaged_and_repaired "an emptied label table" ba-dinh sysctl -qw net.mpls.platform_labels=0
+damaged_and_repaired "forwarding turned off" ba-dinh sysctl -qw net.ipv4.ip_forward=0
+damaged_and_repaired "a removed WireGuard peer" ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
+damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901
+damaged_and_repaired "a deleted session device" phuc-xa ip link del s10
+damaged_and_repaired "a deleted link device" phuc-xa ip link del link0
+damaged_and_repaired "a deleted address" phuc-xa sh -c 'ip addr del $(ip -o -4 addr show dev link0 | grep -o "100[0-9./]*" | head -n 1) dev link0'
+
+in_site phuc-xa ip link add theirs type dummy
+in_site phuc-xa ip route add 172.31.0.0/16 dev lo table 777
+in_site phuc-xa nft add table inet theirs
+in_site phuc-xa ip rule add priority 9000 to 172.31.0.0/16 table 777
+damaged_and_repaired "a deleted route, beside what is not ours" phuc-xa ip route flush table 550010
+ok "a device that is not ours stays" ip -n phuc-xa link show theirs
+like "a route that is not ours stays" "$(ip -n phuc-xa route show table 777)" 172.31
+like "a rule that is not ours stays" "$(ip -n phuc-xa rule)" 9000
+like "a table that is not ours stays" "$(in_site phuc-xa nft list tables)" theirs
+
+stop_daemon phuc-xa
+(LAB_WRAPPER='' && $(tuyend_command phuc-xa) --remove) >remove.log 2>&1
+is "tuyend --remove leaves no device" "$(ip -n phuc-xa -o link | grep -cE ' (link0|lsp[0-9]+|s10)[:@]')" 0
+is "... no route" "$(ip -n phuc-xa route show table all proto 84 | wc -l)" 0
+is "... no table" "$(in_site phuc-xa nft list tables | grep -c tuyen)" 0
+ok "... and what is not ours still stands" ip -n phuc-xa link show theirs
+country_down
+done_testing

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# The active path is cut: how long is nothing answered? Bars 2 and 3: at most 160 ms with probes of 3 x 50 ms, nothing
+# lost on the way back, and the gateway's daemon tells its kernel nothing. On the virtual clock times are exact.
+# clock: virtual
+# seconds: 400
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+
+country_up || bail "the country comes up"
+pass "the country comes up"
+stream_echo_start
+is "the path in use" "$(active_path phuc-xa)" main
+
+hub_before=$(status_get npdc-hn '.daemon | "\(.netlink_messages) \(.operations) \(.drift_repairs)"')
+hub_links_before=$(status_get npdc-hn '[.links[].changes] | add')
+stream_start phuc-xa 10
+stream_start kham-thien 10
+sleep 1
+link_cut phuc-xa ba-dinh
+ok "traffic moves to the spare path" wait_for 10 "the spare path" path_is phuc-xa spare
+sleep 1
+stream_stop phuc-xa
+at_most "outage of the cut, in ms" "$outage_ms" 160
+at_least "... and there was one" "$lost" 1
+is "... only one" "$gaps" 1
+stream_stop kham-thien
+is "the other commune loses nothing" "$lost" 0
+is "the gateway's daemon told its kernel nothing" \
+	"$(status_get npdc-hn '.daemon | "\(.netlink_messages) \(.operations) \(.drift_repairs)"')" "$hub_before"
+is "... and no link of the gateway changed" "$(status_get npdc-hn '[.links[].changes] | add')" "$hub_links_before"
+is "the gateway's kernel follows: the peer comes from the spare path's address" \
+	"$(status_get npdc-hn '.sessions[] | select(.peer == "phuc-xa") | .endpoint')" \
+	"$(status_get phuc-xa '.paths[] | select(.name == "spare") | .source'):52010"
+like "the commune says why" "$(status_get phuc-xa '.paths[] | select(.name == "main") | .diagnostic')" 'detect|expire|time'
+
+stream_start phuc-xa 10
+sleep 1
+link_heal phuc-xa ba-dinh
+ok "the main path comes up again" wait_for 30 "the main path" eval 'paths_up phuc-xa 2'
+ok "traffic goes back after the hold time" wait_for 30 "the revert" path_is phuc-xa main
+sleep 1
+stream_stop phuc-xa
+is "going back loses nothing" "$lost" 0
+country_down
+done_testing

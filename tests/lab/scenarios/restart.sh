@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+# Bar 4. Each process of a node is killed while traffic runs: nothing is lost; what starts again changes nothing.
+# seconds: 400
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+
+country_up || bail "the country comes up"
+pass "the country comes up"
+stream_echo_start
+
+operations() { status_get "$1" '.daemon | "\(.operations) \(.netlink_messages)"'; }
+changed_pid() { local now; now=$(process_of "$1" "$2") && [ -n "$now" ] && [ "$now" != "$3" ]; }
+kill_one() { # SITE kernel|wire: while traffic runs
+	local s=$1 which=$2 pid
+	pid=$(process_of "$s" "$which")
+	[ -n "$pid" ] || { fail "$s has a $which process"; return; }
+	stream_start phuc-xa 10
+	sleep 0.5
+	kill -KILL "$pid"
+	ok "$s: a killed $which process comes back" wait_for 20 "a new process" changed_pid "$s" "$which" "$pid"
+	wait_for 20 "its status" eval "status_get $s .daemon.uptime_s"
+	sleep 3
+	stream_stop phuc-xa
+	is "$s: killing the $which process loses nothing" "$lost" 0
+	is "$s: ... and the plan is empty" "$("$tuyen" plan --control "$(control_of "$s")" | grep -c 'nothing')" 1
+}
+for s in phuc-xa ba-dinh npdc-hn; do
+	kill_one $s kernel
+	kill_one $s wire
+done
+
+for s in phuc-xa ba-dinh npdc-hn; do
+	stream_start phuc-xa 10
+	sleep 0.5
+	kill_daemon $s
+	sleep 2
+	start_daemon $s
+	ok "$s: all killed at once, and started" wait_for 20 "status of $s" eval "status_get $s .daemon.version"
+	wait_for 20 "its links" eval "status_is $s '[.links[] | select(.state == \"up\")] | length > 0' true"
+	sleep 3
+	stream_stop phuc-xa
+	is "$s: nothing is lost" "$lost" 0
+	is "$s: the new daemon changed nothing in the kernel" "$(operations $s)" "0 0"
+done
+
+stream_start phuc-xa 10
+sleep 0.5
+stop_daemon phuc-xa
+sleep 2
+start_daemon phuc-xa
+wait_for 20 "status" eval "status_get phuc-xa .daemon.version"
+sleep 2
+stream_stop phuc-xa
+is "an orderly restart loses nothing" "$lost" 0
+is "... and changes nothing in the kernel" "$(operations phuc-xa)" "0 0"
+
+before=$(process_of phuc-xa supervisor)
+spawn second $(tuyend_command phuc-xa)
+ok "a second tuyend for the same node ends at once" wait_for 5 "its end" gone second
+like "... and says why" "$(cat second.log)" 'another tuyend'
+is "... and the first goes on" "$(process_of phuc-xa supervisor)" "$before"
+country_down
+done_testing

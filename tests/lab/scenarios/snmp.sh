@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the trap of a cut at the network centre; snmpd and
+# tuyen-snmp may die, and BFD does not notice.
+# seconds: 300
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+. "$LAB_TREE/tests/lab/snmp.sh"
+
+country_up || bail "the country comes up"
+pass "the country comes up"
+snmp_up
+like "the site's name" "$(get tuyenSiteName.0)" 'phuc-xa'
+like "a link, by the neighbour's id" "$(walk TUYEN-MIB::tuyenLinkTable)" 'tuyenLinkState\.210 = INTEGER: up'
+like "a path in use" "$(walk TUYEN-MIB::tuyenPathTable)" 'tuyenPathActive.*true'
+like "a session" "$(walk TUYEN-MIB::tuyenSessionTable)" 'tuyenSessionState.*up'
+ok "the modem's line is up" wait_for 30 "the modem" eval 'walk TUYEN-MIB::tuyenDeviceTable | grep -q "tuyenDeviceIfOperStatus.*up"'
+like "... with its name" "$(walk TUYEN-MIB::tuyenDeviceTable)" 'modem-phuc-xa'
+unlike "without the pass phrase nothing is answered" "$(in_site phuc-xa snmpwalk -v 3 -l authPriv -u noc -a SHA-256 -A wrong-phrase \
+	-x AES -X wrong-phrase -t 1 -r 0 127.0.0.1 .1.3.6.1.4.1.32473 2>&1)" 'phuc-xa'
+unlike "... nor by SNMP version 2" "$(in_site phuc-xa snmpwalk -v 2c -c public -t 1 -r 0 127.0.0.1 .1.3.6.1.4.1.32473 2>&1)" 'phuc-xa'
+
+link_cut phuc-xa ba-dinh
+ok "a cut link: its trap arrives at the network centre" wait_for 30 "the trap" grep -q tuyenLinkDown trapd.log
+ok "... and the path's" wait_for 30 "the trap" grep -qE 'tuyenPath(Down|Switch)' trapd.log
+like "the link is down in the table" "$(get tuyenLinkState.210)" 'down'
+link_heal phuc-xa ba-dinh
+ok "mended: the trap of that arrives too" wait_for 60 "the trap" grep -q tuyenLinkUp trapd.log
+
+wait_for 30 "both links" links_up phuc-xa 2
+changes() { status_get phuc-xa '[.links[].changes, .paths[].changes] | add'; }
+before=$(changes)
+kill -STOP "$(pid_of node-snmpd)"; sleep 5; kill -CONT "$(pid_of node-snmpd)"
+is "snmpd that stands still for 5 s: no link or path changes" "$(changes)" "$before"
+kill -KILL "$(pid_of tuyen-snmp)"; wait "$(pid_of tuyen-snmp)" 2>/dev/null
+sleep 1
+tuyen_snmp_start
+ok "tuyen-snmp killed and started: the table is back" wait_for 30 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
+signal_and_wait node-snmpd KILL
+snmpd_start node-snmpd phuc-xa node-snmpd.conf
+ok "snmpd killed and started: the table is back by itself" wait_for 60 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
+is "no link or path changed in all that" "$(changes)" "$before"
+country_down
+done_testing
