@@ -17,17 +17,17 @@
 #include "tuyen/policies/check_state.h"
 
 static const char *const warning_names[] = {
-	"empty-selector", /* a selector that selects no site */
-	"isolated-site",  /* a site without any link */
-	"missing-keys",   /* sites without a keys statement */
-	"unused-class",   /* a class that no policy carries */
-	"unused-path",	  /* a path via backup, and no head-end has a backup */
+    "empty-selector", /* a selector that selects no site */
+    "isolated-site",  /* a site without any link */
+    "missing-keys",   /* sites without a keys statement */
+    "unused-class",   /* a class that no policy carries */
+    "unused-path",    /* a path via backup, and no head-end has a backup */
 };
 
 const char *check_warning_name(size_t index)
 {
 	return index < sizeof(warning_names) / sizeof(warning_names[0]) ? warning_names[index]
-									 : NULL;
+									: NULL;
 }
 
 /* ---- shared ---- */
@@ -107,8 +107,7 @@ void check_once(struct check *c, const struct syntax_file *file, const struct sy
 }
 
 uint64_t check_range(struct check *c, const struct syntax_file *file,
-		     const struct syntax_node *node, uint64_t low, uint64_t high,
-		     const char *what)
+		     const struct syntax_node *node, uint64_t low, uint64_t high, const char *what)
 {
 	if (node->number >= low && node->number <= high)
 		return node->number;
@@ -128,8 +127,8 @@ static const char *time_format(uint64_t us, char out[static 24])
 	return out;
 }
 
-uint64_t check_time(struct check *c, const struct syntax_file *file,
-		    const struct syntax_node *node, uint64_t low, uint64_t high, const char *what)
+uint64_t check_time(struct check *c, const struct syntax_file *file, const struct syntax_node *node,
+		    uint64_t low, uint64_t high, const char *what)
 {
 	char least[24], most[24];
 
@@ -140,17 +139,16 @@ uint64_t check_time(struct check *c, const struct syntax_file *file,
 	return low;
 }
 
-uint32_t check_name(struct check *c, const struct syntax_file *file,
-		    const struct syntax_node *node, const struct name_table *table,
-		    const char *what)
+uint32_t check_name(struct check *c, const struct syntax_file *file, const struct syntax_node *node,
+		    const struct name_table *table, const char *what)
 {
 	uint32_t index = name_table_find(table, node->text);
 	const char *nearest;
 
 	if (index != NAME_NONE)
 		return index;
-	nearest = c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text)
-							  : NULL;
+	nearest =
+	    c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text) : NULL;
 	if (nearest)
 		diag_error(c->diags, syntax_place(file, node),
 			   "unknown %s '%s'; did you mean '%s'?", what, node->text, nearest);
@@ -165,7 +163,8 @@ void check_declare(struct check *c, struct statement s, struct name_table *table
 	int err = name_table_add(table, s.node->text, index);
 
 	if (err == -TUYEN_EEXIST) {
-		diag_error(c->diags, check_at(s), "%s '%s' is declared already", what, s.node->text);
+		diag_error(c->diags, check_at(s), "%s '%s' is declared already", what,
+			   s.node->text);
 		diag_note(c->diags, check_at(first[name_table_find(table, s.node->text)]),
 			  "the other '%s'", s.node->text);
 	} else if (err < 0) {
@@ -234,8 +233,10 @@ static void visit_site(struct check *c, struct statement s, uint32_t index)
 
 	c->site_at[index] = s;
 	check_declare(c, s, &c->sites, index, c->site_at, "site");
-	*site = (struct site){.name = check_strdup(c, s.node->text), .tier = NETWORK_NONE,
-			      .parent = NETWORK_NONE, .backup = NETWORK_NONE};
+	*site = (struct site){.name = check_strdup(c, s.node->text),
+			      .tier = NETWORK_NONE,
+			      .parent = NETWORK_NONE,
+			      .backup = NETWORK_NONE};
 	site->place = check_place(c, s.file, s.node);
 }
 

@@ -10,12 +10,12 @@
 #include "tuyen/base/err.h"
 #include "tuyen/policies/check_state.h"
 
-#define COLOR_MAX	      9999
-#define PREFERENCE_MAX	      65535
-#define REVERT_DEFAULT_MS     2000
-#define REVERT_MAX_US	      3600000000u
-#define CLASS_MATCHES_MAX     4096
-#define PRIORITY_NORMAL	      1
+#define COLOR_MAX	  9999
+#define PREFERENCE_MAX	  65535
+#define REVERT_DEFAULT_MS 2000
+#define REVERT_MAX_US	  3600000000u
+#define CLASS_MATCHES_MAX 4096
+#define PRIORITY_NORMAL	  1
 
 /* ---- classes ---- */
 
@@ -63,14 +63,16 @@ static void class_match_add(const struct syntax_node *node, struct class_match m
 
 static void class_matches(struct check *c, struct statement s, struct traffic_class *t)
 {
-	size_t ports = check_child_count(s.node, SYNTAX_TO_PORT) +
-		       check_child_count(s.node, SYNTAX_PROTOCOL);
+	size_t ports =
+	    check_child_count(s.node, SYNTAX_TO_PORT) + check_child_count(s.node, SYNTAX_PROTOCOL);
 	size_t prefixes = check_child_count(s.node, SYNTAX_TO_PREFIX);
 	size_t count = (ports ? ports : 1) * (prefixes ? prefixes : 1);
 
 	if (count > CLASS_MATCHES_MAX) {
-		diag_error(c->diags, check_at(s), "class '%s' has %zu combinations of port and prefix; "
-			   "%d are the most", s.node->text, count, CLASS_MATCHES_MAX);
+		diag_error(c->diags, check_at(s),
+			   "class '%s' has %zu combinations of port and prefix; "
+			   "%d are the most",
+			   s.node->text, count, CLASS_MATCHES_MAX);
 		return;
 	}
 	t->matches = check_alloc(c, count, sizeof(*t->matches));
@@ -90,7 +92,8 @@ void check_class(struct check *c, uint32_t index)
 	const struct syntax_node *priority = check_child(s.node, SYNTAX_PRIORITY);
 
 	*t = (struct traffic_class){.name = check_strdup(c, s.node->text),
-				    .priority = priority ? (uint8_t)priority->number : PRIORITY_NORMAL,
+				    .priority =
+					priority ? (uint8_t)priority->number : PRIORITY_NORMAL,
 				    .place = check_place(c, s.file, s.node)};
 	check_once(c, s.file, s.node);
 	for (const struct syntax_node *n = s.node->child; n; n = n->next)
@@ -158,8 +161,8 @@ static void select_marked(struct check *c, const struct syntax_file *file,
 	set->sites = check_alloc(c, n->site_count, sizeof(*set->sites));
 	for (const struct syntax_node *name = selector->child; name && !c->failed;
 	     name = name->next) {
-		uint32_t index = check_name(c, file, name, tier ? &c->tiers : &c->sites,
-					    tier ? "tier" : "site");
+		uint32_t index =
+		    check_name(c, file, name, tier ? &c->tiers : &c->sites, tier ? "tier" : "site");
 
 		if (index != NETWORK_NONE)
 			marked[index] = true;
@@ -245,9 +248,9 @@ static enum path_via path_via_of(const struct syntax_node *path, const struct sy
 		enum syntax_kind kind;
 		enum path_via via;
 	} vias[] = {
-		{SYNTAX_VIA_PARENT, PATH_VIA_PARENT},
-		{SYNTAX_VIA_BACKUP, PATH_VIA_BACKUP},
-		{SYNTAX_VIA_THROUGH, PATH_VIA_SITES},
+	    {SYNTAX_VIA_PARENT, PATH_VIA_PARENT},
+	    {SYNTAX_VIA_BACKUP, PATH_VIA_BACKUP},
+	    {SYNTAX_VIA_THROUGH, PATH_VIA_SITES},
 	};
 
 	for (size_t i = 0; i < sizeof(vias) / sizeof(vias[0]); i++) {
@@ -277,8 +280,8 @@ static void path_through(struct check *c, const struct syntax_file *file,
 		set->sites[set->count++] = index;
 	}
 	if (set->count >= LABEL_STACK_MAX)
-		diag_error(c->diags, syntax_place(file, via), "a path goes through %d sites at most",
-			   LABEL_STACK_MAX - 1);
+		diag_error(c->diags, syntax_place(file, via),
+			   "a path goes through %d sites at most", LABEL_STACK_MAX - 1);
 }
 
 /* A path via backup makes sense only if some head-end has a backup. */
@@ -303,8 +306,8 @@ static void policy_path(struct check *c, struct statement s, const struct syntax
 	*path = (struct candidate_path){.name = check_strdup(c, node->text),
 					.disjoint_from = NETWORK_NONE,
 					.place = check_place(c, s.file, node)};
-	path->preference = (uint32_t)check_range(c, s.file, preference, 1, PREFERENCE_MAX,
-						 "a preference");
+	path->preference =
+	    (uint32_t)check_range(c, s.file, preference, 1, PREFERENCE_MAX, "a preference");
 	path->via = path_via_of(node, &via);
 	if (path->via == PATH_VIA_SITES)
 		path_through(c, s.file, via, &path->through);
@@ -407,8 +410,9 @@ void check_policy(struct check *c, uint32_t index)
 	policy_carry(c, s, p);
 	policy_paths(c, s, p);
 	if (revert)
-		p->revert_hold_ms = (uint32_t)(check_time(c, s.file, revert, 0, REVERT_MAX_US,
-							  "a hold time") / 1000);
+		p->revert_hold_ms =
+		    (uint32_t)(check_time(c, s.file, revert, 0, REVERT_MAX_US, "a hold time") /
+			       1000);
 	policy_require(c, s, SYNTAX_FROM, "from");
 	policy_require(c, s, SYNTAX_TO, "to");
 	policy_require(c, s, SYNTAX_CARRY, "carry");
@@ -453,13 +457,12 @@ void check_expect(struct check *c, struct statement s, struct expectation *ret_e
 	const struct syntax_node *link = check_child(s.node, SYNTAX_AFTER_LINK);
 
 	*ret_expectation = (struct expectation){
-		.kind = s.node->number ? EXPECT_NEVER_REACHES
-			: link	       ? EXPECT_REACHES_AFTER_LINK_FAILURE
-			: check_child(s.node, SYNTAX_AFTER_ANY)
-				? EXPECT_REACHES_AFTER_ANY_LINK_FAILURE
-				: EXPECT_REACHES,
-		.link = link ? expect_link(c, s, link) : NETWORK_NONE,
-		.place = check_place(c, s.file, s.node),
+	    .kind = s.node->number			    ? EXPECT_NEVER_REACHES
+		    : link				    ? EXPECT_REACHES_AFTER_LINK_FAILURE
+		    : check_child(s.node, SYNTAX_AFTER_ANY) ? EXPECT_REACHES_AFTER_ANY_LINK_FAILURE
+							    : EXPECT_REACHES,
+	    .link = link ? expect_link(c, s, link) : NETWORK_NONE,
+	    .place = check_place(c, s.file, s.node),
 	};
 	check_select(c, s.file, check_child(s.node, SYNTAX_FROM)->child, &ret_expectation->from);
 	check_select(c, s.file, check_child(s.node, SYNTAX_TO)->child, &ret_expectation->to);

@@ -34,7 +34,8 @@
 /* ---- the whole network's settings ---- */
 
 static void settings_space(struct check *c, const struct syntax_file *file,
-			   const struct syntax_node *node, uint8_t length, struct ipv4_prefix *space)
+			   const struct syntax_node *node, uint8_t length,
+			   struct ipv4_prefix *space)
 {
 	if (node->prefix.length != length)
 		diag_error(c->diags, syntax_place(file, node), "this space must be a /%u", length);
@@ -68,8 +69,9 @@ static void settings_one(struct check *c, const struct syntax_file *file,
 	else if (node->kind == SYNTAX_LINK_PORT)
 		n->link_port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX, "a port");
 	else if (node->kind == SYNTAX_SESSION_PORT)
-		n->session_port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX - COLOR_MAX,
-							"the session port, to which colors are added,");
+		n->session_port =
+		    (uint16_t)check_range(c, file, node, 1, UINT16_MAX - COLOR_MAX,
+					  "the session port, to which colors are added,");
 }
 
 void check_network_settings(struct check *c, struct statement s)
@@ -82,8 +84,9 @@ void check_network_settings(struct check *c, struct statement s)
 	if (ipv4_prefix_overlaps(n->link_space, n->path_space))
 		diag_error(c->diags, check_at(s), "link space and path space overlap");
 	if (n->link_port > n->session_port && n->link_port <= n->session_port + COLOR_MAX)
-		diag_error(c->diags, check_at(s), "the link port %u lies among the session ports %u to %u",
-			   n->link_port, n->session_port + 1, n->session_port + COLOR_MAX);
+		diag_error(c->diags, check_at(s),
+			   "the link port %u lies among the session ports %u to %u", n->link_port,
+			   n->session_port + 1, n->session_port + COLOR_MAX);
 }
 
 void check_tiers(struct check *c, struct statement s)
@@ -98,8 +101,8 @@ void check_tiers(struct check *c, struct statement s)
 		int err = name_table_add(&c->tiers, name->text, index);
 
 		if (err == -TUYEN_EEXIST)
-			diag_error(c->diags, syntax_place(s.file, name), "tier '%s' stands here twice",
-				   name->text);
+			diag_error(c->diags, syntax_place(s.file, name),
+				   "tier '%s' stands here twice", name->text);
 		else if (err < 0)
 			c->failed = true;
 		n->tiers[n->tier_count++] = check_strdup(c, name->text);
@@ -115,9 +118,8 @@ static struct probe_timers probe_read(struct check *c, const struct syntax_file 
 
 	multiplier.number = node->number2;
 	return (struct probe_timers){
-		(uint32_t)check_time(c, file, node, PROBE_MIN_US, PROBE_MAX_US,
-				     "a probe's interval"),
-		(uint8_t)check_range(c, file, &multiplier, 1, UINT8_MAX, "a probe's multiplier"),
+	    (uint32_t)check_time(c, file, node, PROBE_MIN_US, PROBE_MAX_US, "a probe's interval"),
+	    (uint8_t)check_range(c, file, &multiplier, 1, UINT8_MAX, "a probe's multiplier"),
 	};
 }
 
@@ -144,11 +146,11 @@ void check_underlay(struct check *c, struct statement s, uint32_t index)
 	struct underlay_class *u = &c->network.underlays[index];
 
 	*u = (struct underlay_class){
-		.name = check_strdup(c, s.node->text),
-		.probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X},
-		.mtu_bytes = MTU_DEFAULT,
-		.metric = METRIC_DEFAULT,
-		.place = check_place(c, s.file, s.node),
+	    .name = check_strdup(c, s.node->text),
+	    .probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X},
+	    .mtu_bytes = MTU_DEFAULT,
+	    .metric = METRIC_DEFAULT,
+	    .place = check_place(c, s.file, s.node),
 	};
 	check_once(c, s.file, s.node);
 	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
@@ -213,8 +215,8 @@ static void site_uplink_add(struct check *c, const struct syntax_file *file,
 	u->underlay = check_name(c, file, node, &c->underlays, "underlay");
 	u->place = check_place(c, file, node);
 	if (metered)
-		u->allowance_bytes_day = check_range(c, file, metered, 1000, INT64_MAX,
-						     "an allowance in bytes");
+		u->allowance_bytes_day =
+		    check_range(c, file, metered, 1000, INT64_MAX, "an allowance in bytes");
 	uplink_endpoint(c, file, node, u);
 	for (size_t i = 0; i < site->uplink_count; i++)
 		if (site->uplinks[i].underlay == u->underlay && u->underlay != NETWORK_NONE)
@@ -269,8 +271,10 @@ static void site_device_add(struct check *c, const struct syntax_file *file,
 	struct site_device *d = &site->devices[site->device_count];
 
 	check_once(c, file, node);
-	*d = (struct site_device){.name = check_strdup(c, node->text), .port = SNMP_PORT_DEFAULT,
-				  .uplink = NETWORK_NONE, .place = check_place(c, file, node)};
+	*d = (struct site_device){.name = check_strdup(c, node->text),
+				  .port = SNMP_PORT_DEFAULT,
+				  .uplink = NETWORK_NONE,
+				  .place = check_place(c, file, node)};
 	for (size_t i = 0; i < site->device_count && !c->failed; i++)
 		if (strcmp(site->devices[i].name, d->name) == 0)
 			diag_error(c->diags, syntax_place(file, node),
@@ -298,7 +302,8 @@ static void site_parent(struct check *c, struct statement s, const struct syntax
 	uint32_t index = check_name(c, s.file, node, &c->sites, "site");
 
 	if (index != NETWORK_NONE && c->site_at[index].node == s.node)
-		diag_error(c->diags, syntax_place(s.file, node), "a site cannot be its own %s", what);
+		diag_error(c->diags, syntax_place(s.file, node), "a site cannot be its own %s",
+			   what);
 	else
 		*ret_index = index;
 }
@@ -309,7 +314,8 @@ static void site_head(struct check *c, struct statement s, struct site *site)
 		if (n->kind == SYNTAX_TIER)
 			site->tier = check_name(c, s.file, n, &c->tiers, "tier");
 		else if (n->kind == SYNTAX_ID)
-			site->id = (uint32_t)check_range(c, s.file, n, 1, SITE_ID_MAX, "a site's id");
+			site->id =
+			    (uint32_t)check_range(c, s.file, n, 1, SITE_ID_MAX, "a site's id");
 		else if (n->kind == SYNTAX_UNDER)
 			site_parent(c, s, n, "parent", &site->parent);
 		else if (n->kind == SYNTAX_BACKUP)
@@ -321,12 +327,12 @@ static bool site_alloc(struct check *c, const struct syntax_node *node, struct s
 {
 	size_t lans = check_child_count(node, SYNTAX_LAN);
 
-	site->uplinks = check_alloc(c, check_child_count(node, SYNTAX_UPLINK),
-				    sizeof(*site->uplinks));
+	site->uplinks =
+	    check_alloc(c, check_child_count(node, SYNTAX_UPLINK), sizeof(*site->uplinks));
 	site->lans = check_alloc(c, lans, sizeof(*site->lans));
 	site->lan_places = check_alloc(c, lans, sizeof(*site->lan_places));
-	site->devices = check_alloc(c, check_child_count(node, SYNTAX_DEVICE),
-				    sizeof(*site->devices));
+	site->devices =
+	    check_alloc(c, check_child_count(node, SYNTAX_DEVICE), sizeof(*site->devices));
 	return !c->failed;
 }
 
@@ -371,7 +377,8 @@ static bool key_read(struct check *c, struct statement s, enum syntax_kind kind,
 	}
 	err = name_table_add(&c->keys, node->text, site);
 	if (err == -TUYEN_EEXIST)
-		diag_error(c->diags, syntax_place(s.file, node), "this key is also one of site '%s'",
+		diag_error(c->diags, syntax_place(s.file, node),
+			   "this key is also one of site '%s'",
 			   c->network.sites[name_table_find(&c->keys, node->text)].name);
 	c->failed |= err == -TUYEN_ENOMEM;
 	return true;
@@ -645,8 +652,12 @@ static uint32_t link_add(struct check *c, uint32_t a, uint32_t b, struct source_
 	uint32_t *slot = pair_slot(c, a, b), index = (uint32_t)c->network.link_count++;
 	struct link *l = &c->network.links[index];
 
-	*l = (struct link){.a = a, .b = b, .metric = METRIC_DEFAULT, .mtu_bytes = MTU_DEFAULT,
-			   .probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X}, .place = place};
+	*l = (struct link){.a = a,
+			   .b = b,
+			   .metric = METRIC_DEFAULT,
+			   .mtu_bytes = MTU_DEFAULT,
+			   .probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X},
+			   .place = place};
 	link_choose_uplinks(&c->network, l);
 	link_defaults(&c->network, l);
 	*slot = index + 1;
@@ -738,8 +749,9 @@ void check_link(struct check *c, struct statement s)
 	l = &c->network.links[index];
 	if (!place_equal(l->place, check_place(c, s.file, s.node)) &&
 	    !place_equal(l->place, c->network.sites[l->a].place)) {
-		diag_error(c->diags, check_at(s), "the link between '%s' and '%s' was described already",
-			   first->text, second->text);
+		diag_error(c->diags, check_at(s),
+			   "the link between '%s' and '%s' was described already", first->text,
+			   second->text);
 		return;
 	}
 	l->place = check_place(c, s.file, s.node);
@@ -761,9 +773,15 @@ static struct diag_place link_at(const struct check *c, const struct link *l)
 
 static void link_swap(struct link *l)
 {
-	*l = (struct link){.a = l->b, .b = l->a, .uplink_a = l->uplink_b, .uplink_b = l->uplink_a,
-			   .metric = l->metric, .delay_us = l->delay_us, .probe = l->probe,
-			   .mtu_bytes = l->mtu_bytes, .place = l->place};
+	*l = (struct link){.a = l->b,
+			   .b = l->a,
+			   .uplink_a = l->uplink_b,
+			   .uplink_b = l->uplink_a,
+			   .metric = l->metric,
+			   .delay_us = l->delay_us,
+			   .probe = l->probe,
+			   .mtu_bytes = l->mtu_bytes,
+			   .place = l->place};
 }
 
 /* The caller calls an address: one end must have it, of a kind that the other end has too. */
@@ -777,13 +795,15 @@ static void link_caller(struct check *c, struct link *l)
 	from = a->uplinks[l->uplink_a].endpoint.family;
 	to = b->uplinks[l->uplink_b].endpoint.family;
 	if (!from && !to)
-		diag_error(c->diags, link_at(c, l),
-			   "the link between '%s' and '%s' is dynamic on both ends: nobody can call",
-			   a->name, b->name);
+		diag_error(
+		    c->diags, link_at(c, l),
+		    "the link between '%s' and '%s' is dynamic on both ends: nobody can call",
+		    a->name, b->name);
 	else if (from && to && from != to)
-		diag_error(c->diags, link_at(c, l),
-			   "the link between '%s' and '%s' has IPv%u on one end and IPv%u on the other",
-			   a->name, b->name, from, to);
+		diag_error(
+		    c->diags, link_at(c, l),
+		    "the link between '%s' and '%s' has IPv%u on one end and IPv%u on the other",
+		    a->name, b->name, from, to);
 	else if (!to)
 		link_swap(l);
 }
@@ -803,6 +823,7 @@ void check_links(struct check *c)
 	for (uint32_t i = 0; i < c->network.site_count; i++)
 		if (!linked[i] && c->network.site_count > 1 && !c->diags->error_count)
 			diag_warning(c->diags, check_at(c->site_at[i]), "isolated-site",
-				     "site '%s' has no link to any other", c->network.sites[i].name);
+				     "site '%s' has no link to any other",
+				     c->network.sites[i].name);
 	free(linked);
 }

@@ -28,72 +28,72 @@ struct keyword {
 
 /* Sorted by name. */
 static const struct keyword keywords[] = {
-	{"after", TOKEN_AFTER},
-	{"all", TOKEN_ALL},
-	{"any", TOKEN_ANY},
-	{"backup", TOKEN_BACKUP},
-	{"carries", TOKEN_CARRIES},
-	{"carry", TOKEN_CARRY},
-	{"class", TOKEN_CLASS},
-	{"color", TOKEN_COLOR},
-	{"delay", TOKEN_DELAY},
-	{"deny", TOKEN_DENY},
-	{"device", TOKEN_DEVICE},
-	{"disjoint", TOKEN_DISJOINT},
-	{"dynamic", TOKEN_DYNAMIC},
-	{"encrypt", TOKEN_ENCRYPT},
-	{"end-to-end", TOKEN_END_TO_END},
-	{"expect", TOKEN_EXPECT},
-	{"failure", TOKEN_FAILURE},
-	{"from", TOKEN_FROM},
-	{"high", TOKEN_HIGH},
-	{"icmp", TOKEN_ICMP},
-	{"id", TOKEN_ID},
-	{"include", TOKEN_INCLUDE},
-	{"interface", TOKEN_INTERFACE},
-	{"keys", TOKEN_KEYS},
-	{"labels", TOKEN_LABELS},
-	{"lan", TOKEN_LAN},
-	{"link", TOKEN_LINK},
-	{"low", TOKEN_LOW},
-	{"metered", TOKEN_METERED},
-	{"metric", TOKEN_METRIC},
-	{"mtu", TOKEN_MTU},
-	{"network", TOKEN_NETWORK},
-	{"never", TOKEN_NEVER},
-	{"normal", TOKEN_NORMAL},
-	{"of", TOKEN_OF},
-	{"over", TOKEN_OVER},
-	{"parent", TOKEN_PARENT},
-	{"path", TOKEN_PATH},
-	{"policy", TOKEN_POLICY},
-	{"port", TOKEN_PORT},
-	{"preference", TOKEN_PREFERENCE},
-	{"priority", TOKEN_PRIORITY},
-	{"probe", TOKEN_PROBE},
-	{"protocol", TOKEN_PROTOCOL},
-	{"reaches", TOKEN_REACHES},
-	{"revert", TOKEN_REVERT},
-	{"session", TOKEN_SESSION},
-	{"shortest", TOKEN_SHORTEST},
-	{"single", TOKEN_SINGLE},
-	{"site", TOKEN_SITE},
-	{"size", TOKEN_SIZE_WORD},
-	{"snmp", TOKEN_SNMP},
-	{"space", TOKEN_SPACE},
-	{"tcp", TOKEN_TCP},
-	{"through", TOKEN_THROUGH},
-	{"tier", TOKEN_TIER},
-	{"tiers", TOKEN_TIERS},
-	{"to", TOKEN_TO},
-	{"udp", TOKEN_UDP},
-	{"under", TOKEN_UNDER},
-	{"underlay", TOKEN_UNDERLAY},
-	{"uplink", TOKEN_UPLINK},
-	{"user", TOKEN_USER},
-	{"via", TOKEN_VIA},
-	{"with", TOKEN_WITH},
-	{"x", TOKEN_X},
+    {"after", TOKEN_AFTER},
+    {"all", TOKEN_ALL},
+    {"any", TOKEN_ANY},
+    {"backup", TOKEN_BACKUP},
+    {"carries", TOKEN_CARRIES},
+    {"carry", TOKEN_CARRY},
+    {"class", TOKEN_CLASS},
+    {"color", TOKEN_COLOR},
+    {"delay", TOKEN_DELAY},
+    {"deny", TOKEN_DENY},
+    {"device", TOKEN_DEVICE},
+    {"disjoint", TOKEN_DISJOINT},
+    {"dynamic", TOKEN_DYNAMIC},
+    {"encrypt", TOKEN_ENCRYPT},
+    {"end-to-end", TOKEN_END_TO_END},
+    {"expect", TOKEN_EXPECT},
+    {"failure", TOKEN_FAILURE},
+    {"from", TOKEN_FROM},
+    {"high", TOKEN_HIGH},
+    {"icmp", TOKEN_ICMP},
+    {"id", TOKEN_ID},
+    {"include", TOKEN_INCLUDE},
+    {"interface", TOKEN_INTERFACE},
+    {"keys", TOKEN_KEYS},
+    {"labels", TOKEN_LABELS},
+    {"lan", TOKEN_LAN},
+    {"link", TOKEN_LINK},
+    {"low", TOKEN_LOW},
+    {"metered", TOKEN_METERED},
+    {"metric", TOKEN_METRIC},
+    {"mtu", TOKEN_MTU},
+    {"network", TOKEN_NETWORK},
+    {"never", TOKEN_NEVER},
+    {"normal", TOKEN_NORMAL},
+    {"of", TOKEN_OF},
+    {"over", TOKEN_OVER},
+    {"parent", TOKEN_PARENT},
+    {"path", TOKEN_PATH},
+    {"policy", TOKEN_POLICY},
+    {"port", TOKEN_PORT},
+    {"preference", TOKEN_PREFERENCE},
+    {"priority", TOKEN_PRIORITY},
+    {"probe", TOKEN_PROBE},
+    {"protocol", TOKEN_PROTOCOL},
+    {"reaches", TOKEN_REACHES},
+    {"revert", TOKEN_REVERT},
+    {"session", TOKEN_SESSION},
+    {"shortest", TOKEN_SHORTEST},
+    {"single", TOKEN_SINGLE},
+    {"site", TOKEN_SITE},
+    {"size", TOKEN_SIZE_WORD},
+    {"snmp", TOKEN_SNMP},
+    {"space", TOKEN_SPACE},
+    {"tcp", TOKEN_TCP},
+    {"through", TOKEN_THROUGH},
+    {"tier", TOKEN_TIER},
+    {"tiers", TOKEN_TIERS},
+    {"to", TOKEN_TO},
+    {"udp", TOKEN_UDP},
+    {"under", TOKEN_UNDER},
+    {"underlay", TOKEN_UNDERLAY},
+    {"uplink", TOKEN_UPLINK},
+    {"user", TOKEN_USER},
+    {"via", TOKEN_VIA},
+    {"with", TOKEN_WITH},
+    {"x", TOKEN_X},
 };
 
 #define KEYWORD_COUNT (sizeof(keywords) / sizeof(keywords[0]))
@@ -106,11 +106,11 @@ struct unit {
 };
 
 static const struct unit units[] = {
-	{"us", TOKEN_TIME, 1},		   {"ms", TOKEN_TIME, 1000},
-	{"s", TOKEN_TIME, 1000000},	   {"m", TOKEN_TIME, 60000000},
-	{"KB", TOKEN_SIZE, 1000},	   {"MB", TOKEN_SIZE, 1000000},
-	{"GB", TOKEN_SIZE, 1000000000},	   {"KB/day", TOKEN_RATE, 1000},
-	{"MB/day", TOKEN_RATE, 1000000},   {"GB/day", TOKEN_RATE, 1000000000},
+    {"us", TOKEN_TIME, 1},	     {"ms", TOKEN_TIME, 1000},
+    {"s", TOKEN_TIME, 1000000},	     {"m", TOKEN_TIME, 60000000},
+    {"KB", TOKEN_SIZE, 1000},	     {"MB", TOKEN_SIZE, 1000000},
+    {"GB", TOKEN_SIZE, 1000000000},  {"KB/day", TOKEN_RATE, 1000},
+    {"MB/day", TOKEN_RATE, 1000000}, {"GB/day", TOKEN_RATE, 1000000000},
 };
 
 struct lexer {
@@ -239,8 +239,8 @@ static struct token *lexer_push(struct lexer *lx, int kind, uint32_t offset, uin
 		list->tokens = tokens;
 		list->capacity = capacity;
 	}
-	list->tokens[list->count] = (struct token){.kind = kind, .offset = offset,
-						   .length = end - offset};
+	list->tokens[list->count] =
+	    (struct token){.kind = kind, .offset = offset, .length = end - offset};
 	return &list->tokens[list->count++];
 }
 
@@ -351,7 +351,8 @@ static void word_complain(struct lexer *lx, struct token *t, const char *what)
 	t->reported = true;
 }
 
-/* Decimal digits without a leading zero. @return how many, 0 if it is no such number or too large. */
+/* Decimal digits without a leading zero. @return how many, 0 if it is no such number or too large.
+ */
 static size_t scan_number(const char *p, size_t length, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -379,7 +380,8 @@ static void word_prefix(struct lexer *lx, struct token *t, const char *word)
 	memcpy(text, word, (size_t)(slash - word));
 	text[slash - word] = '\0';
 	if (ipv4_parse(text, &address) < 0 || !slash[1] ||
-	    scan_number(slash + 1, strlen(slash + 1), &length) != strlen(slash + 1) || length > 32) {
+	    scan_number(slash + 1, strlen(slash + 1), &length) != strlen(slash + 1) ||
+	    length > 32) {
 		word_complain(lx, t, "is not a prefix like 10.9.1.0/24");
 		return;
 	}
@@ -395,8 +397,8 @@ static void word_address(struct lexer *lx, struct token *t, const char *word)
 
 	t->kind = TOKEN_ADDRESS;
 	if (ip_endpoint_parse_address(word, 0, &endpoint) < 0)
-		word_complain(lx, t, strchr(word, ':') ? "is not an IPv6 address"
-						       : "is not an IPv4 address");
+		word_complain(
+		    lx, t, strchr(word, ':') ? "is not an IPv6 address" : "is not an IPv4 address");
 }
 
 static void word_quantity(struct lexer *lx, struct token *t, const char *word)
@@ -412,7 +414,8 @@ static void word_quantity(struct lexer *lx, struct token *t, const char *word)
 	rest = length - n;
 	if (!rest)
 		return;
-	if (word[n] == '-' && rest > 1 && scan_number(word + n + 1, rest - 1, &t->number2) == rest - 1) {
+	if (word[n] == '-' && rest > 1 &&
+	    scan_number(word + n + 1, rest - 1, &t->number2) == rest - 1) {
 		t->kind = TOKEN_RANGE;
 		return;
 	}
@@ -425,8 +428,9 @@ static void word_quantity(struct lexer *lx, struct token *t, const char *word)
 		t->number2 = t->number;
 		return;
 	}
-	word_complain(lx, t, "has no unit that is known here (times: us, ms, s, m; amounts: KB/day, "
-			     "MB/day, GB/day); a name that begins with a digit is written in quotes");
+	word_complain(lx, t,
+		      "has no unit that is known here (times: us, ms, s, m; amounts: KB/day, "
+		      "MB/day, GB/day); a name that begins with a digit is written in quotes");
 }
 
 /* Words with a digit in front, or a ':' somewhere. All forms are short. */

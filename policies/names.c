@@ -137,7 +137,8 @@ const char *name_table_nearest(const struct name_table *t, const char *name)
 		if (!other || other_length > length + best || length > other_length + best)
 			continue;
 		distance = name_distance(name, other);
-		if (distance < best || (nearest && distance == best && strcmp(other, nearest) < 0)) {
+		if (distance < best ||
+		    (nearest && distance == best && strcmp(other, nearest) < 0)) {
 			best = distance;
 			nearest = other;
 		}

@@ -215,8 +215,8 @@ static size_t expected_reduce(const char *const *expected, size_t count, const c
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (name && (is_keyword_name(expected[i]) ||
-			     strcmp(expected[i], "a quoted string") == 0))
+		if (name &&
+		    (is_keyword_name(expected[i]) || strcmp(expected[i], "a quoted string") == 0))
 			continue;
 		if (strcmp(expected[i], "an invalid word") != 0)
 			out[n++] = expected[i];
@@ -261,8 +261,8 @@ static const char *word_nearest(const char *word, const char *const *expected, s
 		return nearest;
 	for (size_t i = 0; lexer_keyword_at(i); i++)
 		if (name_distance(word, lexer_keyword_at(i)) <= name_tolerance(word) &&
-		    (!nearest || name_distance(word, lexer_keyword_at(i)) <
-					 name_distance(word, nearest)))
+		    (!nearest ||
+		     name_distance(word, lexer_keyword_at(i)) < name_distance(word, nearest)))
 			nearest = lexer_keyword_at(i);
 	return nearest;
 }
@@ -463,9 +463,9 @@ struct loading {
 	syntax_loader *loader;
 	void *context;
 	struct open_file {
-		size_t index;			    /* in the set */
+		size_t index;			     /* in the set */
 		const struct syntax_node *statement; /* to be looked at next */
-	} *stack;
+	} * stack;
 	size_t depth;
 	struct name_table known; /* path -> index */
 };
@@ -473,7 +473,8 @@ struct loading {
 /* Is the last part of @root .. @to - 1 a ".."? */
 static bool path_ends_upward(const char *root, const char *to)
 {
-	return to - root >= 2 && to[-1] == '.' && to[-2] == '.' && (to - root == 2 || to[-3] == '/');
+	return to - root >= 2 && to[-1] == '.' && to[-2] == '.' &&
+	       (to - root == 2 || to[-3] == '/');
 }
 
 /* Drops "." and resolves ".." where something stands before it. @path is changed in place. */
@@ -579,8 +580,8 @@ static int loading_include(struct loading *l, const struct syntax_file *from,
 	if (index == NAME_NONE)
 		err = loading_open(l, path, syntax_place(from, include));
 	else if (loading_is_open(l, index))
-		diag_error(l->diags, syntax_place(from, include),
-			   "'%s' includes itself by this", path);
+		diag_error(l->diags, syntax_place(from, include), "'%s' includes itself by this",
+			   path);
 	free(path);
 	return err;
 }

@@ -20,9 +20,9 @@
 #define EXCERPT_BYTES_MAX 1000 /* of a source line; a longer one is not shown */
 
 static const char *const severity_text[] = {
-	[DIAG_ERROR] = "error",
-	[DIAG_WARNING] = "warning",
-	[DIAG_NOTE] = "note",
+    [DIAG_ERROR] = "error",
+    [DIAG_WARNING] = "warning",
+    [DIAG_NOTE] = "note",
 };
 
 int diag_source_init(struct diag_source *s, const char *name, const char *bytes, size_t length)

@@ -51,9 +51,9 @@ static void check_json(struct load *load, struct text *t)
 static int check_options(int argc, char **argv, struct load_options *options)
 {
 	static const struct option known[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"keys", no_argument, NULL, 'k'},
-		{0},
+	    {"json", no_argument, NULL, 'j'},
+	    {"keys", no_argument, NULL, 'k'},
+	    {0},
 	};
 	int option;
 
@@ -63,7 +63,8 @@ static int check_options(int argc, char **argv, struct load_options *options)
 		} else if (option == 'k') {
 			options->flags |= CHECK_NEED_KEYS;
 		} else if (option == 'W' && load_option_warning(optarg, options) < 0) {
-			fprintf(stderr, "tuyen check: -W %s: write error or error=WARNING\n", optarg);
+			fprintf(stderr, "tuyen check: -W %s: write error or error=WARNING\n",
+				optarg);
 			return CLI_SYSTEM;
 		} else if (option == '?') {
 			return CLI_SYSTEM;
@@ -98,14 +99,14 @@ static int check_run(int argc, char **argv)
 }
 
 const struct cli_command cli_check = {
-	.name = "check",
-	.usage = "[--json] [--keys] [-W error[=WARNING]] FILE...",
-	.summary = "say what is wrong with topology and policy files",
-	.help = "  --json             what is wrong as one JSON document\n"
-		"  --keys             a site without keys is an error, as when compiling\n"
-		"  -W error           every warning is an error\n"
-		"  -W error=WARNING   this one is; its name stands in brackets behind its text\n"
-		"\n"
-		"FILE \"-\" is standard input. Exits 0 when all is lawful, 1 when it is not.\n",
-	.run = check_run,
+    .name = "check",
+    .usage = "[--json] [--keys] [-W error[=WARNING]] FILE...",
+    .summary = "say what is wrong with topology and policy files",
+    .help = "  --json             what is wrong as one JSON document\n"
+	    "  --keys             a site without keys is an error, as when compiling\n"
+	    "  -W error           every warning is an error\n"
+	    "  -W error=WARNING   this one is; its name stands in brackets behind its text\n"
+	    "\n"
+	    "FILE \"-\" is standard input. Exits 0 when all is lawful, 1 when it is not.\n",
+    .run = check_run,
 };

@@ -74,8 +74,8 @@ static int fmt_output(const char *path, const struct syntax_file *file, enum fmt
 
 	text_init(&t);
 	print_file(file, &t);
-	same = t.length == file->source.length &&
-	       memcmp(text_string(&t), file->bytes, t.length) == 0;
+	same =
+	    t.length == file->source.length && memcmp(text_string(&t), file->bytes, t.length) == 0;
 	if (t.failed)
 		exit_code = fmt_fail(path, tuyen_strerror(-TUYEN_ENOMEM));
 	else if (mode == FMT_PRINT)
@@ -129,9 +129,9 @@ static int fmt_one(const char *path, enum fmt_mode mode)
 static int fmt_run(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"check", no_argument, NULL, 'c'},
-		{"write", no_argument, NULL, 'w'},
-		{0},
+	    {"check", no_argument, NULL, 'c'},
+	    {"write", no_argument, NULL, 'w'},
+	    {0},
 	};
 	enum fmt_mode mode = FMT_PRINT;
 	int option, worst = CLI_OK;
@@ -152,13 +152,14 @@ static int fmt_run(int argc, char **argv)
 }
 
 const struct cli_command cli_fmt = {
-	.name = "fmt",
-	.usage = "[-w | --check] [FILE...]",
-	.summary = "write topology and policy files in their canonical form",
-	.help = "  -w, --write   into the files themselves; else to standard output\n"
-		"  --check       name the files that are not canonical, and exit 1 if there are any\n"
-		"\n"
-		"Comments stay where they are. Without FILE, standard input. Exits 1, and leaves a file\n"
-		"as it is, when it has errors.\n",
-	.run = fmt_run,
+    .name = "fmt",
+    .usage = "[-w | --check] [FILE...]",
+    .summary = "write topology and policy files in their canonical form",
+    .help =
+	"  -w, --write   into the files themselves; else to standard output\n"
+	"  --check       name the files that are not canonical, and exit 1 if there are any\n"
+	"\n"
+	"Comments stay where they are. Without FILE, standard input. Exits 1, and leaves a file\n"
+	"as it is, when it has errors.\n",
+    .run = fmt_run,
 };

@@ -18,7 +18,8 @@ static void columns_count_code_points(void **state)
 	static const struct {
 		uint32_t offset, line, column;
 	} cases[] = {
-		{0, 1, 1}, {3, 1, 4}, {4, 2, 1}, {5, 2, 2}, {6, 2, 3}, {9, 2, 5}, {12, 3, 1}, {16, 3, 5},
+	    {0, 1, 1}, {3, 1, 4}, {4, 2, 1},  {5, 2, 2},
+	    {6, 2, 3}, {9, 2, 5}, {12, 3, 1}, {16, 3, 5},
 	};
 	struct diag_source s;
 
@@ -57,12 +58,13 @@ static void print_shows_line_and_caret_in_order(void **state)
 					       "    1 | one\n      | ^~~\n");
 	text_reset(&out);
 	diag_list_print_json(&list, &out);
-	assert_string_equal(text_string(&out),
-			    "[{\"file\":\"f\",\"line\":1,\"column\":1,\"severity\":\"warning\",\"name\":"
-			    "\"some-name\",\"message\":\"first\",\"notes\":[]},{\"file\":\"f\",\"line\":2,"
-			    "\"column\":6,\"severity\":\"error\",\"message\":\"second 2\",\"notes\":[{"
-			    "\"file\":\"f\",\"line\":1,\"column\":1,\"severity\":\"note\",\"message\":"
-			    "\"why\"}]}]");
+	assert_string_equal(
+	    text_string(&out),
+	    "[{\"file\":\"f\",\"line\":1,\"column\":1,\"severity\":\"warning\",\"name\":"
+	    "\"some-name\",\"message\":\"first\",\"notes\":[]},{\"file\":\"f\",\"line\":2,"
+	    "\"column\":6,\"severity\":\"error\",\"message\":\"second 2\",\"notes\":[{"
+	    "\"file\":\"f\",\"line\":1,\"column\":1,\"severity\":\"note\",\"message\":"
+	    "\"why\"}]}]");
 	text_clear(&out);
 	diag_list_clear(&list);
 	diag_source_clear(&s);
@@ -118,10 +120,17 @@ static void utf8_takes_only_the_shortest_form(void **state)
 		size_t size;
 		uint32_t code;
 	} cases[] = {
-		{"a", 1, 'a'},		     {"\xc3\xa3", 2, 0xe3},	  {"\xe1\xbb\x87", 3, 0x1ec7},
-		{"\xf0\x9f\x98\x80", 4, 0x1f600}, {"\x80", 0, 0xfffd},	  {"\xc0\xaf", 0, 0xfffd},
-		{"\xe0\x80\xaf", 0, 0xfffd}, {"\xed\xa0\x80", 0, 0xfffd}, {"\xf4\x90\x80\x80", 0, 0xfffd},
-		{"\xc3", 0, 0xfffd},	     {"\xff", 0, 0xfffd},
+	    {"a", 1, 'a'},
+	    {"\xc3\xa3", 2, 0xe3},
+	    {"\xe1\xbb\x87", 3, 0x1ec7},
+	    {"\xf0\x9f\x98\x80", 4, 0x1f600},
+	    {"\x80", 0, 0xfffd},
+	    {"\xc0\xaf", 0, 0xfffd},
+	    {"\xe0\x80\xaf", 0, 0xfffd},
+	    {"\xed\xa0\x80", 0, 0xfffd},
+	    {"\xf4\x90\x80\x80", 0, 0xfffd},
+	    {"\xc3", 0, 0xfffd},
+	    {"\xff", 0, 0xfffd},
 	};
 
 	(void)state;
@@ -137,11 +146,11 @@ static void utf8_takes_only_the_shortest_form(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(columns_count_code_points),
-		cmocka_unit_test(print_shows_line_and_caret_in_order),
-		cmocka_unit_test(promoted_warnings_are_errors),
-		cmocka_unit_test(only_the_first_hundred_are_kept),
-		cmocka_unit_test(utf8_takes_only_the_shortest_form),
+	    cmocka_unit_test(columns_count_code_points),
+	    cmocka_unit_test(print_shows_line_and_caret_in_order),
+	    cmocka_unit_test(promoted_warnings_are_errors),
+	    cmocka_unit_test(only_the_first_hundred_are_kept),
+	    cmocka_unit_test(utf8_takes_only_the_shortest_form),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,29 +40,29 @@ static void words_have_the_kind_of_their_bytes(void **state)
 		int kind;
 		uint64_t number, number2;
 	} cases[] = {
-		{"site", TOKEN_SITE, 0, 0},
-		{"sites", TOKEN_NAME, 0, 0},
-		{"end-to-end", TOKEN_END_TO_END, 0, 0},
-		{"ba-dinh", TOKEN_NAME, 0, 0},
-		{"Đống-Đa_2.x", TOKEN_NAME, 0, 0},
-		{"\"any thing\"", TOKEN_STRING, 0, 0},
-		{"\"a \\\" b\"", TOKEN_STRING, 0, 0},
-		{"0", TOKEN_NUMBER, 0, 0},
-		{"65535", TOKEN_NUMBER, 65535, 65535},
-		{"161-162", TOKEN_RANGE, 161, 162},
-		{"50ms", TOKEN_TIME, 50000, 50000},
-		{"7us", TOKEN_TIME, 7, 7},
-		{"2s", TOKEN_TIME, 2000000, 2000000},
-		{"1m", TOKEN_TIME, 60000000, 60000000},
-		{"200MB/day", TOKEN_RATE, 200000000, 200000000},
-		{"1GB", TOKEN_SIZE, 1000000000, 1000000000},
-		{"10.0.0.0/16", TOKEN_PREFIX, 0, 0},
-		{"10.0.0.1", TOKEN_ADDRESS, 0, 0},
-		{"2001:db8::1", TOKEN_ADDRESS, 0, 0},
-		{"fd00::1", TOKEN_ADDRESS, 0, 0},
-		{"# a comment", LEXER_COMMENT, 0, 0},
-		{"{", '{', 0, 0},
-		{";", ';', 0, 0},
+	    {"site", TOKEN_SITE, 0, 0},
+	    {"sites", TOKEN_NAME, 0, 0},
+	    {"end-to-end", TOKEN_END_TO_END, 0, 0},
+	    {"ba-dinh", TOKEN_NAME, 0, 0},
+	    {"Đống-Đa_2.x", TOKEN_NAME, 0, 0},
+	    {"\"any thing\"", TOKEN_STRING, 0, 0},
+	    {"\"a \\\" b\"", TOKEN_STRING, 0, 0},
+	    {"0", TOKEN_NUMBER, 0, 0},
+	    {"65535", TOKEN_NUMBER, 65535, 65535},
+	    {"161-162", TOKEN_RANGE, 161, 162},
+	    {"50ms", TOKEN_TIME, 50000, 50000},
+	    {"7us", TOKEN_TIME, 7, 7},
+	    {"2s", TOKEN_TIME, 2000000, 2000000},
+	    {"1m", TOKEN_TIME, 60000000, 60000000},
+	    {"200MB/day", TOKEN_RATE, 200000000, 200000000},
+	    {"1GB", TOKEN_SIZE, 1000000000, 1000000000},
+	    {"10.0.0.0/16", TOKEN_PREFIX, 0, 0},
+	    {"10.0.0.1", TOKEN_ADDRESS, 0, 0},
+	    {"2001:db8::1", TOKEN_ADDRESS, 0, 0},
+	    {"fd00::1", TOKEN_ADDRESS, 0, 0},
+	    {"# a comment", LEXER_COMMENT, 0, 0},
+	    {"{", '{', 0, 0},
+	    {";", ';', 0, 0},
 	};
 
 	(void)state;
@@ -91,25 +91,25 @@ static void bad_bytes_are_errors_with_a_place(void **state)
 		uint32_t offset;
 		const char *says;
 	} cases[] = {
-		{"a \0 b", 5, 2, "NUL"},
-		{"a \xff", 3, 2, "0xff is not UTF-8"},
-		{"# \xc3", 3, 2, "0xc3 is not UTF-8"},
-		{"\"x\xe2\x80\xaey\"", 6, 2, "U+202E"},
-		{"a\x01", 2, 1, "U+0001"},
-		{"\"open", 5, 0, "no closing"},
-		{"\"open\\", 6, 0, "no closing"},
-		{"\"a\nb\"", 5, 0, "no closing"},
-		{"\xef\xbb\xbfsite", 7, 0, "byte order mark"},
-		{"a = b", 5, 2, "unexpected character '='"},
-		{"50sec", 5, 0, "no unit"},
-		{"007", 3, 0, "leading zero"},
-		{"99999999999999999999", 20, 0, "too many digits"},
-		{"10.0.0.1/8", 10, 0, "the network is 10.0.0.0/8"},
-		{"10.0.0.0/33", 11, 0, "not a prefix"},
-		{"10.0.0.256", 10, 0, "not an IPv4"},
-		{"1:2", 3, 0, "not an IPv6"},
-		{"a/b", 3, 0, "in quotes"},
-		{"-x", 2, 0, "in quotes"},
+	    {"a \0 b", 5, 2, "NUL"},
+	    {"a \xff", 3, 2, "0xff is not UTF-8"},
+	    {"# \xc3", 3, 2, "0xc3 is not UTF-8"},
+	    {"\"x\xe2\x80\xaey\"", 6, 2, "U+202E"},
+	    {"a\x01", 2, 1, "U+0001"},
+	    {"\"open", 5, 0, "no closing"},
+	    {"\"open\\", 6, 0, "no closing"},
+	    {"\"a\nb\"", 5, 0, "no closing"},
+	    {"\xef\xbb\xbfsite", 7, 0, "byte order mark"},
+	    {"a = b", 5, 2, "unexpected character '='"},
+	    {"50sec", 5, 0, "no unit"},
+	    {"007", 3, 0, "leading zero"},
+	    {"99999999999999999999", 20, 0, "too many digits"},
+	    {"10.0.0.1/8", 10, 0, "the network is 10.0.0.0/8"},
+	    {"10.0.0.0/33", 11, 0, "not a prefix"},
+	    {"10.0.0.256", 10, 0, "not an IPv4"},
+	    {"1:2", 3, 0, "not an IPv6"},
+	    {"a/b", 3, 0, "in quotes"},
+	    {"-x", 2, 0, "in quotes"},
 	};
 
 	(void)state;
@@ -149,9 +149,9 @@ static void plain_names_need_no_quotes(void **state)
 		const char *name;
 		bool plain;
 	} cases[] = {
-		{"ba-dinh", true}, {"xã", true},    {"port", true},  {"", false},    {"tier", false},
-		{"all", false},	   {"2nd", false},  {"a b", false},  {"a/b", false}, {"a:b", false},
-		{"-a", false},	   {"a;b", false},  {"a#b", false},
+	    {"ba-dinh", true}, {"xã", true},   {"port", true}, {"", false},    {"tier", false},
+	    {"all", false},    {"2nd", false}, {"a b", false}, {"a/b", false}, {"a:b", false},
+	    {"-a", false},     {"a;b", false}, {"a#b", false},
 	};
 
 	(void)state;
@@ -165,7 +165,8 @@ static void nearest_name_is_found(void **state)
 	static const struct {
 		const char *name, *nearest;
 	} cases[] = {
-		{"ba-dihn", "ba-dinh"}, {"hanoj", "hanoi"}, {"hanoi", "hanoi"}, {"zzz", NULL}, {"a", NULL},
+	    {"ba-dihn", "ba-dinh"}, {"hanoj", "hanoi"}, {"hanoi", "hanoi"},
+	    {"zzz", NULL},	    {"a", NULL},
 	};
 	struct name_table t;
 
@@ -193,11 +194,11 @@ static void nearest_name_is_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_have_the_kind_of_their_bytes),
-		cmocka_unit_test(bad_bytes_are_errors_with_a_place),
-		cmocka_unit_test(every_keyword_is_known_to_both),
-		cmocka_unit_test(plain_names_need_no_quotes),
-		cmocka_unit_test(nearest_name_is_found),
+	    cmocka_unit_test(words_have_the_kind_of_their_bytes),
+	    cmocka_unit_test(bad_bytes_are_errors_with_a_place),
+	    cmocka_unit_test(every_keyword_is_known_to_both),
+	    cmocka_unit_test(plain_names_need_no_quotes),
+	    cmocka_unit_test(nearest_name_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,10 @@ static struct syntax_file *parse(const char *text, struct diag_list *diags)
 static void tree_holds_what_was_said(void **state)
 {
 	struct diag_list diags;
-	struct syntax_file *file = parse("site a tier \"b c\" id 7 under x { lan 10.0.0.0/8; uplink u dynamic; }\n"
-					 "expect a, b never reaches under c with port;", &diags);
+	struct syntax_file *file =
+	    parse("site a tier \"b c\" id 7 under x { lan 10.0.0.0/8; uplink u dynamic; }\n"
+		  "expect a, b never reaches under c with port;",
+		  &diags);
 	const struct syntax_node *site = file->statements, *expect = site->next;
 
 	(void)state;
@@ -55,24 +57,24 @@ static void one_slip_is_one_error(void **state)
 		const char *text, *says;
 		size_t statements;
 	} cases[] = {
-		{"tiers a, b\nunderlay u { }", "missing ';' after 'b'", 2},
-		{"underlay u { mtu 1500 }", "missing ';' after '1500'", 1},
-		{"underlay u { mtu 1500 delay 2ms; }", "missing ';' after '1500'", 1},
-		{"underlay u { mtu; delay 2ms; }", "expected a number", 1},
-		{"sitte a { b { c; } d; } tiers a;", "did you mean 'site'?", 1},
-		{"site a teir b id 1 { uplink u dynamic; }", "did you mean 'tier'?", 1},
-		{"site a tier b id 1 undr c { uplink u dynamic; }", "did you mean 'under'?", 1},
-		{"site a tier b; tiers x;", "expected 'id'", 2},
-		{"class c { frob x { y; } priority high; }", "unexpected 'frob'", 1},
-		{"policy p color 1 { from tier a\n to all\n }", "missing ';' after 'a'", 1},
-		{"deny from a to", "the file ends here", 0},
-		{"underlay u {", "the file ends here", 0},
-		{"tiers a; }", "unexpected '}'", 1},
-		{"underlay \"\" { }", "cannot be empty", 1},
-		{"class a { to port 443; }", "expected 'tcp' or 'udp'", 1},
-		{"underlay u { probe 50 x 3; }", "expected a time", 1},
-		{"site a tier b id 1 { lan 10.0.0.1; }", "expected a prefix", 1},
-		{"site a tier b id 1 { uplink u dynamic metered 20MB; }", "like 200MB/day", 1},
+	    {"tiers a, b\nunderlay u { }", "missing ';' after 'b'", 2},
+	    {"underlay u { mtu 1500 }", "missing ';' after '1500'", 1},
+	    {"underlay u { mtu 1500 delay 2ms; }", "missing ';' after '1500'", 1},
+	    {"underlay u { mtu; delay 2ms; }", "expected a number", 1},
+	    {"sitte a { b { c; } d; } tiers a;", "did you mean 'site'?", 1},
+	    {"site a teir b id 1 { uplink u dynamic; }", "did you mean 'tier'?", 1},
+	    {"site a tier b id 1 undr c { uplink u dynamic; }", "did you mean 'under'?", 1},
+	    {"site a tier b; tiers x;", "expected 'id'", 2},
+	    {"class c { frob x { y; } priority high; }", "unexpected 'frob'", 1},
+	    {"policy p color 1 { from tier a\n to all\n }", "missing ';' after 'a'", 1},
+	    {"deny from a to", "the file ends here", 0},
+	    {"underlay u {", "the file ends here", 0},
+	    {"tiers a; }", "unexpected '}'", 1},
+	    {"underlay \"\" { }", "cannot be empty", 1},
+	    {"class a { to port 443; }", "expected 'tcp' or 'udp'", 1},
+	    {"underlay u { probe 50 x 3; }", "expected a time", 1},
+	    {"site a tier b id 1 { lan 10.0.0.1; }", "expected a prefix", 1},
+	    {"site a tier b id 1 { uplink u dynamic metered 20MB; }", "like 200MB/day", 1},
 	};
 
 	(void)state;
@@ -143,8 +145,11 @@ static void keywords_are_names_too(void **state)
 		struct text t;
 
 		text_init(&t);
-		text_printf(&t, "tiers %s; site %s tier %s id 1 under %s backup %s { uplink %s dynamic; }"
-				"deny from site %s to tier %s, %s class %s;", k, k, k, k, k, k, k, k, k, k);
+		text_printf(
+		    &t,
+		    "tiers %s; site %s tier %s id 1 under %s backup %s { uplink %s dynamic; }"
+		    "deny from site %s to tier %s, %s class %s;",
+		    k, k, k, k, k, k, k, k, k, k);
 		file = parse(text_string(&t), &diags);
 		assert_int_equal(diags.error_count, 0);
 		syntax_file_free(file);
@@ -157,15 +162,15 @@ static void keywords_are_names_too(void **state)
 static const struct {
 	const char *path, *text;
 } disk[] = {
-	{"a", "include \"d/b\"; tiers a; include \"d/c\";"},
-	{"d/b", "include \"c\"; tiers b;"},
-	{"d/c", "tiers c;"},
-	{"loop", "include \"./d/../loop2\";"},
-	{"loop2", "include \"loop\";"},
-	{"self", "include \"self\";"},
-	{"lost", "include \"nowhere\"; tiers x;"},
-	{"../up", "include \"../up2\";"},
-	{"../../up2", "tiers y;"},
+    {"a", "include \"d/b\"; tiers a; include \"d/c\";"},
+    {"d/b", "include \"c\"; tiers b;"},
+    {"d/c", "tiers c;"},
+    {"loop", "include \"./d/../loop2\";"},
+    {"loop2", "include \"loop\";"},
+    {"self", "include \"self\";"},
+    {"lost", "include \"nowhere\"; tiers x;"},
+    {"../up", "include \"../up2\";"},
+    {"../../up2", "tiers y;"},
 };
 
 static int disk_load(void *context, const char *path, char **ret_bytes, size_t *ret_length,
@@ -189,14 +194,14 @@ static void includes_are_followed_once(void **state)
 		const char *files; /* in their order */
 		const char *says;  /* NULL: no error */
 	} cases[] = {
-		{{"a"}, "a d/b d/c ", NULL},
-		{{"a", "d/c"}, "a d/b d/c ", NULL},
-		{{"d/c", "./a"}, "d/c a d/b ", NULL},
-		{{"loop"}, "loop loop2 ", "includes itself"},
-		{{"self"}, "self ", "includes itself"},
-		{{"lost"}, "lost ", "cannot read 'nowhere': no such file"},
-		{{"gone"}, "", "cannot read 'gone'"},
-		{{"../up"}, "../up ../../up2 ", NULL},
+	    {{"a"}, "a d/b d/c ", NULL},
+	    {{"a", "d/c"}, "a d/b d/c ", NULL},
+	    {{"d/c", "./a"}, "d/c a d/b ", NULL},
+	    {{"loop"}, "loop loop2 ", "includes itself"},
+	    {{"self"}, "self ", "includes itself"},
+	    {{"lost"}, "lost ", "cannot read 'nowhere': no such file"},
+	    {{"gone"}, "", "cannot read 'gone'"},
+	    {{"../up"}, "../up ../../up2 ", NULL},
 	};
 
 	(void)state;
@@ -207,8 +212,9 @@ static void includes_are_followed_once(void **state)
 
 		diag_list_init(&diags);
 		text_init(&files);
-		assert_int_equal(syntax_load(cases[i].paths, cases[i].paths[1] ? 2 : 1, disk_load, NULL,
-					     &diags, &set), 0);
+		assert_int_equal(syntax_load(cases[i].paths, cases[i].paths[1] ? 2 : 1, disk_load,
+					     NULL, &diags, &set),
+				 0);
 		for (size_t f = 0; f < set.count; f++)
 			text_printf(&files, "%s ", set.files[f]->name);
 		assert_string_equal(text_string(&files), cases[i].files);
@@ -228,29 +234,30 @@ static void printing_is_canonical(void **state)
 	static const struct {
 		const char *rule, *in, *out;
 	} cases[] = {
-		{"one space between words", "tiers   a ,b;", "tiers a, b;\n"},
-		{"a statement a line", "tiers a; class b { to port tcp 1; }",
-		 "tiers a;\nclass b { to port tcp 1; }\n"},
-		{"a broken block stays broken", "class b {\nto port tcp 1; priority low; }",
-		 "class b {\n\tto port tcp 1;\n\tpriority low;\n}\n"},
-		{"an empty block closes at once", "underlay u\n{\n}", "underlay u { }\n"},
-		{"one blank line at most", "\n\ntiers a;\n\n\n\nunderlay u { }\n\n",
-		 "tiers a;\n\nunderlay u { }\n"},
-		{"no blank line at a block's ends", "underlay u {\n\nmtu 1500;\n\n}",
-		 "underlay u {\n\tmtu 1500;\n}\n"},
-		{"no needless quotes", "site \"a\" tier \"b c\" id 1 { uplink u dynamic; }",
-		 "site a tier \"b c\" id 1 { uplink u dynamic; }\n"},
-		{"quotes that are needed", "deny from \"tier\", \"2\" to \"all\";",
-		 "deny from \"tier\", \"2\" to \"all\";\n"},
-		{"a trailing comment stays", "tiers a;# x  \ntiers b;", "tiers a; # x\ntiers b;\n"},
-		{"an own line stays", "tiers a;\n  # x\n", "tiers a;\n# x\n"},
-		{"a comment inside a statement", "tiers a, # x\nb;", "tiers a, # x\n\tb;\n"},
-		{"a comment before the end", "underlay u { mtu 1500;\n# x\n}",
-		 "underlay u {\n\tmtu 1500;\n\t# x\n}\n"},
-		{"a comment keeps its block broken", "underlay u { # x\n}", "underlay u { # x\n}\n"},
-		{"strings keep their escapes", "include \"a \\\" \\\\\";", "include \"a \\\" \\\\\";\n"},
-		{"carriage returns go", "tiers a;\r\n# x\r\n", "tiers a;\n# x\n"},
-		{"nothing stays nothing", " \n", ""},
+	    {"one space between words", "tiers   a ,b;", "tiers a, b;\n"},
+	    {"a statement a line", "tiers a; class b { to port tcp 1; }",
+	     "tiers a;\nclass b { to port tcp 1; }\n"},
+	    {"a broken block stays broken", "class b {\nto port tcp 1; priority low; }",
+	     "class b {\n\tto port tcp 1;\n\tpriority low;\n}\n"},
+	    {"an empty block closes at once", "underlay u\n{\n}", "underlay u { }\n"},
+	    {"one blank line at most", "\n\ntiers a;\n\n\n\nunderlay u { }\n\n",
+	     "tiers a;\n\nunderlay u { }\n"},
+	    {"no blank line at a block's ends", "underlay u {\n\nmtu 1500;\n\n}",
+	     "underlay u {\n\tmtu 1500;\n}\n"},
+	    {"no needless quotes", "site \"a\" tier \"b c\" id 1 { uplink u dynamic; }",
+	     "site a tier \"b c\" id 1 { uplink u dynamic; }\n"},
+	    {"quotes that are needed", "deny from \"tier\", \"2\" to \"all\";",
+	     "deny from \"tier\", \"2\" to \"all\";\n"},
+	    {"a trailing comment stays", "tiers a;# x  \ntiers b;", "tiers a; # x\ntiers b;\n"},
+	    {"an own line stays", "tiers a;\n  # x\n", "tiers a;\n# x\n"},
+	    {"a comment inside a statement", "tiers a, # x\nb;", "tiers a, # x\n\tb;\n"},
+	    {"a comment before the end", "underlay u { mtu 1500;\n# x\n}",
+	     "underlay u {\n\tmtu 1500;\n\t# x\n}\n"},
+	    {"a comment keeps its block broken", "underlay u { # x\n}", "underlay u { # x\n}\n"},
+	    {"strings keep their escapes", "include \"a \\\" \\\\\";",
+	     "include \"a \\\" \\\\\";\n"},
+	    {"carriage returns go", "tiers a;\r\n# x\r\n", "tiers a;\n# x\n"},
+	    {"nothing stays nothing", " \n", ""},
 	};
 
 	(void)state;
@@ -289,7 +296,8 @@ static void long_lists_are_folded_and_long_blocks_broken(void **state)
 	text_add(&in, "tiers first");
 	for (int i = 0; i < 60; i++)
 		text_printf(&in, ",tier-number-%d", i);
-	text_add(&in, "; class q { to port tcp 1; to 10.0.0.0/8; to 11.0.0.0/8; to 12.0.0.0/8; to 13.0.0.0/8; "
+	text_add(&in, "; class q { to port tcp 1; to 10.0.0.0/8; to 11.0.0.0/8; to 12.0.0.0/8; to "
+		      "13.0.0.0/8; "
 		      "to 14.0.0.0/8; }");
 	file = parse(text_string(&in), &diags);
 	print_file(file, &out);
@@ -310,13 +318,13 @@ static void long_lists_are_folded_and_long_blocks_broken(void **state)
 static void different_files_are_not_equal(void **state)
 {
 	static const char *const cases[][2] = {
-		{"tiers a;", "tiers b;"},
-		{"tiers a;", "tiers a; # x"},
-		{"tiers a; # y", "tiers a; # x"},
-		{"underlay u { mtu 1500; }", "underlay u { mtu 1501; }"},
-		{"underlay u { probe 5ms x 3; }", "underlay u { probe 5ms x 4; }"},
-		{"deny from site all to b;", "deny from all to b;"},
-		{"tiers a;", "tiers a, b;"},
+	    {"tiers a;", "tiers b;"},
+	    {"tiers a;", "tiers a; # x"},
+	    {"tiers a; # y", "tiers a; # x"},
+	    {"underlay u { mtu 1500; }", "underlay u { mtu 1501; }"},
+	    {"underlay u { probe 5ms x 3; }", "underlay u { probe 5ms x 4; }"},
+	    {"deny from site all to b;", "deny from all to b;"},
+	    {"tiers a;", "tiers a, b;"},
 	};
 
 	(void)state;
@@ -347,16 +355,16 @@ static void names_are_quoted_where_they_must_be(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tree_holds_what_was_said),
-		cmocka_unit_test(one_slip_is_one_error),
-		cmocka_unit_test(nesting_has_a_limit_and_no_crash),
-		cmocka_unit_test(names_have_63_bytes_at_most),
-		cmocka_unit_test(keywords_are_names_too),
-		cmocka_unit_test(includes_are_followed_once),
-		cmocka_unit_test(printing_is_canonical),
-		cmocka_unit_test(long_lists_are_folded_and_long_blocks_broken),
-		cmocka_unit_test(different_files_are_not_equal),
-		cmocka_unit_test(names_are_quoted_where_they_must_be),
+	    cmocka_unit_test(tree_holds_what_was_said),
+	    cmocka_unit_test(one_slip_is_one_error),
+	    cmocka_unit_test(nesting_has_a_limit_and_no_crash),
+	    cmocka_unit_test(names_have_63_bytes_at_most),
+	    cmocka_unit_test(keywords_are_names_too),
+	    cmocka_unit_test(includes_are_followed_once),
+	    cmocka_unit_test(printing_is_canonical),
+	    cmocka_unit_test(long_lists_are_folded_and_long_blocks_broken),
+	    cmocka_unit_test(different_files_are_not_equal),
+	    cmocka_unit_test(names_are_quoted_where_they_must_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

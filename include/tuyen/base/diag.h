@@ -18,9 +18,9 @@
  *	      |                                        ^~~~~~~
  */
 
-#define DIAG_SHOWN_MAX	   100	     /* of errors, and of warnings; more are counted, not kept */
-#define DIAG_SOURCE_MAX	   (64u << 20) /* bytes of one source file */
-#define DIAG_PROMOTE_MAX   16
+#define DIAG_SHOWN_MAX	 100	     /* of errors, and of warnings; more are counted, not kept */
+#define DIAG_SOURCE_MAX	 (64u << 20) /* bytes of one source file */
+#define DIAG_PROMOTE_MAX 16
 
 /** One source file. @name and @bytes are borrowed and outlive every list that points here. */
 struct diag_source {
@@ -76,12 +76,12 @@ void diag_list_clear(struct diag_list *list);
 int diag_list_promote(struct diag_list *list, const char *name);
 
 void diag_error(struct diag_list *list, struct diag_place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /** @name has static storage. */
 void diag_warning(struct diag_list *list, struct diag_place place, const char *name,
 		  const char *format, ...) __attribute__((format(printf, 4, 5)));
 void diag_note(struct diag_list *list, struct diag_place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /** In the order of file and place, notes behind what they explain. Stable. */
 void diag_list_sort(struct diag_list *list);

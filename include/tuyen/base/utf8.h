@@ -14,9 +14,12 @@ static inline size_t utf8_decode(const char *bytes, size_t length, uint32_t *ret
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 	const unsigned char *s = (const unsigned char *)bytes;
-	size_t size = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-								       : s[0] < 0xf5	? 4
-											: 0;
+	size_t size = s[0] < 0x80   ? 1
+		      : s[0] < 0xc2 ? 0
+		      : s[0] < 0xe0 ? 2
+		      : s[0] < 0xf0 ? 3
+		      : s[0] < 0xf5 ? 4
+				    : 0;
 	uint32_t code = size > 1 ? s[0] & (0x7fu >> size) : s[0];
 
 	*ret_code = 0xfffd;

@@ -26,8 +26,9 @@ struct load {
 };
 
 /**
- * Reads, parses and checks the files of the command line and what they include ("-" is standard input).
- * Prints every diagnostic to standard error, unless @options->json. @options NULL: defaults.
+ * Reads, parses and checks the files of the command line and what they include ("-" is standard
+ * input). Prints every diagnostic to standard error, unless @options->json. @options NULL:
+ * defaults.
  * @ret_load  always set; the caller's, released with load_clear().
  * @return 0; -TUYEN_EINVAL when the sources have errors (said already: exit CLI_INPUT);
  *         -TUYEN_ENOMEM (said already: exit CLI_SYSTEM).
@@ -36,7 +37,8 @@ int load_network(const char *const *paths, size_t count, const struct load_optio
 		 struct load *ret_load);
 void load_clear(struct load *load);
 
-/** Parses one "-W" argument, "error" or "error=NAME", into @options. @return 0, -TUYEN_EINVAL or -TUYEN_ELIMIT. */
+/** Parses one "-W" argument, "error" or "error=NAME", into @options. @return 0, -TUYEN_EINVAL or
+ * -TUYEN_ELIMIT. */
 int load_option_warning(const char *argument, struct load_options *options);
 
 /** A syntax_loader that reads from the file system; @context is unused. */

@@ -26,8 +26,8 @@ struct check {
 	struct statement tiers_at, network_at;
 	uint32_t *links_by_pair; /* hash table of indexes of links + 1 */
 	size_t pair_capacity;	 /* a power of two */
-	bool discarded;		 /* some statement could not be read: unknown names may be its fault */
-	bool failed;		 /* out of memory */
+	bool discarded; /* some statement could not be read: unknown names may be its fault */
+	bool failed;	/* out of memory */
 };
 
 /** @return zeroed memory for @count objects (NULL and c->failed without memory). */
@@ -43,15 +43,13 @@ size_t check_child_count(const struct syntax_node *node, enum syntax_kind kind);
 void check_once(struct check *c, const struct syntax_file *file, const struct syntax_node *node);
 /** @return the number of @node if it lies in @low..@high; else complains and returns @low. */
 uint64_t check_range(struct check *c, const struct syntax_file *file,
-		     const struct syntax_node *node, uint64_t low, uint64_t high,
-		     const char *what);
+		     const struct syntax_node *node, uint64_t low, uint64_t high, const char *what);
 /** The same for a time, in microseconds. */
-uint64_t check_time(struct check *c, const struct syntax_file *file,
-		    const struct syntax_node *node, uint64_t low, uint64_t high, const char *what);
+uint64_t check_time(struct check *c, const struct syntax_file *file, const struct syntax_node *node,
+		    uint64_t low, uint64_t high, const char *what);
 /** @return the index that @node's text names in @table; else complains and returns NETWORK_NONE. */
-uint32_t check_name(struct check *c, const struct syntax_file *file,
-		    const struct syntax_node *node, const struct name_table *table,
-		    const char *what);
+uint32_t check_name(struct check *c, const struct syntax_file *file, const struct syntax_node *node,
+		    const struct name_table *table, const char *what);
 /** Adds a name; complains, with a note at @first[the other], when it is there already. */
 void check_declare(struct check *c, struct statement s, struct name_table *table, uint32_t index,
 		   const struct statement *first, const char *what);

@@ -18,12 +18,12 @@
 #define LEXER_COMMENT (-2) /* "#" to the end of the line */
 
 struct token {
-	int kind;	   /* of the grammar, or LEXER_COMMENT */
+	int kind;		 /* of the grammar, or LEXER_COMMENT */
 	uint32_t offset, length; /* in the source */
-	bool reported;	   /* invalid, and the list says so already */
+	bool reported;		 /* invalid, and the list says so already */
 	bool quoted;
-	uint64_t number;   /* a number; a time in us; a size in bytes; the first of a range */
-	uint64_t number2;  /* the last of a range; equal to @number for one number */
+	uint64_t number;  /* a number; a time in us; a size in bytes; the first of a range */
+	uint64_t number2; /* the last of a range; equal to @number for one number */
 };
 
 struct token_list {

@@ -5,12 +5,13 @@
 #include "tuyen/base/text.h"
 #include "tuyen/policies/syntax.h"
 
-#define PRINT_WIDTH 96 /* columns, a tab taken as 8; a block that was on one line stays there if it fits */
+#define PRINT_WIDTH                                                                                \
+	96 /* columns, a tab taken as 8; a block that was on one line stays there if it fits */
 
 /**
- * The canonical form: one statement a line, one tab a block, one space between words, one blank line
- * at most, names without needless quotes. Every comment stays on its line, own or shared. Printing what was
- * printed changes nothing, and both have the same meaning.
+ * The canonical form: one statement a line, one tab a block, one space between words, one blank
+ * line at most, names without needless quotes. Every comment stays on its line, own or shared.
+ * Printing what was printed changes nothing, and both have the same meaning.
  * @file has no errors.
  */
 void print_file(const struct syntax_file *file, struct text *ret_text);

@@ -13,19 +13,19 @@
  * nothing is resolved yet. Comments and blank lines live in the tokens.
  */
 enum syntax_kind {
-	SYNTAX_NAME,	     /* text */
+	SYNTAX_NAME, /* text */
 	/* statements */
-	SYNTAX_TIERS,	     /* NAME... */
-	SYNTAX_NETWORK,	     /* LABELS, LINK_SPACE, PATH_SPACE, LINK_PORT, SESSION_PORT */
-	SYNTAX_UNDERLAY,     /* text; PROBE, MTU, DELAY, METRIC */
-	SYNTAX_SITE,	     /* text; TIER, ID, UNDER, BACKUP, UPLINK..., LAN..., DEVICE... */
-	SYNTAX_KEYS,	     /* text; LINK_KEY, SESSION_KEY */
-	SYNTAX_LINK,	     /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER */
-	SYNTAX_CLASS,	     /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., PRIORITY */
-	SYNTAX_POLICY,	     /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, ENCRYPT */
-	SYNTAX_DENY,	     /* FROM, TO, WITH */
-	SYNTAX_EXPECT,	     /* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
-	SYNTAX_INCLUDE,	     /* text */
+	SYNTAX_TIERS,	 /* NAME... */
+	SYNTAX_NETWORK,	 /* LABELS, LINK_SPACE, PATH_SPACE, LINK_PORT, SESSION_PORT */
+	SYNTAX_UNDERLAY, /* text; PROBE, MTU, DELAY, METRIC */
+	SYNTAX_SITE,	 /* text; TIER, ID, UNDER, BACKUP, UPLINK..., LAN..., DEVICE... */
+	SYNTAX_KEYS,	 /* text; LINK_KEY, SESSION_KEY */
+	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER */
+	SYNTAX_CLASS,	 /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., PRIORITY */
+	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, ENCRYPT */
+	SYNTAX_DENY,	 /* FROM, TO, WITH */
+	SYNTAX_EXPECT,	 /* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
+	SYNTAX_INCLUDE,	 /* text */
 	/* what stands in them */
 	SYNTAX_LABELS,	     /* number: base, number2: size */
 	SYNTAX_LINK_SPACE,   /* prefix */
@@ -64,19 +64,19 @@ enum syntax_kind {
 	SYNTAX_SELECT_SITE,  /* NAME... */
 	SYNTAX_SELECT_UNDER, /* NAME... */
 	SYNTAX_SELECT_ALL,
-	SYNTAX_CARRY,	     /* NAME... */
-	SYNTAX_PATH,	     /* text; PREFERENCE, one VIA_, DISJOINT */
-	SYNTAX_PREFERENCE,   /* number */
+	SYNTAX_CARRY,	   /* NAME... */
+	SYNTAX_PATH,	   /* text; PREFERENCE, one VIA_, DISJOINT */
+	SYNTAX_PREFERENCE, /* number */
 	SYNTAX_VIA_PARENT,
 	SYNTAX_VIA_BACKUP,
 	SYNTAX_VIA_SHORTEST,
-	SYNTAX_VIA_THROUGH,  /* NAME... */
-	SYNTAX_DISJOINT,     /* text */
-	SYNTAX_REVERT,	     /* number: us */
+	SYNTAX_VIA_THROUGH, /* NAME... */
+	SYNTAX_DISJOINT,    /* text */
+	SYNTAX_REVERT,	    /* number: us */
 	SYNTAX_ENCRYPT,
-	SYNTAX_WITH,	     /* text: a class */
+	SYNTAX_WITH, /* text: a class */
 	SYNTAX_AFTER_ANY,
-	SYNTAX_AFTER_LINK,   /* NAME, NAME */
+	SYNTAX_AFTER_LINK, /* NAME, NAME */
 };
 
 struct syntax_node {
