@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: daemon/base/diag.c daemon/base/text.c daemon/base/err.c daemon/base/ip.c
-// daemon/base/encode.c link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
-// link: policies/check.c policies/check_topology.c policies/check_policy.c topology/network.c
-// topology/labels.c libs: -lcrypto
+// link: daemon/base/encode.c topology/network.c topology/labels.c
+// link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
+// link: policies/check.c policies/check_topology.c policies/check_policy.c
+// libs: -lcrypto
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
