@@ -15,7 +15,10 @@
  * one detection time after it happened.
  *
  * An S-BFD initiator asks with the D bit set and is up as long as the reflector's answers come back: its detection time
- * is its own multiplier times its own interval. It runs no poll sequence: the reflector keeps no state to agree on.
+ * is its own multiplier times its own interval. It runs no poll sequence: the reflector keeps no state to agree on. It
+ * sets P on one probe at a time, so that the Final tells the round trip, also where that is longer than the
+ * interval (VSAT). When the pace quickens, the first answer at the new pace comes a round trip later: silence
+ * is counted from then.
  *
  * Not done: echo, authentication, the passive role, demand mode of our own. A remote's demand
  * mode is honoured.
@@ -24,7 +27,8 @@
 
 #include <assert.h>
 
-#define TTL_SINGLE_HOP 255u
+#define TTL_SINGLE_HOP	  255u
+#define ROUND_TRIP_MAX_US 3000000u /* of an S-BFD probe; then its Final is taken for lost */
 
 static uint32_t random_next(struct bfd_session *s)
 {
@@ -86,7 +90,7 @@ static void poll_finish(struct bfd_session *s)
 	if (!s->poll_active)
 		return;
 	s->poll_active = false;
-	if (s->poll_again)
+	if (s->poll_again || s->config.role == BFD_ROLE_SBFD_INITIATOR)
 		return; /* the Final may answer the older values: the next sequence agrees on ours */
 	s->applied_tx_us = desired_tx_us(s);
 	s->applied_rx_us = s->config.interval_us;
@@ -105,12 +109,24 @@ static uint64_t detection_compute(const struct bfd_session *s)
 	return (uint64_t)s->remote_multiplier * rx;
 }
 
+static void detection_start(struct bfd_session *s, struct monotime from)
+{
+	if (monotime_before(from, s->answers_from))
+		from = s->answers_from;
+	s->detect_at = s->detection_us ? monotime_after(from, s->detection_us) : MONOTIME_NEVER;
+}
+
 static void detection_update(struct bfd_session *s)
 {
 	s->detection_us = detection_compute(s);
-	s->detect_at = s->detection_us ? monotime_after(s->last_received, s->detection_us)
-				       : MONOTIME_NEVER;
 	s->put_off = false;
+	detection_start(s, s->last_received);
+}
+
+static void answers_expect(struct bfd_session *s, struct monotime now)
+{
+	if (s->config.role == BFD_ROLE_SBFD_INITIATOR)
+		s->answers_from = monotime_after(now, s->round_trip_us);
 }
 
 /* A shorter time must not turn past silence into a failure: the remote sends at the old pace until now. */
@@ -118,11 +134,16 @@ static void detection_change(struct bfd_session *s, struct monotime now)
 {
 	uint64_t before_us = s->detection_us;
 
+	struct monotime before = s->detect_at;
+
 	s->detection_us = detection_compute(s);
-	if (s->detection_us > before_us)
-		s->detect_at = monotime_after(s->last_received, s->detection_us);
-	else if (s->detection_us < before_us)
-		s->detect_at = monotime_min(s->detect_at, monotime_after(now, s->detection_us));
+	if (s->detection_us > before_us) {
+		detection_start(s, s->last_received);
+	} else if (s->detection_us < before_us) {
+		answers_expect(s, now);
+		detection_start(s, now);
+		s->detect_at = monotime_min(s->detect_at, before);
+	}
 }
 
 static void intervals_apply(struct bfd_session *s)
@@ -310,15 +331,25 @@ static void active_receive(struct bfd_session *s, const struct bfd_packet *p, st
 		send_schedule(s, s->last_sent, now);
 }
 
+static void round_trip_take(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)
+{
+	if (p->final && s->poll_active)
+		s->round_trip_us = (uint32_t)monotime_between(s->poll_sent, now);
+	else if (s->state != BFD_STATE_UP) /* probes are a second apart */
+		s->round_trip_us = (uint32_t)monotime_between(s->last_sent, now);
+}
+
 static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)
 {
-	uint64_t round_trip_us = monotime_between(s->last_sent, now);
+	bool was_up = s->state == BFD_STATE_UP;
 
+	round_trip_take(s, p, now);
 	remote_learn(s, p, now);
 	state_machine_initiator(s, p->state, now);
 	timers_update(s, now);
+	if (!was_up)
+		answers_expect(s, now);
 	detection_update(s);
-	s->round_trip_us = round_trip_us < UINT32_MAX ? (uint32_t)round_trip_us : UINT32_MAX;
 }
 
 enum bfd_verdict bfd_session_receive(struct bfd_session *s, const struct bfd_packet *packet,
@@ -395,9 +426,20 @@ static struct bfd_packet packet_build(const struct bfd_session *s, bool final)
 	};
 }
 
+static bool probe_polls(struct bfd_session *s, struct monotime now)
+{
+	if (s->poll_active && monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)
+		return false;
+	s->poll_active = true;
+	s->poll_sent = now;
+	return true;
+}
+
 static void packet_periodic(struct bfd_session *s, struct monotime now, struct bfd_packet *ret_packet)
 {
 	*ret_packet = packet_build(s, false);
+	if (s->config.role == BFD_ROLE_SBFD_INITIATOR)
+		ret_packet->poll = probe_polls(s, now);
 	if (s->poll_again && !s->poll_active) { /* one packet without P parts two sequences */
 		s->poll_again = false;
 		s->poll_active = true;

@@ -104,7 +104,7 @@ struct bfd_session {
 	bool poll_active, final_due;
 	struct monotime next_send, detect_at, since;
 	struct monotime last_received;
-	uint32_t round_trip_us;	       /* S-BFD: of the newest reply; 0 unknown */
+	uint32_t round_trip_us;	       /* S-BFD: of the newest reply that tells it; 0 unknown */
 	struct bfd_counters counters;
 	uint32_t random;	       /* state of the jitter generator */
 	uint32_t applied_tx_us, applied_rx_us; /* what a poll sequence has agreed */
@@ -114,6 +114,8 @@ struct bfd_session {
 	bool poll_again;	       /* a change during a poll sequence: another follows it */
 	bool put_off;		       /* an expiry was put off since the last packet */
 	bool changed;		       /* not yet told by bfd_session_step() */
+	struct monotime poll_sent;     /* S-BFD: the probe whose Final tells the round trip */
+	struct monotime answers_from;  /* S-BFD: no probe of the present pace is answered before */
 };
 
 void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, struct monotime now,
