@@ -2,7 +2,8 @@
 // link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
 // link: policies/check.c policies/check_topology.c policies/check_policy.c policies/print.c
 // link: daemon/base/diag.c daemon/base/text.c daemon/base/err.c daemon/base/ip.c
-// daemon/base/encode.c link: topology/network.c topology/labels.c libs: -lcrypto
+// link: daemon/base/encode.c topology/network.c topology/labels.c
+// libs: -lcrypto
 /*
  * Any bytes: parse, check, complain. What has no syntax error is printed, must
  * parse again to the same tree and comments, and must print the same again.
