@@ -563,6 +563,43 @@ static void sites_check(struct compile_result *r, unsigned flags)
 	}
 }
 
+struct key_owner {
+	const uint8_t *key;
+	uint32_t site;
+};
+
+static int key_owner_compare(const void *a, const void *b)
+{
+	const struct key_owner *p = a, *q = b;
+	int o = memcmp(p->key, q->key, WG_KEY_LEN);
+
+	return o ? o : (p->site > q->site) - (p->site < q->site);
+}
+
+/* WireGuard tells peers apart by their keys: one that stands twice is a copied box, or a copied line. */
+static int keys_check(struct compile_result *r)
+{
+	const struct network *n = r->network;
+	struct key_owner *all = calloc(2 * n->site_count + 1, sizeof(*all));
+	size_t count = 0;
+
+	if (!all)
+		return -TUYEN_ENOMEM;
+	for (uint32_t i = 0; i < n->site_count; i++)
+		if (n->sites[i].has_keys) {
+			all[count++] = (struct key_owner){n->sites[i].link_key, i};
+			all[count++] = (struct key_owner){n->sites[i].session_key, i};
+		}
+	qsort(all, count, sizeof(*all), key_owner_compare);
+	for (size_t i = 1; i < count; i++)
+		if (!memcmp(all[i].key, all[i - 1].key, WG_KEY_LEN))
+			compile_report(r, true, NULL, n->sites[all[i].site].place,
+				       "site '%s' has a public key that '%s' has too",
+				       n->sites[all[i].site].name, n->sites[all[i - 1].site].name);
+	free(all);
+	return 0;
+}
+
 static int result_allocate(struct compile_result *r)
 {
 	size_t sites = r->network->site_count, paths = 0;
@@ -589,7 +626,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 	if (err)
 		return err;
 	sites_check(r, flags);
-	if ((err = compile_graph_build(r)) || (err = denies_build(r)) || (err = pairs_build(r)) ||
+	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) || (err = pairs_build(r)) ||
 	    (err = sites_divide(r)))
 		return err;
 	tallies_report(r);

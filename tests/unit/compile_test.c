@@ -1,0 +1,874 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
+// link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c topology/forwarding_codec.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c tests/unit/network_fixture.c
+/*
+ * What is compiled is tried, not read: a packet is sent along each path through the tables of all sites,
+ * which must let it pass every filter, and end where it should, by the way that was wanted.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "network_fixture.h"
+#include "tuyen/policies/compile.h"
+#include "tuyen/policies/explain.h"
+
+/* ---- a country's tables -------------------------------------------------------------- */
+
+struct tables {
+	const struct network *n;
+	struct compile_result *result;
+	struct forwarding *site; /* by site index */
+	uint32_t *by_id;
+};
+
+static void tables_compile(const struct network *n, struct tables *t)
+{
+	*t = (struct tables){.n = n};
+	if (compile_network(n, COMPILE_NEED_KEYS, &t->result))
+		fail_msg("%s", t->result ? compile_problem(t->result, 0)->text : "no memory");
+	t->site = calloc(n->site_count, sizeof(*t->site));
+	t->by_id = calloc(SITE_ID_MAX + 1, sizeof(*t->by_id));
+	for (uint32_t i = 0; i < n->site_count; i++) {
+		assert_int_equal(compile_site(t->result, i, &t->site[i]), 0);
+		t->by_id[n->sites[i].id] = i;
+	}
+}
+
+static void tables_clear(struct tables *t)
+{
+	for (size_t i = 0; i < t->n->site_count; i++)
+		forwarding_clear(&t->site[i]);
+	free(t->site);
+	free(t->by_id);
+	compile_free(t->result);
+}
+
+static bool accepted(const struct forwarding *f, uint32_t from, const struct label_stack *stack)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(f, from);
+
+	for (size_t i = 0; n && i < n->accept_count; i++)
+		if (label_stack_equal(&n->accept[i], stack))
+			return true;
+	return false;
+}
+
+static const struct fwd_label_route *label_route(const struct forwarding *f, uint32_t label)
+{
+	for (size_t i = 0; i < f->label_count; i++)
+		if (f->labels[i].in_label == label)
+			return &f->labels[i];
+	return NULL;
+}
+
+/*
+ * Sends a packet from @from to its neighbour @next (ids). @ret_way takes the ids that it passes.
+ * @return the number of them; 0 when it is dropped on the way.
+ */
+static size_t packet_send(const struct tables *t, uint32_t from, uint32_t next, struct label_stack stack,
+			  uint32_t ret_way[static COMPILE_WAY_MAX])
+{
+	size_t length = 0;
+
+	ret_way[length++] = from;
+	while (length < COMPILE_WAY_MAX) {
+		const struct forwarding *f = &t->site[t->by_id[next]];
+		const struct fwd_label_route *route;
+
+		if (!forwarding_neighbor(&t->site[t->by_id[from]], next) || !accepted(f, from, &stack))
+			return 0;
+		ret_way[length++] = next;
+		route = label_route(f, stack.label[0]);
+		if (route && !route->next_site) { /* ours: off, and look again */
+			memmove(stack.label, stack.label + 1, sizeof(stack.label) - sizeof(stack.label[0]));
+			if (!--stack.depth)
+				return length;
+			route = label_route(f, stack.label[0]);
+		}
+		if (!route || !route->next_site)
+			return 0;
+		stack.label[0] = route->out.label[0];
+		from = next;
+		next = route->next_site;
+	}
+	return 0;
+}
+
+static const struct fwd_return *return_find(const struct forwarding *f, ipv4_t destination)
+{
+	for (size_t i = 0; i < f->return_count; i++)
+		if (f->returns[i].destination == destination)
+			return &f->returns[i];
+	return NULL;
+}
+
+static void way_check(const struct tables *t, const struct compile_path *path, const uint32_t *got,
+		      size_t length, bool back)
+{
+	const uint32_t *want = compile_path_way(t->result, path);
+
+	assert_int_equal(length, path->way_length);
+	for (size_t i = 0; i < length; i++)
+		assert_int_equal(got[i], t->n->sites[want[back ? length - 1 - i : i]].id);
+}
+
+static void paths_all_work(const struct tables *t)
+{
+	uint32_t way[COMPILE_WAY_MAX];
+
+	for (size_t i = 0; i < compile_path_count(t->result); i++) {
+		const struct compile_path *path = compile_path(t->result, i);
+		const struct compile_pair *pair = compile_pair(t->result, path->pair);
+		const struct forwarding *head = &t->site[pair->head], *end = &t->site[pair->endpoint];
+		const struct fwd_path *p = forwarding_path(head, path->index);
+		const struct fwd_return *r;
+
+		assert_non_null(p);
+		way_check(t, path, way, packet_send(t, head->site_id, p->first_site, p->stack, way), false);
+		r = return_find(end, p->source);
+		assert_non_null(r);
+		assert_int_equal(r->site_id, head->site_id);
+		assert_int_equal(r->mtu, p->mtu);
+		way_check(t, path, way, packet_send(t, end->site_id, r->first_site, r->stack, way), true);
+	}
+}
+
+/* Every label and every accepted stack serves a path: what no path needs is not there. */
+static size_t labels_all(const struct tables *t)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < t->n->site_count; i++)
+		count += t->site[i].label_count;
+	return count;
+}
+
+static void bundles_all_read_back(const struct tables *t)
+{
+	struct text a, b;
+
+	text_init(&a);
+	text_init(&b);
+	for (size_t i = 0; i < t->n->site_count; i++) {
+		struct forwarding again;
+		struct reason why = {{0}};
+
+		text_reset(&a);
+		text_reset(&b);
+		forwarding_encode(&t->site[i], &a);
+		if (forwarding_parse(a.bytes, a.length, &again, &why))
+			fail_msg("%s: %s", t->site[i].site, why.text);
+		forwarding_encode(&again, &b);
+		assert_string_equal(text_string(&a), text_string(&b));
+		forwarding_clear(&again);
+	}
+	text_clear(&a);
+	text_clear(&b);
+}
+
+/* ---- the example country ---------------------------------------------------------------- */
+
+static void stack_is(const struct label_stack *s, const char *want)
+{
+	char out[LABEL_STACK_STRLEN];
+
+	assert_string_equal(label_stack_format(s, out), want);
+}
+
+static void first_light(void **state)
+{
+	const struct forwarding *phuc_xa, *hub;
+	struct network n;
+	struct tables t;
+
+	(void)state;
+	fixture_first_light(&n);
+	tables_compile(&n, &t);
+	paths_all_work(&t);
+	bundles_all_read_back(&t);
+	phuc_xa = &t.site[4];
+	hub = &t.site[0];
+	assert_int_equal(phuc_xa->path_count, 2);
+	assert_string_equal(phuc_xa->paths[0].name, "main");
+	assert_int_equal(phuc_xa->paths[0].first_site, 210);
+	assert_int_equal(phuc_xa->paths[1].first_site, 211);
+	stack_is(&phuc_xa->paths[0].stack, "16001");
+	stack_is(&phuc_xa->paths[1].stack, "16001");
+	assert_int_equal(phuc_xa->paths[0].mtu, 1416);
+	assert_int_equal(phuc_xa->paths[1].mtu, 1412); /* two labels on the way back */
+	assert_int_equal(phuc_xa->sessions[0].mtu, 1352);
+	assert_int_equal(hub->return_count, 3);
+	stack_is(&hub->returns[0].stack, "16901");
+	stack_is(&hub->returns[1].stack, "16211/16901");
+	assert_int_equal(hub->peer_count, 2);
+	assert_false(hub->peers[0].caller);
+	assert_true(phuc_xa->peers[0].caller);
+	assert_int_equal(phuc_xa->peers[0].port, 52010);
+	assert_int_equal(t.site[5].path_count, 1); /* no backup, no spare */
+	assert_int_equal(labels_all(&t), 13);
+	assert_int_equal(compile_problem_count(t.result), 1);
+	assert_string_equal(compile_problem(t.result, 0)->name, "shared-links");
+	assert_non_null(strstr(compile_problem(t.result, 0)->text, "'phuc-xa' (hanoi npdc-hn)"));
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void a_commune_sends_to_its_district_only_what_its_paths_need(void **state)
+{
+	static const char *const forged[] = {"16902", "16901", "16101", "16211", "16211/16902",
+					     "16001/16902", "16001/16001"};
+	uint32_t way[COMPILE_WAY_MAX];
+	struct network n;
+	struct tables t;
+
+	(void)state;
+	fixture_first_light(&n);
+	tables_compile(&n, &t);
+	for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+		struct label_stack s;
+
+		assert_int_equal(label_stack_parse(forged[i], &s), 0);
+		assert_int_equal(packet_send(&t, 901, 210, s, way), 0);
+		assert_int_equal(packet_send(&t, 901, 211, s, way), 0);
+	}
+	assert_int_equal(forwarding_neighbor(&t.site[3], 901)->accept_count, 1);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* ---- ways --------------------------------------------------------------------------- */
+
+/* npdc 1; provinces 10, 11; districts 100 under 10, 101 under 11; commune 1000 under 100, backup 101. */
+static void two_provinces(struct network *n, bool between)
+{
+	uint32_t hub, p, q, d, e;
+
+	fixture_init(n);
+	hub = fixture_site(n, "hub", 0, 1, FIXTURE_NONE, FIXTURE_NONE, "10.0.0.0/16");
+	p = fixture_site(n, "p", 1, 10, hub, FIXTURE_NONE, "");
+	q = fixture_site(n, "q", 1, 11, hub, FIXTURE_NONE, "");
+	d = fixture_site(n, "d", 2, 100, p, FIXTURE_NONE, "");
+	e = fixture_site(n, "e", 2, 101, q, FIXTURE_NONE, "");
+	fixture_site(n, "c", 3, 1000, d, e, "10.1.0.0/24");
+	fixture_site(n, "c2", 3, 1001, d, e, "10.1.1.0/24");
+	if (between)
+		fixture_link(n, p, q, 1);
+	fixture_class(n, "query", 6, 443);
+}
+
+static struct policy *commune_policy(struct network *n)
+{
+	struct policy *p = fixture_policy(n, "query", 10);
+
+	fixture_set_tier(n, &p->from, 3);
+	fixture_set_tier(n, &p->to, 0);
+	return p;
+}
+
+static void path_is(const struct tables *t, uint32_t site, uint8_t index, const char *want,
+		    const char *stack, const char *back)
+{
+	char got[256] = "";
+
+	for (size_t i = 0; i < compile_path_count(t->result); i++) {
+		const struct compile_path *path = compile_path(t->result, i);
+
+		if (compile_pair(t->result, path->pair)->head != site || path->index != index)
+			continue;
+		for (uint8_t k = 0; k < path->way_length; k++) {
+			strcat(got, k ? " " : "");
+			strcat(got, t->n->sites[compile_path_way(t->result, path)[k]].name);
+		}
+		assert_string_equal(got, want);
+		stack_is(&path->stack, stack);
+		stack_is(&path->back, back);
+		return;
+	}
+	fail_msg("no path %u", index);
+}
+
+static void disjoint_paths_share_nothing_where_they_can(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+
+	(void)state;
+	two_provinces(&n, true);
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_path(p, "spare", 100, PATH_VIA_BACKUP, 0);
+	tables_compile(&n, &t);
+	path_is(&t, 5, 1, "c d p hub", "16001", "17000");
+	path_is(&t, 5, 2, "c e q hub", "16001", "17000");
+	path_is(&t, 6, 2, "c2 e q hub", "16001", "17001"); /* out of the memo */
+	assert_int_equal(compile_problem_count(t.result), 0);
+	paths_all_work(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void a_way_round_the_metric_takes_more_labels(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+	uint32_t q;
+
+	(void)state;
+	two_provinces(&n, true);
+	q = network_site_find(&n, "q");
+	for (size_t i = 0; i < n.link_count; i++)
+		if (n.links[i].a == network_site_find(&n, "e") && n.links[i].b == q)
+			n.links[i].metric = 20;
+	p = commune_policy(&n);
+	fixture_path(p, "odd", 200, PATH_VIA_SITES, NETWORK_NONE);
+	fixture_set_add(&p->paths[0].through, q);
+	fixture_path(p, "short", 100, PATH_VIA_SHORTEST, NETWORK_NONE);
+	fixture_path(p, "other", 50, PATH_VIA_SHORTEST, 1);
+	tables_compile(&n, &t);
+	path_is(&t, 5, 1, "c d p q hub", "16011/16001", "17000");
+	path_is(&t, 5, 2, "c d p hub", "16001", "17000");
+	path_is(&t, 5, 3, "c e q hub", "16001", "16101/17000");
+	paths_all_work(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* The metric would lead from e to c by q, p and d; the path says by the line itself. */
+static void a_dear_backup_line_is_still_followed(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+
+	(void)state;
+	two_provinces(&n, true);
+	for (size_t i = 0; i < n.link_count; i++)
+		if (n.links[i].metric == 11) {
+			n.links[i].metric = 5000;
+			n.links[i].mtu_bytes = 1428;
+			n.links[i].probe = n.underlays[1].probe;
+		}
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_path(p, "spare", 100, PATH_VIA_BACKUP, 0);
+	tables_compile(&n, &t);
+	path_is(&t, 5, 2, "c e q hub", "16001", "16101/17000");
+	paths_all_work(&t);
+	assert_int_equal(t.site[5].paths[1].probe.interval_us, 300000);
+	assert_int_equal(t.site[5].paths[1].probe.multiplier, 5);
+	assert_int_equal(t.site[5].paths[0].probe.interval_us, 50000);
+	assert_int_equal(t.site[5].link_mtu, 1368); /* one link0 for both lines */
+	assert_int_equal(t.site[5].paths[1].mtu, 1368 - 20 - 8);
+	assert_int_equal(t.site[0].link_mtu, 1440);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void leaves_carry_nobody_elses_traffic(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+	uint32_t c;
+
+	(void)state;
+	two_provinces(&n, false);
+	c = network_site_find(&n, "c");
+	/* d loses its way up: c hangs between d and e and would be the only way for c2 by d */
+	for (size_t i = 0; i < n.link_count; i++)
+		if (n.links[i].a == 3 && n.links[i].b == 1)
+			n.links[i] = n.links[--n.link_count];
+	p = commune_policy(&n);
+	fixture_path(p, "short", 200, PATH_VIA_SHORTEST, NETWORK_NONE);
+	tables_compile(&n, &t);
+	path_is(&t, 6, 1, "c2 e q hub", "16001", "17001");
+	for (size_t i = 0; i < compile_path_count(t.result); i++) {
+		const struct compile_path *path = compile_path(t.result, i);
+
+		for (uint8_t k = 1; k < path->way_length; k++)
+			assert_int_not_equal(compile_path_way(t.result, path)[k], c);
+	}
+	paths_all_work(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void a_named_leaf_carries(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+
+	(void)state;
+	two_provinces(&n, false);
+	p = commune_policy(&n);
+	fixture_path(p, "by-c", 200, PATH_VIA_SITES, NETWORK_NONE);
+	fixture_set_add(&p->paths[0].through, network_site_find(&n, "c"));
+	p->from.count = 0;
+	fixture_set_add(&p->from, network_site_find(&n, "c2"));
+	tables_compile(&n, &t);
+	path_is(&t, 6, 1, "c2 d c d p hub", "17000/16001", "17000/17001");
+	paths_all_work(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* ---- who may ------------------------------------------------------------------------ */
+
+static void mutual_heads_share_one_session(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+
+	(void)state;
+	two_provinces(&n, false);
+	p = fixture_policy(&n, "all", 10);
+	for (uint32_t s = 0; s < n.site_count; s++) {
+		fixture_set_add(&p->from, s);
+		fixture_set_add(&p->to, s);
+	}
+	fixture_path(p, "short", 200, PATH_VIA_SHORTEST, NETWORK_NONE);
+	tables_compile(&n, &t);
+	paths_all_work(&t);
+	bundles_all_read_back(&t);
+	assert_int_equal(compile_pair_count(t.result), 3); /* hub, c and c2: those with a LAN */
+	assert_int_equal(t.site[0].peer_count, 2);
+	assert_int_equal(t.site[0].path_count, 0); /* the lower tier decides */
+	assert_int_equal(t.site[0].rule_count, 2);
+	assert_int_equal(t.site[6].path_count, 2); /* then the higher id */
+	assert_int_equal(t.site[5].path_count, 1);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void what_is_denied_to_some_is_allowed_by_prefix_to_the_others(void **state)
+{
+	struct network n;
+	struct deny_rule *d;
+	struct policy *p;
+	struct tables t;
+	char out[IPV4_PREFIX_STRLEN];
+
+	(void)state;
+	two_provinces(&n, false);
+	fixture_class(&n, "alarm", 17, 162);
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	d = fixture_deny(&n, 1);
+	fixture_set_add(&d->from, 5);
+	fixture_set_add(&d->to, 0);
+	tables_compile(&n, &t);
+	bundles_all_read_back(&t);
+	assert_int_equal(t.site[5].rule_count, 1);
+	assert_string_equal(t.site[5].rules[0].class_name, "query");
+	assert_int_equal(t.site[6].rule_count, 2);
+	assert_int_equal(t.site[0].rule_count, 2);
+	assert_string_equal(t.site[0].rules[0].class_name, "query");
+	assert_int_equal(t.site[0].rules[0].from.length, 0);
+	assert_string_equal(t.site[0].rules[1].class_name, "alarm");
+	assert_string_equal(ipv4_prefix_format(t.site[0].rules[1].from, out), "10.1.1.0/24");
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void a_denied_pair_has_no_session(void **state)
+{
+	struct network n;
+	struct deny_rule *d;
+	struct policy *p;
+	struct tables t;
+
+	(void)state;
+	two_provinces(&n, false);
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	d = fixture_deny(&n, NETWORK_NONE);
+	fixture_set_add(&d->from, 5);
+	fixture_set_add(&d->to, 0);
+	tables_compile(&n, &t);
+	assert_int_equal(t.site[5].session_count, 0);
+	assert_int_equal(t.site[5].label_count, 0);
+	assert_int_equal(t.site[6].session_count, 1);
+	assert_int_equal(compile_denied_by(t.result, 5, 0, 0), 0);
+	assert_int_equal(compile_denied_by(t.result, 0, 5, 0), NETWORK_NONE);
+	assert_int_equal(explain_class(t.result, 5, 0, 0).verdict, EXPLAIN_DENIED);
+	assert_int_equal(explain_class(t.result, 6, 0, 0).verdict, EXPLAIN_ALLOWED);
+	assert_int_equal(explain_class(t.result, 0, 6, 0).verdict, EXPLAIN_NO_RULE);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* ---- expectations ------------------------------------------------------------------------ */
+
+static void expectations_are_checked(void **state)
+{
+	static const struct {
+		const char *name;
+		bool between;
+		enum expect_kind kind;
+		uint32_t from, to;
+		const char *a, *b;
+		const char *broken; /* NULL: it holds */
+	} rows[] = {
+		{"reaches", false, EXPECT_REACHES, 5, 0, NULL, NULL, NULL},
+		{"not backwards", false, EXPECT_REACHES, 0, 5, NULL, NULL, "'hub' does not reach 'c'"},
+		{"never, held", false, EXPECT_NEVER_REACHES, 5, 6, NULL, NULL, NULL},
+		{"never, broken", false, EXPECT_NEVER_REACHES, 5, 0, NULL, NULL, "'c' reaches 'hub'"},
+		{"any link", false, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 5, 0, NULL, NULL, NULL},
+		{"any link, nobody", false, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 5, 6, NULL, NULL,
+		 "'c' does not reach 'c2'"},
+		{"that link", false, EXPECT_REACHES_AFTER_LINK_FAILURE, 5, 0, "c", "d", NULL},
+		{"a link not on the way", false, EXPECT_REACHES_AFTER_LINK_FAILURE, 5, 0, "c2", "e", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct compile_result *r;
+		struct expectation *e;
+		struct policy *p;
+		struct network n;
+		int err;
+
+		two_provinces(&n, rows[i].between);
+		p = commune_policy(&n);
+		fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+		fixture_path(p, "spare", 100, PATH_VIA_BACKUP, 0);
+		e = fixture_expect(&n, rows[i].kind, 0);
+		fixture_set_add(&e->from, rows[i].from);
+		fixture_set_add(&e->to, rows[i].to);
+		assert_int_equal(compile_network(&n, 0, &r), 0);
+		if (rows[i].a)
+			e->link = compile_link_find(r, network_site_find(&n, rows[i].a),
+						    network_site_find(&n, rows[i].b));
+		err = compile_expect(r);
+		if (!err != !rows[i].broken ||
+		    (err && !strstr(compile_problem(r, 0)->text, rows[i].broken)))
+			fail_msg("%s: %d, %s", rows[i].name, err,
+				 err ? compile_problem(r, 0)->text : "it holds");
+		compile_free(r);
+		network_clear(&n);
+	}
+}
+
+static void a_common_link_breaks_an_expectation(void **state)
+{
+	struct compile_result *r;
+	struct expectation *e;
+	struct network n;
+
+	(void)state;
+	fixture_first_light(&n);
+	e = fixture_expect(&n, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, NETWORK_NONE);
+	fixture_set_tier(&n, &e->from, 3);
+	fixture_set_tier(&n, &e->to, 0);
+	assert_int_equal(compile_network(&n, 0, &r), 0);
+	assert_int_equal(compile_expect(r), -TUYEN_EINVAL);
+	assert_string_equal(compile_problem(r, 1)->text,
+			    "expectation broken: 'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails; "
+			    "'kham-thien' does not reach 'npdc-hn' when link kham-thien dong-da fails");
+	assert_int_equal(compile_problem(r, 1)->place.line, 501);
+	compile_free(r);
+	network_clear(&n);
+}
+
+/* ---- what is refused ------------------------------------------------------------------- */
+
+static void no_keys(struct network *n)
+{
+	n->sites[3].has_keys = false;
+}
+
+static void equal_keys(struct network *n)
+{
+	memcpy(n->sites[3].session_key, n->sites[2].link_key, WG_KEY_LEN);
+}
+
+static void twin_link(struct network *n)
+{
+	fixture_link(n, 2, 1, 10);
+}
+
+static void small_mtu(struct network *n)
+{
+	n->links[0].mtu_bytes = 700;
+}
+
+static void just_too_small_mtu(struct network *n)
+{
+	n->links[0].mtu_bytes = 722; /* one label fits, two do not */
+}
+
+static void large_metric(struct network *n)
+{
+	n->links[0].metric = 65536;
+}
+
+static void large_id(struct network *n)
+{
+	n->srgb.size = 902;
+}
+
+static void all_dynamic(struct network *n)
+{
+	n->sites[1].uplinks[0].endpoint.family = 0;
+}
+
+static void no_way(struct network *n)
+{
+	n->links[0] = n->links[--n->link_count];
+}
+
+static void large_port(struct network *n)
+{
+	n->session_port = 65530;
+}
+
+static void many_paths(struct network *n)
+{
+	for (int i = 0; i < 7; i++) {
+		struct policy *p = fixture_policy(n, "more", 20 + (uint32_t)i);
+
+		fixture_set_tier(n, &p->from, 3);
+		fixture_set_tier(n, &p->to, 0);
+		fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+		fixture_path(p, "spare", 100, PATH_VIA_BACKUP, NETWORK_NONE);
+	}
+}
+
+static void unlawful_networks_are_refused(void **state)
+{
+	static const struct {
+		void (*change)(struct network *n);
+		const char *text;
+		uint32_t line;
+	} rows[] = {
+		{no_keys, "no keys for site 'dong-da'", 103},
+		{equal_keys, "site 'dong-da' has a public key that 'ba-dinh' has too", 103},
+		{twin_link, "a second link between 'hanoi' and 'ba-dinh'", 0},
+		{small_mtu, "link 'hanoi' 'npdc-hn': MTU 700 is too small", 201},
+		{just_too_small_mtu, "path 'spare' from 'phuc-xa' to 'npdc-hn'", 301},
+		{large_metric, "metric 65536 is not 1 to 65535", 201},
+		{large_id, "id 902 of 'kham-thien' has no label in the block", 105},
+		{all_dynamic, "nobody can call: 'hanoi' has no fixed address here", 202},
+		{no_way, "no path of it leads from 'phuc-xa' to 'npdc-hn'", 301},
+		{large_port, "session port 65530 plus color 10 is no port", 301},
+		{many_paths, "'phuc-xa' would have more than 15 candidate paths", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct compile_result *r;
+		const struct compile_problem *p = NULL;
+		struct network n;
+
+		fixture_first_light(&n);
+		rows[i].change(&n);
+		assert_int_equal(compile_network(&n, COMPILE_NEED_KEYS, &r), -TUYEN_EINVAL);
+		for (size_t k = 0; k < compile_problem_count(r) && !p; k++)
+			if (compile_problem(r, k)->error)
+				p = compile_problem(r, k);
+		assert_non_null(p);
+		if (!strstr(p->text, rows[i].text) || (rows[i].line && p->place.line != rows[i].line))
+			fail_msg("'%s' at %u, not '%s'", p->text, p->place.line, rows[i].text);
+		compile_free(r);
+		network_clear(&n);
+	}
+}
+
+/* ---- many networks ---------------------------------------------------------------------- */
+
+static uint32_t next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525u + 1013904223u;
+	return *seed >> 16;
+}
+
+static uint32_t pick(const struct network *n, uint32_t tier, uint32_t *seed)
+{
+	uint32_t s;
+
+	do
+		s = next_random(seed) % n->site_count;
+	while (n->sites[s].tier != tier);
+	return s;
+}
+
+static void random_site(struct network *n, uint32_t tier, uint32_t id, uint32_t *seed)
+{
+	char name[16], lan[24];
+	uint32_t parent = pick(n, tier - 1, seed), backup = pick(n, tier - 1, seed);
+
+	snprintf(name, sizeof(name), "s%u", id);
+	snprintf(lan, sizeof(lan), "10.%u.0.0/16", id);
+	fixture_site(n, name, tier, id, parent, backup == parent ? FIXTURE_NONE : backup,
+		     next_random(seed) % 3 ? lan : "");
+}
+
+static bool linked(const struct network *n, uint32_t a, uint32_t b)
+{
+	for (size_t i = 0; i < n->link_count; i++)
+		if ((n->links[i].a == a && n->links[i].b == b) || (n->links[i].a == b && n->links[i].b == a))
+			return true;
+	return a == b;
+}
+
+static void random_policy(struct network *n, uint32_t color, uint32_t *seed)
+{
+	struct policy *p = fixture_policy(n, "p", color);
+
+	for (uint32_t s = 0; s < n->site_count; s++)
+		if (next_random(seed) % 4)
+			fixture_set_add(&p->from, s);
+	fixture_set_add(&p->to, next_random(seed) % (uint32_t)n->site_count);
+	fixture_path(p, "a", 300, PATH_VIA_SHORTEST, NETWORK_NONE);
+	fixture_path(p, "b", 200, PATH_VIA_PARENT, next_random(seed) % 2 ? 0 : NETWORK_NONE);
+	fixture_path(p, "c", 100, PATH_VIA_BACKUP, next_random(seed) % 2);
+	fixture_path(p, "d", 50, PATH_VIA_SITES, next_random(seed) % 2 ? 1 : NETWORK_NONE);
+	fixture_set_add(&p->paths[3].through, next_random(seed) % (uint32_t)n->site_count);
+}
+
+static void random_network(struct network *n, uint32_t seed)
+{
+	uint32_t id = 1;
+
+	fixture_init(n);
+	fixture_site(n, "hub1", 0, id++, FIXTURE_NONE, FIXTURE_NONE, "10.1.0.0/16");
+	fixture_site(n, "hub2", 0, id++, 0, FIXTURE_NONE, "10.2.0.0/16");
+	for (int i = 0; i < 4; i++)
+		random_site(n, 1, id++, &seed);
+	for (int i = 0; i < 8; i++)
+		random_site(n, 2, id++, &seed);
+	for (int i = 0; i < 14; i++)
+		random_site(n, 3, id++, &seed);
+	for (int i = 0; i < 8; i++) {
+		uint32_t a = next_random(&seed) % 22, b = next_random(&seed) % 22;
+
+		if (!linked(n, a, b))
+			fixture_link(n, a, b, 1 + next_random(&seed) % 30);
+	}
+	for (size_t i = 0; i < n->link_count; i++)
+		n->links[i].metric = 1 + next_random(&seed) % 40;
+	fixture_class(n, "query", 6, 443);
+	random_policy(n, 10, &seed);
+	random_policy(n, 20, &seed);
+}
+
+static void paths_of_random_networks_work(void **state)
+{
+	size_t tried = 0;
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= 300; seed++) {
+		struct compile_result *r;
+		struct network n;
+		struct tables t;
+
+		random_network(&n, seed);
+		if (!compile_network(&n, COMPILE_NEED_KEYS, &r)) {
+			tables_compile(&n, &t);
+			paths_all_work(&t);
+			bundles_all_read_back(&t);
+			tried += compile_path_count(t.result);
+			tables_clear(&t);
+		}
+		compile_free(r);
+		network_clear(&n);
+	}
+	assert_true(tried > 5000);
+}
+
+/* Links in another order: the same bundles. */
+static void order_of_sources_says_nothing(void **state)
+{
+	struct text a, b;
+
+	(void)state;
+	text_init(&a);
+	text_init(&b);
+	for (uint32_t seed = 1; seed <= 30; seed++) {
+		struct network n, m;
+		struct compile_result *r, *s;
+		int err;
+
+		random_network(&n, seed);
+		random_network(&m, seed);
+		for (size_t i = 0; i < m.link_count; i++)
+			m.links[i] = n.links[n.link_count - 1 - i];
+		err = compile_network(&n, 0, &r);
+		assert_int_equal(compile_network(&m, 0, &s), err);
+		for (uint32_t i = 0; !err && i < n.site_count; i++) {
+			struct forwarding f;
+
+			text_reset(&a);
+			text_reset(&b);
+			assert_int_equal(compile_site(r, i, &f), 0);
+			forwarding_encode(&f, &a);
+			forwarding_clear(&f);
+			assert_int_equal(compile_site(s, i, &f), 0);
+			forwarding_encode(&f, &b);
+			forwarding_clear(&f);
+			assert_string_equal(text_string(&a), text_string(&b));
+		}
+		compile_free(r);
+		compile_free(s);
+		network_clear(&n);
+		network_clear(&m);
+	}
+	text_clear(&a);
+	text_clear(&b);
+}
+
+static void a_country_of_3000_sites(void **state)
+{
+	struct network n;
+	struct tables t;
+	clock_t start;
+
+	(void)state;
+	fixture_country(&n, 2800);
+	start = clock();
+	tables_compile(&n, &t);
+	paths_all_work(&t);
+	bundles_all_read_back(&t);
+	/* Quadratic passes would take minutes; this takes a second or two under the sanitizers. */
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 60);
+	assert_true(n.site_count > 3000);
+	assert_int_equal(t.site[0].peer_count, 3 * (n.site_count - 1));
+	assert_int_equal(compile_pair_count(t.result), 3 * (n.site_count - 1));
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_light),
+		cmocka_unit_test(a_commune_sends_to_its_district_only_what_its_paths_need),
+		cmocka_unit_test(disjoint_paths_share_nothing_where_they_can),
+		cmocka_unit_test(a_way_round_the_metric_takes_more_labels),
+		cmocka_unit_test(a_dear_backup_line_is_still_followed),
+		cmocka_unit_test(leaves_carry_nobody_elses_traffic),
+		cmocka_unit_test(a_named_leaf_carries),
+		cmocka_unit_test(mutual_heads_share_one_session),
+		cmocka_unit_test(what_is_denied_to_some_is_allowed_by_prefix_to_the_others),
+		cmocka_unit_test(a_denied_pair_has_no_session),
+		cmocka_unit_test(expectations_are_checked),
+		cmocka_unit_test(a_common_link_breaks_an_expectation),
+		cmocka_unit_test(unlawful_networks_are_refused),
+		cmocka_unit_test(paths_of_random_networks_work),
+		cmocka_unit_test(order_of_sources_says_nothing),
+		cmocka_unit_test(a_country_of_3000_sites),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
