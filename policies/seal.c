@@ -10,7 +10,7 @@
 /*
  * What stands between a file of unknown origin and the kernel of a node. Read from top to bottom:
  * first the framing, the only code that sees bytes nobody vouched for; it copies nothing but the
- *proof's hashes. Then the checks, each of which trusts only what the one before has proved:
+ * hashes of the proof. Then the checks, each of which trusts only what the one before has proved:
  *
  *	trusted roster -> roster chain -> statement -> Merkle root -> bundle -> this site
  *
@@ -247,6 +247,12 @@ static int site_verify(const struct seal_trust *trust, const struct seal_result 
 			  (int)(digits - head), (const char *)ret->bundle + head, trust->site_id);
 }
 
+/* Each check has said why; only hashing fails without a word. */
+static int refuse(int err, struct reason *reason)
+{
+	return err == -TUYEN_ENOMEM ? reason_set(reason, err, "%s", tuyen_strerror(err)) : err;
+}
+
 int seal_verify_statement(const struct seal_parts *parts, const struct seal_trust *trust,
 			  struct seal_result *ret, struct reason *reason)
 {
@@ -259,7 +265,7 @@ int seal_verify_statement(const struct seal_parts *parts, const struct seal_trus
 	if (!err)
 		err = epoch_verify(trust, &result, reason);
 	if (err < 0)
-		return err;
+		return refuse(err, reason);
 	*ret = result;
 	return 0;
 }
@@ -279,7 +285,7 @@ int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *tr
 	if (!err)
 		err = site_verify(trust, &result, reason);
 	if (err < 0)
-		return err;
+		return refuse(err, reason);
 	*ret = result;
 	return 0;
 }
