@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/kernel_state.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/plan.c daemon/core/plan_print.c
+// link: daemon/base/text.c daemon/base/err.c daemon/base/ip.c daemon/base/encode.c daemon/base/wire.c
+// link: topology/labels.c topology/forwarding.c topology/forwarding_codec.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/core/desired.h"
+#include "tuyen/core/plan.h"
+
+/* A commune with two paths of color 10, as the compiler writes it. */
+static const char bundle[] =
+	"tuyen-bundle 1\n"
+	"site 901 phuc-xa tier commune label 16901\n"
+	"address link 100.64.3.133 node 100.80.56.80 lan 10.9.1.1\n"
+	"srgb 16000 size 70000\n"
+	"overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
+	"link0 port 51820 mtu 1440\n"
+	"lan 10.9.1.0/24\n"
+	"neighbor 210 ba-dinh over fibre key uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= address "
+	"100.64.0.210 call 198.51.100.9:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+	"accept 210 16901\n"
+	"neighbor 211 dong-da over fibre key e/V0khMNzPh6FWyKuCjCQtzF5U3HX3XQPek9AKa/W0Y= address "
+	"100.64.0.211 call 198.51.100.13:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+	"accept 211 16901\n"
+	"label 16901 here\n"
+	"path 1 main color 10 preference 200 to 1 source 100.80.56.81 endpoint 100.80.0.16 first 210 "
+	"stack 16001 mtu 1416 probe 50000us x 3 reflector 1\n"
+	"path 2 spare color 10 preference 100 to 1 source 100.80.56.82 endpoint 100.80.0.16 first 211 "
+	"stack 16001 mtu 1412 probe 50000us x 3 reflector 1\n"
+	"session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n"
+	"peer 10 1 npdc-hn key at5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw= call 100.80.0.16:52010\n"
+	"prefix 10 1 10.0.0.0/16\n"
+	"rule 10 out priority 1 protocol 17 ports 162-162 to 0.0.0.0/0 from 0.0.0.0/0 class alarm\n"
+	"rule 10 out priority 2 protocol 6 ports 443-443 to 0.0.0.0/0 from 0.0.0.0/0 class query\n";
+
+static void bundle_read(struct forwarding *f)
+{
+	struct reason reason = {.text = ""};
+
+	forwarding_init(f);
+	if (forwarding_parse(bundle, sizeof(bundle) - 1, f, &reason) < 0)
+		fail_msg("%s", reason.text);
+}
+
+static struct kernel_state *desired(const struct forwarding *f, uint8_t index)
+{
+	struct active_paths active = {.entry = {{10, 1, index}}, .count = index ? 1 : 0};
+	struct node_keys keys;
+	struct kernel_state *state;
+
+	memset(keys.link, 1, WG_KEY_LEN);
+	memset(keys.session, 2, WG_KEY_LEN);
+	assert_int_equal(desired_build(f, &keys, &active, &state), 0);
+	return state;
+}
+
+static char *words(const struct kernel_state *want, const struct kernel_state *have)
+{
+	struct kernel_plan *plan;
+	struct reason reason;
+	struct text t;
+
+	assert_int_equal(kernel_plan_build(want, have, &plan, &reason), 0);
+	text_init(&t);
+	text_add(&t, "");
+	kernel_plan_print(plan, &t);
+	kernel_plan_free(plan);
+	return t.bytes;
+}
+
+static void a_commune_has_all_it_needs(void **state)
+{
+	static const char *const lines[] = {
+		"ip link add link0 type wireguard mtu 1440, listen-port 51820 fwmark 0x0\n",
+		"ip link add s10 type wireguard mtu 1352, listen-port 52010 fwmark 0x5500000a\n",
+		"ip link add lsp210 type ipip mode mplsip local 100.64.3.133 remote 100.64.0.210 ttl 64 mtu 1420\n",
+		"endpoint 198.51.100.9:51820 persistent-keepalive 25 allowed-ips 100.64.0.210/32\n",
+		"endpoint 100.80.0.16:52010 persistent-keepalive 25 allowed-ips 10.0.0.0/16\n",
+		"ip address add 100.64.3.133/32 dev link0\n",
+		"ip address add 100.80.56.80/32 dev lo\n",
+		"ip address add 100.80.56.82/32 dev lo\n",
+		"ip address add 10.9.1.1/32 dev lo\n",
+		"sysctl net/mpls/platform_labels=86000\n",
+		"sysctl net/mpls/conf/lsp211/input=1\n",
+		"sysctl net/ipv4/conf/all/rp_filter=0\n",
+		"tc filter add dev lsp210 ingress mpls pass 16901, else drop\n",
+		"ip -f mpls route add 16901 dev lo\n",
+		"ip route add 100.64.0.210/32 dev link0 src 100.64.3.133 table 254\n",
+		"ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 254\n",
+		"ip route add unreachable 10.0.0.0/16 metric 1000000 table 254\n",
+		"ip route add unreachable 10.9.1.0/24 metric 1000000 table 254\n",
+		"ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 540010\n",
+		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210 src 100.80.56.81 mtu 1416 table 550010\n",
+		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1412 table 560002\n",
+		"ip rule add priority 5410 fwmark 0x5400000a/0xff00ffff table 540010\n",
+		"ip rule add priority 5510 fwmark 0x5500000a/0xff00ffff table 550010\n",
+		"ip rule add priority 5602 from 100.80.56.82/32 table 560002\n",
+	};
+	struct kernel_state *want, *nothing = kernel_state_new();
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	want = desired(&f, 1);
+	plan = words(want, nothing);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (!strstr(plan, lines[i]))
+			fail_msg("not in the plan: %s%s", lines[i], plan);
+	free(plan);
+	kernel_state_free(want);
+	kernel_state_free(nothing);
+	forwarding_clear(&f);
+}
+
+static void another_path_is_one_route(void **state)
+{
+	struct kernel_state *one, *two;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	one = desired(&f, 1);
+	two = desired(&f, 2);
+	plan = words(two, one);
+	assert_string_equal(plan, "ip route replace 100.80.0.16/32 encap mpls 16001 dev lsp211 "
+				  "src 100.80.56.82 mtu 1412 table 550010\n");
+	free(plan);
+	kernel_state_free(one);
+	kernel_state_free(two);
+	forwarding_clear(&f);
+}
+
+static void the_active_path_is_read_back(void **state)
+{
+	struct active_paths active;
+	struct kernel_state *actual;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (uint8_t index = 0; index <= 2; index++) {
+		actual = desired(&f, index);
+		desired_active_read(&f, actual, &active);
+		assert_int_equal(active.count, index ? 1 : 0);
+		if (index) {
+			assert_int_equal(active.entry[0].index, index);
+			assert_int_equal(active.entry[0].color, 10);
+			assert_int_equal(active.entry[0].endpoint_site, 1);
+		}
+		kernel_state_free(actual);
+	}
+	forwarding_clear(&f);
+}
+
+static void rules_become_marks(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	text_init(&t);
+	desired_nft(&f, &t);
+	assert_non_null(strstr(t.bytes, "\t\tct state new ip daddr @peers_10 tcp dport 443 "
+					"meta mark set 0x5400000a ct mark set 0x5400000a accept\n"));
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t}\n"));
+	assert_non_null(strstr(t.bytes, "\t\telements = { 100.80.56.80, 100.80.56.81,\n"
+					"\t\t\t     100.80.56.82 }\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+static struct fwd_rule inbound(ipv4_t from, uint8_t length)
+{
+	return (struct fwd_rule){
+		.color = 10, .protocol = 6, .port_first = 443, .port_last = 443, .from = {from, length}};
+}
+
+/* Many peers with the same right are one rule with a set; nested prefixes, which nft refuses, become one. */
+static void rights_of_many_peers_are_one_set(void **state)
+{
+	struct fwd_rule rules[] = {inbound(0x0a090000, 16), inbound(0x0a090100, 24),
+				   inbound(0x0a0a0100, 24), inbound(0x0a0b0105, 32)};
+	struct forwarding f;
+	struct fwd_rule *own;
+	size_t count;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	own = f.rules;
+	count = f.rule_count;
+	f.rules = rules;
+	f.rule_count = 4;
+	text_init(&t);
+	desired_nft(&f, &t);
+	assert_non_null(strstr(t.bytes, "\tset far_0 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+					"\t\telements = { 10.9.0.0/16, 10.10.1.0/24,\n"
+					"\t\t\t     10.11.1.5 }\n"));
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
+					"\t\tip saddr @far_0 tcp dport 443 accept\n\t}\n"));
+	text_clear(&t);
+	f.rules = own;
+	f.rule_count = count;
+	forwarding_clear(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_commune_has_all_it_needs),
+		cmocka_unit_test(another_path_is_one_route),
+		cmocka_unit_test(the_active_path_is_read_back),
+		cmocka_unit_test(rules_become_marks),
+		cmocka_unit_test(rights_of_many_peers_are_one_set),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
