@@ -540,7 +540,7 @@ static void tallies_report(struct compile_result *r)
 				continue;
 			text_init(&examples);
 			tally_example(r, t, &examples);
-			compile_report(r, false, "shared-links", path->place,
+			compile_report(r, false, COMPILE_WARNING_SHARED, path->place,
 				       "path '%s' cannot avoid links of '%s' for %u of %u sites: %s",
 				       path->name, r->network->policies[p].paths[path->disjoint_from].name,
 				       t->shared, t->sites, text_string(&examples));

@@ -95,7 +95,7 @@ static int option_value(struct options *o, const char *name, const char *value)
 	if (!strcmp(name, "--issued"))
 		return date_read(value, &o->issued_s);
 	if (!strcmp(name, "-W"))
-		return load_option_warning(value, &o->load);
+		return compiled_option_warning(value, &o->load);
 	return -TUYEN_ENOENT;
 }
 
@@ -238,7 +238,7 @@ static int output_open(struct output *out)
 	if (snprintf(out->path, sizeof(out->path), "%.*s.XXXXXX", (int)length, out->o->out) >= PATH_MAX)
 		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
 	if (!mkdtemp(out->path)) {
-		err = system_fail(out, out->path);
+		err = system_fail(out, out->o->out);
 		out->path[0] = '\0';
 		return err;
 	}

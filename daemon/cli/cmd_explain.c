@@ -40,7 +40,7 @@ static int option_read(const char *word, const char *next, struct options *o, in
 		o->json = true;
 		return 0;
 	}
-	if (!strcmp(word, "-W") && next && !load_option_warning(next, &o->load)) {
+	if (!strcmp(word, "-W") && next && !compiled_option_warning(next, &o->load)) {
 		++*i;
 		return 0;
 	}

@@ -91,6 +91,16 @@ void compiled_clear(struct compiled *c)
 	load_clear(&c->load);
 }
 
+int compiled_option_warning(const char *argument, struct load_options *options)
+{
+	if (strcmp(argument, "error=" COMPILE_WARNING_SHARED))
+		return load_option_warning(argument, options);
+	if (options->promote_count == DIAG_PROMOTE_MAX)
+		return -TUYEN_ELIMIT;
+	options->promote[options->promote_count++] = COMPILE_WARNING_SHARED;
+	return 0;
+}
+
 uint32_t compiled_site_find(const struct network *n, const char *word)
 {
 	uint32_t found = network_site_find(n, word);

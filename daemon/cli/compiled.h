@@ -20,6 +20,9 @@ int compiled_load(const char *command, const char *const *paths, size_t count,
 		  const struct load_options *options, bool need_keys, struct compiled *ret_compiled);
 void compiled_clear(struct compiled *compiled);
 
+/** load_option_warning(), with the compiler's own warnings too. */
+int compiled_option_warning(const char *argument, struct load_options *options);
+
 /** The site of that name or id. @return NETWORK_NONE if there is none. */
 uint32_t compiled_site_find(const struct network *network, const char *word);
 

@@ -17,10 +17,13 @@
 #define COMPILE_WAY_MAX	    64 /* sites on one way, both ends included */
 #define COMPILE_CLASSES_MAX 64 /* that one policy carries */
 
+/** Name of the warning that a path cannot be as disjoint as it should. */
+#define COMPILE_WARNING_SHARED "shared-links"
+
 /** Something that a person must hear. */
 struct compile_problem {
 	bool error;		/* else a warning */
-	const char *name;	/* of a warning, "shared-links"; static storage; NULL on errors */
+	const char *name;	/* of a warning; static storage; NULL on errors */
 	struct source_place place;
 	char *text;
 };
