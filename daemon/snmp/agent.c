@@ -147,12 +147,19 @@ static int handle_request(netsnmp_mib_handler *handler, netsnmp_handler_registra
 
 static int master_found(int major, int minor, void *server, void *client)
 {
-	struct agent *agent = client;
+	struct agent *const *agent = client;
 
 	(void)major;
 	(void)server;
-	agent->connected = minor == SNMPD_CALLBACK_INDEX_START;
+	(*agent)->connected = minor == SNMPD_CALLBACK_INDEX_START;
 	return 0;
+}
+
+/* The library frees a callback's argument when it ends, so it gets a pointer to ours. */
+static void master_watch(struct agent *agent, int event)
+{
+	snmp_register_callback(SNMP_CALLBACK_APPLICATION, event, master_found,
+			       netsnmp_memdup(&agent, sizeof(agent)));
 }
 
 /* Nothing is read from the machine: no configuration, no MIB, no state of an earlier run. */
@@ -171,7 +178,6 @@ static void library_options(const char *master)
 	netsnmp_ds_set_int(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_RETRIES, 0);
 	netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
-	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, AGENT_PING_S);
 	netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, master);
 }
 
@@ -201,17 +207,21 @@ static int subtree_register(struct agent *agent)
 int agent_start(struct agent *agent, const char *master)
 {
 	char address[160];
+	netsnmp_session unused;
 	int err;
 
+	snmp_sess_init(&unused); /* the library's own defaults first, or they would come over ours */
 	snmp_disable_log();
 	master_address(master, address, sizeof(address));
 	library_options(address);
 	netsnmp_enable_subagent();
 	if (init_agent("tuyen-snmp") < 0)
 		return -TUYEN_ESYSTEM;
+	/* init_agent() has put back its own 15 s. */
+	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, AGENT_PING_S);
 	agent_transport_register();
-	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, master_found, agent);
-	snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, master_found, agent);
+	master_watch(agent, SNMPD_CALLBACK_INDEX_START);
+	master_watch(agent, SNMPD_CALLBACK_INDEX_STOP);
 	err = subtree_register(agent);
 	if (err < 0)
 		return err;

@@ -361,7 +361,6 @@ static int program_start(struct program *p, const struct options *options)
 	p->feed.context = p;
 	p->agent.asked = mib_asked;
 	p->agent.context = p;
-	init_usm();
 	err = poller_start(p, options);
 	if (err)
 		return err;

@@ -483,9 +483,12 @@ static bool device_open(const struct poller *poller, struct poll_device *d)
 	free(s.securityPrivProto);
 	explicit_bzero(s.securityAuthKey, sizeof(s.securityAuthKey));
 	explicit_bzero(s.securityPrivKey, sizeof(s.securityPrivKey));
-	if (!d->session)
+	if (!d->session) {
 		device_fail(d, DEVICE_UNREACHABLE, "cannot open a session");
-	return d->session != NULL;
+		return false;
+	}
+	snmp_sess_session(d->session)->flags |= SNMP_FLAGS_DONT_PROBE; /* opening takes it away */
+	return true;
 }
 
 /* ---- a device's turn --------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  * The library calls without a context, hence the one static.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -127,13 +127,16 @@ static netsnmp_transport *transport_create(const char *path, int local, const ch
 
 void agent_transport_register(void)
 {
-	static const char *prefixes[] = {"tuyen-agentx", NULL};
 	static netsnmp_tdomain domain = {
 		.name = transport_domain,
 		.name_length = OID_LENGTH(transport_domain),
-		.prefix = prefixes,
 		.f_create_from_tstring_new = transport_create,
 	};
+	const char **prefix = calloc(2, sizeof(*prefix)); /* the library frees it */
 
+	if (!prefix)
+		return;
+	prefix[0] = "tuyen-agentx";
+	domain.prefix = prefix;
 	netsnmp_tdomain_register(&domain);
 }
