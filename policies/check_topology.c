@@ -569,9 +569,76 @@ static void topology_lans(struct check *c)
 	free(entries);
 }
 
+struct endpoint_entry {
+	struct ip_endpoint endpoint;
+	struct statement at;
+	uint32_t site;
+};
+
+static int endpoint_entry_compare(const void *left, const void *right)
+{
+	const struct endpoint_entry *a = left, *b = right;
+	int order = memcmp(a->endpoint.address, b->endpoint.address, sizeof(a->endpoint.address));
+
+	if (a->endpoint.family != b->endpoint.family)
+		return a->endpoint.family < b->endpoint.family ? -1 : 1;
+	if (order)
+		return order;
+	if (a->endpoint.port != b->endpoint.port)
+		return a->endpoint.port < b->endpoint.port ? -1 : 1;
+	return a->site < b->site ? -1 : a->site > b->site;
+}
+
+static size_t endpoints_collect(const struct check *c, struct endpoint_entry *entries)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		const struct site_uplink *u = c->network.sites[i].uplinks;
+		struct statement s = c->site_at[i];
+
+		for (const struct syntax_node *n = s.node->child; n; n = n->next) {
+			if (n->kind != SYNTAX_UPLINK)
+				continue;
+			if (u->endpoint.family)
+				entries[count++] =
+				    (struct endpoint_entry){u->endpoint, {s.file, n}, i};
+			u++;
+		}
+	}
+	return count;
+}
+
+/* Two uplinks cannot answer at the same address and port. */
+static void topology_endpoints(struct check *c)
+{
+	struct endpoint_entry *entries;
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->network.site_count; i++)
+		count += c->network.sites[i].uplink_count;
+	entries = check_alloc(c, count, sizeof(*entries));
+	if (!entries)
+		return;
+	count = endpoints_collect(c, entries);
+	qsort(entries, count, sizeof(*entries), endpoint_entry_compare);
+	for (size_t i = 1; i < count; i++) {
+		const struct endpoint_entry *a = &entries[i - 1], *b = &entries[i];
+
+		if (!ip_endpoint_equal(&a->endpoint, &b->endpoint))
+			continue;
+		diag_error(c->diags, check_at(b->at),
+			   "site '%s' has an uplink with this address and port",
+			   c->network.sites[a->site].name);
+		diag_note(c->diags, check_at(a->at), "the other uplink");
+	}
+	free(entries);
+}
+
 void check_topology(struct check *c)
 {
 	topology_ids(c);
+	topology_endpoints(c);
 	topology_hierarchy(c);
 	topology_lans(c);
 	topology_missing_keys(c);

@@ -70,8 +70,9 @@ file: %empty
 
 statement: tiers | network | underlay | site | keys | link | class | policy | deny | expect
 	| include
-	| error ';'		{ $$ = NULL; }
-	| error skipped_block	{ $$ = NULL; }
+	| error ';'		{ $$ = NULL; yyerrok; }
+	| error '}'		{ $$ = NULL; }
+	| error skipped_block	{ $$ = NULL; yyerrok; }
 	;
 
 /* A ';', or none where something else begins: said, and taken as if it stood there. */
@@ -363,7 +364,8 @@ soft_keyword: AFTER | ANY | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY | D
 close: '}'			{ $$ = (struct syntax_list){0}; }
 	| error '}'		{ $$ = (struct syntax_list){.broken = true}; }
 	;
-skipped_item: error ';' | error skipped_block
+skipped_item: error ';'	{ yyerrok; }
+	| error skipped_block	{ yyerrok; }
 	;
 skipped_block: '{' skipped '}'
 	;

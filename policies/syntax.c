@@ -252,19 +252,20 @@ static const char *expected_nearest(const char *word, const char *const *expecte
 	return nearest;
 }
 
-/* The keyword that @word was probably meant to be: an expected one, else any. */
+/* The keyword that @word was probably meant to be: an expected one; where none was, any. */
 static const char *word_nearest(const char *word, const char *const *expected, size_t count)
 {
-	const char *nearest = expected_nearest(word, expected, count);
+	const char *all[256];
+	size_t keywords = 0;
 
-	if (nearest || is_keyword_name(word))
-		return nearest;
-	for (size_t i = 0; lexer_keyword_at(i); i++)
-		if (name_distance(word, lexer_keyword_at(i)) <= name_tolerance(word) &&
-		    (!nearest ||
-		     name_distance(word, lexer_keyword_at(i)) < name_distance(word, nearest)))
-			nearest = lexer_keyword_at(i);
-	return nearest;
+	for (size_t i = 0; i < count; i++)
+		if (is_keyword_name(expected[i]))
+			return expected_nearest(word, expected, count);
+	while (keywords < sizeof(all) / sizeof(all[0]) && lexer_keyword_at(keywords)) {
+		all[keywords] = lexer_keyword_at(keywords);
+		keywords++;
+	}
+	return is_keyword_name(word) ? NULL : expected_nearest(word, all, keywords);
 }
 
 static struct diag_place token_place(const struct parser *p, const struct token *t)
