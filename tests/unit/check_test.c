@@ -220,6 +220,8 @@ static void unlawful_things_are_errors(void **state)
 	    {"site a tier commune id 9 under hanoi { uplink fibre dynamic; device m 192.0.2.1 { "
 	     "snmp user u; carries lte; } }",
 	     "has no uplink 'lte'", NULL},
+	    {"site a tier commune id 9 under hanoi { uplink fibre 203.0.113.2; }",
+	     "has an uplink with this address and port", "the other uplink"},
 	    {"underlay x { mtu 1500; mtu 1500; }", "said already", "first said here"},
 	    {"underlay x { probe 1ms x 3; }", "from 5ms to 60s", NULL},
 	    {"underlay x { mtu 99; }", "from 576 to 9216", NULL},
