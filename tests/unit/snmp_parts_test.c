@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/snmp/damping.c daemon/snmp/secrets.c daemon/snmp/notification.c daemon/snmp/mib.c
+// link: daemon/snmp/mib_tables.c daemon/snmp/mib_load.c daemon/snmp/mib_date.c daemon/client/answer.c
+// link: daemon/base/text.c daemon/base/err.c
+// libs: -ljansson
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tuyen/client/answer.h"
+#include "tuyen/snmp/damping.h"
+#include "tuyen/snmp/notification.h"
+#include "tuyen/snmp/secrets.h"
+
+/* ---- damping ---------------------------------------------------------------------- */
+
+static struct monotime ms(uint64_t t)
+{
+	return (struct monotime){t * 1000};
+}
+
+static bool offer(struct damping *d, const char *key, const char *what, uint64_t at_ms)
+{
+	char *copy = strdup(what);
+	bool now = damping_offer(d, key, copy, ms(at_ms));
+
+	if (now)
+		free(copy);
+	return now;
+}
+
+static void test_damping(void **state)
+{
+	struct damping d;
+	uint32_t held = 0;
+	char *last;
+
+	(void)state;
+	damping_init(&d, free);
+	assert_true(offer(&d, "link 1", "down", 1000));
+	assert_true(offer(&d, "link 1", "up", 1010));
+	assert_int_equal(damping_next(&d).us, MONOTIME_NEVER.us);
+	assert_false(offer(&d, "link 1", "down", 1020));
+	assert_false(offer(&d, "link 1", "up again", 1030));
+	assert_true(offer(&d, "link 2", "down", 1040));
+	assert_int_equal(damping_next(&d).us, ms(2000).us);
+	assert_null(damping_take(&d, ms(1999), &held));
+	last = damping_take(&d, ms(2000), &held);
+	assert_string_equal(last, "up again");
+	assert_int_equal(held, 2);
+	free(last);
+	assert_null(damping_take(&d, ms(2000), &held));
+	assert_true(offer(&d, "link 1", "the second of the new window", 2500));
+	assert_false(offer(&d, "link 1", "the third", 2600));
+	assert_int_equal(d.held_total, 3);
+	damping_clear(&d);
+	assert_int_equal(damping_next(&d).us, MONOTIME_NEVER.us);
+}
+
+static void test_damping_full(void **state)
+{
+	struct damping d;
+	char key[32];
+
+	(void)state;
+	damping_init(&d, free);
+	for (int i = 0; i < 3 * DAMPING_KEYS; i++) {
+		snprintf(key, sizeof(key), "path %d", i);
+		assert_true(offer(&d, key, "down", 1000));
+	}
+	for (int i = 0; i < 10; i++)
+		assert_true(offer(&d, "one too many", "down", 1000));
+	assert_true(offer(&d, "one too many", "up", 2001));
+	assert_true(offer(&d, "one too many", "down", 2002));
+	assert_false(offer(&d, "one too many", "up", 2003));
+	damping_clear(&d);
+}
+
+/* ---- secrets ------------------------------------------------------------------------ */
+
+struct secrets_case {
+	const char *text;
+	int err;
+	size_t count;
+	const char *reason;
+};
+
+static const struct secrets_case secrets_cases[] = {
+	{"", 0, 0, NULL},
+	{"# none\n\n  \n", 0, 0, NULL},
+	{"user a auth SHA-256 \"12345678\" priv AES \"abcdefgh\"", 0, 1, NULL},
+	{"user a auth SHA \"12345678\" priv AES \"a b c d e\" # mine\nuser b auth SHA-512 \"12345678\" priv AES \"abcdefgh\"\n",
+	 0, 2, NULL},
+	{"\nusr a", -TUYEN_EINVAL, 0, "line 2: expected: user"},
+	{"user a auth MD5 \"12345678\" priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: expected auth SHA"},
+	{"user a auth SHA \"1234567\" priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: the auth pass phrase"},
+	{"user a auth SHA 12345678 priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: the auth pass phrase"},
+	{"user a auth SHA \"12345678\" priv DES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: expected priv AES"},
+	{"user a auth SHA \"12345678\" priv AES \"abcdefgh", -TUYEN_EINVAL, 0, "line 1: the priv pass phrase"},
+	{"user a auth SHA \"12345678\" priv AES \"abcdefgh\" x", -TUYEN_EINVAL, 0, "line 1: something follows"},
+	{"user a", -TUYEN_EINVAL, 0, "line 1: expected auth"},
+	{"user", -TUYEN_EINVAL, 0, "line 1: a user's name"},
+	{"user 123456789012345678901234567890123 auth", -TUYEN_EINVAL, 0, "line 1: a user's name"},
+	{"user a auth SHA \"12345678\" priv AES \"abcdefgh\"\nuser a auth SHA \"12345678\" priv AES \"abcdefgh\"",
+	 -TUYEN_EINVAL, 0, "line 2: this user"},
+};
+
+static void test_secrets(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(secrets_cases) / sizeof(secrets_cases[0]); i++) {
+		const struct secrets_case *c = &secrets_cases[i];
+		struct reason reason = {""};
+		struct secrets s = {0};
+
+		if (secrets_parse(c->text, &s, &reason) != c->err || s.count != c->count)
+			fail_msg("%s", c->text);
+		if (c->reason && strncmp(reason.text, c->reason, strlen(c->reason)))
+			fail_msg("%s: %s", c->text, reason.text);
+		if (strstr(reason.text, "12345678") || strstr(reason.text, "abcdefgh"))
+			fail_msg("a phrase in the reason: %s", reason.text);
+	}
+}
+
+static void test_secrets_phrases(void **state)
+{
+	const struct secrets_user *user;
+	struct secrets s;
+
+	(void)state;
+	assert_int_equal(secrets_parse(secrets_cases[3].text, &s, NULL), 0);
+	user = secrets_find(&s, "a");
+	assert_non_null(user);
+	assert_string_equal(user->auth_phrase, "12345678");
+	assert_string_equal(user->priv_phrase, "a b c d e");
+	assert_int_equal(user->auth, SECRETS_SHA);
+	assert_int_equal(secrets_find(&s, "b")->auth, SECRETS_SHA_512);
+	assert_null(secrets_find(&s, "c"));
+	secrets_wipe(&s);
+	for (size_t i = 0; i < sizeof(s); i++)
+		assert_int_equal(((const unsigned char *)&s)[i], 0);
+}
+
+static void test_secrets_mode(void **state)
+{
+	static const struct {
+		mode_t mode;
+		int err;
+	} cases[] = {{0600, 0}, {0640, 0}, {0400, 0}, {0644, -TUYEN_EINVAL}, {0660, -TUYEN_EINVAL}, {0602, -TUYEN_EINVAL}};
+	char path[] = "/tmp/tuyen-secrets-XXXXXX";
+	int fd = mkstemp(path);
+	struct reason reason;
+	struct secrets s;
+
+	(void)state;
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(fchmod(fd, cases[i].mode), 0);
+		assert_int_equal(secrets_read(path, &s, &reason), cases[i].err);
+	}
+	close(fd);
+	unlink(path);
+	assert_int_equal(secrets_read(path, &s, &reason), -TUYEN_ENOENT);
+	assert_int_equal(secrets_read("/tmp", &s, &reason), -TUYEN_EINVAL);
+}
+
+/* ---- notifications ------------------------------------------------------------------ */
+
+struct event_case {
+	const char *event;
+	int err;
+	int kind; /* 0: none */
+	const char *key;
+	size_t bindings;
+};
+
+static const struct event_case event_cases[] = {
+	{"{\"event\":\"link\",\"site\":\"b\",\"site_id\":210,\"state\":\"down\",\"diagnostic\":\"d\",\"at\":\"2026-11-24T08:00:02Z\"}",
+	 0, NOTIFY_LINK_DOWN, "link 210", 8},
+	{"{\"event\":\"link\",\"site_id\":210,\"state\":\"up\"}", 0, NOTIFY_LINK_UP, "link 210", 8},
+	{"{\"event\":\"link\",\"site_id\":210,\"state\":\"admin-down\"}", 0, NOTIFY_LINK_DOWN, "link 210", 8},
+	{"{\"event\":\"link\",\"site_id\":210,\"state\":\"init\"}", 0, 0, NULL, 0},
+	{"{\"event\":\"link\",\"site_id\":210}", -TUYEN_EINVAL, 0, NULL, 0},
+	{"{\"event\":\"link\",\"site_id\":-1,\"state\":\"up\"}", -TUYEN_EINVAL, 0, NULL, 0},
+	{"{\"event\":\"path\",\"index\":1,\"state\":\"up\"}", 0, NOTIFY_PATH_UP, "path 1", 10},
+	{"{\"event\":\"path\",\"index\":1,\"state\":\"down\"}", 0, NOTIFY_PATH_DOWN, "path 1", 10},
+	{"{\"event\":\"path\",\"index\":\"1\",\"state\":\"down\"}", -TUYEN_EINVAL, 0, NULL, 0},
+	{"{\"event\":\"switch\",\"color\":10,\"endpoint_id\":1,\"from\":null,\"to\":2,\"to_name\":\"spare\"}", 0,
+	 NOTIFY_PATH_SWITCH, "switch 10 1", 8},
+	{"{\"event\":\"switch\"}", -TUYEN_EINVAL, 0, NULL, 0},
+	{"{\"event\":\"bundle\",\"accepted\":false,\"reason\":\"r\"}", 0, NOTIFY_BUNDLE_REFUSED, "bundle", 6},
+	{"{\"event\":\"bundle\",\"accepted\":true}", 0, 0, NULL, 0},
+	{"{\"event\":\"drift\",\"repaired\":1}", 0, 0, NULL, 0},
+	{"{\"event\":\"of another version\"}", 0, 0, NULL, 0},
+	{"{\"event\":7}", -TUYEN_EINVAL, 0, NULL, 0},
+	{"[]", -TUYEN_EINVAL, 0, NULL, 0},
+	{"", -TUYEN_EINVAL, 0, NULL, 0},
+};
+
+static void test_events(void **state)
+{
+	struct mib mib;
+
+	(void)state;
+	assert_int_equal(mib_init(&mib), 0);
+	for (size_t i = 0; i < sizeof(event_cases) / sizeof(event_cases[0]); i++) {
+		const struct event_case *c = &event_cases[i];
+		struct notification *n = NULL;
+
+		if (notification_from_event(c->event, strlen(c->event), &mib, &n) != c->err)
+			fail_msg("%s", c->event);
+		if ((n ? (int)n->kind : 0) != c->kind)
+			fail_msg("%s: kind %d", c->event, n ? (int)n->kind : 0);
+		if (n && (strcmp(n->key, c->key) || n->count != c->bindings))
+			fail_msg("%s: %s, %zu", c->event, n->key, n->count);
+		notification_free(n);
+	}
+	mib_clear(&mib);
+}
+
+/* The event's words win over the snapshot's; the rest comes from the snapshot. */
+static void test_event_values(void **state)
+{
+	static const char document[] = "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
+				       "\"links\":[{\"site\":\"ba-dinh\",\"site_id\":210,\"state\":\"up\",\"diagnostic\":\"old\"}]}";
+	static const uint32_t name_oid[] = {2, 1, 2, 210};
+	struct notification *n = NULL;
+	struct reason reason;
+	struct mib mib;
+
+	(void)state;
+	assert_int_equal(mib_load(document, strlen(document), &mib, &reason), 0);
+	assert_int_equal(notification_from_event(
+		"{\"event\":\"link\",\"site_id\":210,\"state\":\"down\",\"diagnostic\":\"new\",\"at\":\"2026-11-24T08:00:02Z\"}",
+		97, &mib, &n), -TUYEN_EINVAL);
+	assert_int_equal(notification_from_event(event_cases[0].event, strlen(event_cases[0].event), &mib, &n), 0);
+	assert_string_equal(n->bindings[0].cell.string, "phuc-xa");
+	assert_int_equal(n->bindings[1].cell.number, 901);
+	assert_int_equal(mib_oid_compare(n->bindings[2].oid, n->bindings[2].oid_length, name_oid, 4), 0);
+	assert_string_equal(n->bindings[2].cell.string, "b");
+	assert_int_equal(n->bindings[3].cell.number, 2);
+	assert_int_equal(n->bindings[4].cell.number, 1795507202);
+	assert_string_equal(n->bindings[5].cell.string, "d");
+	notification_set_held(n, 7);
+	assert_int_equal(n->bindings[7].cell.number, 7);
+	notification_free(n);
+	mib_clear(&mib);
+}
+
+/* ---- the control socket's answers ------------------------------------------------------ */
+
+struct answer_case {
+	const char *bytes;
+	int err;
+	enum control_answer_stage stage;
+	enum control_status status;
+	const char *body;
+	size_t left; /* of the bytes, behind the answer */
+};
+
+static const struct answer_case answer_cases[] = {
+	{"OK 3\nabc", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "abc", 0},
+	{"OK 3\nabcdef", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "abc", 3},
+	{"OK 3\nab", 0, CONTROL_ANSWER_BODY, CONTROL_OK, "ab", 0},
+	{"OK 0\n", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "", 0},
+	{"OK\n{}", 0, CONTROL_ANSWER_STREAM, CONTROL_OK, "", 2},
+	{"REFUSED 2\nno", 0, CONTROL_ANSWER_DONE, CONTROL_REFUSED, "no", 0},
+	{"FAILED 2\nno", 0, CONTROL_ANSWER_DONE, CONTROL_FAILED, "no", 0},
+	{"O", 0, CONTROL_ANSWER_HEAD, CONTROL_OK, "", 0},
+	{"REFUSED\n", -TUYEN_EINVAL, 0, 0, NULL, 0},
+	{"ok 3\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+	{"OK \nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+	{"OK 03\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+	{"OK -3\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+	{"OK 3 \nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+	{"OK 67108864\nx", 0, CONTROL_ANSWER_BODY, CONTROL_OK, "x", 0},
+	{"OK 67108865\n", -TUYEN_ELIMIT, 0, 0, NULL, 0},
+	{"OK 99999999999999999\n", -TUYEN_ELIMIT, 0, 0, NULL, 0},
+	{"HTTP/1.1 400 Bad Request\n", -TUYEN_EINVAL, 0, 0, NULL, 0},
+};
+
+/* Each case whole, and each a byte at a time: the same comes out. */
+static void answer_check(const struct answer_case *c, size_t step)
+{
+	size_t length = strlen(c->bytes), at = 0, taken;
+	struct control_answer answer;
+	int err = 0;
+
+	control_answer_init(&answer);
+	while (at < length && err == 0) {
+		size_t piece = step < length - at ? step : length - at;
+
+		err = control_answer_feed(&answer, c->bytes + at, piece, &taken);
+		if (err == 0 && !taken)
+			break;
+		at += taken;
+	}
+	if (err != c->err)
+		fail_msg("%s: %d", c->bytes, err);
+	if (err == 0 && (answer.stage != c->stage || answer.status != c->status || length - at != c->left ||
+			 strcmp(text_string(&answer.body), c->body)))
+		fail_msg("%s: stage %d, %zu left", c->bytes, (int)answer.stage, length - at);
+	control_answer_clear(&answer);
+}
+
+static void test_answers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(answer_cases) / sizeof(answer_cases[0]); i++) {
+		answer_check(&answer_cases[i], SIZE_MAX);
+		answer_check(&answer_cases[i], 1);
+		answer_check(&answer_cases[i], 4);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_damping),	     cmocka_unit_test(test_damping_full),
+		cmocka_unit_test(test_secrets),	     cmocka_unit_test(test_secrets_phrases),
+		cmocka_unit_test(test_secrets_mode), cmocka_unit_test(test_events),
+		cmocka_unit_test(test_event_values), cmocka_unit_test(test_answers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
