@@ -4,12 +4,15 @@
  *
  *   guard, guard_local   A carrier that sends overlay addresses or an IP tunnel in clear. Overlay packets are
  *                        not tracked: a gateway has some for every site, and each is judged by itself.
- *   classify             A connection belongs to one color from its first packet, in its ct mark. Packets
- *                        from a LAN get their mark from it, packets from another color's session are dropped.
- *   outbound, inbound_C  Who may open a connection: the policy's rules. A LAN packet counts as one only if
- *                        the way back to its source is the device it came from.
+ *   classify             A LAN packet gets the mark of the color that the policy has for it. It counts as a LAN's
+ *                        only if the way back to its source is the device it came from.
+ *   outbound, inbound_C  The policy's rules, for each packet in the direction of its connection: as the rule
+ *                        says for who opened it, turned round for the replies. So a connection lasts no longer than the
+ *                        rule that allowed it, and no color carries another's packets.
  *   forward, egress      Nothing enters a session without its color's mark, nothing of a LAN or of what is
  *                        behind a session leaves in clear, and other forwarding is left alone.
+ *
+ * The color is not kept in a connection mark: both ends find it by the first rule that matches, in the same order.
  *
  * The text is compared with what nft lists, so every line stands the way Debian 12's nft 1.0.6 prints it back:
  * sets sorted, two addresses a line, marks as eight digits, protocols as numbers. Four of its habits are
@@ -233,19 +236,14 @@ static void guard_add(struct text *t)
 	chain_end(t);
 }
 
-static void classify_add(struct text *t, const struct forwarding *f)
+static void classify_add(struct text *t)
 {
 	chain_begin(t, "classify", "filter hook prerouting priority mangle; policy accept;");
-	for (size_t i = 0; i < f->session_count; i++) {
-		uint32_t color = f->sessions[i].color, mark = TUYEN_MARK_CLASS | color;
-
-		text_printf(t, "\t\tiifname \"s%u\" ct state new ct mark set 0x%08x\n", color, mark);
-		text_printf(t, "\t\tiifname \"s%u\" ct mark != 0x%08x counter drop\n", color, mark);
-		text_printf(t, "\t\tiifname \"s%u\" accept\n", color);
-	}
 	text_add(t, "\t\tip saddr @lans fib saddr . iif oif exists jump outbound\n");
 	chain_end(t);
 }
+
+static const char *const pings[] = {"echo-request", "echo-reply"};
 
 /* The node's own packets; it may also ping through a session, so that an engineer can. */
 static void classify_local_add(struct text *t, const struct forwarding *f)
@@ -254,82 +252,77 @@ static void classify_local_add(struct text *t, const struct forwarding *f)
 
 	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
 	text_add(t, "\t\tip saddr @lans jump outbound\n");
-	for (size_t i = 0; f->lan_address && i < f->session_count; i++) {
-		uint32_t color = f->sessions[i].color, mark = TUYEN_MARK_CLASS | color;
-
+	for (size_t i = 0; f->lan_address && i < 2 * f->session_count; i++)
 		text_printf(t,
-			    "\t\tip saddr %s ip daddr @peers_%u icmp type echo-request "
-			    "meta mark set 0x%08x ct mark set 0x%08x accept\n",
-			    ipv4_format(f->lan_address, address), color, mark, mark);
-	}
+			    "\t\tip saddr %s ip daddr @peers_%u icmp type %s "
+			    "meta mark set 0x%08x accept\n",
+			    ipv4_format(f->lan_address, address), f->sessions[i / 2].color,
+			    pings[i % 2], TUYEN_MARK_CLASS | f->sessions[i / 2].color);
 	chain_end(t);
 }
 
-static void ports_add(struct text *t, const char *protocol, const struct fwd_rule *rule)
+static void ports_add(struct text *t, const char *protocol, const struct fwd_rule *rule, bool reply)
 {
-	text_printf(t, "%s dport %u", protocol, rule->port_first);
+	text_printf(t, "%s %s %u", protocol, reply ? "sport" : "dport", rule->port_first);
 	if (rule->port_last != rule->port_first)
 		text_printf(t, "-%u", rule->port_last);
 	text_add_char(t, ' ');
 }
 
-/* One end of a connection; nothing for any. */
-static void end_add(struct text *t, const char *match, struct ipv4_prefix prefix)
-{
-	if (!prefix.length)
-		return;
-	text_add(t, match);
-	prefix_add(t, prefix);
-	text_add_char(t, ' ');
-}
-
-static void port_add(struct text *t, const struct fwd_rule *rule)
+static void port_add(struct text *t, const struct fwd_rule *rule, bool reply)
 {
 	bool any_port = rule->port_first == 0 && rule->port_last == 65535;
 
 	if (rule->protocol == 6 && !any_port)
-		ports_add(t, "tcp", rule);
+		ports_add(t, "tcp", rule, reply);
 	else if (rule->protocol == 17 && !any_port)
-		ports_add(t, "udp", rule);
+		ports_add(t, "udp", rule, reply);
 	else if (rule->protocol)
 		text_printf(t, "ip protocol %u ", rule->protocol);
 	else if (!any_port)
-		ports_add(t, "meta l4proto { 6, 17 } th", rule);
+		ports_add(t, "meta l4proto { 6, 17 } th", rule, reply);
 }
 
-/* What the @count rules from @first on have in common. */
-static void match_add(struct text *t, const struct forwarding *f, size_t first, size_t count)
+/* One end of a connection; nothing for any. */
+static void end_add(struct text *t, const char *end, struct ipv4_prefix prefix)
+{
+	if (!prefix.length)
+		return;
+	text_printf(t, "ip %s ", end);
+	prefix_add(t, prefix);
+	text_add_char(t, ' ');
+}
+
+/* What the @count rules from @first on have in common, for packets that leave (@leaving) a LAN for the peers or come. */
+static void match_add(struct text *t, const struct forwarding *f, size_t first, size_t count,
+		      bool leaving)
 {
 	const struct fwd_rule *rule = &f->rules[first];
+	bool reply = rule->outbound != leaving;
+	const char *far = leaving ? "daddr" : "saddr", *near = leaving ? "saddr" : "daddr";
 
-	if (count == 1) {
-		end_add(t, "ip saddr ", rule->from);
-		end_add(t, "ip daddr ", rule->to);
-	} else {
-		end_add(t, rule->outbound ? "ip saddr " : "ip daddr ", rule_near(rule));
-		if (!group_of_any(f, first, count))
-			text_printf(t, "ip %s @far_%zu ", rule->outbound ? "daddr" : "saddr", first);
-	}
-	port_add(t, rule);
+	text_printf(t, "ct direction %s ", reply ? "reply" : "original");
+	text_printf(t, "ip %s @peers_%u ", far, rule->color);
+	end_add(t, near, rule_near(rule));
+	if (count == 1)
+		end_add(t, far, rule_far(rule));
+	else if (!group_of_any(f, first, count))
+		text_printf(t, "ip %s @far_%zu ", far, first);
+	port_add(t, rule, reply);
 }
 
 static void outbound_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "outbound", NULL);
-	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(t, "\t\tct mark 0x%08x meta mark set ct mark accept\n",
-			    TUYEN_MARK_CLASS | f->sessions[i].color);
 	for (size_t i = 0, count; i < f->rule_count; i += count) {
-		const struct fwd_rule *rule = &f->rules[i];
-		uint32_t mark = TUYEN_MARK_CLASS | rule->color;
-
 		count = rule_group(f, i);
-		if (!rule->outbound)
-			continue;
-		text_printf(t, "\t\tct state new ip daddr @peers_%u ", rule->color);
-		match_add(t, f, i, count);
-		text_printf(t, "meta mark set 0x%08x ct mark set 0x%08x accept\n", mark, mark);
+		text_add(t, "\t\t");
+		match_add(t, f, i, count, true);
+		text_printf(t, "meta mark set 0x%08x accept\n", TUYEN_MARK_CLASS | f->rules[i].color);
 	}
+	for (size_t i = 0; i < f->session_count; i++)
+		text_printf(t, "\t\tct state related ip daddr @peers_%u meta mark set 0x%08x accept\n",
+			    f->sessions[i].color, TUYEN_MARK_CLASS | f->sessions[i].color);
 	chain_end(t);
 }
 
@@ -341,12 +334,13 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 	chain_begin(t, name, NULL);
 	for (size_t i = 0, count; i < f->rule_count; i += count) {
 		count = rule_group(f, i);
-		if (f->rules[i].outbound || f->rules[i].color != color)
+		if (f->rules[i].color != color)
 			continue;
 		text_add(t, "\t\t");
-		match_add(t, f, i, count);
+		match_add(t, f, i, count, false);
 		text_add(t, "accept\n");
 	}
+	text_printf(t, "\t\tct state related ip saddr @peers_%u accept\n", color);
 	chain_end(t);
 }
 
@@ -374,10 +368,10 @@ static void input_link_add(struct text *t)
 
 static void input_session_add(struct text *t, uint32_t color)
 {
-	text_printf(t, "\t\tiifname \"s%u\" ct state established,related accept\n", color);
-	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans icmp type echo-request accept\n", color);
-	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans ct state new jump inbound_%u\n", color,
-		    color);
+	for (size_t i = 0; i < 2; i++)
+		text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans icmp type %s accept\n", color,
+			    pings[i]);
+	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans jump inbound_%u\n", color, color);
 	text_printf(t, "\t\tiifname \"s%u\" counter drop\n", color);
 }
 
@@ -400,10 +394,7 @@ static void input_add(struct text *t, const struct forwarding *f)
 
 static void forward_session_add(struct text *t, uint32_t color)
 {
-	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans ct state established,related accept\n",
-		    color);
-	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans ct state new jump inbound_%u\n", color,
-		    color);
+	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans jump inbound_%u\n", color, color);
 	text_printf(t, "\t\tiifname \"s%u\" counter drop\n", color);
 	text_printf(t, "\t\toifname \"s%u\" ip saddr @lans meta mark 0x%08x accept\n", color,
 		    TUYEN_MARK_CLASS | color);
@@ -465,7 +456,7 @@ void desired_nft(const struct forwarding *forwarding, struct text *ret_text)
 	outbound_add(t, forwarding);
 	for (size_t i = 0; i < forwarding->session_count; i++)
 		inbound_add(t, forwarding, forwarding->sessions[i].color);
-	classify_add(t, forwarding);
+	classify_add(t);
 	classify_local_add(t, forwarding);
 	input_add(t, forwarding);
 	forward_add(t, forwarding);

@@ -169,9 +169,11 @@ static void rules_become_marks(void **state)
 	bundle_read(&f);
 	text_init(&t);
 	desired_nft(&f, &t);
-	assert_non_null(strstr(t.bytes, "\t\tct state new ip daddr @peers_10 tcp dport 443 "
-					"meta mark set 0x5400000a ct mark set 0x5400000a accept\n"));
-	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t}\n"));
+	assert_non_null(strstr(t.bytes, "\t\tct direction original ip daddr @peers_10 tcp dport 443 "
+					"meta mark set 0x5400000a accept\n"));
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
+					"\t\tct direction reply ip saddr @peers_10 udp sport 162 accept\n"));
+	assert_null(strstr(t.bytes, "original ip saddr @peers_10"));
 	assert_non_null(strstr(t.bytes, "\t\telements = { 100.80.56.80, 100.80.56.81,\n"
 					"\t\t\t     100.80.56.82 }\n"));
 	text_clear(&t);
@@ -205,8 +207,8 @@ static void rights_of_many_peers_are_one_set(void **state)
 	assert_non_null(strstr(t.bytes, "\tset far_0 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
 					"\t\telements = { 10.9.0.0/16, 10.10.1.0/24,\n"
 					"\t\t\t     10.11.1.5 }\n"));
-	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
-					"\t\tip saddr @far_0 tcp dport 443 accept\n\t}\n"));
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t\tct direction original "
+					"ip saddr @peers_10 ip saddr @far_0 tcp dport 443 accept\n"));
 	text_clear(&t);
 	f.rules = own;
 	f.rule_count = count;
