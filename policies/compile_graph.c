@@ -276,7 +276,7 @@ static bool hop_better(const struct compile_result *r, struct spf_hop a, struct 
 
 static uint32_t label_next_to_leaf(struct compile_result *r, uint32_t node, uint32_t leaf)
 {
-	struct spf_hop best = {.metric = SPF_NONE, .next = SPF_NONE};
+	struct spf_hop best = {.metric = SPF_NONE, .next = SPF_NO_NODE};
 
 	for (uint32_t i = r->near_first[leaf]; i < r->near_first[leaf + 1]; i++) {
 		struct spf_hop hop;
@@ -303,7 +303,7 @@ uint32_t compile_label_next(struct compile_result *r, uint32_t site, uint32_t de
 	} else {
 		const struct spf_hop *tree = compile_tree(r, r->core_of[destination]);
 
-		next = tree ? tree[node].next : SPF_NONE;
+		next = tree ? tree[node].next : SPF_NO_NODE;
 	}
-	return next == SPF_NONE ? NETWORK_NONE : r->site_of[next];
+	return next == SPF_NO_NODE ? NETWORK_NONE : r->site_of[next];
 }

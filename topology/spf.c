@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dial's algorithm: nodes wait in buckets by metric modulo the largest metric + 1,
- * so the queue costs nothing but a look at each bucket. Every edge costs
+ * so the queue costs nothing but a look at each bucket; who finds a better way waits a second time, and
+ * the first entry is passed over. Every edge costs
  * at least 1, hence all who could give a node an equal way are settled before the node
  * itself, and ties (hops, then rank of the next hop) are decided when the edge is relaxed, without
  * putting anything into the queue again.
@@ -17,6 +18,11 @@
 struct spf_item {
 	uint64_t cost;	/* dear edges, then metric */
 	uint32_t node;
+};
+
+struct spf_wait {
+	uint32_t node, metric;
+	uint32_t next;	/* in its bucket */
 };
 
 static int graph_check(size_t node_count, const struct spf_edge *edges, size_t edge_count)
@@ -81,11 +87,10 @@ int spf_work_init(struct spf_work *w, const struct spf_graph *g)
 {
 	*w = (struct spf_work){.bucket_count = g->metric_max + 1};
 	w->bucket = calloc(w->bucket_count, sizeof(*w->bucket));
-	w->after = calloc(g->node_count + 1, sizeof(*w->after));
-	w->before = calloc(g->node_count + 1, sizeof(*w->before));
+	w->waits = calloc(2 * g->edge_count + 1, sizeof(*w->waits));
 	w->heap = calloc(2 * g->edge_count + 1, sizeof(*w->heap));
 	w->dear = calloc(g->node_count + 1, sizeof(*w->dear));
-	if (!w->bucket || !w->after || !w->before || !w->heap || !w->dear) {
+	if (!w->bucket || !w->waits || !w->heap || !w->dear) {
 		spf_work_clear(w);
 		return -TUYEN_ENOMEM;
 	}
@@ -97,8 +102,7 @@ int spf_work_init(struct spf_work *w, const struct spf_graph *g)
 void spf_work_clear(struct spf_work *w)
 {
 	free(w->bucket);
-	free(w->after);
-	free(w->before);
+	free(w->waits);
 	free(w->heap);
 	free(w->dear);
 	*w = (struct spf_work){0};
@@ -106,97 +110,75 @@ void spf_work_clear(struct spf_work *w)
 
 static void hops_reset(struct spf_hop *hops, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		hops[i] = (struct spf_hop){.metric = SPF_NONE, .next = SPF_NONE};
-}
-
-static inline void bucket_put(struct spf_work *w, uint32_t node, uint32_t b)
-{
-	uint32_t head = w->bucket[b];
-
-	w->after[node] = head;
-	w->before[node] = SPF_NONE;
-	if (head != SPF_NONE)
-		w->before[head] = node;
-	w->bucket[b] = node;
-}
-
-static inline void bucket_take(struct spf_work *w, uint32_t node, uint32_t b)
-{
-	uint32_t after = w->after[node], before = w->before[node];
-
-	if (before == SPF_NONE)
-		w->bucket[b] = after;
-	else
-		w->after[before] = after;
-	if (after != SPF_NONE)
-		w->before[after] = before;
+	memset(hops, 0xff, count * sizeof(*hops)); /* SPF_NONE, SPF_NO_NODE */
 }
 
 /* Of two ways of equal metric: is the one by @next better than what @hop has? */
-static inline bool tie_wins(const struct spf_graph *g, const struct spf_hop *hop, uint32_t hops,
+static inline bool tie_wins(const struct spf_graph *g, const struct spf_hop *hop, uint16_t hops,
 			    uint32_t next)
 {
 	return hops < hop->hops || (hops == hop->hops && g->rank[next] < g->rank[hop->next]);
 }
 
-static inline uint32_t bucket_of(uint32_t base, uint32_t base_bucket, uint32_t metric, uint32_t count)
-{
-	uint32_t b = base_bucket + (metric - base);
+/* The waiting nodes; @used of w->waits are taken. An entry whose node has found a better way since is stale. */
+struct queue {
+	struct spf_wait *waits;
+	uint32_t *buckets;
+	uint32_t bucket_count, used, waiting;
+};
 
-	return b >= count ? b - count : b;
+static inline void queue_put(struct queue *q, uint32_t node, uint32_t metric, uint32_t bucket)
+{
+	q->waits[q->used] = (struct spf_wait){node, metric, q->buckets[bucket]};
+	q->buckets[bucket] = q->used++;
+	q->waiting++;
 }
 
-/* Relaxes every edge of @node, whose metric is that of bucket @at. @return nodes added to the queue. */
-static inline size_t node_settle(const struct spf_graph *g, struct spf_work *w, uint32_t node,
-				 uint32_t at, struct spf_hop *hops)
+/* Relaxes every edge of @node, which stands in bucket @at. */
+static inline void node_settle(const struct spf_graph *g, struct queue *q, uint32_t node, uint32_t at,
+			       struct spf_hop *hops)
 {
-	uint32_t base = hops[node].metric, count = (uint32_t)w->bucket_count;
-	uint32_t way = hops[node].hops + 1;
-	size_t added = 0;
+	uint16_t way = hops[node].hops + 1;
+	uint32_t base = hops[node].metric;
+	const struct spf_arc *end = g->arcs + g->first[node + 1];
 
-	for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
-		const struct spf_arc *arc = &g->arcs[i];
+	for (const struct spf_arc *arc = g->arcs + g->first[node]; arc < end; arc++) {
 		struct spf_hop *hop = &hops[arc->to];
-		uint32_t metric = base + arc->metric;
+		uint32_t metric = base + arc->metric, bucket = at + arc->metric;
 
 		if (metric > hop->metric)
 			continue;
 		if (metric == hop->metric) {
 			if (tie_wins(g, hop, way, node))
-				*hop = (struct spf_hop){metric, node, way};
+				*hop = (struct spf_hop){metric, (uint16_t)node, way};
 			continue;
 		}
-		if (hop->metric != SPF_NONE)
-			bucket_take(w, arc->to, bucket_of(base, at, hop->metric, count));
-		else
-			added++;
-		*hop = (struct spf_hop){metric, node, way};
-		bucket_put(w, arc->to, bucket_of(base, at, metric, count));
+		*hop = (struct spf_hop){metric, (uint16_t)node, way};
+		queue_put(q, arc->to, metric, bucket < q->bucket_count ? bucket : bucket - q->bucket_count);
 	}
-	return added;
 }
 
 void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
 	      struct spf_hop *ret_hops)
 {
-	size_t waiting = 1;
+	struct queue q = {.waits = w->waits, .buckets = w->bucket, .bucket_count = g->metric_max + 1};
 	uint32_t at = 0;
 
-	assert(destination < g->node_count && w->bucket_count == g->metric_max + 1);
+	assert(destination < g->node_count && w->bucket_count == q.bucket_count);
 	hops_reset(ret_hops, g->node_count);
-	ret_hops[destination].metric = 0;
-	bucket_put(w, destination, 0);
-	while (waiting) {
-		uint32_t node = w->bucket[at];
+	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
+	queue_put(&q, destination, 0, 0);
+	while (q.waiting) {
+		uint32_t first = q.buckets[at];
 
-		if (node == SPF_NONE) {
-			at = at + 1 == w->bucket_count ? 0 : at + 1;
+		if (first == SPF_NONE) {
+			at = at + 1 == q.bucket_count ? 0 : at + 1;
 			continue;
 		}
-		bucket_take(w, node, at);
-		waiting += node_settle(g, w, node, at, ret_hops);
-		waiting--;
+		q.buckets[at] = q.waits[first].next;
+		q.waiting--;
+		if (q.waits[first].metric == ret_hops[q.waits[first].node].metric)
+			node_settle(g, &q, q.waits[first].node, at, ret_hops);
 	}
 }
 
@@ -242,7 +224,8 @@ static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, u
 	for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
 		const struct spf_arc *arc = &g->arcs[i];
 		struct spf_hop *hop = &hops[arc->to];
-		struct spf_hop way = {hops[node].metric + arc->metric, node, hops[node].hops + 1};
+		struct spf_hop way = {hops[node].metric + arc->metric, (uint16_t)node,
+				      (uint16_t)(hops[node].hops + 1)};
 		uint32_t dear = w->dear[node] + marked(limits->edge_dear, arc->edge);
 		uint64_t cost = cost_of(dear, way.metric), old = cost_of(w->dear[arc->to], hop->metric);
 
@@ -270,7 +253,7 @@ void spf_tree_limited(const struct spf_graph *g, struct spf_work *w, uint32_t de
 	memset(w->dear, 0, g->node_count * sizeof(*w->dear));
 	if (marked(limits->node_banned, destination))
 		return;
-	ret_hops[destination].metric = 0;
+	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
 	heap_put(w->heap, &count, (struct spf_item){0, destination});
 	while (count) {
 		struct spf_item item = heap_take(w->heap, &count);

@@ -62,7 +62,7 @@ static void reference(const struct spf_edge *edges, size_t count, const uint32_t
 
 	for (uint32_t i = 0; i < NODES; i++) {
 		best[i] = (struct label){SPF_NONE, SPF_NONE, SPF_NONE};
-		ret[i] = (struct spf_hop){.metric = SPF_NONE, .next = SPF_NONE};
+		ret[i] = (struct spf_hop){SPF_NONE, SPF_NO_NODE, UINT16_MAX};
 	}
 	if (l->node_banned && l->node_banned[dest])
 		return;
@@ -79,7 +79,7 @@ static void reference(const struct spf_edge *edges, size_t count, const uint32_t
 		}
 	for (uint32_t i = 0; i < NODES; i++) {
 		ret[i].metric = best[i].metric;
-		ret[i].hops = best[i].metric == SPF_NONE ? 0 : best[i].hops;
+		ret[i].hops = (uint16_t)best[i].hops;
 	}
 	for (size_t e = 0; e < 2 * count; e++) {
 		const struct spf_edge *g = &edges[e / 2];
@@ -90,8 +90,8 @@ static void reference(const struct spf_edge *edges, size_t count, const uint32_t
 		if (from == dest || best[to].metric == SPF_NONE || !edge_open(l, edges, e / 2) ||
 		    before(best[from], way) || before(way, best[from]))
 			continue;
-		if (ret[from].next == SPF_NONE || rank[to] < rank[ret[from].next])
-			ret[from].next = to;
+		if (ret[from].next == SPF_NO_NODE || rank[to] < rank[ret[from].next])
+			ret[from].next = (uint16_t)to;
 	}
 }
 
@@ -193,7 +193,7 @@ static void a_run_may_stop_at_its_source(void **state)
 		for (uint32_t source = 0; source < NODES; source++) {
 			spf_tree(&g, &w, dest, whole);
 			spf_tree_limited(&g, &w, dest, source, &none, part);
-			for (uint32_t i = source; i != SPF_NONE; i = whole[i].next)
+			for (uint16_t i = (uint16_t)source; i != SPF_NO_NODE; i = whole[i].next)
 				assert_int_equal(part[i].next, whole[i].next);
 		}
 	spf_work_clear(&w);

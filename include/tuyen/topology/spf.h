@@ -14,9 +14,10 @@
  * forwarding of its label needs.
  */
 
-#define SPF_NONE       UINT32_MAX /* no node, no way */
+#define SPF_NONE       UINT32_MAX /* no way; no node as an argument */
 #define SPF_METRIC_MAX 65535	  /* of one edge; with as many nodes, no sum overflows */
 #define SPF_NODES_MAX  65535
+#define SPF_NO_NODE    UINT16_MAX
 
 struct spf_edge {
 	uint32_t a, b;	 /* nodes; both directions have @metric */
@@ -37,11 +38,11 @@ struct spf_graph {
 	uint32_t *rank;	      /* ties go to the lower one */
 };
 
-/** How one node reaches the destination of its tree. */
+/** How one node reaches the destination of its tree. Eight bytes, as there are many. */
 struct spf_hop {
 	uint32_t metric; /* the whole way's; SPF_NONE: cannot */
-	uint32_t next;	 /* node; SPF_NONE at the destination itself */
-	uint32_t hops;
+	uint16_t next;	 /* node; SPF_NO_NODE at the destination itself, and where there is no way */
+	uint16_t hops;	 /* of the way, where there is one */
 };
 
 /** What a run must keep out of (banned) or use as little as it can (dear). Any pointer may be NULL. */
@@ -52,12 +53,13 @@ struct spf_limits {
 };
 
 struct spf_item;
+struct spf_wait;
 
 /** Queues of a run, reused from run to run. */
 struct spf_work {
-	uint32_t *bucket; /* heads of lists of nodes */
+	uint32_t *bucket; /* heads of lists in waits */
 	size_t bucket_count;
-	uint32_t *after, *before;
+	struct spf_wait *waits;
 	struct spf_item *heap; /* of limited runs */
 	uint32_t *dear;
 };
