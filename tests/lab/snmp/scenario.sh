@@ -239,6 +239,13 @@ ok "tuyen-snmp back: registered within 5 s" wait_for 5 is_value tuyenSiteName.0 
 kill "$agent"; wait "$agent"
 ok "SIGTERM ends it with 0" test $? = 0
 
+# ---- the MIB's text
+if command -v smilint >/dev/null; then
+	ok "smilint prints no line" "$tree/tests/lab/snmp/mib-lint"
+	sed 's/{ tuyenLinkEntry 5 }/{ tuyenLinkEntry 4 }/' "$tree/packaging/mib/TUYEN-MIB" >"$w/TUYEN-MIB"
+	ok "and does for a number given twice" eval '! "$tree/tests/lab/snmp/mib-lint" "$w/TUYEN-MIB"'
+fi
+
 # ---- what is refused
 chmod 644 "$w/devices.conf"
 "$bin" --devices "$w/devices.conf" --control "$w/none" --agentx "unix:$w/none" >"$w/refused" 2>&1
