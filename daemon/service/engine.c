@@ -404,9 +404,11 @@ static struct event_base *base_new(void)
 	return base;
 }
 
+/* Without keys or roster nothing can be done but to say so: `tuyen status` and the log carry the reason. */
 static int engine_start(struct engine *e, struct reason *reason)
 {
 	struct message hello = {.type = MESSAGE_HELLO};
+	int err;
 
 	e->base = base_new();
 	if (!e->base || events_open(e) < 0)
@@ -415,15 +417,16 @@ static int engine_start(struct engine *e, struct reason *reason)
 	/* what the last life's wire messages say must not be taken for ours */
 	e->generation = (uint32_t)(e->started.us >> 10) & 0x7fffffffu;
 	pair_send(e->pair, &hello);
-	if (engine_load(e, reason) < 0) {
-		failure_note(e, reason->text);
-		log_warning("no release in force: %s; the kernel stays as it is", reason->text);
-	} else {
-		log_info("site %s (%u), release of epoch %" PRIu64, e->release.forwarding.site,
-			 e->release.forwarding.site_id, e->release.status.epoch);
-	}
+	err = engine_load(e, reason);
 	engine_wire_configure(e);
 	look_at_incoming(e);
+	if (e->release.status.have)
+		log_info("site %s (%u), release of epoch %" PRIu64, e->release.forwarding.site,
+			 e->release.forwarding.site_id, e->release.status.epoch);
+	else if (err == -TUYEN_ENOENT && e->have_keys)
+		log_info("no release yet: waiting for one (tuyen install); the kernel stays as it is");
+	else
+		failure_note(e, reason->text);
 	engine_dirty(e, true);
 	return 0;
 }
