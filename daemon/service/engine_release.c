@@ -201,18 +201,27 @@ static int load_from(struct engine *e, const char *name, struct reason *reason)
 	return err;
 }
 
+static int keys_need(struct engine *e, struct reason *reason)
+{
+	int err = e->have_keys ? 0 : store_keys_read(&e->store, &e->keys, reason);
+
+	e->have_keys = !err;
+	return err;
+}
+
+/*
+ * A damaged state file is no reason to start empty: the seal in force says its epoch itself.
+ */
 int engine_load(struct engine *e, struct reason *reason)
 {
 	struct reason copy_reason;
 	int err;
 
-	err = store_keys_read(&e->store, &e->keys, reason);
+	err = keys_need(e, reason);
 	if (err)
 		return err;
-	e->have_keys = true;
-	err = store_state_read(&e->store, &e->accepted, reason);
-	if (err)
-		return err;
+	if (store_state_read(&e->store, &e->accepted, reason) < 0)
+		log_error("%s: the epoch is taken from the release in force", reason->text);
 	err = load_from(e, STORE_CURRENT, reason);
 	if (err && load_from(e, STORE_CURRENT_COPY, &copy_reason) == 0) {
 		log_error("%s is not usable (%s): its copy is", STORE_CURRENT, reason->text);
@@ -243,8 +252,10 @@ static int take_one(struct engine *e, const char *name, struct seal_result *r, s
 	struct text line;
 	uint8_t *seal;
 	size_t length;
-	int err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
+	int err = keys_need(e, reason);
 
+	if (!err)
+		err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
 	if (err)
 		return err;
 	err = release_take(e, seal, length, true, r, reason);
