@@ -333,10 +333,15 @@ static void active_receive(struct bfd_session *s, const struct bfd_packet *p, st
 
 static void round_trip_take(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)
 {
+	uint64_t us;
+
 	if (p->final && s->poll_active)
-		s->round_trip_us = (uint32_t)monotime_between(s->poll_sent, now);
+		us = monotime_between(s->poll_sent, now);
 	else if (s->state != BFD_STATE_UP) /* probes are a second apart */
-		s->round_trip_us = (uint32_t)monotime_between(s->last_sent, now);
+		us = monotime_between(s->last_sent, now);
+	else
+		return;
+	s->round_trip_us = us ? (uint32_t)us : 1; /* 0 says unknown */
 }
 
 static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)

@@ -593,6 +593,15 @@ static void session_free(struct wire_session *s)
 	free(s);
 }
 
+/* Unlike at every node and session, which is all that jitter is for, and alike in every run of a lab. */
+static uint32_t jitter_seed(const struct message_session *m)
+{
+	uint32_t x = m->local * 0x9e3779b1u ^ m->remote * 0x85ebca6bu ^ (m->kind << 16 | m->id) * 0xc2b2ae35u;
+
+	x ^= x >> 16;
+	return x * 0x7feb352du;
+}
+
 static struct bfd_config bfd_config_of(const struct message_session *m, uint32_t discriminator)
 {
 	return (struct bfd_config){
@@ -631,7 +640,7 @@ static struct wire_session *session_new(struct wire_sessions *w, const struct me
 	s->fd = -1;
 	s->heap_at = NOT_IN_HEAP;
 	config = bfd_config_of(m, discriminator_new(w, slot));
-	bfd_session_init(&s->bfd, &config, now, random_next(w));
+	bfd_session_init(&s->bfd, &config, now, jitter_seed(m));
 	w->slot[slot] = s;
 	if (m->kind == SESSION_LINK) {
 		s->listener = listener_get(w, m->local, m->device, BFD_PORT_SINGLE_HOP, 0);

@@ -211,6 +211,18 @@ static void slow_while_not_up(void **state)
 	assert_in_range(s.next_send.us, MS(START_MS + 751).us, MS(START_MS + 1001).us);
 }
 
+static void slower_than_slow(void **state)
+{
+	struct bfd_config config = active;
+	struct bfd_session s;
+
+	(void)state;
+	config.interval_us = 5 * BFD_SLOW_INTERVAL_US;
+	s = session(&config, BFD_STATE_DOWN);
+	assert_int_equal(s.tx_interval_us, 5 * BFD_SLOW_INTERVAL_US);
+	assert_int_equal(sent(&s, s.next_send).desired_min_tx_us, 5 * BFD_SLOW_INTERVAL_US);
+}
+
 /* Section 6.8.7: never slower than asked, never below 75 %; with multiplier 1 never above 90 %. */
 static void jitter(void **state)
 {
@@ -558,13 +570,15 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 	s = session(&slow, BFD_STATE_UP);
 	hear(&s, BFD_STATE_UP, MS(START_MS + 1));
 	bfd_session_configure(&s, 50000, 3, MS(START_MS + 900));
-	assert_int_equal(s.detect_at.us, MS(START_MS + 1050).us);
+	assert_int_equal(s.detect_at.us, US(START_MS * 1000 + 1050000 + s.round_trip_us).us);
 	p = sent(&s, MS(START_MS + 900));
 	assert_int_equal(p.desired_min_tx_us, 50000);
 	assert_int_equal(s.state, BFD_STATE_UP);
-	hear(&s, BFD_STATE_UP, MS(START_MS + 901));
-	bfd_session_configure(&s, 50000, 5, MS(START_MS + 910));
-	assert_int_equal(s.detect_at.us, MS(START_MS + 1151).us);
+	bfd_session_configure(&s, 40000, 3, MS(START_MS + 1040)); /* nor put the failure off for ever */
+	assert_int_equal(s.detect_at.us, US(START_MS * 1000 + 1050000 + s.round_trip_us).us);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1041));
+	bfd_session_configure(&s, 40000, 5, MS(START_MS + 1050));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1241).us);
 }
 
 static void reflector(void **state)
@@ -619,6 +633,7 @@ int main(void)
 		cmocka_unit_test(a_packet_that_does_not_fit_the_session),
 		cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
 		cmocka_unit_test(slow_while_not_up),
+		cmocka_unit_test(slower_than_slow),
 		cmocka_unit_test(jitter),
 		cmocka_unit_test(the_slower_side_sets_the_pace),
 		cmocka_unit_test(detection_time_is_exact),
