@@ -52,7 +52,7 @@ is "another active path is one operation" "$(planned phuc-xa 2)" "plan of 1 oper
 spawn pinging ip netns exec phuc-xa ping -q -i 0.05 -c 60 -I 10.9.1.1 10.0.0.1
 sleep 0.5
 like "... a replaced route" "$(node apply phuc-xa 2)" '^ip route replace 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82'
-ok "... then one packet in each session" in_site phuc-xa "$driver" poke s10
+is "... then one packet in each session" "$(in_site phuc-xa "$driver" poke s10)" "poke 0"
 wait_for 3 "the centre to follow" eval 'in_site npdc-hn wg show s10 endpoints | grep -q 100.80.56.82:52010'
 is "the centre has followed" "$(in_site npdc-hn wg show s10 endpoints | grep -c 100.80.56.82:52010)" 1
 sleep 4

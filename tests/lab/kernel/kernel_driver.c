@@ -10,7 +10,7 @@
  *	kernel_driver nft BUNDLE						the table's text as we write it
  *	kernel_driver bundles FOLDER SOURCE ...					compiles each site's bundle to FOLDER/SITE
  *
- * apply prints the plan, applies it, and says "applied N failed N messages N". A key file holds a base64 private key.
+ * With WATCH in the environment, "event" is printed if what it did itself would wake it. apply prints the plan, applies it, and says "applied N failed N messages N". A key file holds a base64 private key.
  */
 #include <errno.h>
 #include <poll.h>
@@ -182,6 +182,15 @@ static void watch(struct kernel *kernel, const char *seconds)
 	}
 }
 
+/* After an apply: does our own change wake us? */
+static void wakening_tell(struct kernel *kernel)
+{
+	struct pollfd fd = {.fd = kernel_event_fd(kernel), .events = POLLIN};
+
+	if (getenv("WATCH") && poll(&fd, 1, 300) > 0)
+		puts(kernel_event_drain(kernel) ? "event" : "own");
+}
+
 static void nft(const char *bundle)
 {
 	struct forwarding f;
@@ -247,7 +256,7 @@ int main(int argc, char **argv)
 	else if (strcmp(verb, "clear") == 0)
 		clear(kernel);
 	else if (strcmp(verb, "poke") == 0 && argc == 3)
-		return kernel_session_poke(kernel, argv[2]) < 0;
+		printf("poke %d\n", kernel_session_poke(kernel, argv[2]));
 	else if (strcmp(verb, "watch") == 0 && argc == 3)
 		watch(kernel, argv[2]);
 	else if (strcmp(verb, "nft") == 0 && argc == 3)
@@ -259,6 +268,7 @@ int main(int argc, char **argv)
 	else
 		die("usage", "check | plan|apply BUNDLE LINK.key SESSION.key [INDEX ...] | clear | "
 			     "poke DEVICE | watch SECONDS | nft BUNDLE | bundles FOLDER SOURCE ...");
+	wakening_tell(kernel);
 	kernel_close(kernel);
 	return 0;
 }
