@@ -534,6 +534,35 @@ static void a_claimed_size_beyond_the_file_is_refused(void **state)
 			 -TUYEN_ELIMIT);
 }
 
+static void a_section_above_its_limit_is_refused(void **state)
+{
+	static const char damaged[] =
+	    "seal is damaged or cut off: a section is missing or too long";
+	static const uint8_t long_proof[] = SEAL_MAGIC "\x03\0\0\0\1x\x05\0\0\2\x24";
+	struct release r = release_make(7, 1);
+	struct seal_trust trust = trust_of(901);
+	struct text statement = {0}, seal = {0};
+	struct seal_result result;
+	struct seal_parts parts;
+	struct reason why;
+
+	(void)state;
+	while (statement.length <= STATEMENT_BYTES_MAX)
+		text_add(&statement, "0123456789abcdef");
+	parts_make(&r, 3, &parts);
+	SIGN(&parts.release, &statement, &an, &binh);
+	expect(&parts, &trust, -TUYEN_ETRUNC, damaged);
+	text_add_bytes(&seal, long_proof, sizeof(long_proof) - 1);
+	while (seal.length < sizeof(long_proof) - 1 + 4 + 17 * SHA256_LEN) /* a hash too many */
+		text_add_char(&seal, 'x');
+	text_add_bytes(&seal, "\x06\0\0\0\0", 5);
+	assert_int_equal(verify_bytes(seal.bytes, seal.length, &trust, &result, &why),
+			 -TUYEN_ETRUNC);
+	text_clear(&seal);
+	text_clear(&statement);
+	release_clear(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(cut_off_anywhere_or_longer_is_refused),
 	    cmocka_unit_test(framing_has_one_form),
 	    cmocka_unit_test(a_claimed_size_beyond_the_file_is_refused),
+	    cmocka_unit_test(a_section_above_its_limit_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, officers_make, officers_free);
