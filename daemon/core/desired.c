@@ -23,7 +23,6 @@
  */
 #include "tuyen/core/desired.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -18,7 +18,6 @@
  */
 #include "tuyen/core/plan.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -28,6 +28,7 @@ static const int nft_groups[] = {NFNLGRP_NFTABLES};
 static struct nl_sock *listener(int protocol, const int *groups, size_t count)
 {
 	struct nl_sock *sock = nl_socket_alloc();
+	int size = EVENT_BUFFER_BYTES;
 
 	if (!sock)
 		return NULL;
@@ -35,7 +36,8 @@ static struct nl_sock *listener(int protocol, const int *groups, size_t count)
 		nl_socket_free(sock);
 		return NULL;
 	}
-	nl_socket_set_buffer_size(sock, EVENT_BUFFER_BYTES, 0);
+	if (setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		nl_socket_set_buffer_size(sock, EVENT_BUFFER_BYTES, 0);
 	for (size_t i = 0; i < count; i++)
 		nl_socket_add_membership(sock, groups[i]); /* a kernel without MPLS lacks its group */
 	return sock;

@@ -275,9 +275,12 @@ static int device_take(struct kernel_state *state, size_t index, struct reason *
 	wg_peer *peer;
 	int err = 0;
 
-	if (wg_get_device(&from, device->name) < 0)
+	if (wg_get_device(&from, device->name) < 0) {
+		if (errno == ENODEV)
+			return -TUYEN_EAGAIN; /* it went while we read */
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: cannot read it: %s", device->name,
 				  strerror(errno));
+	}
 	memcpy(device->private_key, from->private_key, sizeof(device->private_key));
 	device->listen_port = from->listen_port;
 	device->fwmark = from->fwmark;

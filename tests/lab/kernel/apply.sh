@@ -4,7 +4,7 @@
 # seconds: 200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
-. "$LAB_TREE/tests/lab/kernel/lib.sh"
+. "$LAB_TREE/tests/lab/kernel/common"
 
 snapshot() { # all that is in phuc-xa and not the device's own doing
 	in_site phuc-xa sh -c 'ip -o link | grep -o "^[0-9]*: [^ @:]*"; ip -o addr; ip route show table all; ip rule

@@ -3,7 +3,7 @@
 # seconds: 120
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
-. "$LAB_TREE/tests/lab/kernel/lib.sh"
+. "$LAB_TREE/tests/lab/kernel/common"
 
 wakes() { # NAME COMMAND...: is the stranger's change seen?
 	local name=$1; shift

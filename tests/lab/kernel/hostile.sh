@@ -4,7 +4,7 @@
 # seconds: 120
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
-. "$LAB_TREE/tests/lab/kernel/lib.sh"
+. "$LAB_TREE/tests/lab/kernel/common"
 
 filter_count() { # SITE DEVICE passed|dropped: packets
 	in_site "$1" tc -s -j filter show dev "$2" ingress | jq "[.[] | select(.kind == \"$(
