@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@
 #define ASKED_FOR_US	 5000000u  /* a walk is under way until so long after its last request */
 #define DOWN_AFTER_US	 5000000u  /* a restart of tuyend is no news */
 #define TICK_US		 1000000u
+#define TRIM_BYTES	 65536u	   /* reading a larger document leaves memory worth giving back */
 
 enum { EXIT_INPUT = 1, EXIT_SYSTEM = 2 };
 
@@ -139,6 +141,8 @@ static void status_came(void *context, const char *json, size_t length)
 	}
 	mib_clear(&p->mib);
 	p->mib = mib;
+	if (length > TRIM_BYTES)
+		malloc_trim(0);
 	p->status_at = clock_now();
 	if (!p->running)
 		say("tuyend answers", NULL);
