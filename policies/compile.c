@@ -13,7 +13,8 @@
  * (SITE_PATHS_MAX), an endpoint may have all the country.
  *
  * Two sites that are head-ends of each other under one policy share one session, as WireGuard knows
- * one peer a key: the site of the lower tier (then of the higher id) decides the way, both may open.
+ * one peer a key: the site of the lower tier (then of the higher id) decides the way, both may
+ * open.
  */
 #include "compile_internal.h"
 
@@ -27,8 +28,8 @@
 void compile_report(struct compile_result *r, bool error, const char *name,
 		    struct source_place place, const char *format, ...)
 {
-	struct compile_problem *p = compile_grow(r, &r->problems, &r->problem_count,
-						 &r->problem_room, sizeof(*p));
+	struct compile_problem *p =
+	    compile_grow(r, &r->problems, &r->problem_count, &r->problem_room, sizeof(*p));
 	va_list ap;
 
 	r->error_count += error;
@@ -137,8 +138,9 @@ static uint16_t way_mtu(const struct compile_result *r, const struct way *w, uin
 	for (uint32_t i = 0; i < w->length; i++)
 		if (r->link_mtu[w->site[i]] < least)
 			least = r->link_mtu[w->site[i]];
-	return least < MTU_MPLS_IN_IP + MTU_LABEL * depth ? 0 :
-		(uint16_t)(least - MTU_MPLS_IN_IP - MTU_LABEL * depth);
+	return least < MTU_MPLS_IN_IP + MTU_LABEL * depth
+		   ? 0
+		   : (uint16_t)(least - MTU_MPLS_IN_IP - MTU_LABEL * depth);
 }
 
 static struct probe_timers way_probe(const struct compile_result *r, const struct way *w)
@@ -146,8 +148,8 @@ static struct probe_timers way_probe(const struct compile_result *r, const struc
 	struct probe_timers slowest = {0};
 
 	for (uint32_t i = 0; i + 1 < w->length; i++) {
-		const struct link *l = &r->network->links[compile_link_find(r, w->site[i],
-									    w->site[i + 1])];
+		const struct link *l =
+		    &r->network->links[compile_link_find(r, w->site[i], w->site[i + 1])];
 
 		if (l->probe.interval_us > slowest.interval_us)
 			slowest.interval_us = l->probe.interval_us;
@@ -204,8 +206,8 @@ static void path_measure(struct compile_result *r, const struct way *w, struct c
 	uint8_t depth = path->stack.depth > path->back.depth ? path->stack.depth : path->back.depth;
 
 	path->mtu = way_mtu(r, w, depth);
-	path->session_mtu = path->mtu < MTU_WIREGUARD_IPV4 ? 0 :
-		(uint16_t)(path->mtu - MTU_WIREGUARD_IPV4);
+	path->session_mtu =
+	    path->mtu < MTU_WIREGUARD_IPV4 ? 0 : (uint16_t)(path->mtu - MTU_WIREGUARD_IPV4);
 	path->probe = way_probe(r, w);
 }
 
@@ -216,8 +218,8 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 	const struct network *n = r->network;
 	const struct candidate_path *c = &n->policies[p->policy].paths[path_index];
 	uint32_t position = (uint32_t)r->path_count;
-	struct compile_path *path = compile_grow(r, &r->paths, &r->path_count, &r->path_room,
-						 sizeof(*path));
+	struct compile_path *path =
+	    compile_grow(r, &r->paths, &r->path_count, &r->path_room, sizeof(*path));
 
 	if (!path)
 		return;
@@ -239,7 +241,8 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 	path_measure(r, w, path);
 	if (path->session_mtu < MTU_IPV4_MIN)
 		compile_report(r, true, NULL, c->place,
-			       "path '%s' from '%s' to '%s': under %u labels a session keeps %u bytes of MTU, less than %d",
+			       "path '%s' from '%s' to '%s': under %u labels a session keeps %u "
+			       "bytes of MTU, less than %d",
 			       c->name, n->sites[p->head].name, n->sites[p->endpoint].name,
 			       path->stack.depth, path->session_mtu, MTU_IPV4_MIN);
 	tally_path(r, path, p->policy, position);
@@ -260,14 +263,17 @@ static void pair_paths(struct compile_result *r, uint32_t pair)
 			const struct candidate_path *c = &policy->paths[i];
 			size_t depth = 0;
 
-			for (uint32_t d = c->disjoint_from; d != NETWORK_NONE && depth <= policy->path_count;
+			for (uint32_t d = c->disjoint_from;
+			     d != NETWORK_NONE && depth <= policy->path_count;
 			     d = policy->paths[d].disjoint_from)
 				depth++;
 			if (depth != pass)
 				continue;
 			found[i] = compile_way_find(r, c, p.head, p.endpoint,
-						    c->disjoint_from != NETWORK_NONE && found[c->disjoint_from] ?
-							    &ways[c->disjoint_from] : NULL,
+						    c->disjoint_from != NETWORK_NONE &&
+							    found[c->disjoint_from]
+							? &ways[c->disjoint_from]
+							: NULL,
 						    &ways[i]);
 		}
 	for (uint32_t i = 0; i < policy->path_count; i++) {
@@ -290,12 +296,13 @@ static bool head_wins(const struct network *n, uint32_t a, uint32_t b)
 }
 
 /* @return false when @head can have no more. */
-static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t head, uint32_t endpoint,
-		     uint8_t *next_index)
+static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t head,
+		     uint32_t endpoint, uint8_t *next_index)
 {
 	const struct network *n = r->network;
 	const struct policy *policy = &n->policies[policy_index];
-	bool mutual = compile_set_has(&policy->from, endpoint) && compile_set_has(&policy->to, head);
+	bool mutual =
+	    compile_set_has(&policy->from, endpoint) && compile_set_has(&policy->to, head);
 	struct compile_pair pair = {.head = head, .endpoint = endpoint, .policy = policy_index};
 	struct compile_pair *added;
 	uint32_t position = (uint32_t)r->pair_count;
@@ -314,13 +321,15 @@ static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t h
 	pair_paths(r, position);
 	r->pairs[position].path_count = (uint32_t)r->path_count - pair.path;
 	if (!r->pairs[position].path_count)
-		compile_report(r, true, NULL, policy->place, "policy '%s': no path of it leads from '%s' to '%s'",
-			       policy->name, n->sites[head].name, n->sites[endpoint].name);
+		compile_report(r, true, NULL, policy->place,
+			       "policy '%s': no path of it leads from '%s' to '%s'", policy->name,
+			       n->sites[head].name, n->sites[endpoint].name);
 	for (size_t i = pair.path; i < r->path_count; i++) {
 		if (*next_index == SITE_PATHS_MAX) {
-			compile_report(r, true, NULL, policy->place,
-				       "'%s' would have more than %d candidate paths over all its policies",
-				       n->sites[head].name, SITE_PATHS_MAX);
+			compile_report(
+			    r, true, NULL, policy->place,
+			    "'%s' would have more than %d candidate paths over all its policies",
+			    n->sites[head].name, SITE_PATHS_MAX);
 			return false;
 		}
 		r->paths[i].index = ++*next_index;
@@ -347,7 +356,8 @@ static void policy_order_clear(struct policy_order *o, size_t count)
 static int by_color(const void *a, const void *b, void *network)
 {
 	const struct network *n = network;
-	uint32_t p = n->policies[*(const uint32_t *)a].color, q = n->policies[*(const uint32_t *)b].color;
+	uint32_t p = n->policies[*(const uint32_t *)a].color,
+		 q = n->policies[*(const uint32_t *)b].color;
 
 	return p < q ? -1 : p > q;
 }
@@ -363,19 +373,21 @@ static int by_id(const void *a, const void *b, void *network)
 static void policy_check(struct compile_result *r, const struct policy *p)
 {
 	if (p->path_count > POLICY_PATHS_MAX)
-		compile_report(r, true, NULL, p->place, "policy '%s' has more than %d paths", p->name,
-			       POLICY_PATHS_MAX);
+		compile_report(r, true, NULL, p->place, "policy '%s' has more than %d paths",
+			       p->name, POLICY_PATHS_MAX);
 	if (p->class_count > COMPILE_CLASSES_MAX)
-		compile_report(r, true, NULL, p->place, "policy '%s' carries more than %d classes", p->name,
-			       COMPILE_CLASSES_MAX);
+		compile_report(r, true, NULL, p->place, "policy '%s' carries more than %d classes",
+			       p->name, COMPILE_CLASSES_MAX);
 	if (r->network->session_port + p->color > UINT16_MAX)
-		compile_report(r, true, NULL, p->place, "policy '%s': session port %u plus color %u is no port",
-			       p->name, r->network->session_port, p->color);
+		compile_report(r, true, NULL, p->place,
+			       "policy '%s': session port %u plus color %u is no port", p->name,
+			       r->network->session_port, p->color);
 }
 
 static int policy_order_build(struct compile_result *r, struct policy_order *o)
 {
-	struct network *n = (struct network *)(uintptr_t)r->network; /* qsort_r's argument is not const */
+	struct network *n =
+	    (struct network *)(uintptr_t)r->network; /* qsort_r's argument is not const */
 
 	o->policies = calloc(n->policy_count + 1, sizeof(*o->policies));
 	o->endpoints = calloc(n->policy_count + 1, sizeof(*o->endpoints));
@@ -509,18 +521,21 @@ static int sites_divide(struct compile_result *r)
 
 /* ---- warnings about all sites of a path at once ----------------------------------------- */
 
-static void tally_example(const struct compile_result *r, const struct path_tally *t, struct text *out)
+static void tally_example(const struct compile_result *r, const struct path_tally *t,
+			  struct text *out)
 {
 	const struct network *n = r->network;
 
 	for (uint32_t i = 0; i < t->shared && i < 3; i++) {
 		const struct compile_path *path = &r->paths[t->example[i]];
 
-		text_printf(out, "%s'%s' (", i ? ", " : "", n->sites[r->pairs[path->pair].head].name);
+		text_printf(out, "%s'%s' (", i ? ", " : "",
+			    n->sites[r->pairs[path->pair].head].name);
 		for (uint8_t k = 0; k < path->shared_count; k++) {
 			const struct link *l = &n->links[r->shared.values[path->shared + k]];
 
-			text_printf(out, "%s%s %s", k ? ", " : "", n->sites[l->a].name, n->sites[l->b].name);
+			text_printf(out, "%s%s %s", k ? ", " : "", n->sites[l->a].name,
+				    n->sites[l->b].name);
 		}
 		text_add(out, ")");
 	}
@@ -540,10 +555,11 @@ static void tallies_report(struct compile_result *r)
 				continue;
 			text_init(&examples);
 			tally_example(r, t, &examples);
-			compile_report(r, false, COMPILE_WARNING_SHARED, path->place,
-				       "path '%s' cannot avoid links of '%s' for %u of %u sites: %s",
-				       path->name, r->network->policies[p].paths[path->disjoint_from].name,
-				       t->shared, t->sites, text_string(&examples));
+			compile_report(
+			    r, false, COMPILE_WARNING_SHARED, path->place,
+			    "path '%s' cannot avoid links of '%s' for %u of %u sites: %s",
+			    path->name, r->network->policies[p].paths[path->disjoint_from].name,
+			    t->shared, t->sites, text_string(&examples));
 			text_clear(&examples);
 		}
 }
@@ -556,8 +572,8 @@ static void sites_check(struct compile_result *r, unsigned flags)
 		const struct site *s = &r->network->sites[i];
 
 		if (!label_node_sid(r->network->srgb, s->id) || s->id > SITE_ID_MAX)
-			compile_report(r, true, NULL, s->place, "id %u of '%s' has no label in the block",
-				       s->id, s->name);
+			compile_report(r, true, NULL, s->place,
+				       "id %u of '%s' has no label in the block", s->id, s->name);
 		if ((flags & COMPILE_NEED_KEYS) && !s->has_keys)
 			compile_report(r, true, NULL, s->place, "no keys for site '%s'", s->name);
 	}
@@ -576,7 +592,8 @@ static int key_owner_compare(const void *a, const void *b)
 	return o ? o : (p->site > q->site) - (p->site < q->site);
 }
 
-/* WireGuard tells peers apart by their keys: one that stands twice is a copied box, or a copied line. */
+/* WireGuard tells peers apart by their keys: one that stands twice is a copied box, or a copied
+ * line. */
 static int keys_check(struct compile_result *r)
 {
 	const struct network *n = r->network;
@@ -609,7 +626,8 @@ static int result_allocate(struct compile_result *r)
 	r->accept_first = calloc(sites + 2, sizeof(*r->accept_first));
 	r->label_first = calloc(sites + 2, sizeof(*r->label_first));
 	r->tally_first = calloc(r->network->policy_count + 1, sizeof(*r->tally_first));
-	if (!r->head_first || !r->endpoint_first || !r->accept_first || !r->label_first || !r->tally_first)
+	if (!r->head_first || !r->endpoint_first || !r->accept_first || !r->label_first ||
+	    !r->tally_first)
 		return -TUYEN_ENOMEM;
 	for (size_t i = 0; i < r->network->policy_count; i++) {
 		r->tally_first[i] = (uint32_t)paths;
@@ -626,14 +644,15 @@ static int result_build(struct compile_result *r, unsigned flags)
 	if (err)
 		return err;
 	sites_check(r, flags);
-	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) || (err = pairs_build(r)) ||
-	    (err = sites_divide(r)))
+	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) ||
+	    (err = pairs_build(r)) || (err = sites_divide(r)))
 		return err;
 	tallies_report(r);
 	return 0;
 }
 
-int compile_network(const struct network *network, unsigned flags, struct compile_result **ret_result)
+int compile_network(const struct network *network, unsigned flags,
+		    struct compile_result **ret_result)
 {
 	struct compile_result *r = calloc(1, sizeof(*r));
 	int err;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The graph of a country is a small core with thousands of leaves on it. A leaf, a
- * site of the lowest tier below which nothing hangs, never carries what is not its own, so that a commune's
- * box and its LTE line are nobody's detour. It may when somebody says so: a path through it,
- * or a link between two of the lowest tier, which serves nothing else.
+ * site of the lowest tier below which nothing hangs, never carries what is not its own, so that a
+ * commune's box and its LTE line are nobody's detour. It may when somebody says so: a path through
+ * it, or a link between two of the lowest tier, which serves nothing else.
  *
  * Hence trees of shortest ways are made for core nodes alone, in the core, when first needed, and a
  * leaf's label is where its best neighbour's is.
@@ -65,9 +65,9 @@ uint32_t compile_link_find(const struct compile_result *r, uint32_t a, uint32_t 
 	uint32_t degree_b = r->near_first[b + 1] - r->near_first[b];
 	uint32_t site = degree_a < degree_b ? a : b;
 	struct near key = {.site = site == a ? b : a};
-	const struct near *found = bsearch(&key, r->near + r->near_first[site],
-					   r->near_first[site + 1] - r->near_first[site],
-					   sizeof(key), near_compare);
+	const struct near *found =
+	    bsearch(&key, r->near + r->near_first[site],
+		    r->near_first[site + 1] - r->near_first[site], sizeof(key), near_compare);
 
 	return found ? found->link : NETWORK_NONE;
 }
@@ -91,10 +91,10 @@ static void links_measure(struct compile_result *r)
 				       "nobody can call: '%s' has no fixed address here",
 				       n->sites[l->b].name);
 		if (mtu_layers_compute(l->mtu_bytes, link_is_ipv6(n, l), 1, &layers) < 0) {
-			compile_report(r, true, NULL, l->place,
-				       "link '%s' '%s': MTU %u is too small for a session of %d bytes",
-				       n->sites[l->a].name, n->sites[l->b].name, l->mtu_bytes,
-				       MTU_IPV4_MIN);
+			compile_report(
+			    r, true, NULL, l->place,
+			    "link '%s' '%s': MTU %u is too small for a session of %d bytes",
+			    n->sites[l->a].name, n->sites[l->b].name, l->mtu_bytes, MTU_IPV4_MIN);
 			continue;
 		}
 		if (!r->link_mtu[l->a] || layers.link < r->link_mtu[l->a])
@@ -158,8 +158,8 @@ static size_t core_edges(struct compile_result *r, struct spf_edge *edges)
 
 		r->edge_of[i] = NETWORK_NONE;
 		if (!l->metric || l->metric > SPF_METRIC_MAX)
-			compile_report(r, true, NULL, l->place, "metric %u is not 1 to %d", l->metric,
-				       SPF_METRIC_MAX);
+			compile_report(r, true, NULL, l->place, "metric %u is not 1 to %d",
+				       l->metric, SPF_METRIC_MAX);
 		if (e.a == NETWORK_NONE || e.b == NETWORK_NONE)
 			continue;
 		r->edge_of[i] = (uint32_t)count;
@@ -182,7 +182,8 @@ static int core_build(struct compile_result *r)
 	transit_mark(n, transit);
 	nodes = core_number(r, transit, rank);
 	edge_count = core_edges(r, edges);
-	err = r->error_count ? -TUYEN_EINVAL : spf_graph_init(&r->core, nodes, rank, edges, edge_count);
+	err = r->error_count ? -TUYEN_EINVAL
+			     : spf_graph_init(&r->core, nodes, rank, edges, edge_count);
 	if (!err)
 		err = spf_work_init(&r->work, &r->core);
 out:

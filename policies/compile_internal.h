@@ -57,9 +57,10 @@ struct compile_result {
 	uint32_t *near_first; /* site_count + 1 */
 	struct near *near;    /* by site */
 	uint16_t *link_mtu;   /* of a site's link0 */
-	uint32_t *core_of;    /* site -> node of the core graph; NETWORK_NONE: a leaf, carries only its own */
-	uint32_t *site_of;    /* and back */
-	uint32_t *edge_of;    /* link -> edge of the core graph */
+	uint32_t *core_of; /* site -> node of the core graph; NETWORK_NONE: a leaf, carries only its
+			      own */
+	uint32_t *site_of; /* and back */
+	uint32_t *edge_of; /* link -> edge of the core graph */
 	struct spf_graph core;
 	struct spf_work work;
 	struct spf_hop **trees; /* towards a core node, made when first needed */
@@ -105,7 +106,8 @@ int compile_graph_build(struct compile_result *r);
 void compile_graph_clear(struct compile_result *r);
 /** The tree of shortest ways towards core node @node; NULL without memory. */
 const struct spf_hop *compile_tree(struct compile_result *r, uint32_t node);
-/** Where @site sends label of @destination; NETWORK_NONE nowhere. A neighbour is always reached directly. */
+/** Where @site sends label of @destination; NETWORK_NONE nowhere. A neighbour is always reached
+ * directly. */
 uint32_t compile_label_next(struct compile_result *r, uint32_t site, uint32_t destination);
 
 /* compile_way.c: the way of one candidate path */
@@ -115,19 +117,23 @@ uint32_t compile_label_next(struct compile_result *r, uint32_t site, uint32_t de
  */
 bool compile_way_find(struct compile_result *r, const struct candidate_path *path, uint32_t head,
 		      uint32_t endpoint, const struct way *other, struct way *ret_way);
-/** The fewest node SIDs that keep a packet on @way; the device chooses the first hop. @return false when too many. */
-bool compile_way_stack(struct compile_result *r, const struct way *way, struct label_stack *ret_stack);
+/** The fewest node SIDs that keep a packet on @way; the device chooses the first hop. @return false
+ * when too many. */
+bool compile_way_stack(struct compile_result *r, const struct way *way,
+		       struct label_stack *ret_stack);
 /** Adds the label routes and the lawful stacks that @way needs. */
 void compile_way_install(struct compile_result *r, const struct way *way,
 			 const struct label_stack *stack);
 void compile_way_reverse(const struct way *way, struct way *ret_way);
 
 /* compile_array.c */
-/** Makes room for one more at the end of the array whose pointer lies at @array. @return it, zeroed; NULL: failed. */
+/** Makes room for one more at the end of the array whose pointer lies at @array. @return it,
+ * zeroed; NULL: failed. */
 void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t *room, size_t size);
 bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value);
 uint64_t compile_hash(const void *bytes, size_t length);
-/** Walks the positions that may have @hash; *@step starts at 0. @return NETWORK_NONE when there is no more. */
+/** Walks the positions that may have @hash; *@step starts at 0. @return NETWORK_NONE when there is
+ * no more. */
 uint32_t index_next(const struct index *index, uint64_t hash, size_t *step);
 /** Keeps @position under @hash. @rehash gives the hash of a position, for growing. */
 bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash,

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one site's writing needs. A site's pairs: those of which it is the head, then those where it is the endpoint. */
+/* What one site's writing needs. A site's pairs: those of which it is the head, then those where it
+ * is the endpoint. */
 struct writer {
 	const struct compile_result *r;
 	const struct network *n;
@@ -248,18 +249,18 @@ static bool prefix_meet(struct ipv4_prefix a, struct ipv4_prefix b, struct ipv4_
 
 static void write_rule(struct writer *w, const struct fwd_rule *rule)
 {
-	struct fwd_rule *rules = w->f->rules;
-
 	if (w->f->rule_count == w->rule_room) {
-		w->rule_room = w->rule_room ? w->rule_room * 2 : 16;
-		rules = realloc(rules, w->rule_room * sizeof(*rules));
-		if (!rules) {
+		size_t room = w->rule_room ? w->rule_room * 2 : 16;
+		struct fwd_rule *larger = realloc(w->f->rules, room * sizeof(*larger));
+
+		if (!larger) {
 			w->failed = true;
 			return;
 		}
-		w->f->rules = rules;
+		w->f->rules = larger;
+		w->rule_room = room;
 	}
-	rules[w->f->rule_count++] = *rule;
+	w->f->rules[w->f->rule_count++] = *rule;
 }
 
 /* Only some peers may: their prefixes are named. */
@@ -303,7 +304,8 @@ static void write_class_rules(struct writer *w, uint32_t policy, size_t bit, boo
 	}
 }
 
-static struct opening count_opening(const struct writer *w, uint32_t policy, size_t bit, bool outbound)
+static struct opening count_opening(const struct writer *w, uint32_t policy, size_t bit,
+				    bool outbound)
 {
 	struct opening o = {0};
 	bool head;
@@ -392,7 +394,8 @@ static void write_sessions(struct writer *w)
 	free(used);
 }
 
-/* The neighbour whose link runs over @uplink of the site: the parent's first, else the first in source order. */
+/* The neighbour whose link runs over @uplink of the site: the parent's first, else the first in
+ * source order. */
 static uint32_t uplink_site(const struct writer *w, uint32_t uplink)
 {
 	const struct site *s = &w->n->sites[w->site];
@@ -422,7 +425,8 @@ static void write_devices(struct writer *w)
 	for (size_t i = 0; w->f->devices && i < s->device_count; i++) {
 		const struct site_device *from = &s->devices[i];
 		struct fwd_device *d = &w->f->devices[w->f->device_count++];
-		uint32_t site = from->uplink == NETWORK_NONE ? NETWORK_NONE : uplink_site(w, from->uplink);
+		uint32_t site =
+		    from->uplink == NETWORK_NONE ? NETWORK_NONE : uplink_site(w, from->uplink);
 
 		name_copy(d->name, from->name);
 		d->address = from->address;

@@ -4,8 +4,8 @@
  *
  * Finding: the first hop may be forced (parent, backup), sites in between may be named; the rest is
  * shortest. A way that must be disjoint from another is tried three times, each time asking
- * for less: no common link and no common site between the ends; no common link; as few common links as can
- * be. The last two communes of a district ask the same question beyond their district, so
+ * for less: no common link and no common site between the ends; no common link; as few common links
+ * as can be. The last two communes of a district ask the same question beyond their district, so
  * answers are remembered.
  *
  * Saying: from the first hop on, take the farthest site that hop-by-hop forwarding reaches along
@@ -18,10 +18,10 @@
 #include <string.h>
 
 enum limit {
-	LIMIT_NONE,	/* but not through the head-end again */
-	LIMIT_SITES,	/* no marked link, no marked site */
-	LIMIT_LINKS,	/* no marked link */
-	LIMIT_DEAR,	/* as few marked links as can be */
+	LIMIT_NONE,  /* but not through the head-end again */
+	LIMIT_SITES, /* no marked link, no marked site */
+	LIMIT_LINKS, /* no marked link */
+	LIMIT_DEAR,  /* as few marked links as can be */
 };
 
 /* What one search is about. */
@@ -61,10 +61,10 @@ static bool way_through_core(struct compile_result *r, const struct search *s, s
 			return false;
 	} else {
 		struct spf_limits limits = {
-			.edge_banned = s->limit == LIMIT_SITES || s->limit == LIMIT_LINKS ?
-				r->edge_marked : NULL,
-			.edge_dear = s->limit == LIMIT_DEAR ? r->edge_marked : NULL,
-			.node_banned = r->node_marked,
+		    .edge_banned =
+			s->limit == LIMIT_SITES || s->limit == LIMIT_LINKS ? r->edge_marked : NULL,
+		    .edge_dear = s->limit == LIMIT_DEAR ? r->edge_marked : NULL,
+		    .node_banned = r->node_marked,
 		};
 		if (r->node_marked[from] || r->node_marked[to])
 			return false;
@@ -154,8 +154,9 @@ static bool way_between_gates(struct compile_result *r, const struct search *s, 
 static void way_keep_better(const struct compile_result *r, const struct search *s,
 			    const struct way *trial, uint32_t start, struct way *best)
 {
-	int order = best->length ? cost_compare(way_cost(r, s, trial, start),
-						way_cost(r, s, best, start)) : -1;
+	int order = best->length
+			? cost_compare(way_cost(r, s, trial, start), way_cost(r, s, best, start))
+			: -1;
 
 	if (order < 0 || (order == 0 && way_before(r, trial, best)))
 		*best = *trial;
@@ -179,7 +180,8 @@ static bool way_extend(struct compile_result *r, const struct search *s, struct 
 			if (way_between_gates(r, s, &trial, &in.near[i], &out.near[j], to))
 				way_keep_better(r, s, &trial, start, &best);
 		}
-	if (direct != NETWORK_NONE && link_usable(r, s, direct) && (in.near != &in.self || out.near != &out.self)) {
+	if (direct != NETWORK_NONE && link_usable(r, s, direct) &&
+	    (in.near != &in.self || out.near != &out.self)) {
 		trial = *w;
 		if (way_add(&trial, to))
 			way_keep_better(r, s, &trial, start, &best);
@@ -296,8 +298,9 @@ static bool way_find_disjoint(struct compile_result *r, struct search *s, const 
 }
 
 /*
- * A question: first hop, endpoint, a head-end that could be in the way, the other way from its first hop on. Its
- * answer, from the first hop on, follows: length 0 for none. In the memo: length, question, length, answer.
+ * A question: first hop, endpoint, a head-end that could be in the way, the other way from its
+ * first hop on. Its answer, from the first hop on, follows: length 0 for none. In the memo: length,
+ * question, length, answer.
  */
 static uint64_t memo_hash(const struct compile_result *r, uint32_t position)
 {
@@ -351,8 +354,9 @@ static bool memo_answer(const uint32_t *answer, uint32_t head, struct way *ret_w
 static bool memo_serves(const struct compile_result *r, const struct search *s,
 			const struct way *other, uint32_t first)
 {
-	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE && other->site[1] != first &&
-	       !s->path->through.count && compile_link_find(r, s->head, first) != NETWORK_NONE;
+	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE &&
+	       other->site[1] != first && !s->path->through.count &&
+	       compile_link_find(r, s->head, first) != NETWORK_NONE;
 }
 
 static bool way_find_disjoint_once(struct compile_result *r, struct search *s,
@@ -471,7 +475,8 @@ static void accept_add(struct compile_result *r, uint32_t site, uint32_t from,
 	while ((position = index_next(&r->accept_index, hash, &step)) != NETWORK_NONE) {
 		const struct accept_entry *old = &r->accepts[position];
 
-		if (old->site == site && old->from == from && label_stack_equal(&old->stack, &e.stack))
+		if (old->site == site && old->from == from &&
+		    label_stack_equal(&old->stack, &e.stack))
 			return;
 	}
 	position = (uint32_t)r->accept_count;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an `expect` asks is answered from the compiled result alone, never from the sources, so that a mistake of
- * the compiler shows here too. A site reaches another with a class when a session lets it open
- * such connections and a candidate path carries it. After a link's failure the path must be one that does
- * not use the link: labels are static, nothing else heals.
+ * What an `expect` asks is answered from the compiled result alone, never from the sources, so that
+ * a mistake of the compiler shows here too. A site reaches another with a class when a session lets
+ * it open such connections and a candidate path carries it. After a link's failure the path must be
+ * one that does not use the link: labels are static, nothing else heals.
  *
- * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the number of sessions
- * or of expected pairs, and a pair's sessions are few.
+ * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the
+ * number of sessions or of expected pairs, and a pair's sessions are few.
  */
 #include "compile_internal.h"
 
@@ -33,7 +33,8 @@ static void breach_add(struct breach *b, uint32_t from, uint32_t to, uint32_t li
 	b->count++;
 }
 
-/* May this end (the head-end, or the other) open connections of @class_index? NETWORK_NONE: of any. */
+/* May this end (the head-end, or the other) open connections of @class_index? NETWORK_NONE: of any.
+ */
 static bool pair_opens(const struct compile_result *r, const struct compile_pair *p, bool head,
 		       uint32_t class_index)
 {
@@ -65,7 +66,8 @@ static bool way_uses(const struct compile_result *r, const struct compile_path *
 	return false;
 }
 
-static void common_add(const struct compile_result *r, struct common *c, const struct compile_path *path)
+static void common_add(const struct compile_result *r, struct common *c,
+		       const struct compile_path *path)
 {
 	const uint32_t *way = compile_path_way(r, path);
 	size_t kept = 0;
@@ -137,7 +139,8 @@ static void reaches_pair(const struct compile_result *r, const struct expectatio
 	}
 }
 
-static void check_reaches(const struct compile_result *r, const struct expectation *e, struct breach *b)
+static void check_reaches(const struct compile_result *r, const struct expectation *e,
+			  struct breach *b)
 {
 	for (size_t i = 0; i < e->from.count; i++)
 		for (size_t j = 0; j < e->to.count; j++)
@@ -145,7 +148,8 @@ static void check_reaches(const struct compile_result *r, const struct expectati
 				reaches_pair(r, e, e->from.sites[i], e->to.sites[j], b);
 }
 
-static void check_never(const struct compile_result *r, const struct expectation *e, struct breach *b)
+static void check_never(const struct compile_result *r, const struct expectation *e,
+			struct breach *b)
 {
 	for (size_t i = 0; i < r->pair_count; i++) {
 		const struct compile_pair *p = &r->pairs[i];
@@ -153,8 +157,8 @@ static void check_never(const struct compile_result *r, const struct expectation
 		if (pair_opens(r, p, true, e->class_index) && compile_set_has(&e->from, p->head) &&
 		    compile_set_has(&e->to, p->endpoint))
 			breach_add(b, p->head, p->endpoint, NETWORK_NONE);
-		if (pair_opens(r, p, false, e->class_index) && compile_set_has(&e->from, p->endpoint) &&
-		    compile_set_has(&e->to, p->head))
+		if (pair_opens(r, p, false, e->class_index) &&
+		    compile_set_has(&e->from, p->endpoint) && compile_set_has(&e->to, p->head))
 			breach_add(b, p->endpoint, p->head, NETWORK_NONE);
 	}
 }
@@ -172,7 +176,8 @@ static void report_example(const struct compile_result *r, const struct breach *
 			    n->sites[n->links[link].b].name);
 }
 
-static void report_breach(struct compile_result *r, const struct expectation *e, const struct breach *b)
+static void report_breach(struct compile_result *r, const struct expectation *e,
+			  const struct breach *b)
 {
 	const char *verb = e->kind == EXPECT_NEVER_REACHES ? "reaches" : "does not reach";
 	struct text out;

@@ -76,7 +76,8 @@ static struct label_stack stack_at(const struct network *n, const struct label_s
 
 static void place_add(const struct network *n, struct source_place place, struct text *t)
 {
-	text_printf(t, "%s:%u", place.file < n->file_count ? n->files[place.file] : "?", place.line);
+	text_printf(t, "%s:%u", place.file < n->file_count ? n->files[place.file] : "?",
+		    place.line);
 }
 
 static void answer_text(const struct network *n, uint32_t class_index, struct explain_answer a,
@@ -141,7 +142,8 @@ static void shared_text(const struct compile_result *r, const struct policy *p,
 	for (uint8_t i = 0; i < path->shared_count; i++) {
 		const struct link *l = &n->links[shared[i]];
 
-		text_printf(t, "%slink %s %s", i ? ", " : "", n->sites[l->a].name, n->sites[l->b].name);
+		text_printf(t, "%slink %s %s", i ? ", " : "", n->sites[l->a].name,
+			    n->sites[l->b].name);
 	}
 	text_printf(t, " with '%s': there is no way around\n",
 		    p->paths[p->paths[path->path].disjoint_from].name);
@@ -154,8 +156,8 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	const struct candidate_path *c = &p->paths[path->path];
 	const uint32_t *way = compile_path_way(r, path);
 
-	text_printf(t, "    path %u '%s', preference %u, MTU %u, probed every ", path->index, c->name,
-		    c->preference, path->mtu);
+	text_printf(t, "    path %u '%s', preference %u, MTU %u, probed every ", path->index,
+		    c->name, c->preference, path->mtu);
 	duration_add(path->probe.interval_us, t);
 	text_add(t, ", down after ");
 	duration_add((uint64_t)path->probe.interval_us * path->probe.multiplier, t);
@@ -166,7 +168,8 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	shared_text(r, p, path, t);
 }
 
-static void session_text(const struct compile_result *r, const struct compile_pair *pair, struct text *t)
+static void session_text(const struct compile_result *r, const struct compile_pair *pair,
+			 struct text *t)
 {
 	const struct network *n = compile_source(r);
 	const struct policy *p = &n->policies[pair->policy];
@@ -175,7 +178,9 @@ static void session_text(const struct compile_result *r, const struct compile_pa
 	for (uint32_t i = 0; i < pair->path_count; i++)
 		if (compile_path(r, pair->path + i)->session_mtu < mtu)
 			mtu = compile_path(r, pair->path + i)->session_mtu;
-	text_printf(t, "\n  session s%u of policy '%s': port %u, MTU %u; '%s' chooses the path, back to a better one after ",
+	text_printf(t,
+		    "\n  session s%u of policy '%s': port %u, MTU %u; '%s' chooses the path, back "
+		    "to a better one after ",
 		    p->color, p->name, n->session_port + p->color, mtu, n->sites[pair->head].name);
 	duration_add((uint64_t)p->revert_hold_ms * 1000, t);
 	text_add_char(t, '\n');
@@ -184,8 +189,8 @@ static void session_text(const struct compile_result *r, const struct compile_pa
 }
 
 /* Does an allowed class that was asked for go by @policy? */
-static bool policy_serves(const struct compile_result *r, uint32_t policy, uint32_t from, uint32_t to,
-			  uint32_t class_index)
+static bool policy_serves(const struct compile_result *r, uint32_t policy, uint32_t from,
+			  uint32_t to, uint32_t class_index)
 {
 	const struct network *n = compile_source(r);
 
@@ -234,7 +239,8 @@ bool explain_text(const struct compile_result *r, uint32_t from, uint32_t to, ui
 	uint32_t policy = 0;
 	bool allowed = false;
 
-	text_printf(ret_text, "%s -> %s, new connections:\n", n->sites[from].name, n->sites[to].name);
+	text_printf(ret_text, "%s -> %s, new connections:\n", n->sites[from].name,
+		    n->sites[to].name);
 	for (uint32_t c = 0; c < n->class_count; c++) {
 		struct explain_answer a = explain_class(r, from, to, c);
 
@@ -266,8 +272,10 @@ static void answer_json(const struct network *n, uint32_t class_index, struct ex
 			struct text *t)
 {
 	static const char *const verdicts[] = {
-		[EXPLAIN_ALLOWED] = "allowed", [EXPLAIN_DENIED] = "denied",
-		[EXPLAIN_NO_LAN] = "no-lan", [EXPLAIN_NO_RULE] = "no-rule",
+	    [EXPLAIN_ALLOWED] = "allowed",
+	    [EXPLAIN_DENIED] = "denied",
+	    [EXPLAIN_NO_LAN] = "no-lan",
+	    [EXPLAIN_NO_RULE] = "no-rule",
 	};
 
 	json_string(t, "{\"class\":", n->classes[class_index].name);
@@ -307,9 +315,10 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 
 	text_printf(t, "{\"index\":%u", path->index);
 	json_string(t, ",\"name\":", c->name);
-	text_printf(t, ",\"preference\":%u,\"mtu\":%u,\"session_mtu\":%u,\"probe_us\":%u,\"multiplier\":%u",
-		    c->preference, path->mtu, path->session_mtu, path->probe.interval_us,
-		    path->probe.multiplier);
+	text_printf(
+	    t, ",\"preference\":%u,\"mtu\":%u,\"session_mtu\":%u,\"probe_us\":%u,\"multiplier\":%u",
+	    c->preference, path->mtu, path->session_mtu, path->probe.interval_us,
+	    path->probe.multiplier);
 	text_add(t, ",\"there\":");
 	way_json(n, way, 1, path->way_length, &path->stack, t);
 	text_add(t, ",\"back\":");
@@ -323,7 +332,8 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 	text_add(t, "]}");
 }
 
-static void session_json(const struct compile_result *r, const struct compile_pair *pair, struct text *t)
+static void session_json(const struct compile_result *r, const struct compile_pair *pair,
+			 struct text *t)
 {
 	const struct network *n = compile_source(r);
 	const struct policy *p = &n->policies[pair->policy];

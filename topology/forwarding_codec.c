@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A bundle is text that an auditor reads with less, grep and diff. Each object is one line:
- * a keyword, then fields in the order of struct forwarding, named where a bare number would not say what
- * it is. What belongs to a line stands below it and repeats its key (accept, prefix), so that
+ * a keyword, then fields in the order of struct forwarding, named where a bare number would not say
+ * what it is. What belongs to a line stands below it and repeats its key (accept, prefix), so that
  * grep finds it alone.
  *
  * Reading is strict by construction: lines are read into the structure, which is then
@@ -266,14 +266,21 @@ struct reader {
 	int err;
 	struct reason *reason;
 	struct forwarding *f;
-	size_t room[9];		   /* capacities of the arrays */
-	size_t accept_room;	   /* of the last neighbor's accept */
-	size_t prefix_room;	   /* of the last peer's prefixes */
+	size_t room[9];	    /* capacities of the arrays */
+	size_t accept_room; /* of the last neighbor's accept */
+	size_t prefix_room; /* of the last peer's prefixes */
 };
 
 enum room_index {
-	ROOM_LANS, ROOM_NEIGHBORS, ROOM_LABELS, ROOM_PATHS, ROOM_RETURNS,
-	ROOM_SESSIONS, ROOM_PEERS, ROOM_RULES, ROOM_DEVICES,
+	ROOM_LANS,
+	ROOM_NEIGHBORS,
+	ROOM_LABELS,
+	ROOM_PATHS,
+	ROOM_RETURNS,
+	ROOM_SESSIONS,
+	ROOM_PEERS,
+	ROOM_RULES,
+	ROOM_DEVICES,
 };
 
 static void fail(struct reader *r, const char *why)
@@ -468,7 +475,8 @@ static bool caller(struct reader *r)
 	return !strcmp(s, "call");
 }
 
-/* Makes room for one more element of the array whose pointer lies at @array, and zeroes it. @return it or NULL. */
+/* Makes room for one more element of the array whose pointer lies at @array, and zeroes it. @return
+ * it or NULL. */
 static void *grow(struct reader *r, void *array, size_t *count, size_t *room, size_t size)
 {
 	char *bytes;
@@ -476,13 +484,14 @@ static void *grow(struct reader *r, void *array, size_t *count, size_t *room, si
 	memcpy(&bytes, array, sizeof(bytes));
 	if (*count == *room) {
 		size_t more = *room ? *room * 2 : 4;
+		char *larger = realloc(bytes, more * size);
 
-		bytes = realloc(bytes, more * size);
-		if (!bytes) {
+		if (!larger) {
 			if (!r->err)
 				r->err = reason_set(r->reason, -TUYEN_ENOMEM, "no memory");
 			return NULL;
 		}
+		bytes = larger;
 		memcpy(array, &bytes, sizeof(bytes));
 		*room = more;
 	}
@@ -525,7 +534,8 @@ static void read_head(struct reader *r)
 
 static void read_lan(struct reader *r)
 {
-	struct ipv4_prefix *p = grow(r, &r->f->lans, &r->f->lan_count, &r->room[ROOM_LANS], sizeof(*p));
+	struct ipv4_prefix *p =
+	    grow(r, &r->f->lans, &r->f->lan_count, &r->room[ROOM_LANS], sizeof(*p));
 
 	if (p)
 		*p = prefix(r, NULL);
@@ -533,8 +543,8 @@ static void read_lan(struct reader *r)
 
 static void read_neighbor(struct reader *r)
 {
-	struct fwd_neighbor *n = grow(r, &r->f->neighbors, &r->f->neighbor_count,
-				      &r->room[ROOM_NEIGHBORS], sizeof(*n));
+	struct fwd_neighbor *n =
+	    grow(r, &r->f->neighbors, &r->f->neighbor_count, &r->room[ROOM_NEIGHBORS], sizeof(*n));
 
 	if (!n)
 		return;
@@ -554,8 +564,8 @@ static void read_neighbor(struct reader *r)
 
 static void read_accept(struct reader *r)
 {
-	struct fwd_neighbor *n = r->f->neighbor_count ?
-		&r->f->neighbors[r->f->neighbor_count - 1] : NULL;
+	struct fwd_neighbor *n =
+	    r->f->neighbor_count ? &r->f->neighbors[r->f->neighbor_count - 1] : NULL;
 	struct label_stack *s;
 
 	if (site_id(r, NULL) != (n ? n->site_id : 0) || !n) {
@@ -569,8 +579,8 @@ static void read_accept(struct reader *r)
 
 static void read_label(struct reader *r)
 {
-	struct fwd_label_route *l = grow(r, &r->f->labels, &r->f->label_count,
-					 &r->room[ROOM_LABELS], sizeof(*l));
+	struct fwd_label_route *l =
+	    grow(r, &r->f->labels, &r->f->label_count, &r->room[ROOM_LABELS], sizeof(*l));
 	char *s;
 
 	if (!l)
@@ -587,7 +597,8 @@ static void read_label(struct reader *r)
 
 static void read_path(struct reader *r)
 {
-	struct fwd_path *p = grow(r, &r->f->paths, &r->f->path_count, &r->room[ROOM_PATHS], sizeof(*p));
+	struct fwd_path *p =
+	    grow(r, &r->f->paths, &r->f->path_count, &r->room[ROOM_PATHS], sizeof(*p));
 
 	if (!p)
 		return;
@@ -607,8 +618,8 @@ static void read_path(struct reader *r)
 
 static void read_return(struct reader *r)
 {
-	struct fwd_return *e = grow(r, &r->f->returns, &r->f->return_count,
-				    &r->room[ROOM_RETURNS], sizeof(*e));
+	struct fwd_return *e =
+	    grow(r, &r->f->returns, &r->f->return_count, &r->room[ROOM_RETURNS], sizeof(*e));
 
 	if (!e)
 		return;
@@ -622,8 +633,8 @@ static void read_return(struct reader *r)
 
 static void read_session(struct reader *r)
 {
-	struct fwd_session *s = grow(r, &r->f->sessions, &r->f->session_count,
-				     &r->room[ROOM_SESSIONS], sizeof(*s));
+	struct fwd_session *s =
+	    grow(r, &r->f->sessions, &r->f->session_count, &r->room[ROOM_SESSIONS], sizeof(*s));
 
 	if (!s)
 		return;
@@ -651,8 +662,8 @@ static void read_peer_call(struct reader *r, struct fwd_session_peer *p)
 
 static void read_peer(struct reader *r)
 {
-	struct fwd_session_peer *p = grow(r, &r->f->peers, &r->f->peer_count, &r->room[ROOM_PEERS],
-					  sizeof(*p));
+	struct fwd_session_peer *p =
+	    grow(r, &r->f->peers, &r->f->peer_count, &r->room[ROOM_PEERS], sizeof(*p));
 
 	if (!p)
 		return;
@@ -683,7 +694,8 @@ static void read_prefix(struct reader *r)
 
 static void read_rule(struct reader *r)
 {
-	struct fwd_rule *e = grow(r, &r->f->rules, &r->f->rule_count, &r->room[ROOM_RULES], sizeof(*e));
+	struct fwd_rule *e =
+	    grow(r, &r->f->rules, &r->f->rule_count, &r->room[ROOM_RULES], sizeof(*e));
 	char *s;
 
 	if (!e)
@@ -712,8 +724,8 @@ static void read_rule(struct reader *r)
 
 static void read_device(struct reader *r)
 {
-	struct fwd_device *d = grow(r, &r->f->devices, &r->f->device_count, &r->room[ROOM_DEVICES],
-				    sizeof(*d));
+	struct fwd_device *d =
+	    grow(r, &r->f->devices, &r->f->device_count, &r->room[ROOM_DEVICES], sizeof(*d));
 
 	if (!d)
 		return;
@@ -729,10 +741,10 @@ static const struct line_kind {
 	const char *keyword;
 	void (*read)(struct reader *r);
 } line_kinds[] = {
-	{"lan", read_lan},	   {"neighbor", read_neighbor}, {"accept", read_accept},
-	{"label", read_label},	   {"path", read_path},		{"return", read_return},
-	{"session", read_session}, {"peer", read_peer},		{"prefix", read_prefix},
-	{"rule", read_rule},	   {"device", read_device},
+    {"lan", read_lan},	       {"neighbor", read_neighbor}, {"accept", read_accept},
+    {"label", read_label},     {"path", read_path},	    {"return", read_return},
+    {"session", read_session}, {"peer", read_peer},	    {"prefix", read_prefix},
+    {"rule", read_rule},       {"device", read_device},
 };
 
 static void read_line(struct reader *r)
@@ -752,8 +764,8 @@ static void read_line(struct reader *r)
 
 static int refuse(struct reason *reason, const char *what, uint64_t key_value, const char *why)
 {
-	return reason_set(reason, -TUYEN_EINVAL, "%s %llu: %s", what,
-			  (unsigned long long)key_value, why);
+	return reason_set(reason, -TUYEN_EINVAL, "%s %llu: %s", what, (unsigned long long)key_value,
+			  why);
 }
 
 static int check_labels(const struct forwarding *f, struct reason *reason)
@@ -811,27 +823,30 @@ static int check_sessions(const struct forwarding *f, struct reason *reason)
 {
 	for (size_t i = 0; i < f->peer_count; i++)
 		if (!forwarding_session(f, f->peers[i].color))
-			return refuse(reason, "peer", f->peers[i].site_id, "its color has no session");
+			return refuse(reason, "peer", f->peers[i].site_id,
+				      "its color has no session");
 	for (size_t i = 0; i < f->rule_count; i++)
 		if (!forwarding_session(f, f->rules[i].color))
 			return refuse(reason, "rule of color", f->rules[i].color,
 				      "its color has no session");
 	for (size_t i = 0; i < f->device_count; i++)
 		if (f->devices[i].link_site && !forwarding_neighbor(f, f->devices[i].link_site))
-			return reason_set(reason, -TUYEN_EINVAL, "device '%s': its link has no neighbor",
+			return reason_set(reason, -TUYEN_EINVAL,
+					  "device '%s': its link has no neighbor",
 					  f->devices[i].name);
 	return 0;
 }
 
 /* Two neighbours in an array with equal keys: their encodings differ, so only keys tell. */
-#define KEYS_ASCEND(array, count, less) \
-	for (size_t i = 1; i < (count); i++) \
-		if (!(less)) \
-			return reason_set(reason, -TUYEN_EINVAL, "%s: not in strict order", #array)
+#define KEYS_ASCEND(array, count, less)                                                            \
+	for (size_t i = 1; i < (count); i++)                                                       \
+		if (!(less))                                                                       \
+	return reason_set(reason, -TUYEN_EINVAL, "%s: not in strict order", #array)
 
 static int check_keys(const struct forwarding *f, struct reason *reason)
 {
-	KEYS_ASCEND(neighbors, f->neighbor_count, f->neighbors[i - 1].site_id < f->neighbors[i].site_id);
+	KEYS_ASCEND(neighbors, f->neighbor_count,
+		    f->neighbors[i - 1].site_id < f->neighbors[i].site_id);
 	KEYS_ASCEND(labels, f->label_count, f->labels[i - 1].in_label < f->labels[i].in_label);
 	KEYS_ASCEND(paths, f->path_count, f->paths[i - 1].index < f->paths[i].index);
 	KEYS_ASCEND(returns, f->return_count,
@@ -839,9 +854,10 @@ static int check_keys(const struct forwarding *f, struct reason *reason)
 	KEYS_ASCEND(sessions, f->session_count, f->sessions[i - 1].color < f->sessions[i].color);
 	KEYS_ASCEND(peers, f->peer_count,
 		    f->peers[i - 1].color < f->peers[i].color ||
-			    (f->peers[i - 1].color == f->peers[i].color &&
-			     f->peers[i - 1].site_id < f->peers[i].site_id));
-	KEYS_ASCEND(devices, f->device_count, strcmp(f->devices[i - 1].name, f->devices[i].name) < 0);
+			(f->peers[i - 1].color == f->peers[i].color &&
+			 f->peers[i - 1].site_id < f->peers[i].site_id));
+	KEYS_ASCEND(devices, f->device_count,
+		    strcmp(f->devices[i - 1].name, f->devices[i].name) < 0);
 	for (size_t n = 0; n < f->neighbor_count; n++)
 		KEYS_ASCEND(accept, f->neighbors[n].accept_count,
 			    label_stack_compare(&f->neighbors[n].accept[i - 1],
@@ -865,7 +881,8 @@ static int owned_compare(const void *a, const void *b)
 	return p->prefix.length < q->prefix.length ? -1 : p->prefix.length > q->prefix.length;
 }
 
-/* WireGuard gives a prefix to one peer alone, and silently to the last who asks. @all is sorted: who overlaps, follows. */
+/* WireGuard gives a prefix to one peer alone, and silently to the last who asks. @all is sorted:
+ * who overlaps, follows. */
 static int check_owned(struct owned_prefix *all, size_t count, struct reason *reason)
 {
 	char out[IPV4_PREFIX_STRLEN];
@@ -895,14 +912,16 @@ static int check_prefixes(const struct forwarding *f, struct reason *reason)
 		all[count++] = (struct owned_prefix){0, f->lans[i]};
 	for (size_t i = 0; i < f->peer_count; i++)
 		for (size_t k = 0; k < f->peers[i].prefix_count; k++)
-			all[count++] = (struct owned_prefix){f->peers[i].color, f->peers[i].prefixes[k]};
+			all[count++] =
+			    (struct owned_prefix){f->peers[i].color, f->peers[i].prefixes[k]};
 	qsort(all, count, sizeof(*all), owned_compare);
 	err = check_owned(all, count, reason);
 	free(all);
 	return err;
 }
 
-/* Sorting and writing again must give the same bytes: then lines stand in their one order and form. */
+/* Sorting and writing again must give the same bytes: then lines stand in their one order and form.
+ */
 static int check_canonical(struct forwarding *f, const char *bytes, size_t length,
 			   struct reason *reason)
 {
@@ -922,7 +941,8 @@ static int check_canonical(struct forwarding *f, const char *bytes, size_t lengt
 		if (bytes[i] == '\n')
 			line++;
 	if (i != length || i != again.length)
-		err = reason_set(reason, -TUYEN_EINVAL, "line %u: not in its canonical form or place", line);
+		err = reason_set(reason, -TUYEN_EINVAL,
+				 "line %u: not in its canonical form or place", line);
 	text_clear(&again);
 	return err;
 }

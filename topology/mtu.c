@@ -14,11 +14,11 @@ int mtu_layers_compute(uint16_t carrier_mtu, bool carrier_ipv6, uint8_t label_de
 	if (session < MTU_IPV4_MIN)
 		return -TUYEN_ELIMIT;
 	*ret_layers = (struct mtu_layers){
-		.carrier = carrier_mtu,
-		.link = (uint16_t)link,
-		.lsp = (uint16_t)lsp,
-		.path = (uint16_t)path,
-		.session = (uint16_t)session,
+	    .carrier = carrier_mtu,
+	    .link = (uint16_t)link,
+	    .lsp = (uint16_t)lsp,
+	    .path = (uint16_t)path,
+	    .session = (uint16_t)session,
 	};
 	return 0;
 }

@@ -7,11 +7,11 @@
 void network_init(struct network *n)
 {
 	*n = (struct network){
-		.srgb = {.base = 16000, .size = 70000},
-		.link_space = {.address = 0x64400000, .length = 16},
-		.path_space = {.address = 0x64500000, .length = 12},
-		.link_port = 51820,
-		.session_port = 52000,
+	    .srgb = {.base = 16000, .size = 70000},
+	    .link_space = {.address = 0x64400000, .length = 16},
+	    .path_space = {.address = 0x64500000, .length = 12},
+	    .link_port = 51820,
+	    .session_port = 52000,
 	};
 }
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dial's algorithm: nodes wait in buckets by metric modulo the largest metric + 1,
- * so the queue costs nothing but a look at each bucket; who finds a better way waits a second time, and
- * the first entry is passed over. Every edge costs
- * at least 1, hence all who could give a node an equal way are settled before the node
- * itself, and ties (hops, then rank of the next hop) are decided when the edge is relaxed, without
- * putting anything into the queue again.
+ * so the queue costs nothing but a look at each bucket; who finds a better way waits a second time,
+ * and the first entry is passed over. Every edge costs at least 1, hence all who could give a node
+ * an equal way are settled before the node itself, and ties (hops, then rank of the next hop) are
+ * decided when the edge is relaxed, without putting anything into the queue again.
  */
 #include "tuyen/topology/spf.h"
 
@@ -16,13 +15,13 @@
 #include "tuyen/base/err.h"
 
 struct spf_item {
-	uint64_t cost;	/* dear edges, then metric */
+	uint64_t cost; /* dear edges, then metric */
 	uint32_t node;
 };
 
 struct spf_wait {
 	uint32_t node, metric;
-	uint32_t next;	/* in its bucket */
+	uint32_t next; /* in its bucket */
 };
 
 static int graph_check(size_t node_count, const struct spf_edge *edges, size_t edge_count)
@@ -120,7 +119,8 @@ static inline bool tie_wins(const struct spf_graph *g, const struct spf_hop *hop
 	return hops < hop->hops || (hops == hop->hops && g->rank[next] < g->rank[hop->next]);
 }
 
-/* The waiting nodes; @used of w->waits are taken. An entry whose node has found a better way since is stale. */
+/* The waiting nodes; @used of w->waits are taken. An entry whose node has found a better way since
+ * is stale. */
 struct queue {
 	struct spf_wait *waits;
 	uint32_t *buckets;
@@ -135,8 +135,8 @@ static inline void queue_put(struct queue *q, uint32_t node, uint32_t metric, ui
 }
 
 /* Relaxes every edge of @node, which stands in bucket @at. */
-static inline void node_settle(const struct spf_graph *g, struct queue *q, uint32_t node, uint32_t at,
-			       struct spf_hop *hops)
+static inline void node_settle(const struct spf_graph *g, struct queue *q, uint32_t node,
+			       uint32_t at, struct spf_hop *hops)
 {
 	uint16_t way = hops[node].hops + 1;
 	uint32_t base = hops[node].metric;
@@ -154,14 +154,16 @@ static inline void node_settle(const struct spf_graph *g, struct queue *q, uint3
 			continue;
 		}
 		*hop = (struct spf_hop){metric, (uint16_t)node, way};
-		queue_put(q, arc->to, metric, bucket < q->bucket_count ? bucket : bucket - q->bucket_count);
+		queue_put(q, arc->to, metric,
+			  bucket < q->bucket_count ? bucket : bucket - q->bucket_count);
 	}
 }
 
 void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
 	      struct spf_hop *ret_hops)
 {
-	struct queue q = {.waits = w->waits, .buckets = w->bucket, .bucket_count = g->metric_max + 1};
+	struct queue q = {
+	    .waits = w->waits, .buckets = w->bucket, .bucket_count = g->metric_max + 1};
 	uint32_t at = 0;
 
 	assert(destination < g->node_count && w->bucket_count == q.bucket_count);
@@ -219,7 +221,8 @@ static bool marked(const uint8_t *marks, uint32_t index)
 }
 
 static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, uint32_t node,
-				const struct spf_limits *limits, struct spf_hop *hops, size_t *count)
+				const struct spf_limits *limits, struct spf_hop *hops,
+				size_t *count)
 {
 	for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
 		const struct spf_arc *arc = &g->arcs[i];
@@ -227,10 +230,11 @@ static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, u
 		struct spf_hop way = {hops[node].metric + arc->metric, (uint16_t)node,
 				      (uint16_t)(hops[node].hops + 1)};
 		uint32_t dear = w->dear[node] + marked(limits->edge_dear, arc->edge);
-		uint64_t cost = cost_of(dear, way.metric), old = cost_of(w->dear[arc->to], hop->metric);
+		uint64_t cost = cost_of(dear, way.metric),
+			 old = cost_of(w->dear[arc->to], hop->metric);
 
-		if (marked(limits->edge_banned, arc->edge) || marked(limits->node_banned, arc->to) ||
-		    (hop->metric != SPF_NONE && cost > old))
+		if (marked(limits->edge_banned, arc->edge) ||
+		    marked(limits->node_banned, arc->to) || (hop->metric != SPF_NONE && cost > old))
 			continue;
 		if (hop->metric != SPF_NONE && cost == old) {
 			if (tie_wins(g, hop, way.hops, node))

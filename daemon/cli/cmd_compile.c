@@ -2,10 +2,10 @@
 /*
  * tuyen compile: sources in, a release folder out (release.h), ready to be signed.
  *
- * Everything is written into a folder beside OUT and takes OUT's place in one rename at the very end, so that a
- * compile that fails or is interrupted leaves the release that was there. Bundles are made one after the other and
- * not kept: the release writer remembers their hashes. Signals wait while files are written and
- * are looked at between two sites.
+ * Everything is written into a folder beside OUT and takes OUT's place in one rename at the very
+ * end, so that a compile that fails or is interrupted leaves the release that was there. Bundles
+ * are made one after the other and not kept: the release writer remembers their hashes. Signals
+ * wait while files are written and are looked at between two sites.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -222,8 +222,8 @@ static int out_check(struct output *out)
 		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
 	if (S_ISDIR(st.st_mode) && (!lstat(release, &st) || !rmdir(out->o->out)))
 		return 0;
-	return reason_set(&out->reason, -TUYEN_EEXIST, "%s is there and is not a release: left alone",
-			  out->o->out);
+	return reason_set(&out->reason, -TUYEN_EEXIST,
+			  "%s is there and is not a release: left alone", out->o->out);
 }
 
 static int output_open(struct output *out)
@@ -235,7 +235,8 @@ static int output_open(struct output *out)
 		return err;
 	while (length > 1 && out->o->out[length - 1] == '/')
 		length--;
-	if (snprintf(out->path, sizeof(out->path), "%.*s.XXXXXX", (int)length, out->o->out) >= PATH_MAX)
+	if (snprintf(out->path, sizeof(out->path), "%.*s.XXXXXX", (int)length, out->o->out) >=
+	    PATH_MAX)
 		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
 	if (!mkdtemp(out->path)) {
 		err = system_fail(out, out->o->out);
@@ -263,7 +264,8 @@ static void roster_keep(const char *old, const char *now)
 			(void)!rename(from, to);
 }
 
-/* One rename. Not flushed: a release is made again from its sources, and nobody takes one without its digests. */
+/* One rename. Not flushed: a release is made again from its sources, and nobody takes one without
+ * its digests. */
 static int output_publish(struct output *out)
 {
 	struct stat st;
@@ -304,7 +306,8 @@ static bool interrupted(void)
 {
 	sigset_t waiting;
 
-	return !sigpending(&waiting) && (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
+	return !sigpending(&waiting) &&
+	       (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
 }
 
 static void progress(size_t done, size_t all)
@@ -351,8 +354,8 @@ static int bundles_put(struct output *out, struct compiled *c)
 	qsort_r(order, n->site_count, sizeof(*order), by_id, n);
 	text_init(&t);
 	for (size_t i = 0; !err && i < n->site_count; i++) {
-		err = interrupted() ? reason_set(&out->reason, -TUYEN_EAGAIN, "interrupted") :
-			bundle_put(out, c->result, order[i], &t);
+		err = interrupted() ? reason_set(&out->reason, -TUYEN_EAGAIN, "interrupted")
+				    : bundle_put(out, c->result, order[i], &t);
 		progress(i + 1, n->site_count);
 	}
 	text_clear(&t);
@@ -408,9 +411,13 @@ static int release_put(struct output *out, const struct load *load)
 {
 	struct release_source *sources = calloc(load->sources.count + 1, sizeof(*sources));
 	struct release_header h = {
-		.epoch = out->o->epoch, .issued_s = out->o->issued_s, .expires_s = out->o->expires_s,
-		.roster_version = out->o->roster_version, .compiler = TUYEN_VERSION,
-		.sources = sources, .source_count = load->sources.count,
+	    .epoch = out->o->epoch,
+	    .issued_s = out->o->issued_s,
+	    .expires_s = out->o->expires_s,
+	    .roster_version = out->o->roster_version,
+	    .compiler = TUYEN_VERSION,
+	    .sources = sources,
+	    .source_count = load->sources.count,
 	};
 	int err = 0;
 
@@ -451,7 +458,8 @@ static double elapsed_ms(const struct timespec *start)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) / 1e6;
+	return (double)(now.tv_sec - start->tv_sec) * 1e3 +
+	       (double)(now.tv_nsec - start->tv_nsec) / 1e6;
 }
 
 static void summary_print(const struct output *out, const struct compiled *c, double ms)
@@ -465,15 +473,21 @@ static void summary_print(const struct output *out, const struct compiled *c, do
 	if (out->o->json) {
 		text_add(&t, "{\"out\":");
 		text_add_json_string(&t, out->o->out);
-		text_printf(&t, ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\"}\n",
+		text_printf(&t,
+			    ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,"
+			    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\"}\n",
 			    (unsigned long long)out->o->epoch, c->load.network.site_count,
 			    compile_pair_count(c->result), compile_path_count(c->result),
-			    compile_label_count(c->result), (unsigned long long)out->bytes, ms, hex);
+			    compile_label_count(c->result), (unsigned long long)out->bytes, ms,
+			    hex);
 	} else {
-		text_printf(&t, "%s: epoch %llu, %zu sites, %zu sessions, %zu paths, %zu labels, %llu bytes, %.0f ms\nroot %s\n",
-			    out->o->out, (unsigned long long)out->o->epoch, c->load.network.site_count,
-			    compile_pair_count(c->result), compile_path_count(c->result),
-			    compile_label_count(c->result), (unsigned long long)out->bytes, ms, hex);
+		text_printf(&t,
+			    "%s: epoch %llu, %zu sites, %zu sessions, %zu paths, %zu labels, %llu "
+			    "bytes, %.0f ms\nroot %s\n",
+			    out->o->out, (unsigned long long)out->o->epoch,
+			    c->load.network.site_count, compile_pair_count(c->result),
+			    compile_path_count(c->result), compile_label_count(c->result),
+			    (unsigned long long)out->bytes, ms, hex);
 	}
 	fputs(text_string(&t), stdout);
 	text_clear(&t);
@@ -499,7 +513,8 @@ static int release_make(const struct options *o, struct compiled *c, const struc
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (!err)
 		return CLI_OK;
-	return err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM || err == -TUYEN_EAGAIN ? CLI_SYSTEM : CLI_INPUT;
+	return err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM || err == -TUYEN_EAGAIN ? CLI_SYSTEM
+										     : CLI_INPUT;
 }
 
 static int load_and_compile(struct options *o)
@@ -522,7 +537,9 @@ static int load_and_compile(struct options *o)
 
 static int run(int argc, char **argv)
 {
-	struct options o = {.issued_s = -1, .expires_s = -1, .roster_version = 1,
+	struct options o = {.issued_s = -1,
+			    .expires_s = -1,
+			    .roster_version = 1,
 			    .load = {.flags = CHECK_NEED_KEYS}};
 	int code = options_read(argc, argv, &o) < 0 ? CLI_SYSTEM : load_and_compile(&o);
 
@@ -531,18 +548,23 @@ static int run(int argc, char **argv)
 }
 
 const struct cli_command cli_compile = {
-	.name = "compile",
-	.usage = "FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] [--json]",
-	.summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
-	.help = "  -o OUT         the release's folder; a release that is there is replaced, whole, when all went well\n"
-		"  --epoch N      number of the release; nodes refuse one that is lower than what they have\n"
-		"  --issued DATE  2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now\n"
-		"  --expires DATE after that nodes raise an alarm and go on; else 90 days after issue\n"
-		"  --roster-version N  of the officers' roster that a node must have; else 1\n"
-		"  -W error[=NAME]     warnings are errors\n"
-		"  --json         the summary as a JSON object\n"
-		"\n"
-		"Every site needs its keys; every `expect` must hold.\n"
-		"exit codes: 0 made, 1 the sources or an expectation are wrong, 2 the system failed; OUT is then as it was\n",
-	.run = run,
+    .name = "compile",
+    .usage =
+	"FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] [--json]",
+    .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
+    .help =
+	"  -o OUT         the release's folder; a release that is there is replaced, whole, when "
+	"all went well\n"
+	"  --epoch N      number of the release; nodes refuse one that is lower than what they "
+	"have\n"
+	"  --issued DATE  2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now\n"
+	"  --expires DATE after that nodes raise an alarm and go on; else 90 days after issue\n"
+	"  --roster-version N  of the officers' roster that a node must have; else 1\n"
+	"  -W error[=NAME]     warnings are errors\n"
+	"  --json         the summary as a JSON object\n"
+	"\n"
+	"Every site needs its keys; every `expect` must hold.\n"
+	"exit codes: 0 made, 1 the sources or an expectation are wrong, 2 the system failed; OUT "
+	"is then as it was\n",
+    .run = run,
 };

@@ -143,16 +143,20 @@ static int run(int argc, char **argv)
 }
 
 const struct cli_command cli_explain = {
-	.name = "explain",
-	.usage = "FILE... [--] SITE SITE [CLASS] [--json]",
-	.summary = "say whether one site reaches another, by which line, on which ways",
-	.help = "Files come first; they end at '--', or at the first word that is no file and does not end in\n"
-		".topology, .policy or .keys. Sites are given by name or id. Without CLASS every class is answered.\n"
-		"Each session follows with its candidate paths: the label stack on every hop there and back.\n"
-		"\n"
-		"  --json       one JSON object\n"
-		"  -W error[=NAME]  warnings are errors\n"
-		"\n"
-		"exit codes: 0 something asked for is allowed, 1 nothing is (or the sources are wrong), 2 the system failed\n",
-	.run = run,
+    .name = "explain",
+    .usage = "FILE... [--] SITE SITE [CLASS] [--json]",
+    .summary = "say whether one site reaches another, by which line, on which ways",
+    .help = "Files come first; they end at '--', or at the first word that is no file and does not "
+	    "end in\n"
+	    ".topology, .policy or .keys. Sites are given by name or id. Without CLASS every class "
+	    "is answered.\n"
+	    "Each session follows with its candidate paths: the label stack on every hop there and "
+	    "back.\n"
+	    "\n"
+	    "  --json       one JSON object\n"
+	    "  -W error[=NAME]  warnings are errors\n"
+	    "\n"
+	    "exit codes: 0 something asked for is allowed, 1 nothing is (or the sources are "
+	    "wrong), 2 the system failed\n",
+    .run = run,
 };

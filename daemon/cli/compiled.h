@@ -12,12 +12,14 @@ struct compiled {
 };
 
 /**
- * Prints every problem with its place. @need_keys: a site without keys is an error, and expectations are checked.
+ * Prints every problem with its place. @need_keys: a site without keys is an error, and
+ * expectations are checked.
  * @ret_compiled  always set; cleared with compiled_clear().
  * @return 0 or a negative error, said already.
  */
 int compiled_load(const char *command, const char *const *paths, size_t count,
-		  const struct load_options *options, bool need_keys, struct compiled *ret_compiled);
+		  const struct load_options *options, bool need_keys,
+		  struct compiled *ret_compiled);
 void compiled_clear(struct compiled *compiled);
 
 /** load_option_warning(), with the compiler's own warnings too. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
-// link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c topology/forwarding_codec.c
-// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c tests/unit/network_fixture.c
+// link: policies/compile.c policies/compile_array.c policies/compile_graph.c
+// link: policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
+// link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c
+// link: topology/forwarding.c topology/forwarding_codec.c tests/unit/network_fixture.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
 /*
- * What is compiled is tried, not read: a packet is sent along each path through the tables of all sites,
- * which must let it pass every filter, and end where it should, by the way that was wanted.
+ * What is compiled is tried, not read: a packet is sent along each path through the tables of all
+ * sites, which must let it pass every filter, and end where it should, by the way that was wanted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,8 +74,8 @@ static const struct fwd_label_route *label_route(const struct forwarding *f, uin
  * Sends a packet from @from to its neighbour @next (ids). @ret_way takes the ids that it passes.
  * @return the number of them; 0 when it is dropped on the way.
  */
-static size_t packet_send(const struct tables *t, uint32_t from, uint32_t next, struct label_stack stack,
-			  uint32_t ret_way[static COMPILE_WAY_MAX])
+static size_t packet_send(const struct tables *t, uint32_t from, uint32_t next,
+			  struct label_stack stack, uint32_t ret_way[static COMPILE_WAY_MAX])
 {
 	size_t length = 0;
 
@@ -82,12 +84,14 @@ static size_t packet_send(const struct tables *t, uint32_t from, uint32_t next, 
 		const struct forwarding *f = &t->site[t->by_id[next]];
 		const struct fwd_label_route *route;
 
-		if (!forwarding_neighbor(&t->site[t->by_id[from]], next) || !accepted(f, from, &stack))
+		if (!forwarding_neighbor(&t->site[t->by_id[from]], next) ||
+		    !accepted(f, from, &stack))
 			return 0;
 		ret_way[length++] = next;
 		route = label_route(f, stack.label[0]);
 		if (route && !route->next_site) { /* ours: off, and look again */
-			memmove(stack.label, stack.label + 1, sizeof(stack.label) - sizeof(stack.label[0]));
+			memmove(stack.label, stack.label + 1,
+				sizeof(stack.label) - sizeof(stack.label[0]));
 			if (!--stack.depth)
 				return length;
 			route = label_route(f, stack.label[0]);
@@ -126,17 +130,20 @@ static void paths_all_work(const struct tables *t)
 	for (size_t i = 0; i < compile_path_count(t->result); i++) {
 		const struct compile_path *path = compile_path(t->result, i);
 		const struct compile_pair *pair = compile_pair(t->result, path->pair);
-		const struct forwarding *head = &t->site[pair->head], *end = &t->site[pair->endpoint];
+		const struct forwarding *head = &t->site[pair->head],
+					*end = &t->site[pair->endpoint];
 		const struct fwd_path *p = forwarding_path(head, path->index);
 		const struct fwd_return *r;
 
 		assert_non_null(p);
-		way_check(t, path, way, packet_send(t, head->site_id, p->first_site, p->stack, way), false);
+		way_check(t, path, way, packet_send(t, head->site_id, p->first_site, p->stack, way),
+			  false);
 		r = return_find(end, p->source);
 		assert_non_null(r);
 		assert_int_equal(r->site_id, head->site_id);
 		assert_int_equal(r->mtu, p->mtu);
-		way_check(t, path, way, packet_send(t, end->site_id, r->first_site, r->stack, way), true);
+		way_check(t, path, way, packet_send(t, end->site_id, r->first_site, r->stack, way),
+			  true);
 	}
 }
 
@@ -222,8 +229,8 @@ static void first_light(void **state)
 
 static void a_commune_sends_to_its_district_only_what_its_paths_need(void **state)
 {
-	static const char *const forged[] = {"16902", "16901", "16101", "16211", "16211/16902",
-					     "16001/16902", "16001/16001"};
+	static const char *const forged[] = {"16902",	    "16901",	   "16101",	 "16211",
+					     "16211/16902", "16001/16902", "16001/16001"};
 	uint32_t way[COMPILE_WAY_MAX];
 	struct network n;
 	struct tables t;
@@ -245,7 +252,8 @@ static void a_commune_sends_to_its_district_only_what_its_paths_need(void **stat
 
 /* ---- ways --------------------------------------------------------------------------- */
 
-/* npdc 1; provinces 10, 11; districts 100 under 10, 101 under 11; commune 1000 under 100, backup 101. */
+/* npdc 1; provinces 10, 11; districts 100 under 10, 101 under 11; commune 1000 under 100, backup
+ * 101. */
 static void two_provinces(struct network *n, bool between)
 {
 	uint32_t hub, p, q, d, e;
@@ -520,15 +528,16 @@ static void expectations_are_checked(void **state)
 		const char *a, *b;
 		const char *broken; /* NULL: it holds */
 	} rows[] = {
-		{"reaches", false, EXPECT_REACHES, 5, 0, NULL, NULL, NULL},
-		{"not backwards", false, EXPECT_REACHES, 0, 5, NULL, NULL, "'hub' does not reach 'c'"},
-		{"never, held", false, EXPECT_NEVER_REACHES, 5, 6, NULL, NULL, NULL},
-		{"never, broken", false, EXPECT_NEVER_REACHES, 5, 0, NULL, NULL, "'c' reaches 'hub'"},
-		{"any link", false, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 5, 0, NULL, NULL, NULL},
-		{"any link, nobody", false, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 5, 6, NULL, NULL,
-		 "'c' does not reach 'c2'"},
-		{"that link", false, EXPECT_REACHES_AFTER_LINK_FAILURE, 5, 0, "c", "d", NULL},
-		{"a link not on the way", false, EXPECT_REACHES_AFTER_LINK_FAILURE, 5, 0, "c2", "e", NULL},
+	    {"reaches", false, EXPECT_REACHES, 5, 0, NULL, NULL, NULL},
+	    {"not backwards", false, EXPECT_REACHES, 0, 5, NULL, NULL, "'hub' does not reach 'c'"},
+	    {"never, held", false, EXPECT_NEVER_REACHES, 5, 6, NULL, NULL, NULL},
+	    {"never, broken", false, EXPECT_NEVER_REACHES, 5, 0, NULL, NULL, "'c' reaches 'hub'"},
+	    {"any link", false, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 5, 0, NULL, NULL, NULL},
+	    {"any link, nobody", false, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 5, 6, NULL, NULL,
+	     "'c' does not reach 'c2'"},
+	    {"that link", false, EXPECT_REACHES_AFTER_LINK_FAILURE, 5, 0, "c", "d", NULL},
+	    {"a link not on the way", false, EXPECT_REACHES_AFTER_LINK_FAILURE, 5, 0, "c2", "e",
+	     NULL},
 	};
 
 	(void)state;
@@ -573,9 +582,10 @@ static void a_common_link_breaks_an_expectation(void **state)
 	fixture_set_tier(&n, &e->to, 0);
 	assert_int_equal(compile_network(&n, 0, &r), 0);
 	assert_int_equal(compile_expect(r), -TUYEN_EINVAL);
-	assert_string_equal(compile_problem(r, 1)->text,
-			    "expectation broken: 'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails; "
-			    "'kham-thien' does not reach 'npdc-hn' when link kham-thien dong-da fails");
+	assert_string_equal(
+	    compile_problem(r, 1)->text,
+	    "expectation broken: 'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails; "
+	    "'kham-thien' does not reach 'npdc-hn' when link kham-thien dong-da fails");
 	assert_int_equal(compile_problem(r, 1)->place.line, 501);
 	compile_free(r);
 	network_clear(&n);
@@ -652,17 +662,17 @@ static void unlawful_networks_are_refused(void **state)
 		const char *text;
 		uint32_t line;
 	} rows[] = {
-		{no_keys, "no keys for site 'dong-da'", 103},
-		{equal_keys, "site 'dong-da' has a public key that 'ba-dinh' has too", 103},
-		{twin_link, "a second link between 'hanoi' and 'ba-dinh'", 0},
-		{small_mtu, "link 'hanoi' 'npdc-hn': MTU 700 is too small", 201},
-		{just_too_small_mtu, "path 'spare' from 'phuc-xa' to 'npdc-hn'", 301},
-		{large_metric, "metric 65536 is not 1 to 65535", 201},
-		{large_id, "id 902 of 'kham-thien' has no label in the block", 105},
-		{all_dynamic, "nobody can call: 'hanoi' has no fixed address here", 202},
-		{no_way, "no path of it leads from 'phuc-xa' to 'npdc-hn'", 301},
-		{large_port, "session port 65530 plus color 10 is no port", 301},
-		{many_paths, "'phuc-xa' would have more than 15 candidate paths", 0},
+	    {no_keys, "no keys for site 'dong-da'", 103},
+	    {equal_keys, "site 'dong-da' has a public key that 'ba-dinh' has too", 103},
+	    {twin_link, "a second link between 'hanoi' and 'ba-dinh'", 0},
+	    {small_mtu, "link 'hanoi' 'npdc-hn': MTU 700 is too small", 201},
+	    {just_too_small_mtu, "path 'spare' from 'phuc-xa' to 'npdc-hn'", 301},
+	    {large_metric, "metric 65536 is not 1 to 65535", 201},
+	    {large_id, "id 902 of 'kham-thien' has no label in the block", 105},
+	    {all_dynamic, "nobody can call: 'hanoi' has no fixed address here", 202},
+	    {no_way, "no path of it leads from 'phuc-xa' to 'npdc-hn'", 301},
+	    {large_port, "session port 65530 plus color 10 is no port", 301},
+	    {many_paths, "'phuc-xa' would have more than 15 candidate paths", 0},
 	};
 
 	(void)state;
@@ -678,7 +688,8 @@ static void unlawful_networks_are_refused(void **state)
 			if (compile_problem(r, k)->error)
 				p = compile_problem(r, k);
 		assert_non_null(p);
-		if (!strstr(p->text, rows[i].text) || (rows[i].line && p->place.line != rows[i].line))
+		if (!strstr(p->text, rows[i].text) ||
+		    (rows[i].line && p->place.line != rows[i].line))
 			fail_msg("'%s' at %u, not '%s'", p->text, p->place.line, rows[i].text);
 		compile_free(r);
 		network_clear(&n);
@@ -717,7 +728,8 @@ static void random_site(struct network *n, uint32_t tier, uint32_t id, uint32_t 
 static bool linked(const struct network *n, uint32_t a, uint32_t b)
 {
 	for (size_t i = 0; i < n->link_count; i++)
-		if ((n->links[i].a == a && n->links[i].b == b) || (n->links[i].a == b && n->links[i].b == a))
+		if ((n->links[i].a == a && n->links[i].b == b) ||
+		    (n->links[i].a == b && n->links[i].b == a))
 			return true;
 	return a == b;
 }
@@ -852,22 +864,22 @@ static void a_country_of_3000_sites(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(first_light),
-		cmocka_unit_test(a_commune_sends_to_its_district_only_what_its_paths_need),
-		cmocka_unit_test(disjoint_paths_share_nothing_where_they_can),
-		cmocka_unit_test(a_way_round_the_metric_takes_more_labels),
-		cmocka_unit_test(a_dear_backup_line_is_still_followed),
-		cmocka_unit_test(leaves_carry_nobody_elses_traffic),
-		cmocka_unit_test(a_named_leaf_carries),
-		cmocka_unit_test(mutual_heads_share_one_session),
-		cmocka_unit_test(what_is_denied_to_some_is_allowed_by_prefix_to_the_others),
-		cmocka_unit_test(a_denied_pair_has_no_session),
-		cmocka_unit_test(expectations_are_checked),
-		cmocka_unit_test(a_common_link_breaks_an_expectation),
-		cmocka_unit_test(unlawful_networks_are_refused),
-		cmocka_unit_test(paths_of_random_networks_work),
-		cmocka_unit_test(order_of_sources_says_nothing),
-		cmocka_unit_test(a_country_of_3000_sites),
+	    cmocka_unit_test(first_light),
+	    cmocka_unit_test(a_commune_sends_to_its_district_only_what_its_paths_need),
+	    cmocka_unit_test(disjoint_paths_share_nothing_where_they_can),
+	    cmocka_unit_test(a_way_round_the_metric_takes_more_labels),
+	    cmocka_unit_test(a_dear_backup_line_is_still_followed),
+	    cmocka_unit_test(leaves_carry_nobody_elses_traffic),
+	    cmocka_unit_test(a_named_leaf_carries),
+	    cmocka_unit_test(mutual_heads_share_one_session),
+	    cmocka_unit_test(what_is_denied_to_some_is_allowed_by_prefix_to_the_others),
+	    cmocka_unit_test(a_denied_pair_has_no_session),
+	    cmocka_unit_test(expectations_are_checked),
+	    cmocka_unit_test(a_common_link_breaks_an_expectation),
+	    cmocka_unit_test(unlawful_networks_are_refused),
+	    cmocka_unit_test(paths_of_random_networks_work),
+	    cmocka_unit_test(order_of_sources_says_nothing),
+	    cmocka_unit_test(a_country_of_3000_sites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,34 +14,38 @@
 
 /* Every kind of line, with what is unusual in each. */
 static const char whole[] =
-	"tuyen-bundle 1\n"
-	"site 210 ba%20đình tier district label 16210\n"
-	"address link 100.64.0.210 node 100.80.13.32 lan 10.1.0.1\n"
-	"srgb 16000 size 70000\n"
-	"overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
-	"link0 port 51820 mtu 1440\n"
-	"lan 10.1.0.0/24\n"
-	"lan 10.1.1.0/24\n"
-	"neighbor 101 %2D over fibre key " KEY " address 100.64.0.101 call [2001:db8::1]:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
-	"accept 101 16901\n"
-	"accept 101 16210/16901\n"
-	"neighbor 901 phuc-xa over lte%25 key " KEY " address 100.64.3.133 wait probe 300000us x 5 mtu 1368 lsp 1348\n"
-	"label 16001 to 101 out 16001\n"
-	"label 16210 here\n"
-	"label 16901 to 901 out 16901\n"
-	"path 1 main color 10 preference 200 to 1 source 100.80.13.33 endpoint 100.80.0.16 first 101 stack 16001 mtu 1416 probe 50000us x 3 reflector 1\n"
-	"path 15 spare color 10 preference 0 to 1 source 100.80.13.47 endpoint 100.80.0.16 first 901 stack 16101/16001 mtu 1412 probe 50000us x 3 reflector 1\n"
-	"return 100.80.56.81 of 901 first 901 stack 16901 mtu 1416\n"
-	"session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n"
-	"session 20 back port 52020 mtu 1356 revert 0ms\n"
-	"peer 10 1 npdc-hn key " KEY " call 100.80.0.16:52010\n"
-	"prefix 10 1 10.0.0.0/16\n"
-	"prefix 10 1 10.2.0.0/16\n"
-	"peer 20 901 phuc-xa key " KEY " wait\n"
-	"rule 10 in priority 0 protocol 1 ports 0-65535 to 0.0.0.0/0 from 10.9.1.0/24 class ping\n"
-	"rule 10 out priority 2 protocol 6 ports 443-443 to 10.0.5.0/24 from 0.0.0.0/0 class query\n"
-	"device modem address 192.168.100.1 port 161 user poller interface - link 901\n"
-	"device modem2 address 192.168.100.2 port 161 user - interface wan0 link 0\n";
+    "tuyen-bundle 1\n"
+    "site 210 ba%20đình tier district label 16210\n"
+    "address link 100.64.0.210 node 100.80.13.32 lan 10.1.0.1\n"
+    "srgb 16000 size 70000\n"
+    "overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
+    "link0 port 51820 mtu 1440\n"
+    "lan 10.1.0.0/24\n"
+    "lan 10.1.1.0/24\n"
+    "neighbor 101 %2D over fibre key " KEY
+    " address 100.64.0.101 call [2001:db8::1]:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "accept 101 16901\n"
+    "accept 101 16210/16901\n"
+    "neighbor 901 phuc-xa over lte%25 key " KEY
+    " address 100.64.3.133 wait probe 300000us x 5 mtu 1368 lsp 1348\n"
+    "label 16001 to 101 out 16001\n"
+    "label 16210 here\n"
+    "label 16901 to 901 out 16901\n"
+    "path 1 main color 10 preference 200 to 1 source 100.80.13.33 endpoint 100.80.0.16 first 101 "
+    "stack 16001 mtu 1416 probe 50000us x 3 reflector 1\n"
+    "path 15 spare color 10 preference 0 to 1 source 100.80.13.47 endpoint 100.80.0.16 first 901 "
+    "stack 16101/16001 mtu 1412 probe 50000us x 3 reflector 1\n"
+    "return 100.80.56.81 of 901 first 901 stack 16901 mtu 1416\n"
+    "session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n"
+    "session 20 back port 52020 mtu 1356 revert 0ms\n"
+    "peer 10 1 npdc-hn key " KEY " call 100.80.0.16:52010\n"
+    "prefix 10 1 10.0.0.0/16\n"
+    "prefix 10 1 10.2.0.0/16\n"
+    "peer 20 901 phuc-xa key " KEY " wait\n"
+    "rule 10 in priority 0 protocol 1 ports 0-65535 to 0.0.0.0/0 from 10.9.1.0/24 class ping\n"
+    "rule 10 out priority 2 protocol 6 ports 443-443 to 10.0.5.0/24 from 0.0.0.0/0 class query\n"
+    "device modem address 192.168.100.1 port 161 user poller interface - link 901\n"
+    "device modem2 address 192.168.100.2 port 161 user - interface wan0 link 0\n";
 
 static void reads_every_kind_of_line(void **state)
 {
@@ -98,66 +102,73 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	static const struct {
 		const char *from, *to, *reason;
 	} rows[] = {
-		{"tuyen-bundle 1", "tuyen-bundle 2", "line 1: this is not a bundle of version 1"},
-		{"tuyen-bundle 1", " tuyen-bundle 1", "line 1: "},
-		{"site 210", "site 0210", "line 2: not in its canonical form"},
-		{"site 210", "site 0", "line 2: a number"},
-		{"site 210", "site 65536", "line 2: a number"},
-		{"site 210", "site  210", "line 2: "},
-		{"ba%20đình", "ba đình", "line 2: 'tier' is missing"},
-		{"ba%20đình", "ba%2", "line 2: a name"},
-		{"ba%20đình", "ba%00", "line 2: a name"},
-		{"ba%20đình", "%62a", "line 2: not in its canonical form"},
-		{"ba%20đình", "-", "line 2: a name"},
-		{"ba%20đình", "0123456789012345678901234567890123456789012345678901234567890123", "line 2: a name"},
-		{"label 16210\n", "label 16211\n", "site 210: its label is not its own"},
-		{"label 16210\n", "label 16210 \n", "line 2: not in its canonical form"},
-		{"label 16210\n", "label 16210 x\n", "line 2: not in its canonical form"},
-		{"lan 10.1.0.1\n", "lan 0.0.0.0\n", "line 3: not in its canonical form"},
-		{"srgb 16000", "srgb 15", "line 4: a number"},
-		{"100.64.0.0/16", "100.64.0.1/16", "line 5: a prefix"},
-		{"mtu 1440\n", "mtu 65536\n", "line 6: a number"},
-		{"lan 10.1.0.0/24\n", "lan 10.1.1.0/24\n", "prefix 10.1.1.0/24: overlaps another"},
-		{"prefix 10 1 10.0.0.0/16", "prefix 10 1 10.2.0.0/15", "prefix 10.2.0.0/16: overlaps another"},
-		{"lan 10.1.0.0/24\n", "lan 10.1.2.0/24\n", "line 7: not in its canonical form or place"},
-		{"lan 10.1.0.0/24\n", "wan 10.1.0.0/24\n", "line 7: unknown keyword"},
-		{"lan 10.1.0.0/24\n", "\n", "line 7: unknown keyword"},
-		{"neighbor 101", "neighbor 901", "line 10: its neighbor"},
-		{"key Q", "key =", "line 9: a key"},
-		{"BREI= address 100.64.0.101", "BREJ= address 100.64.0.101", "line 9: "},
-		{"call [2001:db8::1]:51820", "call none", "line 9: the endpoint"},
-		{"call [2001:db8::1]:51820", "ring [2001:db8::1]:51820", "line 9: 'call' or 'wait'"},
-		{"[2001:db8::1]", "[2001:db8:0::1]", "line 9: "},
-		{"50000us", "0us", "line 9: a number"},
-		{"50000us x 3", "50000us x 256", "line 9: a number"},
-		{"50000us", "50000ms", "line 9: a number"},
-		{"accept 101 16901", "accept 102 16901", "line 10: its neighbor is not above it"},
-		{"accept 101 16901", "accept 101 -", "line 10: a label stack"},
-		{"accept 101 16901", "accept 101 15", "line 10: a label is reserved"},
-		{"accept 101 16901\n", "accept 101 16210/16901\n", "accept: not in strict order"},
-		{"label 16001 to 101", "label 16001 to 902", "label 16001: leads to no neighbor"},
-		{"label 16001 to 101 out 16001", "label 16001 here", "label 16001: ours alone ends here"},
-		{"label 16210 here", "label 16210 to 101 out 16210", "label 16210: ours alone ends here"},
-		{"out 16001", "out -", "line 13: a label stack"},
-		{"path 15", "path 16", "line 17: a number"},
-		{"path 15", "path 1", ""},
-		{"first 901 stack 16101", "first 902 stack 16101", "path 15: starts at no neighbor"},
-		{"path 1 main color 10", "path 1 main color 20", "path 1: leads to no peer of its color"},
-		{"of 901 first 901", "of 901 first 902", "return to site 901: starts at no neighbor"},
-		{"session 20", "session 30", "peer 901: its color has no session"},
-		{"session 20", "session 10000", "line 20: a number"},
-		{"revert 0ms", "revert 0", "line 20: a number"},
-		{"call 100.80.0.16:52010", "call 100.80.0.16", "line 21: the endpoint"},
-		{"call 100.80.0.16:52010", "call 100.80.0.16:0", "line 21: a number"},
-		{"prefix 10 1 10.0.0.0/16", "prefix 10 2 10.0.0.0/16", "line 22: its peer is not above it"},
-		{"rule 10 in", "rule 30 in", ""},
-		{"rule 10 in", "rule 10 on", "line 25: 'in' or 'out'"},
-		{"priority 0", "priority 3", "line 25: a number"},
-		{"ports 0-65535", "ports 5-4", "line 25: a number"},
-		{"ports 443-443", "ports 443", "line 26: the ports"},
-		{"link 901", "link 902", "device 'modem': its link has no neighbor"},
-		{"device modem2", "device modem", "devices: not in strict order"},
-		{"device modem2", "device", "line 28: "},
+	    {"tuyen-bundle 1", "tuyen-bundle 2", "line 1: this is not a bundle of version 1"},
+	    {"tuyen-bundle 1", " tuyen-bundle 1", "line 1: "},
+	    {"site 210", "site 0210", "line 2: not in its canonical form"},
+	    {"site 210", "site 0", "line 2: a number"},
+	    {"site 210", "site 65536", "line 2: a number"},
+	    {"site 210", "site  210", "line 2: "},
+	    {"ba%20đình", "ba đình", "line 2: 'tier' is missing"},
+	    {"ba%20đình", "ba%2", "line 2: a name"},
+	    {"ba%20đình", "ba%00", "line 2: a name"},
+	    {"ba%20đình", "%62a", "line 2: not in its canonical form"},
+	    {"ba%20đình", "-", "line 2: a name"},
+	    {"ba%20đình", "0123456789012345678901234567890123456789012345678901234567890123",
+	     "line 2: a name"},
+	    {"label 16210\n", "label 16211\n", "site 210: its label is not its own"},
+	    {"label 16210\n", "label 16210 \n", "line 2: not in its canonical form"},
+	    {"label 16210\n", "label 16210 x\n", "line 2: not in its canonical form"},
+	    {"lan 10.1.0.1\n", "lan 0.0.0.0\n", "line 3: not in its canonical form"},
+	    {"srgb 16000", "srgb 15", "line 4: a number"},
+	    {"100.64.0.0/16", "100.64.0.1/16", "line 5: a prefix"},
+	    {"mtu 1440\n", "mtu 65536\n", "line 6: a number"},
+	    {"lan 10.1.0.0/24\n", "lan 10.1.1.0/24\n", "prefix 10.1.1.0/24: overlaps another"},
+	    {"prefix 10 1 10.0.0.0/16", "prefix 10 1 10.2.0.0/15",
+	     "prefix 10.2.0.0/16: overlaps another"},
+	    {"lan 10.1.0.0/24\n", "lan 10.1.2.0/24\n",
+	     "line 7: not in its canonical form or place"},
+	    {"lan 10.1.0.0/24\n", "wan 10.1.0.0/24\n", "line 7: unknown keyword"},
+	    {"lan 10.1.0.0/24\n", "\n", "line 7: unknown keyword"},
+	    {"neighbor 101", "neighbor 901", "line 10: its neighbor"},
+	    {"key Q", "key =", "line 9: a key"},
+	    {"BREI= address 100.64.0.101", "BREJ= address 100.64.0.101", "line 9: "},
+	    {"call [2001:db8::1]:51820", "call none", "line 9: the endpoint"},
+	    {"call [2001:db8::1]:51820", "ring [2001:db8::1]:51820", "line 9: 'call' or 'wait'"},
+	    {"[2001:db8::1]", "[2001:db8:0::1]", "line 9: "},
+	    {"50000us", "0us", "line 9: a number"},
+	    {"50000us x 3", "50000us x 256", "line 9: a number"},
+	    {"50000us", "50000ms", "line 9: a number"},
+	    {"accept 101 16901", "accept 102 16901", "line 10: its neighbor is not above it"},
+	    {"accept 101 16901", "accept 101 -", "line 10: a label stack"},
+	    {"accept 101 16901", "accept 101 15", "line 10: a label is reserved"},
+	    {"accept 101 16901\n", "accept 101 16210/16901\n", "accept: not in strict order"},
+	    {"label 16001 to 101", "label 16001 to 902", "label 16001: leads to no neighbor"},
+	    {"label 16001 to 101 out 16001", "label 16001 here",
+	     "label 16001: ours alone ends here"},
+	    {"label 16210 here", "label 16210 to 101 out 16210",
+	     "label 16210: ours alone ends here"},
+	    {"out 16001", "out -", "line 13: a label stack"},
+	    {"path 15", "path 16", "line 17: a number"},
+	    {"path 15", "path 1", ""},
+	    {"first 901 stack 16101", "first 902 stack 16101", "path 15: starts at no neighbor"},
+	    {"path 1 main color 10", "path 1 main color 20",
+	     "path 1: leads to no peer of its color"},
+	    {"of 901 first 901", "of 901 first 902", "return to site 901: starts at no neighbor"},
+	    {"session 20", "session 30", "peer 901: its color has no session"},
+	    {"session 20", "session 10000", "line 20: a number"},
+	    {"revert 0ms", "revert 0", "line 20: a number"},
+	    {"call 100.80.0.16:52010", "call 100.80.0.16", "line 21: the endpoint"},
+	    {"call 100.80.0.16:52010", "call 100.80.0.16:0", "line 21: a number"},
+	    {"prefix 10 1 10.0.0.0/16", "prefix 10 2 10.0.0.0/16",
+	     "line 22: its peer is not above it"},
+	    {"rule 10 in", "rule 30 in", ""},
+	    {"rule 10 in", "rule 10 on", "line 25: 'in' or 'out'"},
+	    {"priority 0", "priority 3", "line 25: a number"},
+	    {"ports 0-65535", "ports 5-4", "line 25: a number"},
+	    {"ports 443-443", "ports 443", "line 26: the ports"},
+	    {"link 901", "link 902", "device 'modem': its link has no neighbor"},
+	    {"device modem2", "device modem", "devices: not in strict order"},
+	    {"device modem2", "device", "line 28: "},
 	};
 
 	(void)state;
@@ -167,8 +178,10 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 		struct forwarding f;
 		int err = forwarding_parse(bytes, strlen(bytes), &f, &why);
 
-		if (err != -TUYEN_EINVAL || strncmp(why.text, rows[i].reason, strlen(rows[i].reason)))
-			fail_msg("'%s' for '%s': %d, '%s'", rows[i].to, rows[i].from, err, why.text);
+		if (err != -TUYEN_EINVAL ||
+		    strncmp(why.text, rows[i].reason, strlen(rows[i].reason)))
+			fail_msg("'%s' for '%s': %d, '%s'", rows[i].to, rows[i].from, err,
+				 why.text);
 		free(bytes);
 	}
 }
@@ -179,7 +192,8 @@ static void refuses_every_truncation_inside_a_line(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(whole) - 1; i++) {
-		char *bytes = malloc(i + 1); /* exactly, so that the sanitizer sees a byte too many */
+		char *bytes =
+		    malloc(i + 1); /* exactly, so that the sanitizer sees a byte too many */
 		int err;
 
 		memcpy(bytes, whole, i);
@@ -221,8 +235,9 @@ static void a_changed_byte_is_refused_or_said_again(void **state)
 static void lines_below_the_wrong_owner_overflow_nothing(void **state)
 {
 	/* accept lines of a neighbour that go on behind a peer with more prefixes */
-	static const char tail[] = "accept 901 16901\naccept 901 16902\naccept 901 16903\naccept 901 16904\n"
-				   "accept 901 16905\naccept 901 16906\naccept 901 16907\naccept 901 16908\n";
+	static const char tail[] =
+	    "accept 901 16901\naccept 901 16902\naccept 901 16903\naccept 901 16904\n"
+	    "accept 901 16905\naccept 901 16906\naccept 901 16907\naccept 901 16908\n";
 	char *bytes = malloc(sizeof(whole) + sizeof(tail));
 	struct forwarding f;
 
@@ -253,12 +268,12 @@ static void sorts_and_drops_equal_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_every_kind_of_line),
-		cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
-		cmocka_unit_test(refuses_every_truncation_inside_a_line),
-		cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
-		cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),
-		cmocka_unit_test(sorts_and_drops_equal_rules),
+	    cmocka_unit_test(reads_every_kind_of_line),
+	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
+	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
+	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
+	    cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),
+	    cmocka_unit_test(sorts_and_drops_equal_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

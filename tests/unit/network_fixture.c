@@ -19,8 +19,8 @@ static void *more(void *array, size_t count, size_t size)
 
 #define ADD(array, count) ((array) = more((array), (count), sizeof(*(array))), &(array)[(count)++])
 
-static void add_underlay(struct network *n, const char *name, uint32_t interval_us, uint8_t multiplier,
-			 uint16_t mtu, uint32_t metric)
+static void add_underlay(struct network *n, const char *name, uint32_t interval_us,
+			 uint8_t multiplier, uint16_t mtu, uint32_t metric)
 {
 	struct underlay_class *u = ADD(n->underlays, n->underlay_count);
 
@@ -58,7 +58,8 @@ uint32_t fixture_site(struct network *n, const char *name, uint32_t tier, uint32
 	s->place.line = 100 + index;
 	snprintf((char *)s->link_key, WG_KEY_LEN, "link%u", id);
 	snprintf((char *)s->session_key, WG_KEY_LEN, "session%u", id);
-	u->endpoint = (struct ip_endpoint){.family = 4, .address = {198, 18, (uint8_t)(id >> 8), (uint8_t)id}};
+	u->endpoint = (struct ip_endpoint){.family = 4,
+					   .address = {198, 18, (uint8_t)(id >> 8), (uint8_t)id}};
 	if (*lan && ipv4_prefix_parse(lan, ADD(s->lans, s->lan_count)) < 0)
 		abort();
 	if (parent != NETWORK_NONE)

@@ -55,8 +55,8 @@ static bool edge_open(const struct spf_limits *l, const struct spf_edge *edges, 
 }
 
 /* Bellman-Ford, then the lowest next hop among the best: what spf.c must say. */
-static void reference(const struct spf_edge *edges, size_t count, const uint32_t *rank, uint32_t dest,
-		      const struct spf_limits *l, struct spf_hop *ret)
+static void reference(const struct spf_edge *edges, size_t count, const uint32_t *rank,
+		      uint32_t dest, const struct spf_limits *l, struct spf_hop *ret)
 {
 	struct label best[NODES];
 
@@ -74,7 +74,8 @@ static void reference(const struct spf_edge *edges, size_t count, const uint32_t
 			struct label way = {best[to].dear + (l->edge_dear && l->edge_dear[e / 2]),
 					    best[to].metric + g->metric, best[to].hops + 1};
 
-			if (best[to].metric != SPF_NONE && edge_open(l, edges, e / 2) && before(way, best[from]))
+			if (best[to].metric != SPF_NONE && edge_open(l, edges, e / 2) &&
+			    before(way, best[from]))
 				best[from] = way;
 		}
 	for (uint32_t i = 0; i < NODES; i++) {
@@ -99,12 +100,13 @@ static void compare(const struct spf_hop *a, const struct spf_hop *b, uint32_t s
 {
 	for (uint32_t i = 0; i < NODES; i++)
 		if (a[i].metric != b[i].metric || a[i].next != b[i].next || a[i].hops != b[i].hops)
-			fail_msg("seed %u to %u at %u: metric %u next %u hops %u, not %u %u %u", seed, dest, i,
-				 a[i].metric, a[i].next, a[i].hops, b[i].metric, b[i].next, b[i].hops);
+			fail_msg("seed %u to %u at %u: metric %u next %u hops %u, not %u %u %u",
+				 seed, dest, i, a[i].metric, a[i].next, a[i].hops, b[i].metric,
+				 b[i].next, b[i].hops);
 }
 
-static void graph(const struct spf_edge *edges, size_t count, const uint32_t *rank, struct spf_graph *g,
-		  struct spf_work *w)
+static void graph(const struct spf_edge *edges, size_t count, const uint32_t *rank,
+		  struct spf_graph *g, struct spf_work *w)
 {
 	assert_int_equal(spf_graph_init(g, NODES, rank, edges, count), 0);
 	assert_int_equal(spf_work_init(w, g), 0);
@@ -214,8 +216,9 @@ static void order_of_edges_says_nothing(void **state)
 		struct spf_work v, w;
 
 		for (size_t i = 0; i < count; i++)
-			turned[i] = (struct spf_edge){edges[count - 1 - i].b, edges[count - 1 - i].a,
-						      edges[count - 1 - i].metric};
+			turned[i] =
+			    (struct spf_edge){edges[count - 1 - i].b, edges[count - 1 - i].a,
+					      edges[count - 1 - i].metric};
 		graph(edges, count, rank, &g, &v);
 		graph(turned, count, rank, &h, &w);
 		for (uint32_t dest = 0; dest < NODES; dest++) {
@@ -255,11 +258,11 @@ static void metrics_have_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(trees_are_those_of_bellman_ford),
-		cmocka_unit_test(limits_are_kept),
-		cmocka_unit_test(a_run_may_stop_at_its_source),
-		cmocka_unit_test(order_of_edges_says_nothing),
-		cmocka_unit_test(metrics_have_bounds),
+	    cmocka_unit_test(trees_are_those_of_bellman_ford),
+	    cmocka_unit_test(limits_are_kept),
+	    cmocka_unit_test(a_run_may_stop_at_its_source),
+	    cmocka_unit_test(order_of_edges_says_nothing),
+	    cmocka_unit_test(metrics_have_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
