@@ -37,9 +37,8 @@ void feed_clear(struct feed *feed)
 
 void feed_want(struct feed *feed, struct monotime at)
 {
-	if (feed->request.fd >= 0 || feed->request.backoff_us)
-		return;
-	feed->request.retry = monotime_min(feed->request.retry, at);
+	if (!feed->request.backoff_us)
+		feed->request.retry = monotime_min(feed->request.retry, at);
 }
 
 static void connection_fail(struct feed *feed, struct feed_connection *c, struct monotime now,
@@ -187,8 +186,8 @@ void feed_turn(struct feed *feed, struct monotime now)
 
 struct monotime feed_next(const struct feed *feed)
 {
-	struct monotime watch = monotime_min(feed->watch.retry, feed->watch.give_up);
-	struct monotime request = monotime_min(feed->request.retry, feed->request.give_up);
+	const struct feed_connection *watch = &feed->watch, *request = &feed->request;
 
-	return monotime_min(watch, request);
+	return monotime_min(watch->fd < 0 ? watch->retry : watch->give_up,
+			    request->fd < 0 ? request->retry : request->give_up);
 }

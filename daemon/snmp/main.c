@@ -270,7 +270,8 @@ static void loop_turn(struct program *p, netsnmp_large_fd_set *set, bool readabl
 	now = clock_now();
 	if (poller_turn(p->poller, readable ? set : NULL, now))
 		poller_apply(p->poller, &p->mib);
-	feed_want(&p->feed, refresh_at(p, now));
+	if (p->feed.request.fd < 0)
+		feed_want(&p->feed, refresh_at(p, now));
 	feed_turn(&p->feed, now);
 	held_send(p, now);
 	daemon_down_tell(p, now);

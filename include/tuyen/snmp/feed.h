@@ -39,7 +39,7 @@ struct feed {
 void feed_init(struct feed *feed, const char *socket_path);
 void feed_clear(struct feed *feed);
 
-/** Asks for a status document at @at or earlier; one request is under way at a time. */
+/** Asks for a status document at @at or earlier; one that is under way is followed by another. */
 void feed_want(struct feed *feed, struct monotime at);
 
 /** Opens, reads and gives up as is due. Never waits; calls status(), event(), lost(). */
