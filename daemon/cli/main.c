@@ -12,6 +12,7 @@ static const struct {
 	{"Describe the network (off-line)", &cli_check},
 	{NULL, &cli_fmt},
 	{NULL, &cli_explain},
+	{NULL, &cli_generate},
 	{"Make a release (off-line)", &cli_compile},
 	{NULL, &cli_officer},
 	{NULL, &cli_roster},
