@@ -189,6 +189,7 @@ country_daemons_up() { # all links, all paths, both communes' sessions
 	wait_for 30 "the paths of phuc-xa" paths_up phuc-xa 2 &&
 	wait_for 30 "the path of kham-thien" paths_up kham-thien 1 &&
 	wait_for 30 "the session of phuc-xa" session_up phuc-xa &&
+	wait_for 30 "the main path of phuc-xa" path_is phuc-xa main &&
 	wait_for 30 "the session of kham-thien" session_up kham-thien
 }
 
@@ -253,3 +254,22 @@ capture_start() { # NAME NAMESPACE DEVICE [FILTER]
 capture_stop() { sleep 0.3; signal_and_wait "capture-$1" INT; }
 captured() { tcpdump -nr "$1.pcap" ${2:+"$2"} 2>/dev/null | wc -l; }
 captured_text() { grep -aqF -- "$2" "$1.pcap"; }
+
+# An MPLS-in-IP device gives bare label stack entries, which tcpdump's own "mpls" does not take there: by offset, then.
+label_is() { echo "link[0:4] & 0xfffff000 = $(($1 << 12))"; } # as a filter: the outermost label
+labelled="link[0:4] >= $((16000 << 12)) and link[0:4] < $((86000 << 12))"
+show_labels() { # CAPTURE COUNT: label stack and the packet under it, in words
+	local words entry stack
+	tcpdump -nr "$1.pcap" -xx -c "$2" 2>/dev/null | sed -n '/0x0000:/{s/.*0x0000://;N;s/\n.*0x0010://;s/  *//g;p}' |
+		while read -r words; do
+			stack=
+			while entry=$((16#${words:0:8})) words=${words:8}; do
+				stack+="$((entry >> 12)) (ttl $((entry & 255)))"
+				[ $((entry >> 8 & 1)) -eq 0 ] || break
+				stack+=", "
+			done
+			printf 'label %s: IP %d.%d.%d.%d > %d.%d.%d.%d, %d bytes\n' "$stack" \
+				0x${words:24:2} 0x${words:26:2} 0x${words:28:2} 0x${words:30:2} \
+				0x${words:32:2} 0x${words:34:2} 0x${words:36:2} 0x${words:38:2} $((16#${words:4:4}))
+		done
+}

@@ -82,12 +82,12 @@ for c in session carrier adjacency link; do capture_stop $c; done
 say "On the carrier's line:"
 tcpdump -nr carrier.pcap -c 3 2>/dev/null | cut -c1-110 | sed 's/^/    /'
 say "On the district's adjacency, inside the link's WireGuard:"
-tcpdump -nr adjacency.pcap -c 3 2>/dev/null | cut -c1-110 | sed 's/^/    /'
+show_labels adjacency 3 | sed 's/^/    /'
 for c in session carrier adjacency link; do
 	printf '  %-10s %4d packets, with the payload in clear: %s\n' $c "$(captured $c)" "$(captured_text $c "$MARKER" && echo yes || echo no)"
 done
 check "the search finds the payload where it is in clear (commune)" captured_text session "$MARKER"
-check "MPLS labels on the district's adjacency" eval '[ "$(captured adjacency mpls)" -gt 0 ]'
+check "MPLS labels on the district's adjacency" eval '[ "$(captured adjacency "$(label_is 16001)")" -gt 0 ]'
 check "no payload in clear on the carrier's line nor at the district" \
 	eval '! captured_text carrier $MARKER && ! captured_text adjacency $MARKER && ! captured_text link $MARKER'
 check "nothing but WireGuard on the carrier's line" eval '[ "$(captured carrier "not udp port 51820 and not arp")" = 0 ]'

@@ -34,10 +34,11 @@ done
 is "the carrier sees WireGuard's UDP and ARP alone" "$(captured carrier 'not (udp port 51820) and not arp')" 0
 at_least "... and of it" "$(captured carrier 'udp port 51820')" 6
 at_least "link0 of the district carries MPLS-in-IP" "$(captured link 'ip proto 137')" 6
-is "the adjacency carries labelled packets alone" "$(captured adjacency 'not mpls')" 0
-at_least "... with the data centre's label" "$(captured adjacency 'mpls 16001')" 3
-at_least "the next adjacency too, the same label" "$(captured upward 'mpls 16001')" 3
-at_least "... and the way back has the commune's" "$(captured upward 'mpls 16901')" 3
+is "the adjacency carries labelled packets alone" "$(captured adjacency "not ($labelled)")" 0
+at_least "... with the data centre's label" "$(captured adjacency "$(label_is 16001)")" 3
+at_least "the next adjacency too, the same label" "$(captured upward "$(label_is 16001)")" 3
+at_least "... and the way back has the commune's" "$(captured upward "$(label_is 16901)")" 3
+like "in words" "$(show_labels adjacency 1)" '^label 16001 \(ttl [0-9]+\): IP 100\.'
 is "the district has no key of the session" "$(in_site ba-dinh wg show all | grep -c 'interface: s10')" 0
 country_down
 done_testing
