@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tuyen/base/utf8.h"
+#include "tuyen/policies/csv.h"
 #include "tuyen/policies/generate.h"
 #include "tuyen/policies/names.h"
 
@@ -72,23 +72,6 @@ static void header_read(struct reader *r, const struct field *fields, size_t cou
 	}
 }
 
-/* What the language's files can hold. */
-static bool text_is_clean(const char *s)
-{
-	size_t length = strlen(s);
-
-	while (length) {
-		uint32_t code;
-		size_t size = utf8_decode(s, length, &code);
-
-		if (!size || code < 0x20 || (code >= 0x7f && code < 0xa0))
-			return false;
-		s += size;
-		length -= size;
-	}
-	return true;
-}
-
 static uint32_t tier_find(struct reader *r, const struct field *f)
 {
 	struct generate_units *u = &r->units;
@@ -116,7 +99,7 @@ static bool fields_check(struct reader *r, const struct field *fields, size_t co
 				   column_names[c]);
 			return false;
 		}
-		if (!*fields[at].text || !text_is_clean(fields[at].text)) {
+		if (!*fields[at].text || !csv_text_is_clean(fields[at].text)) {
 			diag_error(r->diags, fields[at].place, "the field '%s' is %s",
 				   column_names[c], *fields[at].text ? "not clean UTF-8" : "empty");
 			return false;

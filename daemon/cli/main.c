@@ -13,6 +13,7 @@ static const struct {
 	{NULL, &cli_fmt},
 	{NULL, &cli_explain},
 	{NULL, &cli_generate},
+	{NULL, &cli_import},
 	{"Make a release (off-line)", &cli_compile},
 	{NULL, &cli_officer},
 	{NULL, &cli_roster},
