@@ -26,6 +26,7 @@
 #define LAN_SIZE	128u	   /* of a /25 */
 #define CARRIER_FIRST	(198u << 24 | 18u << 16)
 #define CARRIER_SECOND	(198u << 24 | 19u << 16)
+#define CARRIER_LEASED	(192u << 24 | 2u << 8)
 #define CELLULAR_ONE_IN 10
 
 struct planner {
@@ -446,7 +447,7 @@ static void add_lan(struct text *t, ipv4_t address, int length)
 static void write_head(const struct writer *w)
 {
 	text_add(w->t, "# A country, written by `tuyen generate national`.\n"
-		       "# Carrier addresses are from 198.18.0.0/15 (RFC 2544); LANs follow the plan in "
+		       "# Carrier addresses are from 198.18.0.0/15 (RFC 2544) and 192.0.2.0/24 (RFC 5737); LANs follow the plan in "
 		       "tuyen-generate(1).\n\n"
 		       "tiers npdc");
 	for (size_t i = 0; i < w->units->tier_count; i++) {
@@ -454,8 +455,8 @@ static void write_head(const struct writer *w)
 		print_name(w->units->tiers[i], w->t);
 	}
 	text_add(w->t, ";\n\n"
-		       "underlay fibre { probe 300ms x 3; mtu 1500; delay 2ms; metric 10; }\n"
-		       "underlay leased { probe 300ms x 3; mtu 1500; delay 5ms; metric 20; }\n"
+		       "underlay fibre { probe 1s x 3; mtu 1500; delay 2ms; metric 20; }\n"
+		       "underlay leased { probe 300ms x 3; mtu 1500; delay 5ms; metric 10; }\n"
 		       "underlay lte { probe 2s x 3; mtu 1428; delay 40ms; metric 50; }\n");
 }
 
@@ -465,8 +466,9 @@ static void write_gateways(const struct writer *w)
 		text_add(w->t, "\nsite ");
 		gateway_name(w->t, i);
 		text_printf(w->t, " tier npdc id %u {\n", i + 1);
+		add_uplink(w->t, "leased", CARRIER_LEASED + i + 1);
 		add_uplink(w->t, "fibre", CARRIER_FIRST + i + 1);
-		add_uplink(w->t, "leased", CARRIER_SECOND + i + 1);
+		add_uplink(w->t, "lte", CARRIER_SECOND + i + 1);
 		add_lan(w->t, LAN_SPACE + i * 256, 24);
 		text_add(w->t, "}\n");
 	}
@@ -517,6 +519,8 @@ static void write_site(const struct writer *w, uint32_t unit)
 	} else if (leaf) {
 		text_add(w->t, "\tuplink fibre dynamic;\n");
 	} else {
+		if (u->parent == NONE)
+			add_uplink(w->t, "leased", CARRIER_LEASED + s->id);
 		add_uplink(w->t, "fibre", CARRIER_FIRST + s->id);
 		add_uplink(w->t, "lte", CARRIER_SECOND + s->id);
 	}

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The word at a line and column of a source, as an offset. Columns count code points. */
-static struct diag_place place_of(const struct load *load, struct source_place at)
+/* Columns count code points. */
+struct diag_place compiled_place(const struct load *load, struct source_place at)
 {
 	const struct diag_source *s;
 	uint32_t offset, length = 0;
@@ -38,9 +38,9 @@ static void problems_say(const struct compiled *c, const struct load_options *op
 		const struct compile_problem *p = compile_problem(c->result, i);
 
 		if (p->error)
-			diag_error(&diags, place_of(&c->load, p->place), "%s", p->text);
+			diag_error(&diags, compiled_place(&c->load, p->place), "%s", p->text);
 		else
-			diag_warning(&diags, place_of(&c->load, p->place), p->name, "%s", p->text);
+			diag_warning(&diags, compiled_place(&c->load, p->place), p->name, "%s", p->text);
 	}
 	text_init(&out);
 	if (diags.count)

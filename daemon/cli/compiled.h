@@ -25,6 +25,9 @@ void compiled_clear(struct compiled *compiled);
 /** load_option_warning(), with the compiler's own warnings too. */
 int compiled_option_warning(const char *argument, struct load_options *options);
 
+/** The word that stands there; nowhere if there is none. */
+struct diag_place compiled_place(const struct load *load, struct source_place at);
+
 /** The site of that name or id. @return NETWORK_NONE if there is none. */
 uint32_t compiled_site_find(const struct network *network, const char *word);
 

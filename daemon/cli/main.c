@@ -14,6 +14,7 @@ static const struct {
 	{NULL, &cli_explain},
 	{NULL, &cli_generate},
 	{NULL, &cli_import},
+	{NULL, &cli_budget},
 	{"Make a release (off-line)", &cli_compile},
 	{NULL, &cli_officer},
 	{NULL, &cli_roster},

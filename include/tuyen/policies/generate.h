@@ -18,7 +18,9 @@
  * takes the next free one if that is gone. Communes choose first, those with code mod 3 = 1 before the others
  * (codes are given out in threes, and between two of them come the units founded later); then districts, then
  * the province itself.
- * Carrier addresses are from 198.18.0.0/15 (RFC 2544): 198.18.0.0 + site id, of a second line 198.19.0.0 + site id.
+ * Carrier addresses are from 198.18.0.0/15 (RFC 2544): fibre has 198.18.0.0 + site id, LTE 198.19.0.0 + site id; the
+ * leased lines between gateways and provinces have 192.0.2.0 (RFC 5737) + site id. Units of the lowest tier have one
+ * line, fibre or (one in ten) LTE, and no fixed address.
  *
  * Parent and backup: a unit's backup is its parent's neighbour, the next one by code below the same grandparent (the
  * first follows the last); where there is none, the grandparent. A province of code pp is under gateway
