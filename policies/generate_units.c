@@ -302,10 +302,11 @@ struct invention {
 static void invent_one(struct generate_units *u, const struct invention *tier, uint32_t number,
 		       uint32_t parent)
 {
-	char *code = u->bytes + u->count * INVENTED_BYTES, *name = code + 8;
+	char *code = u->bytes + u->count * INVENTED_BYTES, *name = code + 16;
+	uint32_t value = tier->start + number * tier->step;
 
-	snprintf(code, 8, "%0*u", tier->digits, tier->start + number * tier->step);
-	snprintf(name, INVENTED_BYTES - 8, "%s-%s", tier->tier, code);
+	snprintf(code, 16, "%0*u", tier->digits, value);
+	snprintf(name, INVENTED_BYTES - 16, "%s-%0*u", tier->tier, tier->digits, value);
 	u->units[u->count++] =
 	    (struct generate_unit){.code = code,
 				   .parent_code = parent == NONE ? "-" : u->units[parent].code,

@@ -275,6 +275,7 @@ static void uplink_cell(struct importer *im, enum column c, const struct csv_cel
 
 static void uplinks_read(struct importer *im, struct row *row)
 {
+	size_t before = im->summary.uplinks;
 	bool inside = false;
 
 	for (uint32_t i = 0; i < im->column_count; i++) {
@@ -293,6 +294,8 @@ static void uplinks_read(struct importer *im, struct row *row)
 			diag_error(im->diags, cell->place, "'%s' without an uplink", cell->text);
 		uplink_cell(im, c, cell);
 	}
+	if (im->summary.uplinks == before)
+		diag_error(im->diags, row->record->cells[0].place, "a site needs an 'uplink'");
 }
 
 static void keys_read(struct importer *im, const struct row *row)
@@ -329,7 +332,7 @@ static void row_read(struct importer *im, const struct csv_record *record)
 		    !csv_text_is_clean(record->cells[i].text))
 			diag_error(im->diags, record->cells[i].place,
 				   "this cell is not clean UTF-8, or has a line break in it");
-	for (int c = 0; c < COLUMN_UNKNOWN; c++)
+	for (int c = 0; c < COLUMN_UPLINK; c++)
 		if (columns[c].needed && !row_column(im, record, (enum column)c))
 			diag_error(im->diags, record->cells[0].place, "'%s' is empty here",
 				   columns[c].name);
