@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_POLICIES_AUDIT_INTERNAL_H
+#define TUYEN_POLICIES_AUDIT_INTERNAL_H
+
+#include <stdlib.h>
+
+#include "tuyen/policies/audit.h"
+#include "tuyen/topology/mtu.h"
+
+/** What the audit's files share; nobody else includes this. */
+
+#define AUDIT_HOPS_MAX 255 /* the TTL of a labelled packet */
+
+/** A growing array of numbers. */
+struct numbers {
+	uint32_t *value;
+	size_t count, room;
+};
+
+/** A line of a bundle. */
+enum audit_object {
+	OBJECT_SITE,
+	OBJECT_ADDRESS,
+	OBJECT_SRGB,
+	OBJECT_OVERLAY,
+	OBJECT_LINK0,
+	OBJECT_LAN,
+	OBJECT_NEIGHBOR,
+	OBJECT_LABEL,
+	OBJECT_PATH,
+	OBJECT_RETURN,
+	OBJECT_SESSION,
+	OBJECT_PEER,
+	OBJECT_RULE,
+	OBJECT_NONE, /* what should be there and is not */
+};
+
+/** What the audit knows of a neighbour entry: one end of an adjacency. */
+struct adjacency {
+	uint32_t site;	  /* whose entry it is, index into @sites */
+	uint32_t peer;	  /* the other's site; NETWORK_NONE */
+	uint32_t reverse; /* the other's adjacency back; NETWORK_NONE */
+	uint32_t link;	  /* of the network; NETWORK_NONE */
+	uint32_t accept;  /* its first accept entry, counted over all */
+	bool works;	  /* keys, addresses and caller agree: packets cross */
+};
+
+struct session_peer {
+	uint32_t other;	  /* site; NETWORK_NONE */
+	uint32_t reverse; /* its entry for us; NETWORK_NONE */
+	uint32_t policy;  /* NETWORK_NONE */
+	uint32_t session; /* NETWORK_NONE */
+	bool lawful;
+	bool works; /* keys and calls agree: packets pass once there is a path */
+};
+
+struct audit_path {
+	const struct fwd_path *path;
+	uint32_t session;
+	uint32_t way, way_count;     /* in ways: links */
+	uint32_t nodes, node_count;  /* in nodes: sites between the ends, of the network */
+};
+
+struct audit {
+	const struct network *network;
+	const struct forwarding *sites;
+	size_t count;
+	bool failed;
+
+	uint32_t *by_id;     /* SITE_ID_MAX + 1: id -> index into sites */
+	uint32_t *intent_by_id; /* id -> index into the network's sites */
+	uint32_t *intent;    /* index into sites -> into the network's */
+	uint32_t *adjacency_first, *label_first, *return_first, *peer_first; /* count + 1 */
+	struct adjacency *adjacencies;
+	struct session_peer *peers;
+	size_t accept_count;
+	uint8_t *accept_used, *label_used, *return_used;
+
+	/* the network, to be asked quickly */
+	uint32_t *link_first, *link_near; /* links of a site */
+	uint64_t *set_bits;		  /* of policies and denies: from, to, one after the other */
+	size_t set_words;
+	uint32_t *policy_of_color; /* 65536 */
+
+	struct audit_session *sessions;
+	size_t session_count;
+	uint32_t *session_first; /* by site: sites' count + 1 */
+	struct audit_path *paths;
+	size_t path_count;
+	struct numbers ways, nodes;
+
+	struct audit_finding *findings;
+	size_t finding_count, finding_room;
+	size_t found[AUDIT_KINDS];
+	struct audit_counts counts;
+
+	struct audit_failure *failures;
+	size_t failure_count, failure_room;
+	struct numbers cut;
+};
+
+static inline const char *audit_name(const struct audit *a, uint32_t site)
+{
+	return a->sites[site].site;
+}
+
+/* audit_finding.c */
+void audit_find(struct audit *a, enum audit_kind kind, uint32_t site, enum audit_object object,
+		size_t index, struct source_place place, const char *format, ...)
+    __attribute__((format(printf, 7, 8)));
+#define AUDIT_NOWHERE ((struct source_place){0})
+bool numbers_add(struct audit *a, struct numbers *n, uint32_t value);
+/** "country.policy:12", or "" . */
+void audit_place(const struct audit *a, struct source_place place, struct text *ret_text);
+
+/* audit.c: looking up */
+uint32_t audit_site_by_id(const struct audit *a, uint32_t id); /* NETWORK_NONE */
+/** Counted over all sites. */
+uint32_t audit_adjacency(const struct audit *a, uint32_t site, uint32_t neighbor_id);
+uint32_t audit_peer(const struct audit *a, uint32_t site, uint32_t color, uint32_t site_id);
+uint32_t audit_label(const struct audit *a, uint32_t site, uint32_t label);
+/** The network's link between two of its sites. */
+uint32_t audit_link(const struct audit *a, uint32_t site_a, uint32_t site_b);
+enum { SET_FROM, SET_TO };
+bool audit_policy_has(const struct audit *a, uint32_t policy, int side, uint32_t site);
+/** May it, after all deny rules? Sites of the network. Bit i: the policy's classes[i]. */
+uint64_t audit_intent(const struct audit *a, uint32_t policy, uint32_t from, uint32_t to);
+
+/* The passes, in this order. */
+void audit_orders(struct audit *a);     /* audit_site.c */
+void audit_identities(struct audit *a); /* audit_site.c */
+void audit_links(struct audit *a);     /* audit_site.c */
+int audit_peers(struct audit *a);      /* audit_flow.c: peers, their LANs */
+int audit_flows(struct audit *a);      /* audit_flow.c: rules against policy */
+int audit_paths(struct audit *a);      /* audit_walk.c */
+void audit_isolation(struct audit *a); /* audit_walk.c */
+void audit_reach(struct audit *a);     /* audit_walk.c */
+int audit_expect(struct audit *a);     /* audit_expect.c */
+
+#endif

@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walking: what the kernels on the way do with a label stack. A walk starts with "site s sends this
+ * stack to its neighbour n" and ends at a site, or with the first thing that is wrong.
+ */
+#include "audit_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct walk {
+	uint32_t end;	   /* site where the last label came off */
+	uint32_t hops;	   /* adjacencies crossed */
+	uint32_t label_count;
+	uint32_t capacity; /* bytes of IP packet that fit under the labels, all the way */
+	uint32_t adjacency[AUDIT_HOPS_MAX];
+	uint32_t accept[AUDIT_HOPS_MAX];
+	uint32_t label[AUDIT_HOPS_MAX + LABEL_STACK_MAX];
+	/* or: */
+	enum audit_kind kind;
+	uint32_t site; /* where it stops */
+	enum audit_object object;
+	size_t index;
+	char why[256];
+};
+
+static bool walk_stop(struct walk *w, enum audit_kind kind, uint32_t site, enum audit_object object,
+		      size_t index)
+{
+	w->kind = kind;
+	w->site = site;
+	w->object = object;
+	w->index = index;
+	return false;
+}
+
+static bool stack_lawful(const struct label_stack *stack)
+{
+	if (!stack->depth || stack->depth > LABEL_STACK_MAX)
+		return false;
+	for (uint8_t i = 0; i < stack->depth; i++)
+		if (stack->label[i] < LABEL_MIN || stack->label[i] > LABEL_MAX)
+			return false;
+	return true;
+}
+
+static uint32_t accept_find(const struct fwd_neighbor *n, const struct label_stack *stack)
+{
+	size_t low = 0, high = n->accept_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int o = label_stack_compare(&n->accept[middle], stack);
+
+		if (o == 0)
+			return (uint32_t)middle;
+		if (o < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NETWORK_NONE;
+}
+
+/* From @site to its neighbour: the link, its MTU, the other end's filter. @return the neighbour. */
+static uint32_t walk_cross(const struct audit *a, struct walk *w, uint32_t site, uint32_t next_id,
+			   const struct label_stack *stack)
+{
+	uint32_t adjacency = audit_adjacency(a, site, next_id), accept, room;
+	const struct adjacency *out, *in;
+	const struct fwd_neighbor *n, *back;
+	char text[LABEL_STACK_STRLEN];
+
+	if (adjacency == NETWORK_NONE) {
+		snprintf(w->why, sizeof(w->why), "'%s' has no neighbour %u", audit_name(a, site),
+			 next_id);
+		walk_stop(w, AUDIT_BLACK_HOLE, site, OBJECT_NONE, 0);
+		return NETWORK_NONE;
+	}
+	out = &a->adjacencies[adjacency];
+	n = &a->sites[site].neighbors[adjacency - a->adjacency_first[site]];
+	if (!out->works) {
+		snprintf(w->why, sizeof(w->why), "the link from '%s' to '%s' does not work",
+			 audit_name(a, site), n->name);
+		walk_stop(w, AUDIT_BLACK_HOLE, site, OBJECT_NEIGHBOR,
+			  adjacency - a->adjacency_first[site]);
+		return NETWORK_NONE;
+	}
+	in = &a->adjacencies[out->reverse];
+	back = &a->sites[out->peer].neighbors[out->reverse - a->adjacency_first[out->peer]];
+	accept = accept_find(back, stack);
+	if (accept == NETWORK_NONE) {
+		snprintf(w->why, sizeof(w->why), "'%s' drops %s from '%s'", audit_name(a, out->peer),
+			 label_stack_format(stack, text), audit_name(a, site));
+		walk_stop(w, AUDIT_FILTERED, out->peer, OBJECT_NEIGHBOR,
+			  out->reverse - a->adjacency_first[out->peer]);
+		return NETWORK_NONE;
+	}
+	room = n->lsp_mtu > MTU_LABEL * stack->depth ? n->lsp_mtu - MTU_LABEL * stack->depth : 0;
+	if (room < w->capacity)
+		w->capacity = room;
+	w->adjacency[w->hops] = adjacency;
+	w->accept[w->hops++] = in->accept + accept;
+	return out->peer;
+}
+
+static const struct fwd_label_route *walk_look_up(const struct audit *a, struct walk *w,
+						  uint32_t site, uint32_t label)
+{
+	uint32_t found = audit_label(a, site, label);
+
+	if (w->label_count == AUDIT_HOPS_MAX + LABEL_STACK_MAX) {
+		snprintf(w->why, sizeof(w->why), "it goes round, and is at '%s'", audit_name(a, site));
+		walk_stop(w, AUDIT_LOOP, site, OBJECT_NONE, 0);
+		return NULL;
+	}
+	if (found == NETWORK_NONE) {
+		snprintf(w->why, sizeof(w->why), "'%s' has no label %u", audit_name(a, site), label);
+		walk_stop(w, AUDIT_BLACK_HOLE, site, OBJECT_NONE, 0);
+		return NULL;
+	}
+	w->label[w->label_count++] = found;
+	return &a->sites[site].labels[found - a->label_first[site]];
+}
+
+static bool stack_swap(struct label_stack *stack, const struct label_stack *out)
+{
+	struct label_stack result = *out;
+
+	if (out->depth > LABEL_STACK_MAX)
+		return false;
+	for (uint8_t i = 1; i < stack->depth; i++)
+		if (!label_stack_push_bottom(&result, stack->label[i]))
+			return false;
+	*stack = result;
+	return true;
+}
+
+/* What @site does with what came: pops its own labels, swaps. @ret_next 0: it ends here. */
+static bool walk_forward(const struct audit *a, struct walk *w, uint32_t site,
+			 struct label_stack *stack, uint32_t *ret_next)
+{
+	const struct fwd_label_route *route = walk_look_up(a, w, site, stack->label[0]);
+
+	while (route && !route->next_site) {
+		memmove(stack->label, stack->label + 1, sizeof(stack->label) - sizeof(stack->label[0]));
+		if (!--stack->depth) {
+			*ret_next = 0;
+			return true;
+		}
+		route = walk_look_up(a, w, site, stack->label[0]);
+	}
+	if (!route)
+		return false;
+	if (!route->out.depth || !stack_swap(stack, &route->out)) {
+		snprintf(w->why, sizeof(w->why), "'%s' leaves %s after label %u", audit_name(a, site),
+			 route->out.depth ? "too many labels" : "no label", route->in_label);
+		return walk_stop(w, route->out.depth ? AUDIT_STACK : AUDIT_BLACK_HOLE, site,
+				 OBJECT_LABEL,
+				 (size_t)(route - a->sites[site].labels));
+	}
+	*ret_next = route->next_site;
+	return true;
+}
+
+/* @at has @stack from its neighbour already. */
+static bool walk_on(const struct audit *a, uint32_t at, struct label_stack stack, struct walk *w)
+{
+	uint32_t next;
+
+	for (;;) {
+		if (!walk_forward(a, w, at, &stack, &next))
+			return false;
+		if (!next) {
+			w->end = at;
+			return true;
+		}
+		if (w->hops == AUDIT_HOPS_MAX) {
+			snprintf(w->why, sizeof(w->why), "it goes round, and is at '%s' after %d links",
+				 audit_name(a, at), AUDIT_HOPS_MAX);
+			return walk_stop(w, AUDIT_LOOP, at, OBJECT_NONE, 0);
+		}
+		at = walk_cross(a, w, at, next, &stack);
+		if (at == NETWORK_NONE)
+			return false;
+	}
+}
+
+static void walk_init(struct walk *w)
+{
+	w->hops = w->label_count = 0;
+	w->capacity = UINT32_MAX;
+	w->why[0] = '\0';
+}
+
+static bool walk_start(const struct audit *a, uint32_t site, uint32_t next_id,
+		       const struct label_stack *stack, struct walk *w)
+{
+	uint32_t at;
+
+	walk_init(w);
+	at = walk_cross(a, w, site, next_id, stack);
+	return at != NETWORK_NONE && walk_on(a, at, *stack, w);
+}
+
+static void walk_mark(struct audit *a, const struct walk *w)
+{
+	for (uint32_t i = 0; i < w->hops; i++)
+		a->accept_used[w->accept[i]] = 1;
+	for (uint32_t i = 0; i < w->label_count; i++)
+		a->label_used[w->label[i]] = 1;
+	a->counts.hops += w->hops;
+	if (w->hops > a->counts.longest_way)
+		a->counts.longest_way = w->hops;
+}
+
+/* ---- one candidate path ---------------------------------------------------------------------- */
+
+struct trial {
+	struct audit *a;
+	uint32_t site, end; /* head-end, endpoint, in sites */
+	size_t index;
+	const struct forwarding *head, *endpoint;
+	const struct fwd_path *path;
+	const struct policy *policy;
+	const struct candidate_path *candidate;
+	const struct fwd_return *back;
+	bool lawful;
+	struct walk there, here;
+};
+
+#define TRIAL_FIND(t, kind, format, ...)                                                           \
+	audit_find((t)->a, (kind), (t)->site, OBJECT_PATH, (t)->index, (t)->policy->place,        \
+		   "path %u '%s' of '%s' to '%s': " format, (t)->path->index, (t)->path->name,    \
+		   (t)->head->site, (t)->endpoint->site, ##__VA_ARGS__)
+
+static const struct candidate_path *candidate_find(const struct policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->path_count; i++)
+		if (!strcmp(p->paths[i].name, name))
+			return &p->paths[i];
+	return NULL;
+}
+
+static void trial_policy(struct trial *t)
+{
+	t->candidate = candidate_find(t->policy, t->path->name);
+	if (!t->candidate)
+		TRIAL_FIND(t, AUDIT_PATH, "policy '%s' has no such path", t->policy->name);
+	else if (t->candidate->preference != t->path->preference)
+		TRIAL_FIND(t, AUDIT_PATH, "its preference is %u, and policy says %u",
+			   t->path->preference, t->candidate->preference);
+	if (!t->path->probe.interval_us || !t->path->probe.multiplier)
+		TRIAL_FIND(t, AUDIT_LINK_TIMERS, "it is probed every %u us x %u",
+			   t->path->probe.interval_us, t->path->probe.multiplier);
+}
+
+static bool trial_addresses(struct trial *t)
+{
+	const struct network *n = t->a->network;
+	ipv4_t source = network_path_address(n, t->head->site_id, t->path->index);
+	char have[IPV4_STRLEN], want[IPV4_STRLEN];
+
+	if (!t->path->index || t->path->index > SITE_PATHS_MAX)
+		TRIAL_FIND(t, AUDIT_SOURCE, "its index is not 1 to %d", SITE_PATHS_MAX);
+	if (t->path->source != source)
+		TRIAL_FIND(t, AUDIT_SOURCE, "its source is %s, and should be %s",
+			   ipv4_format(t->path->source, have), ipv4_format(source, want));
+	if (t->path->endpoint != t->endpoint->node_address)
+		TRIAL_FIND(t, AUDIT_SOURCE, "it leads to address %s, and '%s' has %s",
+			   ipv4_format(t->path->endpoint, have), t->endpoint->site,
+			   ipv4_format(t->endpoint->node_address, want));
+	if (t->path->reflector != t->endpoint->site_id)
+		TRIAL_FIND(t, AUDIT_SOURCE, "it asks for reflector %u, and '%s' is %u",
+			   t->path->reflector, t->endpoint->site, t->endpoint->site_id);
+	return t->path->source == source && t->path->endpoint == t->endpoint->node_address;
+}
+
+/* A walk that went wrong, said where it stopped. */
+static void trial_stopped(struct trial *t, const struct walk *w, bool back)
+{
+	audit_find(t->a, w->kind, w->site, w->object, w->index, t->policy->place,
+		   "path %u '%s' of '%s' to '%s'%s: %s", t->path->index, t->path->name,
+		   t->head->site, t->endpoint->site, back ? ", on its way back" : "", w->why);
+}
+
+static bool trial_there(struct trial *t)
+{
+	if (!stack_lawful(&t->path->stack)) {
+		TRIAL_FIND(t, AUDIT_STACK, "its stack of %u labels is none", t->path->stack.depth);
+		return false;
+	}
+	if (!walk_start(t->a, t->site, t->path->first_site, &t->path->stack, &t->there)) {
+		trial_stopped(t, &t->there, false);
+		return false;
+	}
+	if (t->there.end != t->end) {
+		TRIAL_FIND(t, AUDIT_MISDELIVERY, "it leads to '%s'", audit_name(t->a, t->there.end));
+		return false;
+	}
+	if (t->lawful)
+		walk_mark(t->a, &t->there);
+	return true;
+}
+
+static const struct fwd_return *return_find(const struct forwarding *f, ipv4_t destination)
+{
+	size_t low = 0, high = f->return_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->returns[middle].destination == destination)
+			return &f->returns[middle];
+		if (f->returns[middle].destination < destination)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static void trial_return_find(struct trial *t, enum audit_kind kind, const char *what)
+{
+	audit_find(t->a, kind, t->end, OBJECT_RETURN, (size_t)(t->back - t->endpoint->returns),
+		   t->policy->place, "path %u '%s' of '%s' to '%s', on its way back: %s",
+		   t->path->index, t->path->name, t->head->site, t->endpoint->site, what);
+}
+
+static bool trial_back(struct trial *t)
+{
+	char what[256];
+
+	t->back = return_find(t->endpoint, t->path->source);
+	if (!t->back) {
+		audit_find(t->a, AUDIT_RETURN, t->end, OBJECT_NONE, 0, t->policy->place,
+			   "path %u '%s' of '%s' to '%s': '%s' has no way back to its source",
+			   t->path->index, t->path->name, t->head->site, t->endpoint->site,
+			   t->endpoint->site);
+		return false;
+	}
+	if (t->lawful)
+		t->a->return_used[t->a->return_first[t->end] + (size_t)(t->back - t->endpoint->returns)] = 1;
+	if (t->back->site_id != t->head->site_id)
+		trial_return_find(t, AUDIT_RETURN, "it is said to be another site's");
+	if (!stack_lawful(&t->back->stack)) {
+		trial_return_find(t, AUDIT_STACK, "its stack is none");
+		return false;
+	}
+	if (!walk_start(t->a, t->end, t->back->first_site, &t->back->stack, &t->here)) {
+		trial_stopped(t, &t->here, true);
+		return false;
+	}
+	if (t->here.end != t->site) {
+		snprintf(what, sizeof(what), "it leads to '%s'", audit_name(t->a, t->here.end));
+		trial_return_find(t, AUDIT_MISDELIVERY, what);
+		return false;
+	}
+	if (t->lawful)
+		walk_mark(t->a, &t->here);
+	return true;
+}
+
+static void trial_mtu(struct trial *t)
+{
+	const struct fwd_session *e[2] = {forwarding_session(t->head, t->path->color),
+					  forwarding_session(t->endpoint, t->path->color)};
+	char what[128];
+
+	if (t->path->mtu > t->there.capacity)
+		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes, and it carries %u", t->path->mtu,
+			   t->there.capacity);
+	if (t->back->mtu > t->here.capacity) {
+		snprintf(what, sizeof(what), "packets of %u bytes, and it carries %u", t->back->mtu,
+			 t->here.capacity);
+		trial_return_find(t, AUDIT_MTU, what);
+	}
+	if (t->path->mtu != t->back->mtu)
+		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes there, and of %u back", t->path->mtu,
+			   t->back->mtu);
+	for (int i = 0; i < 2; i++) {
+		const struct forwarding *f = i ? t->endpoint : t->head;
+		uint16_t mtu = i ? t->back->mtu : t->path->mtu;
+
+		if (e[i] && e[i]->mtu + MTU_WIREGUARD_IPV4 > mtu)
+			audit_find(t->a, AUDIT_MTU, i ? t->end : t->site, OBJECT_SESSION,
+				   (size_t)(e[i] - f->sessions), t->policy->place,
+				   "session s%u of '%s' takes packets of %u bytes, and path %u '%s' of "
+				   "'%s' carries %u less %d",
+				   e[i]->color, f->site, e[i]->mtu, t->path->index, t->path->name,
+				   t->head->site, mtu, MTU_WIREGUARD_IPV4);
+	}
+}
+
+/* There and back over the same links? */
+static bool trial_same_way(const struct trial *t)
+{
+	if (t->there.hops != t->here.hops)
+		return false;
+	for (uint32_t i = 0; i < t->there.hops; i++)
+		if (t->a->adjacencies[t->there.adjacency[i]].reverse !=
+		    t->here.adjacency[t->here.hops - 1 - i])
+			return false;
+	return true;
+}
+
+static bool passes_in_order(const struct trial *t, const struct site_set *through)
+{
+	size_t next = 0;
+
+	for (uint32_t i = 0; i < t->there.hops && next < through->count; i++)
+		if (t->a->intent[t->a->adjacencies[t->there.adjacency[i]].peer] == through->sites[next])
+			next++;
+	return next == through->count;
+}
+
+static void trial_way(struct trial *t)
+{
+	const struct audit *a = t->a;
+	const struct site *head = &a->network->sites[a->intent[t->site]];
+	uint32_t first = a->intent[a->adjacencies[t->there.adjacency[0]].peer];
+	bool parent = t->candidate && t->candidate->via == PATH_VIA_PARENT;
+	bool backup = t->candidate && t->candidate->via == PATH_VIA_BACKUP;
+
+	if (!trial_same_way(t))
+		TRIAL_FIND(t, AUDIT_DETOUR, "its way back is another");
+	if ((parent && first != head->parent) || (backup && first != head->backup))
+		TRIAL_FIND(t, AUDIT_DETOUR, "it goes via '%s', which is not its %s",
+			   a->network->sites[first].name, parent ? "parent" : "backup");
+	if (t->candidate && t->candidate->via == PATH_VIA_SITES &&
+	    !passes_in_order(t, &t->candidate->through))
+		TRIAL_FIND(t, AUDIT_DETOUR, "it does not pass the sites that policy names");
+}
+
+/* It works: keep the links and sites that it needs. */
+static void trial_keep(struct trial *t, uint32_t session)
+{
+	struct audit *a = t->a;
+	struct audit_path *p = &a->paths[a->path_count++];
+	bool same = trial_same_way(t);
+
+	*p = (struct audit_path){.path = t->path,
+				 .session = session,
+				 .way = (uint32_t)a->ways.count,
+				 .nodes = (uint32_t)a->nodes.count};
+	for (int turn = 0; turn < (same ? 1 : 2); turn++) {
+		const struct walk *w = turn ? &t->here : &t->there;
+
+		for (uint32_t i = 0; i < w->hops; i++) {
+			const struct adjacency *j = &a->adjacencies[w->adjacency[i]];
+
+			numbers_add(a, &a->ways, j->link);
+			if (i + 1 < w->hops)
+				numbers_add(a, &a->nodes, a->intent[j->peer]);
+		}
+	}
+	p->way_count = (uint32_t)a->ways.count - p->way;
+	p->node_count = (uint32_t)a->nodes.count - p->nodes;
+}
+
+static void path_try(struct trial *t, uint32_t session)
+{
+	bool addresses;
+
+	t->path = &t->head->paths[t->index];
+	if (t->path->stack.depth > t->a->counts.deepest_stack)
+		t->a->counts.deepest_stack = t->path->stack.depth;
+	trial_policy(t);
+	addresses = trial_addresses(t);
+	if (!trial_there(t) || !trial_back(t))
+		return;
+	if (t->back->stack.depth > t->a->counts.deepest_stack)
+		t->a->counts.deepest_stack = t->back->stack.depth;
+	trial_mtu(t);
+	trial_way(t);
+	if (addresses)
+		trial_keep(t, session);
+}
+
+/* ---- all paths ------------------------------------------------------------------------------ */
+
+static void path_place(struct audit *a, uint32_t first)
+{
+	struct audit_path added = a->paths[a->path_count - 1];
+	size_t i = a->path_count - 1;
+
+	/* Highest preference first, then the lower index: as sites choose. */
+	for (; i > first && (a->paths[i - 1].path->preference < added.path->preference ||
+			     (a->paths[i - 1].path->preference == added.path->preference &&
+			      a->paths[i - 1].path->index > added.path->index));
+	     i--)
+		a->paths[i] = a->paths[i - 1];
+	a->paths[i] = added;
+}
+
+static void session_try(struct trial *t, uint32_t session, size_t paths, uint8_t *ret_tried)
+{
+	struct audit *a = t->a;
+	struct audit_session *s = &a->sessions[session];
+
+	s->path = (uint32_t)a->path_count;
+	t->end = audit_site_by_id(a, a->network->sites[s->endpoint].id);
+	t->endpoint = &a->sites[t->end];
+	t->policy = &a->network->policies[s->policy];
+	t->lawful = true;
+	for (t->index = 0; t->index < paths; t->index++) {
+		const struct fwd_path *p = &t->head->paths[t->index];
+		size_t before = a->path_count;
+
+		if (p->color != s->color || p->endpoint_site != t->endpoint->site_id)
+			continue;
+		ret_tried[t->index] = 1;
+		path_try(t, session);
+		if (a->path_count > before)
+			path_place(a, s->path);
+	}
+	s->path_count = (uint32_t)a->path_count - s->path;
+}
+
+static void paths_of_site(struct trial *t)
+{
+	struct audit *a = t->a;
+	size_t paths = t->head->path_count < SITE_PATHS_MAX ? t->head->path_count : SITE_PATHS_MAX;
+	uint8_t tried[SITE_PATHS_MAX] = {0};
+
+	a->counts.paths += t->head->path_count;
+	a->counts.returns += t->head->return_count;
+	for (uint32_t s = a->session_first[t->site]; s < a->session_first[t->site + 1]; s++)
+		session_try(t, s, paths, tried);
+	for (size_t i = 0; i < t->head->path_count; i++)
+		if (i >= SITE_PATHS_MAX || !tried[i])
+			audit_find(a, AUDIT_PATH, t->site, OBJECT_PATH, i, AUDIT_NOWHERE,
+				   i >= SITE_PATHS_MAX ? "'%s' has path %u to site %u: one too many"
+						       : "'%s' has path %u to site %u, of no session",
+				   t->head->site, t->head->paths[i].index,
+				   t->head->paths[i].endpoint_site);
+}
+
+int audit_paths(struct audit *a)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+	size_t most = 0;
+
+	for (uint32_t s = 0; s < a->count; s++)
+		most += a->sites[s].path_count;
+	a->paths = calloc(most + 1, sizeof(*a->paths));
+	if (!t || !a->paths) {
+		free(t);
+		return -TUYEN_ENOMEM;
+	}
+	t->a = a;
+	for (t->site = 0; t->site < a->count; t->site++) {
+		t->head = &a->sites[t->site];
+		paths_of_site(t);
+	}
+	free(t);
+	a->counts.paths_working = a->path_count;
+	return a->failed ? -TUYEN_ENOMEM : 0;
+}
+
+/* ---- what nothing lawful used ----------------------------------------------------------------- */
+
+static void leak_find(struct audit *a, uint32_t site, size_t neighbor, struct label_stack stack,
+		      struct walk *w)
+{
+	const struct fwd_neighbor *n = &a->sites[site].neighbors[neighbor];
+	char text[LABEL_STACK_STRLEN], where[320];
+
+	walk_init(w);
+	if (stack.depth > LABEL_STACK_MAX)
+		stack.depth = 0;
+	if (!stack_lawful(&stack))
+		snprintf(where, sizeof(where), "it is no stack");
+	else if (walk_on(a, site, stack, w))
+		snprintf(where, sizeof(where), "it leads to '%s'", audit_name(a, w->end));
+	else
+		snprintf(where, sizeof(where), "it is lost: %s", w->why);
+	audit_find(a, AUDIT_LEAK, site, OBJECT_NEIGHBOR, neighbor, AUDIT_NOWHERE,
+		   "'%s' takes %s from '%s', which no lawful path sends; %s", audit_name(a, site),
+		   label_stack_format(&stack, text), n->name, where);
+}
+
+static void leaks_of_site(struct audit *a, uint32_t s, size_t *accept, struct walk *w)
+{
+	for (size_t i = 0; i < a->sites[s].neighbor_count; i++)
+		for (size_t k = 0; k < a->sites[s].neighbors[i].accept_count; k++, (*accept)++)
+			if (!a->accept_used[*accept])
+				leak_find(a, s, i, a->sites[s].neighbors[i].accept[k], w);
+}
+
+static void useless_of_site(struct audit *a, uint32_t s)
+{
+	const struct forwarding *f = &a->sites[s];
+
+	for (size_t i = 0; i < f->label_count; i++)
+		if (!a->label_used[a->label_first[s] + i])
+			audit_find(a, AUDIT_USELESS, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
+				   "'%s' has a route for label %u, which no lawful path uses",
+				   f->site, f->labels[i].in_label);
+	for (size_t i = 0; i < f->return_count; i++)
+		if (!a->return_used[a->return_first[s] + i])
+			audit_find(a, AUDIT_USELESS, s, OBJECT_RETURN, i, AUDIT_NOWHERE,
+				   "'%s' has a way back to site %u, which no lawful path uses",
+				   f->site, f->returns[i].site_id);
+}
+
+void audit_isolation(struct audit *a)
+{
+	struct walk *w = calloc(1, sizeof(*w));
+	size_t accept = 0;
+
+	if (!w) {
+		a->failed = true;
+		return;
+	}
+	for (uint32_t s = 0; s < a->count; s++) {
+		leaks_of_site(a, s, &accept, w);
+		useless_of_site(a, s);
+	}
+	free(w);
+}
+
+void audit_reach(struct audit *a)
+{
+	const struct network *n = a->network;
+
+	for (size_t i = 0; i < a->session_count; i++) {
+		const struct audit_session *s = &a->sessions[i];
+		uint32_t head = audit_site_by_id(a, n->sites[s->head].id);
+
+		if (s->lawful && s->path_count) {
+			a->counts.pairs_open += (size_t)__builtin_popcountll(s->opens) +
+						(size_t)__builtin_popcountll(s->opens_back);
+			continue;
+		}
+		audit_find(a, AUDIT_UNREACHABLE, head, OBJECT_NONE, 0, n->policies[s->policy].place,
+			   "'%s' and '%s' do not reach each other by policy '%s': %s",
+			   n->sites[s->head].name, n->sites[s->endpoint].name,
+			   n->policies[s->policy].name,
+			   s->lawful ? "no path works" : "the session's ends do not agree");
+	}
+}

@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_flow.c
+// link: policies/audit_walk.c policies/audit_expect.c policies/audit_failure.c
+// link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_way.c
+// link: policies/compile_site.c policies/expect.c
+// link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
+// link: topology/forwarding_codec.c tests/unit/network_fixture.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
+/*
+ * The audit is tried by faults: each row of a table plants one into a compiled country, or changes the sources behind
+ * its back, and says which finding must come of it, at which site, with which words. A country without faults has none.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network_fixture.h"
+#include "tuyen/policies/audit.h"
+#include "tuyen/policies/compile.h"
+
+/* ---- a compiled country that can be damaged ---------------------------------------------- */
+
+struct country {
+	struct network n;
+	struct forwarding *site;
+	size_t count;
+};
+
+static void country_compile(struct country *c)
+{
+	struct compile_result *r;
+
+	if (compile_network(&c->n, COMPILE_NEED_KEYS, &r))
+		fail_msg("%s", r ? compile_problem(r, 0)->text : "no memory");
+	c->count = c->n.site_count;
+	c->site = calloc(c->count, sizeof(*c->site));
+	for (uint32_t i = 0; i < c->count; i++)
+		assert_int_equal(compile_site(r, i, &c->site[i]), 0);
+	compile_free(r);
+}
+
+static void country_clear(struct country *c)
+{
+	for (size_t i = 0; i < c->n.site_count; i++)
+		forwarding_clear(&c->site[i]);
+	free(c->site);
+	network_clear(&c->n);
+}
+
+static struct audit *country_audit(const struct country *c)
+{
+	struct audit *a;
+
+	assert_int_equal(audit_new(&c->n, c->site, c->count, &a), 0);
+	assert_int_equal(audit_prove(a), 0);
+	return a;
+}
+
+static void findings_print(const struct audit *a)
+{
+	for (size_t i = 0; i < audit_finding_count(a) && i < 40; i++) {
+		const struct audit_finding *f = audit_finding(a, i);
+
+		print_message("  %s site %u line %u: %s\n", audit_kind_name(f->kind), f->site_id,
+			      f->line, f->text);
+	}
+}
+
+static void clean(const struct audit *a)
+{
+	if (audit_findings_total(a)) {
+		findings_print(a);
+		fail_msg("%zu findings in a clean country", audit_findings_total(a));
+	}
+}
+
+static bool found(const struct audit *a, enum audit_kind kind, uint32_t site_id, const char *words)
+{
+	for (size_t i = 0; i < audit_finding_count(a); i++) {
+		const struct audit_finding *f = audit_finding(a, i);
+
+		if (f->kind == kind && f->site_id == site_id && strstr(f->text, words))
+			return true;
+	}
+	return false;
+}
+
+/* ---- planted faults ---------------------------------------------------------------------- */
+
+enum { HUB, HANOI, BA_DINH, DONG_DA, PHUC_XA, KHAM_THIEN };
+
+#define REMOVE(array, count, at)                                                                   \
+	memmove(&(array)[at], &(array)[(at) + 1], (--(count) - (at)) * sizeof(*(array)))
+#define APPEND(array, count, ...)                                                                  \
+	do {                                                                                       \
+		(array) = realloc((array), ((count) + 1) * sizeof(*(array)));                      \
+		assert_non_null(array);                                                            \
+		(array)[(count)++] = __VA_ARGS__;                                                  \
+	} while (0)
+
+static struct fwd_neighbor *neighbor(struct forwarding *f, uint32_t id)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (f->neighbors[i].site_id == id)
+			return &f->neighbors[i];
+	fail_msg("no neighbour %u", id);
+	return NULL;
+}
+
+static struct fwd_label_route *label(struct forwarding *f, uint32_t in)
+{
+	for (size_t i = 0; i < f->label_count; i++)
+		if (f->labels[i].in_label == in)
+			return &f->labels[i];
+	fail_msg("no label %u", in);
+	return NULL;
+}
+
+static void accept_add(struct forwarding *f, uint32_t from, struct label_stack stack)
+{
+	struct fwd_neighbor *n = neighbor(f, from);
+
+	APPEND(n->accept, n->accept_count, stack);
+	forwarding_sort(f);
+}
+
+static void rule_add(struct forwarding *f, struct fwd_rule rule)
+{
+	APPEND(f->rules, f->rule_count, rule);
+	forwarding_sort(f);
+}
+
+static void peer_copy(struct forwarding *f, size_t from, uint32_t site_id)
+{
+	struct fwd_session_peer p = f->peers[from];
+
+	p.site_id = site_id;
+	p.prefixes = calloc(1, sizeof(*p.prefixes));
+	p.prefix_count = 0;
+	APPEND(f->peers, f->peer_count, p);
+	forwarding_sort(f);
+}
+
+static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
+{
+	struct fwd_neighbor n = f->neighbors[from];
+
+	n.site_id = site_id;
+	n.accept = calloc(1, sizeof(*n.accept));
+	n.accept_count = 0;
+	APPEND(f->neighbors, f->neighbor_count, n);
+	forwarding_sort(f);
+}
+
+#define STACK(...)                                                                                 \
+	((struct label_stack){.depth = sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t),       \
+			      .label = {__VA_ARGS__}})
+
+#define SWAP(type, x, y)                                                                           \
+	do {                                                                                       \
+		type keep = (x);                                                                   \
+		(x) = (y);                                                                         \
+		(y) = keep;                                                                        \
+	} while (0)
+
+/* name, kind, in whose bundle, words of the message, what is done to the sites */
+#define FAULTS(X)                                                                                  \
+	X(link_key_wrong, LINK_KEY, 901, "'phuc-xa' knows 'ba-dinh' by a link key",                \
+	  neighbor(&s[PHUC_XA], 210)->link_key[0] ^= 1)                                            \
+	X(link_keys_swapped, LINK_KEY, 101, "knows 'dong-da'",                                     \
+	  memcpy(neighbor(&s[HANOI], 211)->link_key, neighbor(&s[HANOI], 210)->link_key, WG_KEY_LEN)) \
+	X(link_address_wrong, LINK_ADDRESS, 210, "'ba-dinh' knows 'phuc-xa' by link address",      \
+	  neighbor(&s[BA_DINH], 901)->link_address++)                                              \
+	X(own_link_address_wrong, IDENTITY, 901, "link address", s[PHUC_XA].link_address++)        \
+	X(both_call, LINK_CALL, 1, "both call each other", neighbor(&s[HUB], 101)->caller = true)  \
+	X(nobody_calls, LINK_CALL, 210, "both wait for each other",                                \
+	  neighbor(&s[PHUC_XA], 210)->caller = false)                                              \
+	X(call_reversed, LINK_CALL, 210, "the wrong one",                                          \
+	  SWAP(bool, neighbor(&s[PHUC_XA], 210)->caller, neighbor(&s[BA_DINH], 901)->caller))      \
+	X(called_elsewhere, LINK_CALL, 901, "where it does not listen",                            \
+	  neighbor(&s[PHUC_XA], 210)->endpoint.address[3] ^= 1)                                    \
+	X(called_port_wrong, LINK_CALL, 901, "where it does not listen",                           \
+	  neighbor(&s[PHUC_XA], 210)->endpoint.port++)                                             \
+	X(link_port_wrong, IDENTITY, 210, "listens on port", s[BA_DINH].link_port++)               \
+	X(link_timers_slow, LINK_TIMERS, 901, "probes 'ba-dinh'",                                  \
+	  neighbor(&s[PHUC_XA], 210)->probe.interval_us *= 2)                                      \
+	X(neighbor_name_wrong, NEIGHBOR, 901, "and it is 'ba-dinh'",                               \
+	  strcpy(neighbor(&s[PHUC_XA], 210)->name, "ba-dihn"))                                     \
+	X(underlay_wrong, NEIGHBOR, 901, "over 'lte', and should over 'fibre'",                    \
+	  strcpy(neighbor(&s[PHUC_XA], 210)->underlay, "lte"))                                     \
+	X(neighbor_extra, NEIGHBOR, 902, "without a link",                                         \
+	  neighbor_copy(&s[KHAM_THIEN], 0, 210))                                                   \
+	X(neighbor_missing, NEIGHBOR, 210, "does not know its neighbour 'phuc-xa'",                \
+	  free(neighbor(&s[BA_DINH], 901)->accept);                                                \
+	  REMOVE(s[BA_DINH].neighbors, s[BA_DINH].neighbor_count, 1))                              \
+	X(neighbor_twice, ORDER, 901, "neighbour 210 stands twice",                                \
+	  neighbor_copy(&s[PHUC_XA], 0, 210))                                                      \
+	X(link_mtu_big, MTU, 901, "the line carries 1440", s[PHUC_XA].link_mtu = 1500)             \
+	X(neighbor_mtu_big, MTU, 901, "the line carries",                                          \
+	  neighbor(&s[PHUC_XA], 210)->link_mtu = 1480)                                             \
+	X(lsp_mtu_big, MTU, 901, "exceed the link's",                                              \
+	  neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1440)                                              \
+	X(path_mtu_big, MTU, 901, "path 1 'main' of 'phuc-xa' to 'npdc-hn': packets of 1500",      \
+	  s[PHUC_XA].paths[0].mtu = 1500)                                                          \
+	X(return_mtu_big, MTU, 1, "on its way back: packets of 1500", s[HUB].returns[0].mtu = 1500) \
+	X(return_mtu_differs, MTU, 901, "of 1000 back", s[HUB].returns[0].mtu = 1000)              \
+	X(session_mtu_big, MTU, 901, "session s10 of 'phuc-xa' takes packets of 1400",             \
+	  s[PHUC_XA].sessions[0].mtu = 1400)                                                       \
+	X(hub_session_mtu_big, MTU, 1, "session s10 of 'npdc-hn' takes packets of 1400",           \
+	  s[HUB].sessions[0].mtu = 1400)                                                           \
+	X(own_label_wrong, IDENTITY, 210, "label 16211", s[BA_DINH].own_label = 16211)             \
+	X(block_wrong, IDENTITY, 210, "labels from 17000", s[BA_DINH].srgb.base = 17000)           \
+	X(block_small, IDENTITY, 210, "a block of 100", s[BA_DINH].srgb.size = 100)                \
+	X(node_address_wrong, IDENTITY, 1, "node address", s[HUB].node_address += 16)              \
+	X(lan_address_outside, IDENTITY, 901, "lies in none", s[PHUC_XA].lan_address += 65536)     \
+	X(overlay_narrow, IDENTITY, 901, "overlay", s[PHUC_XA].overlay[1].length = 13)             \
+	X(lan_wide, IDENTITY, 901, "10.9.0.0/16",                                                  \
+	  s[PHUC_XA].lans[0] = ((struct ipv4_prefix){0x0a090000, 16}))                             \
+	X(lan_missing, IDENTITY, 901, "lacks its LAN", s[PHUC_XA].lan_count = 0)                   \
+	X(tier_wrong, IDENTITY, 901, "of tier 'npdc'", strcpy(s[PHUC_XA].tier, "npdc"))            \
+	X(name_wrong, IDENTITY, 901, "is called 'kham-thien'", strcpy(s[PHUC_XA].site, "kham-thien")) \
+	X(label_missing, BLACK_HOLE, 210, "'ba-dinh' has no label 16001",                          \
+	  REMOVE(s[BA_DINH].labels, s[BA_DINH].label_count, 0))                                    \
+	X(own_label_missing, BLACK_HOLE, 901, "'phuc-xa' has no label 16901", s[PHUC_XA].label_count = 0) \
+	X(label_elsewhere, BLACK_HOLE, 101, "which is no neighbour",                               \
+	  label(&s[HANOI], 16901)->next_site = 902)                                                \
+	X(label_routes_swapped, FILTERED, 211, "'dong-da' drops 16901 from 'hanoi'",               \
+	  SWAP(uint32_t, label(&s[HANOI], 16901)->next_site, label(&s[HANOI], 16902)->next_site))  \
+	X(label_back, LOOP, 101, "goes round",                                                     \
+	  label(&s[BA_DINH], 16901)->next_site = 101; accept_add(&s[HANOI], 210, STACK(16901)))    \
+	X(label_out_wrong, FILTERED, 1, "'npdc-hn' drops 16002 from 'hanoi'",                      \
+	  label(&s[HANOI], 16001)->out.label[0] = 16002)                                           \
+	X(label_popped, BLACK_HOLE, 210, "a bare pop", label(&s[BA_DINH], 16001)->out.depth = 0)   \
+	X(label_swapped_to_site, FILTERED, 210, "'ba-dinh' drops 16902 from 'hanoi'",              \
+	  label(&s[HANOI], 16901)->out.label[0] = 16902)                                           \
+	X(label_ends_here, IDENTITY, 210, "which is not its own", label(&s[BA_DINH], 16001)->next_site = 0) \
+	X(label_ends_early, MISDELIVERY, 901, "it leads to 'ba-dinh'",                             \
+	  label(&s[BA_DINH], 16001)->next_site = 0)                                                \
+	X(label_twice, ORDER, 210, "label 16001 stands twice",                                     \
+	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count, s[BA_DINH].labels[0]);                 \
+	  forwarding_sort(&s[BA_DINH]))                                                            \
+	X(label_useless, USELESS, 210, "label 16902",                                              \
+	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count,                                        \
+		 (struct fwd_label_route){16902, 101, STACK(16902)}))                              \
+	X(labels_grow, STACK, 101, "too many labels",                                              \
+	  label(&s[HANOI], 16211)->out = STACK(16211, 16901, 16901, 16901, 16901, 16901, 16901, 16901)) \
+	X(accept_missing, FILTERED, 210, "'ba-dinh' drops 16001 from 'phuc-xa'",                   \
+	  neighbor(&s[BA_DINH], 901)->accept_count = 0)                                            \
+	X(accept_extra_commune, LEAK, 211, "'dong-da' takes 16902 from 'phuc-xa', which no lawful path sends; it leads to 'kham-thien'", \
+	  accept_add(&s[DONG_DA], 901, STACK(16902)))                                              \
+	X(accept_extra_lost, LEAK, 210, "it is lost", accept_add(&s[BA_DINH], 901, STACK(16902)))  \
+	X(accept_extra_deep, LEAK, 211, "takes 16211/16902",                                       \
+	  accept_add(&s[DONG_DA], 901, STACK(16211, 16902)))                                       \
+	X(accept_twice, ORDER, 101, "stands twice", accept_add(&s[HANOI], 210, STACK(16001)))      \
+	X(accept_other_neighbor, FILTERED, 101, "drops 16001 from 'ba-dinh'",                      \
+	  SWAP(size_t, neighbor(&s[HANOI], 210)->accept_count, (size_t){0}))                       \
+	X(path_label_wrong, FILTERED, 210, "drops 16002", s[PHUC_XA].paths[0].stack.label[0] = 16002) \
+	X(path_stack_empty, STACK, 901, "its stack of 0 labels", s[PHUC_XA].paths[0].stack.depth = 0) \
+	X(path_reserved_label, STACK, 901, "is none", s[PHUC_XA].paths[0].stack.label[0] = 3)      \
+	X(path_first_wrong, BLACK_HOLE, 901, "has no neighbour 101", s[PHUC_XA].paths[0].first_site = 101) \
+	X(paths_swapped, DETOUR, 901, "which is not its parent",                                   \
+	  SWAP(uint32_t, s[PHUC_XA].paths[0].first_site, s[PHUC_XA].paths[1].first_site))          \
+	X(preferences_swapped, PATH, 901, "its preference is 100",                                 \
+	  SWAP(uint32_t, s[PHUC_XA].paths[0].preference, s[PHUC_XA].paths[1].preference))          \
+	X(path_name_wrong, PATH, 901, "has no such path", strcpy(s[PHUC_XA].paths[0].name, "x"))   \
+	X(path_color_wrong, PATH, 901, "of no session", s[PHUC_XA].paths[0].color = 11)            \
+	X(path_unprobed, LINK_TIMERS, 901, "every 0 us", s[PHUC_XA].paths[0].probe.interval_us = 0) \
+	X(path_source_wrong, SOURCE, 901, "its source is", s[PHUC_XA].paths[0].source++)           \
+	X(path_source_stolen, SOURCE, 902, "its source is",                                        \
+	  s[KHAM_THIEN].paths[0].source = s[PHUC_XA].paths[0].source)                              \
+	X(path_endpoint_wrong, SOURCE, 901, "it leads to address", s[PHUC_XA].paths[0].endpoint++) \
+	X(path_reflector_wrong, SOURCE, 901, "asks for reflector", s[PHUC_XA].paths[0].reflector = 2) \
+	X(path_twice, ORDER, 901, "path 1 stands twice",                                           \
+	  APPEND(s[PHUC_XA].paths, s[PHUC_XA].path_count, s[PHUC_XA].paths[0]);                    \
+	  forwarding_sort(&s[PHUC_XA]))                                                            \
+	X(paths_all_missing, UNREACHABLE, 902, "no path works", s[KHAM_THIEN].path_count = 0)      \
+	X(path_missing, USELESS, 1, "way back to site 901", s[PHUC_XA].path_count = 1)             \
+	X(return_missing, RETURN, 1, "has no way back", REMOVE(s[HUB].returns, s[HUB].return_count, 0)) \
+	X(return_of_other, RETURN, 1, "another site's", s[HUB].returns[0].site_id = 902)           \
+	X(returns_swapped, MISDELIVERY, 1, "it leads to 'kham-thien'",                             \
+	  SWAP(struct label_stack, s[HUB].returns[0].stack, s[HUB].returns[2].stack))              \
+	X(return_elsewhere, DETOUR, 901, "its way back is another",                                \
+	  s[HUB].returns[1].stack = s[HUB].returns[0].stack)                                       \
+	X(return_extra, USELESS, 1, "way back to site 902",                                        \
+	  APPEND(s[HUB].returns, s[HUB].return_count, s[HUB].returns[2]);                          \
+	  s[HUB].returns[3].destination++)                                                         \
+	X(return_first_wrong, BLACK_HOLE, 1, "has no neighbour 210", s[HUB].returns[0].first_site = 210) \
+	X(session_port_wrong, SESSION, 1, "listens on port", s[HUB].sessions[0].listen_port++)     \
+	X(session_port_is_links, SESSION, 1, "the links' port",                                    \
+	  s[HUB].sessions[0].listen_port = s[HUB].link_port)                                       \
+	X(session_policy_wrong, SESSION, 901, "is said to be of", strcpy(s[PHUC_XA].sessions[0].policy, "x")) \
+	X(session_revert_wrong, SESSION, 901, "goes back after", s[PHUC_XA].sessions[0].revert_hold_ms = 0) \
+	X(session_missing, SESSION, 901, "which is not there", s[PHUC_XA].session_count = 0)       \
+	X(session_unknown, USELESS, 101, "has no peer",                                            \
+	  APPEND(s[HANOI].sessions, s[HANOI].session_count,                                        \
+		 (struct fwd_session){.color = 10, .policy = "citizen-query"}))                    \
+	X(peer_key_wrong, PEER_KEY, 1, "knows 'phuc-xa' in session s10", s[HUB].peers[0].session_key[0] ^= 1) \
+	X(peer_keys_swapped, PEER_KEY, 1, "knows 'kham-thien'",                                    \
+	  memcpy(s[HUB].peers[1].session_key, s[HUB].peers[0].session_key, WG_KEY_LEN))            \
+	X(peer_extra, PEER_EXTRA, 901, "a session s10", peer_copy(&s[PHUC_XA], 0, 902))            \
+	X(peer_missing, PEER_MISSING, 1, "no session s10 with 'kham-thien'",                       \
+	  free(s[HUB].peers[1].prefixes); s[HUB].peer_count = 1)                                   \
+	X(peer_call_elsewhere, PEER_CALL, 901, "does not listen", s[PHUC_XA].peers[0].endpoint++)  \
+	X(peer_call_port, PEER_CALL, 901, "does not listen", s[PHUC_XA].peers[0].port++)           \
+	X(peer_both_call, PEER_CALL, 1, "both call", s[HUB].peers[0].caller = true)                \
+	X(peer_nobody_calls, PEER_CALL, 1, "both wait for", s[PHUC_XA].peers[0].caller = false)    \
+	X(peer_name_wrong, SESSION, 1, "and it is 'phuc-xa'", strcpy(s[HUB].peers[0].name, "x"))   \
+	X(allowed_ips_wide, ALLOWED_IPS, 1, "takes 10.9.0.0/16 for 'phuc-xa'",                     \
+	  s[HUB].peers[0].prefixes[0] = ((struct ipv4_prefix){0x0a090000, 16}))                    \
+	X(allowed_ips_all, ALLOWED_IPS, 901, "takes 0.0.0.0/0",                                    \
+	  s[PHUC_XA].peers[0].prefixes[0] = ((struct ipv4_prefix){0, 0}))                          \
+	X(allowed_ips_missing, ALLOWED_IPS, 1, "does not know that", s[HUB].peers[0].prefix_count = 0) \
+	X(allowed_ips_overlap, OVERLAP, 1, "overlaps",                                             \
+	  s[HUB].peers[1].prefixes[0] = s[HUB].peers[0].prefixes[0])                               \
+	X(allowed_ips_own, OVERLAP, 1, "overlaps", s[HUB].peers[1].prefixes[0] = s[HUB].lans[0])   \
+	X(rule_ports_wide, RULE_WIDE, 901, "ports 1-65535", s[PHUC_XA].rules[1].port_first = 1;    \
+	  s[PHUC_XA].rules[1].port_last = 65535)                                                   \
+	X(rule_port_changed, RULE_WIDE, 1, "port 22", s[HUB].rules[1].port_first = 22;             \
+	  s[HUB].rules[1].port_last = 22)                                                          \
+	X(rule_port_changed_lacks, RULE_MISSING, 1, "class 'alarm'", s[HUB].rules[1].port_first = 22; \
+	  s[HUB].rules[1].port_last = 22)                                                          \
+	X(rule_protocol_any, RULE_WIDE, 901, "any protocol", s[PHUC_XA].rules[0].protocol = 0)     \
+	X(rule_protocol_other, RULE_MISSING, 901, "class 'query'", s[PHUC_XA].rules[0].protocol = 17) \
+	X(rule_back, RULE_WIDE, 1, "go to 'phuc-xa'",                                              \
+	  struct fwd_rule r = s[HUB].rules[0]; r.outbound = true; rule_add(&s[HUB], r))            \
+	X(rule_in_at_commune, RULE_WIDE, 901, "come from 'npdc-hn'",                               \
+	  struct fwd_rule r = s[PHUC_XA].rules[0]; r.outbound = false; rule_add(&s[PHUC_XA], r))   \
+	X(rule_missing, RULE_MISSING, 1, "come from 'phuc-xa'", s[HUB].rule_count = 1)             \
+	X(rule_narrow, RULE_MISSING, 1, "come from",                                               \
+	  s[HUB].rules[0].from = ((struct ipv4_prefix){0x0a090180, 25}))                           \
+	X(rule_to_narrow, RULE_MISSING, 901, "go to 'npdc-hn'",                                    \
+	  s[PHUC_XA].rules[0].to = ((struct ipv4_prefix){0x0a000000, 24}))                         \
+	X(rule_class_wrong, RULE_CLASS, 901, "is of class 'x'", strcpy(s[PHUC_XA].rules[0].class_name, "x")) \
+	X(rule_priority_wrong, RULE_CLASS, 901, "priority 2", s[PHUC_XA].rules[0].priority = 2)    \
+	X(rule_for_nobody, USELESS, 1, "for no peer",                                              \
+	  struct fwd_rule r = s[HUB].rules[0]; r.from = (struct ipv4_prefix){0x0a630000, 16};      \
+	  rule_add(&s[HUB], r))                                                                    \
+	X(rule_other_color, USELESS, 901, "session s11",                                           \
+	  struct fwd_rule r = s[PHUC_XA].rules[0]; r.color = 11; rule_add(&s[PHUC_XA], r))         \
+	X(id_of_other, BUNDLE, 902, "a second bundle", s[PHUC_XA].site_id = 902)                   \
+	X(id_of_nobody, BUNDLE, 77, "does not know", s[PHUC_XA].site_id = 77)
+
+#define FAULT_FUNCTION(name, kind, site, words, ...)                                               \
+	static void fault_##name(struct forwarding *s)                                             \
+	{                                                                                          \
+		__VA_ARGS__;                                                                       \
+	}
+FAULTS(FAULT_FUNCTION)
+
+struct fault {
+	const char *name;
+	enum audit_kind kind;
+	uint32_t site_id;
+	const char *words;
+	void (*plant)(struct forwarding *sites);
+};
+
+#define FAULT_ROW(name, kind, site, words, ...) {#name, AUDIT_##kind, site, words, fault_##name},
+static const struct fault faults[] = {FAULTS(FAULT_ROW)};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void test_planted_faults(void **state)
+{
+	size_t missed = 0;
+
+	(void)state;
+	assert_true(COUNT(faults) >= 50);
+	for (size_t i = 0; i < COUNT(faults); i++) {
+		struct country c;
+		struct audit *a;
+
+		fixture_first_light(&c.n);
+		country_compile(&c);
+		faults[i].plant(c.site);
+		a = country_audit(&c);
+		if (!found(a, faults[i].kind, faults[i].site_id, faults[i].words)) {
+			print_message("%s: not found; %zu findings:\n", faults[i].name,
+				      audit_findings_total(a));
+			findings_print(a);
+			missed++;
+		}
+		assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+		audit_free(a);
+		country_clear(&c);
+	}
+	if (missed)
+		fail_msg("%zu of %zu faults missed", missed, COUNT(faults));
+}
+
+/* ---- the sources changed behind the bundles' back -------------------------------------------- */
+
+static void deny_kham_thien(struct network *n)
+{
+	struct deny_rule *d = fixture_deny(n, 0);
+
+	fixture_set_add(&d->from, KHAM_THIEN);
+	fixture_set_tier(n, &d->to, 0);
+}
+
+static void expect_any_link(struct network *n)
+{
+	struct expectation *e = fixture_expect(n, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 0);
+
+	fixture_set_add(&e->from, PHUC_XA);
+	fixture_set_add(&e->to, HUB);
+}
+
+static void expect_never(struct network *n)
+{
+	struct expectation *e = fixture_expect(n, EXPECT_NEVER_REACHES, NETWORK_NONE);
+
+	fixture_set_add(&e->from, PHUC_XA);
+	fixture_set_add(&e->to, HUB);
+}
+
+/* name, kind, in whose bundle (0: none), words, what is done to the network */
+#define CHANGES(X)                                                                                 \
+	X(deny_added, RULE_WIDE, 1, "come from 'kham-thien'", deny_kham_thien(n))                  \
+	X(deny_added_there, RULE_WIDE, 902, "go to 'npdc-hn'", deny_kham_thien(n))                 \
+	X(class_port, RULE_WIDE, 901, "port 443", n->classes[0].matches[0].port_first = 8443;      \
+	  n->classes[0].matches[0].port_last = 8443)                                               \
+	X(class_wider, RULE_MISSING, 901, "class 'query'", n->classes[0].matches[0].port_last = 450) \
+	X(class_narrower, RULE_WIDE, 901, "port 443",                                              \
+	  n->classes[0].matches[0].to = ((struct ipv4_prefix){0x0a000100, 24}))                    \
+	X(class_priority, RULE_CLASS, 901, "priority", n->classes[0].priority = 0)                 \
+	X(policy_without_site, PEER_EXTRA, 902, "which no policy wants", n->policies[0].from.count = 1) \
+	X(policy_with_district, PEER_MISSING, 210, "which policy 'citizen-query' wants",           \
+	  fixture_set_add(&n->policies[0].from, BA_DINH);                                          \
+	  SWAP(uint32_t, n->policies[0].from.sites[0], n->policies[0].from.sites[2]);              \
+	  SWAP(uint32_t, n->policies[0].from.sites[1], n->policies[0].from.sites[2]);              \
+	  n->sites[BA_DINH].lan_count = 1;                                                       \
+	  n->sites[BA_DINH].lans = calloc(1, sizeof(struct ipv4_prefix));                          \
+	  n->sites[BA_DINH].lans[0] = (struct ipv4_prefix){0x0a080000, 24})                        \
+	X(policy_color, PEER_EXTRA, 901, "which no policy wants", n->policies[0].color = 20)       \
+	X(policy_preference, PATH, 901, "and policy says 300", n->policies[0].paths[0].preference = 300) \
+	X(policy_revert, SESSION, 901, "and policy", n->policies[0].revert_hold_ms = 5000)         \
+	X(policy_renamed, SESSION, 901, "is said to be", n->policies[0].name[0] = 'x')             \
+	X(parent_changed, DETOUR, 901, "which is not its parent",                                  \
+	  SWAP(uint32_t, n->sites[PHUC_XA].parent, n->sites[PHUC_XA].backup))                      \
+	X(through_changed, DETOUR, 901, "does not pass",                                           \
+	  n->policies[0].paths[0].via = PATH_VIA_SITES;                                            \
+	  fixture_set_add(&n->policies[0].paths[0].through, DONG_DA))                              \
+	X(link_gone, NEIGHBOR, 902, "without a link", n->link_count--)                             \
+	X(link_added, NEIGHBOR, 902, "does not know its neighbour 'ba-dinh'",                      \
+	  fixture_link(n, KHAM_THIEN, BA_DINH, 5))                                                 \
+	X(line_smaller, MTU, 902, "the line carries 1340", n->links[n->link_count - 1].mtu_bytes = 1400) \
+	X(line_ipv6, MTU, 902, "the line carries 1420",                                            \
+	  n->sites[DONG_DA].uplinks[0].endpoint.family = 6)                                        \
+	X(line_slower, LINK_TIMERS, 902, "and should", n->links[n->link_count - 1].probe.multiplier = 9) \
+	X(link_key_rotated, LINK_KEY, 211, "knows 'kham-thien'", n->sites[KHAM_THIEN].link_key[3] ^= 4) \
+	X(session_key_rotated, PEER_KEY, 1, "knows 'kham-thien'",                                  \
+	  n->sites[KHAM_THIEN].session_key[3] ^= 4)                                                \
+	X(lan_moved, ALLOWED_IPS, 1, "is a LAN of 'kham-thien'",                                   \
+	  n->sites[KHAM_THIEN].lans[0].address += 256)                                             \
+	X(site_renamed, IDENTITY, 902, "should be 'xham-thien'", n->sites[KHAM_THIEN].name[0] = 'x') \
+	X(site_renumbered, BUNDLE, 902, "does not know", n->sites[KHAM_THIEN].id = 903)            \
+	X(port_moved, IDENTITY, 210, "listens on port", n->sites[BA_DINH].uplinks[0].endpoint.port = 4500) \
+	X(expectation_link, EXPECTATION, 0, "'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails", \
+	  expect_any_link(n))                                                                      \
+	X(expectation_never, EXPECTATION, 0, "'phuc-xa' reaches 'npdc-hn'", expect_never(n))
+
+#define CHANGE_FUNCTION(name, kind, site, words, ...)                                              \
+	static void change_##name(struct network *n)                                               \
+	{                                                                                          \
+		__VA_ARGS__;                                                                       \
+	}
+CHANGES(CHANGE_FUNCTION)
+
+struct change {
+	const char *name;
+	enum audit_kind kind;
+	uint32_t site_id;
+	const char *words;
+	void (*make)(struct network *n);
+};
+
+#define CHANGE_ROW(name, kind, site, words, ...) {#name, AUDIT_##kind, site, words, change_##name},
+static const struct change changes[] = {CHANGES(CHANGE_ROW)};
+
+static void test_changed_sources(void **state)
+{
+	size_t missed = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		struct country c;
+		struct audit *a;
+
+		fixture_first_light(&c.n);
+		country_compile(&c);
+		changes[i].make(&c.n);
+		a = country_audit(&c);
+		if (!found(a, changes[i].kind, changes[i].site_id, changes[i].words)) {
+			print_message("%s: not found; %zu findings:\n", changes[i].name,
+				      audit_findings_total(a));
+			findings_print(a);
+			missed++;
+		}
+		audit_free(a);
+		country_clear(&c);
+	}
+	if (missed)
+		fail_msg("%zu of %zu changes missed", missed, COUNT(changes));
+}
+
+/* ---- what is whole --------------------------------------------------------------------------- */
+
+static void test_first_light_is_clean(void **state)
+{
+	struct country c;
+	struct audit *a;
+	struct audit_counts counts;
+
+	(void)state;
+	fixture_first_light(&c.n);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	counts = audit_counts(a);
+	assert_int_equal(counts.sites, 6);
+	assert_int_equal(counts.sessions, 2);
+	assert_int_equal(counts.paths_working, 3);
+	assert_int_equal(counts.pairs, 4);
+	assert_int_equal(counts.pairs_open, 4);
+	assert_int_equal(counts.deepest_stack, 2);
+	assert_int_equal(counts.longest_way, 3);
+	audit_free(a);
+	country_clear(&c);
+}
+
+static void test_missing_bundle(void **state)
+{
+	struct country c;
+	struct audit *a;
+
+	(void)state;
+	fixture_first_light(&c.n);
+	country_compile(&c);
+	c.count--;
+	a = country_audit(&c);
+	assert_true(found(a, AUDIT_BUNDLE, 0, "'kham-thien' has no bundle"));
+	assert_true(found(a, AUDIT_PEER_EXTRA, 1, "kham-thien"));
+	audit_free(a);
+	country_clear(&c);
+}
+
+static void test_bundle_lines(void **state)
+{
+	struct country c;
+	struct audit *a;
+	struct text t;
+	char *line;
+
+	(void)state;
+	fixture_first_light(&c.n);
+	country_compile(&c);
+	strcpy(c.site[HUB].rules[1].class_name, "x");
+	a = country_audit(&c);
+	assert_int_equal(audit_finding(a, 0)->kind, AUDIT_RULE_CLASS);
+	text_init(&t);
+	forwarding_encode(&c.site[HUB], &t);
+	line = t.bytes;
+	for (uint32_t i = 1; i < audit_finding(a, 0)->line; i++)
+		line = strchr(line, '\n') + 1;
+	assert_memory_equal(line, "rule 10 in priority 1 protocol 17", 33);
+	assert_non_null(strstr(line, "class x\n"));
+	text_clear(&t);
+	audit_free(a);
+	country_clear(&c);
+}
+
+static const struct audit_failure *failure_find(const struct audit *a, const char *name)
+{
+	const struct audit_failure *result = NULL;
+
+	for (size_t i = 0; i < audit_failure_count(a) && !result; i++) {
+		struct text t;
+
+		text_init(&t);
+		audit_failure_name(a, audit_failure(a, i), &t);
+		if (!strcmp(text_string(&t), name))
+			result = audit_failure(a, i);
+		text_clear(&t);
+	}
+	if (!result)
+		fail_msg("no failure %s", name);
+	return result;
+}
+
+struct hit {
+	const char *failure;
+	uint32_t moved, partly, cut, communes_cut;
+};
+
+static void test_failures_of_first_light(void **state)
+{
+	static const struct hit hits[] = {
+	    {"link phuc-xa ba-dinh", 1, 0, 0, 0}, {"link phuc-xa dong-da", 0, 0, 0, 0},
+	    {"link hanoi npdc-hn", 0, 0, 2, 2},	  {"link kham-thien dong-da", 0, 0, 1, 1},
+	    {"site ba-dinh", 1, 0, 0, 0},	  {"site dong-da", 0, 0, 1, 1},
+	    {"site hanoi", 0, 0, 2, 2},		  {"site npdc-hn", 0, 0, 2, 2},
+	    {"site phuc-xa", 0, 0, 0, 0},	  {"uplink hanoi fibre", 0, 0, 2, 2},
+	    {"uplink phuc-xa fibre", 0, 0, 1, 1},
+	};
+	struct country c;
+	struct audit *a;
+
+	(void)state;
+	fixture_first_light(&c.n);
+	country_compile(&c);
+	a = country_audit(&c);
+	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	for (size_t i = 0; i < COUNT(hits); i++) {
+		const struct audit_failure *f = failure_find(a, hits[i].failure);
+
+		if (f->sites_moved != hits[i].moved || f->sites_partly != hits[i].partly ||
+		    f->sites_cut != hits[i].cut || f->cut_by_tier[3] != hits[i].communes_cut)
+			fail_msg("%s: moved %u, partly %u, cut %u", hits[i].failure, f->sites_moved,
+				 f->sites_partly, f->sites_cut);
+	}
+	assert_int_equal(*audit_failure_cut(a, failure_find(a, "site dong-da")), KHAM_THIEN);
+	assert_int_equal(audit_failure_sum(a, AUDIT_FAIL_LINK).tried, 6);
+	assert_int_equal(audit_failure_sum(a, AUDIT_FAIL_LINK).cutting, 3);
+	audit_free(a);
+	country_clear(&c);
+}
+
+/* Every failure again, the slow way: each session's paths against the failed link or site. */
+static bool path_survives(const struct audit *a, uint32_t path, const struct audit_failure *f)
+{
+	uint32_t count;
+	const uint32_t *links = audit_path_links(a, path, &count);
+
+	for (uint32_t i = 0; f->kind == AUDIT_FAIL_LINK && i < count; i++)
+		if (links[i] == f->subject)
+			return false;
+	return true;
+}
+
+static void test_failures_the_slow_way(void **state)
+{
+	struct country c;
+	struct audit *a;
+
+	(void)state;
+	fixture_country(&c.n, 200);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	for (size_t i = 0; i < audit_failure_count(a); i++) {
+		const struct audit_failure *f = audit_failure(a, i);
+		uint32_t lost = 0, moved = 0;
+
+		if (f->kind != AUDIT_FAIL_LINK)
+			continue;
+		for (size_t s = 0; s < audit_session_count(a); s++) {
+			const struct audit_session *e = audit_session(a, s);
+			uint32_t p = e->path;
+
+			while (p < e->path + e->path_count && !path_survives(a, p, f))
+				p++;
+			lost += p == e->path + e->path_count;
+			moved += p > e->path && p < e->path + e->path_count;
+		}
+		assert_int_equal(f->sessions_lost, lost);
+		assert_int_equal(f->sessions_moved, moved);
+	}
+	audit_free(a);
+	country_clear(&c);
+}
+
+/* Two gateways, denies for some, both directions, two LANs: rules by prefix, sessions lost in part. */
+static void test_many_policies(void **state)
+{
+	struct country c;
+	struct audit *a;
+	uint32_t hub2, deny_site;
+	struct policy *p;
+	struct deny_rule *d;
+
+	(void)state;
+	fixture_first_light(&c.n);
+	hub2 = fixture_site(&c.n, "npdc-hcm", 0, 2, NETWORK_NONE, NETWORK_NONE, "10.1.0.0/16");
+	fixture_link(&c.n, HANOI, hub2, 15);
+	c.n.sites[HUB].lans = realloc(c.n.sites[HUB].lans, 2 * sizeof(struct ipv4_prefix));
+	c.n.sites[HUB].lans[c.n.sites[HUB].lan_count++] = (struct ipv4_prefix){0x0a020000, 16};
+	fixture_set_add(&c.n.policies[0].to, hub2);
+	p = fixture_policy(&c.n, "push", 20);
+	fixture_set_add(&p->from, HUB);
+	fixture_set_tier(&c.n, &p->from, 3);
+	fixture_set_add(&p->to, HUB);
+	fixture_set_tier(&c.n, &p->to, 3);
+	fixture_path(p, "best", 10, PATH_VIA_SHORTEST, NETWORK_NONE);
+	deny_site = KHAM_THIEN;
+	d = fixture_deny(&c.n, 0);
+	fixture_set_add(&d->from, deny_site);
+	fixture_set_add(&d->to, HUB);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	assert_int_equal(audit_counts(a).pairs, audit_counts(a).pairs_open);
+	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	assert_int_equal(failure_find(a, "link hanoi npdc-hcm")->sites_partly, 2);
+	assert_int_equal(failure_find(a, "link hanoi npdc-hcm")->sites_cut, 0);
+	assert_int_equal(failure_find(a, "link hanoi npdc-hn")->sites_cut, 2);
+	audit_free(a);
+	country_clear(&c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_first_light_is_clean), cmocka_unit_test(test_missing_bundle),
+	    cmocka_unit_test(test_bundle_lines),	 cmocka_unit_test(test_many_policies),
+	    cmocka_unit_test(test_failures_of_first_light),
+	    cmocka_unit_test(test_failures_the_slow_way), cmocka_unit_test(test_planted_faults),
+	    cmocka_unit_test(test_changed_sources),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
