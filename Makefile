@@ -125,7 +125,12 @@ $(B)/san/bin/tuyend: $(call obj,$(B)/san,$(SRC_tuyend) $(SRC_service) $(SRC_kern
 san: $(SAN_PROGRAMS)
 
 # ---- main jobs ---------------------------------------------------------------------
-.PHONY: demo test bench-failover bless lint clean fuzz
+$(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/cli/load.o $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
+	@mkdir -p $(@D)
+	$(CC) $(LDHARD) -o $@ $^ -lcrypto
+bench-compile: $(B)/tuyen $(B)/bench/bench_compile
+	@tests/bench/compile
+.PHONY: bench-compile demo test bench-failover bless lint clean fuzz
 demo:
 	@tests/lab/demo
 test:

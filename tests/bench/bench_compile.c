@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * make bench-compile: what a national compile costs, each figure beside a bare one of the same run.
+ *
+ *	bench_compile TUYEN FOLDER FILE...
+ *
+ * 1. `TUYEN compile` of FILEs into FOLDER and one Ed25519 signature, as a user would, three times; each time also the same
+ *    bytes only hashed and written, file by file. The least of three counts, on both sides.
+ * 2. The stages of it, in this process, without files.
+ * 3. Shortest paths from every site, and the same by a bare bucket-queue loop below.
+ * Prints a verdict a bar; exit code 1 when one is missed.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tuyen/cli/load.h"
+#include "tuyen/policies/compile.h"
+#include "tuyen/policies/merkle.h"
+#include "tuyen/topology/spf.h"
+
+#define RUNS 3
+
+static int missed;
+
+static double now_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+static void bar(const char *name, double value, double limit, const char *unit)
+{
+	bool ok = value <= limit;
+
+	printf("%-58s %8.2f %-5s bar %g: %s\n", name, value, unit, limit, ok ? "ok" : "MISSED");
+	missed |= !ok;
+}
+
+static void least(double *best, double value)
+{
+	if (*best == 0 || value < *best)
+		*best = value;
+}
+
+/* ---- 1. as a user would ------------------------------------------------------------- */
+
+struct file {
+	char *path;
+	char *bytes;
+	size_t length;
+};
+
+struct files {
+	struct file *list;
+	size_t count, room;
+	size_t bytes;
+};
+
+static void file_slurp(struct files *files, const char *path, size_t skip)
+{
+	struct file *f;
+	struct stat st;
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die(path);
+	if (files->count == files->room) {
+		files->room = files->room ? 2 * files->room : 1024;
+		files->list = realloc(files->list, files->room * sizeof(*files->list));
+	}
+	f = &files->list[files->count++];
+	*f = (struct file){strdup(path + skip), malloc((size_t)st.st_size + 1), (size_t)st.st_size};
+	if (read(fd, f->bytes, f->length) != (ssize_t)f->length)
+		die(path);
+	files->bytes += f->length;
+	close(fd);
+}
+
+static void folder_slurp(struct files *files, const char *root, const char *name)
+{
+	char path[4096];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "%s%s", root, name);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.' || e->d_type == DT_DIR)
+			continue;
+		snprintf(path, sizeof(path), "%s%s/%s", root, name, e->d_name);
+		file_slurp(files, path, strlen(root));
+	}
+	if (d)
+		closedir(d);
+}
+
+static void folder_remove(const char *path)
+{
+	char command[4200];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", path);
+	if (system(command))
+		die(path);
+}
+
+static double sign_ms(const char *release)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct files files = {0};
+	uint8_t signature[64];
+	size_t length = sizeof(signature);
+	double begin;
+
+	file_slurp(&files, release, 0);
+	begin = now_ms(CLOCK_MONOTONIC);
+	if (EVP_DigestSignInit(ctx, NULL, NULL, NULL, key) != 1 ||
+	    EVP_DigestSign(ctx, signature, &length, (uint8_t *)files.list[0].bytes,
+			   files.list[0].length) != 1)
+		die("sign");
+	begin = now_ms(CLOCK_MONOTONIC) - begin;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	return begin;
+}
+
+struct whole {
+	double wall_ms, cpu_ms, bare_ms, bare_cpu_ms, sign_ms;
+	long rss_kb;
+	struct files files;
+};
+
+static void tuyen_compile(const char *tuyen, const char *out, char **sources, int count, struct whole *w)
+{
+	double begin = now_ms(CLOCK_MONOTONIC);
+	struct rusage used;
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		char **argv = calloc((size_t)count + 9, sizeof(*argv));
+		int n = 0, null = open("/dev/null", O_WRONLY);
+
+		argv[n++] = strdup("tuyen");
+		argv[n++] = strdup("compile");
+		for (int i = 0; i < count; i++)
+			argv[n++] = sources[i];
+		argv[n++] = strdup("-o");
+		argv[n++] = strdup(out);
+		argv[n++] = strdup("--epoch");
+		argv[n++] = strdup("1");
+		argv[n++] = strdup("--issued");
+		argv[n++] = strdup("2025-01-01");
+		dup2(null, STDOUT_FILENO);
+		execv(tuyen, argv);
+		_exit(127);
+	}
+	if (child < 0 || wait4(child, &status, 0, &used) < 0 || status)
+		die("tuyen compile");
+	least(&w->wall_ms, now_ms(CLOCK_MONOTONIC) - begin);
+	least(&w->cpu_ms, (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e3 +
+			      (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e3);
+	w->rss_kb = used.ru_maxrss > w->rss_kb ? used.ru_maxrss : w->rss_kb;
+}
+
+static void bare_write(const char *root, struct whole *w)
+{
+	static const char *const folders[] = {"", "/sites", "/proofs", "/signatures"};
+	double begin = now_ms(CLOCK_MONOTONIC), cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+	char path[4096];
+	uint8_t digest[SHA256_LEN];
+
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s%s", root, folders[i]);
+		mkdir(path, 0755);
+	}
+	for (size_t i = 0; i < w->files.count; i++) {
+		const struct file *f = &w->files.list[i];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s%s", root, f->path);
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+		if (fd < 0 || sha256_digest(f->bytes, f->length, digest) < 0 ||
+		    write(fd, f->bytes, f->length) != (ssize_t)f->length || close(fd) < 0)
+			die(path);
+	}
+	least(&w->bare_ms, now_ms(CLOCK_MONOTONIC) - begin);
+	least(&w->bare_cpu_ms, now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+}
+
+static void bench_whole(const char *tuyen, const char *folder, char **sources, int count)
+{
+	struct whole w = {0};
+	char out[4096], bare[4096], release[4200];
+
+	snprintf(out, sizeof(out), "%s/release", folder);
+	snprintf(bare, sizeof(bare), "%s/bare", folder);
+	snprintf(release, sizeof(release), "%s/release", out);
+	for (int run = 0; run < RUNS; run++) {
+		folder_remove(out);
+		folder_remove(bare);
+		tuyen_compile(tuyen, out, sources, count, &w);
+		least(&w.sign_ms, sign_ms(release));
+		if (!run) {
+			folder_slurp(&w.files, out, "");
+			folder_slurp(&w.files, out, "/sites");
+			folder_slurp(&w.files, out, "/proofs");
+		}
+		bare_write(bare, &w);
+	}
+	folder_remove(bare);
+	printf("release: %zu files, %.1f MB; one signature %.2f ms\n", w.files.count,
+	       (double)w.files.bytes / 1e6, w.sign_ms);
+	printf("compile: %.0f ms wall, %.0f ms CPU; the same bytes hashed and written: %.0f ms wall, "
+	       "%.0f ms CPU\n",
+	       w.wall_ms, w.cpu_ms, w.bare_ms, w.bare_cpu_ms);
+	bar("parse, compile, all bundles written, one signature", (w.wall_ms + w.sign_ms) / 1e3, 1.0, "s");
+	bar("memory at most", (double)w.rss_kb / 1024, 400, "MB");
+	bar("against hashing and writing the same bytes, wall", w.wall_ms / w.bare_ms, 3, "x");
+	bar("against hashing and writing the same bytes, CPU", w.cpu_ms / w.bare_cpu_ms, 3, "x");
+}
+
+/* ---- 2. the stages ------------------------------------------------------------------ */
+
+static double lap(double *from)
+{
+	double now = now_ms(CLOCK_PROCESS_CPUTIME_ID), passed = now - *from;
+
+	*from = now;
+	return passed;
+}
+
+static void stages_sites(struct compile_result *result, const struct network *n)
+{
+	double at = now_ms(CLOCK_PROCESS_CPUTIME_ID), site = 0, encode = 0, hash = 0;
+	struct merkle_hash leaf;
+	struct forwarding f;
+	struct text t;
+
+	text_init(&t);
+	for (uint32_t i = 0; i < n->site_count; i++) {
+		compile_site(result, i, &f);
+		site += lap(&at);
+		text_reset(&t);
+		forwarding_encode(&f, &t);
+		forwarding_clear(&f);
+		encode += lap(&at);
+		merkle_leaf(t.bytes, t.length, &leaf);
+		hash += lap(&at);
+	}
+	text_clear(&t);
+	printf("stages (CPU): sites %.0f ms, text %.0f ms, leaves %.0f ms\n", site, encode, hash);
+}
+
+static void bench_stages(const struct load *load, double parse_check)
+{
+	double at = now_ms(CLOCK_PROCESS_CPUTIME_ID), compile, expect;
+	struct compile_result *result;
+
+	if (compile_network(&load->network, COMPILE_NEED_KEYS, &result) < 0)
+		die("compile_network");
+	compile = lap(&at);
+	if (compile_expect(result) < 0)
+		die("compile_expect");
+	expect = lap(&at);
+	printf("stages (CPU): parse and check %.0f ms, decide %.0f ms, expect %.0f ms; %zu sessions, "
+	       "%zu paths, %zu labels\n",
+	       parse_check, compile, expect, compile_pair_count(result),
+	       compile_path_count(result), compile_label_count(result));
+	stages_sites(result, &load->network);
+	compile_free(result);
+}
+
+/* ---- 3. shortest paths -------------------------------------------------------------- */
+
+/* A bare bucket queue: distances and the node before, nothing else. Arrays are the graph's. */
+struct bare {
+	uint32_t *distance, *previous, *next, *bucket;
+	uint32_t buckets;
+};
+
+static void bare_tree(const struct spf_graph *g, struct bare *b, uint32_t source)
+{
+	uint32_t left = 1, at = 0, mask = b->buckets - 1;
+
+	memset(b->distance, 0xff, g->node_count * sizeof(*b->distance));
+	memset(b->bucket, 0xff, b->buckets * sizeof(*b->bucket));
+	b->distance[source] = 0;
+	b->next[0] = UINT32_MAX;
+	b->previous[source] = UINT32_MAX;
+	b->bucket[0] = source;
+	b->next[source] = UINT32_MAX;
+	while (left) {
+		uint32_t node = b->bucket[at & mask];
+
+		if (node == UINT32_MAX) {
+			at++;
+			continue;
+		}
+		b->bucket[at & mask] = b->next[node];
+		left--;
+		for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
+			const struct spf_arc *arc = &g->arcs[i];
+			uint32_t metric = at + arc->metric;
+			uint32_t *slot = &b->bucket[b->distance[arc->to] & mask];
+
+			if (metric >= b->distance[arc->to])
+				continue;
+			if (b->distance[arc->to] != UINT32_MAX) {
+				while (*slot != arc->to)
+					slot = &b->next[*slot];
+				*slot = b->next[arc->to];
+				left--;
+			}
+			b->distance[arc->to] = metric;
+			b->previous[arc->to] = node;
+			b->next[arc->to] = b->bucket[metric & mask];
+			b->bucket[metric & mask] = arc->to;
+			left++;
+		}
+	}
+}
+
+static void graph_of(const struct network *n, struct spf_graph *g)
+{
+	struct spf_edge *edges = calloc(n->link_count, sizeof(*edges));
+	uint32_t *rank = calloc(n->site_count, sizeof(*rank));
+
+	for (size_t i = 0; i < n->link_count; i++)
+		edges[i] = (struct spf_edge){n->links[i].a, n->links[i].b, n->links[i].metric};
+	for (size_t i = 0; i < n->site_count; i++)
+		rank[i] = n->sites[i].id;
+	if (spf_graph_init(g, n->site_count, rank, edges, n->link_count) < 0)
+		die("spf_graph_init");
+	free(edges);
+	free(rank);
+}
+
+static uint64_t bare_all(const struct spf_graph *g, struct bare *b, double *best)
+{
+	double begin = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < g->node_count; i++) {
+		bare_tree(g, b, i);
+		sum += b->distance[g->node_count - 1];
+	}
+	least(best, now_ms(CLOCK_PROCESS_CPUTIME_ID) - begin);
+	return sum;
+}
+
+static uint64_t ours_all(const struct spf_graph *g, struct spf_work *w, struct spf_hop *hops, double *best)
+{
+	double begin = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < g->node_count; i++) {
+		spf_tree(g, w, i, hops);
+		sum += hops[g->node_count - 1].metric;
+	}
+	least(best, now_ms(CLOCK_PROCESS_CPUTIME_ID) - begin);
+	return sum;
+}
+
+static void bench_spf(const struct network *n)
+{
+	struct spf_graph g;
+	struct spf_work w;
+	struct spf_hop *hops = calloc(n->site_count, sizeof(*hops));
+	struct bare b = {0};
+	double bare = 0, ours = 0;
+
+	graph_of(n, &g);
+	if (spf_work_init(&w, &g) < 0)
+		die("spf_work_init");
+	for (b.buckets = 1; b.buckets <= g.metric_max; b.buckets *= 2)
+		;
+	b.distance = calloc(n->site_count, sizeof(uint32_t));
+	b.previous = calloc(n->site_count, sizeof(uint32_t));
+	b.next = calloc(n->site_count, sizeof(uint32_t));
+	b.bucket = calloc(b.buckets, sizeof(uint32_t));
+	for (int run = 0; run < RUNS; run++)
+		if (bare_all(&g, &b, &bare) != ours_all(&g, &w, hops, &ours)) {
+			printf("MISSED: the two disagree about distances\n");
+			missed = 1;
+		}
+	printf("shortest paths from %zu sites: %.0f ms CPU, bare bucket queue %.0f ms\n", n->site_count,
+	       ours, bare);
+	bar("shortest paths against a bare bucket queue", ours / bare, 1.3, "x");
+	spf_work_clear(&w);
+	spf_graph_clear(&g);
+	free(hops);
+	free(b.distance);
+	free(b.previous);
+	free(b.next);
+	free(b.bucket);
+}
+
+int main(int argc, char **argv)
+{
+	double at;
+	struct load load;
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: bench_compile TUYEN FOLDER FILE...\n");
+		return 2;
+	}
+	bench_whole(argv[1], argv[2], argv + 3, argc - 3);
+	at = now_ms(CLOCK_PROCESS_CPUTIME_ID);
+	if (load_network((const char *const *)argv + 3, (size_t)argc - 3, NULL, &load) < 0)
+		return 2;
+	bench_stages(&load, lap(&at));
+	bench_spf(&load.network);
+	load_clear(&load);
+	return missed;
+}
