@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -32,6 +33,14 @@ struct pair {
 
 #define MESSAGES_A_WAKEUP 256 /* then other events get their turn */
 
+/* recv() says 0 for the end and for an empty message, which the other end may send to be taken for gone. */
+static bool other_end_closed(int fd)
+{
+	struct pollfd state = {.fd = fd, .events = POLLIN};
+
+	return poll(&state, 1, 0) > 0 && state.revents & (POLLHUP | POLLERR);
+}
+
 static void pair_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct pair *pair = context;
@@ -41,7 +50,7 @@ static void pair_readable(evutil_socket_t fd, short what, void *context)
 	for (int i = 0; i < MESSAGES_A_WAKEUP; i++) {
 		ssize_t length = recv(fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 
-		if (length == 0 || (length < 0 && errno == ECONNRESET)) {
+		if ((length == 0 && other_end_closed(fd)) || (length < 0 && errno == ECONNRESET)) {
 			event_del(pair->readable);
 			if (pair->on_closed)
 				pair->on_closed(pair->context);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/pair.c daemon/core/message.c
+// libs: -levent_core
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tuyen/base/err.h"
+#include "tuyen/service/pair.h"
+
+struct fixture {
+	struct event_base *base;
+	struct pair *pair;
+	int ours, other; /* the other: what a taken-over process would hold */
+	unsigned int messages, closed;
+};
+
+static void on_message(void *context, const struct message *message)
+{
+	struct fixture *f = context;
+
+	(void)message;
+	f->messages++;
+}
+
+static void on_closed(void *context)
+{
+	struct fixture *f = context;
+
+	f->closed++;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -1;
+	f->ours = ends[0];
+	f->other = ends[1];
+	f->base = event_base_new();
+	f->pair = pair_new(f->base, ends[0], on_message, on_closed, f);
+	*state = f;
+	return f->pair ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pair_free(f->pair);
+	event_base_free(f->base);
+	close(f->ours);
+	if (f->other >= 0)
+		close(f->other);
+	free(f);
+	return 0;
+}
+
+static void turn(struct fixture *f)
+{
+	event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+static void hello(const struct fixture *f)
+{
+	const struct message m = {.type = MESSAGE_HELLO};
+	size_t length = message_size(MESSAGE_HELLO);
+
+	assert_int_equal(send(f->other, &m, length, 0), length);
+}
+
+static void an_empty_message_is_not_the_end(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(send(f->other, "", 0, 0), 0);
+	hello(f);
+	turn(f);
+	assert_int_equal(f->closed, 0);
+	assert_int_equal(f->messages, 1);
+	assert_int_equal(pair_rejected(f->pair), 1);
+}
+
+static void the_end_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+
+	close(f->other);
+	f->other = -1;
+	turn(f);
+	turn(f);
+	assert_int_equal(f->closed, 1);
+}
+
+static void what_is_too_short_or_too_long_is_rejected(void **state)
+{
+	struct fixture *f = *state;
+	static const char bytes[sizeof(struct message) + 64];
+
+	assert_int_equal(send(f->other, bytes, 1, 0), 1);
+	assert_int_equal(send(f->other, bytes, sizeof(bytes), 0), sizeof(bytes));
+	turn(f);
+	assert_int_equal(f->messages, 0);
+	assert_int_equal(pair_rejected(f->pair), 2);
+}
+
+static void who_does_not_read_costs_no_more_than_the_limit(void **state)
+{
+	struct fixture *f = *state;
+	static const char text[10 * MESSAGE_PIECE_MAX];
+	unsigned int sent = 0;
+
+	while (sent < 10000 && pair_send_text(f->pair, MESSAGE_SNAPSHOT, 0, 0, text, sizeof(text)) == 0)
+		sent++;
+	assert_true(sent < 10000);
+	assert_true(pair_busy(f->pair));
+	assert_int_equal(pair_send_text(f->pair, MESSAGE_ANSWER, 1, 0, text, sizeof(text)),
+			 -TUYEN_ELIMIT);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(an_empty_message_is_not_the_end),
+		CASE(the_end_is_told_once),
+		CASE(what_is_too_short_or_too_long_is_rejected),
+		CASE(who_does_not_read_costs_no_more_than_the_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
