@@ -30,6 +30,18 @@
 #define COLOR_MAX	  9999
 #define LINK_SPACE_LENGTH 16
 #define PATH_SPACE_LENGTH 12
+#define LABELS_END	  LABEL_MAX /* the kernel's platform_labels is at most this, its last label one less */
+
+/* Nobody's LAN: this host (RFC 1122), itself, link-local (RFC 3927), multicast and above. */
+static const struct ipv4_prefix lans_reserved[] = {
+    {0x00000000, 8},
+    {0x7f000000, 8},
+    {0xa9fe0000, 16},
+    {0xe0000000, 3},
+};
+
+/* UDP ports that a node answers at itself: BFD (RFC 5881) and S-BFD (RFC 7881). */
+static const uint16_t ports_reserved[] = {3784, 7784};
 
 /* ---- the whole network's settings ---- */
 
@@ -47,11 +59,11 @@ static void settings_labels(struct check *c, const struct syntax_file *file,
 			    const struct syntax_node *node)
 {
 	struct syntax_node size = *node;
-	uint64_t base = check_range(c, file, node, LABEL_MIN, LABEL_MAX, "the first label");
+	uint64_t base = check_range(c, file, node, LABEL_MIN, LABELS_END - 2, "the first label");
 
 	size.number = node->number2;
 	c->network.srgb.base = (uint32_t)base;
-	c->network.srgb.size = (uint32_t)check_range(c, file, &size, 2, LABEL_MAX + 1 - base,
+	c->network.srgb.size = (uint32_t)check_range(c, file, &size, 2, LABELS_END - base,
 						     "the number of labels from here on");
 }
 
@@ -74,6 +86,29 @@ static void settings_one(struct check *c, const struct syntax_file *file,
 					  "the session port, to which colors are added,");
 }
 
+static bool port_among_sessions(const struct network *n, uint64_t port)
+{
+	return port > n->session_port && port <= (uint64_t)n->session_port + COLOR_MAX;
+}
+
+/* WireGuard listens on every address: a port has one owner on a node. */
+static void settings_ports(struct check *c, struct statement s)
+{
+	const struct network *n = &c->network;
+
+	if (port_among_sessions(n, n->link_port))
+		diag_error(c->diags, check_at(s),
+			   "the link port %u lies among the session ports %u to %u", n->link_port,
+			   n->session_port + 1, n->session_port + COLOR_MAX);
+	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
+		if (n->link_port == ports_reserved[i] || port_among_sessions(n, ports_reserved[i]))
+			diag_error(c->diags, check_at(s),
+				   "port %u is that of BFD: neither the link port nor among the "
+				   "session ports, %u to %u",
+				   ports_reserved[i], n->session_port + 1,
+				   n->session_port + COLOR_MAX);
+}
+
 void check_network_settings(struct check *c, struct statement s)
 {
 	struct network *n = &c->network;
@@ -83,10 +118,7 @@ void check_network_settings(struct check *c, struct statement s)
 		settings_one(c, s.file, node);
 	if (ipv4_prefix_overlaps(n->link_space, n->path_space))
 		diag_error(c->diags, check_at(s), "link space and path space overlap");
-	if (n->link_port > n->session_port && n->link_port <= n->session_port + COLOR_MAX)
-		diag_error(c->diags, check_at(s),
-			   "the link port %u lies among the session ports %u to %u", n->link_port,
-			   n->session_port + 1, n->session_port + COLOR_MAX);
+	settings_ports(c, s);
 }
 
 void check_tiers(struct check *c, struct statement s)
@@ -180,6 +212,22 @@ static bool address_is_usable(const struct check *c, const struct ip_endpoint *e
 	       !ipv4_prefix_contains(c->network.path_space, address);
 }
 
+static uint16_t uplink_port(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *node)
+{
+	const struct network *n = &c->network;
+	uint16_t port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX, "a port");
+	bool taken = port_among_sessions(n, port);
+
+	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
+		taken |= port == ports_reserved[i];
+	if (taken)
+		diag_error(c->diags, syntax_place(file, node),
+			   "port %u is taken on every node: by BFD, or by the session ports %u to %u",
+			   port, n->session_port + 1, n->session_port + COLOR_MAX);
+	return port;
+}
+
 static void uplink_endpoint(struct check *c, const struct syntax_file *file,
 			    const struct syntax_node *node, struct site_uplink *u)
 {
@@ -194,7 +242,7 @@ static void uplink_endpoint(struct check *c, const struct syntax_file *file,
 		return;
 	}
 	if (port)
-		number = (uint16_t)check_range(c, file, port, 1, UINT16_MAX, "a port");
+		number = uplink_port(c, file, port);
 	if (port && dynamic)
 		diag_error(c->diags, syntax_place(file, port),
 			   "a dynamic uplink is never called: it needs no port");
@@ -218,10 +266,17 @@ static void site_uplink_add(struct check *c, const struct syntax_file *file,
 		u->allowance_bytes_day =
 		    check_range(c, file, metered, 1000, INT64_MAX, "an allowance in bytes");
 	uplink_endpoint(c, file, node, u);
-	for (size_t i = 0; i < site->uplink_count; i++)
+	for (size_t i = 0; i < site->uplink_count; i++) {
+		const struct ip_endpoint *other = &site->uplinks[i].endpoint;
+
 		if (site->uplinks[i].underlay == u->underlay && u->underlay != NETWORK_NONE)
 			diag_error(c->diags, syntax_place(file, node),
 				   "site '%s' has an uplink '%s' already", site->name, node->text);
+		if (other->family && u->endpoint.family && other->port != u->endpoint.port)
+			diag_error(c->diags, syntax_place(file, node),
+				   "a site listens on one port: another uplink of '%s' has port %u",
+				   site->name, other->port);
+	}
 	site->uplink_count++;
 }
 
@@ -287,7 +342,13 @@ static void site_lan_add(struct check *c, const struct syntax_file *file,
 			 const struct syntax_node *node, struct site *site)
 {
 	const struct network *n = &c->network;
+	char text[IPV4_PREFIX_STRLEN];
 
+	for (size_t i = 0; i < sizeof(lans_reserved) / sizeof(lans_reserved[0]); i++)
+		if (node->prefix.length && ipv4_prefix_overlaps(node->prefix, lans_reserved[i]))
+			diag_error(c->diags, syntax_place(file, node),
+				   "a LAN cannot have addresses of %s",
+				   ipv4_prefix_format(lans_reserved[i], text));
 	if (node->prefix.length == 0 || ipv4_prefix_overlaps(node->prefix, n->link_space) ||
 	    ipv4_prefix_overlaps(node->prefix, n->path_space))
 		diag_error(c->diags, syntax_place(file, node),
@@ -553,6 +614,56 @@ static void lans_compare(struct check *c, struct lan_entry *entries, size_t coun
 	}
 }
 
+/* The LAN that @address lies in; @entries are sorted. NULL: none. */
+static const struct lan_entry *lan_find(const struct lan_entry *entries, size_t count,
+					ipv4_t address)
+{
+	size_t low = 0, high = count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (entries[middle].prefix.address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && ipv4_prefix_contains(entries[low - 1].prefix, address) ? &entries[low - 1]
+									     : NULL;
+}
+
+/* A carrier line inside a LAN: who has a session to the LAN would send the tunnel into itself. */
+static void lan_uplink(struct check *c, const struct syntax_file *file,
+		       const struct syntax_node *uplink, const struct lan_entry *entries,
+		       size_t count)
+{
+	const struct syntax_node *node = check_child(uplink, SYNTAX_ADDRESS);
+	char text[IPV4_PREFIX_STRLEN];
+	const struct lan_entry *lan;
+	ipv4_t address;
+
+	if (!node || ipv4_parse(node->text, &address) < 0)
+		return;
+	lan = lan_find(entries, count, address);
+	if (!lan)
+		return;
+	diag_error(c->diags, syntax_place(file, node),
+		   "a carrier line cannot lie in a LAN: %s is one of site '%s'",
+		   ipv4_prefix_format(lan->prefix, text), c->network.sites[lan->site].name);
+	diag_note(c->diags, check_at(lan->at), "the LAN");
+}
+
+static void lans_against_uplinks(struct check *c, const struct lan_entry *entries, size_t count)
+{
+	for (uint32_t i = 0; i < c->network.site_count; i++) {
+		struct statement s = c->site_at[i];
+
+		for (const struct syntax_node *n = s.node->child; n; n = n->next)
+			if (n->kind == SYNTAX_UPLINK)
+				lan_uplink(c, s.file, n, entries, count);
+	}
+}
+
 static void topology_lans(struct check *c)
 {
 	struct lan_entry *entries;
@@ -566,6 +677,7 @@ static void topology_lans(struct check *c)
 	count = lans_collect(c, entries);
 	if (count)
 		lans_compare(c, entries, count);
+	lans_against_uplinks(c, entries, count);
 	free(entries);
 }
 
