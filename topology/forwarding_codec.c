@@ -37,10 +37,13 @@ static void put_name(struct text *t, const char *keyword, const char *name)
 		text_add(t, "%2D");
 	else
 		for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
-			if (name_plain(*p)) {
-				text_add_char(t, (char)*p);
-				continue;
-			}
+			const unsigned char *plain = p;
+
+			while (name_plain(*p))
+				p++;
+			text_add_bytes(t, plain, (size_t)(p - plain));
+			if (!*p)
+				break;
 			text_add_char(t, '%');
 			text_add_char(t, digits[*p >> 4]);
 			text_add_char(t, digits[*p & 15]);

@@ -2,7 +2,6 @@
 #include "tuyen/topology/labels.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tuyen/base/err.h"
@@ -37,14 +36,32 @@ bool label_stack_push_bottom(struct label_stack *stack, uint32_t label)
 	return true;
 }
 
+/* By hand: a country's bundles hold a million labels. @return what follows. */
+static char *label_format(uint32_t label, char *out)
+{
+	char digits[7];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + label % 10);
+		label /= 10;
+	} while (label);
+	memcpy(out, digits + n, sizeof(digits) - n);
+	return out + sizeof(digits) - n;
+}
+
 const char *label_stack_format(const struct label_stack *stack, char out[static LABEL_STACK_STRLEN])
 {
-	size_t used = 0;
+	char *end = out;
 
-	strcpy(out, "-");
-	for (uint8_t i = 0; i < stack->depth; i++)
-		used += (size_t)snprintf(out + used, LABEL_STACK_STRLEN - used, "%s%u",
-					 i ? "/" : "", stack->label[i] & LABEL_MAX);
+	if (!stack->depth)
+		*end++ = '-';
+	for (uint8_t i = 0; i < stack->depth; i++) {
+		if (i)
+			*end++ = '/';
+		end = label_format(stack->label[i] & LABEL_MAX, end);
+	}
+	*end = '\0';
 	return out;
 }
 

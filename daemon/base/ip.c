@@ -7,19 +7,38 @@
 
 #include "tuyen/base/err.h"
 
+/* By hand: a country's bundles hold a million addresses. @return what follows. */
+static char *byte_format(uint8_t value, char *out)
+{
+	if (value >= 100)
+		*out++ = (char)('0' + value / 100);
+	if (value >= 10)
+		*out++ = (char)('0' + value / 10 % 10);
+	*out++ = (char)('0' + value % 10);
+	return out;
+}
+
+static char *address_format(ipv4_t address, char *out)
+{
+	for (int shift = 24; shift > 0; shift -= 8) {
+		out = byte_format((uint8_t)(address >> shift), out);
+		*out++ = '.';
+	}
+	return byte_format((uint8_t)address, out);
+}
+
 const char *ipv4_format(ipv4_t address, char out[static IPV4_STRLEN])
 {
-	snprintf(out, IPV4_STRLEN, "%u.%u.%u.%u", address >> 24, address >> 16 & 255,
-		 address >> 8 & 255, address & 255);
+	*address_format(address, out) = '\0';
 	return out;
 }
 
 const char *ipv4_prefix_format(struct ipv4_prefix prefix, char out[static IPV4_PREFIX_STRLEN])
 {
-	char address[IPV4_STRLEN];
+	char *end = address_format(prefix.address, out);
 
-	snprintf(out, IPV4_PREFIX_STRLEN, "%s/%u", ipv4_format(prefix.address, address),
-		 prefix.length);
+	*end++ = '/';
+	*byte_format(prefix.length, end) = '\0';
 	return out;
 }
 

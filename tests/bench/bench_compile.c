@@ -291,50 +291,47 @@ static void bench_stages(const struct load *load, double parse_check)
 
 /* ---- 3. shortest paths -------------------------------------------------------------- */
 
-/* A bare bucket queue: distances and the node before, nothing else. Arrays are the graph's. */
+/* A bare bucket queue: distances and the node before, nothing else. Stale entries are passed over. */
 struct bare {
-	uint32_t *distance, *previous, *next, *bucket;
+	uint32_t *distance, *previous, *bucket;
+	struct {
+		uint32_t node, next;
+	} *entries; /* at most one an arc */
 	uint32_t buckets;
 };
 
 static void bare_tree(const struct spf_graph *g, struct bare *b, uint32_t source)
 {
-	uint32_t left = 1, at = 0, mask = b->buckets - 1;
+	uint32_t used = 1, left = 1, at = 0, mask = b->buckets - 1;
 
 	memset(b->distance, 0xff, g->node_count * sizeof(*b->distance));
 	memset(b->bucket, 0xff, b->buckets * sizeof(*b->bucket));
 	b->distance[source] = 0;
-	b->next[0] = UINT32_MAX;
 	b->previous[source] = UINT32_MAX;
-	b->bucket[0] = source;
-	b->next[source] = UINT32_MAX;
-	while (left) {
-		uint32_t node = b->bucket[at & mask];
+	b->entries[0].node = source;
+	b->entries[0].next = UINT32_MAX;
+	b->bucket[0] = 0;
+	for (; left; at++) {
+		while (b->bucket[at & mask] != UINT32_MAX) {
+			uint32_t entry = b->bucket[at & mask], node = b->entries[entry].node;
 
-		if (node == UINT32_MAX) {
-			at++;
-			continue;
-		}
-		b->bucket[at & mask] = b->next[node];
-		left--;
-		for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
-			const struct spf_arc *arc = &g->arcs[i];
-			uint32_t metric = at + arc->metric;
-			uint32_t *slot = &b->bucket[b->distance[arc->to] & mask];
-
-			if (metric >= b->distance[arc->to])
+			b->bucket[at & mask] = b->entries[entry].next;
+			left--;
+			if (b->distance[node] != at)
 				continue;
-			if (b->distance[arc->to] != UINT32_MAX) {
-				while (*slot != arc->to)
-					slot = &b->next[*slot];
-				*slot = b->next[arc->to];
-				left--;
+			for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
+				const struct spf_arc *arc = &g->arcs[i];
+				uint32_t metric = at + arc->metric;
+
+				if (metric >= b->distance[arc->to])
+					continue;
+				b->distance[arc->to] = metric;
+				b->previous[arc->to] = node;
+				b->entries[used].node = arc->to;
+				b->entries[used].next = b->bucket[metric & mask];
+				b->bucket[metric & mask] = used++;
+				left++;
 			}
-			b->distance[arc->to] = metric;
-			b->previous[arc->to] = node;
-			b->next[arc->to] = b->bucket[metric & mask];
-			b->bucket[metric & mask] = arc->to;
-			left++;
 		}
 	}
 }
@@ -395,7 +392,7 @@ static void bench_spf(const struct network *n)
 		;
 	b.distance = calloc(n->site_count, sizeof(uint32_t));
 	b.previous = calloc(n->site_count, sizeof(uint32_t));
-	b.next = calloc(n->site_count, sizeof(uint32_t));
+	b.entries = calloc(2 * n->link_count + 1, sizeof(*b.entries));
 	b.bucket = calloc(b.buckets, sizeof(uint32_t));
 	for (int run = 0; run < RUNS; run++)
 		if (bare_all(&g, &b, &bare) != ours_all(&g, &w, hops, &ours)) {
@@ -410,7 +407,7 @@ static void bench_spf(const struct network *n)
 	free(hops);
 	free(b.distance);
 	free(b.previous);
-	free(b.next);
+	free(b.entries);
 	free(b.bucket);
 }
 
