@@ -103,7 +103,7 @@ UNIT_SRC := $(wildcard tests/unit/*_test.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_SRC))
 $(B)/tests.mk: $(UNIT_SRC) tests/unit/rules Makefile
 	@mkdir -p $(B)
-	@tests/unit/rules $(UNIT_SRC) > $@
+	@tests/unit/rules $(UNIT_SRC) > $@.$$$$ && mv $@.$$$$ $@
 -include $(B)/tests.mk
 $(B)/unit/%:
 	@mkdir -p $(@D)
