@@ -137,4 +137,21 @@ void audit_isolation(struct audit *a); /* audit_walk.c */
 void audit_reach(struct audit *a);     /* audit_walk.c */
 int audit_expect(struct audit *a);     /* audit_expect.c */
 
+/* audit_print.c: words for all outputs */
+/** 11,385 */
+void audit_number(struct text *t, size_t number);
+/** The line of the bundle that @finding is about, without its LF; false where there is none. */
+bool audit_finding_line(const struct audit *a, const struct audit_finding *f, struct text *ret_line);
+/** "10,611 commune, 705 district" */
+void audit_tiers(const struct audit *a, const struct audit_failure *f, struct text *t);
+const char *audit_failure_kind_name(enum audit_failure_kind kind);
+
+/** (site, site, class) allowed, put together by policy, class and the two tiers. */
+struct audit_group {
+	uint32_t policy, bit, from_tier, to_tier;
+	size_t pairs, open, with_spare;
+};
+/** @ret_groups  the caller's, free()d. */
+int audit_groups(const struct audit *a, struct audit_group **ret_groups, size_t *ret_count);
+
 #endif

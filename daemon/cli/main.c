@@ -12,6 +12,7 @@ static const struct {
 	{"Describe the network (off-line)", &cli_check},
 	{NULL, &cli_fmt},
 	{NULL, &cli_explain},
+	{NULL, &cli_audit},
 	{NULL, &cli_generate},
 	{NULL, &cli_import},
 	{NULL, &cli_budget},

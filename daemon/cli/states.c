@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/cli/states.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cli/release_folder.h"
+#include "tuyen/base/encode.h"
+
+static struct forwarding *state_add(struct states *s)
+{
+	if (s->count == s->room) {
+		size_t room = s->room ? 2 * s->room : 64;
+		struct forwarding *larger = realloc(s->sites, room * sizeof(*larger));
+
+		if (!larger)
+			return NULL;
+		s->sites = larger;
+		s->room = room;
+	}
+	forwarding_init(&s->sites[s->count]);
+	return &s->sites[s->count++];
+}
+
+static int bad_add(struct states *s, uint32_t site_id, const char *why)
+{
+	struct states_bad *larger = realloc(s->bad, (s->bad_count + 1) * sizeof(*larger));
+
+	if (!larger)
+		return -TUYEN_ENOMEM;
+	s->bad = larger;
+	s->bad[s->bad_count].site_id = site_id;
+	s->bad[s->bad_count].why = strdup(why);
+	return s->bad[s->bad_count++].why ? 0 : -TUYEN_ENOMEM;
+}
+
+int states_compile(const struct compiled *c, struct states *s)
+{
+	memset(s, 0, sizeof(*s));
+	for (uint32_t i = 0; i < c->load.network.site_count; i++) {
+		struct forwarding *f = state_add(s);
+
+		if (!f || compile_site(c->result, i, f) < 0)
+			return -TUYEN_ENOMEM;
+	}
+	return 0;
+}
+
+static int bundle_read(struct states *s, const struct release_folder *folder, uint32_t site_id,
+		       const uint8_t *listed, struct text *bundle)
+{
+	struct reason why = {0};
+	uint8_t digest[SHA256_LEN];
+	struct forwarding *f;
+	int err;
+
+	text_reset(bundle);
+	err = release_folder_bundle(folder, site_id, bundle, &why);
+	if (!err)
+		err = sha256_digest(bundle->bytes, bundle->length, digest);
+	if (!err && memcmp(digest, listed, SHA256_LEN) != 0)
+		bad_add(s, site_id, "the bundle is not what the manifest says");
+	if (!err) {
+		f = state_add(s);
+		err = f ? forwarding_parse(bundle->bytes, bundle->length, f, &why) : -TUYEN_ENOMEM;
+		if (err < 0 && f) {
+			forwarding_init(f);
+			s->count--;
+		}
+	}
+	if (err < 0 && err != -TUYEN_ENOMEM)
+		return bad_add(s, site_id, why.text[0] ? why.text : tuyen_strerror(err));
+	if (!err && s->sites[s->count - 1].site_id != site_id)
+		return bad_add(s, site_id, "the bundle is another site's");
+	return err;
+}
+
+static int statement_read(const struct release_folder *folder, struct states *s,
+			  struct reason *reason)
+{
+	const struct seal_view *text = &folder->parts.release.text;
+	struct statement statement;
+	struct statement_source source;
+	char hex[SHA256_STRLEN];
+	size_t offset = 0;
+	int err = statement_parse((const char *)text->bytes, text->length, &statement, reason);
+
+	if (err < 0)
+		return err;
+	s->epoch = statement.epoch;
+	while (statement_source_next(&statement, &offset, &source))
+		text_printf(&s->sources, "%s %s\n", hex_format(source.digest, SHA256_LEN, hex),
+			    source.name);
+	return s->sources.failed ? -TUYEN_ENOMEM : 0;
+}
+
+int states_read(const char *path, struct states *s, struct reason *reason)
+{
+	struct release_folder folder;
+	uint8_t listed[SHA256_LEN];
+	struct text bundle = {0};
+	uint32_t site_id;
+	size_t offset = 0;
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	err = release_folder_read(path, NULL, 0, &folder, reason);
+	if (err < 0)
+		return err;
+	err = statement_read(&folder, s, reason);
+	while (!err && (err = release_manifest_next(text_string(&folder.manifest),
+						    folder.manifest.length, &offset, &site_id,
+						    listed)) == 1)
+		err = bundle_read(s, &folder, site_id, listed, &bundle);
+	if (err == -TUYEN_EINVAL && !reason->text[0])
+		reason_set(reason, err, "%s/" RELEASE_MANIFEST ": a line is not of this form", path);
+	text_clear(&bundle);
+	release_folder_clear(&folder);
+	return err;
+}
+
+void states_clear(struct states *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		forwarding_clear(&s->sites[i]);
+	free(s->sites);
+	for (size_t i = 0; i < s->bad_count; i++)
+		free(s->bad[i].why);
+	free(s->bad);
+	text_clear(&s->sources);
+	memset(s, 0, sizeof(*s));
+}
