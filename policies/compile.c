@@ -129,6 +129,90 @@ static uint64_t classes_open(const struct compile_result *r, const struct policy
 	return open;
 }
 
+/* @protocol 0: any. Ports count for TCP and UDP, and there alone. */
+static bool match_overlaps(const struct class_match *a, const struct class_match *b)
+{
+	return (!a->protocol || !b->protocol || a->protocol == b->protocol) &&
+	       a->port_first <= b->port_last && b->port_first <= a->port_last &&
+	       ipv4_prefix_overlaps(a->to, b->to);
+}
+
+bool compile_classes_overlap(const struct network *n, uint32_t a, uint32_t b)
+{
+	const struct traffic_class *x = &n->classes[a], *y = &n->classes[b];
+
+	if (a == b)
+		return true;
+	for (size_t i = 0; i < x->match_count; i++)
+		for (size_t k = 0; k < y->match_count; k++)
+			if (match_overlaps(&x->matches[i], &y->matches[k]))
+				return true;
+	return false;
+}
+
+/* A pair that a rule forbids a class, and has another open that holds some of its packets. */
+struct leak {
+	uint32_t from, to;
+	size_t count;
+};
+
+static void leak_add(const struct deny_rule *d, uint32_t from, uint32_t to, struct leak *leak)
+{
+	if (!compile_set_has(&d->from, from) || !compile_set_has(&d->to, to))
+		return;
+	if (!leak->count++)
+		leak->from = from, leak->to = to;
+}
+
+static struct leak leaks_count(const struct compile_result *r, const struct deny_rule *d,
+			       uint32_t policy, size_t bit)
+{
+	struct leak leak = {0};
+
+	for (size_t i = 0; i < r->pair_count; i++) {
+		const struct compile_pair *p = &r->pairs[i];
+
+		if (p->policy != policy)
+			continue;
+		if (p->opens >> bit & 1)
+			leak_add(d, p->head, p->endpoint, &leak);
+		if (p->opens_back >> bit & 1)
+			leak_add(d, p->endpoint, p->head, &leak);
+	}
+	return leak;
+}
+
+static void deny_check_class(struct compile_result *r, const struct deny_rule *d, uint32_t policy,
+			     size_t bit)
+{
+	const struct network *n = r->network;
+	uint32_t carried = n->policies[policy].classes[bit];
+	struct leak leak;
+
+	if (carried == d->class_index || !compile_classes_overlap(n, carried, d->class_index))
+		return;
+	leak = leaks_count(r, d, policy, bit);
+	if (leak.count)
+		compile_report(r, true, NULL, d->place,
+			       "packets of class '%s' still pass from '%s' to '%s'%s as class "
+			       "'%s' of policy '%s': deny that too, or let the classes not overlap",
+			       n->classes[d->class_index].name, n->sites[leak.from].name,
+			       n->sites[leak.to].name, leak.count > 1 ? " and others" : "",
+			       n->classes[carried].name, n->policies[policy].name);
+}
+
+/* Rules forbid classes by name, nodes judge packets: a rule that would not hold is refused. */
+static void denies_check(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < n->deny_count; i++)
+		for (uint32_t p = 0; p < n->policy_count && n->denies[i].class_index != NETWORK_NONE;
+		     p++)
+			for (size_t bit = 0; bit < n->policies[p].class_count; bit++)
+				deny_check_class(r, &n->denies[i], p, bit);
+}
+
 /* ---- paths -------------------------------------------------------------------------- */
 
 static uint16_t way_mtu(const struct compile_result *r, const struct way *w, uint8_t depth)
@@ -647,6 +731,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) ||
 	    (err = pairs_build(r)) || (err = sites_divide(r)))
 		return err;
+	denies_check(r);
 	tallies_report(r);
 	return 0;
 }

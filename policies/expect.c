@@ -5,6 +5,8 @@
  * it open such connections and a candidate path carries it. After a link's failure the path must be
  * one that does not use the link: labels are static, nothing else heals.
  *
+ * "Reaches with" a class wants all of it; "never" none of its packets, also where another class overlaps it.
+ *
  * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the
  * number of sessions or of expected pairs, and a pair's sessions are few.
  */
@@ -45,6 +47,22 @@ static bool pair_opens(const struct compile_result *r, const struct compile_pair
 		return opens != 0;
 	for (size_t i = 0; i < policy->class_count; i++)
 		if (policy->classes[i] == class_index && opens >> i & 1)
+			return true;
+	return false;
+}
+
+/* May this end send packets of @class_index, even as another class that overlaps it? */
+static bool pair_passes(const struct compile_result *r, const struct compile_pair *p, bool head,
+			uint32_t class_index)
+{
+	const struct policy *policy = &r->network->policies[p->policy];
+	uint64_t opens = head ? p->opens : p->opens_back;
+
+	if (class_index == NETWORK_NONE)
+		return opens != 0;
+	for (size_t i = 0; i < policy->class_count; i++)
+		if (opens >> i & 1 &&
+		    compile_classes_overlap(r->network, policy->classes[i], class_index))
 			return true;
 	return false;
 }
@@ -154,11 +172,11 @@ static void check_never(const struct compile_result *r, const struct expectation
 	for (size_t i = 0; i < r->pair_count; i++) {
 		const struct compile_pair *p = &r->pairs[i];
 
-		if (pair_opens(r, p, true, e->class_index) && compile_set_has(&e->from, p->head) &&
-		    compile_set_has(&e->to, p->endpoint))
+		if (compile_set_has(&e->from, p->head) && compile_set_has(&e->to, p->endpoint) &&
+		    pair_passes(r, p, true, e->class_index))
 			breach_add(b, p->head, p->endpoint, NETWORK_NONE);
-		if (pair_opens(r, p, false, e->class_index) &&
-		    compile_set_has(&e->from, p->endpoint) && compile_set_has(&e->to, p->head))
+		if (compile_set_has(&e->from, p->endpoint) && compile_set_has(&e->to, p->head) &&
+		    pair_passes(r, p, false, e->class_index))
 			breach_add(b, p->endpoint, p->head, NETWORK_NONE);
 	}
 }

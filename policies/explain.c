@@ -80,6 +80,19 @@ static void place_add(const struct network *n, struct source_place place, struct
 		    place.line);
 }
 
+/* What else is allowed and has packets of a class that is not. */
+static void overlaps_text(const struct compile_result *r, uint32_t from, uint32_t to,
+			  uint32_t class_index, struct text *t)
+{
+	const struct network *n = compile_source(r);
+
+	for (uint32_t c = 0; c < n->class_count; c++)
+		if (c != class_index && compile_classes_overlap(n, c, class_index) &&
+		    explain_class(r, from, to, c).verdict == EXPLAIN_ALLOWED)
+			text_printf(t, "               but what of it is '%s' too passes\n",
+				    n->classes[c].name);
+}
+
 static void answer_text(const struct network *n, uint32_t class_index, struct explain_answer a,
 			struct text *t)
 {
@@ -247,6 +260,8 @@ bool explain_text(const struct compile_result *r, uint32_t from, uint32_t to, ui
 		if (!asked(class_index, c))
 			continue;
 		answer_text(n, c, a, ret_text);
+		if (a.verdict != EXPLAIN_ALLOWED)
+			overlaps_text(r, from, to, c, ret_text);
 		allowed |= a.verdict == EXPLAIN_ALLOWED;
 	}
 	while (allowed && (pair = session_next(r, from, to, class_index, &policy)))

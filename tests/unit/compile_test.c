@@ -518,6 +518,55 @@ static void a_denied_pair_has_no_session(void **state)
 
 /* ---- expectations ------------------------------------------------------------------------ */
 
+static void refused_with(struct network *n, const char *why)
+{
+	struct compile_result *r;
+	int err = compile_network(n, 0, &r);
+
+	if (!err)
+		err = compile_expect(r);
+	assert_int_equal(err, -TUYEN_EINVAL);
+	assert_non_null(strstr(compile_problem(r, compile_problem_count(r) - 1)->text, why));
+	compile_free(r);
+}
+
+/* Any tcp has query's packets: a rule against query alone would deny nothing. */
+static void what_is_forbidden_passes_as_no_other_class(void **state)
+{
+	struct expectation *e;
+	struct deny_rule *d;
+	struct policy *p;
+	struct network n;
+	struct tables t;
+	uint32_t any;
+
+	(void)state;
+	two_provinces(&n, false);
+	any = fixture_class(&n, "any-tcp", 6, 0);
+	n.classes[any].matches[0].port_last = UINT16_MAX;
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	d = fixture_deny(&n, 0);
+	fixture_set_add(&d->from, 5);
+	fixture_set_add(&d->to, 0);
+	refused_with(&n, "packets of class 'query' still pass from 'c' to 'hub' as class 'any-tcp'");
+	d->class_index = any; /* and the other way: query's are some of any-tcp's */
+	refused_with(&n, "packets of class 'any-tcp' still pass from 'c' to 'hub' as class 'query'");
+	d->class_index = NETWORK_NONE;
+	tables_compile(&n, &t);
+	assert_true(compile_classes_overlap(&n, 0, any));
+	tables_clear(&t);
+	d->class_index = 0;
+	d->from.sites[0] = 0; /* nobody who may */
+	n.policies[0].class_count--; /* query is carried no more, any-tcp is */
+	n.policies[0].classes[0] = any;
+	e = fixture_expect(&n, EXPECT_NEVER_REACHES, 0);
+	fixture_set_add(&e->from, 5);
+	fixture_set_add(&e->to, 0);
+	refused_with(&n, "'c' reaches 'hub' (with 'query')");
+	network_clear(&n);
+}
+
 static void expectations_are_checked(void **state)
 {
 	static const struct {
@@ -874,6 +923,7 @@ int main(void)
 	    cmocka_unit_test(mutual_heads_share_one_session),
 	    cmocka_unit_test(what_is_denied_to_some_is_allowed_by_prefix_to_the_others),
 	    cmocka_unit_test(a_denied_pair_has_no_session),
+	    cmocka_unit_test(what_is_forbidden_passes_as_no_other_class),
 	    cmocka_unit_test(expectations_are_checked),
 	    cmocka_unit_test(a_common_link_breaks_an_expectation),
 	    cmocka_unit_test(unlawful_networks_are_refused),

@@ -100,6 +100,8 @@ const uint32_t *compile_path_shared(const struct compile_result *result, const s
 /** The link between two neighbours, NETWORK_NONE if there is none. */
 uint32_t compile_link_find(const struct compile_result *result, uint32_t site_a, uint32_t site_b);
 size_t compile_label_count(const struct compile_result *result);
+/** Is there a packet that belongs to both classes? */
+bool compile_classes_overlap(const struct network *network, uint32_t a, uint32_t b);
 /** May @from open connections of class @class_index to @to, as far as deny rules go? The rule that forbids it, or NETWORK_NONE. */
 uint32_t compile_denied_by(const struct compile_result *result, uint32_t from, uint32_t to,
 			   uint32_t class_index);
