@@ -272,6 +272,15 @@ static int plan_names(struct planner *p)
 	return err;
 }
 
+/* splitmix64 */
+static uint64_t mix(uint64_t x)
+{
+	x += 0x9e3779b97f4a7c15u;
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
 /* ---- addresses ---------------------------------------------------------------------- */
 
 static uint32_t unit_top(const struct generate_units *units, uint32_t unit)
@@ -296,15 +305,17 @@ static int by_choice(const void *left, const void *right, void *context)
 	return strcmp(a->code, b->code);
 }
 
+/* Each code looks elsewhere when its network is gone, so that one that comes or goes moves hardly any other. */
 static void lan_choose(struct planner *p, uint32_t unit, uint8_t *taken)
 {
 	const struct generate_unit *u = &p->units->units[unit];
 	uint32_t block = code_number(p->units->units[unit_top(p->units, unit)].code);
 	uint8_t *mine = taken + (size_t)block * GENERATE_BLOCK_NETWORKS;
-	uint32_t want = code_number(u->code) / 3 % GENERATE_BLOCK_NETWORKS, tries = 0;
+	uint32_t number = code_number(u->code), want = number / 3 % GENERATE_BLOCK_NETWORKS;
+	uint32_t step = (uint32_t)(mix(number) % GENERATE_BLOCK_NETWORKS) | 1, tries = 0;
 
 	while (mine[want] && tries++ < GENERATE_BLOCK_NETWORKS)
-		want = (want + 1) % GENERATE_BLOCK_NETWORKS;
+		want = (want + step) % GENERATE_BLOCK_NETWORKS;
 	if (mine[want])
 		diag_error(p->diags, u->place, "no network is left in this unit's block of %d",
 			   GENERATE_BLOCK_NETWORKS);
@@ -331,15 +342,6 @@ static int plan_lans(struct planner *p)
 }
 
 /* ---- lines -------------------------------------------------------------------------- */
-
-/* splitmix64 */
-static uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15u;
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
 
 static void plan_lines(struct planner *p)
 {

@@ -112,25 +112,21 @@ static void test_units(void **state)
 	unmake(&m);
 }
 
+/* Those that find the network they want; the others look on, in the same block. */
 static void test_lans(void **state)
 {
 	static const struct {
 		const char *code, *lan;
 	} rows[] = {
-	    {"00001", "10.2.0.0"},	/* 1 / 3 = 0 */
-	    {"00004", "10.2.0.128"},	/* 1 */
-	    {"00007", "10.2.1.0"},	/* 2 */
-	    {"00010", "10.2.1.128"},	/* 3 */
-	    {"03073", "10.2.2.0"},	/* 1024 / 1024: 0 to 3 are taken */
-	    {"00008", "10.2.2.128"},	/* a late one: 2 to 4 are taken */
-	    {"00013", "10.4.2.0"},	/* another province */
-	    {"001", "10.2.3.0"},	/* districts after communes */
-	    {"002", "10.2.3.128"},
-	    {"004", "10.4.0.128"},
-	    {"003", "10.4.1.0"}, /* late: 004 is not */
-	    {"01", "10.2.4.0"},		/* the province last */
+	    {"00001", "10.2.0.0"},   /* 1 / 3 = 0 */
+	    {"00004", "10.2.0.128"}, /* 1 */
+	    {"00007", "10.2.1.0"},   /* 2 */
+	    {"00010", "10.2.1.128"}, /* 3 */
+	    {"00013", "10.4.2.0"},   /* another province */
+	    {"004", "10.4.0.128"},   /* districts after communes */
 	    {"02", "10.4.0.0"},
 	};
+	static const char *const others[] = {"03073" /* 1024 */, "00008" /* late */, "001", "002", "01"};
 	char text[IPV4_STRLEN];
 	struct made m;
 
@@ -138,6 +134,13 @@ static void test_lans(void **state)
 	make(country, &m);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_string_equal(ipv4_format(site_of(&m, rows[i].code)->lan, text), rows[i].lan);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(site_of(&m, others[i])->lan >> 17, 10u << 7 | 1);
+	for (size_t i = 0; i < m.units.count; i++) {
+		assert_int_equal(m.plan.sites[i].lan % 128, 0);
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(m.plan.sites[i].lan, m.plan.sites[j].lan);
+	}
 	unmake(&m);
 }
 

@@ -15,7 +15,7 @@
  *
  * Address plan of the LANs, 10.0.0.0/8: the gateways' in 10.0.0.0/15, a /24 each; a province of code pp has
  * 10.(2pp).0.0/15, which is 1,024 networks of /25. A unit below it wants the network number (code / 3) mod 1024 and
- * takes the next free one if that is gone. Communes choose first, those with code mod 3 = 1 before the others
+ * goes on by steps that its code decides (odd, so that it comes everywhere) if that is gone. Communes choose first, those with code mod 3 = 1 before the others
  * (codes are given out in threes, and between two of them come the units founded later); then districts, then
  * the province itself.
  * Carrier addresses are from 198.18.0.0/15 (RFC 2544): fibre has 198.18.0.0 + site id, LTE 198.19.0.0 + site id; the
