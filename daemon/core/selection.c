@@ -174,3 +174,36 @@ void selection_choose(const struct forwarding *forwarding, const struct path_sta
 	*ret_active = active;
 	*ret_next_look = next_look;
 }
+
+bool selection_same_path(const struct fwd_path *a, const struct fwd_path *b)
+{
+	return same_pair(a, b) && a->endpoint == b->endpoint && a->first_site == b->first_site &&
+	       label_stack_equal(&a->stack, &b->stack);
+}
+
+static const struct fwd_path *path_again(const struct forwarding *old, const struct forwarding *next,
+					 uint8_t index)
+{
+	const struct fwd_path *was = forwarding_path(old, index);
+
+	for (size_t i = 0; was && i < next->path_count; i++)
+		if (selection_same_path(was, &next->paths[i]))
+			return &next->paths[i];
+	return NULL;
+}
+
+void selection_carry_over(const struct forwarding *old, const struct forwarding *next,
+			  const struct active_paths *active, struct active_paths *ret_active)
+{
+	struct active_paths carried = {0};
+
+	for (size_t i = 0; i < active->count; i++) {
+		const struct fwd_path *path = path_again(old, next, active->entry[i].index);
+
+		if (!path)
+			continue;
+		carried.entry[carried.count] = active->entry[i];
+		carried.entry[carried.count++].index = path->index;
+	}
+	*ret_active = carried;
+}

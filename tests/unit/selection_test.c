@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/selection.c
+// link: daemon/core/selection.c topology/forwarding.c topology/labels.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -177,11 +177,38 @@ static void a_flapping_path_costs_one_switch(void **state)
 	assert_int_equal(active.entry[0].index, 1);
 }
 
+/* Before: main has index 1 and is dead, spare has 2 and is in use. A policy more, and they are 2 and 3. */
+static void a_new_release_keeps_the_way_and_not_the_index(void **state)
+{
+	struct fwd_path before[] = {
+		{.index = 1, .color = 10, .endpoint_site = 1, .endpoint = 9, .first_site = 3},
+		{.index = 2, .color = 10, .endpoint_site = 1, .endpoint = 9, .first_site = 4},
+	};
+	struct fwd_path after[] = {
+		{.index = 1, .color = 5, .endpoint_site = 1, .endpoint = 9, .first_site = 3},
+		{.index = 2, .color = 10, .endpoint_site = 1, .endpoint = 9, .first_site = 3},
+		{.index = 3, .color = 10, .endpoint_site = 1, .endpoint = 9, .first_site = 4},
+	};
+	const struct forwarding old = {.paths = before, .path_count = 2};
+	struct forwarding next = {.paths = after, .path_count = 3};
+	struct active_paths active = {.entry = {{10, 1, 2}}, .count = 1}, again;
+
+	(void)state;
+	selection_carry_over(&old, &next, &active, &again);
+	assert_int_equal(again.count, 1);
+	assert_int_equal(again.entry[0].color, 10);
+	assert_int_equal(again.entry[0].index, 3);
+	after[2].stack = (struct label_stack){.depth = 1, .label = {16001}}; /* another way now */
+	selection_carry_over(&old, &next, &active, &active);
+	assert_int_equal(active.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule),
 		cmocka_unit_test(pairs_are_apart),
+		cmocka_unit_test(a_new_release_keeps_the_way_and_not_the_index),
 		cmocka_unit_test(a_state_that_is_missing_is_unknown),
 		cmocka_unit_test(nothing_to_choose),
 		cmocka_unit_test(a_flapping_path_costs_one_switch),

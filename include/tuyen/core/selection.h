@@ -32,4 +32,15 @@ void selection_choose(const struct forwarding *forwarding, const struct path_sta
 		      size_t state_count, const struct active_paths *previous, struct monotime now,
 		      struct active_paths *ret_active, struct monotime *ret_next_look);
 
+/** The same way to the same end, whatever its index: indexes are given out anew with each release. */
+bool selection_same_path(const struct fwd_path *a, const struct fwd_path *b);
+
+/**
+ * What is in use, under the indexes of the next release. An entry whose path is no more is left out, so that what is
+ * known to be up is chosen before a newcomer that has the old one's index.
+ * @ret_active  may be @active.
+ */
+void selection_carry_over(const struct forwarding *old, const struct forwarding *next,
+			  const struct active_paths *active, struct active_paths *ret_active);
+
 #endif
