@@ -202,8 +202,6 @@ static int turn_apply(struct engine *e, const struct kernel_plan *plan)
 	e->netlink_messages += report.netlink_messages;
 	if (err)
 		failure_note(e, report.first_failure.text);
-	else
-		e->last_failure[0] = '\0';
 	return err;
 }
 
@@ -243,6 +241,7 @@ static uint64_t turn_run(struct engine *e)
 	now = monotime_now();
 	if (err)
 		return repair_pause_us(e);
+	e->last_failure[0] = '\0';
 	return next_look.us == UINT64_MAX ? 0 : monotime_between(now, next_look) + 1;
 }
 
@@ -261,6 +260,8 @@ static void turn(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	e->turns++;
+	if (e->wire_stale)
+		engine_wire_configure(e);
 	again = turn_run(e);
 	if (again)
 		turn_in(e, again);
@@ -302,7 +303,7 @@ static void look_at_incoming(struct engine *e)
 	unsigned int status;
 
 	text_init(&answer);
-	engine_take_incoming(e, &answer, &status);
+	engine_reload(e, &answer, &status);
 	text_clear(&answer);
 }
 
@@ -328,6 +329,7 @@ static int events_open(struct engine *e)
 	const struct timeval second = {1, 0};
 
 	e->turn_event = evtimer_new(e->base, turn, e);
+	e->requests.event = evtimer_new(e->base, engine_requests_serve, e);
 	e->kernel_event = event_new(e->base, kernel_event_fd(e->kernel), EV_READ | EV_PERSIST,
 				    kernel_changed, e);
 	e->alive_event = event_new(e->base, -1, EV_PERSIST, alive, e);
@@ -335,7 +337,7 @@ static int events_open(struct engine *e)
 	e->int_event = evsignal_new(e->base, SIGINT, stop, e);
 	e->hup_event = evsignal_new(e->base, SIGHUP, hang_up, e);
 	e->pair = pair_new(e->base, e->options->pair_fd, engine_wire_message, wire_closed, e);
-	if (!e->turn_event || !e->kernel_event || !e->alive_event || !e->term_event ||
+	if (!e->turn_event || !e->requests.event || !e->kernel_event || !e->alive_event || !e->term_event ||
 	    !e->int_event || !e->hup_event || !e->pair)
 		return -TUYEN_ENOMEM;
 	event_add(e->kernel_event, NULL);
@@ -349,7 +351,8 @@ static int events_open(struct engine *e)
 static void events_close(struct engine *e)
 {
 	struct event *const events[] = {e->turn_event, e->kernel_event, e->alive_event,
-					e->term_event, e->int_event,	e->hup_event};
+					e->term_event, e->int_event,	e->hup_event,
+					e->requests.event};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])
@@ -419,7 +422,7 @@ static int engine_start(struct engine *e, struct reason *reason)
 	pair_send(e->pair, &hello);
 	err = engine_load(e, reason);
 	engine_wire_configure(e);
-	look_at_incoming(e);
+	engine_request_incoming(e);
 	if (e->release.status.have)
 		log_info("site %s (%u), release of epoch %" PRIu64, e->release.forwarding.site,
 			 e->release.forwarding.site_id, e->release.status.epoch);

@@ -20,12 +20,28 @@ struct engine_release {
 	struct forwarding forwarding;
 };
 
+/* One for each client that the control socket may have (control_server.h). */
+#define ENGINE_REQUESTS_MAX 32
+
+/** What the wire process asked for and is not answered yet; see engine_requests.c. */
+struct engine_requests {
+	struct event *event;
+	struct monotime rest_until; /* none is served before */
+	bool hello, status, incoming;
+	struct engine_request_list {
+		uint32_t request[ENGINE_REQUESTS_MAX];
+		size_t count;
+	} plan, reload;
+	uint64_t ignored;
+};
+
 struct engine {
 	const struct engine_options *options;
 	struct event_base *base;
 	struct event *turn_event, *period_event, *kernel_event, *alive_event;
 	struct event *term_event, *int_event, *hup_event;
 	struct pair *pair;
+	struct engine_requests requests;
 	struct kernel *kernel;
 	struct store store;
 	struct node_keys keys;
@@ -36,6 +52,9 @@ struct engine {
 	struct engine_release release; /* .status.have says whether there is one */
 	struct status_liveness *links, *paths; /* one each of the forwarding's */
 	uint32_t generation;	       /* of the config that the wire process has */
+	bool wire_stale;	       /* it could not be told all of that config */
+	struct monotime told_since;    /* the second in which told_count changes of liveness were said */
+	unsigned int told_count, misdirected;
 
 	/* what came of them */
 	struct active_paths active;
@@ -60,16 +79,26 @@ struct engine {
 
 /** Reads keys, state and the release in force. @return 0, or an error with @reason (and no release). */
 int engine_load(struct engine *e, struct reason *reason);
-/** Looks at everything in incoming/. @return the worst: 0 accepted or nothing there, else the last refusal in @reason. */
-int engine_take_incoming(struct engine *e, struct text *ret_answer, unsigned int *ret_status);
+/** What SIGHUP and RELOAD ask for: the release in force if it could not be loaded before, then incoming/. */
+void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status);
 void engine_release_clear(struct engine *e);
 
 /* engine_wire.c: what passes to and from the wire process */
 
+/** Sends the whole configuration, or none of it that would be taken: the next turn then tries again. */
 void engine_wire_configure(struct engine *e);
+/** A new life of the wire process: its sessions start from Down, which is no evidence against a path. */
+void engine_liveness_forget(struct engine *e);
 void engine_wire_message(void *context, const struct message *message);
 void engine_event(struct engine *e, struct text *line);
 void engine_publish(struct engine *e);
+
+/* engine_requests.c: what the wire process asks for */
+
+void engine_request_hello(struct engine *e);
+void engine_request_incoming(struct engine *e);
+void engine_request_take(struct engine *e, const struct message_command *command);
+void engine_requests_serve(evutil_socket_t fd, short what, void *context);
 
 /* engine.c: the turn */
 

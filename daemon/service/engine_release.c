@@ -12,6 +12,8 @@
 #include "daemon/service/engine_internal.h"
 #include "tuyen/service/log.h"
 
+#define INCOMING_A_LOOK 64 /* the rest waits until others had their turn */
+
 void engine_release_clear(struct engine *e)
 {
 	forwarding_clear(&e->release.forwarding);
@@ -59,10 +61,7 @@ static void liveness_carry_over(const struct engine *e, const struct forwarding 
 				copy_liveness(&links[i], &e->links[k]);
 	for (size_t i = 0; i < f->path_count; i++)
 		for (size_t k = 0; k < old->path_count; k++)
-			if (old->paths[k].index == f->paths[i].index &&
-			    old->paths[k].endpoint == f->paths[i].endpoint &&
-			    old->paths[k].first_site == f->paths[i].first_site &&
-			    label_stack_equal(&old->paths[k].stack, &f->paths[i].stack))
+			if (selection_same_path(&old->paths[k], &f->paths[i]))
 				copy_liveness(&paths[i], &e->paths[k]);
 }
 
@@ -77,8 +76,10 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 		free(paths);
 		return -TUYEN_ENOMEM;
 	}
-	if (e->release.status.have)
+	if (e->release.status.have) {
 		liveness_carry_over(e, forwarding, links, paths);
+		selection_carry_over(&e->release.forwarding, forwarding, &e->active, &e->active);
+	}
 	engine_release_clear(e);
 	e->release.status = *status;
 	e->release.forwarding = *forwarding;
@@ -118,23 +119,21 @@ static int seal_check(const struct engine *e, const uint8_t *seal, size_t length
 }
 
 /*
- * Order: the roster first (a seal of the next release may need it), then the seal twice, then the
- * epoch. A crash between two of them leaves an older epoch beside a newer seal, which
- * verifies; never the other way round.
+ * Order: the seal twice, the roster that it brings, the epoch. A crash or a full disk between two of them leaves
+ * an older roster and epoch beside a newer seal, which verifies by its own chain. The other way round the
+ * seal in force would be left with a roster whose officers may never have signed it.
  */
 static int release_keep(struct engine *e, const uint8_t *seal, size_t length,
 			const struct seal_result *r, struct reason *reason)
 {
 	struct store_state state = {.epoch = r->statement.epoch, .installed_s = (int64_t)time(NULL)};
-	int err = 0;
+	int err = store_write(&e->store, STORE_CURRENT, seal, length, reason);
 
 	memcpy(state.statement_digest, r->statement_digest, SHA256_LEN);
-	if (r->roster_moved)
-		err = store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, reason);
-	if (!err)
-		err = store_write(&e->store, STORE_CURRENT, seal, length, reason);
 	if (!err)
 		err = store_write(&e->store, STORE_CURRENT_COPY, seal, length, reason);
+	if (!err && r->roster_moved)
+		err = store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, reason);
 	if (!err)
 		err = store_state_write(&e->store, &state, reason);
 	if (!err)
@@ -175,6 +174,24 @@ out:
 	return err;
 }
 
+/* A crash came between seal and state, or a file was lost: what the seal brought is kept again. */
+static void load_mend(struct engine *e, const struct seal_result *r)
+{
+	bool newer = r->statement.epoch > e->accepted.epoch;
+
+	if (newer) {
+		e->accepted.epoch = r->statement.epoch;
+		e->accepted.installed_s = (int64_t)time(NULL);
+		memcpy(e->accepted.statement_digest, r->statement_digest, SHA256_LEN);
+	}
+	if (!e->pair) /* only looking */
+		return;
+	if (r->roster_moved)
+		store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, NULL);
+	if (newer)
+		store_state_write(&e->store, &e->accepted, NULL);
+}
+
 static int load_from(struct engine *e, const char *name, struct reason *reason)
 {
 	struct seal_result *r = malloc(sizeof(*r));
@@ -187,14 +204,8 @@ static int load_from(struct engine *e, const char *name, struct reason *reason)
 	err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
 	if (!err) {
 		err = release_take(e, seal, length, false, r, reason);
-		if (!err && r->statement.epoch > e->accepted.epoch) {
-			/* a crash came between seal and state, or the state file was lost */
-			e->accepted.epoch = r->statement.epoch;
-			e->accepted.installed_s = (int64_t)time(NULL);
-			memcpy(e->accepted.statement_digest, r->statement_digest, SHA256_LEN);
-			if (e->pair) /* not when only looking */
-				store_state_write(&e->store, &e->accepted, NULL);
-		}
+		if (!err)
+			load_mend(e, r);
 		free(seal);
 	}
 	free(r);
@@ -273,35 +284,64 @@ static int take_one(struct engine *e, const char *name, struct seal_result *r, s
 	return 0;
 }
 
-int engine_take_incoming(struct engine *e, struct text *ret_answer, unsigned int *ret_status)
+static int take_and_answer(struct engine *e, const char *name, struct seal_result *r, struct text *answer)
 {
-	char name[STORE_NAME_MAX], before[STORE_NAME_MAX] = "";
-	struct seal_result *r = calloc(1, sizeof(*r));
 	struct reason reason;
-	int err = 0;
+	int err = take_one(e, name, r, &reason);
 
-	*ret_status = 0;
-	if (!r)
-		return -TUYEN_ENOMEM;
-	while (store_incoming_first(&e->store, name) == 0 && strcmp(name, before) != 0) {
-		err = take_one(e, name, r, &reason);
-		if (err) {
-			refusal_note(e, name, 0, &reason);
-			text_printf(ret_answer, "refused: %s: %s\n", name, reason.text);
-			*ret_status = err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2 : 1;
-		} else {
-			text_printf(ret_answer, "accepted: epoch %" PRIu64 " for site %s (%u), signed by %s\n",
-				    e->release.status.epoch, e->release.forwarding.site,
-				    e->release.forwarding.site_id, e->release.status.signers);
-		}
-		if (*ret_status == 2) /* a full disk is no fault of the release: it stays for the next try */
-			break;
-		if (store_incoming_remove(&e->store, name) < 0)
-			log_error("cannot remove %s", name);
-		memcpy(before, name, sizeof(before));
+	if (err) {
+		refusal_note(e, name, 0, &reason);
+		text_printf(answer, "refused: %s: %s\n", name, reason.text);
+	} else {
+		text_printf(answer, "accepted: epoch %" PRIu64 " for site %s (%u), signed by %s\n",
+			    e->release.status.epoch, e->release.forwarding.site,
+			    e->release.forwarding.site_id, e->release.status.signers);
 	}
+	return err;
+}
+
+/* What cannot be read or removed stays, and does not stand in the way of the next. @return whether any went. */
+static bool incoming_take(struct engine *e, struct seal_result *r, struct text *answer, unsigned int *ret_status)
+{
+	char name[STORE_NAME_MAX] = "";
+	bool removed = false;
+
+	for (int i = 0; i < INCOMING_A_LOOK && store_incoming_next(&e->store, name, name) == 0; i++) {
+		int err = take_and_answer(e, name, r, answer);
+		unsigned int status = !err ? 0 : err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2 : 1;
+
+		*ret_status = status > *ret_status ? status : *ret_status;
+		if (status == 2) /* a full disk is no fault of the release: it stays for the next try */
+			continue;
+		if (store_incoming_remove(&e->store, name) == 0)
+			removed = true;
+		else
+			log_error("cannot remove %s", name);
+	}
+	return removed && store_incoming_next(&e->store, name, name) == 0;
+}
+
+static void load_again(struct engine *e)
+{
+	struct reason reason;
+
+	if (e->release.status.have || engine_load(e, &reason) < 0)
+		return;
+	log_info("the release in force can be read now: epoch %" PRIu64, e->release.status.epoch);
+	engine_wire_configure(e);
+	engine_dirty(e, true);
+}
+
+void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status)
+{
+	struct seal_result *r = calloc(1, sizeof(*r));
+	bool have = r != NULL;
+
+	*ret_status = have ? 0 : 2;
+	load_again(e);
+	if (r && incoming_take(e, r, ret_answer, ret_status))
+		engine_request_incoming(e);
 	free(r);
 	if (!ret_answer->length)
-		text_add(ret_answer, "nothing in incoming\n");
-	return err;
+		text_add(ret_answer, have ? "nothing in incoming\n" : "no memory\n");
 }

@@ -11,16 +11,10 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
-static void send_or_log(struct engine *e, const struct message *m)
-{
-	int err = pair_send(e->pair, m);
+#define TOLD_A_SECOND_MAX 512u
 
-	if (err)
-		log_error("wire process: %s", tuyen_strerror(err));
-}
-
-static void send_session(struct engine *e, enum session_kind kind, uint32_t id, ipv4_t local,
-			 ipv4_t remote, uint32_t reflector, const struct probe_timers *probe)
+static int send_session(struct engine *e, enum session_kind kind, uint32_t id, ipv4_t local,
+			ipv4_t remote, uint32_t reflector, const struct probe_timers *probe)
 {
 	struct message m = {.type = MESSAGE_SESSION};
 
@@ -35,39 +29,57 @@ static void send_session(struct engine *e, enum session_kind kind, uint32_t id, 
 	};
 	if (kind == SESSION_LINK)
 		memcpy(m.u.session.device, LINK_DEVICE, sizeof(LINK_DEVICE));
-	send_or_log(e, &m);
+	return pair_send(e->pair, &m);
 }
 
 /* An endpoint of other sites' paths answers their probes; a pure head-end answers nobody. */
-static void send_reflector(struct engine *e)
+static int send_reflector(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
 	struct message m = {.type = MESSAGE_REFLECT};
 
 	if (!f->return_count)
-		return;
+		return 0;
 	m.u.reflect = (struct message_reflect){f->node_address, f->site_id};
-	send_or_log(e, &m);
+	return pair_send(e->pair, &m);
+}
+
+static int send_mark(struct engine *e, enum message_type type)
+{
+	const struct message m = {.type = type, .generation = e->generation};
+
+	return pair_send(e->pair, &m);
+}
+
+/* It ends at the first that finds no room: without its COMMIT nothing of it is taken. */
+static int send_all(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	int err = send_mark(e, MESSAGE_BEGIN);
+
+	for (size_t i = 0; i < f->neighbor_count && !err; i++)
+		err = send_session(e, SESSION_LINK, f->neighbors[i].site_id, f->link_address,
+				   f->neighbors[i].link_address, 0, &f->neighbors[i].probe);
+	for (size_t i = 0; i < f->path_count && !err; i++)
+		err = send_session(e, SESSION_PATH, f->paths[i].index, f->paths[i].source,
+				   f->paths[i].endpoint, f->paths[i].reflector, &f->paths[i].probe);
+	if (!err)
+		err = send_reflector(e);
+	return err ? err : send_mark(e, MESSAGE_COMMIT);
 }
 
 void engine_wire_configure(struct engine *e)
 {
-	const struct forwarding *f = &e->release.forwarding;
-	struct message m = {.type = MESSAGE_BEGIN};
+	bool was_stale = e->wire_stale;
+	int err;
 
 	if (!e->release.status.have)
 		return;
-	m.generation = ++e->generation;
-	send_or_log(e, &m);
-	for (size_t i = 0; i < f->neighbor_count; i++)
-		send_session(e, SESSION_LINK, f->neighbors[i].site_id, f->link_address,
-			     f->neighbors[i].link_address, 0, &f->neighbors[i].probe);
-	for (size_t i = 0; i < f->path_count; i++)
-		send_session(e, SESSION_PATH, f->paths[i].index, f->paths[i].source,
-			     f->paths[i].endpoint, f->paths[i].reflector, &f->paths[i].probe);
-	send_reflector(e);
-	m.type = MESSAGE_COMMIT;
-	send_or_log(e, &m);
+	e->generation++;
+	err = send_all(e);
+	e->wire_stale = err != 0;
+	if (err && !was_stale)
+		log_error("wire process: not configured: %s", tuyen_strerror(err));
 }
 
 void engine_event(struct engine *e, struct text *line)
@@ -134,6 +146,21 @@ static struct status_liveness *liveness_find(struct engine *e, const struct mess
 	return NULL;
 }
 
+/* A wire process that was taken over may say anything at any rate: what the log takes of it is bounded. */
+static bool may_tell(struct engine *e)
+{
+	struct monotime now = monotime_now();
+
+	if (monotime_between(e->told_since, now) >= 1000000) {
+		if (e->told_count > TOLD_A_SECOND_MAX)
+			log_warning("%u changes of links and paths in a second were not said",
+				    e->told_count - TOLD_A_SECOND_MAX);
+		e->told_since = now;
+		e->told_count = 0;
+	}
+	return e->told_count++ < TOLD_A_SECOND_MAX;
+}
+
 static void announce(struct engine *e, const struct message_liveness *l)
 {
 	const struct forwarding *f = &e->release.forwarding;
@@ -174,93 +201,18 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	}
 	known->last = *l;
 	known->known = true;
-	if (was_up != is_up)
+	if (was_up != is_up && may_tell(e))
 		announce(e, l);
 	if (changed && l->kind == SESSION_PATH)
 		engine_dirty(e, true);
 }
 
-/* A new life of the wire process: its sessions start from Down, which is no evidence against a path. */
-static void forget_liveness(struct engine *e)
+void engine_liveness_forget(struct engine *e)
 {
 	for (size_t i = 0; i < e->release.forwarding.neighbor_count; i++)
 		e->links[i].known = false;
 	for (size_t i = 0; i < e->release.forwarding.path_count; i++)
 		e->paths[i].known = false;
-}
-
-static void answer(struct engine *e, uint32_t request, unsigned int status, struct text *t)
-{
-	if (t->failed || pair_send_text(e->pair, MESSAGE_ANSWER, request, status, text_string(t),
-					t->length) < 0)
-		log_error("an answer to the control socket was lost");
-}
-
-static void command_status(struct engine *e)
-{
-	struct kernel_state *desired = NULL, *actual = NULL;
-	struct kernel_plan *plan = NULL;
-	struct active_paths active;
-	struct monotime next;
-	struct reason reason;
-
-	if (engine_look(e, &desired, &actual, &plan, &active, &next, &reason) == 0) {
-		kernel_plan_free(plan);
-		kernel_state_free(desired);
-		kernel_state_free(e->actual);
-		e->actual = actual;
-	}
-	engine_publish(e);
-}
-
-static void command_plan(struct engine *e, uint32_t request)
-{
-	struct kernel_state *desired = NULL, *actual = NULL;
-	struct kernel_plan *plan = NULL;
-	struct active_paths active;
-	struct monotime next;
-	struct reason reason;
-	struct text t;
-	unsigned int status = 0;
-
-	text_init(&t);
-	if (engine_look(e, &desired, &actual, &plan, &active, &next, &reason) == 0) {
-		kernel_plan_print(plan, &t);
-		kernel_plan_free(plan);
-		kernel_state_free(desired);
-		kernel_state_free(actual);
-	} else {
-		text_printf(&t, "error: %s\n", reason.text);
-		status = 2;
-	}
-	answer(e, request, status, &t);
-	text_clear(&t);
-}
-
-static void command_reload(struct engine *e, uint32_t request)
-{
-	struct text t;
-	unsigned int status;
-
-	text_init(&t);
-	engine_take_incoming(e, &t, &status);
-	answer(e, request, status, &t);
-	text_clear(&t);
-}
-
-static void take_command(struct engine *e, const struct message_command *c)
-{
-	switch ((enum command_kind)c->kind) {
-	case COMMAND_RELOAD:
-		command_reload(e, c->request);
-		break;
-	case COMMAND_PLAN:
-		command_plan(e, c->request);
-		break;
-	case COMMAND_STATUS:
-		command_status(e);
-		break;
-	}
 }
 
 void engine_wire_message(void *context, const struct message *message)
@@ -269,16 +221,13 @@ void engine_wire_message(void *context, const struct message *message)
 
 	switch ((enum message_type)message->type) {
 	case MESSAGE_HELLO:
-		log_info("wire process is here");
-		forget_liveness(e);
-		engine_wire_configure(e);
-		engine_publish(e);
+		engine_request_hello(e);
 		break;
 	case MESSAGE_LIVENESS:
 		take_liveness(e, &message->u.liveness);
 		break;
 	case MESSAGE_COMMAND:
-		take_command(e, &message->u.command);
+		engine_request_take(e, &message->u.command);
 		break;
 	case MESSAGE_BEGIN:
 	case MESSAGE_SESSION:
@@ -287,7 +236,8 @@ void engine_wire_message(void *context, const struct message *message)
 	case MESSAGE_SNAPSHOT:
 	case MESSAGE_EVENT:
 	case MESSAGE_ANSWER:
-		log_error("wire process sent a message of the wrong direction");
+		if (!e->misdirected++)
+			log_error("wire process sent a message of the wrong direction");
 		break;
 	}
 }

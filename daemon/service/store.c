@@ -53,11 +53,12 @@ static int open_regular(const struct store *store, const char *name, struct stat
 	int fd = openat(store->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
-		return reason_set(reason, errno == ENOENT ? -TUYEN_ENOENT : -TUYEN_ESYSTEM,
+		return reason_set(reason, errno == ENOENT ? -TUYEN_ENOENT :
+					  errno == ELOOP || errno == ENXIO ? -TUYEN_EINVAL : -TUYEN_ESYSTEM,
 				  "%s: %s", name, strerror(errno));
 	if (fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode)) {
 		close(fd);
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: not a regular file", name);
+		return reason_set(reason, -TUYEN_EINVAL, "%s: not a regular file", name);
 	}
 	return fd;
 }
@@ -229,10 +230,12 @@ static bool is_seal(const char *name)
 	       strcmp(name + length - 5, ".seal") == 0;
 }
 
-int store_incoming_first(const struct store *store, char ret_name[static STORE_NAME_MAX])
+int store_incoming_next(const struct store *store, const char *after,
+			char ret_name[static STORE_NAME_MAX])
 {
 	int fd = openat(store->dir, STORE_INCOMING, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	char first[STORE_NAME_MAX] = "";
+	const char *last = *after ? after + sizeof(STORE_INCOMING) : "";
+	char next[STORE_NAME_MAX] = "";
 	struct dirent *entry;
 	DIR *dir;
 
@@ -244,12 +247,13 @@ int store_incoming_first(const struct store *store, char ret_name[static STORE_N
 		return -TUYEN_ENOENT;
 	}
 	while ((entry = readdir(dir)))
-		if (is_seal(entry->d_name) && (!*first || strcmp(entry->d_name, first) < 0))
-			snprintf(first, sizeof(first), "%s", entry->d_name);
+		if (is_seal(entry->d_name) && strcmp(entry->d_name, last) > 0 &&
+		    (!*next || strcmp(entry->d_name, next) < 0))
+			snprintf(next, sizeof(next), "%s", entry->d_name);
 	closedir(dir);
-	if (!*first)
+	if (!*next)
 		return -TUYEN_ENOENT;
-	snprintf(ret_name, STORE_NAME_MAX, "%s/%.240s", STORE_INCOMING, first);
+	snprintf(ret_name, STORE_NAME_MAX, "%s/%.240s", STORE_INCOMING, next);
 	return 0;
 }
 

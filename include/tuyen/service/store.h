@@ -37,7 +37,7 @@ void store_close(struct store *store);
 /**
  * Reads a whole file of at most @max bytes; a NUL follows the bytes. Not through a symbolic link.
  * @ret_bytes  the caller's, by free().
- * @return 0; -TUYEN_ENOENT; -TUYEN_ELIMIT; -TUYEN_ESYSTEM, with @reason.
+ * @return 0; -TUYEN_ENOENT; -TUYEN_EINVAL if it is no regular file; -TUYEN_ELIMIT; -TUYEN_ESYSTEM, with @reason.
  */
 int store_read(const struct store *store, const char *name, size_t max, uint8_t **ret_bytes,
 	       size_t *ret_length, struct reason *reason);
@@ -62,8 +62,13 @@ int store_state_write(const struct store *store, const struct store_state *state
 
 #define STORE_NAME_MAX 256
 
-/** The first file of incoming/, in byte order, that ends in ".seal", as "incoming/NAME". @return 0 or -TUYEN_ENOENT. */
-int store_incoming_first(const struct store *store, char ret_name[static STORE_NAME_MAX]);
+/**
+ * The next of incoming/ after @after, in byte order, that ends in ".seal", as "incoming/NAME".
+ * @after  what was returned before, "" for the first; may be @ret_name.
+ * @return 0 or -TUYEN_ENOENT.
+ */
+int store_incoming_next(const struct store *store, const char *after,
+			char ret_name[static STORE_NAME_MAX]);
 /** Takes it out of incoming/. @return 0 or -TUYEN_ESYSTEM. */
 int store_incoming_remove(const struct store *store, const char *name);
 

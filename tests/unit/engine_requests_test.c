@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/engine_requests.c daemon/service/pair.c daemon/service/clock.c
+// link: daemon/core/message.c daemon/base/err.c daemon/base/text.c
+// libs: -levent_core
+/* The engine behind is a double that counts: a look takes 10 ms, as on a small site. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/core/plan.h"
+#include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
+
+#define LOOK_US 10000
+
+static struct {
+	unsigned int looks, reloads, configures, published;
+} seen;
+
+int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
+		struct kernel_plan **ret_plan, struct active_paths *ret_active,
+		struct monotime *ret_next_look, struct reason *reason)
+{
+	(void)e, (void)ret_active, (void)ret_next_look, (void)reason;
+	*ret_desired = *ret_actual = NULL;
+	*ret_plan = NULL;
+	seen.looks++;
+	usleep(LOOK_US);
+	return 0;
+}
+
+void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status)
+{
+	(void)e;
+	text_add(ret_answer, "nothing in incoming\n");
+	*ret_status = 0;
+	seen.reloads++;
+}
+
+void engine_wire_configure(struct engine *e)
+{
+	(void)e;
+	seen.configures++;
+}
+
+void engine_publish(struct engine *e)
+{
+	(void)e;
+	seen.published++;
+}
+
+void engine_liveness_forget(struct engine *e)
+{
+	(void)e;
+}
+
+void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)
+{
+	(void)plan;
+	text_add(ret_text, "nothing to do\n");
+}
+
+void kernel_plan_free(struct kernel_plan *plan)
+{
+	(void)plan;
+}
+
+void kernel_state_free(struct kernel_state *state)
+{
+	(void)state;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	(void)level, (void)format;
+}
+
+struct fixture {
+	struct engine engine;
+	int ours, other;
+};
+
+static void on_message(void *context, const struct message *message)
+{
+	struct engine *e = context;
+
+	if (message->type == MESSAGE_HELLO)
+		engine_request_hello(e);
+	else
+		engine_request_take(e, &message->u.command);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct engine *e = &f->engine;
+	int ends[2];
+
+	memset(&seen, 0, sizeof(seen));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -1;
+	f->ours = ends[0];
+	f->other = ends[1];
+	e->base = event_base_new();
+	e->requests.event = evtimer_new(e->base, engine_requests_serve, e);
+	e->pair = pair_new(e->base, ends[0], on_message, NULL, e);
+	*state = f;
+	return e->pair ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pair_free(f->engine.pair);
+	event_free(f->engine.requests.event);
+	event_base_free(f->engine.base);
+	close(f->ours);
+	close(f->other);
+	free(f);
+	return 0;
+}
+
+static void say(const struct fixture *f, enum message_type type, enum command_kind kind, uint32_t request)
+{
+	struct message m = {.type = type};
+
+	if (type == MESSAGE_COMMAND)
+		m.u.command = (struct message_command){kind, request};
+	send(f->other, &m, message_size(type), MSG_DONTWAIT); /* full: as a flood is */
+}
+
+static void run_for(struct fixture *f, uint64_t us, void (*each)(struct fixture *f))
+{
+	struct monotime end = monotime_after(monotime_now(), us);
+
+	while (!monotime_reached(monotime_now(), end)) {
+		if (each)
+			each(f);
+		event_base_loop(f->engine.base, EVLOOP_NONBLOCK);
+	}
+}
+
+static unsigned int answers(const struct fixture *f, uint32_t *ret_last)
+{
+	static struct message m;
+	unsigned int count = 0;
+
+	while (recv(f->other, &m, sizeof(m), MSG_DONTWAIT) > 0) {
+		assert_int_equal(m.type, MESSAGE_ANSWER);
+		*ret_last = m.u.piece.request;
+		count++;
+	}
+	return count;
+}
+
+static void plans_that_wait_together_cost_one_look(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t last = 0;
+
+	for (uint32_t i = 1; i <= 5; i++)
+		say(f, MESSAGE_COMMAND, COMMAND_PLAN, i);
+	say(f, MESSAGE_COMMAND, COMMAND_STATUS, 0);
+	run_for(f, 30000, NULL);
+	assert_int_equal(seen.looks, 1);
+	assert_int_equal(seen.published, 1);
+	assert_int_equal(answers(f, &last), 5);
+	assert_int_equal(last, 5);
+}
+
+static void each_kind_is_answered_as_it_comes(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t last = 0;
+
+	say(f, MESSAGE_COMMAND, COMMAND_RELOAD, 7);
+	run_for(f, 30000, NULL);
+	assert_int_equal(seen.reloads, 1);
+	assert_int_equal(seen.looks, 0);
+	assert_int_equal(answers(f, &last), 1);
+	assert_int_equal(last, 7);
+	say(f, MESSAGE_HELLO, 0, 0);
+	run_for(f, 200000, NULL);
+	assert_int_equal(seen.configures, 1);
+	assert_int_equal(seen.published, 1);
+}
+
+static void flood(struct fixture *f)
+{
+	static uint32_t request;
+
+	for (int i = 0; i < 64; i++) {
+		say(f, MESSAGE_COMMAND, COMMAND_PLAN, ++request);
+		say(f, MESSAGE_COMMAND, COMMAND_RELOAD, ++request);
+		say(f, MESSAGE_COMMAND, COMMAND_STATUS, ++request);
+		say(f, MESSAGE_HELLO, 0, 0);
+	}
+}
+
+/* Half a second of a flood: a look of 10 ms each 50 ms, and not one a request. */
+static void a_flood_takes_a_fifth_of_the_time(void **state)
+{
+	struct fixture *f = *state;
+
+	run_for(f, 500000, flood);
+	assert_in_range(seen.looks, 1, 11);
+	assert_in_range(seen.configures, 1, 11);
+	assert_in_range(seen.reloads, 1, 11);
+	assert_true(f->engine.requests.ignored > 0);
+	assert_true(f->engine.requests.plan.count <= ENGINE_REQUESTS_MAX);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(plans_that_wait_together_cost_one_look),
+		CASE(each_kind_is_answered_as_it_comes),
+		CASE(a_flood_takes_a_fifth_of_the_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
