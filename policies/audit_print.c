@@ -233,7 +233,7 @@ static void text_failures(const struct audit *a, struct text *t)
 	text_failure_kind(a, AUDIT_FAIL_SITE, t);
 	text_failure_kind(a, AUDIT_FAIL_UPLINK, t);
 	if (points)
-		text_add(t, "\nsingle points of failure, the worst first\n");
+		text_add(t, "\nsingle points of failure, the worst first (cut off: from all endpoints of a policy)\n");
 	for (size_t i = 0; i < points && i < POINTS_SHOWN; i++)
 		text_point(a, &a->failures[i], t);
 	if (points > POINTS_SHOWN)
