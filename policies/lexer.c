@@ -166,23 +166,15 @@ static bool is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* Characters that hide, or that reorder what stands beside them. */
-static bool is_deceptive(uint32_t code)
-{
-	return (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
-	       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || code == 0x61c ||
-	       code == 0xad || (code >= 0xe0000 && code <= 0xe0fff);
-}
-
 static bool is_control(uint32_t code)
 {
-	return (code < 0x20 && code != '\t') || (code >= 0x7f && code < 0xa0);
+	return utf8_is_control(code) && code != '\t';
 }
 
 /* Beyond ASCII: what may stand in a name without quotes. */
 static bool is_word_code(uint32_t code)
 {
-	return code >= 0xaa && code != 0xd7 && code != 0xf7 && !is_deceptive(code) &&
+	return code >= 0xaa && code != 0xd7 && code != 0xf7 && !utf8_is_deceptive(code) &&
 	       !(code >= 0x2000 && code <= 0x2bff) && !(code >= 0x3000 && code <= 0x3004) &&
 	       !(code >= 0xe000 && code <= 0xf8ff);
 }
@@ -263,7 +255,7 @@ static void lexer_complain_character(struct lexer *lx, uint32_t offset)
 		diag_error(lx->diags, place, "NUL byte: this is not a text file");
 	else if (code == 0xfeff && offset == 0)
 		diag_error(lx->diags, place, "byte order mark: save the file without one");
-	else if (is_control(code) || is_deceptive(code))
+	else if (is_control(code) || utf8_is_deceptive(code))
 		diag_error(lx->diags, place, "invisible character U+%04X is not allowed", code);
 	else
 		diag_error(lx->diags, place, "unexpected character '%.*s'", (int)size, p);
@@ -276,7 +268,7 @@ static void lexer_step_text(struct lexer *lx)
 	uint32_t code;
 	size_t size = utf8_decode(p, lx->source->length - lx->offset, &code);
 
-	if (!size || is_control(code) || is_deceptive(code))
+	if (!size || is_control(code) || utf8_is_deceptive(code))
 		lexer_complain_character(lx, lx->offset);
 	lx->offset += size ? (uint32_t)size : 1;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tuyen/base/encode.h"
+#include "tuyen/base/utf8.h"
 #include "tuyen/policies/statement.h"
 
 void line_reader_init(struct line_reader *r, const char *what, const char *bytes, size_t length,
@@ -41,11 +42,16 @@ bool line_next_is(const struct line_reader *r, const char *keyword)
 	       memcmp(r->bytes + r->offset, keyword, n) == 0 && r->bytes[r->offset + n] == ' ';
 }
 
+/* An officer reads it before he signs: nothing that hides, or that a terminal obeys. */
 static bool printable(const char *s, size_t length)
 {
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)s[i] < ' ' || s[i] == 127)
+	for (size_t i = 0, size; i < length; i += size) {
+		uint32_t code;
+
+		size = utf8_decode(s + i, length - i, &code);
+		if (!size || !utf8_is_shown(code))
 			return false;
+	}
 	return true;
 }
 

@@ -96,6 +96,8 @@ static void bad_bytes_are_errors_with_a_place(void **state)
 	    {"# \xc3", 3, 2, "0xc3 is not UTF-8"},
 	    {"\"x\xe2\x80\xaey\"", 6, 2, "U+202E"},
 	    {"a\x01", 2, 1, "U+0001"},
+	    {"# a\xe2\x80\xa8 b", 8, 3, "U+2028"}, /* a line's end to some, not to us */
+	    {"hanoi\xe3\x85\xa4", 8, 5, "U+3164"}, /* a letter that shows nothing */
 	    {"\"open", 5, 0, "no closing"},
 	    {"\"open\\", 6, 0, "no closing"},
 	    {"\"a\nb\"", 5, 0, "no closing"},

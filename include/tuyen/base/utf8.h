@@ -43,4 +43,35 @@ static inline bool utf8_is_combining(uint32_t code)
 	       (code >= 0x20d0 && code <= 0x20ff) || (code >= 0xfe20 && code <= 0xfe2f);
 }
 
+/** C0, DEL and C1: what moves a terminal's cursor or ends a line. */
+static inline bool utf8_is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029;
+}
+
+/** Does it take no room (Unicode's Default_Ignorable_Code_Point), or reorder what stands beside it? */
+static inline bool utf8_is_deceptive(uint32_t code)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+	    {0xad, 0xad},	{0x34f, 0x34f},	    {0x61c, 0x61c},	{0x115f, 0x1160},
+	    {0x17b4, 0x17b5},	{0x180b, 0x180f},   {0x200b, 0x200f},	{0x202a, 0x202e},
+	    {0x2060, 0x206f},	{0x3164, 0x3164},   {0xfe00, 0xfe0f},	{0xfeff, 0xfeff},
+	    {0xffa0, 0xffa0},	{0xfff0, 0xfffb},   {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+	    {0xe0000, 0xe0fff},
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]) && code >= ranges[i].first; i++)
+		if (code <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/** May it be shown to a person as it is? */
+static inline bool utf8_is_shown(uint32_t code)
+{
+	return !utf8_is_control(code) && !utf8_is_deceptive(code);
+}
+
 #endif
