@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "tuyen/base/ip.h"
+#include "tuyen/base/utf8.h"
 
 #define ROWS_MAX     1024 /* of an interface table; more is not a modem */
 #define BULK_ROWS    16
@@ -190,15 +191,29 @@ static void values_clear(struct poll_values *values)
 	*values = (struct poll_values){0};
 }
 
+/* A stranger's text, shown on terminals: as UTF-8 (SnmpAdminString, RFC 3411), a '?' for what is none or hides. */
 static void cell_take_text(struct mib_cell *cell, const netsnmp_variable_list *vb)
 {
+	const char *bytes = (const char *)vb->val.string;
 	char text[256];
-	size_t length = vb->val_len < sizeof(text) ? vb->val_len : sizeof(text) - 1;
+	size_t at = 0, n = 0;
 
 	if (vb->type != ASN_OCTET_STR)
 		return;
-	memcpy(text, vb->val.string, length);
-	text[length] = '\0';
+	while (at < vb->val_len) {
+		uint32_t code;
+		size_t size = utf8_decode(bytes + at, vb->val_len - at, &code);
+
+		if (n + (size ? size : 1) >= sizeof(text))
+			break;
+		if (size && utf8_is_shown(code))
+			memcpy(text + n, bytes + at, size);
+		else
+			text[n] = '?';
+		n += size && utf8_is_shown(code) ? size : 1;
+		at += size ? size : 1;
+	}
+	text[n] = '\0';
 	mib_set_string(cell, text);
 }
 
@@ -216,6 +231,19 @@ static bool number_of(const netsnmp_variable_list *vb, uint64_t *ret_number)
 		return true;
 	default:
 		return false;
+	}
+}
+
+/* What is asked again and not answered is not known any more: an interface that went away is not up. */
+static void values_forget(struct poll_device *d)
+{
+	for (size_t i = 0; i < OBJECTS; i++) {
+		if (objects[i].step != d->step)
+			continue;
+		if (objects[i].text)
+			mib_set_string(&d->values.strings[objects[i].slot], NULL);
+		else
+			d->values.numbers[objects[i].slot] = (struct mib_cell){0};
 	}
 }
 
@@ -357,6 +385,7 @@ static void response_take(struct poll_device *d, const netsnmp_pdu *pdu)
 		find_take(d, pdu->variables);
 		return;
 	}
+	values_forget(d);
 	for (const netsnmp_variable_list *vb = pdu->variables; vb; vb = vb->next_variable)
 		value_take(d, vb);
 	d->outcome = OUTCOME_ANSWER;
