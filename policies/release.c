@@ -201,9 +201,12 @@ void release_writer_proof(const struct release_writer *w, uint32_t index, struct
 	assert(w->tree);
 	merkle_tree_path(w->tree, index, &path);
 	text_printf(ret_proof, "tuyen-proof 1\nindex %u\ncount %u\n", index, w->count);
-	for (size_t i = 0; i < path.depth; i++)
-		text_printf(ret_proof, "hash %s\n",
-			    hex_format(path.sibling[i].bytes, SHA256_LEN, hex));
+	for (size_t i = 0; i < path.depth; i++) {
+		hex_format(path.sibling[i].bytes, SHA256_LEN, hex);
+		text_add(ret_proof, "hash ");
+		text_add_bytes(ret_proof, hex, SHA256_STRLEN - 1);
+		text_add_char(ret_proof, '\n');
+	}
 }
 
 int release_proof_parse(const char *bytes, size_t length, uint32_t *ret_index, uint32_t *ret_count,

@@ -312,7 +312,7 @@ static bool interrupted(void)
 
 static void progress(size_t done, size_t all)
 {
-	if (isatty(STDERR_FILENO) && (done % 256 == 0 || done == all))
+	if ((done % 256 == 0 || done == all) && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%zu of %zu bundles%s", done, all, done == all ? "\n" : "");
 }
 
