@@ -39,7 +39,13 @@ uint64_t compile_hash(const void *bytes, size_t length)
 {
 	const uint8_t *p = bytes;
 	uint64_t h = 0xcbf29ce484222325u;
+	uint32_t word;
 
+	for (; length >= sizeof(word); length -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = (h ^ word) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 32;
+	}
 	for (size_t i = 0; i < length; i++)
 		h = (h ^ p[i]) * 0x100000001b3u;
 	return h ^ h >> 29;
