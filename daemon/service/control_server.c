@@ -38,6 +38,7 @@ enum client_stage {
 struct client {
 	struct control_server *server;
 	enum client_stage stage;
+	uid_t user;
 	int fd;
 	struct event *io, *timeout;
 	char line[CONTROL_REQUEST_MAX];
@@ -49,7 +50,7 @@ struct client {
 
 struct control_server {
 	struct event_base *base;
-	struct event *listener, *refresh_timeout;
+	struct event *listener, *listen_again, *refresh_timeout;
 	control_command_fn command;
 	void *context;
 	struct client clients[CONTROL_CLIENTS_MAX];
@@ -276,22 +277,63 @@ static struct client *client_slot(struct control_server *s)
 	return NULL;
 }
 
+static uid_t user_of(int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t length = sizeof(peer);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+	return peer.uid;
+}
+
+/* One user, say an agent that was taken over and watches on every connection it gets, must not shut out the rest. */
+static bool user_has_all(const struct control_server *s, uid_t user)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		count += s->clients[i].stage != CLIENT_FREE && s->clients[i].user == user;
+	return count >= CONTROL_CLIENTS_USER_MAX;
+}
+
+/* No descriptor is free: the listener stays readable, and asking it again at once would spin. */
+static void listener_rest(struct control_server *s)
+{
+	static const struct timeval second = {1, 0};
+
+	event_del(s->listener);
+	evtimer_add(s->listen_again, &second);
+}
+
+static void listen_again(evutil_socket_t fd, short what, void *context)
+{
+	struct control_server *s = context;
+
+	(void)fd, (void)what;
+	event_add(s->listener, NULL);
+}
+
 static void client_accept(evutil_socket_t fd, short what, void *context)
 {
 	const struct timeval limit = {CLIENT_TIME_S, 0};
 	struct control_server *s = context;
 	struct client *c;
 	int client = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	uid_t user;
 
 	(void)what;
-	if (client < 0)
+	if (client < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			listener_rest(s);
 		return;
-	c = client_slot(s);
+	}
+	user = user_of(client);
+	c = user_has_all(s, user) ? NULL : client_slot(s);
 	if (!c) {
 		close(client);
 		return;
 	}
-	*c = (struct client){.server = s, .stage = CLIENT_REQUEST, .fd = client};
+	*c = (struct client){.server = s, .stage = CLIENT_REQUEST, .user = user, .fd = client};
 	text_init(&c->out);
 	c->io = event_new(s->base, client, EV_READ | EV_PERSIST, client_io, c);
 	c->timeout = evtimer_new(s->base, client_timed_out, c);
@@ -318,7 +360,8 @@ struct control_server *control_server_new(struct event_base *base, int listen_fd
 		s->clients[i] = (struct client){.server = s, .fd = -1};
 	s->listener = event_new(base, listen_fd, EV_READ | EV_PERSIST, client_accept, s);
 	s->refresh_timeout = evtimer_new(base, refresh_timed_out, s);
-	if (!s->listener || !s->refresh_timeout || event_add(s->listener, NULL) < 0) {
+	s->listen_again = evtimer_new(base, listen_again, s);
+	if (!s->listener || !s->refresh_timeout || !s->listen_again || event_add(s->listener, NULL) < 0) {
 		control_server_free(s);
 		return NULL;
 	}
@@ -336,6 +379,8 @@ void control_server_free(struct control_server *server)
 		event_free(server->listener);
 	if (server->refresh_timeout)
 		event_free(server->refresh_timeout);
+	if (server->listen_again)
+		event_free(server->listen_again);
 	text_clear(&server->snapshot);
 	text_clear(&server->snapshot_next);
 	text_clear(&server->answer);

@@ -9,10 +9,11 @@
 
 /**
  * Serves the control socket (see client/control.h) in the wire process: STATUS from the newest snapshot,
- * commands by way of the kernel process, events to those who watch. Bounded: CONTROL_CLIENTS_MAX clients, one request
- * each, a time limit each; a slow watcher is dropped, never waited for.
+ * commands by way of the kernel process, events to those who watch. Bounded: CONTROL_CLIENTS_MAX clients, half of
+ * them one user's at most, one request each, a time limit each; a slow watcher is dropped, never waited for.
  */
-#define CONTROL_CLIENTS_MAX 32
+#define CONTROL_CLIENTS_MAX	 32
+#define CONTROL_CLIENTS_USER_MAX (CONTROL_CLIENTS_MAX / 2)
 
 struct control_server;
 

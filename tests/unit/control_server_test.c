@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/control_server.c daemon/service/clock.c daemon/base/text.c
+// libs: -levent_core
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tuyen/service/control_server.h"
+
+struct fixture {
+	struct event_base *base;
+	struct control_server *server;
+	struct sockaddr_un address;
+	int listener;
+	unsigned int commands;
+	struct message_command last;
+};
+
+static int on_command(void *context, enum command_kind kind, uint32_t request)
+{
+	struct fixture *f = context;
+
+	f->commands++;
+	f->last = (struct message_command){kind, request};
+	return 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->address.sun_family = AF_UNIX; /* abstract: open to every user of the test */
+	snprintf(f->address.sun_path + 1, 64, "tuyen-control-test-%d", (int)getpid());
+	f->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (bind(f->listener, (struct sockaddr *)&f->address, sizeof(f->address)) < 0 ||
+	    listen(f->listener, 64) < 0)
+		return -1;
+	f->base = event_base_new();
+	f->server = control_server_new(f->base, f->listener, on_command, f);
+	*state = f;
+	return f->server ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	control_server_free(f->server);
+	event_base_free(f->base);
+	close(f->listener);
+	free(f);
+	return 0;
+}
+
+static void turn(struct fixture *f)
+{
+	for (int i = 0; i < 50; i++)
+		event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+static int dial(struct fixture *f, const char *request)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)) < 0 ||
+	    send(fd, request, strlen(request), MSG_NOSIGNAL) < 0)
+		return -1;
+	turn(f);
+	return fd;
+}
+
+static bool hung_up(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+	return n == 0 || (n < 0 && errno == ECONNRESET);
+}
+
+static void snapshot_put(struct fixture *f, const char *json)
+{
+	struct message_piece *piece = calloc(1, sizeof(*piece));
+
+	piece->last = 1;
+	piece->length = (uint32_t)strlen(json);
+	memcpy(piece->bytes, json, piece->length);
+	control_server_piece(f->server, MESSAGE_SNAPSHOT, piece);
+	free(piece);
+}
+
+static void one_user_gets_half(void **state)
+{
+	struct fixture *f = *state;
+	int fd[CONTROL_CLIENTS_USER_MAX + 1];
+
+	for (int i = 0; i < CONTROL_CLIENTS_USER_MAX; i++) {
+		fd[i] = dial(f, "WATCH\n");
+		assert_true(fd[i] >= 0 && !hung_up(fd[i]));
+	}
+	fd[CONTROL_CLIENTS_USER_MAX] = dial(f, "WATCH\n");
+	assert_true(hung_up(fd[CONTROL_CLIENTS_USER_MAX]));
+	close(fd[0]); /* one leaves, one may come */
+	turn(f);
+	fd[0] = dial(f, "WATCH\n");
+	assert_false(hung_up(fd[0]));
+	for (int i = 0; i <= CONTROL_CLIENTS_USER_MAX; i++)
+		close(fd[i]);
+}
+
+/* As another user, who can be had only from root. @return 0 when it is let in. */
+static int other_user_dials(struct fixture *f)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (setuid(65534) < 0 || connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)) < 0)
+		return 2;
+	turn(f);
+	return hung_up(fd);
+}
+
+static void another_user_still_comes_in(void **state)
+{
+	struct fixture *f = *state;
+	int fd[CONTROL_CLIENTS_USER_MAX], status;
+	pid_t pid;
+
+	if (getuid() != 0)
+		skip();
+	for (int i = 0; i < CONTROL_CLIENTS_USER_MAX; i++)
+		fd[i] = dial(f, "WATCH\n");
+	pid = fork();
+	if (pid == 0) {
+		event_reinit(f->base);
+		_exit(other_user_dials(f));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < CONTROL_CLIENTS_USER_MAX; i++)
+		close(fd[i]);
+}
+
+static void without_descriptors_it_does_not_spin(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, none;
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(connect(client, (struct sockaddr *)&f->address, sizeof(f->address)), 0);
+	none = (struct rlimit){3, before.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE | EVLOOP_NONBLOCK), 0);
+	assert_int_equal(event_base_get_num_events(f->base, EVENT_BASE_COUNT_ACTIVE), 0);
+	setrlimit(RLIMIT_NOFILE, &before);
+	assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0); /* a second later */
+	turn(f);
+	assert_int_equal(send(client, "PLAN\n", 5, MSG_NOSIGNAL), 5);
+	turn(f);
+	assert_int_equal(f->commands, 1);
+	assert_int_equal(f->last.kind, COMMAND_PLAN);
+	close(client);
+}
+
+static void status_is_asked_for_once_and_served_to_all(void **state)
+{
+	struct fixture *f = *state;
+	int fd[5];
+	char text[64];
+
+	for (int i = 0; i < 5; i++)
+		fd[i] = dial(f, "STATUS\n");
+	assert_int_equal(f->commands, 1);
+	snapshot_put(f, "{}\n");
+	turn(f);
+	for (int i = 0; i < 5; i++) {
+		ssize_t n = recv(fd[i], text, sizeof(text) - 1, MSG_DONTWAIT);
+
+		assert_int_equal(n, 8);
+		assert_memory_equal(text, "OK 3\n{}\n", 8);
+		close(fd[i]);
+	}
+}
+
+static void a_client_that_says_too_much_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char text[64] = "", line[200];
+	int fd;
+
+	memset(line, 'A', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	fd = dial(f, line);
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	assert_non_null(strstr(text, "REFUSED"));
+	close(fd);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(one_user_gets_half),
+		CASE(another_user_still_comes_in),
+		CASE(without_descriptors_it_does_not_spin),
+		CASE(status_is_asked_for_once_and_served_to_all),
+		CASE(a_client_that_says_too_much_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
