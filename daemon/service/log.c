@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tuyen/service/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,13 +14,32 @@ static struct {
 	const char *process;
 	enum log_level highest;
 	bool journal;
-} sink = {"tuyend", LOG_LEVEL_INFO, false};
+	unsigned int lost;
+} sink = {"tuyend", LOG_LEVEL_INFO, false, 0};
 
 void log_open(const char *process, enum log_level highest)
 {
 	sink.process = process;
 	sink.highest = highest;
 	sink.journal = getenv("JOURNAL_STREAM") != NULL;
+}
+
+/* A line is shorter than what a pipe or socket that polls writable takes at once: who reads slowly stops nobody. */
+static bool would_wait(void)
+{
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 0;
+}
+
+static void lost_tell(void)
+{
+	char line[128];
+	int length = snprintf(line, sizeof(line), "%s%s: %u lines were lost: the log did not take them\n",
+			      sink.journal ? "<4>" : "", sink.process, sink.lost);
+
+	if (write(STDERR_FILENO, line, (size_t)length) == length)
+		sink.lost = 0;
 }
 
 void log_write(enum log_level level, const char *format, ...)
@@ -30,6 +50,12 @@ void log_write(enum log_level level, const char *format, ...)
 
 	if (level > sink.highest)
 		return;
+	if (would_wait()) {
+		sink.lost++;
+		return;
+	}
+	if (sink.lost)
+		lost_tell();
 	if (sink.journal)
 		start = (size_t)snprintf(line, sizeof(line), "<%d>", level);
 	start += (size_t)snprintf(line + start, sizeof(line) - start, "%s: ", sink.process);
