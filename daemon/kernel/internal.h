@@ -148,6 +148,7 @@ int nft_apply(struct kernel *kernel, const char *text, struct reason *reason);
 /** @return 0 or an errno, positive. */
 int sysctl_get(const char *path, uint32_t *ret_value);
 int sysctl_set(const char *path, uint32_t value);
+int sysctl_writable(const char *path);
 
 int events_open(struct kernel *kernel, struct reason *reason);
 void events_close(struct kernel *kernel);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "internal.h"
 
@@ -144,7 +143,7 @@ static void check_nft(struct kernel *kernel, struct finding *finding)
 static void check_sysctl(struct kernel *kernel, struct finding *finding)
 {
 	(void)kernel;
-	found_error(finding, access("/proc/sys/net/ipv4/ip_forward", W_OK) < 0 ? errno : 0, NULL);
+	found_error(finding, sysctl_writable("net/ipv4/ip_forward"), NULL);
 }
 
 static const struct {

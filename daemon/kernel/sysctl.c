@@ -57,6 +57,17 @@ int sysctl_set(const char *path, uint32_t value)
 	return error;
 }
 
+/* Opened, for access() asks as the real user and without his capabilities, which a net sysctl goes by. */
+int sysctl_writable(const char *path)
+{
+	int fd = sysctl_open(path, O_WRONLY);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
 static bool sysctl_without_ipv6(const char *path)
 {
 	return strncmp(path, "net/ipv6/", 9) == 0 && access("/proc/sys/net/ipv6", F_OK) < 0;
