@@ -145,6 +145,8 @@ bool audit_finding_line(const struct audit *a, const struct audit_finding *f, st
 /** "10,611 commune, 705 district" */
 void audit_tiers(const struct audit *a, const struct audit_failure *f, struct text *t);
 const char *audit_failure_kind_name(enum audit_failure_kind kind);
+/** How many of the worst failures to show, at most @most. */
+size_t audit_points_shown(const struct audit *a, size_t most);
 
 /** (site, site, class) allowed, put together by policy, class and the two tiers. */
 struct audit_group {

@@ -211,13 +211,41 @@ static void text_point(const struct audit *a, const struct audit_failure *f, str
 	text_add(t, f->sites_cut > NAMES_SHOWN ? ", ...\n" : "\n");
 }
 
-static size_t points_count(const struct audit *a)
+static size_t points_from(const struct audit *a, uint32_t least)
 {
 	size_t count = 0;
 
-	while (count < a->failure_count && a->failures[count].sites_cut)
+	while (count < a->failure_count && a->failures[count].sites_cut >= least)
 		count++;
 	return count;
+}
+
+static size_t points_count(const struct audit *a)
+{
+	return points_from(a, 1);
+}
+
+/* Where there are many, those that cut off one site alone are counted, not shown. */
+size_t audit_points_shown(const struct audit *a, size_t most)
+{
+	size_t many = points_from(a, 2);
+
+	if (points_count(a) <= most)
+		return points_count(a);
+	return many < most ? many : most;
+}
+
+static void text_points_more(const struct audit *a, size_t more, struct text *t)
+{
+	size_t alone = points_count(a) - points_from(a, 2);
+
+	if (!more)
+		return;
+	text_add(t, "  and ");
+	audit_number(t, more);
+	text_add(t, " more, of which ");
+	audit_number(t, alone < more ? alone : more);
+	text_add(t, " cut off one site alone (--csv, --json have all)\n");
 }
 
 static void text_failures(const struct audit *a, struct text *t)
@@ -234,11 +262,9 @@ static void text_failures(const struct audit *a, struct text *t)
 	text_failure_kind(a, AUDIT_FAIL_UPLINK, t);
 	if (points)
 		text_add(t, "\nsingle points of failure, the worst first (cut off: from all endpoints of a policy)\n");
-	for (size_t i = 0; i < points && i < POINTS_SHOWN; i++)
+	for (size_t i = 0; i < audit_points_shown(a, POINTS_SHOWN); i++)
 		text_point(a, &a->failures[i], t);
-	if (points > POINTS_SHOWN)
-		text_printf(t, "  and %zu more (--csv, --json and --report have all)\n",
-			    points - POINTS_SHOWN);
+	text_points_more(a, points - audit_points_shown(a, POINTS_SHOWN), t);
 }
 
 static void text_finding(const struct audit *a, const struct audit_finding *f, struct text *t)

@@ -23,10 +23,10 @@ static const char style[] =
     "border-bottom:3px solid var(--accent);padding-bottom:16px;margin-bottom:24px}"
     "h1{font-size:26px;line-height:1.2;margin:0 0 4px}"
     "h2{font-size:18px;margin:36px 0 10px}"
-    "p{margin:0 0 10px;max-width:75ch}.soft{color:var(--soft)}"
+    "p{margin:0 0 10px;max-width:75ch}.soft{color:var(--soft)}table+p{margin-top:8px}"
     ".verdict{padding:10px 18px;border-radius:8px;color:#fff;font-weight:600;white-space:nowrap}"
     ".good{background:var(--good)}.bad{background:var(--bad)}"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px}"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-top:20px}"
     ".tile{background:#fff;border:1px solid var(--line);border-radius:8px;padding:12px 14px}"
     ".tile b{display:block;font-size:22px;font-variant-numeric:tabular-nums;line-height:1.2}"
     ".tile span{color:var(--soft);font-size:13px}"
@@ -35,6 +35,7 @@ static const char style[] =
     "th,td{padding:7px 10px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
     "th{background:#eaf0f6;font-weight:600;font-size:13px}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
+    "td.p{white-space:nowrap}td:first-child{overflow-wrap:normal}"
     "code{font:13px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
     ".bar{height:8px;background:#e6ebf0;border-radius:4px;overflow:hidden;display:flex;margin-top:6px}"
     ".bar i{display:block;height:8px}.h{background:#9fb4c8}.a{background:var(--good)}.c{background:"
@@ -82,7 +83,7 @@ static void cell_place(const struct audit *a, struct source_place place, struct 
 
 	text_init(&s);
 	audit_place(a, place, &s);
-	text_add(t, "<td><code>");
+	text_add(t, "<td class=p><code>");
 	html_add(t, text_string(&s));
 	text_add(t, "</code></td>");
 	text_clear(&s);
@@ -169,8 +170,7 @@ static void html_findings(const struct audit *a, struct text *t)
 		const struct audit_finding *f = &a->findings[i];
 
 		text_add(t, "<tr>");
-		cell(t, audit_kind_name(f->kind));
-		text_add(t, "<td>");
+		text_printf(t, "<td class=p>%s</td><td>", audit_kind_name(f->kind));
 		html_add(t, f->text ? f->text : "");
 		text_reset(&line);
 		if (audit_finding_line(a, f, &line)) {
@@ -317,12 +317,14 @@ static void html_points(const struct audit *a, struct text *t)
 		return;
 	heading(t, "Single points of failure",
 		"<th>If this fails<th class=n>Sites cut off<th>By tier<th>Which");
-	for (size_t i = 0; i < count && i < POINTS_SHOWN; i++)
+	for (size_t i = 0; i < audit_points_shown(a, POINTS_SHOWN); i++)
 		html_point(a, &a->failures[i], t);
 	table_end(t);
-	if (count > POINTS_SHOWN)
-		text_printf(t, "<p class=soft>The worst %d of %zu; the CSV names all, and every site they cut.</p>\n",
-			    POINTS_SHOWN, count);
+	if (count > audit_points_shown(a, POINTS_SHOWN)) {
+		text_add(t, "<p class=soft>");
+		audit_number(t, count - audit_points_shown(a, POINTS_SHOWN));
+		text_add(t, " more cut off fewer sites, most of them one alone: the CSV names all, and every site.</p>\n");
+	}
 }
 
 static void html_sources(const struct audit_about *about, struct text *t)

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# tuyen audit and tuyen diff, as they are called: exit codes, releases on disk, reports. Prints TAP.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+tuyen=$(realpath "${TUYEN:-build/tuyen}")
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+tests=0 failed=0
+
+is() { # NAME EXPECTED ACTUAL
+	tests=$((tests + 1))
+	if [ "$2" = "$3" ]; then echo "ok $tests - $1"; return; fi
+	failed=$((failed + 1))
+	echo "not ok $tests - $1"
+	printf 'expected: %s\ngot: %s\n' "$2" "$3" | sed 's/^/# /'
+}
+code() { "$@" >"$work/out" 2>"$work/err" </dev/null; echo $?; }
+has() { grep -c -- "$1" "$work/out"; }
+
+keys=tests/golden/compile/first-light/first-light.keys
+sources="topology/examples/first-light.topology policies/examples/first-light.policy $keys"
+cp $sources "$work"
+"$tuyen" compile $sources -o "$work/r1" --epoch 1 --issued 2025-01-31 >/dev/null 2>&1
+
+is "the example is clean" 0 "$(code "$tuyen" audit $sources)"
+is "and says so" 1 "$(has '^clean: ')"
+is "every path works" 1 "$(has '^  paths  *3 work there and back')"
+is "single points of failure are named" 1 "$(has '^  link hanoi npdc-hn cuts off 2 commune: phuc-xa, kham-thien$')"
+is "without failures" "0 0" "$(code "$tuyen" audit --no-failures $sources) $(has 'single failure')"
+is "so is its release" 0 "$(code "$tuyen" audit --release "$work/r1" $sources)"
+is "the release is named" "1" "$(has "^$work/r1, epoch 1, audited in")"
+is "one JSON document" "true 3 2" "$("$tuyen" audit --json $sources 2>/dev/null | jq -r '"\(.ok) \(.paths_working) \(.single_points[0].sites_cut)"')"
+
+# Faults in bundles on disk: FILE SED-SCRIPT KIND WORDS
+plant() {
+	rm -rf "$work/bad"
+	cp -r "$work/r1" "$work/bad"
+	sed -i "$2" "$work/bad/sites/$1.bundle"
+	is "$3 in $1.bundle: findings" 1 "$(code "$tuyen" audit --release "$work/bad" $sources)"
+	is "$3 in $1.bundle: named" yes "$(grep -q "^$3: .*$4" "$work/out" && echo yes || cat "$work/out")"
+	is "$3 in $1.bundle: against the manifest" 1 "$(has 'not what the manifest says')"
+}
+plant 211 's/^accept 901 16001$/&\naccept 901 16902/' leak "it leads to 'kham-thien'"
+plant 210 '/^accept 901 16001/d' filtered "'ba-dinh' drops 16001 from 'phuc-xa'"
+plant 101 '/^label 16901/s/to 210/to 211/' filtered "'dong-da' drops 16901 from 'hanoi'"
+plant 1 '/^return 100.80.56.81/d' return "has no way back"
+plant 1 's/^rule 10 in priority 2 protocol 6 ports 443-443/rule 10 in priority 2 protocol 6 ports 22-443/' rule-wide "ports 22-443"
+plant 901 's/call 198.51.100.9:51820/call 198.51.100.66:51820/' link-call "where it does not listen"
+plant 901 's/mtu 1416/mtu 1500/' mtu "packets of 1500 bytes"
+plant 902 's/^site 902/site 901/' bundle "\(another site\|does not match\|label\)"
+plant 902 's/^tuyen-bundle 1/tuyen-bundle 2/' bundle "line 1"
+is "the bundle is named, each time" 2 "$(has '^  902.bundle$')"
+
+is "reports are written" 0 "$(code "$tuyen" audit $sources --report "$work/r.html" --csv "$work/r.csv" --moves "$work/m.csv")"
+is "the page needs nothing else" "0 1" "$(grep -cE '<script|src=|href=|@import|url\(' "$work/r.html") $(grep -c '<!DOCTYPE html>' "$work/r.html")"
+is "it names rule and source" 1 "$(grep -c 'policies/examples/first-light.policy:6' "$work/r.html" | sed 's/[2-9]/1/')"
+is "the digest is sha256sum's" 1 "$(grep -c "$(sha256sum <policies/examples/first-light.policy | cut -d' ' -f1)" "$work/r.html")"
+is "the CSV has every pair" 4 "$(grep -c '^reach,' "$work/r.csv")"
+is "and every site that is cut off" "$(printf 'kham-thien\nphuc-xa')" "$(grep '^cut,site hanoi,' "$work/r.csv" | cut -d, -f3 | sort)"
+is "each columns as its heading" "" "$(python3 -c '
+import csv, sys
+width = 0
+for row in csv.reader(open(sys.argv[1], newline="")):
+    if row[0].startswith("#"): width = len(row)
+    elif len(row) != width: print(row)' "$work/r.csv")"
+is "who moves, and where to" "link phuc-xa ba-dinh,phuc-xa,npdc-hn,citizen-query,main,spare" "$(grep '^link phuc-xa ba-dinh' "$work/m.csv" | tr -d '\r')"
+is "reports are the same twice" 0 "$(SOURCE_DATE_EPOCH=0 code "$tuyen" audit $sources --report "$work/1.html"; SOURCE_DATE_EPOCH=0 code "$tuyen" audit $sources --report "$work/2.html" >/dev/null; cmp "$work/1.html" "$work/2.html")"
+
+is "a broken expectation" 1 "$(code "$tuyen" audit $sources <(echo 'expect phuc-xa reaches npdc-hn with query after any single link failure;'))"
+is "is said with the link" 1 "$(has "^expectation: 'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails")"
+is "no file" 2 "$(code "$tuyen" audit)"
+is "no release" 1 "$(code "$tuyen" audit --release "$work/none" $sources)"
+
+is "nothing changes" 0 "$(code "$tuyen" diff "$work/r1" "$work/r1" --flows)"
+is "and says so" 1 "$(has '^sites: 6 the same, 0 changed')"
+sed -i 's/deny from tier commune to tier commune;/deny from kham-thien to npdc-hn;/; /^expect/d' "$work/first-light.policy"
+new="$work/first-light.topology $work/first-light.policy $work/first-light.keys"
+"$tuyen" compile $new -o "$work/r2" --epoch 2 --issued 2025-01-31 >/dev/null 2>&1
+is "releases differ" 1 "$(code "$tuyen" diff "$work/r1" "$work/r2" --flows)"
+is "who loses whom" 1 "$(has '^  lost   kham-thien -> npdc-hn query ')"
+is "nobody gains" 1 "$(has '^connections: 2 the same, 0 gained, 2 lost, 0 go another way$')"
+is "lines of the gateway" 1 "$(has '^  - peer 10 902 kham-thien ')"
+is "sources differ alike" 1 "$(code "$tuyen" diff --old $sources --new $new --flows)"
+is "with the same words" 1 "$(has '^  lost   kham-thien -> npdc-hn query ')"
+is "as JSON" "2 0" "$("$tuyen" diff --json --flows "$work/r1" "$work/r2" | jq -r '"\(.flows_lost) \(.flows_gained)"')"
+is "the new release is audited against old sources" 1 "$(code "$tuyen" audit --release "$work/r2" $sources)"
+is "with a note" 1 "$(grep -c 'was not made of this policies/examples/first-light.policy' "$work/err")"
+is "diff of one" 2 "$(code "$tuyen" diff "$work/r1")"
+is "diff of nothing there" 1 "$(code "$tuyen" diff "$work/r1" "$work/none")"
+echo "1..$tests"
+[ $failed -eq 0 ]
