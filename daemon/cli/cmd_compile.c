@@ -210,16 +210,35 @@ static void tree_remove_at(int parent, const char *name, int depth)
 	unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* Only a release, or an empty folder, may be replaced. */
+static bool folder_has_files(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	bool has = false;
+
+	while (d && !has && (e = readdir(d)))
+		has = strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+	if (d)
+		closedir(d);
+	return has;
+}
+
+/* Only a release that nobody signed, or an empty folder, may be replaced. */
 static int out_check(struct output *out)
 {
-	char release[PATH_MAX];
+	char release[PATH_MAX], signatures[PATH_MAX];
 	struct stat st;
 
 	if (lstat(out->o->out, &st) < 0)
 		return errno == ENOENT ? 0 : system_fail(out, out->o->out);
 	if (snprintf(release, sizeof(release), "%s/" RELEASE_FILE, out->o->out) >= PATH_MAX)
 		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
+	if (snprintf(signatures, sizeof(signatures), "%s/" RELEASE_SIGNATURES, out->o->out) <
+		PATH_MAX &&
+	    folder_has_files(signatures))
+		return reason_set(&out->reason, -TUYEN_EEXIST,
+				  "%s is signed: left alone; compile to another folder",
+				  out->o->out);
 	if (S_ISDIR(st.st_mode) && (!lstat(release, &st) || !rmdir(out->o->out)))
 		return 0;
 	return reason_set(&out->reason, -TUYEN_EEXIST,

@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "tuyen/base/encode.h"
+#include "tuyen/base/utf8.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/cli/files.h"
-#include "tuyen/policies/lexer.h"
+#include "tuyen/policies/print.h"
+#include "tuyen/topology/network.h"
 
 /*
  * A node's two WireGuard keys. They are made here, written as wg(8) writes them, and never shown:
@@ -123,7 +125,10 @@ static int keygen(const char *folder, const char *site, bool again, struct reaso
 	uint8_t public[KEYS][WG_KEY_LEN];
 	struct text paths[KEYS] = {{0}};
 	char base64[KEYS][WG_KEY_STRLEN];
+	struct text name = {0};
 	int err = 0;
+
+	print_name(site, &name);
 
 	for (int i = 0; i < KEYS; i++) {
 		text_printf(&paths[i], "%s/%s.key", folder, key_names[i]);
@@ -135,11 +140,27 @@ static int keygen(const char *folder, const char *site, bool again, struct reaso
 	for (int i = 0; i < KEYS && again && !err; i++)
 		err = key_load(paths[i].bytes, public[i], reason);
 	if (!err)
-		printf("keys %s { link \"%s\"; session \"%s\"; }\n", site,
+		printf("keys %s { link \"%s\"; session \"%s\"; }\n", text_string(&name),
 		       wg_key_format(public[0], base64[0]), wg_key_format(public[1], base64[1]));
 	for (int i = 0; i < KEYS; i++)
 		text_clear(&paths[i]);
+	text_clear(&name);
 	return err;
+}
+
+/* What the language can say, with quotes where it needs them. */
+static bool name_valid(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0, size; i < length; i += size) {
+		uint32_t code;
+
+		size = utf8_decode(name + i, length - i, &code);
+		if (!size || !utf8_is_shown(code))
+			return false;
+	}
+	return length && length <= NAME_MAX_BYTES;
 }
 
 static int run(int argc, char **argv)
@@ -168,7 +189,7 @@ static int run(int argc, char **argv)
 		fputs("usage: tuyen keygen -o DIR --site NAME [--public]\n", stderr);
 		return CLI_SYSTEM;
 	}
-	if (!lexer_is_plain_name(site, strlen(site))) {
+	if (!name_valid(site)) {
 		fprintf(stderr, "tuyen keygen: '%s' cannot be the name of a site\n", site);
 		return CLI_INPUT;
 	}

@@ -69,7 +69,9 @@ static int signature_write(const struct sign_options *o, const struct text *mess
 	if (!err)
 		err = path.failed
 			  ? -TUYEN_ENOMEM
-			  : file_write(path.bytes, signature, length, 0644, FILE_REPLACE, reason);
+			  : file_write(path.bytes, signature, length, 0644, 0, reason);
+	if (err == -TUYEN_EEXIST) /* written with a wrong key it would undo a good one */
+		reason_set(reason, err, "%s is there already: remove it to sign again", path.bytes);
 	if (!err)
 		printf("signed    %s\n", path.bytes);
 	text_clear(&path);

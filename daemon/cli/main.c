@@ -61,14 +61,9 @@ static int command_run(const struct cli_command *c, int argc, char **argv)
 	return c->run(argc, argv);
 }
 
-int main(int argc, char **argv)
+/* @return -1 where there is no such command. */
+static int word_run(int argc, char **argv)
 {
-	int code = -1;
-
-	if (argc < 2) {
-		usage(stderr);
-		return CLI_SYSTEM;
-	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(stdout);
 		return CLI_OK;
@@ -77,9 +72,21 @@ int main(int argc, char **argv)
 		puts("tuyen " TUYEN_VERSION);
 		return CLI_OK;
 	}
-	for (size_t i = 0; i < COUNT(table) && code < 0; i++)
+	for (size_t i = 0; i < COUNT(table); i++)
 		if (strcmp(argv[1], table[i].command->name) == 0)
-			code = command_run(table[i].command, argc - 1, argv + 1);
+			return command_run(table[i].command, argc - 1, argv + 1);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	if (argc < 2) {
+		usage(stderr);
+		return CLI_SYSTEM;
+	}
+	code = word_run(argc, argv);
 	if (code < 0) {
 		fprintf(stderr, "tuyen: no command '%s'; try: tuyen --help\n", argv[1]);
 		return CLI_SYSTEM;

@@ -96,6 +96,9 @@ public() { # public NAME...: --officer options
 umask 000
 ok "keygen makes keys" says 0 'keys phuc-xa { link "' "$tuyen" keygen -o node --site phuc-xa
 umask 022
+ok "a name with a space is quoted" says 0 'keys "quận 3" { link "' "$tuyen" keygen -o quoted --site "quận 3"
+ok "a name that a terminal obeys is none" says 1 "cannot be the name" "$tuyen" keygen -o none --site "$(printf 'a\033[2J')"
+ok "help to a full disk is a failure" sh -c "! '$tuyen' --help >/dev/full && ! '$tuyen' --version >/dev/full"
 ok "the folder is 0700 whatever the umask" mode node 700
 ok "link.key is 0600" mode node/link.key 600
 ok "session.key is 0600" mode node/session.key 600
@@ -118,7 +121,7 @@ ok "nor does it follow a link" says 1 "never overwritten" "$tuyen" keygen -o nod
 ok "nothing was left behind" same "$(find node -type f -o -type l | sort | tr "\n" " ")" "node/link.key node/session.key "
 chmod 644 node/session.key && rm node/link.key && cp -p node/session.key node/link.key
 ok "a key that others may read is refused" says 1 "others may read" "$tuyen" keygen -o node --site x --public
-ok "a site's name is a name" says 1 "cannot be the name" "$tuyen" keygen -o node2 --site 'x { }'
+ok "a site's name is one word of the language" says 0 'keys "x { }" { link "' "$tuyen" keygen -o node2 --site 'x { }'
 ok "a folder is needed" says 2 usage "$tuyen" keygen --site x
 
 # ---- officers and rosters
@@ -154,7 +157,7 @@ chmod 640 keys/binh.key
 ok "a key that others may read does not sign" says 1 "others may read" sign good binh
 chmod 600 keys/binh.key
 ok "openssl signs as well" openssl pkeyutl -sign -rawin -inkey keys/binh.key -in good/release -out good/signatures/binh.sig
-cp good/signatures/binh.sig stock.sig
+mv good/signatures/binh.sig stock.sig
 ok "binh signs" sign good binh
 ok "Ed25519: the same bytes as openssl's" cmp stock.sig good/signatures/binh.sig
 ok "good: both say yes" both yes good
@@ -207,7 +210,9 @@ rm -rf bad && cp -r good bad && flip bad/proofs/901.proof 50 0
 ok "a proof is checked as well" says 1 "901.proof does not lead to the root" verify bad --roster roster-1
 ok "what does not fit together is not signed" says 1 "does not lead" sign bad chi
 ok "and no signature is left" test ! -e bad/signatures/chi.sig
-ok "a key of another name is not an's" sh -c "cp -r good other && '$tuyen' sign other --officer an --key keys/chi.key"
+cp -r good other
+ok "a signature is never overwritten" says 1 "an.sig is there already" "$tuyen" sign other --officer an --key keys/chi.key
+ok "a key of another name is not an's" sh -c "rm other/signatures/an.sig && '$tuyen' sign other --officer an --key keys/chi.key"
 ok "which the roster sees" says 1 "signature of officer 'an' does not match" verify other --roster roster-1
 
 # ---- P-384 and passphrases
