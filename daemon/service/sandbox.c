@@ -66,17 +66,15 @@ static int kernel_filter(struct reason *reason)
 		SCMP_SYS(chroot), SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(init_module),
 		SCMP_SYS(finit_module), SCMP_SYS(kexec_load), SCMP_SYS(io_uring_setup),
 	};
-	static const int families[] = {AF_INET, AF_INET6, AF_PACKET, AF_VSOCK, AF_BLUETOOTH, AF_ALG,
-				       AF_XDP};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int err;
 
 	if (!filter)
 		return reason_set(reason, -TUYEN_ENOMEM, "seccomp: no memory");
 	err = rules_add(filter, SCMP_ACT_ERRNO(EPERM), never, COUNT(never));
-	for (size_t i = 0; i < COUNT(families) && !err; i++)
+	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+				       SCMP_A0(SCMP_CMP_NE, AF_NETLINK));
 	return filter_load(filter, err, reason);
 }
 
@@ -128,12 +126,12 @@ int sandbox_kernel(struct sandbox_identity who, struct reason *reason)
 	return err ? err : kernel_filter(reason);
 }
 
-int sandbox_wire(struct sandbox_identity who, const char *root, struct reason *reason)
+int sandbox_wire(struct sandbox_identity who, int root_fd, struct reason *reason)
 {
 	int err;
 
-	if (chroot(root) < 0 || chdir("/") < 0)
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", root, strerror(errno));
+	if (fchdir(root_fd) < 0 || chroot(".") < 0 || close(root_fd) < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "its root: %s", strerror(errno));
 	err = privileges_drop(who, false, reason);
 	return err ? err : wire_filter(reason);
 }

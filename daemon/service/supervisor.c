@@ -26,6 +26,7 @@
 #define BACKOFF_MIN_US 100000u
 #define BACKOFF_MAX_US 30000000u
 #define STABLE_US      60000000u /* a life this long wipes the slate */
+#define POLL_AGAIN_US  100000u
 
 struct supervisor;
 
@@ -41,12 +42,11 @@ struct child {
 
 struct supervisor {
 	const struct supervisor_options *options;
-	int lock_fd, control_fd, signal_fd;
+	int lock_fd, control_fd, signal_fd, root_fd; /* root: of the wire process, also when its name is gone */
 	int pair[2];	   /* kernel's end, wire's end */
 	struct child children[2];
 	bool stopping, ready_said;
-	struct monotime notify_at;
-	char root[256];
+	struct monotime notify_at, looked;
 };
 
 /* A notification to systemd: sd_notify(3)'s protocol is one datagram. */
@@ -167,6 +167,17 @@ static int state_own(const struct supervisor_options *o, struct reason *reason)
 	return 0;
 }
 
+static int root_open(struct supervisor *s, struct reason *reason)
+{
+	char path[256];
+
+	if (run_path(s, "empty", path, sizeof(path)) < 0)
+		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
+	if (mkdir(path, 0555) == 0 || errno == EEXIST)
+		s->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return s->root_fd < 0 ? reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno)) : 0;
+}
+
 static int sockets_open(struct supervisor *s, struct reason *reason)
 {
 	int size = 4 << 20;
@@ -177,9 +188,6 @@ static int sockets_open(struct supervisor *s, struct reason *reason)
 		return reason_set(reason, -TUYEN_ESYSTEM, "socketpair: %s", strerror(errno));
 	for (int i = 0; i < 2; i++)
 		setsockopt(s->pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	if (run_path(s, "empty", s->root, sizeof(s->root)) < 0 ||
-	    (mkdir(s->root, 0555) < 0 && errno != EEXIST))
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", s->root, strerror(errno));
 	return 0;
 }
 
@@ -205,6 +213,7 @@ static int kernel_body(struct supervisor *s)
 
 	close(s->pair[1]);
 	close(s->control_fd);
+	close(s->root_fd);
 	engine.pair_fd = s->pair[0];
 	engine.supervisor_fd = s->children[0].alive_pipe[1];
 	if (sandbox_kernel(s->options->kernel, &reason) < 0) {
@@ -222,7 +231,7 @@ static int wire_body(struct supervisor *s)
 	struct reason reason;
 
 	close(s->pair[0]);
-	if (sandbox_wire(s->options->wire, s->root, &reason) < 0) {
+	if (sandbox_wire(s->options->wire, s->root_fd, &reason) < 0) {
 		log_error("%s", reason.text);
 		return 2;
 	}
@@ -252,6 +261,12 @@ static void child_become(struct supervisor *s, const struct child *c, pid_t pare
 	exit(c->body(s));
 }
 
+static void child_put_off(struct child *c, struct monotime now)
+{
+	c->start_at = monotime_after(now, c->backoff_us);
+	c->backoff_us = c->backoff_us * 2 < BACKOFF_MAX_US ? c->backoff_us * 2 : BACKOFF_MAX_US;
+}
+
 static void child_start(struct supervisor *s, struct child *c)
 {
 	pid_t parent = getpid(), pid = fork();
@@ -261,7 +276,7 @@ static void child_start(struct supervisor *s, struct child *c)
 	c->started = monotime_now();
 	if (pid < 0) {
 		log_error("%s: cannot start: %s", c->title, strerror(errno));
-		c->start_at = monotime_after(c->started, c->backoff_us);
+		child_put_off(c, c->started);
 		return;
 	}
 	c->pid = pid;
@@ -283,8 +298,7 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
 	else
 		log_error("%s ended with exit code %d; forwarding is not touched; again in %u ms",
 			  c->title, WEXITSTATUS(status), (unsigned)(c->backoff_us / 1000));
-	c->start_at = monotime_after(now, c->backoff_us);
-	c->backoff_us = c->backoff_us * 2 < BACKOFF_MAX_US ? c->backoff_us * 2 : BACKOFF_MAX_US;
+	child_put_off(c, now);
 }
 
 static void children_reap(struct supervisor *s)
@@ -344,11 +358,20 @@ static void silence_check(struct child *c, struct monotime now)
 	}
 }
 
-/* systemd is told that we live as long as both do. */
+/* Who was stopped or suspended himself has not listened: their silence begins when he wakes. */
+static void silence_forgive(struct supervisor *s, struct monotime now)
+{
+	if (monotime_between(s->looked, now) > SUPERVISOR_SILENCE_S * 1000000ull / 2)
+		for (int i = 0; i < 2; i++)
+			s->children[i].heard = now;
+	s->looked = now;
+}
+
 static void children_hear(struct supervisor *s)
 {
 	struct monotime now = monotime_now();
 
+	silence_forgive(s, now);
 	if (alive_read(&s->children[0], now, ENGINE_READY) && !s->ready_said) {
 		s->ready_said = true;
 		notify("READY=1");
@@ -398,7 +421,7 @@ static void supervise(struct supervisor *s)
 		if (s->stopping && !s->children[0].pid && !s->children[1].pid)
 			return;
 		if (poll(fds, 3, wait_ms) < 0 && errno != EINTR)
-			return;
+			usleep(POLL_AGAIN_US); /* no memory: the two live on, and so do we */
 		signals_read(s);
 		children_hear(s);
 		if (s->stopping && stop_by.us == UINT64_MAX)
@@ -412,6 +435,8 @@ int supervisor_run(const struct supervisor_options *options)
 {
 	struct supervisor s = {
 		.options = options,
+		.root_fd = -1,
+		.looked = monotime_now(),
 		.children = {{.title = "tuyend-kernel", .body = kernel_body, .backoff_us = BACKOFF_MIN_US},
 			     {.title = "tuyend-wire", .body = wire_body, .backoff_us = BACKOFF_MIN_US}},
 	};
@@ -419,11 +444,14 @@ int supervisor_run(const struct supervisor_options *options)
 	int err;
 
 	prctl(PR_SET_DUMPABLE, 0);
+	signal(SIGPIPE, SIG_IGN); /* of all three: whoever reads the log may go */
 	err = lock_take(&s, &reason);
 	if (!err)
 		err = state_own(options, &reason);
 	if (!err)
 		err = control_open(&s, &reason);
+	if (!err)
+		err = root_open(&s, &reason);
 	if (!err)
 		err = sockets_open(&s, &reason);
 	if (!err)

@@ -15,14 +15,14 @@ struct sandbox_identity {
 
 /**
  * CAP_NET_ADMIN and nothing else, an empty bounding set, no new privileges, no core dump; seccomp: no socket but
- * netlink and UNIX, no new program, no tracing of others.
+ * netlink, no new program, no tracing of others.
  */
 int sandbox_kernel(struct sandbox_identity who, struct reason *reason);
 
 /**
- * No capability, @root (an empty folder) as its root, no new privileges, no core dump; seccomp: what
+ * No capability, @root_fd (an empty folder, closed here) as its root, no new privileges, no core dump; seccomp: what
  * sockets, timers and memory need; it can open no file, start no program, signal nobody.
  */
-int sandbox_wire(struct sandbox_identity who, const char *root, struct reason *reason);
+int sandbox_wire(struct sandbox_identity who, int root_fd, struct reason *reason);
 
 #endif
