@@ -229,6 +229,14 @@ static bool device_removed(const struct planner *p, const char *name)
 	return have && !have->foreign && !kernel_state_device(p->desired, name);
 }
 
+/* The name is taken: what should hang on it waits, and nothing else does. */
+static bool device_taken(const struct planner *p, const char *name)
+{
+	const struct kernel_device *have = kernel_state_device(p->actual, name);
+
+	return have && have->foreign && kernel_state_device(p->desired, name);
+}
+
 static bool object_remade(const struct planner *p, const struct kind *kind, const void *have)
 {
 	return kind->device && device_remade(p, kind->device(have));
@@ -264,7 +272,7 @@ static int walk(struct planner *p, const struct kind *kind, pair_step step)
 
 static int step_set(struct planner *p, const struct kind *kind, const void *want, const void *have)
 {
-	if (!want)
+	if (!want || (kind->device && device_taken(p, kind->device(want))))
 		return 0;
 	if (!have || object_remade(p, kind, have))
 		return emit(p, PLAN_ADD, kind->object, want, NULL);
@@ -284,8 +292,11 @@ static int step_remove(struct planner *p, const struct kind *kind, const void *w
 static int step_device(struct planner *p, const struct kind *kind, const void *want,
 		       const void *have)
 {
+	const struct kernel_device *device = have;
 	int err;
 
+	if (want && device && device->foreign)
+		return 0;
 	if (!want || !have || device_same_object(want, have))
 		return step_set(p, kind, want, have);
 	err = emit(p, PLAN_REMOVE, PLAN_DEVICE, NULL, have);
@@ -360,28 +371,31 @@ static bool sysctl_opens(const struct kernel_sysctl *sysctl)
 	       strcmp(sysctl->path + length - 6, "/input") == 0;
 }
 
-/* "/lsp7/" in the path of a sysctl of a device that is made anew: its values are fresh. */
-static bool sysctl_remade(const struct planner *p, const struct kernel_sysctl *sysctl)
+/* "lsp7" in the path of a sysctl of a device. */
+static bool sysctl_device(const struct kernel_sysctl *sysctl, char ret_name[static KERNEL_IFNAME_MAX])
 {
 	const char *conf = strstr(sysctl->path, "/conf/");
-	char name[KERNEL_IFNAME_MAX];
-	size_t length;
+	size_t length = conf ? strcspn(conf + 6, "/") : 0;
 
-	if (!conf)
+	if (!length || length >= KERNEL_IFNAME_MAX)
 		return false;
-	length = strcspn(conf + 6, "/");
-	if (length >= sizeof(name))
-		return false;
-	memcpy(name, conf + 6, length);
-	name[length] = '\0';
-	return device_remade(p, name);
+	memcpy(ret_name, conf + 6, length);
+	ret_name[length] = '\0';
+	return true;
 }
 
+/* The values of a device that is made anew are fresh; those of one that is not ours are not ours to set. */
 static int sysctl_set(struct planner *p, const struct kind *kind, const void *want,
 		      const void *have)
 {
-	if (have && sysctl_remade(p, have))
-		have = NULL;
+	char name[KERNEL_IFNAME_MAX];
+
+	if (want && sysctl_device(want, name)) {
+		if (device_taken(p, name))
+			return 0;
+		if (device_remade(p, name))
+			have = NULL;
+	}
 	return step_set(p, kind, want, have);
 }
 
@@ -466,18 +480,17 @@ static int plan_all(struct planner *p)
 	return err;
 }
 
-static int check_names(const struct planner *p, struct reason *reason)
+static void note_names(struct planner *p)
 {
-	for (size_t i = 0; i < p->actual->device_count; i++) {
+	for (size_t i = 0; i < p->actual->device_count && !*p->plan->conflict.text; i++) {
 		const struct kernel_device *have = &p->actual->devices[i];
 
-		if (have->foreign && kernel_state_device(p->desired, have->name))
-			return reason_set(reason, -TUYEN_ECONFLICT,
-					  "device %s is there and is not Tuyen's: rename it or "
-					  "remove it (ip link delete %s)",
-					  have->name, have->name);
+		if (device_taken(p, have->name))
+			reason_set(&p->plan->conflict, 0,
+				   "device %s is there and is not Tuyen's: rename it or "
+				   "remove it (ip link delete %s)",
+				   have->name, have->name);
 	}
-	return 0;
 }
 
 struct owned_prefix {
@@ -517,7 +530,7 @@ static int check_owners(const struct planner *p, struct reason *reason)
 		room += p->desired->peers[i].allowed_count;
 	list = calloc(room, sizeof(*list));
 	if (!list)
-		return -TUYEN_ENOMEM;
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
 	count = owned_prefixes_list(p->desired, list);
 	for (size_t i = 1; err == 0 && i < count; i++)
 		if (owned_prefix_compare(&list[i - 1], &list[i]) == 0)
@@ -536,12 +549,13 @@ int kernel_plan_build(const struct kernel_state *desired, const struct kernel_st
 
 	p.plan = calloc(1, sizeof(*p.plan));
 	if (!p.plan)
-		return -TUYEN_ENOMEM;
-	err = check_names(&p, reason);
-	if (err == 0)
-		err = check_owners(&p, reason);
-	if (err == 0)
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+	note_names(&p);
+	err = check_owners(&p, reason);
+	if (err == 0) {
 		err = plan_all(&p);
+		reason_set(err ? reason : NULL, err, "plan: %s", tuyen_strerror(err));
+	}
 	if (err < 0) {
 		kernel_plan_free(p.plan);
 		return err;

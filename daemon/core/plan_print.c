@@ -180,6 +180,8 @@ static void (*const printers[])(const struct plan_operation *op, struct text *t)
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)
 {
+	if (*plan->conflict.text)
+		text_printf(ret_text, "# left out: %s\n", plan->conflict.text);
 	for (size_t i = 0; i < plan->count; i++) {
 		printers[plan->operations[i].object](&plan->operations[i], ret_text);
 		text_add_char(ret_text, '\n');

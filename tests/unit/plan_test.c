@@ -253,16 +253,33 @@ static void prefix_of_two_peers_is_refused(void **state)
 	expect(want, kernel_state_new(), "two peers of s10 are both given 0.0.0.1/32");
 }
 
-static void foreign_device_in_the_way_is_refused(void **state)
+/* lsp7 is somebody's dummy: it is not touched, not opened to labels, and link0 comes up all the same. */
+static void foreign_device_costs_what_hangs_on_it_alone(void **state)
 {
-	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+	struct kernel_state *want = adjacency(), *have = kernel_state_new();
 
 	(void)state;
-	device(want, "link0", KERNEL_DEVICE_WIREGUARD, 0);
-	device(have, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	label(want, 16008, "lsp8");
+	device(have, "lsp7", KERNEL_DEVICE_WIREGUARD, 0);
 	have->devices[0].foreign = true;
 	expect(want, have,
-	       "device link0 is there and is not Tuyen's: rename it or remove it (ip link delete link0)");
+	       "# left out: device lsp7 is there and is not Tuyen's: rename it or remove it (ip link delete lsp7)\n"
+	       "nft add table inet tuyen\n"
+	       "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n"
+	       "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive 0 "
+	       "allowed-ips 0.0.0.1/32\n"
+	       "sysctl net/mpls/platform_labels=1000\n"
+	       "ip -f mpls route add 16008 as 16008 dev lsp8\n");
+}
+
+static void foreign_device_that_is_in_nobodys_way_is_no_conflict(void **state)
+{
+	struct kernel_state *have = kernel_state_new();
+
+	(void)state;
+	device(have, "lsp9", KERNEL_DEVICE_MPLS_IN_IP, 9);
+	have->devices[0].foreign = true;
+	expect(kernel_state_new(), have, "");
 }
 
 static void private_key_is_never_printed(void **state)
@@ -344,7 +361,8 @@ int main(void)
 		cmocka_unit_test(missing_endpoint_is_set),
 		cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
 		cmocka_unit_test(prefix_of_two_peers_is_refused),
-		cmocka_unit_test(foreign_device_in_the_way_is_refused),
+		cmocka_unit_test(foreign_device_costs_what_hangs_on_it_alone),
+		cmocka_unit_test(foreign_device_that_is_in_nobodys_way_is_no_conflict),
 		cmocka_unit_test(private_key_is_never_printed),
 		cmocka_unit_test(rule_is_added_before_the_old_one_goes),
 		cmocka_unit_test(sysctl_below_a_floor_is_raised),

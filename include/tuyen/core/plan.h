@@ -37,6 +37,7 @@ struct plan_operation {
 struct kernel_plan {
 	struct plan_operation *operations;
 	size_t count;
+	struct reason conflict; /* why something of @desired is left out, "" if nothing is */
 };
 
 /**
@@ -44,15 +45,17 @@ struct kernel_plan {
  * Both sorted (kernel_state_sort). Objects not ours are left alone.
  * Safe to apply top to bottom: sysctls that close and filters before what they protect,
  * what carries traffic before what uses it, removals last.
+ * Where something not ours holds a name that is needed, what hangs on that name is left out, with
+ * the plan's @conflict; all else is planned.
  * @ret_plan  the caller's, released with kernel_plan_free().
- * @return 0; -TUYEN_ENOMEM; -TUYEN_ELIMIT above KERNEL_PLAN_MAX operations; -TUYEN_ECONFLICT with
- *         @reason when something not ours holds a name that is needed.
+ * @return 0, or with @reason: -TUYEN_ENOMEM; -TUYEN_ELIMIT above KERNEL_PLAN_MAX operations;
+ *         -TUYEN_ECONFLICT when two peers of a device want one prefix.
  */
 int kernel_plan_build(const struct kernel_state *desired, const struct kernel_state *actual,
 		      struct kernel_plan **ret_plan, struct reason *reason);
 void kernel_plan_free(struct kernel_plan *plan);
 
-/** One line an operation, in words of ip(8), wg(8), tc(8); never a private key. */
+/** The conflict, if there is one, then one line an operation, in words of ip(8), wg(8), tc(8); never a private key. */
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text);
 
 #endif
