@@ -206,25 +206,27 @@ static void ids_build(struct audit *a)
 /* @return false when there are too many to be numbered. */
 static bool firsts_build(struct audit *a)
 {
-	size_t adjacencies = 0, labels = 0, returns = 0, peers = 0, accepts = 0;
+	size_t adjacencies = 0, labels = 0, returns = 0, peers = 0, devices = 0, accepts = 0;
 
 	for (size_t i = 0; i <= a->count; i++) {
 		a->adjacency_first[i] = (uint32_t)adjacencies;
 		a->label_first[i] = (uint32_t)labels;
 		a->return_first[i] = (uint32_t)returns;
 		a->peer_first[i] = (uint32_t)peers;
+		a->session_device_first[i] = (uint32_t)devices;
 		if (i == a->count)
 			break;
 		adjacencies += a->sites[i].neighbor_count;
 		labels += a->sites[i].label_count;
 		returns += a->sites[i].return_count;
 		peers += a->sites[i].peer_count;
+		devices += a->sites[i].session_count;
 		for (size_t k = 0; k < a->sites[i].neighbor_count; k++)
 			accepts += a->sites[i].neighbors[k].accept_count;
 	}
 	a->accept_count = accepts;
 	return adjacencies < UINT32_MAX && labels < UINT32_MAX && returns < UINT32_MAX &&
-	       peers < UINT32_MAX && accepts < UINT32_MAX;
+	       peers < UINT32_MAX && devices < UINT32_MAX && accepts < UINT32_MAX;
 }
 
 static bool arrays_allocate(struct audit *a)
@@ -240,13 +242,14 @@ static bool arrays_allocate(struct audit *a)
 	a->label_first = calloc(a->count + 1, sizeof(uint32_t));
 	a->return_first = calloc(a->count + 1, sizeof(uint32_t));
 	a->peer_first = calloc(a->count + 1, sizeof(uint32_t));
+	a->session_device_first = calloc(a->count + 1, sizeof(uint32_t));
 	a->session_first = calloc(a->count + 1, sizeof(uint32_t));
 	a->link_first = calloc(n->site_count + 2, sizeof(uint32_t));
 	a->link_near = calloc(2 * n->link_count + 1, sizeof(uint32_t));
 	a->set_bits = calloc(sets * a->set_words + 1, sizeof(*a->set_bits));
 	a->policy_of_color = calloc(65536, sizeof(uint32_t));
 	return a->by_id && a->intent_by_id && a->intent && a->adjacency_first && a->label_first &&
-	       a->return_first && a->peer_first && a->session_first && a->link_first &&
+	       a->return_first && a->peer_first && a->session_device_first && a->session_first && a->link_first &&
 	       a->link_near && a->set_bits && a->policy_of_color;
 }
 
@@ -301,6 +304,7 @@ void audit_free(struct audit *a)
 	free(a->label_first);
 	free(a->return_first);
 	free(a->peer_first);
+	free(a->session_device_first);
 	free(a->session_first);
 	free(a->adjacencies);
 	free(a->peers);

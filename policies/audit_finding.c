@@ -37,7 +37,7 @@ static const struct {
     [AUDIT_OVERLAP] = {"overlap", "one prefix belongs to two"},
     [AUDIT_RULE_WIDE] = {"rule-wide", "a rule lets through what no policy allows"},
     [AUDIT_RULE_MISSING] = {"rule-missing", "what a policy allows, no rule lets through"},
-    [AUDIT_RULE_CLASS] = {"rule-class", "a rule's class or priority is not the policy's"},
+    [AUDIT_RULE_CLASS] = {"rule-class", "a rule's class or priority is not the policy's, or its prefix is none"},
     [AUDIT_UNREACHABLE] = {"unreachable", "allowed, and no path works"},
     [AUDIT_LEAK] = {"leak", "a stack is accepted that no lawful path uses"},
     [AUDIT_USELESS] = {"useless", "nothing lawful uses it"},

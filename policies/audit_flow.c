@@ -157,6 +157,21 @@ static size_t peers_of_prefix(struct flows *w, struct ipv4_prefix far, uint32_t 
 	return found;
 }
 
+static bool prefix_whole(struct ipv4_prefix p)
+{
+	return p.length <= 32 && !(p.address & ~ipv4_netmask(p.length));
+}
+
+static void rule_prefixes_check(struct flows *w, size_t rule)
+{
+	const struct fwd_rule *r = &w->f->rules[rule];
+
+	if (!prefix_whole(r->to) || !prefix_whole(r->from))
+		audit_find(w->a, AUDIT_RULE_CLASS, w->site, OBJECT_RULE, rule, w->policy->place,
+			   "a rule of '%s' names a prefix that is none: bits are set below its length",
+			   w->f->site);
+}
+
 static void rule_class_check(struct flows *w, size_t rule)
 {
 	const struct fwd_rule *r = &w->f->rules[rule];
@@ -187,6 +202,7 @@ static void rules_sort_out(struct flows *w)
 		if (r->color != w->color || r->outbound != w->outbound)
 			continue;
 		rule_class_check(w, i);
+		rule_prefixes_check(w, i);
 		if (!rule_far(r).length)
 			w->wide[w->wide_count++] = (uint32_t)i;
 		else if (!peers_of_prefix(w, rule_far(r), (uint32_t)i))

@@ -70,7 +70,8 @@ struct audit {
 	uint32_t *by_id;     /* SITE_ID_MAX + 1: id -> index into sites */
 	uint32_t *intent_by_id; /* id -> index into the network's sites */
 	uint32_t *intent;    /* index into sites -> into the network's */
-	uint32_t *adjacency_first, *label_first, *return_first, *peer_first; /* count + 1 */
+	uint32_t *adjacency_first, *label_first, *return_first, *peer_first,
+	    *session_device_first; /* count + 1 */
 	struct adjacency *adjacencies;
 	struct session_peer *peers;
 	size_t accept_count;

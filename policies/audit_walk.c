@@ -226,6 +226,7 @@ struct trial {
 	const struct candidate_path *candidate;
 	const struct fwd_return *back;
 	bool lawful;
+	uint16_t *least; /* MTU of the paths of each session, at each site */
 	struct walk there, here;
 };
 
@@ -253,6 +254,26 @@ static void trial_policy(struct trial *t)
 	if (!t->path->probe.interval_us || !t->path->probe.multiplier)
 		TRIAL_FIND(t, AUDIT_LINK_TIMERS, "it is probed every %u us x %u",
 			   t->path->probe.interval_us, t->path->probe.multiplier);
+}
+
+/* As slowly as the slowest link, as patiently as the most patient: else it fails where its links do not. */
+static void trial_timers(struct trial *t)
+{
+	struct probe_timers want = {0};
+
+	for (uint32_t i = 0; i < t->there.hops; i++) {
+		const struct adjacency *j = &t->a->adjacencies[t->there.adjacency[i]];
+		struct probe_timers p = t->a->network->links[j->link].probe;
+
+		want.interval_us = p.interval_us > want.interval_us ? p.interval_us : want.interval_us;
+		want.multiplier = p.multiplier > want.multiplier ? p.multiplier : want.multiplier;
+	}
+	if (t->path->probe.interval_us != want.interval_us ||
+	    t->path->probe.multiplier != want.multiplier)
+		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
+			   "it is probed every %u us x %u, and its links every %u us x %u",
+			   t->path->probe.interval_us, t->path->probe.multiplier, want.interval_us,
+			   want.multiplier);
 }
 
 static bool trial_addresses(struct trial *t)
@@ -361,15 +382,38 @@ static bool trial_back(struct trial *t)
 	return true;
 }
 
+static void session_mtu_check(struct trial *t, bool back, uint16_t mtu)
+{
+	const struct forwarding *f = back ? t->endpoint : t->head;
+	const struct fwd_session *e = forwarding_session(f, t->path->color);
+	uint32_t site = back ? t->end : t->site;
+	uint16_t *least;
+
+	if (!e)
+		return;
+	least = &t->least[t->a->session_device_first[site] + (size_t)(e - f->sessions)];
+	if (!*least || mtu < *least)
+		*least = mtu;
+	if (e->mtu + MTU_WIREGUARD_IPV4 > mtu)
+		audit_find(t->a, AUDIT_MTU, site, OBJECT_SESSION, (size_t)(e - f->sessions),
+			   t->policy->place,
+			   "session s%u of '%s' takes packets of %u bytes, and path %u '%s' of "
+			   "'%s' carries %u less %d",
+			   e->color, f->site, e->mtu, t->path->index, t->path->name,
+			   t->head->site, mtu, MTU_WIREGUARD_IPV4);
+}
+
+/* The biggest packet that passes there and back. */
 static void trial_mtu(struct trial *t)
 {
-	const struct fwd_session *e[2] = {forwarding_session(t->head, t->path->color),
-					  forwarding_session(t->endpoint, t->path->color)};
+	uint32_t both = t->there.capacity < t->here.capacity ? t->there.capacity : t->here.capacity;
 	char what[128];
 
 	if (t->path->mtu > t->there.capacity)
 		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes, and it carries %u", t->path->mtu,
 			   t->there.capacity);
+	else if (t->path->mtu < both)
+		TRIAL_FIND(t, AUDIT_MTU, "packets of only %u bytes, and it carries %u", t->path->mtu, both);
 	if (t->back->mtu > t->here.capacity) {
 		snprintf(what, sizeof(what), "packets of %u bytes, and it carries %u", t->back->mtu,
 			 t->here.capacity);
@@ -378,18 +422,24 @@ static void trial_mtu(struct trial *t)
 	if (t->path->mtu != t->back->mtu)
 		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes there, and of %u back", t->path->mtu,
 			   t->back->mtu);
-	for (int i = 0; i < 2; i++) {
-		const struct forwarding *f = i ? t->endpoint : t->head;
-		uint16_t mtu = i ? t->back->mtu : t->path->mtu;
+	session_mtu_check(t, false, t->path->mtu);
+	session_mtu_check(t, true, t->back->mtu);
+}
 
-		if (e[i] && e[i]->mtu + MTU_WIREGUARD_IPV4 > mtu)
-			audit_find(t->a, AUDIT_MTU, i ? t->end : t->site, OBJECT_SESSION,
-				   (size_t)(e[i] - f->sessions), t->policy->place,
-				   "session s%u of '%s' takes packets of %u bytes, and path %u '%s' of "
-				   "'%s' carries %u less %d",
-				   e[i]->color, f->site, e[i]->mtu, t->path->index, t->path->name,
-				   t->head->site, mtu, MTU_WIREGUARD_IPV4);
-	}
+/* Smaller than its smallest path is a fault too: packets are cut for nothing. */
+static void sessions_mtu_small(struct audit *a, const uint16_t *least)
+{
+	for (uint32_t s = 0; s < a->count; s++)
+		for (size_t i = 0; i < a->sites[s].session_count; i++) {
+			const struct fwd_session *e = &a->sites[s].sessions[i];
+			uint16_t mtu = least[a->session_device_first[s] + i];
+
+			if (mtu && e->mtu + MTU_WIREGUARD_IPV4 < mtu)
+				audit_find(a, AUDIT_MTU, s, OBJECT_SESSION, i, AUDIT_NOWHERE,
+					   "session s%u of '%s' takes packets of only %u bytes, and each of "
+					   "its paths carries %u less %d",
+					   e->color, a->sites[s].site, e->mtu, mtu, MTU_WIREGUARD_IPV4);
+		}
 }
 
 /* There and back over the same links? */
@@ -472,6 +522,7 @@ static void path_try(struct trial *t, uint32_t session)
 	if (t->back->stack.depth > t->a->counts.deepest_stack)
 		t->a->counts.deepest_stack = t->back->stack.depth;
 	trial_mtu(t);
+	trial_timers(t);
 	trial_way(t);
 	if (addresses)
 		trial_keep(t, session);
@@ -536,26 +587,37 @@ static void paths_of_site(struct trial *t)
 				   t->head->paths[i].endpoint_site);
 }
 
-int audit_paths(struct audit *a)
+static int paths_walk(struct audit *a, struct trial *t)
 {
-	struct trial *t = calloc(1, sizeof(*t));
 	size_t most = 0;
 
 	for (uint32_t s = 0; s < a->count; s++)
 		most += a->sites[s].path_count;
 	a->paths = calloc(most + 1, sizeof(*a->paths));
-	if (!t || !a->paths) {
-		free(t);
+	t->least = calloc(a->session_device_first[a->count] + 1, sizeof(*t->least));
+	if (!a->paths || !t->least)
 		return -TUYEN_ENOMEM;
-	}
-	t->a = a;
 	for (t->site = 0; t->site < a->count; t->site++) {
 		t->head = &a->sites[t->site];
 		paths_of_site(t);
 	}
-	free(t);
+	sessions_mtu_small(a, t->least);
 	a->counts.paths_working = a->path_count;
 	return a->failed ? -TUYEN_ENOMEM : 0;
+}
+
+int audit_paths(struct audit *a)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -TUYEN_ENOMEM;
+	t->a = a;
+	err = paths_walk(a, t);
+	free(t->least);
+	free(t);
+	return err;
 }
 
 /* ---- what nothing lawful used ----------------------------------------------------------------- */

@@ -714,6 +714,164 @@ static void test_many_policies(void **state)
 	country_clear(&c);
 }
 
+/* ---- blind faults: any byte of any entry -------------------------------------------------------- */
+
+static uint32_t draw(uint64_t *seed, uint32_t below)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*seed >> 33) % below;
+}
+
+/* An array of a site and how much of an entry is plain bytes, before its pointers. */
+struct array {
+	void *entries;
+	size_t count, size, plain;
+};
+
+static struct array array_of(struct forwarding *f, uint32_t kind)
+{
+	switch (kind) {
+	case 0:
+		return (struct array){f->neighbors, f->neighbor_count, sizeof(*f->neighbors),
+				      offsetof(struct fwd_neighbor, accept)};
+	case 1:
+		return (struct array){f->labels, f->label_count, sizeof(*f->labels), sizeof(*f->labels)};
+	case 2:
+		return (struct array){f->paths, f->path_count, sizeof(*f->paths), sizeof(*f->paths)};
+	case 3:
+		return (struct array){f->returns, f->return_count, sizeof(*f->returns),
+				      sizeof(*f->returns)};
+	case 4:
+		return (struct array){f->sessions, f->session_count, sizeof(*f->sessions),
+				      sizeof(*f->sessions)};
+	case 5:
+		return (struct array){f->peers, f->peer_count, sizeof(*f->peers),
+				      offsetof(struct fwd_session_peer, prefixes)};
+	default:
+		return (struct array){f->rules, f->rule_count, sizeof(*f->rules), sizeof(*f->rules)};
+	}
+}
+
+static void bound(void *byte, uint8_t most)
+{
+	uint8_t *b = byte;
+
+	if (*b > most)
+		*b = most;
+}
+
+/* What no struct forwarding may hold: more labels than its stacks, longer prefixes, a bool that is none. */
+static void damage_bound(struct forwarding *f)
+{
+	for (size_t i = 0; i < f->label_count; i++)
+		bound(&f->labels[i].out.depth, LABEL_STACK_MAX);
+	for (size_t i = 0; i < f->path_count; i++)
+		bound(&f->paths[i].stack.depth, LABEL_STACK_MAX);
+	for (size_t i = 0; i < f->return_count; i++)
+		bound(&f->returns[i].stack.depth, LABEL_STACK_MAX);
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		bound(&f->neighbors[i].caller, 1);
+	for (size_t i = 0; i < f->peer_count; i++)
+		bound(&f->peers[i].caller, 1);
+	for (size_t i = 0; i < f->rule_count; i++) {
+		bound(&f->rules[i].outbound, 1);
+		bound(&f->rules[i].to.length, 32);
+		bound(&f->rules[i].from.length, 32);
+	}
+}
+
+/* @return false where nothing was changed, or what no struct forwarding may hold. */
+static bool damage(struct forwarding *f, uint64_t *seed)
+{
+	struct array a = array_of(f, draw(seed, 7));
+	struct text before, after;
+	size_t at, offset;
+	bool changed;
+
+	if (!a.count)
+		return false;
+	text_init(&before);
+	text_init(&after);
+	forwarding_encode(f, &before);
+	at = draw(seed, (uint32_t)a.count);
+	offset = draw(seed, (uint32_t)a.plain);
+	((uint8_t *)a.entries)[at * a.size + offset] ^= (uint8_t)(1u << draw(seed, 7));
+	damage_bound(f);
+	forwarding_encode(f, &after);
+	changed = before.length != after.length || memcmp(before.bytes, after.bytes, after.length) != 0;
+	text_clear(&before);
+	text_clear(&after);
+	return changed;
+}
+
+/* 0.0.0.0/1 to /4: all that this country has lies in it, as in 0.0.0.0/0. */
+static bool prefix_all_of_10(const char *line, const char *word)
+{
+	unsigned int length;
+
+	return sscanf(strstr(line, word) + strlen(word), "0.0.0.0/%u", &length) == 1 && length > 0 &&
+	       length <= 4;
+}
+
+/* Prints the lines that differ. @return whether a rule says the same in other words: no fault. */
+static bool difference_print(const char *x, const char *y)
+{
+	bool rule = false;
+
+	while (*x && *y) {
+		size_t n = strcspn(x, "\n"), m = strcspn(y, "\n");
+
+		if (n != m || memcmp(x, y, n)) {
+			rule = !strncmp(x, "rule ", 5) &&
+			       (prefix_all_of_10(y, " to ") || prefix_all_of_10(y, " from "));
+			if (!rule)
+				print_message("missed: %.*s\n     to %.*s\n", (int)n, x, (int)m, y);
+		}
+		x += n + (x[n] == '\n');
+		y += m + (y[m] == '\n');
+	}
+	return rule;
+}
+
+static void blind_fault(uint64_t *seed, size_t *planted, size_t *missed)
+{
+	struct text before, after;
+	struct country c;
+	struct audit *a;
+	uint32_t site;
+
+	fixture_first_light(&c.n);
+	country_compile(&c);
+	site = draw(seed, (uint32_t)c.count);
+	text_init(&before);
+	text_init(&after);
+	forwarding_encode(&c.site[site], &before);
+	if (damage(&c.site[site], seed)) {
+		++*planted;
+		a = country_audit(&c);
+		forwarding_encode(&c.site[site], &after);
+		if (!audit_findings_total(a))
+			*missed += !difference_print(text_string(&before), text_string(&after));
+		audit_free(a);
+	}
+	text_clear(&before);
+	text_clear(&after);
+	country_clear(&c);
+}
+
+/* A bit of any entry is turned: whatever changes a bundle's text is a finding. */
+static void test_blind_faults(void **state)
+{
+	size_t planted = 0, missed = 0;
+	uint64_t seed = 7;
+
+	(void)state;
+	while (planted < 1000)
+		blind_fault(&seed, &planted, &missed);
+	if (missed)
+		fail_msg("%zu of %zu missed", missed, planted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -721,7 +879,7 @@ int main(void)
 	    cmocka_unit_test(test_bundle_lines),	 cmocka_unit_test(test_many_policies),
 	    cmocka_unit_test(test_failures_of_first_light),
 	    cmocka_unit_test(test_failures_the_slow_way), cmocka_unit_test(test_planted_faults),
-	    cmocka_unit_test(test_changed_sources),
+	    cmocka_unit_test(test_changed_sources),	 cmocka_unit_test(test_blind_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

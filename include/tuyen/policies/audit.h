@@ -12,11 +12,12 @@
  * filter by filter, against what topology and policy want. It shares no code with the compiler
  * but the types of both, so that a mistake of the compiler, or a hand in a bundle, shows.
  *
- * Pure. Bounded on any input: what is read are struct forwardings, however wrong.
+ * Pure. Bounded on any struct forwardings, however wrong, that hold what their types promise (stacks of at most
+ * LABEL_STACK_MAX labels, prefixes of at most 32 bits, terminated names): as all have that forwarding_parse() lets in.
  * Time: n log n in the size of the state; single failures by an index from link and site to the paths over it.
  */
 
-/** What can be wrong. The table in audit_finding.c has a name and a sentence for each. */
+/** What can be wrong. A table in audit_finding.c has a name and a sentence for each. */
 enum audit_kind {
 	AUDIT_BUNDLE,	     /* missing, twice, of a site that is not there, unreadable */
 	AUDIT_ORDER,	     /* entries not in strict order: twice the same key */
