@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/engine_release.c daemon/service/store.c daemon/core/selection.c
+// link: topology/forwarding.c topology/labels.c
+// link: daemon/base/err.c daemon/base/text.c daemon/base/encode.c
+/*
+ * What is on disk after a release was taken, or could not be. The verifier is a double: a seal is the text
+ * "EPOCH ROSTER", signed by the officers of that roster. It brings the chain up to its own roster, so that a node
+ * with an older one follows; one with a newer roster finds officers that never signed it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/service/log.h"
+
+#define KEY "YAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEA=\n"
+
+int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *trust,
+		struct seal_result *ret, struct reason *reason)
+{
+	static char roster_text[16];
+	unsigned int epoch, roster, trusted;
+
+	(void)length;
+	memset(ret, 0, sizeof(*ret));
+	if (sscanf((const char *)bytes, "%u %u", &epoch, &roster) != 2 ||
+	    sscanf(trust->roster, "%u", &trusted) != 1)
+		return reason_set(reason, -TUYEN_EINVAL, "not a seal");
+	if (roster < trusted)
+		return reason_set(reason, -TUYEN_ESIGNATURE, "signed by officers of roster %u", roster);
+	if (epoch < trust->epoch)
+		return reason_set(reason, -TUYEN_EEPOCH, "epoch %u is older", epoch);
+	snprintf(roster_text, sizeof(roster_text), "%u", roster);
+	ret->statement.epoch = epoch;
+	ret->roster.version = roster;
+	ret->roster_text = roster_text;
+	ret->roster_length = strlen(roster_text);
+	ret->roster_moved = roster > trusted;
+	return 0;
+}
+
+int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_forwarding,
+		     struct reason *reason)
+{
+	(void)bytes, (void)length, (void)reason;
+	*ret_forwarding = (struct forwarding){.site_id = 901};
+	return 0;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	(void)level, (void)format;
+}
+
+void engine_event(struct engine *e, struct text *line)
+{
+	(void)e, (void)line;
+}
+
+void engine_wire_configure(struct engine *e)
+{
+	e->generation++;
+}
+
+void engine_dirty(struct engine *e, bool expected)
+{
+	e->expected = expected;
+}
+
+void engine_request_incoming(struct engine *e)
+{
+	e->requests.incoming = true;
+}
+
+void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
+			 struct text *ret_json)
+{
+	(void)epoch, (void)accepted, (void)why, (void)wall_s, (void)ret_json;
+}
+
+static const struct engine_options options = {.site_id = 901};
+static const char daemon_runs; /* a pair that nothing is sent over */
+
+struct fixture {
+	char path[64];
+	struct engine engine;
+};
+
+static void put(const struct fixture *f, const char *name, const char *content)
+{
+	int fd = openat(f->engine.store.dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
+	close(fd);
+}
+
+static void life_begin(struct fixture *f)
+{
+	f->engine = (struct engine){.options = &options, .pair = (struct pair *)(uintptr_t)&daemon_runs};
+	assert_int_equal(store_open(f->path, &f->engine.store, NULL), 0);
+}
+
+static void life_end(struct fixture *f)
+{
+	engine_release_clear(&f->engine);
+	store_close(&f->engine.store);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	char command[256];
+
+	snprintf(f->path, sizeof(f->path), "/tmp/tuyen-release-XXXXXX");
+	if (!mkdtemp(f->path))
+		return -1;
+	snprintf(command, sizeof(command), "mkdir %s/keys %s/incoming", f->path, f->path);
+	if (system(command))
+		return -1;
+	life_begin(f);
+	put(f, STORE_KEY_LINK, KEY);
+	put(f, STORE_KEY_SESSION, KEY);
+	put(f, STORE_ROSTER, "1");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[256];
+	int err;
+
+	life_end(f);
+	snprintf(command, sizeof(command), "rm -rf %s", f->path);
+	err = system(command);
+	free(f);
+	return err;
+}
+
+static unsigned int reload(struct fixture *f)
+{
+	struct text answer;
+	unsigned int status;
+
+	text_init(&answer);
+	engine_reload(&f->engine, &answer, &status);
+	text_clear(&answer);
+	return status;
+}
+
+static uint64_t epoch_after_restart(struct fixture *f)
+{
+	struct reason reason;
+
+	life_end(f);
+	life_begin(f);
+	return engine_load(&f->engine, &reason) == 0 ? f->engine.release.status.epoch : 0;
+}
+
+static bool there(const struct fixture *f, const char *name)
+{
+	return faccessat(f->engine.store.dir, name, F_OK, 0) == 0;
+}
+
+/* Nothing can be written under that name: what stands beside it is a folder that is not empty. */
+static void block(const struct fixture *f, const char *name, bool blocked)
+{
+	char beside[64], inside[80];
+
+	snprintf(beside, sizeof(beside), "%s.new", name);
+	snprintf(inside, sizeof(inside), "%s/x", beside);
+	if (blocked) {
+		assert_int_equal(mkdirat(f->engine.store.dir, beside, 0700), 0);
+		put(f, inside, "x");
+	} else {
+		assert_int_equal(unlinkat(f->engine.store.dir, inside, 0), 0);
+		assert_int_equal(unlinkat(f->engine.store.dir, beside, AT_REMOVEDIR), 0);
+	}
+}
+
+static void an_older_epoch_is_refused_over_a_restart(void **state)
+{
+	struct fixture *f = *state;
+
+	put(f, "incoming/a.seal", "7 1");
+	assert_int_equal(reload(f), 0);
+	assert_int_equal(epoch_after_restart(f), 7);
+	put(f, "incoming/a.seal", "6 1");
+	assert_int_equal(reload(f), 1);
+	assert_false(there(f, "incoming/a.seal"));
+	assert_int_equal(epoch_after_restart(f), 7);
+}
+
+/* Whatever file cannot be written, on a full disk: the node starts with the old release or the new, never with none. */
+static void a_full_disk_leaves_the_old_or_the_new(void **state)
+{
+	static const char *const files[] = {STORE_CURRENT, STORE_CURRENT_COPY, STORE_ROSTER, STORE_STATE};
+	struct fixture *f = *state;
+
+	put(f, "incoming/a.seal", "1 1");
+	assert_int_equal(reload(f), 0);
+	for (unsigned int i = 0; i < 4; i++) {
+		char seal[32];
+		uint64_t epoch;
+
+		snprintf(seal, sizeof(seal), "%u %u", i + 2, i + 2); /* every one with a new roster */
+		put(f, "incoming/a.seal", seal);
+		block(f, files[i], true);
+		assert_int_equal(reload(f), 2);
+		assert_true(there(f, "incoming/a.seal")); /* for the next try */
+		epoch = epoch_after_restart(f);
+		if (epoch != i + 1 && epoch != i + 2)
+			fail_msg("%s could not be written: epoch %" PRIu64 " after it", files[i], epoch);
+		block(f, files[i], false);
+		assert_int_equal(reload(f), 0);
+		assert_int_equal(epoch_after_restart(f), i + 2);
+	}
+}
+
+/* A crash came after the seal: its roster is kept at the next start, for the release after may need it. */
+static void a_roster_that_was_not_kept_is_kept_at_the_start(void **state)
+{
+	struct fixture *f = *state;
+	struct reason reason;
+	uint8_t *bytes;
+	size_t length;
+
+	put(f, STORE_CURRENT, "4 3");
+	assert_int_equal(epoch_after_restart(f), 4);
+	assert_int_equal(store_read(&f->engine.store, STORE_ROSTER, 16, &bytes, &length, &reason), 0);
+	assert_string_equal(bytes, "3");
+	free(bytes);
+	assert_int_equal(epoch_after_restart(f), 4);
+}
+
+static void what_is_no_seal_stops_none_after_it(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(mkdirat(f->engine.store.dir, "incoming/a.seal", 0700), 0);
+	assert_int_equal(mkfifoat(f->engine.store.dir, "incoming/b.seal", 0600), 0);
+	assert_int_equal(symlinkat("nowhere", f->engine.store.dir, "incoming/c.seal"), 0);
+	put(f, "incoming/d.seal", "5 1");
+	assert_int_equal(reload(f), 1);
+	assert_int_equal(f->engine.release.status.epoch, 5);
+	assert_true(there(f, "incoming/a.seal")); /* a folder is not ours to empty */
+	assert_false(there(f, "incoming/b.seal") || there(f, "incoming/c.seal") || there(f, "incoming/d.seal"));
+	assert_false(f->engine.requests.incoming);
+}
+
+static void thousands_of_files_are_taken_in_parts(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int looks = 0;
+	char name[64];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "incoming/%04d.seal", i);
+		put(f, name, "no seal");
+	}
+	put(f, "incoming/last.seal", "5 1");
+	do {
+		f->engine.requests.incoming = false;
+		reload(f);
+		looks++;
+	} while (f->engine.requests.incoming);
+	assert_in_range(looks, 10, 20);
+	assert_int_equal(f->engine.release.status.epoch, 5);
+	assert_int_equal(f->engine.refusal_count, STATUS_REFUSALS_MAX);
+}
+
+static void keys_made_after_the_start_are_found_by_a_reload(void **state)
+{
+	struct fixture *f = *state;
+	struct reason reason;
+
+	put(f, STORE_CURRENT, "4 1");
+	assert_int_equal(unlinkat(f->engine.store.dir, STORE_KEY_LINK, 0), 0);
+	assert_int_equal(engine_load(&f->engine, &reason), -TUYEN_ENOENT);
+	put(f, STORE_KEY_LINK, KEY);
+	assert_int_equal(reload(f), 0);
+	assert_int_equal(f->engine.release.status.epoch, 4);
+	assert_true(f->engine.expected && f->engine.generation);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(an_older_epoch_is_refused_over_a_restart),
+		CASE(a_full_disk_leaves_the_old_or_the_new),
+		CASE(a_roster_that_was_not_kept_is_kept_at_the_start),
+		CASE(what_is_no_seal_stops_none_after_it),
+		CASE(thousands_of_files_are_taken_in_parts),
+		CASE(keys_made_after_the_start_are_found_by_a_reload),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
