@@ -78,7 +78,7 @@ $(B)/lib$(1).a: $(call obj,$(B)/obj,$(SRC_$(1)))
 endef
 $(foreach l,base topology policies core kernel service client cli snmp,$(eval $(call layer,$(l))))
 
-$(B)/tuyen: $(call obj,$(B)/obj,$(SRC_cli)) $(B)/libclient.a $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
+$(B)/tuyen: $(call obj,$(B)/obj,$(SRC_cli)) $(B)/libclient.a $(B)/libcore.a $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
 	$(CC) $(LDHARD) -o $@ $^ $(LIBS_tuyen)
 $(B)/tuyend: $(call obj,$(B)/obj,$(SRC_tuyend)) $(B)/libservice.a $(B)/libkernel.a $(B)/obj/wireguard/wireguard.o \
 		$(B)/libcore.a $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
@@ -114,7 +114,7 @@ unit: $(UNIT_BIN)
 
 # The whole programs under the sanitizers, for the command-line and lab tests that ask for them.
 SAN_PROGRAMS := $(B)/san/bin/tuyen $(B)/san/bin/tuyend
-$(B)/san/bin/tuyen: $(call obj,$(B)/san,$(SRC_cli) $(SRC_client) $(SRC_policies) $(SRC_topology) $(SRC_base)) $(patsubst $(B)/gen/%.c,$(B)/san/gen/%.o,$(GEN_C))
+$(B)/san/bin/tuyen: $(call obj,$(B)/san,$(SRC_cli) $(SRC_client) $(SRC_core) $(SRC_policies) $(SRC_topology) $(SRC_base)) $(patsubst $(B)/gen/%.c,$(B)/san/gen/%.o,$(GEN_C))
 	@mkdir -p $(@D)
 	$(CC) $(SAN) -o $@ $^ $(LIBS_tuyen)
 $(B)/san/bin/tuyend: $(call obj,$(B)/san,$(SRC_tuyend) $(SRC_service) $(SRC_kernel) $(SRC_core) $(SRC_policies) $(SRC_topology) $(SRC_base)) \

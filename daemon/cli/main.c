@@ -17,6 +17,7 @@ static const struct {
 	{NULL, &cli_generate},
 	{NULL, &cli_import},
 	{NULL, &cli_budget},
+	{NULL, &cli_simulate},
 	{"Make a release (off-line)", &cli_compile},
 	{NULL, &cli_officer},
 	{NULL, &cli_roster},

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The judge. It knows when each way is dead, and is told which way each session uses from when to when: so outages are
+ * differences of intervals, and a promise is judged whenever a way's time in use is over.
+ *
+ * An outage is time in which a packet that the site sends is lost, or its answer. It is avoidable as long as another way of
+ * the session lives: that is convergence; the rest no protocol can help.
+ *
+ * What is bound to a bound: detection time of the way in use, its round trip, the time to write a route, a second and a
+ * round trip if the other way has just come back (S-BFD asks once a second while down), and a margin. Where packets
+ * are lost by chance, probes go astray too, and only what the site itself could know is judged.
+ */
+#include "simulate_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MARGIN_US	  1000u
+#define START_US	  5000000u /* a session that was never up is given this to say so */
+
+static const char *const rule_names[SIMULATE_RULES] = {
+	[SIMULATE_LOOP] = "no loop",
+	[SIMULATE_ASTRAY] = "no delivery to another site",
+	[SIMULATE_BLACK_HOLE] = "no black hole",
+	[SIMULATE_PLAINTEXT] = "no plaintext",
+	[SIMULATE_LOST] = "no site lost that has a live path",
+	[SIMULATE_DEAD_CHOSEN] = "no dead path beside one that is up",
+	[SIMULATE_NEEDLESS] = "no needless switch",
+	[SIMULATE_EARLY] = "no way back before the hold time",
+	[SIMULATE_MANY] = "one switch a failure",
+	[SIMULATE_NOT_BEST] = "the best path in the end",
+};
+
+const char *simulate_rule_name(enum simulate_rule rule)
+{
+	return rule_names[rule];
+}
+
+void sim_breach(struct simulation *s, struct simulate_result *r, enum simulate_rule rule,
+		struct monotime at, uint32_t path, const char *format, ...)
+{
+	const struct sim_site *site = &s->sites[s->paths[path].site];
+	const struct fwd_path *f = sim_path_forwarding(s, path);
+	struct simulate_breach *b = &r->breaches[r->breach_count];
+	int length;
+	va_list arguments;
+
+	r->breach_by_rule[rule]++;
+	if (r->breach_count++ >= SIMULATE_BREACHES_MAX)
+		return;
+	*b = (struct simulate_breach){.rule = rule, .at = at, .site_id = site->f.site_id};
+	length = snprintf(b->text, sizeof(b->text), "%.63s, color %u, path %.48s: ", site->f.site, f->color,
+			  f->name);
+	va_start(arguments, format);
+	vsnprintf(b->text + length, sizeof(b->text) - (size_t)length, format, arguments);
+	va_end(arguments);
+}
+
+/* ---- dead times ---------------------------------------------------------------------------- */
+
+static bool path_dead_at(const struct simulation *s, uint32_t path, uint64_t at_us, uint64_t *ret_until_us)
+{
+	const struct sim_interval *d = sim_wire_dead_next(s, path, at_us);
+
+	*ret_until_us = !d ? UINT64_MAX : d->from_us > at_us ? d->from_us : d->to_us;
+	return d && d->from_us <= at_us;
+}
+
+/* Of [from, to): in how much of it is every way of the session dead? */
+static uint64_t all_dead_us(const struct simulation *s, const struct sim_pair *pair, uint64_t from_us,
+			    uint64_t to_us)
+{
+	uint64_t total = 0, at = from_us;
+
+	while (at < to_us) {
+		uint64_t end = to_us, until;
+		bool alive = false;
+
+		for (uint8_t i = 0; i < pair->path_count && !alive; i++) {
+			alive = !path_dead_at(s, pair->path[i], at, &until);
+			if (alive || until < end)
+				end = until < to_us ? until : to_us;
+		}
+		if (!alive)
+			total += end - at;
+		at = end;
+	}
+	return total;
+}
+
+/* The end of the dead interval before @at_us; 0 if it lived from the beginning. */
+static uint64_t lives_since(const struct simulation *s, uint32_t path, uint64_t at_us)
+{
+	const struct sim_interval *dead = s->dead_intervals + s->dead[path].first;
+	uint64_t since = 0;
+
+	for (uint32_t i = 0; i < s->dead[path].count && dead[i].to_us <= at_us; i++)
+		since = dead[i].to_us;
+	return since;
+}
+
+static uint64_t detection_us(const struct simulation *s, uint32_t path)
+{
+	const struct probe_timers *t = &sim_path_forwarding(s, path)->probe;
+
+	return (uint64_t)t->interval_us * t->multiplier;
+}
+
+/* When the site must know that @path is there again. */
+static uint64_t known_from(const struct simulation *s, uint32_t path, uint64_t alive_us)
+{
+	uint64_t since = lives_since(s, path, alive_us);
+
+	return (since ? since : 1000000) + BFD_SLOW_INTERVAL_US + 2 * s->paths[path].round_trip_us +
+	       2 * sim_wire_slack(s, path) + sim_path_forwarding(s, path)->probe.interval_us;
+}
+
+/* ---- outages ------------------------------------------------------------------------------- */
+
+static void outage_end(struct simulation *s, uint32_t pair_index)
+{
+	struct sim_pair_run *run = &s->pair_runs[pair_index];
+	struct sim_site_run *site = &s->site_runs[s->pairs[pair_index].site];
+
+	if (run->out_avoidable_us > site->longest_us)
+		site->longest_us = run->out_avoidable_us;
+	run->out_from_us = run->out_to_us = run->out_avoidable_us = 0;
+}
+
+static void outage_add(struct simulation *s, uint32_t pair_index, uint64_t from_us, uint64_t to_us)
+{
+	const struct sim_pair *pair = &s->pairs[pair_index];
+	struct sim_pair_run *run = &s->pair_runs[pair_index];
+	struct sim_site_run *site = &s->site_runs[pair->site];
+	uint64_t hopeless = all_dead_us(s, pair, from_us, to_us);
+
+	if (run->out_to_us && run->out_to_us != from_us)
+		outage_end(s, pair_index);
+	if (!run->out_to_us)
+		run->out_from_us = from_us;
+	run->out_to_us = to_us;
+	run->out_avoidable_us += to_us - from_us - hopeless;
+	site->hit = true;
+	site->cut |= hopeless > 0;
+	s->result->lost_us += to_us - from_us;
+	s->result->lost_avoidable_us += to_us - from_us - hopeless;
+}
+
+/* @path was in use and dead in [from, to): was @other there, and long enough? */
+static void unused_judge(struct simulation *s, uint32_t path, uint32_t other, uint64_t from_us,
+			 uint64_t to_us)
+{
+	uint64_t bound = detection_us(s, path) + s->paths[path].round_trip_us + sim_wire_slack(s, path) +
+			 s->o.apply_us + MARGIN_US;
+	uint64_t at = from_us, until;
+
+	if (from_us < START_US)
+		bound += START_US;
+	for (; at < to_us; at = until) {
+		bool dead = path_dead_at(s, other, at, &until);
+		uint64_t begin = dead ? 0 : known_from(s, other, at);
+
+		if (dead)
+			continue;
+		if (until > to_us)
+			until = to_us;
+		if (begin < at)
+			begin = at;
+		if (until > begin && until - begin > bound)
+			sim_breach(s, s->result, SIMULATE_LOST, (struct monotime){begin}, path,
+				   "dead for %llu us while path %s lived; %llu us are allowed",
+				   (unsigned long long)(until - begin), sim_path_forwarding(s, other)->name,
+				   (unsigned long long)bound);
+	}
+}
+
+/* @path was in use in [from, to). */
+static void use_judge(struct simulation *s, uint32_t pair_index, uint32_t path, uint64_t from_us,
+		      uint64_t to_us)
+{
+	const struct sim_pair *pair = &s->pairs[pair_index];
+	uint64_t at = from_us, until;
+
+	for (; at < to_us; at = until) {
+		bool dead = path_dead_at(s, path, at, &until);
+
+		if (until > to_us)
+			until = to_us;
+		if (!dead)
+			continue;
+		outage_add(s, pair_index, at, until);
+		for (uint8_t i = 0; i < pair->path_count && !s->o.wire.loss_ppm; i++)
+			if (pair->path[i] != path)
+				unused_judge(s, path, pair->path[i], at, until);
+	}
+}
+
+/* ---- decisions ----------------------------------------------------------------------------- */
+
+static void choice_judge(struct simulation *s, const struct sim_pair *pair, uint32_t path,
+			 struct monotime now)
+{
+	if (s->sessions[path].state == BFD_STATE_UP || s->sessions[path].diagnostic == BFD_DIAG_NONE)
+		return;
+	for (uint8_t i = 0; i < pair->path_count; i++)
+		if (s->sessions[pair->path[i]].state == BFD_STATE_UP) {
+			sim_breach(s, s->result, SIMULATE_DEAD_CHOSEN, now, path, "down, though path %s is up",
+				   sim_path_forwarding(s, pair->path[i])->name);
+			return;
+		}
+}
+
+static uint64_t failures_and_repairs(const struct simulation *s, const struct sim_pair *pair, uint64_t now_us)
+{
+	uint64_t count = 0;
+
+	for (uint8_t i = 0; i < pair->path_count; i++) {
+		const struct sim_list *list = &s->dead[pair->path[i]];
+
+		for (uint32_t k = list->first; k < list->first + list->count; k++)
+			count += (s->dead_intervals[k].from_us <= now_us) + (s->dead_intervals[k].to_us <= now_us);
+	}
+	return count;
+}
+
+static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t from, uint32_t to,
+			 struct monotime now)
+{
+	const struct sim_pair *pair = &s->pairs[pair_index];
+	const struct fwd_path *a = sim_path_forwarding(s, from), *b = sim_path_forwarding(s, to);
+	struct sim_pair_run *run = &s->pair_runs[pair_index];
+
+	s->result->switches++;
+	run->switches++;
+	s->site_runs[pair->site].moved = true;
+	if (s->sessions[from].state == BFD_STATE_UP && b->preference <= a->preference)
+		sim_breach(s, s->result, SIMULATE_NEEDLESS, now, to, "path %s was up and not worse", a->name);
+	if (s->sessions[from].state == BFD_STATE_UP &&
+	    monotime_before(now, monotime_after(s->sessions[to].since, pair->hold_us)))
+		sim_breach(s, s->result, SIMULATE_EARLY, now, to, "up for %llu of %llu us",
+			   (unsigned long long)monotime_between(s->sessions[to].since, now),
+			   (unsigned long long)pair->hold_us);
+	if (now.us >= SIMULATE_FIRST_EVENT_US && !s->o.wire.loss_ppm &&
+	    run->switches > failures_and_repairs(s, pair, now.us))
+		sim_breach(s, s->result, SIMULATE_MANY, now, to, "switch %llu after fewer failures and repairs",
+			   (unsigned long long)run->switches);
+}
+
+void sim_judge_turn(struct simulation *s, uint32_t pair_index, uint32_t from, uint32_t to,
+		    struct monotime now)
+{
+	struct sim_pair_run *run = &s->pair_runs[pair_index];
+	uint64_t effective = now.us + (from == SIM_NONE ? 0 : s->o.apply_us);
+
+	choice_judge(s, &s->pairs[pair_index], to, now);
+	if (from == to)
+		return;
+	if (from != SIM_NONE) {
+		if (effective > s->o.duration_us)
+			effective = s->o.duration_us;
+		use_judge(s, pair_index, from, run->active_from_us, effective);
+		switch_judge(s, pair_index, from, to, now);
+	}
+	run->active = to;
+	run->active_from_us = effective;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+/* Long enough alive to be in use, whatever the hold time. */
+static bool is_settled_path(const struct simulation *s, const struct sim_pair *pair, uint32_t path)
+{
+	uint64_t end = s->o.duration_us, until;
+
+	if (path_dead_at(s, path, end, &until))
+		return false;
+	return end > known_from(s, path, end) + pair->hold_us + s->o.apply_us + MARGIN_US;
+}
+
+static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32_t active)
+{
+	const struct fwd_path *now = sim_path_forwarding(s, active);
+
+	for (uint8_t i = 0; i < pair->path_count; i++) {
+		const struct fwd_path *f = sim_path_forwarding(s, pair->path[i]);
+
+		if (f->preference <= now->preference || !is_settled_path(s, pair, pair->path[i]))
+			continue;
+		sim_breach(s, s->result, SIMULATE_NOT_BEST, (struct monotime){s->o.duration_us}, active,
+			   "path %s is better, alive, and not in use", f->name);
+		return;
+	}
+}
+
+static void pair_end(struct simulation *s, uint32_t pair_index)
+{
+	const struct sim_pair *pair = &s->pairs[pair_index];
+	struct sim_pair_run *run = &s->pair_runs[pair_index];
+	uint64_t end = s->o.duration_us;
+
+	use_judge(s, pair_index, run->active, run->active_from_us, end);
+	outage_end(s, pair_index);
+	s->site_runs[pair->site].cut_at_end |= all_dead_us(s, pair, end, end + 1) > 0;
+	if (!s->o.wire.loss_ppm)
+		best_judge(s, pair, run->active);
+}
+
+static int u64_compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The smallest that at least @percent of them are not above. */
+static uint64_t percentile(const uint64_t *sorted, size_t count, unsigned int percent)
+{
+	size_t rank = (count * percent + 99) / 100;
+
+	return count ? sorted[rank ? rank - 1 : 0] : 0;
+}
+
+/* 1, 2 or 5 times a power of ten. */
+static uint64_t bar_width(uint64_t max_us)
+{
+	static const uint64_t steps[] = {1, 2, 5};
+
+	for (uint64_t scale = 1000;; scale *= 10)
+		for (size_t i = 0; i < 3; i++)
+			if (steps[i] * scale * SIMULATE_BARS > max_us)
+				return steps[i] * scale;
+}
+
+static void outages_sum(struct simulation *s, struct simulate_result *r)
+{
+	uint64_t *longest = malloc((s->site_count + 1) * sizeof(*longest));
+
+	if (!longest) {
+		s->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < s->site_count; i++)
+		if (s->site_runs[i].longest_us)
+			longest[r->outage_count++] = s->site_runs[i].longest_us;
+	if (r->outage_count > 1)
+		qsort(longest, r->outage_count, sizeof(*longest), u64_compare);
+	r->p50_us = percentile(longest, r->outage_count, 50);
+	r->p90_us = percentile(longest, r->outage_count, 90);
+	r->p99_us = percentile(longest, r->outage_count, 99);
+	r->max_us = percentile(longest, r->outage_count, 100);
+	r->bar_us = bar_width(r->max_us);
+	for (size_t i = 0; i < r->outage_count; i++)
+		r->bars[longest[i] / r->bar_us]++;
+	free(longest);
+}
+
+static void sites_sum(struct simulation *s, struct simulate_result *r)
+{
+	for (size_t i = 0; i < s->site_count; i++) {
+		const struct sim_site_run *run = &s->site_runs[i];
+
+		r->sites_hit += run->hit;
+		r->sites_moved += run->moved;
+		r->sites_cut[s->sites[i].tier] += run->cut;
+		r->sites_cut_at_end[s->sites[i].tier] += run->cut_at_end;
+	}
+}
+
+/* What was skipped goes out at the mean pace of RFC 5880 section 6.8.7. */
+static void probes_sum(const struct simulation *s, struct simulate_result *r)
+{
+	r->probes_about = r->probes_run;
+	for (size_t i = 0; i < s->path_count; i++) {
+		const struct sim_session *e = &s->sessions[i];
+
+		if (e->asleep)
+			r->probes_about += (s->o.duration_us - e->now.us) * 8 / (7 * (uint64_t)e->bfd.tx_interval_us);
+	}
+}
+
+void sim_judge_end(struct simulation *s)
+{
+	struct simulate_result *r = s->result;
+
+	if (s->failed)
+		return;
+	for (uint32_t i = 0; i < s->pair_count; i++)
+		pair_end(s, i);
+	outages_sum(s, r);
+	sites_sum(s, r);
+	probes_sum(s, r);
+	r->packets_lost = r->lost_us / 1000 * s->o.packets_per_second / 1000;
+	r->packets_lost_avoidable = r->lost_avoidable_us / 1000 * s->o.packets_per_second / 1000;
+}

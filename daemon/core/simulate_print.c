@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run found, for people and for programs. The same numbers in both. */
+#include "simulate_internal.h"
+
+#include <string.h>
+
+#define BAR_COLUMNS 48
+
+static void time_text(struct text *t, uint64_t us)
+{
+	char word[32] = "";
+	struct text number;
+
+	text_init(&number);
+	if (us < 1000)
+		text_printf(&number, "%llu us", (unsigned long long)us);
+	else if (us < 10000000)
+		text_printf(&number, "%llu.%llu ms", (unsigned long long)us / 1000, (unsigned long long)us / 100 % 10);
+	else
+		text_printf(&number, "%llu.%llu s", (unsigned long long)us / 1000000,
+			    (unsigned long long)us / 100000 % 10);
+	strncat(word, text_string(&number), sizeof(word) - 1);
+	text_printf(t, "%12s", word);
+	text_clear(&number);
+}
+
+static void tiers_text(const struct simulation *s, const size_t *count, struct text *t)
+{
+	const char *comma = "   ";
+
+	for (size_t i = 0; i < s->tier_count; i++) {
+		if (!count[i])
+			continue;
+		text_printf(t, "%s%s %zu", comma, s->tiers[i], count[i]);
+		comma = ", ";
+	}
+}
+
+static size_t tiers_sum(const size_t *count)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < SIMULATE_TIERS_MAX; i++)
+		sum += count[i];
+	return sum;
+}
+
+static void counts_text(const struct simulation *s, const struct simulate_result *r, struct text *t)
+{
+	text_printf(t, "  sites hit             %10zu\n", r->sites_hit);
+	text_printf(t, "  moved to another path %10zu   in %llu switches\n", r->sites_moved,
+		    (unsigned long long)r->switches);
+	text_printf(t, "  without any live path %10zu", tiers_sum(r->sites_cut));
+	tiers_text(s, r->sites_cut, t);
+	text_printf(t, "\n  so at the end         %10zu", tiers_sum(r->sites_cut_at_end));
+	tiers_text(s, r->sites_cut_at_end, t);
+	text_printf(t, "\n  packets lost          %10llu   of them %llu while another path lived\n",
+		    (unsigned long long)r->packets_lost, (unsigned long long)r->packets_lost_avoidable);
+	text_printf(t, "  probes, about         %10llu   %llu verdicts changed, %llu turns of sites\n",
+		    (unsigned long long)r->probes_about, (unsigned long long)r->changes,
+		    (unsigned long long)r->turns);
+}
+
+static void bars_text(const struct simulate_result *r, struct text *t)
+{
+	size_t most = 1, first = SIMULATE_BARS, last = 0;
+
+	for (size_t i = 0; i < SIMULATE_BARS; i++) {
+		if (r->bars[i] > most)
+			most = r->bars[i];
+		if (r->bars[i])
+			last = i;
+		if (r->bars[i] && first == SIMULATE_BARS)
+			first = i;
+	}
+	for (size_t i = first; i <= last; i++) {
+		size_t columns = r->bars[i] ? (r->bars[i] * BAR_COLUMNS + most - 1) / most : 0;
+
+		text_add(t, "  <");
+		time_text(t, (i + 1) * r->bar_us);
+		text_add(t, " |");
+		for (size_t c = 0; c < columns; c++)
+			text_add_char(t, '#');
+		text_printf(t, "%s%zu\n", columns ? " " : "", r->bars[i]);
+	}
+}
+
+static void outages_text(const struct simulate_result *r, struct text *t)
+{
+	if (!r->outage_count) {
+		text_add(t, "\nno site was out while it had a live path\n");
+		return;
+	}
+	text_printf(t, "\nhow long each site was out while it had a live path: %zu sites, the longest of each\n",
+		    r->outage_count);
+	text_add(t, "           p50         p90         p99         max\n  ");
+	time_text(t, r->p50_us);
+	time_text(t, r->p90_us);
+	time_text(t, r->p99_us);
+	time_text(t, r->max_us);
+	text_add(t, "\n\n");
+	bars_text(r, t);
+}
+
+static void breaches_text(const struct simulate_result *r, struct text *t)
+{
+	size_t kept = r->breach_count < SIMULATE_BREACHES_MAX ? r->breach_count : SIMULATE_BREACHES_MAX;
+
+	if (!r->breach_count) {
+		text_printf(t, "\nall %d promises kept\n", SIMULATE_RULES);
+		return;
+	}
+	text_printf(t, "\n%zu times a promise was BROKEN:\n", r->breach_count);
+	for (size_t i = 0; i < kept; i++) {
+		const struct simulate_breach *b = &r->breaches[i];
+
+		text_printf(t, "  %llu.%06llu s  %s: %s\n", (unsigned long long)b->at.us / 1000000,
+			    (unsigned long long)b->at.us % 1000000, simulate_rule_name(b->rule), b->text);
+	}
+	if (kept < r->breach_count)
+		text_printf(t, "  and %zu more\n", r->breach_count - kept);
+}
+
+void simulate_print(const struct simulation *s, const struct simulate_result *r, struct text *ret_text)
+{
+	text_printf(ret_text, "%zu sites, %zu links, %zu sessions, %zu paths; %llu.%llu s, seed %llu\n\n", r->sites,
+		    r->links, r->sessions, r->paths, (unsigned long long)r->duration_us / 1000000,
+		    (unsigned long long)r->duration_us / 100000 % 10, (unsigned long long)r->seed);
+	counts_text(s, r, ret_text);
+	outages_text(r, ret_text);
+	breaches_text(r, ret_text);
+}
+
+/* ---- for programs ---------------------------------------------------------------------------- */
+
+static void tiers_json(const struct simulation *s, const char *name, const size_t *count, struct text *t)
+{
+	text_printf(t, ",\"%s\":{", name);
+	for (size_t i = 0; i < s->tier_count; i++) {
+		text_add(t, i ? "," : "");
+		text_add_json_string(t, s->tiers[i]);
+		text_printf(t, ":%zu", count[i]);
+	}
+	text_add_char(t, '}');
+}
+
+static void numbers_json(const struct simulate_result *r, struct text *t)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{"seed", r->seed},	     {"duration_us", r->duration_us},
+		{"sites", r->sites},	     {"links", r->links},
+		{"sessions", r->sessions},   {"paths", r->paths},
+		{"sites_hit", r->sites_hit}, {"sites_moved", r->sites_moved},
+		{"switches", r->switches},   {"verdicts", r->changes},
+		{"turns", r->turns},	     {"probes", r->probes_about},
+		{"lost_us", r->lost_us},     {"lost_avoidable_us", r->lost_avoidable_us},
+		{"packets_lost", r->packets_lost}, {"packets_lost_avoidable", r->packets_lost_avoidable},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		text_printf(t, "%s\"%s\":%llu", i ? "," : "", numbers[i].name,
+			    (unsigned long long)numbers[i].value);
+}
+
+static void outages_json(const struct simulate_result *r, struct text *t)
+{
+	text_printf(t,
+		    ",\"outage\":{\"sites\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,"
+		    "\"max_us\":%llu,\"bar_us\":%llu,\"bars\":[",
+		    r->outage_count, (unsigned long long)r->p50_us, (unsigned long long)r->p90_us,
+		    (unsigned long long)r->p99_us, (unsigned long long)r->max_us,
+		    (unsigned long long)r->bar_us);
+	for (size_t i = 0; i < SIMULATE_BARS; i++)
+		text_printf(t, i ? ",%zu" : "%zu", r->bars[i]);
+	text_add(t, "]}");
+}
+
+void simulate_print_json(const struct simulation *s, const struct simulate_result *r,
+			 struct text *ret_text)
+{
+	numbers_json(r, ret_text);
+	tiers_json(s, "sites_without_live_path", r->sites_cut, ret_text);
+	tiers_json(s, "sites_without_live_path_at_end", r->sites_cut_at_end, ret_text);
+	outages_json(r, ret_text);
+	text_printf(ret_text, ",\"broken_promises\":%zu,\"broken\":[", r->breach_count);
+	for (size_t i = 0; i < r->breach_count && i < SIMULATE_BREACHES_MAX; i++) {
+		text_printf(ret_text, "%s{\"at_us\":%llu,\"site\":%u,\"promise\":", i ? "," : "",
+			    (unsigned long long)r->breaches[i].at.us, r->breaches[i].site_id);
+		text_add_json_string(ret_text, simulate_rule_name(r->breaches[i].rule));
+		text_add(ret_text, ",\"text\":");
+		text_add_json_string(ret_text, r->breaches[i].text);
+		text_add_char(ret_text, '}');
+	}
+	text_add_char(ret_text, ']');
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a run's faults come from: a script, a ready-made scenario, or chance. Scenarios know no tier by its name: a
+ * gateway is where ways end, a province what most ways lead through.
+ */
+#include "simulate_internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SCENARIO_FROM_US 10000000u
+#define SCENARIO_TO_US	 40000000u
+#define FAILURE_MIN_US	 1000000u
+#define FAILURE_MAX_US	 60000000u
+#define HOUR_US		 3600000000ull
+
+void simulate_events_init(struct simulate_events *events)
+{
+	*events = (struct simulate_events){0};
+}
+
+void simulate_events_clear(struct simulate_events *events)
+{
+	free(events->entries);
+	simulate_events_init(events);
+}
+
+int simulate_events_add(struct simulate_events *events, const struct simulate_event *event)
+{
+	if (events->count == events->capacity) {
+		size_t capacity = events->capacity ? 2 * events->capacity : 16;
+		struct simulate_event *larger = realloc(events->entries, capacity * sizeof(*larger));
+
+		if (!larger)
+			return -TUYEN_ENOMEM;
+		events->entries = larger;
+		events->capacity = capacity;
+	}
+	events->entries[events->count++] = *event;
+	return 0;
+}
+
+static int failure_add(struct simulate_events *events, enum simulate_event_kind kind, uint32_t a, uint32_t b,
+		       uint64_t from_us, uint64_t to_us)
+{
+	struct simulate_event begin = {{from_us}, kind, a, b}, end = {{to_us}, kind + 1, a, b};
+	int err = simulate_events_add(events, &begin);
+
+	return err ? err : simulate_events_add(events, &end);
+}
+
+/* ---- scripts ------------------------------------------------------------------------------- */
+
+static const struct verb {
+	const char *verb, *noun;
+	enum simulate_event_kind kind;
+} verbs[] = {
+	{"cut", "link", SIMULATE_CUT},		{"heal", "link", SIMULATE_HEAL},
+	{"cut", "way", SIMULATE_CUT_WAY},	{"heal", "way", SIMULATE_HEAL_WAY},
+	{"kill", "site", SIMULATE_KILL},	{"revive", "site", SIMULATE_REVIVE},
+	{"spoil", "site", SIMULATE_SPOIL},	{"restore", "site", SIMULATE_RESTORE},
+};
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+struct reader {
+	const struct simulation *s;
+	const char *at;
+	uint32_t line;
+	char word[NAME_MAX_BYTES + 1];
+	struct reason *reason;
+};
+
+static int wrong(struct reader *r, const char *what)
+{
+	return reason_set(r->reason, -TUYEN_EINVAL, "line %u: %s%s%s%s", r->line, what, *r->word ? ", not '" : "",
+			  r->word, *r->word ? "'" : "");
+}
+
+static void space_skip(struct reader *r)
+{
+	for (;; r->at++) {
+		if (*r->at == '#')
+			while (r->at[1] && r->at[1] != '\n')
+				r->at++;
+		else if (!isspace((unsigned char)*r->at))
+			return;
+		r->line += *r->at == '\n';
+	}
+}
+
+/* The next word into r->word; "" at the end; ";" is one. */
+static void word_read(struct reader *r)
+{
+	size_t length = 0;
+
+	space_skip(r);
+	if (*r->at == ';') {
+		r->word[length++] = *r->at++;
+	} else {
+		while (*r->at && *r->at != ';' && *r->at != '#' && !isspace((unsigned char)*r->at)) {
+			if (length < NAME_MAX_BYTES)
+				r->word[length++] = *r->at;
+			r->at++;
+		}
+	}
+	r->word[length] = '\0';
+}
+
+static int time_read(struct reader *r, struct monotime *ret_at)
+{
+	static const struct {
+		const char *unit;
+		uint64_t us;
+	} units[] = {{"ms", 1000}, {"s", 1000000}, {"m", 60000000}, {"h", HOUR_US}};
+	unsigned long long number;
+	char *unit;
+
+	word_read(r);
+	number = strtoull(r->word, &unit, 10);
+	for (size_t i = 0; isdigit((unsigned char)r->word[0]) && i < 4; i++) {
+		if (strcmp(unit, units[i].unit) != 0)
+			continue;
+		if (number > SIMULATE_DURATION_MAX_US / units[i].us)
+			return wrong(r, "a time within seven days is wanted");
+		*ret_at = (struct monotime){number * units[i].us};
+		return 0;
+	}
+	return wrong(r, "a time like 10s, 250ms or 2m is wanted");
+}
+
+static int site_read(struct reader *r, uint32_t *ret_id)
+{
+	word_read(r);
+	*ret_id = simulation_site_find(r->s, r->word);
+	return *ret_id ? 0 : wrong(r, "a site is wanted");
+}
+
+static int verb_read(struct reader *r, enum simulate_event_kind *ret_kind)
+{
+	char verb[sizeof(r->word)];
+
+	word_read(r);
+	memcpy(verb, r->word, sizeof(verb));
+	word_read(r);
+	for (size_t i = 0; i < VERBS; i++) {
+		if (strcmp(verb, verbs[i].verb) != 0 || strcmp(r->word, verbs[i].noun) != 0)
+			continue;
+		*ret_kind = verbs[i].kind;
+		return 0;
+	}
+	return reason_set(r->reason, -TUYEN_EINVAL,
+			  "line %u: cut or heal a link or way, kill, revive, spoil or restore a site, not '%s %s'",
+			  r->line, verb, r->word);
+}
+
+static int event_read(struct reader *r, struct simulate_event *e)
+{
+	int err = time_read(r, &e->at);
+
+	if (!err)
+		err = verb_read(r, &e->kind);
+	if (!err)
+		err = site_read(r, &e->a);
+	if (!err && e->kind <= SIMULATE_HEAL_WAY) {
+		err = site_read(r, &e->b);
+		if (!err && (e->a == e->b || sim_link_find(r->s, sim_site_by_id(r->s, e->a),
+							   sim_site_by_id(r->s, e->b)) == SIM_NONE))
+			err = reason_set(r->reason, -TUYEN_EINVAL, "line %u: these two sites have no link", r->line);
+	}
+	if (!err && e->at.us < SIMULATE_FIRST_EVENT_US)
+		err = reason_set(r->reason, -TUYEN_EINVAL,
+				 "line %u: until 5s sessions are still coming up", r->line);
+	return err;
+}
+
+int simulate_script_parse(const struct simulation *s, const char *bytes, struct simulate_events *events,
+			  struct reason *reason)
+{
+	struct reader r = {.s = s, .at = bytes, .line = 1, .reason = reason};
+	int err = 0;
+
+	for (word_read(&r); !err && *r.word; word_read(&r)) {
+		struct simulate_event e = {0};
+
+		if (!strcmp(r.word, ";"))
+			continue;
+		if (strcmp(r.word, "at") != 0)
+			return wrong(&r, "'at' is wanted");
+		err = event_read(&r, &e);
+		if (!err)
+			err = simulate_events_add(events, &e);
+		if (err)
+			return err;
+		word_read(&r);
+		if (*r.word && strcmp(r.word, ";") != 0)
+			return wrong(&r, "';' is wanted");
+	}
+	return err;
+}
+
+void simulate_event_print(const struct simulation *s, const struct simulate_event *event,
+			  struct text *ret_text)
+{
+	for (size_t i = 0; i < VERBS; i++) {
+		if (verbs[i].kind != event->kind)
+			continue;
+		text_printf(ret_text, "%s %s %s", verbs[i].verb, verbs[i].noun,
+			    s->sites[sim_site_by_id(s, event->a)].f.site);
+		if (event->kind <= SIMULATE_HEAL_WAY)
+			text_printf(ret_text, " %s", s->sites[sim_site_by_id(s, event->b)].f.site);
+	}
+}
+
+/* ---- scenarios ------------------------------------------------------------------------------ */
+
+static bool is_lte(const struct fwd_neighbor *n)
+{
+	return strstr(n->underlay, "lte") || strstr(n->underlay, "LTE");
+}
+
+static uint32_t id_of(const struct simulation *s, uint32_t site)
+{
+	return s->sites[site].f.site_id;
+}
+
+static int province_cut(const struct simulation *s, uint32_t at, struct simulate_events *events)
+{
+	const struct sim_site *site = &s->sites[at];
+	size_t before = events->count;
+	int err = 0;
+
+	for (size_t n = 0; n < site->f.neighbor_count && !err; n++)
+		if (s->sites[sim_site_by_id(s, site->f.neighbors[n].site_id)].ending)
+			err = failure_add(events, SIMULATE_CUT, id_of(s, at), site->f.neighbors[n].site_id,
+					  SCENARIO_FROM_US, SCENARIO_TO_US);
+	return err ? err : events->count > before ? 0 : -TUYEN_ENOENT;
+}
+
+static int gateway_lost(const struct simulation *s, uint32_t at, struct simulate_events *events)
+{
+	return failure_add(events, SIMULATE_KILL, id_of(s, at), 0, SCENARIO_FROM_US, SCENARIO_TO_US);
+}
+
+static int bad_release(const struct simulation *s, uint32_t at, struct simulate_events *events)
+{
+	return failure_add(events, SIMULATE_SPOIL, id_of(s, at), 0, SCENARIO_FROM_US, SCENARIO_TO_US);
+}
+
+/* A site that nobody else's way needs keeps only its LTE links. */
+static int lte_only(const struct simulation *s, uint32_t at, struct simulate_events *events)
+{
+	bool any = false;
+	int err = 0;
+
+	(void)at;
+	for (uint32_t i = 0; i < s->site_count; i++) {
+		const struct sim_site *site = &s->sites[i];
+
+		for (size_t n = 0; n < site->f.neighbor_count && !err; n++) {
+			any |= is_lte(&site->f.neighbors[n]);
+			if (!site->transit && !site->ending && !is_lte(&site->f.neighbors[n]))
+				err = failure_add(events, SIMULATE_CUT, site->f.site_id,
+						  site->f.neighbors[n].site_id, SCENARIO_FROM_US,
+						  SCENARIO_TO_US);
+		}
+	}
+	return err ? err : any ? 0 : -TUYEN_ENOENT;
+}
+
+static const struct {
+	struct simulate_scenario public;
+	int (*make)(const struct simulation *s, uint32_t site, struct simulate_events *events);
+	bool at_gateway, at_transit;
+	const char *lacks;
+} scenarios[] = {
+	{{"province-cut", "the site that most ways lead through loses all its links to gateways"},
+	 province_cut, false, true, "no site between head-ends and gateways with a link to a gateway"},
+	{{"gateway-lost", "the gateway that most ways end at is dead"},
+	 gateway_lost, true, false, "no gateway"},
+	{{"bad-release", "the site that most ways lead through takes a release with a bad label table, and goes back"},
+	 bad_release, false, true, "no site between head-ends and gateways"},
+	{{"lte-only", "sites at the edge lose all their lines but LTE"},
+	 lte_only, false, false, "no LTE line"},
+};
+#define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
+
+const struct simulate_scenario *simulate_scenario(size_t index)
+{
+	return index < SCENARIOS ? &scenarios[index].public : NULL;
+}
+
+static uint32_t busiest(const struct simulation *s, bool gateway)
+{
+	uint32_t best = SIM_NONE, most = 0;
+
+	for (uint32_t i = 0; i < s->site_count; i++) {
+		const struct sim_site *site = &s->sites[i];
+		uint32_t count = gateway ? site->ending : site->ending ? 0 : site->transit;
+
+		if (count > most) {
+			most = count;
+			best = i;
+		}
+	}
+	return best;
+}
+
+int simulate_scenario_make(const struct simulation *s, const char *name, uint32_t site,
+			   struct simulate_events *events, struct reason *reason)
+{
+	for (size_t i = 0; i < SCENARIOS; i++) {
+		uint32_t at = site ? sim_site_by_id(s, site) : 0;
+		int err;
+
+		if (strcmp(name, scenarios[i].public.name) != 0)
+			continue;
+		if (!site && (scenarios[i].at_gateway || scenarios[i].at_transit))
+			at = busiest(s, scenarios[i].at_gateway);
+		err = at == SIM_NONE ? -TUYEN_ENOENT : scenarios[i].make(s, at, events);
+		return err == -TUYEN_ENOENT ? reason_set(reason, err, "%s: there is %s", name, scenarios[i].lacks)
+					    : err;
+	}
+	return reason_set(reason, -TUYEN_ENOENT, "there is no scenario '%s'", name);
+}
+
+/* ---- chance ---------------------------------------------------------------------------------- */
+
+static const struct {
+	enum simulate_event_kind kind;
+	uint32_t percent;
+} chances[] = {
+	{SIMULATE_CUT, 70},
+	{SIMULATE_CUT_WAY, 10},
+	{SIMULATE_KILL, 15},
+	{SIMULATE_SPOIL, 5},
+};
+
+static int random_failure(const struct simulation *s, uint64_t dice[static 4], uint64_t at_us,
+			  struct simulate_events *events)
+{
+	uint64_t to_us = at_us + FAILURE_MIN_US + dice[0] % (FAILURE_MAX_US - FAILURE_MIN_US);
+	uint32_t percent = (uint32_t)(dice[1] % 100);
+	size_t i = 0;
+
+	for (; percent >= chances[i].percent; i++)
+		percent -= chances[i].percent;
+	if (chances[i].kind == SIMULATE_CUT || chances[i].kind == SIMULATE_CUT_WAY) {
+		const struct sim_link *l = &s->links[dice[2] % s->link_count];
+		bool turned = dice[3] & 1;
+
+		return failure_add(events, chances[i].kind, id_of(s, turned ? l->b : l->a),
+				   id_of(s, turned ? l->a : l->b), at_us, to_us);
+	}
+	return failure_add(events, chances[i].kind, id_of(s, (uint32_t)(dice[2] % s->site_count)), 0, at_us,
+			   to_us);
+}
+
+/* Between two failures: 0 to twice the mean, evenly. */
+int simulate_random_make(const struct simulation *s, uint64_t seed, uint64_t duration_us,
+			 uint32_t failures_per_hour, struct simulate_events *events)
+{
+	uint64_t at_us = SIMULATE_FIRST_EVENT_US, mean_us = HOUR_US / (failures_per_hour ? failures_per_hour : 1);
+
+	if (!s->link_count || !failures_per_hour)
+		return 0;
+	for (uint64_t n = 0;; n++) {
+		uint64_t dice[4];
+		int err;
+
+		for (uint64_t i = 0; i < 4; i++)
+			dice[i] = sim_random(seed, n, 100 + i);
+		at_us += 1 + sim_random(seed, n, 99) % (2 * mean_us);
+		if (at_us >= duration_us)
+			return 0;
+		err = random_failure(s, dice, at_us, events);
+		if (err)
+			return err;
+	}
+}

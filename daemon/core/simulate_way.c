@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Follows a packet by the compiled labels alone, from the head-end to the endpoint and back, as the nodes would: the
+ * filter of the neighbour it comes from, the label table, the last pop. What it meets on its way is its
+ * list of resources; so a path costs one walk and not one a probe.
+ */
+#include "simulate_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOPS_MAX 128 /* one way; a longer one is a loop */
+
+struct walk {
+	struct simulation *s;
+	uint32_t path;
+	uint32_t at, from; /* sites */
+	struct label_stack stack;
+	uint32_t hops;
+};
+
+static int stack_compare(const void *a, const void *b)
+{
+	return label_stack_compare(a, b);
+}
+
+static int label_compare(const void *key, const void *entry)
+{
+	uint32_t a = *(const uint32_t *)key, b = ((const struct fwd_label_route *)entry)->in_label;
+
+	return a < b ? -1 : a > b;
+}
+
+static int return_compare(const void *key, const void *entry)
+{
+	ipv4_t a = *(const ipv4_t *)key, b = ((const struct fwd_return *)entry)->destination;
+
+	return a < b ? -1 : a > b;
+}
+
+static bool broken(struct walk *w, enum simulate_rule rule, const char *what)
+{
+	struct simulation *s = w->s;
+
+	if (s->failed)
+		return false;
+	s->paths[w->path].broken = true;
+	sim_breach(s, &s->standing, rule, (struct monotime){0}, w->path, "at %s: %s", s->sites[w->at].f.site,
+		   what);
+	return false;
+}
+
+static bool hop_add(struct walk *w, uint32_t resource)
+{
+	struct simulation *s = w->s;
+
+	if (!sim_reserve(s, &s->hops, &s->hop_capacity, s->hop_count + 1, sizeof(*s->hops)))
+		return false;
+	s->hops[s->hop_count++] = resource;
+	s->paths[w->path].hop_count++;
+	return true;
+}
+
+/* Over the link to the neighbour, and past its filter. */
+static bool cross(struct walk *w, uint32_t next_id)
+{
+	struct simulation *s = w->s;
+	uint32_t next = sim_site_by_id(s, next_id);
+	uint32_t resource = next == SIM_NONE ? SIM_NONE : sim_link_find(s, w->at, next);
+	const struct fwd_neighbor *n;
+
+	if (resource == SIM_NONE)
+		return broken(w, SIMULATE_BLACK_HOLE, "the next hop is no neighbour");
+	if (++w->hops > HOPS_MAX)
+		return broken(w, SIMULATE_LOOP, "the packet goes round");
+	if (!hop_add(w, resource) || !hop_add(w, sim_resource_node(s, next)))
+		return false;
+	n = forwarding_neighbor(&s->sites[next].f, s->sites[w->at].f.site_id);
+	w->from = w->at;
+	w->at = next;
+	if (!bsearch(&w->stack, n->accept, n->accept_count, sizeof(*n->accept), stack_compare))
+		return broken(w, SIMULATE_BLACK_HOLE, "its neighbour's filter refuses these labels");
+	return true;
+}
+
+static bool label_replace(struct walk *w, const struct label_stack *out)
+{
+	struct label_stack rest = w->stack;
+
+	if (rest.depth - 1 + out->depth > LABEL_STACK_MAX)
+		return broken(w, SIMULATE_BLACK_HOLE, "the stack is too deep");
+	w->stack.depth = (uint8_t)(out->depth + rest.depth - 1);
+	memcpy(w->stack.label, out->label, out->depth * sizeof(out->label[0]));
+	memcpy(w->stack.label + out->depth, rest.label + 1, (rest.depth - 1u) * sizeof(rest.label[0]));
+	return true;
+}
+
+/* One look into the label table. */
+static bool look(struct walk *w)
+{
+	const struct forwarding *f = &w->s->sites[w->at].f;
+	const struct fwd_label_route *route = bsearch(w->stack.label, f->labels, f->label_count,
+						      sizeof(*f->labels), label_compare);
+
+	if (!route)
+		return broken(w, SIMULATE_BLACK_HOLE, "no such label");
+	if (!label_replace(w, &route->out))
+		return false;
+	if (route->next_site)
+		return cross(w, route->next_site);
+	return route->out.depth ? broken(w, SIMULATE_BLACK_HOLE, "a label that ends here and goes on") : true;
+}
+
+/* From one end to the other: until no label is left. */
+static bool go(struct walk *w, uint32_t first, const struct label_stack *stack, uint32_t goal)
+{
+	w->stack = *stack;
+	w->hops = 0;
+	if (!cross(w, first))
+		return false;
+	while (w->stack.depth)
+		if (!look(w))
+			return false;
+	return w->at == goal ? true : broken(w, SIMULATE_ASTRAY, "delivered to a site it is not for");
+}
+
+static bool has_session(const struct forwarding *f, const struct fwd_path *p)
+{
+	if (!forwarding_session(f, p->color))
+		return false;
+	for (size_t i = 0; i < f->peer_count; i++)
+		if (f->peers[i].color == p->color && f->peers[i].site_id == p->endpoint_site)
+			return true;
+	return false;
+}
+
+static void path_walk(struct simulation *s, uint32_t path)
+{
+	struct sim_path *p = &s->paths[path];
+	const struct fwd_path *f = sim_path_forwarding(s, path);
+	struct walk w = {.s = s, .path = path, .at = p->site, .from = p->site};
+	uint32_t goal = sim_site_by_id(s, f->endpoint_site);
+	const struct forwarding *end = goal == SIM_NONE ? NULL : &s->sites[goal].f;
+	const struct fwd_return *back;
+
+	p->hop = (uint32_t)s->hop_count;
+	if (!end || end->node_address != f->endpoint) {
+		broken(&w, SIMULATE_ASTRAY, "there is no such endpoint");
+		return;
+	}
+	if (!has_session(&s->sites[p->site].f, f))
+		broken(&w, SIMULATE_PLAINTEXT, "no session of its color");
+	if (!go(&w, f->first_site, &f->stack, goal))
+		return;
+	back = bsearch(&f->source, end->returns, end->return_count, sizeof(*back), return_compare);
+	if (!back)
+		broken(&w, SIMULATE_BLACK_HOLE, "no way back");
+	else
+		go(&w, back->first_site, &back->stack, p->site);
+}
+
+static void way_count(struct simulation *s, uint32_t path)
+{
+	const struct sim_path *p = &s->paths[path];
+	uint32_t end = sim_site_by_id(s, sim_path_forwarding(s, path)->endpoint_site);
+
+	for (uint32_t i = p->hop; i < p->hop + p->hop_count; i++) {
+		uint32_t site = s->hops[i] - (uint32_t)(2 * s->link_count);
+
+		if (sim_resource_is_link(s, s->hops[i]) || site == p->site)
+			continue;
+		if (site == end)
+			s->sites[site].ending++;
+		else
+			s->sites[site].transit++;
+	}
+}
+
+int sim_ways_walk(struct simulation *s)
+{
+	for (uint32_t i = 0; i < s->path_count; i++) {
+		path_walk(s, i);
+		way_count(s, i);
+	}
+	return s->failed ? -TUYEN_ENOMEM : 0;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_SIMULATE_H
+#define TUYEN_CORE_SIMULATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tuyen/base/err.h"
+#include "tuyen/base/monotime.h"
+#include "tuyen/base/text.h"
+#include "tuyen/core/bfd.h"
+#include "tuyen/core/selection.h"
+#include "tuyen/topology/forwarding.h"
+
+/**
+ * A whole country on one virtual clock: the S-BFD session of every candidate path and the selection of every
+ * site, the very code of the daemon, over compiled forwarding state. Wires delay, lose and reorder; links are cut, sites die, and
+ * a judge who knows the truth about every wire measures outages and looks whether a promise is broken.
+ *
+ *	simulation_new -> simulation_add (a site each) -> simulation_connect -> simulation_run (as often as wanted)
+ *
+ * Deterministic: the same sites, options and events give the same result.
+ */
+struct simulation;
+
+#define SIMULATE_TIERS_MAX    16
+#define SIMULATE_BREACHES_MAX 20	    /* kept with their words; more are counted */
+#define SIMULATE_BARS	      12
+#define SIMULATE_FIRST_EVENT_US 5000000ull  /* before it sessions may still be coming up */
+#define SIMULATE_DURATION_MAX_US (7 * 86400 * 1000000ull)
+
+/** Added to the delay that each link has. */
+struct simulate_wire {
+	uint32_t jitter_us;   /* a packet is late by 0..jitter_us, each link */
+	uint32_t loss_ppm;    /* is lost, each link */
+	uint32_t reorder_ppm; /* waits a link's delay twice, so that later ones overtake it */
+};
+
+typedef void simulate_choose(const struct forwarding *forwarding, const struct path_state *states,
+			     size_t state_count, const struct active_paths *previous,
+			     struct monotime now, struct active_paths *ret_active,
+			     struct monotime *ret_next_look);
+
+/** For tests: a session changed state (@active false), or @path is in use from now on (@active true). */
+typedef void simulate_watch(void *context, struct monotime at, uint32_t site_id, uint8_t path,
+			    bool active, enum bfd_state state);
+
+struct simulate_options {
+	uint64_t seed;
+	uint64_t duration_us;
+	struct simulate_wire wire;
+	uint32_t apply_us;	    /* from a decision to the route in the kernel */
+	uint32_t packets_per_second; /* that each session carries, for what is lost */
+	bool packet_by_packet;	    /* never skip a probe whose fate is plain */
+	simulate_choose *choose;    /* NULL: selection_choose() */
+	simulate_watch *watch;
+	void *context;
+};
+
+enum simulate_event_kind {
+	SIMULATE_CUT,	  /* link @a @b, both directions */
+	SIMULATE_HEAL,
+	SIMULATE_CUT_WAY, /* from @a to @b alone */
+	SIMULATE_HEAL_WAY,
+	SIMULATE_KILL,	  /* site @a is dead */
+	SIMULATE_REVIVE,
+	SIMULATE_SPOIL,	  /* site @a has a release with a bad label table: what comes to it is lost */
+	SIMULATE_RESTORE, /* and is back at the one before */
+};
+
+/** @a and @b are site ids. */
+struct simulate_event {
+	struct monotime at;
+	enum simulate_event_kind kind;
+	uint32_t a, b;
+};
+
+struct simulate_events {
+	struct simulate_event *entries;
+	size_t count, capacity;
+};
+
+void simulate_events_init(struct simulate_events *events);
+void simulate_events_clear(struct simulate_events *events);
+int simulate_events_add(struct simulate_events *events, const struct simulate_event *event);
+/** "cut link hanoi ba-dinh". */
+void simulate_event_print(const struct simulation *s, const struct simulate_event *event,
+			  struct text *ret_text);
+
+/** What must hold at every step. */
+enum simulate_rule {
+	SIMULATE_LOOP,		/* a label goes round */
+	SIMULATE_ASTRAY,	/* a packet ends at a site that it is not for */
+	SIMULATE_BLACK_HOLE,	/* a site has no label for it, or its filter refuses it, and nothing is broken */
+	SIMULATE_PLAINTEXT,	/* a path without a session around it */
+	SIMULATE_LOST,		/* a live path is left unused for longer than detection, round trip and margin */
+	SIMULATE_DEAD_CHOSEN,	/* a path that is down is in use though another is up */
+	SIMULATE_NEEDLESS,	/* a switch away from a path that is up, to none better */
+	SIMULATE_EARLY,		/* back to a better path before its hold time is over */
+	SIMULATE_MANY,		/* more switches than failures and repairs */
+	SIMULATE_NOT_BEST,	/* all is quiet, and a better live path is not in use */
+	SIMULATE_RULES,
+};
+const char *simulate_rule_name(enum simulate_rule rule);
+
+struct simulate_breach {
+	enum simulate_rule rule;
+	struct monotime at;
+	uint32_t site_id;
+	char text[192];
+};
+
+struct simulate_result {
+	uint64_t seed, duration_us;
+	size_t sites, sessions, paths, links; /* sessions: (site, color, endpoint) */
+	uint64_t changes;	/* of a probe's verdict */
+	uint64_t turns;		/* of a site's selection */
+	uint64_t switches, probes_run, probes_about;
+	uint64_t lost_us;	/* session time without a way in use, of all sessions */
+	uint64_t lost_avoidable_us; /* of it: while a live way was there */
+	uint64_t packets_lost, packets_lost_avoidable;
+	size_t sites_hit;	/* at least one session was out */
+	size_t sites_moved;	/* at least one session switched */
+	size_t sites_cut[SIMULATE_TIERS_MAX]; /* at some time a session had no live way at all, by tier */
+	size_t sites_cut_at_end[SIMULATE_TIERS_MAX];
+	size_t outage_count;	/* of sites: the longest of each, as long as a live way was there */
+	uint64_t p50_us, p90_us, p99_us, max_us;
+	uint64_t bar_us;	/* width of a bar */
+	size_t bars[SIMULATE_BARS];
+	size_t breach_count;
+	size_t breach_by_rule[SIMULATE_RULES];
+	struct simulate_breach breaches[SIMULATE_BREACHES_MAX];
+};
+
+/** NULL without memory. */
+struct simulation *simulation_new(void);
+void simulation_free(struct simulation *s); /* takes NULL */
+
+/** Takes the contents of @forwarding, also on failure. @return 0, -TUYEN_EEXIST for a site id, -TUYEN_ENOMEM. */
+int simulation_add(struct simulation *s, struct forwarding *forwarding);
+/**
+ * After the last site: makes a link of each two neighbours (@delay_us one way) and follows every
+ * path label by label, there and back. A path that does not arrive is a breach of every run, and dead.
+ * @return 0, -TUYEN_ENOENT with @reason for a neighbour that is no site, -TUYEN_ENOMEM.
+ */
+int simulation_connect(struct simulation *s, uint32_t delay_us, struct reason *reason);
+/** @return 0 or -TUYEN_ENOENT. */
+int simulation_delay_set(struct simulation *s, uint32_t site_a, uint32_t site_b, uint32_t delay_us);
+
+size_t simulation_site_count(const struct simulation *s);
+const char *simulation_tier_name(const struct simulation *s, size_t tier); /* NULL past the last */
+/** By name or number. @return the site's id, 0 if there is none. */
+uint32_t simulation_site_find(const struct simulation *s, const char *word);
+
+/**
+ * @events  any order; borrowed. Links and sites that are not there are -TUYEN_ENOENT.
+ * @return 0; -TUYEN_EINVAL for an event before SIMULATE_FIRST_EVENT_US; -TUYEN_ENOMEM.
+ */
+int simulation_run(struct simulation *s, const struct simulate_options *options,
+		   const struct simulate_events *events, struct simulate_result *ret_result,
+		   struct reason *reason);
+
+/**
+ * Reads "at 10s cut link A B; at 20s heal link A B; at 30s kill site X;", "#" to the end of the line is a comment.
+ *
+ *	cut|heal link A B	cut|heal way A B	kill|revive site X	spoil|restore site X
+ *
+ * Times are whole numbers of ms, s, m or h. @return 0 or -TUYEN_EINVAL with "line N: ...".
+ */
+int simulate_script_parse(const struct simulation *s, const char *bytes, struct simulate_events *events,
+			  struct reason *reason);
+
+/** A ready-made scenario. */
+struct simulate_scenario {
+	const char *name, *summary;
+};
+/** NULL past the last. */
+const struct simulate_scenario *simulate_scenario(size_t index);
+/**
+ * Adds the events of scenario @name at site @site (an id; 0: the one that most ways depend on).
+ * @return 0; -TUYEN_ENOENT with @reason where the country has nothing of the kind.
+ */
+int simulate_scenario_make(const struct simulation *s, const char *name, uint32_t site,
+			   struct simulate_events *events, struct reason *reason);
+/** Faults at random places and times: links mostly, one way of one, sites, bad releases; each heals after 1 to 60 s. */
+int simulate_random_make(const struct simulation *s, uint64_t seed, uint64_t duration_us,
+			 uint32_t failures_per_hour, struct simulate_events *events);
+
+/** For people: a table and a histogram. */
+void simulate_print(const struct simulation *s, const struct simulate_result *r, struct text *ret_text);
+/** Fields of a JSON object, without its braces. */
+void simulate_print_json(const struct simulation *s, const struct simulate_result *r,
+			 struct text *ret_text);
+
+/* ---- the dice, so that another implementation can throw the same ------------------------------- */
+
+/** Of the session of @path at @site_id: when it starts, and the seed of its own jitter. */
+struct monotime simulate_session_start(uint64_t seed, uint32_t site_id, uint8_t path);
+uint32_t simulate_session_seed(uint64_t seed, uint32_t site_id, uint8_t path);
+/** What link number @hop (from 0, the way back goes on counting) does to probe number @probe. @return false: loses it. */
+bool simulate_wire_pass(const struct simulate_options *o, uint32_t site_id, uint8_t path,
+			uint64_t probe, uint32_t hop, uint32_t delay_us, uint64_t *ret_delay_us);
+
+#endif
