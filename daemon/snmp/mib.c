@@ -140,10 +140,22 @@ void mib_set_number(struct mib_cell *cell, uint64_t number)
 	cell->number = number;
 }
 
+/* What an SnmpAdminString may hold of @string (RFC 3411), whole characters. */
+static size_t string_length(const char *string)
+{
+	size_t length = strnlen(string, MIB_STRING_MAX + 1);
+
+	if (length <= MIB_STRING_MAX)
+		return length;
+	for (length = MIB_STRING_MAX; length && ((unsigned char)string[length] & 0xc0) == 0x80;)
+		length--;
+	return length;
+}
+
 void mib_set_string(struct mib_cell *cell, const char *string)
 {
 	free(cell->string);
-	cell->string = string ? strdup(string) : NULL;
+	cell->string = string ? strndup(string, string_length(string)) : NULL;
 	cell->known = cell->string != NULL;
 }
 

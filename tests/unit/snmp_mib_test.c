@@ -266,12 +266,30 @@ static void test_text(void **state)
 	free(text);
 }
 
+static void test_long_string(void **state)
+{
+	char string[600];
+	struct mib_cell cell = {0};
+
+	(void)state;
+	memset(string, 'x', sizeof(string));
+	memcpy(string + 254, "\xc3\xa1", 2); /* the 255th byte is half of a character */
+	string[sizeof(string) - 1] = '\0';
+	mib_set_string(&cell, string);
+	assert_int_equal(strlen(cell.string), 254);
+	string[254] = string[255] = 'x';
+	mib_set_string(&cell, string);
+	assert_int_equal(strlen(cell.string), MIB_STRING_MAX);
+	mib_set_string(&cell, NULL);
+	assert_false(cell.known);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get),	cmocka_unit_test(test_next), cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_odd),  cmocka_unit_test(test_date),
-		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text),	cmocka_unit_test(test_long_string),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

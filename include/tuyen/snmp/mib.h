@@ -22,6 +22,7 @@
 
 #define MIB_OID_MAX    80 /* table, 1, column, and an index: a length and 63 bytes of a name */
 #define MIB_NAME_BYTES 63
+#define MIB_STRING_MAX 255 /* bytes of an SnmpAdminString, RFC 3411 */
 
 enum mib_table_id {
 	MIB_SITE,	/* the scalars: one row, index 0 */
@@ -115,7 +116,7 @@ struct mib_cell *mib_cell(const struct mib *mib, enum mib_table_id table, const 
 struct mib_cell *mib_cell_named(const struct mib *mib, enum mib_table_id table, const char *column,
 				const char *name);
 void mib_set_number(struct mib_cell *cell, uint64_t number);
-/** Copies. NULL or no memory: unknown. */
+/** Copies, at most MIB_STRING_MAX bytes in whole characters. NULL or no memory: unknown. */
 void mib_set_string(struct mib_cell *cell, const char *string);
 /** The scalar of this name, known or not; never NULL for a name of the table. */
 struct mib_cell *mib_scalar(const struct mib *mib, const char *name);
