@@ -33,7 +33,9 @@ struct explain_answer explain_class(const struct compile_result *r, uint32_t fro
 			a.verdict = EXPLAIN_NO_LAN;
 			a.site = n->sites[from].lan_count ? to : from;
 		}
-		if (a.verdict < best.verdict)
+		if (a.verdict < best.verdict ||
+		    (a.verdict == best.verdict && a.verdict == EXPLAIN_ALLOWED &&
+		     p->color < n->policies[best.policy].color))
 			best = a;
 	}
 	return best;
@@ -80,17 +82,23 @@ static void place_add(const struct network *n, struct source_place place, struct
 		    place.line);
 }
 
-/* What else is allowed and has packets of a class that is not. */
+/* Which packets of the class another one takes first: nodes go by color, the lowest that has it. */
 static void overlaps_text(const struct compile_result *r, uint32_t from, uint32_t to,
-			  uint32_t class_index, struct text *t)
+			  uint32_t class_index, struct explain_answer a, struct text *t)
 {
 	const struct network *n = compile_source(r);
 
-	for (uint32_t c = 0; c < n->class_count; c++)
-		if (c != class_index && compile_classes_overlap(n, c, class_index) &&
-		    explain_class(r, from, to, c).verdict == EXPLAIN_ALLOWED)
-			text_printf(t, "               but what of it is '%s' too passes\n",
-				    n->classes[c].name);
+	for (uint32_t c = 0; c < n->class_count; c++) {
+		struct explain_answer other = explain_class(r, from, to, c);
+
+		if (c == class_index || other.verdict != EXPLAIN_ALLOWED ||
+		    !compile_classes_overlap(n, c, class_index))
+			continue;
+		if (a.verdict != EXPLAIN_ALLOWED ||
+		    n->policies[other.policy].color < n->policies[a.policy].color)
+			text_printf(t, "               but what of it is '%s' too goes by policy '%s'\n",
+				    n->classes[c].name, n->policies[other.policy].name);
+	}
 }
 
 static void answer_text(const struct network *n, uint32_t class_index, struct explain_answer a,
@@ -260,8 +268,7 @@ bool explain_text(const struct compile_result *r, uint32_t from, uint32_t to, ui
 		if (!asked(class_index, c))
 			continue;
 		answer_text(n, c, a, ret_text);
-		if (a.verdict != EXPLAIN_ALLOWED)
-			overlaps_text(r, from, to, c, ret_text);
+		overlaps_text(r, from, to, c, a, ret_text);
 		allowed |= a.verdict == EXPLAIN_ALLOWED;
 	}
 	while (allowed && (pair = session_next(r, from, to, class_index, &policy)))

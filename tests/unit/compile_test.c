@@ -567,6 +567,40 @@ static void what_is_forbidden_passes_as_no_other_class(void **state)
 	network_clear(&n);
 }
 
+/* Nodes take the first rule that fits, in the order of colors: so says explain. */
+static void explain_names_the_policy_that_takes_the_packets(void **state)
+{
+	struct text text;
+	struct policy *p;
+	struct network n;
+	struct tables t;
+	uint32_t any;
+
+	(void)state;
+	two_provinces(&n, false);
+	p = fixture_policy(&n, "late", 20); /* carries query */
+	fixture_set_tier(&n, &p->from, 3);
+	fixture_set_tier(&n, &p->to, 0);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	any = fixture_class(&n, "any-tcp", 6, 0);
+	n.classes[any].matches[0].port_last = UINT16_MAX;
+	p = commune_policy(&n); /* color 10: carries query and any-tcp */
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	tables_compile(&n, &t);
+	assert_int_equal(explain_class(t.result, 5, 0, 0).policy, 1);
+	tables_clear(&t);
+	p->classes[0] = any; /* now any-tcp alone */
+	p->class_count = 1;
+	tables_compile(&n, &t);
+	text_init(&text);
+	assert_true(explain_text(t.result, 5, 0, 0, &text));
+	assert_non_null(strstr(text_string(&text), "allowed by policy 'late'"));
+	assert_non_null(strstr(text_string(&text), "what of it is 'any-tcp' too goes by policy 'query'"));
+	text_clear(&text);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
 static void expectations_are_checked(void **state)
 {
 	static const struct {
@@ -924,6 +958,7 @@ int main(void)
 	    cmocka_unit_test(what_is_denied_to_some_is_allowed_by_prefix_to_the_others),
 	    cmocka_unit_test(a_denied_pair_has_no_session),
 	    cmocka_unit_test(what_is_forbidden_passes_as_no_other_class),
+	    cmocka_unit_test(explain_names_the_policy_that_takes_the_packets),
 	    cmocka_unit_test(expectations_are_checked),
 	    cmocka_unit_test(a_common_link_breaks_an_expectation),
 	    cmocka_unit_test(unlawful_networks_are_refused),

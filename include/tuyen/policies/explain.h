@@ -19,7 +19,7 @@ struct explain_answer {
 	uint32_t policy, deny, site; /* indexes, NETWORK_NONE where they say nothing */
 };
 
-/** What holds for new connections of class @class_index from @from to @to. */
+/** What holds for new connections of class @class_index from @from to @to: of policies that allow it, the lowest color's. */
 struct explain_answer explain_class(const struct compile_result *result, uint32_t from, uint32_t to,
 				    uint32_t class_index);
 
