@@ -358,15 +358,21 @@ void audit_html(const struct audit *a, const struct audit_about *about, struct t
 
 /* ---- CSV, RFC 4180 ------------------------------------------------------------------------- */
 
+/* A spreadsheet takes what begins with one of these for a formula, and runs it: an apostrophe makes it text. */
+static bool csv_is_formula(const char *s)
+{
+	return *s && strchr("=+-@", *s);
+}
+
 static void csv_field(struct text *t, const char *s, bool first)
 {
 	if (!first)
 		text_add_char(t, ',');
 	if (!strpbrk(s, ",\"\r\n")) {
-		text_add(t, s);
+		text_printf(t, "%s%s", csv_is_formula(s) ? "'" : "", s);
 		return;
 	}
-	text_add_char(t, '"');
+	text_add(t, csv_is_formula(s) ? "\"'" : "\"");
 	for (; *s; s++) {
 		if (*s == '"')
 			text_add_char(t, '"');

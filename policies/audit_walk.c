@@ -454,9 +454,10 @@ static bool trial_same_way(const struct trial *t)
 	return true;
 }
 
+/* One policy has many head-ends, and may name one of them: that one has passed itself. */
 static bool passes_in_order(const struct trial *t, const struct site_set *through)
 {
-	size_t next = 0;
+	size_t next = through->count && through->sites[0] == t->a->intent[t->site];
 
 	for (uint32_t i = 0; i < t->there.hops && next < through->count; i++)
 		if (t->a->intent[t->a->adjacencies[t->there.adjacency[i]].peer] == through->sites[next])

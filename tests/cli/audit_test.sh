@@ -57,6 +57,10 @@ is "the page needs nothing else" "0 1" "$(grep -cE '<script|src=|href=|@import|u
 is "it names rule and source" 1 "$(grep -c 'policies/examples/first-light.policy:6' "$work/r.html" | sed 's/[2-9]/1/')"
 is "the digest is sha256sum's" 1 "$(grep -c "$(sha256sum <policies/examples/first-light.policy | cut -d' ' -f1)" "$work/r.html")"
 is "the CSV has every pair" 4 "$(grep -c '^reach,' "$work/r.csv")"
+sed 's/site npdc-hn/site "=hub,1"/; s/npdc-hn/"=hub,1"/' topology/examples/first-light.topology >"$work/formula.topology"
+sed 's/to tier npdc/to "=hub,1"/; /^expect/d' policies/examples/first-light.policy >"$work/formula.policy"
+code "$tuyen" audit "$work/formula.topology" "$work/formula.policy" --csv "$work/formula.csv" >"$work/code"
+is "no name is a spreadsheet's formula" "4 0" "$(grep -c "^reach,.*\"'=hub,1\"" "$work/formula.csv") $(grep -cE '(^|,)"?=' "$work/formula.csv")"
 is "and every site that is cut off" "$(printf 'kham-thien\nphuc-xa')" "$(grep '^cut,site hanoi,' "$work/r.csv" | cut -d, -f3 | sort)"
 is "each columns as its heading" "" "$(python3 -c '
 import csv, sys

@@ -205,6 +205,14 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	  neighbor(&s[PHUC_XA], 210)->link_mtu = 1480)                                             \
 	X(lsp_mtu_big, MTU, 901, "exceed the link's",                                              \
 	  neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1440)                                              \
+	X(lsp_mtu_small, MTU, 901, "of only 1300 bytes to 'ba-dinh'",                              \
+	  neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1300)                                              \
+	X(link_mtu_small, MTU, 901, "link0 of 'phuc-xa' takes packets of only 1300",               \
+	  s[PHUC_XA].link_mtu = 1300)                                                              \
+	X(session_mtu_small, MTU, 1, "takes packets of only 1200", s[HUB].sessions[0].mtu = 1200)  \
+	X(path_timers_fast, LINK_TIMERS, 901, "it is probed every 10 us",                          \
+	  s[PHUC_XA].paths[0].probe.interval_us = 10)                                              \
+	X(rule_prefix_none, RULE_CLASS, 901, "bits are set below", s[PHUC_XA].rules[0].to.address = 1) \
 	X(path_mtu_big, MTU, 901, "path 1 'main' of 'phuc-xa' to 'npdc-hn': packets of 1500",      \
 	  s[PHUC_XA].paths[0].mtu = 1500)                                                          \
 	X(return_mtu_big, MTU, 1, "on its way back: packets of 1500", s[HUB].returns[0].mtu = 1500) \
@@ -530,6 +538,27 @@ static void test_first_light_is_clean(void **state)
 	assert_int_equal(counts.pairs_open, 4);
 	assert_int_equal(counts.deepest_stack, 2);
 	assert_int_equal(counts.longest_way, 3);
+	audit_free(a);
+	country_clear(&c);
+}
+
+/* One of several head-ends is named on the way: for itself there is nothing to pass. */
+static void test_head_on_its_own_way(void **state)
+{
+	struct country c = {0};
+	struct policy *p;
+	struct audit *a;
+
+	(void)state;
+	fixture_first_light(&c.n);
+	p = &c.n.policies[0];
+	p->paths[0].via = PATH_VIA_SITES;
+	fixture_set_add(&p->paths[0].through, PHUC_XA);
+	p->from.count = 1; /* another's packets do not pass a commune */
+	p->from.sites[0] = PHUC_XA;
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
 	audit_free(a);
 	country_clear(&c);
 }
@@ -876,6 +905,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_first_light_is_clean), cmocka_unit_test(test_missing_bundle),
+	    cmocka_unit_test(test_head_on_its_own_way),
 	    cmocka_unit_test(test_bundle_lines),	 cmocka_unit_test(test_many_policies),
 	    cmocka_unit_test(test_failures_of_first_light),
 	    cmocka_unit_test(test_failures_the_slow_way), cmocka_unit_test(test_planted_faults),
