@@ -164,8 +164,7 @@ start_daemon() { # SITE
 stop_daemon() { halt "$1"; }
 kill_daemon() { # SITE: all its processes at once, no chance to say goodbye
 	kill -KILL $(process_of "$1" kernel) $(process_of "$1" wire) "$(pid_of "$1")" 2>/dev/null
-	wait "$(pid_of "$1")" 2>/dev/null
-	return 0
+	wait_for 5 "the end of $1" gone "$1"
 }
 process_of() { # SITE kernel|wire|supervisor: process id
 	local pid

@@ -8,7 +8,7 @@ shown=() missing=0
 
 step() { printf '\n==== %s\n' "$*"; }
 say() { printf '%s\n' "$*"; }
-show() { printf '  $ %s\n' "$(printf '%s ' "$@" | sed "s|$LAB_BIN/||g; s|$LAB_TREE/||g; s|$LAB_DIR/||g")"; "$@" 2>&1 | sed 's/^/    /'; }
+show() { printf '  $ %s\n' "$(printf '%s ' "$@" | sed "s|$LAB_BIN/||g; s|$LAB_TREE/||g; s|$LAB_DIR/||g")"; "$@" 2>&1 | sed "s|$LAB_TREE/||g; s/^/    /"; }
 seen() { # WHAT YES|NO [FIGURE]
 	shown+=("$1|$2|${3:-}")
 	[ "$2" = yes ] || missing=$((missing + 1))
@@ -34,6 +34,7 @@ country_officers >make.log 2>&1 && country_keys >>make.log 2>&1 || give_up "keys
 sed 's/^/    /; s/session.*/.../' keys.topology | head -n 2
 say "The topology and the policy are compiled into one release: a bundle for each site."
 show "$tuyen" compile $COUNTRY_SOURCES keys.topology -o release.1 --epoch 1
+say "(The warning is right: main and spare share the line from province to data centre. It is a small country.)"
 say "Two officers sign it, each with a key of their own."
 for o in $OFFICERS; do show "$tuyen" sign release.1 --officer "$o" --key "officers/$o.key" | tail -n 1; done
 "$tuyen" seal release.1 --all -o seals.1 >>make.log 2>&1 || give_up "sealing: $(tail -n 3 make.log)"
@@ -72,9 +73,9 @@ check "status: the path in use is 'main'" path_is phuc-xa main
 
 step "3. What the carrier and the district see of it"
 mkdir -p www
-spawn plain ip netns exec lan-npdc-hn busybox nc -ll -s 10.0.0.11 -p 443 -e cat
 ip -n lan-npdc-hn addr add 10.0.0.11/16 dev eth0 2>/dev/null
-wait_for 10 "a server without TLS" eval 'in_site lan-npdc-hn ss -Hlnt | grep -q :443'
+spawn plain ip netns exec lan-npdc-hn "$LAB_TOOLS/stream" mirror 10.0.0.11 443
+wait_for 10 "a server without TLS" eval 'in_site lan-npdc-hn ss -Hlnt | grep -q 10.0.0.11:443'
 say "To make it hard, the same query goes once more without TLS, so that only the tunnels hide it."
 for c in "session phuc-xa s10" "carrier carrier u-phuc-xa" "adjacency ba-dinh lsp901" "link ba-dinh link0"; do capture_start $c; done
 in_site lan-phuc-xa timeout "$(lab_patience 5)" bash -c "exec 3<>/dev/tcp/10.0.0.11/443; echo $MARKER >&3; head -n 1 <&3" | sed 's/^/    answer: /'

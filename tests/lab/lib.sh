@@ -97,6 +97,7 @@ spawn() { # NAME COMMAND...: in the background; $NAME.pid, $NAME.log
 	local name=$1; shift
 	"$@" </dev/null >"$LAB_DIR/$name.log" 2>&1 &
 	echo $! >"$LAB_DIR/$name.pid"
+	disown # bash need not tell of its end
 }
 pid_of() { cat "$LAB_DIR/$1.pid" 2>/dev/null; }
 alive() { local pid; pid=$(pid_of "$1") && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }
@@ -106,7 +107,6 @@ signal_and_wait() { # NAME SIGNAL
 	[ -n "$pid" ] || return 0
 	kill "-$2" "$pid" 2>/dev/null
 	wait_for 10 "$1 to end" gone "$1" || kill -KILL "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
 	rm -f "$LAB_DIR/$1.pid"
 }
 halt() { signal_and_wait "$1" TERM; }

@@ -17,7 +17,6 @@ snmp_configure() {
 		-e 's|^agentXPerms.*|agentXPerms 0666 0755|' "$LAB_TREE/packaging/snmpd/snmpd.conf" >node-snmpd.conf
 	cat >>node-snmpd.conf <<-EOF
 	createUser noc SHA-256 "noc-auth-phrase" AES "noc-priv-phrase"
-	clientaddr 10.9.1.1
 	trapsess -Ci -v 3 -l authPriv -u noc-trap -a SHA-256 -A trap-auth-phrase -x AES -X trap-priv-phrase $TRAP_HOST:162
 	EOF
 	cat >modem-snmpd.conf <<-EOF
@@ -38,7 +37,7 @@ trapd_start() {
 	ip -n lan-npdc-hn addr add $TRAP_HOST/16 dev eth0 2>/dev/null
 	mkdir -p trapd.state
 	spawn trapd env SNMP_PERSISTENT_DIR="$LAB_DIR/trapd.state" ip netns exec lan-npdc-hn \
-		snmptrapd -f -Lo -C -c trapd.conf $SNMP_MIBS udp:$TRAP_HOST:162
+		snmptrapd -f -n -Lo -C -c trapd.conf $SNMP_MIBS udp:$TRAP_HOST:162
 	wait_for 10 "snmptrapd" listening lan-npdc-hn udp 162
 }
 tuyen_snmp_start() {

@@ -9,9 +9,7 @@ country_up || bail "the country comes up"
 pass "the country comes up"
 
 # In clear on port 443, so that what hides it is ours and not TLS.
-mkdir -p www
-echo "$MARKER" >www/clear
-spawn plain ip netns exec lan-npdc-hn busybox nc -ll -p 443 -e cat
+spawn plain ip netns exec lan-npdc-hn "$LAB_TOOLS/stream" mirror 10.0.0.10 443
 wait_for 10 "the plain server" listening lan-npdc-hn tcp 443
 ask_in_clear() {
 	in_site lan-phuc-xa timeout 5 bash -c "exec 3<>/dev/tcp/10.0.0.10/443; echo $MARKER >&3; head -n 1 <&3"

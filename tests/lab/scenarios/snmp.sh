@@ -31,8 +31,7 @@ changes() { status_get phuc-xa '[.links[].changes, .paths[].changes] | add'; }
 before=$(changes)
 kill -STOP "$(pid_of node-snmpd)"; sleep 5; kill -CONT "$(pid_of node-snmpd)"
 is "snmpd that stands still for 5 s: no link or path changes" "$(changes)" "$before"
-kill -KILL "$(pid_of tuyen-snmp)"; wait "$(pid_of tuyen-snmp)" 2>/dev/null
-sleep 1
+signal_and_wait tuyen-snmp KILL
 tuyen_snmp_start
 ok "tuyen-snmp killed and started: the table is back" wait_for 30 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
 signal_and_wait node-snmpd KILL

@@ -3,6 +3,7 @@
  * Measures an outage from end to end.
  *
  *	stream echo ADDRESS PORT			answers each packet
+ *	stream mirror ADDRESS PORT			a TCP server that sends back what it gets, one client at a time
  *	stream send ADDRESS PORT INTERVAL_MS [SOURCE]	sends until SIGTERM or SIGINT, then waits for late answers
  *							and prints one line of figures
  *
@@ -79,6 +80,31 @@ static int echo(const char *host, const char *port)
 	return 0;
 }
 
+static int mirror(const char *host, const char *port)
+{
+	const struct sockaddr_in local = address(host, port);
+	const int on = 1;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char bytes[4096];
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (bind(listener, (const struct sockaddr *)&local, sizeof(local)) < 0 || listen(listener, 8) < 0) {
+		perror("stream");
+		return 2;
+	}
+	while (!stopping) {
+		int fd = accept(listener, NULL, NULL);
+		ssize_t n;
+
+		while (fd >= 0 && (n = read(fd, bytes, sizeof(bytes))) > 0)
+			if (write(fd, bytes, (size_t)n) != n)
+				break;
+		if (fd >= 0)
+			close(fd);
+	}
+	return 0;
+}
+
 static void take_answers(int fd, int64_t until_us)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -138,12 +164,14 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &on_stop, NULL);
 	if (argc == 4 && !strcmp(argv[1], "echo"))
 		return echo(argv[2], argv[3]);
+	if (argc == 4 && !strcmp(argv[1], "mirror"))
+		return mirror(argv[2], argv[3]);
 	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "send")) {
 		const struct sockaddr_in to = address(argv[2], argv[3]);
 		const struct sockaddr_in from = address(argc == 6 ? argv[5] : "0.0.0.0", "0");
 
 		return send_stream(&to, &from, atof(argv[4]));
 	}
-	fprintf(stderr, "usage: stream echo ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE]\n");
+	fprintf(stderr, "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE]\n");
 	return 2;
 }
