@@ -332,12 +332,19 @@ static bool end_mtu(const struct end *e)
 			 e->self->site, e->n->link_mtu, e->other->site,
 			 e->self->link_mtu < e->other->link_mtu ? e->self->link_mtu
 								: e->other->link_mtu);
+	else if (e->n->link_mtu < e->self->link_mtu && e->n->link_mtu < e->other->link_mtu)
+		END_FIND(e, AUDIT_MTU, "'%s' sends packets of only %u bytes to '%s', both their link0 carry more",
+			 e->self->site, e->n->link_mtu, e->other->site);
 	if (e->n->lsp_mtu + MTU_MPLS_IN_IP > e->n->link_mtu)
 		END_FIND(e, AUDIT_MTU,
 			 "'%s' sends labelled packets of %u bytes to '%s': with %d more they exceed "
 			 "the link's %u",
 			 e->self->site, e->n->lsp_mtu, e->other->site, MTU_MPLS_IN_IP,
 			 e->n->link_mtu);
+	else if (e->n->lsp_mtu + MTU_MPLS_IN_IP < e->n->link_mtu)
+		END_FIND(e, AUDIT_MTU,
+			 "'%s' sends labelled packets of only %u bytes to '%s': the link carries %u less %d",
+			 e->self->site, e->n->lsp_mtu, e->other->site, e->n->link_mtu, MTU_MPLS_IN_IP);
 	return true;
 }
 
@@ -392,6 +399,25 @@ static void adjacency_check(struct audit *a, uint32_t s, size_t index)
 	j->works = end_check(&e);
 }
 
+/* link0 has one MTU: what the narrowest of the site's lines carries. */
+static void link0_check(struct audit *a, uint32_t s)
+{
+	const struct forwarding *f = &a->sites[s];
+	uint32_t least = UINT32_MAX;
+
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		uint32_t link = a->adjacencies[a->adjacency_first[s] + i].link;
+		uint32_t carries = link == NETWORK_NONE ? UINT32_MAX
+							: link_carries(a, &a->network->links[link]);
+
+		least = carries < least ? carries : least;
+	}
+	if (least != UINT32_MAX && f->link_mtu < least)
+		audit_find(a, AUDIT_MTU, s, OBJECT_LINK0, 0, AUDIT_NOWHERE,
+			   "link0 of '%s' takes packets of only %u bytes, and its lines carry %u",
+			   f->site, f->link_mtu, least);
+}
+
 static void links_both_ends(struct audit *a)
 {
 	const struct network *n = a->network;
@@ -422,6 +448,8 @@ void audit_links(struct audit *a)
 	for (uint32_t s = 0; s < a->count; s++)
 		for (size_t i = 0; i < a->sites[s].neighbor_count; i++)
 			adjacency_check(a, s, i);
+	for (uint32_t s = 0; s < a->count; s++)
+		link0_check(a, s);
 	links_both_ends(a);
 	/* A link works from both ends or from none. */
 	for (uint32_t j = 0; j < a->adjacency_first[a->count]; j++)
