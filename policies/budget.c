@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Adds up what watching costs. Each link's probes are charged to the two lines that it joins; each path is
- * walked, hop by hop, with the labels that are still on the packet there, and each hop charged the same
- * way. A label goes when its site is reached, but the last one stays on to the end.
+ * Adds up what watching costs. Each link's probes are charged to the two lines that it joins; each
+ * path is walked, hop by hop, with the labels that are still on the packet there, and each hop
+ * charged the same way. A label goes when its site is reached, but the last one stays on to the
+ * end.
  */
 #include "tuyen/policies/budget.h"
 
@@ -10,11 +11,11 @@
 
 #include "tuyen/topology/mtu.h"
 
-#define DAY_US		  86400000000u
-#define WIREGUARD_BLOCK	  16
-#define IP_UDP		  28
-#define KEEPALIVES_DAY	  (86400 / 25)
-#define HANDSHAKES_DAY	  (86400 / 120) /* REKEY_AFTER_TIME */
+#define DAY_US		86400000000u
+#define WIREGUARD_BLOCK 16
+#define IP_UDP		28
+#define KEEPALIVES_DAY	(86400 / 25)
+#define HANDSHAKES_DAY	(86400 / 120) /* REKEY_AFTER_TIME */
 
 uint32_t budget_packet_bytes(enum budget_packet packet, struct budget_wrap wrap)
 {
@@ -36,7 +37,8 @@ uint32_t budget_packet_bytes(enum budget_packet packet, struct budget_wrap wrap)
 
 uint64_t budget_probes_day(struct probe_timers timers)
 {
-	uint64_t mean_us = (uint64_t)timers.interval_us * (timers.multiplier == 1 ? 825 : 875) / 1000;
+	uint64_t mean_us =
+	    (uint64_t)timers.interval_us * (timers.multiplier == 1 ? 825 : 875) / 1000;
 
 	return mean_us ? DAY_US / mean_us : 0;
 }
@@ -67,8 +69,8 @@ static bool link_is_ipv6(const struct network *n, const struct link *l)
 	return n->sites[l->b].uplinks[l->uplink_b].endpoint.family == 6;
 }
 
-static void link_charge(const struct charge *c, const struct link *l, uint32_t from, uint64_t packets,
-			uint32_t bytes)
+static void link_charge(const struct charge *c, const struct link *l, uint32_t from,
+			uint64_t packets, uint32_t bytes)
 {
 	struct budget_uplink *sender = link_end(c, l, from);
 	struct budget_uplink *receiver = link_end(c, l, from == l->a ? l->b : l->a);
@@ -100,7 +102,8 @@ static void links_charge(const struct charge *c)
 		link_charge(c, l, l->a, budget_probes_day(l->probe), bytes);
 		link_charge(c, l, l->b, budget_probes_day(l->probe), bytes);
 		wrap.link_itself = true;
-		link_charge(c, l, l->a, HANDSHAKES_DAY, budget_packet_bytes(BUDGET_INITIATION, wrap));
+		link_charge(c, l, l->a, HANDSHAKES_DAY,
+			    budget_packet_bytes(BUDGET_INITIATION, wrap));
 		link_charge(c, l, l->b, HANDSHAKES_DAY, budget_packet_bytes(BUDGET_RESPONSE, wrap));
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records and cells of a spreadsheet's text, read in one pass. A cell's text is copied without its quotes
- * into a block of the source's size, where it can only be shorter, so that the block never moves. Records point at
- * cells by number until all are read, as the array of cells does move.
+ * Records and cells of a spreadsheet's text, read in one pass. A cell's text is copied without its
+ * quotes into a block of the source's size, where it can only be shorter, so that the block never
+ * moves. Records point at cells by number until all are read, as the array of cells does move.
  */
 #include "tuyen/policies/csv.h"
 
@@ -15,10 +15,10 @@ struct csv_reader {
 	const struct diag_source *source;
 	struct diag_list *diags;
 	struct csv csv;
-	uint32_t offset;  /* in the source */
-	size_t used;	  /* of csv.bytes */
+	uint32_t offset; /* in the source */
+	size_t used;	 /* of csv.bytes */
 	char separator;
-	size_t *first;	  /* of each record: index of its first cell */
+	size_t *first; /* of each record: index of its first cell */
 	size_t first_room;
 };
 
@@ -30,7 +30,7 @@ bool csv_text_is_clean(const char *text)
 		uint32_t code;
 		size_t size = utf8_decode(text, length, &code);
 
-		if (!size || code < 0x20 || (code >= 0x7f && code < 0xa0))
+		if (!size || !utf8_is_shown(code))
 			return false;
 		text += size;
 		length -= size;
@@ -112,8 +112,9 @@ static void cell_bare(struct csv_reader *r)
 {
 	while (!csv_line_ends(r) && csv_peek(r) != r->separator) {
 		if (csv_peek(r) == '"')
-			diag_error(r->diags, (struct diag_place){r->source, r->offset, 1},
-				   "a quote within a cell: quote the whole cell and double this one");
+			diag_error(
+			    r->diags, (struct diag_place){r->source, r->offset, 1},
+			    "a quote within a cell: quote the whole cell and double this one");
 		r->csv.bytes[r->used++] = r->source->bytes[r->offset++];
 	}
 }

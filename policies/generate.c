@@ -2,9 +2,10 @@
 /*
  * A country from counts or from a table of its administrative units.
  *
- * Reading makes units (generate_units_read in generate_units.c), planning gives each a name, an id, a LAN and a
- * backup, writing puts them into words. All that planning decides about a unit depends on its code and on
- * its relatives' codes, not on the order of the table: units are first sorted by code, siblings side by side.
+ * Reading makes units (generate_units_read in generate_units.c), planning gives each a name, an id,
+ * a LAN and a backup, writing puts them into words. All that planning decides about a unit depends
+ * on its code and on its relatives' codes, not on the order of the table: units are first sorted by
+ * code, siblings side by side.
  */
 #include "tuyen/policies/generate.h"
 
@@ -161,7 +162,8 @@ static int plan_order(struct planner *p)
 		size_t first = children_first(p, unit);
 
 		p->plan.order[p->plan.count++] = unit;
-		for (end = first; end < count && p->units->units[p->sorted[end]].parent == unit; end++)
+		for (end = first; end < count && p->units->units[p->sorted[end]].parent == unit;
+		     end++)
 			;
 		while (end > first)
 			stack[depth++] = p->sorted[--end];
@@ -305,7 +307,8 @@ static int by_choice(const void *left, const void *right, void *context)
 	return strcmp(a->code, b->code);
 }
 
-/* Each code looks elsewhere when its network is gone, so that one that comes or goes moves hardly any other. */
+/* Each code looks elsewhere when its network is gone, so that one that comes or goes moves hardly
+ * any other. */
 static void lan_choose(struct planner *p, uint32_t unit, uint8_t *taken)
 {
 	const struct generate_unit *u = &p->units->units[unit];
@@ -449,7 +452,8 @@ static void add_lan(struct text *t, ipv4_t address, int length)
 static void write_head(const struct writer *w)
 {
 	text_add(w->t, "# A country, written by `tuyen generate national`.\n"
-		       "# Carrier addresses are from 198.18.0.0/15 (RFC 2544) and 192.0.2.0/24 (RFC 5737); LANs follow the plan in "
+		       "# Carrier addresses are from 198.18.0.0/15 (RFC 2544) and 192.0.2.0/24 "
+		       "(RFC 5737); LANs follow the plan in "
 		       "tuyen-generate(1).\n\n"
 		       "tiers npdc");
 	for (size_t i = 0; i < w->units->tier_count; i++) {
@@ -530,8 +534,8 @@ static void write_site(const struct writer *w, uint32_t unit)
 	text_add(w->t, "}\n");
 }
 
-void generate_topology(const struct generate_units *units, const struct generate_plan *plan,
-		       const struct generate_options *options, struct text *ret_text)
+int generate_topology(const struct generate_units *units, const struct generate_plan *plan,
+		      const struct generate_options *options, struct text *ret_text)
 {
 	struct writer w = {units, plan, options, ret_text};
 
@@ -539,11 +543,13 @@ void generate_topology(const struct generate_units *units, const struct generate
 	write_gateways(&w);
 	for (size_t i = 0; i < plan->count; i++)
 		write_site(&w, plan->order[i]);
+	return print_canonical(ret_text);
 }
 
 /* ---- the policy --------------------------------------------------------------------- */
 
-/* A head-end has at most 15 candidate paths: the first color goes to all gateways, the others to one. */
+/* A head-end has at most 15 candidate paths: the first color goes to all gateways, the others to
+ * one. */
 static const struct {
 	const char *name, *class_text, *class_name;
 	bool everywhere, third_path;
@@ -576,12 +582,13 @@ static void write_color(const struct generate_units *units, const struct generat
 	text_add(t, "\trevert after 10s;\n\tencrypt end-to-end;\n}\n");
 }
 
-void generate_policy(const struct generate_units *units, const struct generate_options *options,
-		     struct text *ret_text)
+int generate_policy(const struct generate_units *units, const struct generate_options *options,
+		    struct text *ret_text)
 {
 	const char *leaf = units->tiers[units->tier_count - 1];
 
-	text_add(ret_text, "# Who may reach the data centre. Written by `tuyen generate national`.\n\n");
+	text_add(ret_text,
+		 "# Who may reach the data centre. Written by `tuyen generate national`.\n\n");
 	for (uint32_t i = 0; i < options->colors; i++)
 		text_add(ret_text, colors[i].class_text);
 	for (uint32_t i = 0; i < options->colors; i++)
@@ -593,6 +600,7 @@ void generate_policy(const struct generate_units *units, const struct generate_o
 	text_add(ret_text, " never reaches tier ");
 	print_name(leaf, ret_text);
 	text_add(ret_text, ";\n");
+	return print_canonical(ret_text); /* long lists of tiers are folded */
 }
 
 /* ---- fake keys ---------------------------------------------------------------------- */
@@ -628,7 +636,8 @@ int generate_fake_keys(const struct generate_units *units, const struct generate
 	int err = 0;
 
 	(void)units;
-	text_add(ret_text, "# FAKE keys, for tests and benchmarks: nobody has the private halves.\n");
+	text_add(ret_text,
+		 "# FAKE keys, for tests and benchmarks: nobody has the private halves.\n");
 	for (uint32_t i = 0; !err && i < options->gateways; i++) {
 		text_add(ret_text, "\nkeys ");
 		gateway_name(ret_text, i);

@@ -2,9 +2,9 @@
 /*
  * Administrative units: read from a table, or invented by counts.
  *
- * The tiers' order is found, not told: units whose parent is no unit make the top tier, and every other
- * tier stands below the tier of its units' parents, the same for all of them. So parents can form
- * no circle.
+ * The tiers' order is found, not told: units whose parent is no unit make the top tier, and every
+ * other tier stands below the tier of its units' parents, the same for all of them. So parents can
+ * form no circle.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "tuyen/policies/csv.h"
 #include "tuyen/policies/generate.h"
 #include "tuyen/policies/names.h"
+#include "tuyen/topology/network.h"
 
 #define NONE UINT32_MAX
 
@@ -48,9 +49,9 @@ static size_t line_cut(const struct reader *r, char *line, struct field *fields)
 		bool last = !line[length];
 
 		line[length] = '\0';
-		fields[count++] = (struct field){
-		    line,
-		    {r->source, (uint32_t)(line - r->units.bytes), (uint32_t)(length ? length : 1)}};
+		fields[count++] = (struct field){line,
+						 {r->source, (uint32_t)(line - r->units.bytes),
+						  (uint32_t)(length ? length : 1)}};
 		if (last)
 			break;
 		line += length + 1;
@@ -83,6 +84,9 @@ static uint32_t tier_find(struct reader *r, const struct field *f)
 		diag_error(r->diags, f->place, "there are more than %d tiers", GENERATE_TIERS_MAX);
 		return 0;
 	}
+	if (strlen(f->text) > NAME_MAX_BYTES)
+		diag_error(r->diags, f->place, "a tier's name has at most %d bytes",
+			   NAME_MAX_BYTES);
 	u->tiers[u->tier_count] = f->text;
 	return (uint32_t)u->tier_count++;
 }
@@ -196,7 +200,8 @@ static void parents_check(struct reader *r)
 	}
 }
 
-/* Renumbers the tiers top first. A tier that no chain leads to stands in a circle, or a second top. */
+/* Renumbers the tiers top first. A tier that no chain leads to stands in a circle, or a second top.
+ */
 static void tiers_order(struct reader *r)
 {
 	struct generate_units *u = &r->units;

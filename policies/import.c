@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A spreadsheet of sites becomes topology text in three walks: read each line's cells into a row and check each
- * for itself; compare rows (names, ids, parents, LANs); write. Nothing is written when anything is wrong. What only
- * the whole network can tell (whether some link has a caller) is left to `tuyen check`.
+ * A spreadsheet of sites becomes topology text in three walks: read each line's cells into a row
+ * and check each for itself; compare rows (names, ids, parents, LANs); write. Nothing is written
+ * when anything is wrong. What only the whole network can tell (whether some link has a caller) is
+ * left to `tuyen check`.
  */
 #include "tuyen/policies/import.h"
 
@@ -108,8 +109,8 @@ static void column_add(struct importer *im, const struct csv_cell *cell, uint32_
 
 	im->column_of[index] = c;
 	if (c == COLUMN_UNKNOWN) {
-		diag_warning(im->diags, cell->place, "unknown-column",
-			     "column '%s' is left out", cell->text);
+		diag_warning(im->diags, cell->place, "unknown-column", "column '%s' is left out",
+			     cell->text);
 		return;
 	}
 	if (im->position[c] != NETWORK_NONE && !columns[c].many)
@@ -136,7 +137,8 @@ static void header_read(struct importer *im, const struct csv_record *header)
 
 /* ---- one row ------------------------------------------------------------------------ */
 
-/* @return the cell, NULL when the column or the end of the line is missing, or the cell is empty. */
+/* @return the cell, NULL when the column or the end of the line is missing, or the cell is empty.
+ */
 static const struct csv_cell *row_cell(const struct importer *im, const struct csv_record *r,
 				       uint32_t index)
 {
@@ -150,6 +152,12 @@ static const struct csv_cell *row_column(const struct importer *im, const struct
 	return row_cell(im, r, im->position[c]);
 }
 
+static void name_check(struct importer *im, const struct csv_cell *cell)
+{
+	if (strlen(cell->text) > NAME_MAX_BYTES)
+		diag_error(im->diags, cell->place, "a name has at most %d bytes", NAME_MAX_BYTES);
+}
+
 static uint32_t list_find(struct importer *im, const char **list, size_t *count, size_t max,
 			  const struct csv_cell *cell, const char *what)
 {
@@ -160,6 +168,7 @@ static uint32_t list_find(struct importer *im, const char **list, size_t *count,
 		diag_error(im->diags, cell->place, "there are more than %zu %s", max, what);
 		return NETWORK_NONE;
 	}
+	name_check(im, cell);
 	list[*count] = cell->text;
 	return (uint32_t)(*count)++;
 }
@@ -170,7 +179,8 @@ static void tier_read(struct importer *im, const struct csv_cell *cell, struct r
 		if (strcmp(im->tiers[i], cell->text) == 0)
 			row->tier = i;
 	if (!im->tiers_told)
-		row->tier = list_find(im, im->tiers, &im->tier_count, IMPORT_TIERS_MAX, cell, "tiers");
+		row->tier =
+		    list_find(im, im->tiers, &im->tier_count, IMPORT_TIERS_MAX, cell, "tiers");
 	else if (row->tier == NETWORK_NONE)
 		diag_error(im->diags, cell->place, "there is no tier '%s'", cell->text);
 }
@@ -192,12 +202,6 @@ static void id_read(struct importer *im, const struct csv_cell *cell, struct row
 	row->id = number_read(cell->text, SITE_ID_MAX);
 	if (!row->id)
 		diag_error(im->diags, cell->place, "an id is a number from 1 to %d", SITE_ID_MAX);
-}
-
-static void name_check(struct importer *im, const struct csv_cell *cell)
-{
-	if (strlen(cell->text) > NAME_MAX_BYTES)
-		diag_error(im->diags, cell->place, "a name has at most %d bytes", NAME_MAX_BYTES);
 }
 
 static void lan_add(struct importer *im, const struct csv_cell *cell, const char *word,
@@ -227,8 +231,7 @@ static void lan_add(struct importer *im, const struct csv_cell *cell, const char
 		im->lans = more;
 		im->lan_room = room;
 	}
-	im->lans[im->lan_count++] =
-	    (struct lan){prefix, cell->place, (uint32_t)(row - im->rows)};
+	im->lans[im->lan_count++] = (struct lan){prefix, cell->place, (uint32_t)(row - im->rows)};
 	row->lan_count++;
 }
 
@@ -360,8 +363,7 @@ static void rows_names(struct importer *im)
 			continue;
 		other = name_table_find(&im->names, cell->text);
 		diag_error(im->diags, cell->place, "site '%s' is there already", cell->text);
-		diag_note(im->diags,
-			  row_column(im, im->rows[other].record, COLUMN_NAME)->place,
+		diag_note(im->diags, row_column(im, im->rows[other].record, COLUMN_NAME)->place,
 			  "the other site");
 	}
 }
@@ -411,9 +413,10 @@ static void row_above(struct importer *im, const struct row *row, enum column c)
 	if (row->tier == NETWORK_NONE || im->rows[other].tier < row->tier ||
 	    im->rows[other].tier == NETWORK_NONE)
 		return;
-	diag_error(im->diags, cell->place, "'%s' is of tier '%s', which does not stand above '%s'%s",
-		   cell->text, im->tiers[im->rows[other].tier], im->tiers[row->tier],
-		   im->tiers_told ? "" : " (their order is that of the lines; --tiers says another)");
+	diag_error(
+	    im->diags, cell->place, "'%s' is of tier '%s', which does not stand above '%s'%s",
+	    cell->text, im->tiers[im->rows[other].tier], im->tiers[row->tier],
+	    im->tiers_told ? "" : " (their order is that of the lines; --tiers says another)");
 }
 
 static void rows_hierarchy(struct importer *im)
@@ -579,8 +582,7 @@ static void write_topology(struct importer *im, struct text *t)
 
 /* ---- all of it ---------------------------------------------------------------------- */
 
-static int importer_run(struct importer *im, const struct diag_source *source,
-			size_t errors_before)
+static int importer_run(struct importer *im, const struct diag_source *source, size_t errors_before)
 {
 	size_t before_header = im->diags->error_count;
 
@@ -597,7 +599,8 @@ static int importer_run(struct importer *im, const struct diag_source *source,
 	for (size_t i = 1; i < im->csv.count && !im->failed; i++)
 		row_read(im, &im->csv.records[i]);
 	if (im->csv.count == 1)
-		diag_error(im->diags, (struct diag_place){source, source->length, 0}, "there is no site here");
+		diag_error(im->diags, (struct diag_place){source, source->length, 0},
+			   "there is no site here");
 	rows_names(im);
 	rows_ids(im);
 	rows_hierarchy(im);
@@ -625,7 +628,7 @@ int import_sites(const struct diag_source *source, const char *const *tiers, siz
 		err = importer_run(&im, source, errors_before);
 	if (!err) {
 		write_topology(&im, ret_topology);
-		err = ret_topology->failed ? -TUYEN_ENOMEM : 0;
+		err = print_canonical(ret_topology); /* long lists are folded */
 	}
 	if (!err)
 		*ret_summary = im.summary;

@@ -13,7 +13,7 @@ struct options {
 	bool json, sites;
 };
 
-#define MB 1e6
+#define MB    1e6
 #define DAY_S 86400.0
 
 static bool options_read(int argc, char **argv, struct options *o)
@@ -43,15 +43,18 @@ static bool options_read(int argc, char **argv, struct options *o)
 
 static void underlays_text(const struct budget *b, const struct network *n, struct text *t)
 {
-	text_add(t, "underlay   lines  links   detection    a link, each way   all lines, both ways  busiest line\n");
+	text_add(t, "underlay   lines  links   detection    a link, each way   all lines, both "
+		    "ways  busiest line\n");
 	for (size_t i = 0; i < n->underlay_count; i++) {
 		const struct budget_underlay *u = &b->underlays[i];
 
-		text_printf(t, "%-8s %7u %6u %8llu ms %12.1f MB/day %15.1f MB/day", n->underlays[i].name,
-			    u->lines, u->links, (unsigned long long)u->detect_us / 1000,
+		text_printf(t, "%-8s %7u %6u %8llu ms %12.1f MB/day %15.1f MB/day",
+			    n->underlays[i].name, u->lines, u->links,
+			    (unsigned long long)u->detect_us / 1000,
 			    (double)u->probe_bytes_day / MB, (double)u->both.bytes_day / MB);
 		if (u->busiest != NETWORK_NONE)
-			text_printf(t, "  %s, %.1f MB/day", n->sites[b->uplinks[u->busiest].site].name,
+			text_printf(t, "  %s, %.1f MB/day",
+				    n->sites[b->uplinks[u->busiest].site].name,
 				    (double)budget_uplink_bytes(&b->uplinks[u->busiest]) / MB);
 		text_add_char(t, '\n');
 	}
@@ -62,13 +65,13 @@ static void hubs_text(const struct budget *b, const struct network *n, struct te
 	for (size_t i = 0; i < b->hub_count; i++) {
 		const struct budget_hub *h = &b->hubs[i];
 
-		text_printf(t,
-			    "hub %s: %u sessions, reflects %.1f probes/s; sends %.1f packets/s, %.1f "
-			    "MB/day; receives %.1f packets/s, %.1f MB/day\n",
-			    n->sites[h->site].name, h->sessions, (double)h->reflected_day / DAY_S,
-			    (double)h->sent.packets_day / DAY_S, (double)h->sent.bytes_day / MB,
-			    (double)h->received.packets_day / DAY_S,
-			    (double)h->received.bytes_day / MB);
+		text_printf(
+		    t,
+		    "hub %s: %u sessions, reflects %.1f probes/s; sends %.1f packets/s, %.1f "
+		    "MB/day; receives %.1f packets/s, %.1f MB/day\n",
+		    n->sites[h->site].name, h->sessions, (double)h->reflected_day / DAY_S,
+		    (double)h->sent.packets_day / DAY_S, (double)h->sent.bytes_day / MB,
+		    (double)h->received.packets_day / DAY_S, (double)h->received.bytes_day / MB);
 	}
 }
 
@@ -124,8 +127,8 @@ static void uplinks_json(const struct options *o, const struct budget *b, const 
 		text_add_json_string(t, n->sites[u->site].name);
 		text_add(t, ",\"underlay\":");
 		text_add_json_string(t, n->underlays[line->underlay].name);
-		text_printf(t, ",\"links\":%u,\"detect_us\":%llu,\"transit_bytes_day\":%llu", u->links,
-			    (unsigned long long)u->detect_us,
+		text_printf(t, ",\"links\":%u,\"detect_us\":%llu,\"transit_bytes_day\":%llu",
+			    u->links, (unsigned long long)u->detect_us,
 			    (unsigned long long)u->transit_bytes_day);
 		flow_json(t, "sent", &u->sent);
 		flow_json(t, "received", &u->received);

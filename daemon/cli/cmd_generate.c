@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `tuyen generate national`: a whole country's topology and policy, from counts or from a table of units. */
+/* `tuyen generate national`: a whole country's topology and policy, from counts or from a table of
+ * units. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -182,12 +183,14 @@ static int files_put(const struct options *o, struct result *r, struct text *t)
 
 	if (err)
 		return err;
-	generate_topology(&r->units, &r->plan, &o->how, t);
-	err = put(o, "national.topology", t, r);
+	err = generate_topology(&r->units, &r->plan, &o->how, t);
+	if (!err)
+		err = put(o, "national.topology", t, r);
 	if (err)
 		return err;
-	generate_policy(&r->units, &o->how, t);
-	err = put(o, "national.policy", t, r);
+	err = generate_policy(&r->units, &o->how, t);
+	if (!err)
+		err = put(o, "national.policy", t, r);
 	if (err || !o->keys)
 		return err;
 	err = generate_fake_keys(&r->units, &r->plan, &o->how, t);
@@ -208,7 +211,8 @@ static void summary_print(const struct options *o, const struct result *r)
 		text_add_json_string(&t, o->out);
 	else
 		text_add(&t, o->out);
-	text_printf(&t, o->json ? ",\"sites\":%zu,\"tiers\":[[\"npdc\",%u]" : ": %zu sites: %u npdc",
+	text_printf(&t,
+		    o->json ? ",\"sites\":%zu,\"tiers\":[[\"npdc\",%u]" : ": %zu sites: %u npdc",
 		    r->units.count + o->how.gateways, o->how.gateways);
 	for (size_t i = 0; i < r->units.tier_count; i++) {
 		if (o->json) {
@@ -255,18 +259,19 @@ const struct cli_command cli_generate = {
     .usage = "national (--units FILE | --provinces N --districts N --communes N) [--gateways N]\n"
 	     "                      [--colors N] [--seed N] [--keys] [--json] -o DIR",
     .summary = "write a whole country, from counts or from a table of its units",
-    .help = "  --units FILE     a table of administrative units, tabs between code, parent_code,\n"
-	    "                   tier and name\n"
-	    "  --provinces N, --districts N, --communes N   an invented country of so many\n"
-	    "  --gateways N     of the data centre, 1 to 9; default 2\n"
-	    "  --colors N       policies, 1 to 3; default 3\n"
-	    "  --seed N         which communes have LTE alone, and the fake keys; default 1\n"
-	    "  --keys           also FAKE public keys, for tests and benchmarks: nobody has the\n"
-	    "                   private halves\n"
-	    "  --json           the summary as JSON\n"
-	    "  -o DIR           national.topology, national.policy and national.keys go there\n"
-	    "\n"
-	    "The same input gives the same bytes, canonical for `tuyen fmt --check`. A site's id and\n"
-	    "network come from its unit's code, see tuyen-generate(1). Exits 1 on a bad table.\n",
+    .help =
+	"  --units FILE     a table of administrative units, tabs between code, parent_code,\n"
+	"                   tier and name\n"
+	"  --provinces N, --districts N, --communes N   an invented country of so many\n"
+	"  --gateways N     of the data centre, 1 to 9; default 2\n"
+	"  --colors N       policies, 1 to 3; default 3\n"
+	"  --seed N         which communes have LTE alone, and the fake keys; default 1\n"
+	"  --keys           also FAKE public keys, for tests and benchmarks: nobody has the\n"
+	"                   private halves\n"
+	"  --json           the summary as JSON\n"
+	"  -o DIR           national.topology, national.policy and national.keys go there\n"
+	"\n"
+	"The same input gives the same bytes, canonical for `tuyen fmt --check`. A site's id and\n"
+	"network come from its unit's code, see tuyen-generate(1). Exits 1 on a bad table.\n",
     .run = generate_run,
 };

@@ -4,8 +4,9 @@
  *
  *	bench_compile TUYEN FOLDER FILE...
  *
- * 1. `TUYEN compile` of FILEs into FOLDER and one Ed25519 signature, as a user would, three times; each time also the same
- *    bytes only hashed and written, file by file. The least of three counts, on both sides.
+ * 1. `TUYEN compile` of FILEs into FOLDER and one Ed25519 signature, as a user would, three times;
+ *each time also the same bytes only hashed and written, file by file. The least of three counts, on
+ *both sides.
  * 2. The stages of it, in this process, without files.
  * 3. Shortest paths from every site, and the same by a bare bucket-queue loop below.
  * Prints a verdict a bar; exit code 1 when one is missed.
@@ -148,7 +149,8 @@ struct whole {
 	struct files files;
 };
 
-static void tuyen_compile(const char *tuyen, const char *out, char **sources, int count, struct whole *w)
+static void tuyen_compile(const char *tuyen, const char *out, char **sources, int count,
+			  struct whole *w)
 {
 	double begin = now_ms(CLOCK_MONOTONIC);
 	struct rusage used;
@@ -233,10 +235,12 @@ static void bench_whole(const char *tuyen, const char *folder, char **sources, i
 	folder_remove(bare);
 	printf("release: %zu files, %.1f MB; one signature %.2f ms\n", w.files.count,
 	       (double)w.files.bytes / 1e6, w.sign_ms);
-	printf("compile: %.0f ms wall, %.0f ms CPU; the same bytes hashed and written: %.0f ms wall, "
-	       "%.0f ms CPU\n",
-	       w.wall_ms, w.cpu_ms, w.bare_ms, w.bare_cpu_ms);
-	bar("parse, compile, all bundles written, one signature", (w.wall_ms + w.sign_ms) / 1e3, 1.0, "s");
+	printf(
+	    "compile: %.0f ms wall, %.0f ms CPU; the same bytes hashed and written: %.0f ms wall, "
+	    "%.0f ms CPU\n",
+	    w.wall_ms, w.cpu_ms, w.bare_ms, w.bare_cpu_ms);
+	bar("parse, compile, all bundles written, one signature", (w.wall_ms + w.sign_ms) / 1e3,
+	    1.0, "s");
 	bar("memory at most", (double)w.rss_kb / 1024, 400, "MB");
 	bar("against hashing and writing the same bytes, wall", w.wall_ms / w.bare_ms, 3, "x");
 	bar("against hashing and writing the same bytes, CPU", w.cpu_ms / w.bare_cpu_ms, 3, "x");
@@ -268,8 +272,8 @@ static void stages_seal(const struct merkle_hash *leaves, uint32_t count, double
 	       leaves_ms + tree_ms + w->sign_ms, leaves_ms, tree_ms, w->sign_ms);
 }
 
-static void stages_sites(struct compile_result *result, const struct network *n, const struct whole *w,
-			 double parse_check)
+static void stages_sites(struct compile_result *result, const struct network *n,
+			 const struct whole *w, double parse_check)
 {
 	double at = now_ms(CLOCK_PROCESS_CPUTIME_ID), site = 0, encode = 0, hash = 0, top = 0, one;
 	struct merkle_hash *leaves = calloc(n->site_count, sizeof(*leaves));
@@ -292,7 +296,8 @@ static void stages_sites(struct compile_result *result, const struct network *n,
 	text_clear(&t);
 	printf("stages (CPU): sites %.0f ms, text %.0f ms, leaves %.0f ms\n", site, encode, hash);
 	stages_seal(leaves, (uint32_t)n->site_count, hash, w);
-	printf("of a change of one commune, even if nothing else were done again: parse and check %.0f ms, "
+	printf("of a change of one commune, even if nothing else were done again: parse and check "
+	       "%.0f ms, "
 	       "gateways' bundles %.0f ms, a proof a site hashed and written %.0f ms\n",
 	       parse_check, top, w->proofs_ms);
 	free(leaves);
@@ -309,22 +314,24 @@ static void bench_stages(const struct load *load, double parse_check, const stru
 	if (compile_expect(result) < 0)
 		die("compile_expect");
 	expect = lap(&at);
-	printf("stages (CPU): parse and check %.0f ms, decide %.0f ms, expect %.0f ms; %zu sessions, "
-	       "%zu paths, %zu labels\n",
-	       parse_check, compile, expect, compile_pair_count(result),
-	       compile_path_count(result), compile_label_count(result));
+	printf(
+	    "stages (CPU): parse and check %.0f ms, decide %.0f ms, expect %.0f ms; %zu sessions, "
+	    "%zu paths, %zu labels\n",
+	    parse_check, compile, expect, compile_pair_count(result), compile_path_count(result),
+	    compile_label_count(result));
 	stages_sites(result, &load->network, w, parse_check);
 	compile_free(result);
 }
 
 /* ---- 3. shortest paths -------------------------------------------------------------- */
 
-/* A bare bucket queue: distances and the node before, nothing else. Stale entries are passed over. */
+/* A bare bucket queue: distances and the node before, nothing else. Stale entries are passed over.
+ */
 struct bare {
 	uint32_t *distance, *previous, *bucket;
 	struct {
 		uint32_t node, next;
-	} *entries; /* at most one an arc */
+	} * entries; /* at most one an arc */
 	uint32_t buckets;
 };
 
@@ -392,7 +399,8 @@ static uint64_t bare_all(const struct spf_graph *g, struct bare *b, double *best
 	return sum;
 }
 
-static uint64_t ours_all(const struct spf_graph *g, struct spf_work *w, struct spf_hop *hops, double *best)
+static uint64_t ours_all(const struct spf_graph *g, struct spf_work *w, struct spf_hop *hops,
+			 double *best)
 {
 	double begin = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 	uint64_t sum = 0;
@@ -427,8 +435,8 @@ static void bench_spf(const struct network *n)
 			printf("MISSED: the two disagree about distances\n");
 			missed = 1;
 		}
-	printf("shortest paths from %zu sites: %.0f ms CPU, bare bucket queue %.0f ms\n", n->site_count,
-	       ours, bare);
+	printf("shortest paths from %zu sites: %.0f ms CPU, bare bucket queue %.0f ms\n",
+	       n->site_count, ours, bare);
 	bar("shortest paths against a bare bucket queue", ours / bare, 1.3, "x");
 	spf_work_clear(&w);
 	spf_graph_clear(&g);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/budget.c policies/compile.c policies/compile_array.c policies/compile_graph.c
-// link: policies/compile_way.c policies/compile_site.c policies/expect.c
-// link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
-// link: tests/unit/network_fixture.c daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
+// link: policies/budget.c policies/compile.c policies/compile_array.c
+// link: policies/compile_graph.c policies/compile_way.c policies/compile_site.c
+// link: policies/expect.c topology/network.c topology/labels.c topology/mtu.c
+// link: topology/spf.c topology/forwarding.c tests/unit/network_fixture.c daemon/base/err.c
+// link: daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
 /* What watching costs, by hand and by the program. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,12 +49,9 @@ static void test_probes(void **state)
 		struct probe_timers timers;
 		uint64_t packets;
 	} rows[] = {
-	    {{1000000, 3}, 98742}, /* 86400 / 0.875 */
-	    {{300000, 3}, 329142},
-	    {{300000, 1}, 349090}, /* 86400 / 0.2475 */
-	    {{50000, 3}, 1974857},
-	    {{60000000, 3}, 1645},
-	    {{0, 3}, 0},
+	    {{1000000, 3}, 98742},			  /* 86400 / 0.875 */
+	    {{300000, 3}, 329142}, {{300000, 1}, 349090}, /* 86400 / 0.2475 */
+	    {{50000, 3}, 1974857}, {{60000000, 3}, 1645}, {{0, 3}, 0},
 	};
 
 	(void)state;
@@ -117,8 +115,8 @@ static void test_row(void **state)
 	assert_int_equal(end->detect_us, 150000);
 	/* sent by the end: BFD, S-BFD, link's initiation, session's keepalive and initiation */
 	assert_int_equal(end->sent.packets_day, P50 + P50 + 720 + 3456 + 720);
-	assert_int_equal(end->sent.bytes_day, (uint64_t)P50 * (124 + 140) + 720 * 176 +
-						  3456 * 156 + 720 * 268);
+	assert_int_equal(end->sent.bytes_day,
+			 (uint64_t)P50 * (124 + 140) + 720 * 176 + 3456 * 156 + 720 * 268);
 	assert_int_equal(end->received.packets_day, P50 + P50 + 720 + 720);
 	assert_int_equal(end->transit_bytes_day, 0);
 	/* each path's packet comes in and goes out of the middle, on one line */
@@ -183,8 +181,8 @@ static void test_allowance(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_packets), cmocka_unit_test(test_probes),
-	    cmocka_unit_test(test_row),	    cmocka_unit_test(test_sums),
+	    cmocka_unit_test(test_packets),   cmocka_unit_test(test_probes),
+	    cmocka_unit_test(test_row),	      cmocka_unit_test(test_sums),
 	    cmocka_unit_test(test_allowance),
 	};
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/generate.c policies/generate_units.c policies/csv.c policies/names.c policies/print.c policies/lexer.c
-// link: policies/syntax.c policies/check.c policies/check_topology.c policies/check_policy.c policies/merkle.c gen/grammar.c
-// link: topology/network.c topology/labels.c
-// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c daemon/base/diag.c
+// link: policies/generate.c policies/generate_units.c policies/csv.c policies/names.c
+// link: policies/print.c policies/print_canonical.c policies/lexer.c policies/syntax.c
+// link: policies/check.c policies/check_topology.c policies/check_policy.c
+// link: policies/merkle.c gen/grammar.c topology/network.c topology/labels.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
+// link: daemon/base/diag.c
 // libs: -lcrypto
-/* A country from a table or from counts: what becomes of each oddity, and that nobody is renumbered. */
+/* A country from a table or from counts: what becomes of each oddity, and that nobody is
+ * renumbered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,21 +24,22 @@
 
 static const char header[] = "code\tparent_code\ttier\tascii_name\tname\n";
 
-static const char country[] = "# comment\n"
-			      "code\tparent_code\ttier\tascii_name\tname\n"
-			      "01\tVN\tprovince\tx\tTỉnh Một\n"
-			      "02\tVN\tprovince\tx\tTỉnh Hai\n"
-			      "001\t01\tdistrict\tx\tHuyện An\n"
-			      "002\t01\tdistrict\tx\tHuyện Bé\n"
-			      "003\t02\tdistrict\tx\tHuyện An\n" /* of two provinces */
-			      "004\t02\tdistrict\tx\tHuyện Vắng\n" /* without a commune */
-			      "00001\t001\tcommune\tx\tXã Tân Thành\n"
-			      "00004\t001\tcommune\tx\tXã Cò  Nòi\n" /* two blanks */
-			      "00007\t002\tcommune\tx\tXã Tân Thành\n"
-			      "00008\t002\tcommune\tx\tXã Tân Thanh\n" /* other accents */
-			      "00010\t002\tcommune\tx\tXã Ea H'leo\n"
-			      "03073\t001\tcommune\tx\tThị trấn Phan Rang - Tháp Chàm\n" /* 3073 / 3 mod 1024 = 0 */
-			      "00013\t003\tcommune\tx\tXã Tân Thành\n"; /* of a Huyện An too */
+static const char country[] =
+    "# comment\n"
+    "code\tparent_code\ttier\tascii_name\tname\n"
+    "01\tVN\tprovince\tx\tTỉnh Một\n"
+    "02\tVN\tprovince\tx\tTỉnh Hai\n"
+    "001\t01\tdistrict\tx\tHuyện An\n"
+    "002\t01\tdistrict\tx\tHuyện Bé\n"
+    "003\t02\tdistrict\tx\tHuyện An\n"	 /* of two provinces */
+    "004\t02\tdistrict\tx\tHuyện Vắng\n" /* without a commune */
+    "00001\t001\tcommune\tx\tXã Tân Thành\n"
+    "00004\t001\tcommune\tx\tXã Cò  Nòi\n" /* two blanks */
+    "00007\t002\tcommune\tx\tXã Tân Thành\n"
+    "00008\t002\tcommune\tx\tXã Tân Thanh\n" /* other accents */
+    "00010\t002\tcommune\tx\tXã Ea H'leo\n"
+    "03073\t001\tcommune\tx\tThị trấn Phan Rang - Tháp Chàm\n" /* 3073 / 3 mod 1024 = 0 */
+    "00013\t003\tcommune\tx\tXã Tân Thành\n";		       /* of a Huyện An too */
 
 struct made {
 	struct diag_source source;
@@ -126,7 +130,8 @@ static void test_lans(void **state)
 	    {"004", "10.4.0.128"},   /* districts after communes */
 	    {"02", "10.4.0.0"},
 	};
-	static const char *const others[] = {"03073" /* 1024 */, "00008" /* late */, "001", "002", "01"};
+	static const char *const others[] = {"03073" /* 1024 */, "00008" /* late */, "001", "002",
+					     "01"};
 	char text[IPV4_STRLEN];
 	struct made m;
 
@@ -184,14 +189,17 @@ static void test_refusals(void **state)
 	    {"001\tVN\tp\tx\tA\n", "a unit at the top has 2 digits"},
 	    {"01\tVN\tp\tx\tA\n99999\t01\tc\tx\tB\n", "code '99999' makes no site id"},
 	    {"01\tVN\tp\tx\tA\n01\tVN\tp\tx\tB\n", "code '01' is there already"},
-	    {"01\tVN\tp\tx\tA\n001\t01\td\tx\tB\n002\t09\td\tx\tC\n", "there is no unit of code '09'"},
+	    {"01\tVN\tp\tx\tA\n001\t01\td\tx\tB\n002\t09\td\tx\tC\n",
+	     "there is no unit of code '09'"},
 	    {"01\tVN\tp\tx\tA\n001\t01\td\tx\tB\n00001\t001\tc\tx\tC\n00002\t01\tc\tx\tD\n",
 	     "this c stands under a p, others under a d"},
-	    {"01\tVN\tp\tx\tA\n001\t002\td\tx\tB\n002\t001\td\tx\tC\n", "the tiers do not stand in one line"},
+	    {"01\tVN\tp\tx\tA\n001\t002\td\tx\tB\n002\t001\td\tx\tC\n",
+	     "the tiers do not stand in one line"},
 	    {"01\tVN\tp\tx\n", "the field 'name' is missing"},
 	    {"01\tVN\tp\tx\t\n", "the field 'name' is empty"},
 	    {"01\tVN\tp\tx\tA\xff\n", "the field 'name' is not clean UTF-8"},
-	    {"01\tVN\tp\tx\t0123456789012345678901234567890123456789012345678901234567890123456789\n",
+	    {"01\tVN\tp\tx\t0123456789012345678901234567890123456789012345678901234567890123456789"
+	     "\n",
 	     "at most 63 bytes"},
 	};
 	struct text t;
@@ -206,8 +214,7 @@ static void test_refusals(void **state)
 		make(t.bytes, &m);
 		assert_int_equal(m.err, -TUYEN_EINVAL);
 		assert_true(m.diags.count >= 1);
-		if (!strstr(m.diags.entries[0].message,
-			    rows[i].message))
+		if (!strstr(m.diags.entries[0].message, rows[i].message))
 			fail_msg("row %zu: %s", i, m.diags.entries[0].message);
 		unmake(&m);
 	}
@@ -247,8 +254,8 @@ static void check_country(const struct generate_units *units, const struct gener
 	assert_int_equal(generate_plan(units, o, &diags, &plan), 0);
 	for (int i = 0; i < 3; i++)
 		text_init(&texts[i]);
-	generate_topology(units, &plan, o, &texts[0]);
-	generate_policy(units, o, &texts[1]);
+	assert_int_equal(generate_topology(units, &plan, o, &texts[0]), 0);
+	assert_int_equal(generate_policy(units, o, &texts[1]), 0);
 	assert_int_equal(generate_fake_keys(units, &plan, o, &texts[2]), 0);
 	for (int i = 0; i < 3; i++)
 		files[i] = parse("f", &texts[i], &diags);
@@ -275,8 +282,8 @@ static void test_written(void **state)
 		size_t sites, links;
 	} rows[] = {
 	    {{2, 4, 8}, 2, 3, 16, 2 * 14 + 1},
-	    {{1, 1, 1}, 1, 1, 4, 1 + 2 + 2},	/* a province without a backup */
-	    {{3, 0, 9}, 2, 2, 14, 2 * 12 + 1},	/* two tiers */
+	    {{1, 1, 1}, 1, 1, 4, 1 + 2 + 2},   /* a province without a backup */
+	    {{3, 0, 9}, 2, 2, 14, 2 * 12 + 1}, /* two tiers */
 	    {{5, 0, 0}, 3, 3, 8, 2 * 5 + 2},
 	    {{63, 705, 2000}, 9, 3, 2777, 2 * 2768 + 8},
 	};
@@ -350,9 +357,9 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_units),    cmocka_unit_test(test_lans),
-	    cmocka_unit_test(test_stable),   cmocka_unit_test(test_refusals),
-	    cmocka_unit_test(test_written),  cmocka_unit_test(test_seed),
+	    cmocka_unit_test(test_units),   cmocka_unit_test(test_lans),
+	    cmocka_unit_test(test_stable),  cmocka_unit_test(test_refusals),
+	    cmocka_unit_test(test_written), cmocka_unit_test(test_seed),
 	    cmocka_unit_test(test_limits),
 	};
 

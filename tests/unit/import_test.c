@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/import.c policies/csv.c policies/names.c policies/print.c policies/lexer.c
-// link: policies/syntax.c policies/check.c policies/check_topology.c policies/check_policy.c gen/grammar.c
-// link: topology/network.c topology/labels.c
-// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c daemon/base/diag.c
+// link: policies/import.c policies/csv.c policies/names.c policies/print.c
+// link: policies/print_canonical.c policies/lexer.c policies/syntax.c policies/check.c
+// link: policies/check_topology.c policies/check_policy.c gen/grammar.c topology/network.c
+// link: topology/labels.c daemon/base/err.c daemon/base/ip.c daemon/base/text.c
+// link: daemon/base/encode.c daemon/base/diag.c
 /* Spreadsheets as programs really write them, and all that can be wrong in one. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,22 +52,23 @@ static const char plain[] = "name,tier,id,parent,backup,uplink,address,metered,l
 			    "Hà Nội,province,101,npdc,,fibre,198.51.100.1,,\n"
 			    "c,commune,901,Hà Nội,npdc,lte,,200MB/day,10.9.1.0/24 10.9.2.0/24\n";
 
-static const char topology[] = "# Sites from a spreadsheet, by `tuyen import`.\n\n"
-			       "tiers npdc, province, commune;\n\n"
-			       "underlay fibre { probe 300ms x 3; mtu 1500; delay 2ms; metric 10; }\n"
-			       "underlay lte { probe 2s x 3; mtu 1428; delay 40ms; metric 50; }\n\n"
-			       "site npdc tier npdc id 1 {\n"
-			       "\tuplink fibre 203.0.113.1;\n"
-			       "\tlan 10.0.0.0/16;\n"
-			       "}\n\n"
-			       "site \"Hà Nội\" tier province id 101 under npdc {\n"
-			       "\tuplink fibre 198.51.100.1;\n"
-			       "}\n\n"
-			       "site c tier commune id 901 under \"Hà Nội\" backup npdc {\n"
-			       "\tuplink lte dynamic metered 200MB/day;\n"
-			       "\tlan 10.9.1.0/24;\n"
-			       "\tlan 10.9.2.0/24;\n"
-			       "}\n";
+static const char topology[] =
+    "# Sites from a spreadsheet, by `tuyen import`.\n\n"
+    "tiers npdc, province, commune;\n\n"
+    "underlay fibre { probe 300ms x 3; mtu 1500; delay 2ms; metric 10; }\n"
+    "underlay lte { probe 2s x 3; mtu 1428; delay 40ms; metric 50; }\n\n"
+    "site npdc tier npdc id 1 {\n"
+    "\tuplink fibre 203.0.113.1;\n"
+    "\tlan 10.0.0.0/16;\n"
+    "}\n\n"
+    "site \"Hà Nội\" tier province id 101 under npdc {\n"
+    "\tuplink fibre 198.51.100.1;\n"
+    "}\n\n"
+    "site c tier commune id 901 under \"Hà Nội\" backup npdc {\n"
+    "\tuplink lte dynamic metered 200MB/day;\n"
+    "\tlan 10.9.1.0/24;\n"
+    "\tlan 10.9.2.0/24;\n"
+    "}\n";
 
 /* The same sheet as several programs write it. */
 static void test_dialects(void **state)
@@ -136,8 +138,8 @@ static void test_read_back(void **state)
 
 	(void)state;
 	make(plain, &m);
-	assert_int_equal(
-	    syntax_parse("t", m.topology.bytes, m.topology.length, &m.diags, &file), 0);
+	assert_int_equal(syntax_parse("t", m.topology.bytes, m.topology.length, &m.diags, &file),
+			 0);
 	text_init(&again);
 	print_file(file, &again);
 	assert_string_equal(again.bytes, m.topology.bytes);
@@ -180,9 +182,15 @@ static void test_wrong(void **state)
 	    {"\"c,commune,9,npdc,,lte,,,\n", 1, "this quote is never closed"},
 	    {"\"c\"x,commune,9,npdc,,lte,,,", 4, "text behind a closing quote"},
 	    {"c\"x\",commune,9,npdc,,lte,,,", 2, "a quote within a cell"},
-	    {"\"c\nd\",commune,9,npdc,,lte,,,", 1, "this cell is not clean UTF-8, or has a line break"},
+	    {"\"c\nd\",commune,9,npdc,,lte,,,", 1,
+	     "this cell is not clean UTF-8, or has a line break"},
+	    {"c\u202e,commune,9,npdc,,lte,,,", 1, "this cell is not clean UTF-8"},
+	    {"c,commune,9,npdc,,0123456789012345678901234567890123456789012345678901234567890123,,"
+	     ",",
+	     19, "a name has at most 63 bytes"},
 	    {"c\xff,commune,9,npdc,,lte,,,", 1, "this cell is not clean UTF-8"},
-	    {"0123456789012345678901234567890123456789012345678901234567890123,commune,9,npdc,,lte,,,",
+	    {"0123456789012345678901234567890123456789012345678901234567890123,commune,9,npdc,,lte,"
+	     ",,",
 	     1, "a name has at most 63 bytes"},
 	};
 	size_t head = (size_t)(strstr(plain, "c,commune") - plain);
@@ -219,7 +227,8 @@ static void test_all_at_once(void **state)
 	assert_int_equal(m.diags.error_count, 4);
 	unmake(&m);
 	make("nme,tier,adress\na,t,0\n", &m);
-	assert_int_equal(m.diags.error_count, 3 + 0); /* name, id, uplink; not a word of the lines */
+	assert_int_equal(m.diags.error_count,
+			 3 + 0); /* name, id, uplink; not a word of the lines */
 	assert_int_equal(m.diags.warning_count, 2);
 	unmake(&m);
 	make("name,name,tier,id,address,uplink\n", &m);
@@ -262,7 +271,8 @@ static void test_keys(void **state)
 
 	(void)state;
 	make("name,tier,id,uplink,link_key,session_key\n"
-	     "a,t,1,u,mQ8OcHmP2Bvp5yPQe9Fn1iV4y0tBDzUzGGgdGnWFMWU=,nQ8OcHmP2Bvp5yPQe9Fn1iV4y0tBDzUzGGgdGnWFMWU=\n"
+	     "a,t,1,u,mQ8OcHmP2Bvp5yPQe9Fn1iV4y0tBDzUzGGgdGnWFMWU=,"
+	     "nQ8OcHmP2Bvp5yPQe9Fn1iV4y0tBDzUzGGgdGnWFMWU=\n"
 	     "b,t,2,u,,\n",
 	     &m);
 	assert_int_equal(m.err, 0);

@@ -40,7 +40,7 @@ int csv_read(const struct diag_source *source, struct diag_list *diags, struct c
 /** Takes the zeroed. */
 void csv_clear(struct csv *csv);
 
-/** UTF-8 without control characters? */
+/** UTF-8, and nothing in it that hides or that a terminal obeys? */
 bool csv_text_is_clean(const char *text);
 
 #endif

@@ -104,10 +104,10 @@ int generate_plan(const struct generate_units *units, const struct generate_opti
 /** Takes the zeroed. */
 void generate_plan_clear(struct generate_plan *plan);
 
-/** Each writes one file in its canonical form. Check @ret_text->failed. */
-void generate_topology(const struct generate_units *units, const struct generate_plan *plan,
+/** Each writes one file in its canonical form into @ret_text, which is empty. @return 0, -TUYEN_EINVAL (a bug), -TUYEN_ENOMEM. */
+int generate_topology(const struct generate_units *units, const struct generate_plan *plan,
 		       const struct generate_options *options, struct text *ret_text);
-void generate_policy(const struct generate_units *units, const struct generate_options *options,
+int generate_policy(const struct generate_units *units, const struct generate_options *options,
 		     struct text *ret_text);
 /** FAKE public keys: digests of seed, id and purpose, to which nobody has a private key. For tests and benchmarks. @return 0 or -TUYEN_ENOMEM. */
 int generate_fake_keys(const struct generate_units *units, const struct generate_plan *plan,

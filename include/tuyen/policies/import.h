@@ -33,7 +33,7 @@ struct import_summary {
 
 /**
  * @tiers  top first, @tier_count of them; with 0 in the order in which they come first.
- * @ret_topology  canonical text, added on success only.
+ * @ret_topology  empty; canonical text on success only.
  * @return 0; -TUYEN_EINVAL, and @diags says all that is wrong; -TUYEN_ENOMEM.
  */
 int import_sites(const struct diag_source *source, const char *const *tiers, size_t tier_count,

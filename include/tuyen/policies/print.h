@@ -2,6 +2,7 @@
 #ifndef TUYEN_POLICIES_PRINT_H
 #define TUYEN_POLICIES_PRINT_H
 
+#include "tuyen/base/err.h"
 #include "tuyen/base/text.h"
 #include "tuyen/policies/syntax.h"
 
@@ -15,6 +16,12 @@
  * @file has no errors.
  */
 void print_file(const struct syntax_file *file, struct text *ret_text);
+
+/**
+ * Brings @text, a whole source, into that form.
+ * @return 0; -TUYEN_EINVAL when it has errors, -TUYEN_ELIMIT, -TUYEN_ENOMEM, and then it is as it was.
+ */
+int print_canonical(struct text *text);
 
 /** @name as a source would write it: quoted only where it must be. */
 void print_name(const char *name, struct text *ret_text);
