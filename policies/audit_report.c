@@ -364,7 +364,7 @@ static bool csv_is_formula(const char *s)
 	return *s && strchr("=+-@", *s);
 }
 
-static void csv_field(struct text *t, const char *s, bool first)
+void audit_csv_field(struct text *t, const char *s, bool first)
 {
 	if (!first)
 		text_add_char(t, ',');
@@ -392,7 +392,7 @@ static void csv_place(const struct audit *a, struct source_place place, struct t
 
 	text_init(&s);
 	audit_place(a, place, &s);
-	csv_field(t, text_string(&s), false);
+	audit_csv_field(t, text_string(&s), false);
 	text_clear(&s);
 }
 
@@ -400,9 +400,9 @@ static void csv_sources(const struct audit_about *about, struct text *t)
 {
 	text_add(t, "#source,file,sha256\r\n");
 	for (size_t i = 0; i < about->source_count; i++) {
-		csv_field(t, "source", true);
-		csv_field(t, about->sources[i].name, false);
-		csv_field(t, about->sources[i].digest, false);
+		audit_csv_field(t, "source", true);
+		audit_csv_field(t, about->sources[i].name, false);
+		audit_csv_field(t, about->sources[i].digest, false);
 		text_add(t, "\r\n");
 	}
 }
@@ -419,14 +419,14 @@ static void csv_reach_classes(const struct audit *a, const struct audit_session 
 	for (; intent; intent &= intent - 1) {
 		uint32_t bit = (uint32_t)__builtin_ctzll(intent);
 
-		csv_field(t, "reach", true);
-		csv_field(t, n->sites[from].name, false);
-		csv_field(t, n->tiers[n->sites[from].tier], false);
-		csv_field(t, n->sites[to].name, false);
-		csv_field(t, n->classes[p->classes[bit]].name, false);
-		csv_field(t, p->name, false);
+		audit_csv_field(t, "reach", true);
+		audit_csv_field(t, n->sites[from].name, false);
+		audit_csv_field(t, n->tiers[n->sites[from].tier], false);
+		audit_csv_field(t, n->sites[to].name, false);
+		audit_csv_field(t, n->classes[p->classes[bit]].name, false);
+		audit_csv_field(t, p->name, false);
 		csv_place(a, p->place, t);
-		csv_field(t, open >> bit & 1 ? "open" : "not open", false);
+		audit_csv_field(t, open >> bit & 1 ? "open" : "not open", false);
 		csv_number(t, s->path_count);
 		text_add(t, "\r\n");
 	}
@@ -454,8 +454,8 @@ static void csv_failures(const struct audit *a, struct text *t)
 			continue;
 		text_reset(&name);
 		audit_failure_name(a, f, &name);
-		csv_field(t, "failure", true);
-		csv_field(t, text_string(&name), false);
+		audit_csv_field(t, "failure", true);
+		audit_csv_field(t, text_string(&name), false);
 		csv_number(t, f->sites_cut);
 		csv_number(t, f->sites_partly);
 		csv_number(t, f->sites_moved);
@@ -479,10 +479,10 @@ static void csv_cut(const struct audit *a, struct text *t)
 		text_reset(&name);
 		audit_failure_name(a, f, &name);
 		for (uint32_t k = 0; k < f->sites_cut; k++) {
-			csv_field(t, "cut", true);
-			csv_field(t, text_string(&name), false);
-			csv_field(t, n->sites[cut[k]].name, false);
-			csv_field(t, n->tiers[n->sites[cut[k]].tier], false);
+			audit_csv_field(t, "cut", true);
+			audit_csv_field(t, text_string(&name), false);
+			audit_csv_field(t, n->sites[cut[k]].name, false);
+			audit_csv_field(t, n->tiers[n->sites[cut[k]].tier], false);
 			text_add(t, "\r\n");
 		}
 	}
@@ -495,11 +495,11 @@ static void csv_findings(const struct audit *a, struct text *t)
 	for (size_t i = 0; i < a->finding_count; i++) {
 		const struct audit_finding *f = &a->findings[i];
 
-		csv_field(t, "finding", true);
-		csv_field(t, audit_kind_name(f->kind), false);
+		audit_csv_field(t, "finding", true);
+		audit_csv_field(t, audit_kind_name(f->kind), false);
 		csv_number(t, f->site_id);
 		csv_number(t, f->line);
-		csv_field(t, f->text ? f->text : "", false);
+		audit_csv_field(t, f->text ? f->text : "", false);
 		csv_place(a, f->place, t);
 		text_add(t, "\r\n");
 	}

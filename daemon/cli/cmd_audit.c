@@ -146,16 +146,20 @@ static void move_write(void *context, const struct audit_failure *f, const struc
 {
 	struct run *r = context;
 	const struct network *n = &r->compiled.load.network;
-	struct text name = {0};
+	struct text name = {0}, line = {0};
 
 	if (!r->moves)
 		return;
 	audit_failure_name(r->audit, f, &name);
-	fprintf(r->moves, "%s,%s,%s,%s,%s,%s\r\n", text_string(&name), n->sites[s->head].name,
-		n->sites[s->endpoint].name, n->policies[s->policy].name,
-		audit_path_name(r->audit, before),
-		after == NETWORK_NONE ? "" : audit_path_name(r->audit, after));
+	audit_csv_field(&line, text_string(&name), true);
+	audit_csv_field(&line, n->sites[s->head].name, false);
+	audit_csv_field(&line, n->sites[s->endpoint].name, false);
+	audit_csv_field(&line, n->policies[s->policy].name, false);
+	audit_csv_field(&line, audit_path_name(r->audit, before), false);
+	audit_csv_field(&line, after == NETWORK_NONE ? "" : audit_path_name(r->audit, after), false);
+	fprintf(r->moves, "%s\r\n", text_string(&line));
 	text_clear(&name);
+	text_clear(&line);
 }
 
 static int moves_open(struct run *r)

@@ -61,6 +61,8 @@ sed 's/site npdc-hn/site "=hub,1"/; s/npdc-hn/"=hub,1"/' topology/examples/first
 sed 's/to tier npdc/to "=hub,1"/; /^expect/d' policies/examples/first-light.policy >"$work/formula.policy"
 code "$tuyen" audit "$work/formula.topology" "$work/formula.policy" --csv "$work/formula.csv" >"$work/code"
 is "no name is a spreadsheet's formula" "4 0" "$(grep -c "^reach,.*\"'=hub,1\"" "$work/formula.csv") $(grep -cE '(^|,)"?=' "$work/formula.csv")"
+code "$tuyen" audit "$work/formula.topology" "$work/formula.policy" --moves "$work/formula.csv" >"$work/code"
+is "nor in the moves" "2 0" "$(grep -c "^link phuc-xa ba-dinh,phuc-xa,\"'=hub,1\",citizen-query,main,spare\|^site ba-dinh,phuc-xa,\"'=hub,1\"" "$work/formula.csv") $(grep -cE '(^|,)"?=' "$work/formula.csv")"
 is "and every site that is cut off" "$(printf 'kham-thien\nphuc-xa')" "$(grep '^cut,site hanoi,' "$work/r.csv" | cut -d, -f3 | sort)"
 is "each columns as its heading" "" "$(python3 -c '
 import csv, sys

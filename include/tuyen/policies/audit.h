@@ -192,5 +192,7 @@ void audit_json(const struct audit *audit, const struct audit_about *about, stru
 void audit_html(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
 /** RFC 4180: sections told apart by the first column. */
 void audit_csv(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
+/** One field, with a comma before it unless @first; quoted where it must be, and never a spreadsheet's formula. */
+void audit_csv_field(struct text *t, const char *field, bool first);
 
 #endif
