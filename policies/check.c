@@ -17,11 +17,15 @@
 #include "tuyen/policies/check_state.h"
 
 static const char *const warning_names[] = {
-    "empty-selector", /* a selector that selects no site */
-    "isolated-site",  /* a site without any link */
-    "missing-keys",   /* sites without a keys statement */
-    "unused-class",   /* a class that no policy carries */
-    "unused-path",    /* a path via backup, and no head-end has a backup */
+    "empty-selector",  /* a selector that selects no site */
+    "expired-rule",    /* a rule whose time is over: it is left out */
+    "expires-soon",    /* a rule that ends before the release does */
+    "isolated-site",   /* a site without any link */
+    "missing-keys",    /* sites without a keys statement */
+    "single-risk",     /* a shared-risk group of one line */
+    "unused-class",    /* a class that no policy carries */
+    "unused-path",     /* a path via backup, and no head-end has a backup */
+    "unused-template", /* a template that no site uses */
 };
 
 const char *check_warning_name(size_t index)
@@ -86,14 +90,16 @@ static bool kind_repeats(enum syntax_kind kind)
 {
 	return kind == SYNTAX_NAME || kind == SYNTAX_UPLINK || kind == SYNTAX_LAN ||
 	       kind == SYNTAX_DEVICE || kind == SYNTAX_TO_PORT || kind == SYNTAX_TO_PREFIX ||
-	       kind == SYNTAX_PROTOCOL || kind == SYNTAX_PATH;
+	       kind == SYNTAX_PROTOCOL || kind == SYNTAX_PATH || kind == SYNTAX_DSCP ||
+	       kind == SYNTAX_TAG || kind == SYNTAX_RISK || kind == SYNTAX_AVOID ||
+	       kind == SYNTAX_AVOID_LINK || kind == SYNTAX_AVOID_RISK || kind == SYNTAX_PLAN_TIER;
 }
 
 void check_once(struct check *c, const struct syntax_file *file, const struct syntax_node *node)
 {
-	const struct syntax_node *seen[64] = {0};
+	const struct syntax_node *seen[128] = {0};
 
-	static_assert(SYNTAX_AFTER_LINK < 64, "a slot for each kind");
+	static_assert(SYNTAX_AFTER_LINK < 128, "a slot for each kind");
 	for (const struct syntax_node *n = node->child; n; n = n->next) {
 		if (kind_repeats(n->kind))
 			continue;
@@ -172,6 +178,101 @@ void check_declare(struct check *c, struct statement s, struct name_table *table
 	}
 }
 
+/* Room for one more at the end of a list that grows by doubling. */
+static bool names_grow(struct check *c, char ***names, size_t count)
+{
+	char **more;
+
+	if (count & (count - 1))
+		return true;
+	more = realloc(*names, (count ? count * 2 : 1) * sizeof(*more));
+	c->failed |= !more;
+	if (more)
+		*names = more;
+	return more != NULL;
+}
+
+uint32_t check_intern(struct check *c, const char *name, struct name_table *table, char ***names,
+		      size_t *count)
+{
+	uint32_t index = name_table_find(table, name);
+
+	if (index != NAME_NONE)
+		return index;
+	if (!names_grow(c, names, *count) || name_table_add(table, name, (uint32_t)*count) < 0) {
+		c->failed = true;
+		return NETWORK_NONE;
+	}
+	(*names)[*count] = check_strdup(c, name);
+	return (uint32_t)(*count)++;
+}
+
+static int index_compare(const void *left, const void *right)
+{
+	const uint32_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+void check_intern_all(struct check *c, const struct syntax_node *node, enum syntax_kind kind,
+		      struct name_table *table, char ***names, size_t *name_count,
+		      uint32_t **indexes, size_t *count)
+{
+	size_t most = *count, kept = 0;
+	uint32_t *all;
+
+	for (const struct syntax_node *n = node->child; n; n = n->next)
+		if (n->kind == kind)
+			most += check_child_count(n, SYNTAX_NAME);
+	if (most == *count)
+		return;
+	all = realloc(*indexes, most * sizeof(*all));
+	c->failed |= !all;
+	if (!all)
+		return;
+	*indexes = all;
+	for (const struct syntax_node *n = node->child; n; n = n->next)
+		for (const struct syntax_node *name = n->child; n->kind == kind && name;
+		     name = name->next)
+			all[(*count)++] = check_intern(c, name->text, table, names, name_count);
+	qsort(all, *count, sizeof(*all), index_compare);
+	for (size_t i = 0; i < *count; i++)
+		if (!kept || all[kept - 1] != all[i])
+			all[kept++] = all[i];
+	*count = kept;
+}
+
+/* Does the site say itself what this item of its template says? */
+static bool item_is_replaced(const struct check *c, uint32_t site, const struct syntax_node *item)
+{
+	if (item->kind != SYNTAX_UPLINK && item->kind != SYNTAX_DEVICE)
+		return false;
+	for (const struct syntax_node *n = c->site_at[site].node->child; n; n = n->next)
+		if (n->kind == item->kind && strcmp(n->text, item->text) == 0)
+			return true;
+	return false;
+}
+
+bool check_site_item(const struct check *c, uint32_t site, struct site_item *item)
+{
+	const struct syntax_node *next = item->at.node ? item->at.node->next : NULL;
+	uint32_t t = c->template_of[site];
+
+	if (!item->at.file && t != NETWORK_NONE) {
+		item->at.file = c->template_at[t].file;
+		next = c->template_at[t].node->child;
+	}
+	while (!item->own && next && item_is_replaced(c, site, next))
+		next = next->next;
+	if (!item->own && !next) {
+		item->own = true;
+		item->at.file = c->site_at[site].file;
+		next = c->site_at[site].node->child;
+	}
+	item->at.node = next;
+	return next != NULL;
+}
+
 /* ---- passes ---- */
 
 /* What is done with the @index-th statement of its kind. */
@@ -227,11 +328,28 @@ static void visit_underlay(struct check *c, struct statement s, uint32_t index)
 	check_underlay(c, s, index);
 }
 
+static void visit_template(struct check *c, struct statement s, uint32_t index)
+{
+	c->template_at[index] = s;
+	check_declare(c, s, &c->templates, index, c->template_at, "template");
+}
+
+static void visit_plan(struct check *c, struct statement s, uint32_t index)
+{
+	if (index) {
+		diag_error(c->diags, check_at(s), "there is a plan of the LANs already");
+		diag_note(c->diags, check_at(c->plan_at), "the other one");
+		return;
+	}
+	c->plan_at = s;
+}
+
 static void visit_site(struct check *c, struct statement s, uint32_t index)
 {
 	struct site *site = &c->network.sites[index];
 
 	c->site_at[index] = s;
+	c->template_of[index] = NETWORK_NONE;
 	check_declare(c, s, &c->sites, index, c->site_at, "site");
 	*site = (struct site){.name = check_strdup(c, s.node->text),
 			      .tier = NETWORK_NONE,
@@ -266,6 +384,7 @@ static void visit_link(struct check *c, struct statement s, uint32_t index)
 
 static void visit_deny(struct check *c, struct statement s, uint32_t index)
 {
+	c->deny_at[index] = s;
 	check_deny(c, s, &c->network.denies[index]);
 }
 
@@ -312,6 +431,12 @@ static bool check_alloc_all(struct check *c)
 	c->underlay_at = check_alloc(c, n->underlay_count, sizeof(*c->underlay_at));
 	c->site_at = check_alloc(c, n->site_count, sizeof(*c->site_at));
 	c->keys_at = check_alloc(c, n->site_count, sizeof(*c->keys_at));
+	c->template_count = check_count(c, SYNTAX_TEMPLATE);
+	c->template_at = check_alloc(c, c->template_count, sizeof(*c->template_at));
+	c->template_used = check_alloc(c, c->template_count, sizeof(*c->template_used));
+	c->template_bad = check_alloc(c, c->template_count, sizeof(*c->template_bad));
+	c->template_of = check_alloc(c, n->site_count, sizeof(*c->template_of));
+	c->deny_at = check_alloc(c, n->deny_count, sizeof(*c->deny_at));
 	c->class_at = check_alloc(c, n->class_count, sizeof(*c->class_at));
 	c->policy_at = check_alloc(c, n->policy_count, sizeof(*c->policy_at));
 	pairs = n->site_count * 2 + check_count(c, SYNTAX_LINK);
@@ -330,6 +455,14 @@ static void check_clear(struct check *c)
 	name_table_clear(&c->classes);
 	name_table_clear(&c->policies);
 	name_table_clear(&c->keys);
+	name_table_clear(&c->templates);
+	name_table_clear(&c->tags);
+	name_table_clear(&c->risks);
+	free(c->template_at);
+	free(c->template_used);
+	free(c->template_bad);
+	free(c->template_of);
+	free(c->deny_at);
 	free(c->underlay_at);
 	free(c->site_at);
 	free(c->keys_at);
@@ -343,7 +476,11 @@ static void check_run_topology(struct check *c)
 	check_visit(c, SYNTAX_NETWORK, visit_network);
 	check_visit(c, SYNTAX_TIERS, visit_tiers);
 	check_visit(c, SYNTAX_UNDERLAY, visit_underlay);
+	check_visit(c, SYNTAX_TEMPLATE, visit_template);
+	check_visit(c, SYNTAX_PLAN, visit_plan);
 	check_visit(c, SYNTAX_SITE, visit_site);
+	for (uint32_t i = 0; i < c->template_count && !c->failed; i++)
+		check_template(c, i);
 	for (uint32_t i = 0; i < c->network.site_count && !c->failed; i++)
 		check_site(c, i);
 	check_visit(c, SYNTAX_KEYS, visit_keys);
@@ -368,12 +505,24 @@ static void check_run_policies(struct check *c)
 	check_visit(c, SYNTAX_EXPECT, visit_expect);
 	if (!c->failed)
 		check_policies(c);
+	if (!c->failed)
+		check_expired(c);
 }
 
 int check_network(const struct syntax_file *const *files, size_t count, unsigned flags,
 		  struct diag_list *diags, struct network *ret_network)
 {
-	struct check c = {.files = files, .file_count = count, .flags = flags, .diags = diags};
+	static const struct check_times before_all = {0};
+
+	return check_network_at(files, count, flags, &before_all, diags, ret_network);
+}
+
+int check_network_at(const struct syntax_file *const *files, size_t count, unsigned flags,
+		     const struct check_times *times, struct diag_list *diags,
+		     struct network *ret_network)
+{
+	struct check c = {
+	    .files = files, .file_count = count, .flags = flags, .times = *times, .diags = diags};
 	int err = 0;
 
 	network_init(&c.network);

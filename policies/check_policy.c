@@ -14,6 +14,7 @@
 #define PREFERENCE_MAX	  65535
 #define REVERT_DEFAULT_MS 2000
 #define REVERT_MAX_US	  3600000000u
+#define DELAY_MAX_US	  10000000
 #define CLASS_MATCHES_MAX 4096
 #define PRIORITY_NORMAL	  1
 
@@ -45,6 +46,56 @@ static void class_ports(struct check *c, const struct syntax_file *file,
 		check_range(c, file, &last, 1, UINT16_MAX, "a port");
 }
 
+static const struct {
+	const char *name;
+	uint8_t dscp;
+} dscp_names[] = {
+    {"be", 0},	   {"cs0", 0},	  {"cs1", 8},	 {"cs2", 16},	{"cs3", 24},   {"cs4", 32},
+    {"cs5", 40},   {"cs6", 48},	  {"cs7", 56},	 {"af11", 10},	{"af12", 12},  {"af13", 14},
+    {"af21", 18},  {"af22", 20},  {"af23", 22},	 {"af31", 26},	{"af32", 28},  {"af33", 30},
+    {"af41", 34},  {"af42", 36},  {"af43", 38},	 {"ef", 46},	{"va", 44},    {"le", 1},
+};
+
+/* The code point of a node that was checked. */
+static uint8_t dscp_of(const struct syntax_node *node)
+{
+	for (size_t i = 0; node->text && i < sizeof(dscp_names) / sizeof(dscp_names[0]); i++)
+		if (strcmp(dscp_names[i].name, node->text) == 0)
+			return dscp_names[i].dscp;
+	return (uint8_t)node->number;
+}
+
+static void class_dscp(struct check *c, const struct syntax_file *file,
+		       const struct syntax_node *node)
+{
+	if (!node->text) {
+		check_range(c, file, node, 0, 63, "a DSCP");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(dscp_names) / sizeof(dscp_names[0]); i++)
+		if (strcmp(dscp_names[i].name, node->text) == 0)
+			return;
+	diag_error(c->diags, syntax_place(file, node),
+		   "'%s' is no DSCP: 0 to 63, ef, af11 to af43, cs0 to cs7, va, le or be", node->text);
+}
+
+/* @m with each of the class's DSCPs, or once with none. */
+static void class_match_dscp(const struct syntax_node *node, struct class_match m,
+			     struct traffic_class *t)
+{
+	const struct syntax_node *dscp = check_child(node, SYNTAX_DSCP);
+
+	if (!dscp)
+		t->matches[t->match_count++] = m;
+	for (; dscp; dscp = dscp->next) {
+		if (dscp->kind != SYNTAX_DSCP)
+			continue;
+		m.has_dscp = true;
+		m.dscp = dscp_of(dscp);
+		t->matches[t->match_count++] = m;
+	}
+}
+
 /* @m with each of the class's prefixes, or once with none. */
 static void class_match_add(const struct syntax_node *node, struct class_match m,
 			    struct traffic_class *t)
@@ -52,12 +103,12 @@ static void class_match_add(const struct syntax_node *node, struct class_match m
 	const struct syntax_node *prefix = check_child(node, SYNTAX_TO_PREFIX);
 
 	if (!prefix)
-		t->matches[t->match_count++] = m;
+		class_match_dscp(node, m, t);
 	for (; prefix; prefix = prefix->next) {
 		if (prefix->kind != SYNTAX_TO_PREFIX)
 			continue;
 		m.to = prefix->prefix;
-		t->matches[t->match_count++] = m;
+		class_match_dscp(node, m, t);
 	}
 }
 
@@ -66,11 +117,12 @@ static void class_matches(struct check *c, struct statement s, struct traffic_cl
 	size_t ports =
 	    check_child_count(s.node, SYNTAX_TO_PORT) + check_child_count(s.node, SYNTAX_PROTOCOL);
 	size_t prefixes = check_child_count(s.node, SYNTAX_TO_PREFIX);
-	size_t count = (ports ? ports : 1) * (prefixes ? prefixes : 1);
+	size_t dscps = check_child_count(s.node, SYNTAX_DSCP);
+	size_t count = (ports ? ports : 1) * (prefixes ? prefixes : 1) * (dscps ? dscps : 1);
 
 	if (count > CLASS_MATCHES_MAX) {
 		diag_error(c->diags, check_at(s),
-			   "class '%s' has %zu combinations of port and prefix; "
+			   "class '%s' has %zu combinations of port, prefix and DSCP; "
 			   "%d are the most",
 			   s.node->text, count, CLASS_MATCHES_MAX);
 		return;
@@ -96,14 +148,42 @@ void check_class(struct check *c, uint32_t index)
 					priority ? (uint8_t)priority->number : PRIORITY_NORMAL,
 				    .place = check_place(c, s.file, s.node)};
 	check_once(c, s.file, s.node);
-	for (const struct syntax_node *n = s.node->child; n; n = n->next)
+	check_note(c, s, &t->note);
+	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
 		if (n->kind == SYNTAX_TO_PORT)
 			class_ports(c, s.file, n);
+		else if (n->kind == SYNTAX_DSCP)
+			class_dscp(c, s.file, n);
+		else if (n->kind == SYNTAX_SHARE)
+			t->share_percent = (uint8_t)check_range(c, s.file, n, 1, 100, "a share in percent");
+	}
 	class_matches(c, s, t);
 	if (!s.node->broken && !check_child(s.node, SYNTAX_TO_PORT) &&
-	    !check_child(s.node, SYNTAX_TO_PREFIX) && !check_child(s.node, SYNTAX_PROTOCOL))
+	    !check_child(s.node, SYNTAX_TO_PREFIX) && !check_child(s.node, SYNTAX_PROTOCOL) &&
+	    !check_child(s.node, SYNTAX_DSCP))
 		diag_error(c->diags, check_at(s), "class '%s' says no port, protocol or prefix",
 			   s.node->text);
+}
+
+/* Of one line there is only the whole. */
+static void class_shares(struct check *c)
+{
+	const struct network *n = &c->network;
+	unsigned sum = 0;
+	size_t first = 0;
+
+	for (size_t i = 0; i < n->class_count; i++) {
+		sum += n->classes[i].share_percent;
+		if (sum == n->classes[i].share_percent)
+			first = i;
+		if (sum <= 100 || !n->classes[i].share_percent)
+			continue;
+		diag_error(c->diags,
+			   syntax_place(c->class_at[i].file, check_child(c->class_at[i].node, SYNTAX_SHARE)),
+			   "with this, the classes' shares come to %u%% of a line", sum);
+		diag_note(c->diags, check_at(c->class_at[first]), "the first class with a share");
+		return;
+	}
 }
 
 /* ---- selectors ---- */
@@ -145,24 +225,47 @@ static bool site_is_marked(const struct check *c, const struct syntax_node *sele
 		return true;
 	if (selector->kind == SYNTAX_SELECT_TIER)
 		return n->sites[site].tier != NETWORK_NONE && marked[n->sites[site].tier];
+	if (selector->kind == SYNTAX_SELECT_TAG) {
+		for (size_t i = 0; i < n->sites[site].tag_count; i++)
+			if (marked[n->sites[site].tags[i]])
+				return true;
+		return false;
+	}
 	while (site != NETWORK_NONE && !marked[site])
 		site = n->sites[site].parent; /* ends: tiers fall strictly */
 	return site != NETWORK_NONE;
 }
 
-/* All sites, those of a tier, or those below a site and itself. */
+/* What the names of a selector are names of. */
+struct selected {
+	const struct name_table *table;
+	const char *what;
+	size_t count;
+};
+
+static struct selected selector_names(const struct check *c, enum syntax_kind kind)
+{
+	const struct network *n = &c->network;
+
+	if (kind == SYNTAX_SELECT_TIER)
+		return (struct selected){&c->tiers, "tier", n->tier_count};
+	if (kind == SYNTAX_SELECT_TAG)
+		return (struct selected){&c->tags, "tag", n->tag_count};
+	return (struct selected){&c->sites, "site", n->site_count};
+}
+
+/* All sites, those of a tier or with a tag, or those below a site and itself. */
 static void select_marked(struct check *c, const struct syntax_file *file,
 			  const struct syntax_node *selector, struct site_set *set)
 {
 	const struct network *n = &c->network;
-	bool tier = selector->kind == SYNTAX_SELECT_TIER;
-	bool *marked = check_alloc(c, tier ? n->tier_count : n->site_count, sizeof(*marked));
+	struct selected names = selector_names(c, selector->kind);
+	bool *marked = check_alloc(c, names.count, sizeof(*marked));
 
 	set->sites = check_alloc(c, n->site_count, sizeof(*set->sites));
 	for (const struct syntax_node *name = selector->child; name && !c->failed;
 	     name = name->next) {
-		uint32_t index =
-		    check_name(c, file, name, tier ? &c->tiers : &c->sites, tier ? "tier" : "site");
+		uint32_t index = check_name(c, file, name, names.table, names.what);
 
 		if (index != NETWORK_NONE)
 			marked[index] = true;
@@ -173,15 +276,43 @@ static void select_marked(struct check *c, const struct syntax_file *file,
 	free(marked);
 }
 
+static void select_set(struct check *c, const struct syntax_file *file,
+		       const struct syntax_node *selector, struct site_set *set)
+{
+	if (selector->kind == SYNTAX_SELECT_SITE)
+		select_named(c, file, selector, set);
+	else
+		select_marked(c, file, selector, set);
+}
+
+/* Both are sorted. */
+static void set_subtract(struct site_set *set, const struct site_set *without)
+{
+	size_t kept = 0, k = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		while (k < without->count && without->sites[k] < set->sites[i])
+			k++;
+		if (k == without->count || without->sites[k] != set->sites[i])
+			set->sites[kept++] = set->sites[i];
+	}
+	set->count = kept;
+}
+
+/* @selector, and the exceptions behind it. */
 static void check_select(struct check *c, const struct syntax_file *file,
 			 const struct syntax_node *selector, struct site_set *set)
 {
 	size_t errors = c->diags->error_count;
 
-	if (selector->kind == SYNTAX_SELECT_SITE)
-		select_named(c, file, selector, set);
-	else
-		select_marked(c, file, selector, set);
+	select_set(c, file, selector, set);
+	for (const struct syntax_node *n = selector->next; n && !c->failed; n = n->next) {
+		struct site_set without = {0};
+
+		select_set(c, file, n->child, &without);
+		set_subtract(set, &without);
+		free(without.sites);
+	}
 	if (!set->count && c->diags->error_count == errors && !c->discarded && !c->failed)
 		diag_warning(c->diags, syntax_place(file, selector), "empty-selector",
 			     "no site is selected by this");
@@ -284,6 +415,100 @@ static void path_through(struct check *c, const struct syntax_file *file,
 			   "a path goes through %d sites at most", LABEL_STACK_MAX - 1);
 }
 
+static void path_avoid_links_grow(struct check *c, struct candidate_path *path, uint32_t link)
+{
+	uint32_t *more =
+	    realloc(path->avoid_links, (path->avoid_link_count + 1) * sizeof(*path->avoid_links));
+
+	c->failed |= !more;
+	if (!more)
+		return;
+	path->avoid_links = more;
+	more[path->avoid_link_count++] = link;
+}
+
+static void path_avoid_sites(struct check *c, const struct syntax_file *file,
+			     const struct syntax_node *avoid, struct candidate_path *path)
+{
+	struct site_set more = {0};
+
+	select_named(c, file, avoid, &more);
+	for (const struct syntax_node *n = avoid->child; n; n = n->next)
+		for (size_t i = 0; i < path->through.count; i++)
+			if (path->through.sites[i] == name_table_find(&c->sites, n->text))
+				diag_error(c->diags, syntax_place(file, n),
+					   "the path goes through '%s': it cannot avoid it", n->text);
+	if (c->failed || !path->avoid.count) {
+		free(path->avoid.sites);
+		path->avoid = more;
+		return;
+	}
+	set_subtract(&more, &path->avoid);
+	path->avoid.sites =
+	    reallocarray(path->avoid.sites, path->avoid.count + more.count, sizeof(uint32_t));
+	memcpy(path->avoid.sites + path->avoid.count, more.sites, more.count * sizeof(uint32_t));
+	path->avoid.count += more.count;
+	qsort(path->avoid.sites, path->avoid.count, sizeof(uint32_t), index_compare);
+	free(more.sites);
+}
+
+static void path_avoid_link(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *avoid, struct candidate_path *path)
+{
+	const struct syntax_node *first = avoid->child, *second = first->next;
+	uint32_t a = check_name(c, file, first, &c->sites, "site");
+	uint32_t b = check_name(c, file, second, &c->sites, "site");
+	uint32_t link = a == NETWORK_NONE || b == NETWORK_NONE ? NETWORK_NONE
+							       : check_link_find(c, a, b);
+
+	if (link != NETWORK_NONE)
+		path_avoid_links_grow(c, path, link);
+	else if (a != NETWORK_NONE && b != NETWORK_NONE && !c->discarded)
+		diag_error(c->diags, syntax_place(file, first),
+			   "there is no link between '%s' and '%s'", first->text, second->text);
+}
+
+static void path_avoid_risk(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *avoid, struct candidate_path *path)
+{
+	const struct network *n = &c->network;
+
+	for (const struct syntax_node *name = avoid->child; name; name = name->next) {
+		uint32_t risk = check_name(c, file, name, &c->risks, "risk");
+
+		for (uint32_t l = 0; risk != NETWORK_NONE && l < n->link_count; l++)
+			for (size_t i = 0; i < n->links[l].risk_count; i++)
+				if (n->links[l].risks[i] == risk)
+					path_avoid_links_grow(c, path, l);
+	}
+}
+
+static void path_constraints(struct check *c, const struct syntax_file *file,
+			     const struct syntax_node *node, struct candidate_path *path)
+{
+	size_t kept = 0;
+
+	for (const struct syntax_node *n = node->child; n && !c->failed; n = n->next) {
+		if (n->kind == SYNTAX_AVOID)
+			path_avoid_sites(c, file, n, path);
+		else if (n->kind == SYNTAX_AVOID_LINK)
+			path_avoid_link(c, file, n, path);
+		else if (n->kind == SYNTAX_AVOID_RISK)
+			path_avoid_risk(c, file, n, path);
+		else if (n->kind == SYNTAX_MAX_DELAY)
+			path->max_delay_us = (uint32_t)check_time(c, file, n, 1, DELAY_MAX_US, "a delay");
+		else if (n->kind == SYNTAX_MAX_LABELS)
+			path->max_labels =
+			    (uint8_t)check_range(c, file, n, 1, LABEL_STACK_MAX, "a number of labels");
+	}
+	if (path->avoid_link_count)
+		qsort(path->avoid_links, path->avoid_link_count, sizeof(uint32_t), index_compare);
+	for (size_t i = 0; i < path->avoid_link_count; i++)
+		if (!kept || path->avoid_links[kept - 1] != path->avoid_links[i])
+			path->avoid_links[kept++] = path->avoid_links[i];
+	path->avoid_link_count = kept;
+}
+
 /* A path via backup makes sense only if some head-end has a backup. */
 static void path_backup(struct check *c, struct statement s, const struct syntax_node *node,
 			const struct policy *p)
@@ -311,6 +536,8 @@ static void policy_path(struct check *c, struct statement s, const struct syntax
 	path->via = path_via_of(node, &via);
 	if (path->via == PATH_VIA_SITES)
 		path_through(c, s.file, via, &path->through);
+	check_once(c, s.file, node);
+	path_constraints(c, s.file, node, path);
 	if (path->via == PATH_VIA_BACKUP)
 		path_backup(c, s, node, p);
 	for (size_t i = 0; i < p->path_count && !c->failed; i++) {
@@ -405,6 +632,7 @@ void check_policy(struct check *c, uint32_t index)
 			     .revert_hold_ms = REVERT_DEFAULT_MS,
 			     .place = check_place(c, s.file, s.node)};
 	check_once(c, s.file, s.node);
+	check_note(c, s, &p->note);
 	policy_color(c, s, index);
 	policy_ends(c, s, p);
 	policy_carry(c, s, p);
@@ -432,6 +660,8 @@ static uint32_t class_of(struct check *c, struct statement s)
 void check_deny(struct check *c, struct statement s, struct deny_rule *ret_rule)
 {
 	ret_rule->place = check_place(c, s.file, s.node);
+	check_once(c, s.file, s.node);
+	check_note(c, s, &ret_rule->note);
 	check_select(c, s.file, check_child(s.node, SYNTAX_FROM)->child, &ret_rule->from);
 	check_select(c, s.file, check_child(s.node, SYNTAX_TO)->child, &ret_rule->to);
 	ret_rule->class_index = class_of(c, s);
@@ -483,4 +713,5 @@ void check_policies(struct check *c)
 			diag_warning(c->diags, check_at(c->class_at[i]), "unused-class",
 				     "no policy carries class '%s'", c->network.classes[i].name);
 	free(carried);
+	class_shares(c);
 }

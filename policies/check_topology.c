@@ -262,6 +262,8 @@ static void site_uplink_add(struct check *c, const struct syntax_file *file,
 	check_once(c, file, node);
 	u->underlay = check_name(c, file, node, &c->underlays, "underlay");
 	u->place = check_place(c, file, node);
+	check_intern_all(c, node, SYNTAX_RISK, &c->risks, &c->network.risks, &c->network.risk_count,
+			 &u->risks, &u->risk_count);
 	if (metered)
 		u->allowance_bytes_day =
 		    check_range(c, file, metered, 1000, INT64_MAX, "an allowance in bytes");
@@ -384,37 +386,120 @@ static void site_head(struct check *c, struct statement s, struct site *site)
 	}
 }
 
-static bool site_alloc(struct check *c, const struct syntax_node *node, struct site *site)
+static bool site_alloc(struct check *c, const struct syntax_node *node,
+		       const struct syntax_node *template, struct site *site)
 {
+	size_t uplinks = check_child_count(node, SYNTAX_UPLINK);
 	size_t lans = check_child_count(node, SYNTAX_LAN);
+	size_t devices = check_child_count(node, SYNTAX_DEVICE);
 
-	site->uplinks =
-	    check_alloc(c, check_child_count(node, SYNTAX_UPLINK), sizeof(*site->uplinks));
+	if (template) {
+		uplinks += check_child_count(template, SYNTAX_UPLINK);
+		lans += check_child_count(template, SYNTAX_LAN);
+		devices += check_child_count(template, SYNTAX_DEVICE);
+	}
+	site->uplinks = check_alloc(c, uplinks, sizeof(*site->uplinks));
 	site->lans = check_alloc(c, lans, sizeof(*site->lans));
 	site->lan_places = check_alloc(c, lans, sizeof(*site->lan_places));
-	site->devices =
-	    check_alloc(c, check_child_count(node, SYNTAX_DEVICE), sizeof(*site->devices));
+	site->devices = check_alloc(c, devices, sizeof(*site->devices));
 	return !c->failed;
+}
+
+static void site_item_add(struct check *c, struct statement at, struct site *site)
+{
+	if (at.node->kind == SYNTAX_UPLINK)
+		site_uplink_add(c, at.file, at.node, site);
+	else if (at.node->kind == SYNTAX_LAN)
+		site_lan_add(c, at.file, at.node, site);
+}
+
+static void site_tags(struct check *c, const struct syntax_node *node, struct site *site)
+{
+	struct network *n = &c->network;
+
+	check_intern_all(c, node, SYNTAX_TAG, &c->tags, &n->tags, &n->tag_count, &site->tags,
+			 &site->tag_count);
+}
+
+/* Not kept: what is wrong in a template is said once, not once for each site. */
+static void scratch_clear(struct site *site)
+{
+	for (size_t i = 0; i < site->uplink_count; i++)
+		free(site->uplinks[i].risks);
+	for (size_t i = 0; i < site->device_count; i++) {
+		free(site->devices[i].name);
+		free(site->devices[i].user);
+		free(site->devices[i].interface);
+	}
+	free(site->uplinks);
+	free(site->lans);
+	free(site->lan_places);
+	free(site->devices);
+	free(site->tags);
+	free(site->name);
+}
+
+void check_template(struct check *c, uint32_t index)
+{
+	struct statement s = c->template_at[index];
+	struct site scratch = {.name = check_strdup(c, s.node->text)};
+	size_t errors = c->diags->error_count;
+
+	if (site_alloc(c, s.node, NULL, &scratch)) {
+		for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next)
+			site_item_add(c, (struct statement){s.file, n}, &scratch);
+		for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next)
+			if (n->kind == SYNTAX_DEVICE)
+				site_device_add(c, s.file, n, &scratch);
+		site_tags(c, s.node, &scratch);
+	}
+	scratch_clear(&scratch);
+	c->template_bad[index] = s.node->broken || c->diags->error_count > errors;
+}
+
+static void site_template(struct check *c, struct statement s, uint32_t index)
+{
+	const struct syntax_node *use = check_child(s.node, SYNTAX_USE);
+	uint32_t found = use ? check_name(c, s.file, use, &c->templates, "template") : NETWORK_NONE;
+
+	if (found == NETWORK_NONE)
+		return;
+	c->template_used[found] = true;
+	if (!c->template_bad[found])
+		c->template_of[index] = found;
+}
+
+static void site_items(struct check *c, uint32_t index, struct site *site)
+{
+	struct site_item item = {0};
+
+	while (!c->failed && check_site_item(c, index, &item))
+		site_item_add(c, item.at, site);
+	item = (struct site_item){0};
+	while (!c->failed && check_site_item(c, index, &item))
+		if (item.at.node->kind == SYNTAX_DEVICE)
+			site_device_add(c, item.at.file, item.at.node, site);
 }
 
 void check_site(struct check *c, uint32_t index)
 {
 	struct statement s = c->site_at[index];
 	struct site *site = &c->network.sites[index];
+	const struct syntax_node *template = NULL;
+	bool unknown;
 
-	if (!site_alloc(c, s.node, site))
+	site_template(c, s, index);
+	if (c->template_of[index] != NETWORK_NONE)
+		template = c->template_at[c->template_of[index]].node;
+	if (!site_alloc(c, s.node, template, site))
 		return;
 	site_head(c, s, site);
-	for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next) {
-		if (n->kind == SYNTAX_UPLINK)
-			site_uplink_add(c, s.file, n, site);
-		else if (n->kind == SYNTAX_LAN)
-			site_lan_add(c, s.file, n, site);
-	}
-	for (const struct syntax_node *n = s.node->child; n && !c->failed; n = n->next)
-		if (n->kind == SYNTAX_DEVICE)
-			site_device_add(c, s.file, n, site);
-	if (!site->uplink_count && !s.node->broken)
+	site_items(c, index, site);
+	if (template)
+		site_tags(c, template, site);
+	site_tags(c, s.node, site);
+	unknown = !template && check_child(s.node, SYNTAX_USE);
+	if (!site->uplink_count && !s.node->broken && !unknown)
 		diag_error(c->diags, check_at(s), "site '%s' has no uplink", site->name);
 }
 
@@ -585,11 +670,18 @@ static size_t lans_collect(const struct check *c, struct lan_entry *entries)
 	size_t count = 0;
 
 	for (uint32_t i = 0; i < c->network.site_count; i++) {
-		struct statement s = c->site_at[i];
+		const struct site *site = &c->network.sites[i];
+		struct site_item item = {0};
+		size_t said = 0;
 
-		for (const struct syntax_node *n = s.node->child; n; n = n->next)
-			if (n->kind == SYNTAX_LAN)
-				entries[count++] = (struct lan_entry){n->prefix, {s.file, n}, i};
+		while (check_site_item(c, i, &item))
+			if (item.at.node->kind == SYNTAX_LAN) {
+				entries[count++] =
+				    (struct lan_entry){item.at.node->prefix, item.at, i};
+				said++;
+			}
+		if (said < site->lan_count) /* one that the plan gave */
+			entries[count++] = (struct lan_entry){site->lans[said], c->site_at[i], i};
 	}
 	return count;
 }
@@ -656,11 +748,11 @@ static void lan_uplink(struct check *c, const struct syntax_file *file,
 static void lans_against_uplinks(struct check *c, const struct lan_entry *entries, size_t count)
 {
 	for (uint32_t i = 0; i < c->network.site_count; i++) {
-		struct statement s = c->site_at[i];
+		struct site_item item = {0};
 
-		for (const struct syntax_node *n = s.node->child; n; n = n->next)
-			if (n->kind == SYNTAX_UPLINK)
-				lan_uplink(c, s.file, n, entries, count);
+		while (check_site_item(c, i, &item))
+			if (item.at.node->kind == SYNTAX_UPLINK)
+				lan_uplink(c, item.at.file, item.at.node, entries, count);
 	}
 }
 
@@ -707,14 +799,13 @@ static size_t endpoints_collect(const struct check *c, struct endpoint_entry *en
 
 	for (uint32_t i = 0; i < c->network.site_count; i++) {
 		const struct site_uplink *u = c->network.sites[i].uplinks;
-		struct statement s = c->site_at[i];
+		struct site_item item = {0};
 
-		for (const struct syntax_node *n = s.node->child; n; n = n->next) {
-			if (n->kind != SYNTAX_UPLINK)
+		while (check_site_item(c, i, &item)) {
+			if (item.at.node->kind != SYNTAX_UPLINK)
 				continue;
 			if (u->endpoint.family)
-				entries[count++] =
-				    (struct endpoint_entry){u->endpoint, {s.file, n}, i};
+				entries[count++] = (struct endpoint_entry){u->endpoint, item.at, i};
 			u++;
 		}
 	}
@@ -752,6 +843,7 @@ void check_topology(struct check *c)
 	topology_ids(c);
 	topology_endpoints(c);
 	topology_hierarchy(c);
+	check_plan(c);
 	topology_lans(c);
 	topology_missing_keys(c);
 }
@@ -891,6 +983,8 @@ static void link_amend(struct check *c, struct statement s, uint32_t first, stru
 		link_over(c, s.file, over, first, l);
 		l->metric += backup;
 	}
+	check_intern_all(c, s.node, SYNTAX_RISK, &c->risks, &c->network.risks,
+			 &c->network.risk_count, &l->risks, &l->risk_count);
 	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
 		if (n->kind == SYNTAX_METRIC)
 			l->metric = metric_read(c, s.file, n);
@@ -960,7 +1054,66 @@ static void link_swap(struct link *l)
 			   .delay_us = l->delay_us,
 			   .probe = l->probe,
 			   .mtu_bytes = l->mtu_bytes,
+			   .risks = l->risks,
+			   .risk_count = l->risk_count,
 			   .place = l->place};
+}
+
+static int risk_compare(const void *left, const void *right)
+{
+	const uint32_t *a = left, *b = right;
+
+	return *a < *b ? -1 : *a > *b;
+}
+
+/* What a line shares, every link over it shares. */
+static void link_risks(struct check *c, struct link *l)
+{
+	const struct site *ends[2] = {&c->network.sites[l->a], &c->network.sites[l->b]};
+	const uint32_t uplinks[2] = {l->uplink_a, l->uplink_b};
+	size_t kept = 0;
+
+	for (int end = 0; end < 2; end++) {
+		const struct site_uplink *u =
+		    uplinks[end] < ends[end]->uplink_count ? &ends[end]->uplinks[uplinks[end]] : NULL;
+		uint32_t *more;
+
+		if (!u || !u->risk_count)
+			continue;
+		more = realloc(l->risks, (l->risk_count + u->risk_count) * sizeof(*more));
+		c->failed |= !more;
+		if (!more)
+			return;
+		memcpy(more + l->risk_count, u->risks, u->risk_count * sizeof(*more));
+		l->risks = more;
+		l->risk_count += u->risk_count;
+	}
+	if (l->risk_count > 1)
+		qsort(l->risks, l->risk_count, sizeof(*l->risks), risk_compare);
+	for (size_t i = 0; i < l->risk_count; i++)
+		if (!kept || l->risks[kept - 1] != l->risks[i])
+			l->risks[kept++] = l->risks[i];
+	l->risk_count = kept;
+}
+
+/* A group of one link says nothing: perhaps the other line's name is misspelt. */
+static void risks_of_one(struct check *c)
+{
+	const struct network *n = &c->network;
+	uint32_t *uses = check_alloc(c, n->risk_count, sizeof(*uses));
+
+	for (size_t i = 0; uses && i < n->link_count; i++)
+		for (size_t k = 0; k < n->links[i].risk_count; k++)
+			uses[n->links[i].risks[k]]++;
+	for (size_t i = 0; uses && i < n->link_count; i++)
+		for (size_t k = 0; k < n->links[i].risk_count; k++)
+			if (uses[n->links[i].risks[k]] == 1 && !c->diags->error_count)
+				diag_warning(c->diags, link_at(c, &n->links[i]), "single-risk",
+					     "no other link shares the risk '%s' of the one between "
+					     "'%s' and '%s'",
+					     n->risks[n->links[i].risks[k]],
+					     n->sites[n->links[i].a].name, n->sites[n->links[i].b].name);
+	free(uses);
 }
 
 /* The caller calls an address: one end must have it, of a kind that the other end has too. */
@@ -998,7 +1151,13 @@ void check_links(struct check *c)
 
 		linked[l->a] = linked[l->b] = true;
 		link_caller(c, l);
+		link_risks(c, l);
 	}
+	risks_of_one(c);
+	for (size_t i = 0; i < c->template_count; i++)
+		if (!c->template_used[i] && !c->discarded)
+			diag_warning(c->diags, check_at(c->template_at[i]), "unused-template",
+				     "no site uses template '%s'", c->template_at[i].node->text);
 	for (uint32_t i = 0; i < c->network.site_count; i++)
 		if (!linked[i] && c->network.site_count > 1 && !c->diags->error_count)
 			diag_warning(c->diags, check_at(c->site_at[i]), "isolated-site",

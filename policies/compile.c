@@ -334,6 +334,65 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 
 #define POLICY_PATHS_MAX SITE_PATHS_MAX
 
+/* ---- constraints ---------------------------------------------------------------------- */
+
+static uint64_t way_delay_us(const struct compile_result *r, const struct way *w)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i + 1 < w->length; i++)
+		sum += r->network->links[compile_link_find(r, w->site[i], w->site[i + 1])].delay_us;
+	return sum;
+}
+
+static bool way_within_labels(struct compile_result *r, const struct way *w, uint8_t most)
+{
+	struct label_stack stack, back;
+	struct way reversed;
+
+	compile_way_reverse(w, &reversed);
+	return compile_way_stack(r, w, &stack) && compile_way_stack(r, &reversed, &back) &&
+	       stack.depth <= most && back.depth <= most;
+}
+
+static bool path_has_constraint(const struct candidate_path *c)
+{
+	return c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels;
+}
+
+/* Would the head-end have this path if nothing constrained it? */
+static bool path_is_meant(const struct compile_result *r, const struct candidate_path *c,
+			  uint32_t head)
+{
+	const struct site *s = &r->network->sites[head];
+
+	return (c->via != PATH_VIA_BACKUP || s->backup != NETWORK_NONE) &&
+	       (c->via != PATH_VIA_PARENT || s->parent != NETWORK_NONE);
+}
+
+static bool way_meets(struct compile_result *r, const struct candidate_path *c, const struct way *w)
+{
+	if (c->max_delay_us && way_delay_us(r, w) > c->max_delay_us)
+		return false;
+	return !c->max_labels || way_within_labels(r, w, c->max_labels);
+}
+
+static bool pair_way(struct compile_result *r, const struct compile_pair *p, uint32_t path,
+		     const struct way *other, struct way *ret_way)
+{
+	const struct candidate_path *c = &r->network->policies[p->policy].paths[path];
+	struct path_tally *t = &r->tallies[r->tally_first[p->policy] + path];
+
+	if (compile_way_find(r, c, p->head, p->endpoint, other, ret_way) && way_meets(r, c, ret_way))
+		return true;
+	if (path_has_constraint(c) && path_is_meant(r, c, p->head)) {
+		if (t->unmet < 3)
+			t->lacking[t->unmet] = p->head;
+		t->unmet++;
+	}
+	return false;
+}
+
 /* The candidate paths of one pair, a disjoint one after what it is disjoint from. */
 static void pair_paths(struct compile_result *r, uint32_t pair)
 {
@@ -353,12 +412,12 @@ static void pair_paths(struct compile_result *r, uint32_t pair)
 				depth++;
 			if (depth != pass)
 				continue;
-			found[i] = compile_way_find(r, c, p.head, p.endpoint,
-						    c->disjoint_from != NETWORK_NONE &&
-							    found[c->disjoint_from]
-							? &ways[c->disjoint_from]
-							: NULL,
-						    &ways[i]);
+			found[i] = pair_way(r, &p, (uint32_t)i,
+					    c->disjoint_from != NETWORK_NONE &&
+						    found[c->disjoint_from]
+						? &ways[c->disjoint_from]
+						: NULL,
+					    &ways[i]);
 		}
 	for (uint32_t i = 0; i < policy->path_count; i++) {
 		uint32_t other = policy->paths[i].disjoint_from;
@@ -454,6 +513,20 @@ static int by_id(const void *a, const void *b, void *network)
 	return p < q ? -1 : p > q;
 }
 
+/* What a node would take for more than was said is not given to it. */
+static void policy_check_class(struct compile_result *r, const struct policy *p,
+			       const struct traffic_class *t)
+{
+	for (size_t i = 0; i < t->match_count; i++)
+		if (t->matches[i].has_dscp) {
+			compile_report(r, true, NULL, t->place,
+				       "policy '%s' carries class '%s', but nodes cannot tell "
+				       "packets by their DSCP yet",
+				       p->name, t->name);
+			return;
+		}
+}
+
 static void policy_check(struct compile_result *r, const struct policy *p)
 {
 	if (p->path_count > POLICY_PATHS_MAX)
@@ -462,6 +535,8 @@ static void policy_check(struct compile_result *r, const struct policy *p)
 	if (p->class_count > COMPILE_CLASSES_MAX)
 		compile_report(r, true, NULL, p->place, "policy '%s' carries more than %d classes",
 			       p->name, COMPILE_CLASSES_MAX);
+	for (size_t i = 0; i < p->class_count; i++)
+		policy_check_class(r, p, &r->network->classes[p->classes[i]]);
 	if (r->network->session_port + p->color > UINT16_MAX)
 		compile_report(r, true, NULL, p->place,
 			       "policy '%s': session port %u plus color %u is no port", p->name,
@@ -627,6 +702,52 @@ static void tally_example(const struct compile_result *r, const struct path_tall
 		text_printf(out, " and %u more", t->shared - 3);
 }
 
+static void constraint_text(const struct compile_result *r, const struct candidate_path *c,
+			    struct text *t)
+{
+	const char *comma = "";
+
+	if (c->avoid.count || c->avoid_link_count) {
+		text_add(t, "avoid");
+		for (size_t i = 0; i < c->avoid.count; i++)
+			text_printf(t, "%s %s", i ? "," : "", r->network->sites[c->avoid.sites[i]].name);
+		if (c->avoid_link_count)
+			text_printf(t, "%s %zu link%s", c->avoid.count ? " and" : "",
+				    c->avoid_link_count, c->avoid_link_count > 1 ? "s" : "");
+		comma = ", ";
+	}
+	if (c->max_delay_us) {
+		text_printf(t, c->max_delay_us % 1000 ? "%smax delay %uus" : "%smax delay %ums", comma,
+			    c->max_delay_us % 1000 ? c->max_delay_us : c->max_delay_us / 1000);
+		comma = ", ";
+	}
+	if (c->max_labels)
+		text_printf(t, "%smax labels %u", comma, c->max_labels);
+}
+
+/* A constraint that nobody can fulfil is a mistake; one that some cannot, a fact to be known. */
+static void tally_unmet(struct compile_result *r, const struct candidate_path *path,
+			const struct path_tally *t)
+{
+	const struct network *n = r->network;
+	struct text text;
+
+	text_init(&text);
+	text_printf(&text, "path '%s' (", path->name);
+	constraint_text(r, path, &text);
+	if (t->sites)
+		text_printf(&text, ") is lacking at %u of %u sites: ", t->unmet, t->unmet + t->sites);
+	else
+		text_add(&text, ") has no way from any site: ");
+	for (uint32_t i = 0; i < t->unmet && i < 3; i++)
+		text_printf(&text, "%s'%s'", i ? ", " : "", n->sites[t->lacking[i]].name);
+	if (t->unmet > 3)
+		text_printf(&text, " and %u more", t->unmet - 3);
+	compile_report(r, !t->sites, t->sites ? COMPILE_WARNING_UNMET : NULL, path->place, "%s",
+		       text_string(&text));
+	text_clear(&text);
+}
+
 static void tallies_report(struct compile_result *r)
 {
 	for (size_t p = 0; p < r->network->policy_count; p++)
@@ -635,6 +756,8 @@ static void tallies_report(struct compile_result *r)
 			const struct path_tally *t = &r->tallies[r->tally_first[p] + c];
 			struct text examples;
 
+			if (t->unmet)
+				tally_unmet(r, path, t);
 			if (!t->shared)
 				continue;
 			text_init(&examples);

@@ -207,14 +207,44 @@ static bool graph_allocate(struct compile_result *r)
 	r->limited = calloc(sites + 1, sizeof(*r->limited));
 	r->link_marked = calloc(links + 1, 1);
 	r->edge_marked = calloc(links + 1, 1);
+	r->edge_banned = calloc(links + 1, 1);
 	r->node_marked = calloc(sites + 1, 1);
 	return r->near_first && r->near && r->link_mtu && r->core_of && r->site_of && r->edge_of &&
-	       r->trees && r->limited && r->link_marked && r->edge_marked && r->node_marked;
+	       r->trees && r->limited && r->link_marked && r->edge_marked && r->edge_banned &&
+	       r->node_marked;
+}
+
+/* Which links a shared risk takes down together. */
+static bool risks_index(struct compile_result *r)
+{
+	const struct network *n = r->network;
+	size_t count = 0;
+
+	for (size_t i = 0; i < n->link_count; i++)
+		count += n->links[i].risk_count;
+	r->risk_first = calloc(n->risk_count + 2, sizeof(*r->risk_first));
+	r->risk_links = calloc(count + 1, sizeof(*r->risk_links));
+	if (!r->risk_first || !r->risk_links)
+		return false;
+	for (size_t i = 0; i < n->link_count; i++)
+		for (size_t k = 0; k < n->links[i].risk_count; k++)
+			r->risk_first[n->links[i].risks[k] + 1]++;
+	for (size_t i = 1; i <= n->risk_count; i++)
+		r->risk_first[i] += r->risk_first[i - 1];
+	for (size_t i = n->link_count; i-- > 0;)
+		for (size_t k = 0; k < n->links[i].risk_count; k++)
+			r->risk_links[--r->risk_first[n->links[i].risks[k] + 1]] = (uint32_t)i;
+	/* filling has moved each beginning to its predecessor's place */
+	memmove(r->risk_first, r->risk_first + 1, n->risk_count * sizeof(*r->risk_first));
+	r->risk_first[n->risk_count] = (uint32_t)count;
+	return true;
 }
 
 int compile_graph_build(struct compile_result *r)
 {
 	if (!graph_allocate(r))
+		return -TUYEN_ENOMEM;
+	if (!risks_index(r))
 		return -TUYEN_ENOMEM;
 	near_build(r);
 	links_measure(r);
@@ -237,6 +267,9 @@ void compile_graph_clear(struct compile_result *r)
 	free(r->edge_of);
 	free(r->link_marked);
 	free(r->edge_marked);
+	free(r->edge_banned);
+	free(r->risk_first);
+	free(r->risk_links);
 	free(r->node_marked);
 }
 

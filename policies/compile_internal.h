@@ -44,6 +44,8 @@ struct index {
 struct path_tally {
 	uint32_t sites, shared;
 	uint32_t example[3]; /* indexes into paths */
+	uint32_t unmet;	     /* head-ends that lack it because of a constraint */
+	uint32_t lacking[3]; /* some of them */
 };
 
 struct compile_result {
@@ -66,8 +68,10 @@ struct compile_result {
 	struct spf_hop **trees; /* towards a core node, made when first needed */
 	struct spf_hop *limited;
 
-	/* marks of the search for a disjoint way */
-	uint8_t *link_marked, *edge_marked, *node_marked;
+	/* marks of the search for a way: enum mark */
+	uint8_t *link_marked, *edge_marked, *edge_banned, *node_marked;
+	uint32_t *risk_first; /* risk_count + 1, into risk_links */
+	uint32_t *risk_links; /* links by risk */
 	struct pool memo;
 	struct index memo_index;
 

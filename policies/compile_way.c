@@ -3,10 +3,11 @@
  * The way of a candidate path, and how it is said in labels (RFC 8402, 9256).
  *
  * Finding: the first hop may be forced (parent, backup), sites in between may be named; the rest is
- * shortest. A way that must be disjoint from another is tried three times, each time asking
- * for less: no common link and no common site between the ends; no common link; as few common links
- * as can be. The last two communes of a district ask the same question beyond their district, so
- * answers are remembered.
+ * shortest. Sites and links that a path avoids are never used, whatever else. A way that must be
+ * disjoint from another is tried again and again, each time asking for less: no common link or shared
+ * risk and no common site between the ends; no common link or risk; no common link; as few common
+ * links as can be. The last two communes of a district ask the same question beyond their district,
+ * so answers are remembered.
  *
  * Saying: from the first hop on, take the farthest site that hop-by-hop forwarding reaches along
  * just this way, and go on from there. Every part of a way that labels follow is followed too,
@@ -19,9 +20,18 @@
 
 enum limit {
 	LIMIT_NONE,  /* but not through the head-end again */
-	LIMIT_SITES, /* no marked link, no marked site */
+	LIMIT_SITES, /* no marked link or risk, no marked site */
+	LIMIT_RISKS, /* no marked link or risk */
 	LIMIT_LINKS, /* no marked link */
 	LIMIT_DEAR,  /* as few marked links as can be */
+};
+
+/* Why a link or site is marked. */
+enum mark {
+	MARK_AVOID = 1, /* the path says so */
+	MARK_OTHER = 2, /* on the way that it should be disjoint from */
+	MARK_RISK = 4,	/* shares a risk with that */
+	MARK_HEAD = 8,	/* the head-end itself */
 };
 
 /* What one search is about. */
@@ -61,8 +71,7 @@ static bool way_through_core(struct compile_result *r, const struct search *s, s
 			return false;
 	} else {
 		struct spf_limits limits = {
-		    .edge_banned =
-			s->limit == LIMIT_SITES || s->limit == LIMIT_LINKS ? r->edge_marked : NULL,
+		    .edge_banned = r->edge_banned,
 		    .edge_dear = s->limit == LIMIT_DEAR ? r->edge_marked : NULL,
 		    .node_banned = r->node_marked,
 		};
@@ -81,9 +90,25 @@ static bool way_through_core(struct compile_result *r, const struct search *s, s
 	return true;
 }
 
+/* The marks that forbid a link. */
+static uint8_t limit_marks(enum limit limit)
+{
+	switch (limit) {
+	case LIMIT_NONE:
+	case LIMIT_DEAR:
+		return MARK_AVOID;
+	case LIMIT_SITES:
+	case LIMIT_RISKS:
+		return MARK_AVOID | MARK_OTHER | MARK_RISK;
+	case LIMIT_LINKS:
+		return MARK_AVOID | MARK_OTHER;
+	}
+	return 0;
+}
+
 static bool link_usable(const struct compile_result *r, const struct search *s, uint32_t link)
 {
-	return s->limit == LIMIT_NONE || s->limit == LIMIT_DEAR || !r->link_marked[link];
+	return !(r->link_marked[link] & limit_marks(s->limit));
 }
 
 static struct cost way_cost(const struct compile_result *r, const struct search *s,
@@ -95,7 +120,7 @@ static struct cost way_cost(const struct compile_result *r, const struct search 
 		uint32_t link = compile_link_find(r, w->site[i], w->site[i + 1]);
 
 		cost.metric += r->network->links[link].metric;
-		cost.dear += s->limit == LIMIT_DEAR && r->link_marked[link];
+		cost.dear += s->limit == LIMIT_DEAR && (r->link_marked[link] & MARK_OTHER);
 		cost.hops++;
 	}
 	return cost;
@@ -219,6 +244,11 @@ static bool way_lawful(const struct search *s, const struct way *w)
 	return true;
 }
 
+static bool site_avoided(const struct compile_result *r, uint32_t site)
+{
+	return r->core_of[site] != NETWORK_NONE && (r->node_marked[r->core_of[site]] & MARK_AVOID);
+}
+
 static bool way_search(struct compile_result *r, const struct search *s, struct way *ret_way)
 {
 	struct way w = {.length = 1, .site = {s->head}};
@@ -227,6 +257,8 @@ static bool way_search(struct compile_result *r, const struct search *s, struct 
 	uint32_t link = first == NETWORK_NONE ? first : compile_link_find(r, s->head, first);
 
 	if (forced && (link == NETWORK_NONE || !link_usable(r, s, link) || !way_add(&w, first)))
+		return false;
+	if (forced && first != s->endpoint && site_avoided(r, first))
 		return false;
 	for (size_t i = 0; i < s->path->through.count; i++)
 		if (!way_extend(r, s, &w, s->path->through.sites[i]))
@@ -237,27 +269,86 @@ static bool way_search(struct compile_result *r, const struct search *s, struct 
 	return true;
 }
 
-static void mark_links(struct compile_result *r, const struct way *w, uint8_t value)
+static void mark_link(struct compile_result *r, uint32_t link, uint8_t mark, bool on)
+{
+	uint32_t edge = r->edge_of[link];
+
+	r->link_marked[link] = on ? r->link_marked[link] | mark : r->link_marked[link] & ~mark;
+	if (edge == NETWORK_NONE)
+		return;
+	r->edge_marked[edge] = r->link_marked[link] & MARK_OTHER;
+	r->edge_banned[edge] = r->link_marked[link] & MARK_AVOID;
+}
+
+static void mark_risks(struct compile_result *r, uint32_t link, bool on)
+{
+	const struct link *l = &r->network->links[link];
+
+	for (size_t i = 0; i < l->risk_count; i++)
+		for (uint32_t k = r->risk_first[l->risks[i]]; k < r->risk_first[l->risks[i] + 1]; k++)
+			mark_link(r, r->risk_links[k], MARK_RISK, on);
+}
+
+static void mark_links(struct compile_result *r, const struct way *w, bool on)
 {
 	for (uint32_t i = 0; i + 1 < w->length; i++) {
 		uint32_t link = compile_link_find(r, w->site[i], w->site[i + 1]);
 
-		r->link_marked[link] = value;
-		if (r->edge_of[link] != NETWORK_NONE)
-			r->edge_marked[r->edge_of[link]] = value;
+		mark_link(r, link, MARK_OTHER, on);
+		mark_risks(r, link, on);
 	}
 }
 
-static void mark_site(struct compile_result *r, uint32_t site, uint8_t value)
+static void mark_site(struct compile_result *r, uint32_t site, uint8_t mark, bool on)
 {
-	if (r->core_of[site] != NETWORK_NONE)
-		r->node_marked[r->core_of[site]] = value;
+	uint32_t node = r->core_of[site];
+
+	if (node != NETWORK_NONE)
+		r->node_marked[node] = on ? r->node_marked[node] | mark : r->node_marked[node] & ~mark;
 }
 
-static void mark_sites(struct compile_result *r, const struct way *w, uint8_t value)
+static void mark_sites(struct compile_result *r, const struct way *w, bool on)
 {
 	for (uint32_t i = 1; i + 1 < w->length; i++)
-		mark_site(r, w->site[i], value);
+		mark_site(r, w->site[i], MARK_OTHER, on);
+}
+
+/* What the path avoids; its ends are never meant. */
+static void mark_avoided(struct compile_result *r, const struct search *s, bool on)
+{
+	const struct candidate_path *path = s->path;
+
+	for (size_t i = 0; i < path->avoid.count; i++)
+		if (path->avoid.sites[i] != s->head && path->avoid.sites[i] != s->endpoint)
+			mark_site(r, path->avoid.sites[i], MARK_AVOID, on);
+	for (size_t i = 0; i < path->avoid_link_count; i++)
+		mark_link(r, path->avoid_links[i], MARK_AVOID, on);
+}
+
+static bool path_avoids(const struct candidate_path *path)
+{
+	return path->avoid.count || path->avoid_link_count;
+}
+
+/* The edges that a search under @limit may not use, of those on @other and of its risks. */
+static void ban_edges(struct compile_result *r, const struct way *other, enum limit limit)
+{
+	uint8_t marks = limit_marks(limit);
+
+	for (uint32_t i = 0; i + 1 < other->length; i++) {
+		uint32_t link = compile_link_find(r, other->site[i], other->site[i + 1]);
+		const struct link *l = &r->network->links[link];
+
+		if (r->edge_of[link] != NETWORK_NONE)
+			r->edge_banned[r->edge_of[link]] = r->link_marked[link] & marks;
+		for (size_t k = 0; k < l->risk_count; k++)
+			for (uint32_t m = r->risk_first[l->risks[k]]; m < r->risk_first[l->risks[k] + 1]; m++) {
+				uint32_t risky = r->risk_links[m];
+
+				if (r->edge_of[risky] != NETWORK_NONE)
+					r->edge_banned[r->edge_of[risky]] = r->link_marked[risky] & marks;
+			}
+	}
 }
 
 /* Without limits. Where trees lead through the head-end again, a search of its own avoids it. */
@@ -266,15 +357,15 @@ static bool way_find_alone(struct compile_result *r, struct search *s, struct wa
 	bool found, forced = s->path->via == PATH_VIA_PARENT || s->path->via == PATH_VIA_BACKUP;
 
 	s->limit = LIMIT_NONE;
-	s->plain = true;
-	if (way_search(r, s, ret_way))
+	s->plain = !path_avoids(s->path);
+	if (s->plain && way_search(r, s, ret_way))
 		return true;
-	if (r->core_of[s->head] == NETWORK_NONE || !forced)
+	if (s->plain && (r->core_of[s->head] == NETWORK_NONE || !forced))
 		return false;
 	s->plain = false;
-	mark_site(r, s->head, 1);
+	mark_site(r, s->head, MARK_HEAD, forced);
 	found = way_search(r, s, ret_way);
-	mark_site(r, s->head, 0);
+	mark_site(r, s->head, MARK_HEAD, false);
 	return found;
 }
 
@@ -285,15 +376,18 @@ static bool way_find_disjoint(struct compile_result *r, struct search *s, const 
 	bool found = false;
 
 	s->plain = false;
-	mark_links(r, other, 1);
+	mark_links(r, other, true);
 	for (s->limit = LIMIT_SITES; !found && s->limit <= LIMIT_DEAR; s->limit++) {
+		if (s->limit == LIMIT_RISKS && !r->network->risk_count)
+			continue; /* the same as LIMIT_LINKS */
+		ban_edges(r, other, s->limit);
 		mark_sites(r, other, s->limit == LIMIT_SITES);
-		mark_site(r, s->head, forced);
+		mark_site(r, s->head, MARK_HEAD, forced);
 		found = way_search(r, s, ret_way);
-		mark_sites(r, other, 0);
-		mark_site(r, s->head, 0);
+		mark_sites(r, other, false);
+		mark_site(r, s->head, MARK_HEAD, false);
 	}
-	mark_links(r, other, 0);
+	mark_links(r, other, false);
 	return found;
 }
 
@@ -355,7 +449,8 @@ static bool memo_serves(const struct compile_result *r, const struct search *s,
 			const struct way *other, uint32_t first)
 {
 	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE &&
-	       other->site[1] != first && !s->path->through.count &&
+	       other->site[1] != first && !s->path->through.count && !path_avoids(s->path) &&
+	       !r->network->risk_count &&
 	       compile_link_find(r, s->head, first) != NETWORK_NONE;
 }
 
@@ -386,10 +481,15 @@ bool compile_way_find(struct compile_result *r, const struct candidate_path *pat
 		      uint32_t endpoint, const struct way *other, struct way *ret_way)
 {
 	struct search s = {.path = path, .head = head, .endpoint = endpoint};
+	bool found;
 
-	if (other)
-		return way_find_disjoint_once(r, &s, other, ret_way);
-	return way_find_alone(r, &s, ret_way);
+	if (path_avoids(path))
+		mark_avoided(r, &s, true);
+	found = other ? way_find_disjoint_once(r, &s, other, ret_way)
+		      : way_find_alone(r, &s, ret_way);
+	if (path_avoids(path))
+		mark_avoided(r, &s, false);
+	return found;
 }
 
 static bool way_followed(struct compile_result *r, const struct way *w, uint32_t from, uint32_t to)

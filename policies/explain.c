@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tuyen/base/date.h"
+
 static bool policy_carries(const struct policy *p, uint32_t class_index)
 {
 	for (size_t i = 0; i < p->class_count; i++)
@@ -101,6 +103,28 @@ static void overlaps_text(const struct compile_result *r, uint32_t from, uint32_
 	}
 }
 
+/* Who wants a rule, why, and until when: lines of their own. */
+static void note_text(const struct rule_note *note, const char *whose, struct text *t)
+{
+	char day[DATE_STRLEN];
+
+	if (note->author)
+		text_printf(t, "               %sauthor: %s\n", whose, note->author);
+	if (note->reason)
+		text_printf(t, "               %sreason: %s\n", whose, note->reason);
+	if (note->expires_s)
+		text_printf(t, "               %sexpires: %s\n", whose,
+			    date_format(note->expires_s, day));
+}
+
+static void class_expired_text(const struct network *n, uint32_t class_index, struct text *t)
+{
+	char day[DATE_STRLEN];
+
+	text_printf(t, "not allowed: the class expired on %s\n",
+		    date_format(n->classes[class_index].note.expires_s, day));
+}
+
 static void answer_text(const struct network *n, uint32_t class_index, struct explain_answer a,
 			struct text *t)
 {
@@ -112,18 +136,24 @@ static void answer_text(const struct network *n, uint32_t class_index, struct ex
 		text_printf(t, "allowed by policy '%s' (", p->name);
 		place_add(n, p->place, t);
 		text_add(t, ")\n");
+		note_text(&p->note, "", t);
+		note_text(&n->classes[class_index].note, "class ", t);
 		return;
 	case EXPLAIN_DENIED:
 		text_add(t, "denied by the deny rule at ");
 		place_add(n, n->denies[a.deny].place, t);
 		text_printf(t, ", against policy '%s'\n", p->name);
+		note_text(&n->denies[a.deny].note, "", t);
 		return;
 	case EXPLAIN_NO_LAN:
 		text_printf(t, "no session: policy '%s' allows it, but '%s' has no lan\n", p->name,
 			    n->sites[a.site].name);
 		return;
 	case EXPLAIN_NO_RULE:
-		text_add(t, "not allowed: no rule allows it\n");
+		if (n->classes[class_index].expired)
+			class_expired_text(n, class_index, t);
+		else
+			text_add(t, "not allowed: no rule allows it\n");
 		return;
 	}
 }
@@ -290,6 +320,18 @@ static void json_place(const struct network *n, struct source_place place, struc
 	text_printf(t, ",\"line\":%u", place.line);
 }
 
+static void note_json(const struct rule_note *note, struct text *t)
+{
+	char day[DATE_STRLEN];
+
+	if (note->author)
+		json_string(t, ",\"author\":", note->author);
+	if (note->reason)
+		json_string(t, ",\"reason\":", note->reason);
+	if (note->expires_s)
+		json_string(t, ",\"expires\":", date_format(note->expires_s, day));
+}
+
 static void answer_json(const struct network *n, uint32_t class_index, struct explain_answer a,
 			struct text *t)
 {
@@ -304,10 +346,14 @@ static void answer_json(const struct network *n, uint32_t class_index, struct ex
 	json_string(t, ",\"verdict\":", verdicts[a.verdict]);
 	if (a.policy != NETWORK_NONE)
 		json_string(t, ",\"policy\":", n->policies[a.policy].name);
-	if (a.verdict == EXPLAIN_ALLOWED)
+	if (a.verdict == EXPLAIN_ALLOWED) {
 		json_place(n, n->policies[a.policy].place, t);
-	if (a.verdict == EXPLAIN_DENIED)
+		note_json(&n->policies[a.policy].note, t);
+	}
+	if (a.verdict == EXPLAIN_DENIED) {
 		json_place(n, n->denies[a.deny].place, t);
+		note_json(&n->denies[a.deny].note, t);
+	}
 	if (a.verdict == EXPLAIN_NO_LAN)
 		json_string(t, ",\"site\":", n->sites[a.site].name);
 	text_add_char(t, '}');

@@ -3,7 +3,7 @@
  * The language, topology and policy alike: a statement may stand in any file.
  *
  * Every word of the language may also be a name (a class may be called "port"):
- * where a name is wanted nothing else can stand, save for the four words that
+ * where a name is wanted nothing else can stand, save for the five words that
  * begin a selector. So new words never break old files.
  *
  * Recovery. A missing ';' is supplied (see `end`), so one slip costs one error.
@@ -37,28 +37,31 @@ static void grammar_error(struct parser *p, const char *message);
 %token <token> NAME "a name" STRING "a quoted string" NUMBER "a number" RANGE "a range like 161-162"
 %token <token> TIME "a time like 50ms" RATE "an amount like 200MB/day" SIZE "a size like 200MB"
 %token <token> ADDRESS "an address" PREFIX "a prefix like 10.9.1.0/24" INVALID "an invalid word"
+%token <token> DATE "a date like 2027-03-01" PERCENT "a share like 30%" LENGTH "a length like /24"
 %token <token> '{' '}' ';' ','
 
-%token <token> AFTER "after" ALL "all" ANY "any" BACKUP "backup" CARRIES "carries" CARRY "carry"
+%token <token> AFTER "after" ALL "all" ANY "any" AUTHOR "author" AVOID "avoid" BACKUP "backup"
+%token <token> CARRIES "carries" CARRY "carry"
 %token <token> CLASS "class" COLOR "color" DELAY "delay" DENY "deny" DEVICE "device"
-%token <token> DISJOINT "disjoint" DYNAMIC "dynamic" ENCRYPT "encrypt" END_TO_END "end-to-end"
-%token <token> EXPECT "expect" FAILURE "failure" FROM "from" HIGH "high" ICMP "icmp" ID "id"
+%token <token> DISJOINT "disjoint" DSCP "dscp" DYNAMIC "dynamic" ENCRYPT "encrypt"
+%token <token> END_TO_END "end-to-end" EXCEPT "except" EXPECT "expect" EXPIRES "expires" FAILURE "failure" FROM "from" HIGH "high" ICMP "icmp" ID "id"
 %token <token> INCLUDE "include" INTERFACE "interface" KEYS "keys" LABELS "labels" LAN "lan"
-%token <token> LINK "link" LOW "low" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
+%token <token> LINK "link" LOW "low" MAX "max" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
 %token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARENT "parent" PATH "path"
-%token <token> POLICY "policy" PORT "port" PREFERENCE "preference" PRIORITY "priority"
-%token <token> PROBE "probe" PROTOCOL "protocol" REACHES "reaches" REVERT "revert"
-%token <token> SESSION "session" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
-%token <token> SNMP "snmp" SPACE "space" TCP "tcp" THROUGH "through" TIER "tier" TIERS "tiers"
-%token <token> TO "to" UDP "udp" UNDER "under" UNDERLAY "underlay" UPLINK "uplink" USER "user"
-%token <token> VIA "via" WITH "with" X "x"
+%token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PRIORITY "priority"
+%token <token> PROBE "probe" PROTOCOL "protocol" REACHES "reaches" REASON "reason"
+%token <token> REVERT "revert" RISK "risk" SESSION "session" SHARE "share" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
+%token <token> SNMP "snmp" SPACE "space" TAG "tag" TCP "tcp" TEMPLATE "template" THROUGH "through" TIER "tier" TIERS "tiers"
+%token <token> TO "to" UDP "udp" UNDER "under" UNDERLAY "underlay" UPLINK "uplink" USE "use"
+%token <token> USER "user" VIA "via" WITH "with" X "x"
 
-%type <token> keyword soft_keyword ports
-%type <node> statement tiers network underlay site keys link class policy deny expect include
-%type <node> name bare_name selector setting underlay_item site_item device_item key_item link_item
+%type <token> keyword soft_keyword plain_keyword ports
+%type <node> statement tiers network underlay site template plan keys link class policy deny expect
+%type <node> include name bare_name avoid_name set use note risk plan_item dscp_value path_option setting underlay_item site_item device_item key_item link_item
 %type <node> class_item policy_item uplink_option port_match via class_option with_option probe mtu metric delay
-%type <list> names bare_names site_head under_option backup_option uplink_options port_matches
-%type <list> snmp_port over_names disjoint_option after_option link_block
+%type <list> names bare_names avoid_names selector site_head under_option backup_option
+%type <list> uplink_options port_matches dscp_values snmp_port over_names path_options after_option
+%type <list> link_block deny_block notes plan_items
 %type <list> settings underlay_items site_items device_items key_items link_items class_items
 %type <list> policy_items close
 
@@ -68,8 +71,8 @@ file: %empty
 	| file statement	{ p->statements = parser_list(p->statements, $2); }
 	;
 
-statement: tiers | network | underlay | site | keys | link | class | policy | deny | expect
-	| include
+statement: tiers | network | underlay | site | template | plan | keys | link | class | policy
+	| deny | expect | include
 	| error ';'		{ $$ = NULL; yyerrok; }
 	| error '}'		{ $$ = NULL; }
 	| error skipped_block	{ $$ = NULL; yyerrok; }
@@ -121,6 +124,12 @@ metric: METRIC NUMBER end	{ $$ = parser_value(p, SYNTAX_METRIC, $2); }
 
 site: SITE name site_head '{' site_items close
 		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), parser_list_join($3, parser_list_join($5, $6))); }
+	| SITE name site_head use '{' site_items close
+		{ struct syntax_list items = parser_list($3, $4);
+		  $$ = parser_named(p, SYNTAX_SITE, $2);
+		  parser_children($$, parser_list_join(items, parser_list_join($6, $7))); }
+	| SITE name site_head use ';'
+		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), parser_list($3, $4)); }
 	| SITE name error '{' site_items close
 		{ $$ = parser_children(parser_named(p, SYNTAX_SITE, $2), parser_list_join($5, $6)); $$->broken = true; }
 	| SITE name error ';'	{ $$ = parser_named(p, SYNTAX_SITE, $2); $$->broken = true; }
@@ -138,12 +147,15 @@ backup_option: %empty		{ $$ = (struct syntax_list){0}; }
 	| BACKUP name
 		{ $$ = parser_list((struct syntax_list){0}, parser_named(p, SYNTAX_BACKUP, $2)); }
 	;
+use: USE name			{ $$ = parser_named(p, SYNTAX_USE, $2); }
+	;
 site_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| site_items site_item	{ $$ = parser_list($1, $2); }
 	;
 site_item: UPLINK name uplink_options end
 				{ $$ = parser_children(parser_named(p, SYNTAX_UPLINK, $2), $3); }
 	| LAN PREFIX end	{ $$ = parser_value(p, SYNTAX_LAN, $2); }
+	| TAG names end		{ $$ = parser_children(parser_node(p, SYNTAX_TAG, $1), $2); }
 	| DEVICE name ADDRESS '{' device_items close
 		{ $$ = parser_named(p, SYNTAX_DEVICE, $2);
 		  parser_children($$, parser_list((struct syntax_list){0},
@@ -158,6 +170,9 @@ uplink_option: DYNAMIC		{ $$ = parser_node(p, SYNTAX_DYNAMIC, $1); }
 	| ADDRESS		{ $$ = parser_value(p, SYNTAX_ADDRESS, $1); }
 	| METERED RATE		{ $$ = parser_value(p, SYNTAX_METERED, $2); }
 	| PORT NUMBER		{ $$ = parser_value(p, SYNTAX_PORT, $2); }
+	| risk
+	;
+risk: RISK names		{ $$ = parser_children(parser_node(p, SYNTAX_RISK, $1), $2); }
 	;
 device_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| device_items device_item { $$ = parser_list($1, $2); }
@@ -171,6 +186,30 @@ device_item: SNMP USER name snmp_port end
 snmp_port: %empty		{ $$ = (struct syntax_list){0}; }
 	| PORT NUMBER
 		{ $$ = parser_list((struct syntax_list){0}, parser_value(p, SYNTAX_PORT, $2)); }
+	;
+
+template: TEMPLATE name '{' site_items close
+				{ $$ = parser_children(parser_named(p, SYNTAX_TEMPLATE, $2), parser_list_join($4, $5)); }
+	| TEMPLATE name error skipped_block
+				{ $$ = parser_named(p, SYNTAX_TEMPLATE, $2); $$->broken = true; }
+	;
+
+plan: PLAN LAN PREFIX '{' plan_items close
+				{ $$ = parser_children(parser_value(p, SYNTAX_PLAN, $3), parser_list_join($5, $6)); }
+	;
+plan_items: %empty		{ $$ = (struct syntax_list){0}; }
+	| plan_items plan_item	{ $$ = parser_list($1, $2); }
+	;
+plan_item: TIER name LENGTH end
+		{ $$ = parser_named(p, SYNTAX_PLAN_TIER, $2);
+		  parser_children($$, parser_list((struct syntax_list){0},
+						  parser_value(p, SYNTAX_LENGTH, $3))); }
+	| TIER name LENGTH LAN LENGTH end
+		{ struct syntax_list lengths = {0};
+		  $$ = parser_named(p, SYNTAX_PLAN_TIER, $2);
+		  lengths = parser_list(lengths, parser_value(p, SYNTAX_LENGTH, $3));
+		  parser_children($$, parser_list(lengths, parser_value(p, SYNTAX_OWN_LENGTH, $5))); }
+	| skipped_item		{ $$ = NULL; }
 	;
 
 keys: KEYS name '{' key_items close
@@ -198,6 +237,7 @@ link_items: %empty		{ $$ = (struct syntax_list){0}; }
 	;
 link_item: metric | delay | probe | mtu
 	| OVER over_names end	{ $$ = parser_children(parser_node(p, SYNTAX_OVER, $1), $2); }
+	| risk end
 	| skipped_item		{ $$ = NULL; }
 	;
 over_names: name		{ $$ = parser_list((struct syntax_list){0}, $1); }
@@ -215,6 +255,7 @@ class: CLASS name '{' class_items close
 class_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| class_items class_item { $$ = parser_list($1, $2); }
 	| class_items TO PORT port_matches end { $$ = parser_list_join($1, $4); }
+	| class_items DSCP dscp_values end { $$ = parser_list_join($1, $3); }
 	;
 class_item: TO PREFIX end	{ $$ = parser_value(p, SYNTAX_TO_PREFIX, $2); }
 	| PROTOCOL TCP end	{ $$ = parser_number(p, SYNTAX_PROTOCOL, $2, 6); }
@@ -223,7 +264,15 @@ class_item: TO PREFIX end	{ $$ = parser_value(p, SYNTAX_TO_PREFIX, $2); }
 	| PRIORITY LOW end	{ $$ = parser_number(p, SYNTAX_PRIORITY, $2, 0); }
 	| PRIORITY NORMAL end	{ $$ = parser_number(p, SYNTAX_PRIORITY, $2, 1); }
 	| PRIORITY HIGH end	{ $$ = parser_number(p, SYNTAX_PRIORITY, $2, 2); }
+	| SHARE PERCENT end	{ $$ = parser_value(p, SYNTAX_SHARE, $2); }
+	| note
 	| skipped_item		{ $$ = NULL; }
+	;
+dscp_values: dscp_value		{ $$ = parser_list((struct syntax_list){0}, $1); }
+	| dscp_values ',' dscp_value { $$ = parser_list($1, $3); }
+	;
+dscp_value: name		{ $$ = parser_named(p, SYNTAX_DSCP, $1); }
+	| NUMBER		{ $$ = parser_value(p, SYNTAX_DSCP, $1); }
 	;
 port_matches: port_match	{ $$ = parser_list((struct syntax_list){0}, $1); }
 	| port_matches ',' port_match { $$ = parser_list($1, $3); }
@@ -252,20 +301,17 @@ policy: POLICY name COLOR NUMBER '{' policy_items close
 policy_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| policy_items policy_item { $$ = parser_list($1, $2); }
 	;
-policy_item: FROM selector end
-		{ $$ = parser_children(parser_node(p, SYNTAX_FROM, $1),
-				       parser_list((struct syntax_list){0}, $2)); }
-	| TO selector end
-		{ $$ = parser_children(parser_node(p, SYNTAX_TO, $1),
-				       parser_list((struct syntax_list){0}, $2)); }
+policy_item: FROM selector end	{ $$ = parser_children(parser_node(p, SYNTAX_FROM, $1), $2); }
+	| TO selector end	{ $$ = parser_children(parser_node(p, SYNTAX_TO, $1), $2); }
 	| CARRY names end	{ $$ = parser_children(parser_node(p, SYNTAX_CARRY, $1), $2); }
-	| PATH name PREFERENCE NUMBER VIA via disjoint_option end
+	| PATH name PREFERENCE NUMBER VIA via path_options end
 		{ struct syntax_list items = {0};
 		  items = parser_list(items, parser_value(p, SYNTAX_PREFERENCE, $4));
 		  items = parser_list_join(parser_list(items, $6), $7);
 		  $$ = parser_children(parser_named(p, SYNTAX_PATH, $2), items); }
 	| REVERT AFTER TIME end	{ $$ = parser_value(p, SYNTAX_REVERT, $3); }
 	| ENCRYPT END_TO_END end { $$ = parser_node(p, SYNTAX_ENCRYPT, $1); }
+	| note
 	| skipped_item		{ $$ = NULL; }
 	;
 via: PARENT			{ $$ = parser_node(p, SYNTAX_VIA_PARENT, $1); }
@@ -274,19 +320,39 @@ via: PARENT			{ $$ = parser_node(p, SYNTAX_VIA_PARENT, $1); }
 	| THROUGH names
 		{ $$ = parser_children(parser_node(p, SYNTAX_VIA_THROUGH, $1), $2); }
 	;
-disjoint_option: %empty		{ $$ = (struct syntax_list){0}; }
-	| DISJOINT name
-		{ $$ = parser_list((struct syntax_list){0}, parser_named(p, SYNTAX_DISJOINT, $2)); }
+path_options: %empty		{ $$ = (struct syntax_list){0}; }
+	| path_options path_option { $$ = parser_list($1, $2); }
+	;
+path_option: DISJOINT name	{ $$ = parser_named(p, SYNTAX_DISJOINT, $2); }
+	| AVOID avoid_names	{ $$ = parser_children(parser_node(p, SYNTAX_AVOID, $1), $2); }
+	| AVOID RISK names	{ $$ = parser_children(parser_node(p, SYNTAX_AVOID_RISK, $2), $3); }
+	| AVOID LINK name name
+		{ struct syntax_list ends = parser_list((struct syntax_list){0}, $3);
+		  $$ = parser_children(parser_node(p, SYNTAX_AVOID_LINK, $2), parser_list(ends, $4)); }
+	| MAX DELAY TIME	{ $$ = parser_value(p, SYNTAX_MAX_DELAY, $3); }
+	| MAX LABELS NUMBER	{ $$ = parser_value(p, SYNTAX_MAX_LABELS, $3); }
 	;
 
-deny: DENY FROM selector TO selector class_option end
+/* Who says this rule, why, and until when. */
+note: EXPIRES DATE end		{ $$ = parser_value(p, SYNTAX_EXPIRES, $2); }
+	| AUTHOR STRING end	{ $$ = parser_value(p, SYNTAX_AUTHOR, $2); }
+	| REASON STRING end	{ $$ = parser_value(p, SYNTAX_REASON, $2); }
+	;
+notes: %empty			{ $$ = (struct syntax_list){0}; }
+	| notes note		{ $$ = parser_list($1, $2); }
+	| notes skipped_item	{ $$ = parser_list($1, NULL); }
+	;
+
+deny: DENY FROM selector TO selector class_option deny_block
 		{ struct syntax_list items = {0};
 		  $$ = parser_node(p, SYNTAX_DENY, $1);
-		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_FROM, $2),
-					parser_list((struct syntax_list){0}, $3)));
-		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_TO, $4),
-					parser_list((struct syntax_list){0}, $5)));
-		  parser_children($$, $6 ? parser_list(items, $6) : items); }
+		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_FROM, $2), $3));
+		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_TO, $4), $5));
+		  items = $6 ? parser_list(items, $6) : items;
+		  parser_children($$, parser_list_join(items, $7)); }
+	;
+deny_block: '{' notes close	{ $$ = parser_list_join($2, $3); }
+	| end			{ $$ = (struct syntax_list){0}; }
 	;
 class_option: %empty		{ $$ = NULL; }
 	| CLASS name		{ $$ = parser_named(p, SYNTAX_WITH, $2); }
@@ -295,19 +361,15 @@ class_option: %empty		{ $$ = NULL; }
 expect: EXPECT selector REACHES selector WITH name after_option end
 		{ struct syntax_list items = {0};
 		  $$ = parser_node(p, SYNTAX_EXPECT, $1);
-		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_FROM, $1),
-					parser_list((struct syntax_list){0}, $2)));
-		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_TO, $3),
-					parser_list((struct syntax_list){0}, $4)));
+		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_FROM, $1), $2));
+		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_TO, $3), $4));
 		  items = parser_list(items, parser_named(p, SYNTAX_WITH, $6));
 		  parser_children($$, parser_list_join(items, $7)); }
 	| EXPECT selector NEVER REACHES selector with_option end
 		{ struct syntax_list items = {0};
 		  $$ = parser_number(p, SYNTAX_EXPECT, $1, 1);
-		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_FROM, $1),
-					parser_list((struct syntax_list){0}, $2)));
-		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_TO, $4),
-					parser_list((struct syntax_list){0}, $5)));
+		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_FROM, $1), $2));
+		  items = parser_list(items, parser_children(parser_node(p, SYNTAX_TO, $4), $5));
 		  parser_children($$, $6 ? parser_list(items, $6) : items); }
 	;
 with_option: %empty		{ $$ = NULL; }
@@ -328,9 +390,15 @@ include: INCLUDE STRING end	{ $$ = parser_value(p, SYNTAX_INCLUDE, $2); }
 
 /* ---- selectors and names ---- */
 
-selector: TIER names	{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_TIER, $1), $2); }
+selector: set			{ $$ = parser_list((struct syntax_list){0}, $1); }
+	| selector EXCEPT set
+		{ struct syntax_list without = parser_list((struct syntax_list){0}, $3);
+		  $$ = parser_list($1, parser_children(parser_node(p, SYNTAX_EXCEPT, $2), without)); }
+	;
+set: TIER names			{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_TIER, $1), $2); }
 	| SITE names	{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_SITE, $1), $2); }
 	| UNDER names	{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_UNDER, $1), $2); }
+	| TAG names	{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_TAG, $1), $2); }
 	| ALL		{ $$ = parser_node(p, SYNTAX_SELECT_ALL, $1); }
 	| bare_names
 		{ $$ = parser_named(p, SYNTAX_SELECT_SITE, $1.first); parser_children($$, $1); }
@@ -349,14 +417,24 @@ bare_name: NAME			{ $$ = parser_name(p, $1); }
 	| STRING		{ $$ = parser_name(p, $1); }
 	| soft_keyword		{ $$ = parser_name(p, $1); }
 	;
-keyword: soft_keyword | TIER | SITE | UNDER | ALL
+avoid_names: avoid_name		{ $$ = parser_list((struct syntax_list){0}, $1); }
+	| avoid_names ',' name	{ $$ = parser_list($1, $3); }
 	;
-soft_keyword: AFTER | ANY | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY | DENY | DEVICE
-	| DISJOINT | DYNAMIC | ENCRYPT | END_TO_END | EXPECT | FAILURE | FROM | HIGH | ICMP | ID
-	| INCLUDE | INTERFACE | KEYS | LABELS | LAN | LINK | LOW | METERED | METRIC | MTU | NETWORK
-	| NEVER | NORMAL | OF | OVER | PARENT | PATH | POLICY | PORT | PREFERENCE | PRIORITY | PROBE
-	| PROTOCOL | REACHES | REVERT | SESSION | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP
-	| THROUGH | TIERS | TO | UDP | UNDERLAY | UPLINK | USER | VIA | WITH | X
+avoid_name: NAME		{ $$ = parser_name(p, $1); }
+	| STRING		{ $$ = parser_name(p, $1); }
+	| plain_keyword		{ $$ = parser_name(p, $1); }
+	;
+keyword: soft_keyword | TIER | SITE | UNDER | ALL | TAG
+	;
+soft_keyword: plain_keyword | LINK | RISK
+	;
+plain_keyword: AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY
+	| DENY | DEVICE | DISJOINT | DSCP | DYNAMIC | ENCRYPT | END_TO_END | EXCEPT | EXPECT
+	| EXPIRES | FAILURE | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | KEYS | LABELS | LAN
+	| LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
+	| PLAN | POLICY | PORT | PREFERENCE | PRIORITY | PROBE | PROTOCOL | REACHES | REASON
+	| REVERT | SESSION | SHARE | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
+	| THROUGH | TIERS | TO | UDP | UNDERLAY | UPLINK | USE | USER | VIA | WITH | X
 	;
 
 /* ---- what is skipped after an error ---- */
@@ -372,7 +450,7 @@ skipped_block: '{' skipped '}'
 skipped: %empty | skipped skipped_word | skipped skipped_block
 	;
 skipped_word: keyword | NAME | STRING | NUMBER | RANGE | TIME | RATE | SIZE | ADDRESS | PREFIX
-	| INVALID | ';' | ','
+	| DATE | PERCENT | LENGTH | INVALID | ';' | ','
 	;
 
 %%

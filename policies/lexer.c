@@ -3,7 +3,7 @@
  * The lexer. A word is the longest run of letters, digits, "-_.:/" and of
  * characters beyond ASCII; what kind it is follows from its bytes alone: a ':'
  * makes an IPv6 address, a digit in front a number with its unit, an address, a
- * prefix or a range, anything else a keyword or a name. So there is no state,
+ * prefix, a range or a date, a '/' and a digit a length, anything else a keyword or a name. So there is no state,
  * and one pass cuts the file.
  *
  * Text that could deceive a reader of the policy is refused here, in names and
@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "grammar.h"
+#include "tuyen/base/date.h"
 #include "tuyen/base/err.h"
 #include "tuyen/base/ip.h"
 #include "tuyen/base/utf8.h"
@@ -31,6 +32,8 @@ static const struct keyword keywords[] = {
     {"after", TOKEN_AFTER},
     {"all", TOKEN_ALL},
     {"any", TOKEN_ANY},
+    {"author", TOKEN_AUTHOR},
+    {"avoid", TOKEN_AVOID},
     {"backup", TOKEN_BACKUP},
     {"carries", TOKEN_CARRIES},
     {"carry", TOKEN_CARRY},
@@ -40,10 +43,13 @@ static const struct keyword keywords[] = {
     {"deny", TOKEN_DENY},
     {"device", TOKEN_DEVICE},
     {"disjoint", TOKEN_DISJOINT},
+    {"dscp", TOKEN_DSCP},
     {"dynamic", TOKEN_DYNAMIC},
     {"encrypt", TOKEN_ENCRYPT},
     {"end-to-end", TOKEN_END_TO_END},
+    {"except", TOKEN_EXCEPT},
     {"expect", TOKEN_EXPECT},
+    {"expires", TOKEN_EXPIRES},
     {"failure", TOKEN_FAILURE},
     {"from", TOKEN_FROM},
     {"high", TOKEN_HIGH},
@@ -56,6 +62,7 @@ static const struct keyword keywords[] = {
     {"lan", TOKEN_LAN},
     {"link", TOKEN_LINK},
     {"low", TOKEN_LOW},
+    {"max", TOKEN_MAX},
     {"metered", TOKEN_METERED},
     {"metric", TOKEN_METRIC},
     {"mtu", TOKEN_MTU},
@@ -66,6 +73,7 @@ static const struct keyword keywords[] = {
     {"over", TOKEN_OVER},
     {"parent", TOKEN_PARENT},
     {"path", TOKEN_PATH},
+    {"plan", TOKEN_PLAN},
     {"policy", TOKEN_POLICY},
     {"port", TOKEN_PORT},
     {"preference", TOKEN_PREFERENCE},
@@ -73,15 +81,20 @@ static const struct keyword keywords[] = {
     {"probe", TOKEN_PROBE},
     {"protocol", TOKEN_PROTOCOL},
     {"reaches", TOKEN_REACHES},
+    {"reason", TOKEN_REASON},
     {"revert", TOKEN_REVERT},
+    {"risk", TOKEN_RISK},
     {"session", TOKEN_SESSION},
+    {"share", TOKEN_SHARE},
     {"shortest", TOKEN_SHORTEST},
     {"single", TOKEN_SINGLE},
     {"site", TOKEN_SITE},
     {"size", TOKEN_SIZE_WORD},
     {"snmp", TOKEN_SNMP},
     {"space", TOKEN_SPACE},
+    {"tag", TOKEN_TAG},
     {"tcp", TOKEN_TCP},
+    {"template", TOKEN_TEMPLATE},
     {"through", TOKEN_THROUGH},
     {"tier", TOKEN_TIER},
     {"tiers", TOKEN_TIERS},
@@ -90,6 +103,7 @@ static const struct keyword keywords[] = {
     {"under", TOKEN_UNDER},
     {"underlay", TOKEN_UNDERLAY},
     {"uplink", TOKEN_UPLINK},
+    {"use", TOKEN_USE},
     {"user", TOKEN_USER},
     {"via", TOKEN_VIA},
     {"with", TOKEN_WITH},
@@ -111,6 +125,7 @@ static const struct unit units[] = {
     {"KB", TOKEN_SIZE, 1000},	     {"MB", TOKEN_SIZE, 1000000},
     {"GB", TOKEN_SIZE, 1000000000},  {"KB/day", TOKEN_RATE, 1000},
     {"MB/day", TOKEN_RATE, 1000000}, {"GB/day", TOKEN_RATE, 1000000000},
+    {"%", TOKEN_PERCENT, 1},
 };
 
 struct lexer {
@@ -202,7 +217,8 @@ bool lexer_is_plain_name(const char *bytes, size_t length)
 
 	if (!length || is_digit(*p) || *p == '-' || *p == '.')
 		return false;
-	if (kind == TOKEN_TIER || kind == TOKEN_SITE || kind == TOKEN_UNDER || kind == TOKEN_ALL)
+	if (kind == TOKEN_TIER || kind == TOKEN_SITE || kind == TOKEN_UNDER || kind == TOKEN_ALL ||
+	    kind == TOKEN_TAG)
 		return false;
 	while (p < end) {
 		size_t size = word_step(p, end);
@@ -393,6 +409,36 @@ static void word_address(struct lexer *lx, struct token *t, const char *word)
 		    lx, t, strchr(word, ':') ? "is not an IPv6 address" : "is not an IPv4 address");
 }
 
+static bool word_is_date(const char *word)
+{
+	for (int i = 0; i < 10; i++)
+		if (i == 4 || i == 7 ? word[i] != '-' : !is_digit(word[i]))
+			return false;
+	return !word[10];
+}
+
+static void word_date(struct lexer *lx, struct token *t, const char *word)
+{
+	int64_t seconds;
+
+	t->kind = TOKEN_DATE;
+	if (date_parse(word, &seconds) < 0)
+		word_complain(lx, t, "is no day of the calendar from 1970 to 9999");
+	else
+		t->number = t->number2 = (uint64_t)seconds;
+}
+
+/* "/24" */
+static void word_length(struct lexer *lx, struct token *t, const char *word)
+{
+	size_t digits = t->length - 1;
+
+	t->kind = TOKEN_LENGTH;
+	if (scan_number(word + 1, digits, &t->number) != digits || t->number > 32)
+		word_complain(lx, t, "is not the length of a prefix: /0 to /32");
+	t->number2 = t->number;
+}
+
 static void word_quantity(struct lexer *lx, struct token *t, const char *word)
 {
 	size_t length = strlen(word), n = scan_number(word, length, &t->number), rest;
@@ -436,7 +482,9 @@ static void word_literal(struct lexer *lx, struct token *t)
 	}
 	memcpy(word, lx->source->bytes + t->offset, t->length);
 	word[t->length] = '\0';
-	if (strchr(word, ':'))
+	if (word_is_date(word))
+		word_date(lx, t, word);
+	else if (strchr(word, ':'))
 		word_address(lx, t, word);
 	else if (strchr(word, '.') && strchr(word, '/'))
 		word_prefix(lx, t, word);
@@ -456,10 +504,14 @@ static void lexer_word(struct lexer *lx)
 
 	while ((size = word_step(bytes + lx->offset, end)))
 		lx->offset += (uint32_t)size;
+	if (is_digit(*word) && bytes + lx->offset < end && bytes[lx->offset] == '%')
+		lx->offset++;
 	t = lexer_push(lx, TOKEN_NAME, start, lx->offset);
 	if (!t)
 		return;
-	if (is_digit(*word) || word_has(word, t->length, ':'))
+	if (*word == '/' && t->length > 1 && is_digit(word[1]))
+		word_length(lx, t, word);
+	else if (is_digit(*word) || word_has(word, t->length, ':'))
 		word_literal(lx, t);
 	else if (*word == '-' || *word == '.' || word_has(word, t->length, '/'))
 		word_complain(lx, t, "is not a word; a name like this is written in quotes");

@@ -252,15 +252,20 @@ static const char *expected_nearest(const char *word, const char *const *expecte
 	return nearest;
 }
 
-/* The keyword that @word was probably meant to be: an expected one; where none was, any. */
+/*
+ * The keyword that @word was probably meant to be: an expected one. Where hardly any was, it may be
+ * any: the parser decides what is left out before it sees the word that comes instead.
+ */
 static const char *word_nearest(const char *word, const char *const *expected, size_t count)
 {
-	const char *all[256];
+	const char *nearest = expected_nearest(word, expected, count), *all[256];
 	size_t keywords = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (is_keyword_name(expected[i]))
-			return expected_nearest(word, expected, count);
+		keywords += is_keyword_name(expected[i]);
+	if (nearest || keywords > 1)
+		return nearest;
+	keywords = 0;
 	while (keywords < sizeof(all) / sizeof(all[0]) && lexer_keyword_at(keywords)) {
 		all[keywords] = lexer_keyword_at(keywords);
 		keywords++;

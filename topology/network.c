@@ -22,8 +22,16 @@ static void strings_clear(char **strings, size_t count)
 	free(strings);
 }
 
+static void note_clear(struct rule_note *note)
+{
+	free(note->author);
+	free(note->reason);
+}
+
 static void site_clear(struct site *s)
 {
+	for (size_t i = 0; i < s->uplink_count; i++)
+		free(s->uplinks[i].risks);
 	for (size_t i = 0; i < s->device_count; i++) {
 		free(s->devices[i].name);
 		free(s->devices[i].user);
@@ -31,22 +39,33 @@ static void site_clear(struct site *s)
 	}
 	free(s->devices);
 	free(s->uplinks);
+	free(s->tags);
 	free(s->lans);
 	free(s->lan_places);
 	free(s->name);
 }
 
-static void policy_clear(struct policy *p)
+void network_policy_clear(struct policy *p)
 {
 	for (size_t i = 0; i < p->path_count; i++) {
 		free(p->paths[i].name);
 		free(p->paths[i].through.sites);
+		free(p->paths[i].avoid.sites);
+		free(p->paths[i].avoid_links);
 	}
 	free(p->paths);
 	free(p->classes);
 	free(p->from.sites);
 	free(p->to.sites);
 	free(p->name);
+	note_clear(&p->note);
+}
+
+void network_deny_clear(struct deny_rule *d)
+{
+	free(d->from.sites);
+	free(d->to.sites);
+	note_clear(&d->note);
 }
 
 static void policies_clear(struct network *n)
@@ -54,15 +73,14 @@ static void policies_clear(struct network *n)
 	for (size_t i = 0; i < n->class_count; i++) {
 		free(n->classes[i].name);
 		free(n->classes[i].matches);
+		note_clear(&n->classes[i].note);
 	}
 	free(n->classes);
 	for (size_t i = 0; i < n->policy_count; i++)
-		policy_clear(&n->policies[i]);
+		network_policy_clear(&n->policies[i]);
 	free(n->policies);
-	for (size_t i = 0; i < n->deny_count; i++) {
-		free(n->denies[i].from.sites);
-		free(n->denies[i].to.sites);
-	}
+	for (size_t i = 0; i < n->deny_count; i++)
+		network_deny_clear(&n->denies[i]);
 	free(n->denies);
 	for (size_t i = 0; i < n->expectation_count; i++) {
 		free(n->expectations[i].from.sites);
@@ -75,12 +93,16 @@ void network_clear(struct network *n)
 {
 	strings_clear(n->files, n->file_count);
 	strings_clear(n->tiers, n->tier_count);
+	strings_clear(n->tags, n->tag_count);
+	strings_clear(n->risks, n->risk_count);
 	for (size_t i = 0; i < n->underlay_count; i++)
 		free(n->underlays[i].name);
 	free(n->underlays);
 	for (size_t i = 0; i < n->site_count; i++)
 		site_clear(&n->sites[i]);
 	free(n->sites);
+	for (size_t i = 0; i < n->link_count; i++)
+		free(n->links[i].risks);
 	free(n->links);
 	policies_clear(n);
 	network_init(n);

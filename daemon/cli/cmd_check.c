@@ -53,6 +53,7 @@ static int check_options(int argc, char **argv, struct load_options *options)
 	static const struct option known[] = {
 	    {"json", no_argument, NULL, 'j'},
 	    {"keys", no_argument, NULL, 'k'},
+	    {"now", required_argument, NULL, 'n'},
 	    {0},
 	};
 	int option;
@@ -65,6 +66,9 @@ static int check_options(int argc, char **argv, struct load_options *options)
 		} else if (option == 'W' && load_option_warning(optarg, options) < 0) {
 			fprintf(stderr, "tuyen check: -W %s: write error or error=WARNING\n",
 				optarg);
+			return CLI_SYSTEM;
+		} else if (option == 'n' && load_time_parse(optarg, &options->now_s) < 0) {
+			fprintf(stderr, "tuyen check: --now %s: write 2027-03-01\n", optarg);
 			return CLI_SYSTEM;
 		} else if (option == '?') {
 			return CLI_SYSTEM;
@@ -100,10 +104,12 @@ static int check_run(int argc, char **argv)
 
 const struct cli_command cli_check = {
     .name = "check",
-    .usage = "[--json] [--keys] [-W error[=WARNING]] FILE...",
+    .usage = "[--json] [--keys] [--now DATE] [-W error[=WARNING]] FILE...",
     .summary = "say what is wrong with topology and policy files",
     .help = "  --json             what is wrong as one JSON document\n"
 	    "  --keys             a site without keys is an error, as when compiling\n"
+	    "  --now DATE         rules that expire by then have expired; else "
+	    "$SOURCE_DATE_EPOCH, else now\n"
 	    "  -W error           every warning is an error\n"
 	    "  -W error=WARNING   this one is; its name stands in brackets behind its text\n"
 	    "\n"

@@ -62,18 +62,6 @@ static int number_read(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-/* "2025-03-31" or "2025-03-31T08:00:00Z". */
-static int date_read(const char *s, int64_t *ret_s)
-{
-	char whole[64];
-
-	if (strlen(s) == 10)
-		snprintf(whole, sizeof(whole), "%sT00:00:00Z", s);
-	else
-		snprintf(whole, sizeof(whole), "%s", s);
-	return rfc3339_parse(whole, ret_s);
-}
-
 static int option_value(struct options *o, const char *name, const char *value)
 {
 	uint64_t n = 0;
@@ -91,9 +79,9 @@ static int option_value(struct options *o, const char *name, const char *value)
 		return err;
 	}
 	if (!strcmp(name, "--expires"))
-		return date_read(value, &o->expires_s);
+		return load_time_parse(value, &o->expires_s);
 	if (!strcmp(name, "--issued"))
-		return date_read(value, &o->issued_s);
+		return load_time_parse(value, &o->issued_s);
 	if (!strcmp(name, "-W"))
 		return compiled_option_warning(value, &o->load);
 	return -TUYEN_ENOENT;
@@ -152,6 +140,8 @@ static int times_decide(struct options *o)
 		o->issued_s = time(NULL);
 	if (o->expires_s < 0)
 		o->expires_s = o->issued_s + EXPIRES_DAYS * DAY_S;
+	o->load.now_s = o->issued_s;
+	o->load.until_s = o->expires_s;
 	if (o->expires_s > o->issued_s)
 		return 0;
 	fprintf(stderr, "tuyen compile: the release would expire before it is issued\n");
@@ -582,7 +572,9 @@ const struct cli_command cli_compile = {
 	"  -W error[=NAME]     warnings are errors\n"
 	"  --json         the summary as a JSON object\n"
 	"\n"
-	"Every site needs its keys; every `expect` must hold.\n"
+	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time of "
+	"issue\n"
+	"are left out.\n"
 	"exit codes: 0 made, 1 the sources or an expectation are wrong, 2 the system failed; OUT "
 	"is then as it was\n",
     .run = run,

@@ -40,6 +40,10 @@ static int option_read(const char *word, const char *next, struct options *o, in
 		o->json = true;
 		return 0;
 	}
+	if (!strcmp(word, "--now") && next && !load_time_parse(next, &o->load.now_s)) {
+		++*i;
+		return 0;
+	}
 	if (!strcmp(word, "-W") && next && !compiled_option_warning(next, &o->load)) {
 		++*i;
 		return 0;
@@ -144,7 +148,7 @@ static int run(int argc, char **argv)
 
 const struct cli_command cli_explain = {
     .name = "explain",
-    .usage = "FILE... [--] SITE SITE [CLASS] [--json]",
+    .usage = "FILE... [--] SITE SITE [CLASS] [--json] [--now DATE]",
     .summary = "say whether one site reaches another, by which line, on which ways",
     .help = "Files come first; they end at '--', or at the first word that is no file and does not "
 	    "end in\n"
@@ -154,6 +158,8 @@ const struct cli_command cli_explain = {
 	    "back.\n"
 	    "\n"
 	    "  --json       one JSON object\n"
+	    "  --now DATE   rules that expire by then have expired; else $SOURCE_DATE_EPOCH, else "
+	    "now\n"
 	    "  -W error[=NAME]  warnings are errors\n"
 	    "\n"
 	    "exit codes: 0 something asked for is allowed, 1 nothing is (or the sources are "

@@ -93,12 +93,17 @@ void compiled_clear(struct compiled *c)
 
 int compiled_option_warning(const char *argument, struct load_options *options)
 {
-	if (strcmp(argument, "error=" COMPILE_WARNING_SHARED))
-		return load_option_warning(argument, options);
-	if (options->promote_count == DIAG_PROMOTE_MAX)
-		return -TUYEN_ELIMIT;
-	options->promote[options->promote_count++] = COMPILE_WARNING_SHARED;
-	return 0;
+	static const char *const own[] = {COMPILE_WARNING_SHARED, COMPILE_WARNING_UNMET};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (strncmp(argument, "error=", 6) || strcmp(argument + 6, own[i]))
+			continue;
+		if (options->promote_count == DIAG_PROMOTE_MAX)
+			return -TUYEN_ELIMIT;
+		options->promote[options->promote_count++] = own[i];
+		return 0;
+	}
+	return load_option_warning(argument, options);
 }
 
 uint32_t compiled_site_find(const struct network *n, const char *word)

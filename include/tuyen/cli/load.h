@@ -11,6 +11,8 @@ struct load_options {
 	bool json;	/* the caller prints the diagnostics, with diag_list_print_json() */
 	const char *promote[DIAG_PROMOTE_MAX]; /* warnings that are errors; "" all of them */
 	size_t promote_count;
+	int64_t now_s;	 /* when rules expire is judged by; 0: $SOURCE_DATE_EPOCH, else now */
+	int64_t until_s; /* a rule that ends before gets a warning; 0: none does */
 };
 
 /**
@@ -40,6 +42,9 @@ void load_clear(struct load *load);
 /** Parses one "-W" argument, "error" or "error=NAME", into @options. @return 0, -TUYEN_EINVAL or
  * -TUYEN_ELIMIT. */
 int load_option_warning(const char *argument, struct load_options *options);
+
+/** "2025-03-31" or "2025-03-31T08:00:00Z". @return 0 or -TUYEN_EINVAL. */
+int load_time_parse(const char *string, int64_t *ret_s);
 
 /** A syntax_loader that reads from the file system; @context is unused. */
 int load_file(void *context, const char *path, char **ret_bytes, size_t *ret_length,

@@ -24,4 +24,19 @@ const char *check_warning_name(size_t index);
 int check_network(const struct syntax_file *const *files, size_t count, unsigned flags,
 		  struct diag_list *diags, struct network *ret_network);
 
+/** Wall-clock times, seconds since 1970. */
+struct check_times {
+	int64_t now_s;	 /* a rule that has expired by then is left out of the network, with a warning */
+	int64_t until_s; /* one that expires before this gets a warning: a release's own expiry */
+};
+
+/**
+ * The same at a time; check_network() is before all times. Checked is what is left out too: an
+ * expired rule must still be lawful. Without an expired class a policy carries the others; one that is
+ * left with none is left out itself.
+ */
+int check_network_at(const struct syntax_file *const *files, size_t count, unsigned flags,
+		     const struct check_times *times, struct diag_list *diags,
+		     struct network *ret_network);
+
 #endif

@@ -5,7 +5,7 @@
 #include "tuyen/policies/check.h"
 #include "tuyen/policies/names.h"
 
-/** What check.c, check_topology.c and check_policy.c share; nobody else's. */
+/** What the files check*.c share; nobody else's. */
 
 /** A statement and the file it stands in. */
 struct statement {
@@ -17,13 +17,18 @@ struct check {
 	const struct syntax_file *const *files;
 	size_t file_count;
 	unsigned flags;
+	struct check_times times;
 	struct diag_list *diags;
 	struct network network;
-	struct name_table tiers, underlays, sites, classes, policies, keys;
+	struct name_table tiers, underlays, sites, classes, policies, keys, templates, tags, risks;
 	/* where each object of the network was declared, by its index there */
 	struct statement *underlay_at, *site_at, *class_at, *policy_at;
 	struct statement *keys_at; /* by site */
-	struct statement tiers_at, network_at;
+	struct statement *deny_at, *template_at;
+	size_t template_count;
+	bool *template_used, *template_bad;
+	uint32_t *template_of; /* by site; NETWORK_NONE: none */
+	struct statement tiers_at, network_at, plan_at;
 	uint32_t *links_by_pair; /* hash table of indexes of links + 1 */
 	size_t pair_capacity;	 /* a power of two */
 	bool discarded; /* some statement could not be read: unknown names may be its fault */
@@ -56,10 +61,34 @@ void check_declare(struct check *c, struct statement s, struct name_table *table
 /** @return the link between two sites in either direction, NETWORK_NONE. */
 uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b);
 
+/** @return the index of @name in the growing list @names, which it joins if need be. */
+uint32_t check_intern(struct check *c, const char *name, struct name_table *table, char ***names,
+		      size_t *count);
+/** The sorted indexes, each once, of all names below @node's children of @kind, interned. */
+void check_intern_all(struct check *c, const struct syntax_node *node, enum syntax_kind kind,
+		      struct name_table *table, char ***names, size_t *name_count,
+		      uint32_t **indexes, size_t *count);
+
+/** What is said of a site: first by its template, save what the site says itself, then by itself. */
+struct site_item {
+	struct statement at; /* starts as zeros */
+	bool own;
+};
+bool check_site_item(const struct check *c, uint32_t site, struct site_item *item);
+
+/* check_plan.c */
+void check_plan(struct check *c); /* after the hierarchy, before LANs are compared */
+
+/* check_rule.c */
+/** What is said of a rule's author, reason and end. */
+void check_note(struct check *c, struct statement s, struct rule_note *ret_note);
+void check_expired(struct check *c); /* last of all: takes out what has expired */
+
 /* check_topology.c; in this order */
 void check_network_settings(struct check *c, struct statement s);
 void check_tiers(struct check *c, struct statement s);
 void check_underlay(struct check *c, struct statement s, uint32_t index);
+void check_template(struct check *c, uint32_t index);
 void check_site(struct check *c, uint32_t index);
 void check_keys(struct check *c, struct statement s);
 void check_topology(struct check *c); /* what needs all sites: hierarchy, ids, LANs, keys */

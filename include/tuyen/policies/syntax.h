@@ -18,12 +18,14 @@ enum syntax_kind {
 	SYNTAX_TIERS,	 /* NAME... */
 	SYNTAX_NETWORK,	 /* LABELS, LINK_SPACE, PATH_SPACE, LINK_PORT, SESSION_PORT */
 	SYNTAX_UNDERLAY, /* text; PROBE, MTU, DELAY, METRIC */
-	SYNTAX_SITE,	 /* text; TIER, ID, UNDER, BACKUP, UPLINK..., LAN..., DEVICE... */
+	SYNTAX_SITE,	 /* text; TIER, ID, UNDER, BACKUP, USE, UPLINK..., LAN..., TAG..., DEVICE... */
+	SYNTAX_TEMPLATE, /* text; UPLINK..., LAN..., TAG..., DEVICE... */
+	SYNTAX_PLAN,	 /* prefix; PLAN_TIER... */
 	SYNTAX_KEYS,	 /* text; LINK_KEY, SESSION_KEY */
-	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER */
-	SYNTAX_CLASS,	 /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., PRIORITY */
-	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, ENCRYPT */
-	SYNTAX_DENY,	 /* FROM, TO, WITH */
+	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK... */
+	SYNTAX_CLASS,	 /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., DSCP..., PRIORITY, SHARE, notes */
+	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, ENCRYPT, notes */
+	SYNTAX_DENY,	 /* FROM, TO, WITH, notes: EXPIRES, AUTHOR, REASON */
 	SYNTAX_EXPECT,	 /* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
 	SYNTAX_INCLUDE,	 /* text */
 	/* what stands in them */
@@ -40,7 +42,13 @@ enum syntax_kind {
 	SYNTAX_ID,	     /* number */
 	SYNTAX_UNDER,	     /* text */
 	SYNTAX_BACKUP,	     /* text */
-	SYNTAX_UPLINK,	     /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT */
+	SYNTAX_USE,	     /* text: a template */
+	SYNTAX_TAG,	     /* NAME... */
+	SYNTAX_RISK,	     /* NAME... */
+	SYNTAX_PLAN_TIER,    /* text: the tier; LENGTH, OWN_LENGTH */
+	SYNTAX_LENGTH,	     /* number */
+	SYNTAX_OWN_LENGTH,   /* number */
+	SYNTAX_UPLINK,	     /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT, RISK... */
 	SYNTAX_DYNAMIC,
 	SYNTAX_ADDRESS,	     /* text */
 	SYNTAX_METERED,	     /* number: bytes a day */
@@ -57,21 +65,33 @@ enum syntax_kind {
 	SYNTAX_TO_PREFIX,    /* prefix */
 	SYNTAX_PROTOCOL,     /* number: IPPROTO_ */
 	SYNTAX_PRIORITY,     /* number: 0 low, 1 normal, 2 high */
+	SYNTAX_DSCP,	     /* text: its name, or NULL and number */
+	SYNTAX_SHARE,	     /* number: percent */
+	SYNTAX_EXPIRES,	     /* number: seconds since 1970, the day's beginning in UTC */
+	SYNTAX_AUTHOR,	     /* text */
+	SYNTAX_REASON,	     /* text */
 	SYNTAX_COLOR,	     /* number */
-	SYNTAX_FROM,	     /* one SELECT_ */
-	SYNTAX_TO,	     /* one SELECT_ */
+	SYNTAX_FROM,	     /* one SELECT_, EXCEPT... */
+	SYNTAX_TO,	     /* one SELECT_, EXCEPT... */
+	SYNTAX_EXCEPT,	     /* one SELECT_ */
 	SYNTAX_SELECT_TIER,  /* NAME... */
 	SYNTAX_SELECT_SITE,  /* NAME... */
 	SYNTAX_SELECT_UNDER, /* NAME... */
+	SYNTAX_SELECT_TAG,   /* NAME... */
 	SYNTAX_SELECT_ALL,
 	SYNTAX_CARRY,	   /* NAME... */
-	SYNTAX_PATH,	   /* text; PREFERENCE, one VIA_, DISJOINT */
+	SYNTAX_PATH,	   /* text; PREFERENCE, one VIA_, DISJOINT, AVOID..., MAX_... */
 	SYNTAX_PREFERENCE, /* number */
 	SYNTAX_VIA_PARENT,
 	SYNTAX_VIA_BACKUP,
 	SYNTAX_VIA_SHORTEST,
 	SYNTAX_VIA_THROUGH, /* NAME... */
 	SYNTAX_DISJOINT,    /* text */
+	SYNTAX_AVOID,	    /* NAME...: sites */
+	SYNTAX_AVOID_LINK,  /* NAME, NAME */
+	SYNTAX_AVOID_RISK,  /* NAME... */
+	SYNTAX_MAX_DELAY,   /* number: us */
+	SYNTAX_MAX_LABELS,  /* number */
 	SYNTAX_REVERT,	    /* number: us */
 	SYNTAX_ENCRYPT,
 	SYNTAX_WITH, /* text: a class */

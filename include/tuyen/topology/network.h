@@ -45,10 +45,18 @@ struct underlay_class {
 	struct source_place place;
 };
 
+/** Why a rule is there, and until when. Strings are NULL where nothing was said. */
+struct rule_note {
+	int64_t expires_s; /* since 1970, UTC: from then on it does not hold; 0 never */
+	char *author, *reason;
+};
+
 struct site_uplink {
 	uint32_t underlay;	     /* index into underlays */
 	struct ip_endpoint endpoint; /* family 0: dynamic, this site is always the caller */
 	uint64_t allowance_bytes_day; /* 0: not metered */
+	uint32_t *risks; /* shared-risk groups (RFC 4202 section 2.3): indexes into risks */
+	size_t risk_count;
 	struct source_place place;
 };
 
@@ -76,6 +84,8 @@ struct site {
 	size_t lan_count;
 	struct site_device *devices;
 	size_t device_count;
+	uint32_t *tags; /* indexes into tags, sorted */
+	size_t tag_count;
 	bool has_keys;
 	uint8_t link_key[WG_KEY_LEN];	 /* public */
 	uint8_t session_key[WG_KEY_LEN]; /* public */
@@ -90,6 +100,8 @@ struct link {
 	uint32_t delay_us;
 	struct probe_timers probe;
 	uint16_t mtu_bytes;	/* carrier MTU: the smaller of the two ends */
+	uint32_t *risks;	/* its own and those of both its uplinks: indexes into risks, sorted */
+	size_t risk_count;
 	struct source_place place;
 };
 
@@ -97,6 +109,8 @@ struct class_match {
 	uint8_t protocol;	/* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP; 0 any */
 	uint16_t port_first, port_last; /* destination; 0..65535 any */
 	struct ipv4_prefix to;	/* length 0: anywhere at the endpoint */
+	bool has_dscp;
+	uint8_t dscp;		/* RFC 2474: 0..63 */
 };
 
 struct traffic_class {
@@ -104,6 +118,9 @@ struct traffic_class {
 	struct class_match *matches; /* any of them */
 	size_t match_count;
 	uint8_t priority;	/* 0 low, 1 normal, 2 high */
+	uint8_t share_percent;	/* of a line, 1..100; 0 unsaid */
+	bool expired;		/* no policy carries it any more */
+	struct rule_note note;
 	struct source_place place;
 };
 
@@ -126,6 +143,12 @@ struct candidate_path {
 	enum path_via via;
 	struct site_set through; /* PATH_VIA_SITES: in the order given (not sorted) */
 	uint32_t disjoint_from;	/* index of an earlier path of the policy; NETWORK_NONE */
+	/* a head-end whose way does not fulfil these lacks the path */
+	struct site_set avoid;	/* sites that it must not pass; sorted */
+	uint32_t *avoid_links;	/* indexes into links, sorted */
+	size_t avoid_link_count;
+	uint32_t max_delay_us;	/* one way, the sum of its links'; 0 unsaid */
+	uint8_t max_labels;	/* pushed, either way; 0 unsaid */
 	struct source_place place;
 };
 
@@ -138,12 +161,14 @@ struct policy {
 	struct candidate_path *paths; /* highest preference first */
 	size_t path_count;
 	uint32_t revert_hold_ms; /* a better path must be up this long before traffic goes back */
+	struct rule_note note;
 	struct source_place place;
 };
 
 struct deny_rule {
 	struct site_set from, to;
 	uint32_t class_index;	/* NETWORK_NONE: all */
+	struct rule_note note;
 	struct source_place place;
 };
 
@@ -167,6 +192,10 @@ struct network {
 	size_t file_count;
 	char **tiers;		/* top first */
 	size_t tier_count;
+	char **tags;		/* that sites have, in the order first said */
+	size_t tag_count;
+	char **risks;		/* shared-risk groups, in the order first said */
+	size_t risk_count;
 	struct underlay_class *underlays;
 	size_t underlay_count;
 	struct site *sites;
@@ -191,6 +220,9 @@ struct network {
 
 void network_init(struct network *n);
 void network_clear(struct network *n);
+/** What one rule owns, for whoever takes it out of its array. */
+void network_policy_clear(struct policy *policy);
+void network_deny_clear(struct deny_rule *rule);
 /** @return the site's index, NETWORK_NONE if there is none. */
 uint32_t network_site_find(const struct network *n, const char *name);
 
