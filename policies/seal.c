@@ -18,7 +18,6 @@
  */
 
 #define RELEASE_BYTES_MAX STATEMENT_BYTES_MAX
-#define BUNDLE_HEAD	  "tuyen-bundle 1\nsite "
 
 /* The next section if it is of @type: else @ret_view is empty and nothing is taken. */
 static bool section_read(struct wire_reader *r, enum seal_section type, size_t max,
@@ -231,13 +230,13 @@ static int bundle_verify(const struct seal_parts *parts, struct seal_result *ret
 static int site_verify(const struct seal_trust *trust, const struct seal_result *ret,
 		       struct reason *reason)
 {
-	char ours[sizeof(BUNDLE_HEAD) + 12];
-	size_t head = strlen(BUNDLE_HEAD), digits = head;
-	int length = snprintf(ours, sizeof(ours), BUNDLE_HEAD "%u ", trust->site_id);
+	char ours[sizeof(SEAL_BUNDLE_HEAD) + 12];
+	size_t head = strlen(SEAL_BUNDLE_HEAD), digits = head;
+	int length = snprintf(ours, sizeof(ours), SEAL_BUNDLE_HEAD "%u ", trust->site_id);
 
 	if (ret->bundle_length > (size_t)length && memcmp(ret->bundle, ours, (size_t)length) == 0)
 		return 0;
-	if (ret->bundle_length < head || memcmp(ret->bundle, BUNDLE_HEAD, head) != 0)
+	if (ret->bundle_length < head || memcmp(ret->bundle, SEAL_BUNDLE_HEAD, head) != 0)
 		return reason_set(reason, -TUYEN_EINVAL,
 				  "bundle is of a kind that this version does not know");
 	while (digits < ret->bundle_length && digits < head + 10 && ret->bundle[digits] >= '0' &&

@@ -218,6 +218,20 @@ int release_folder_proof(const struct release_folder *f, uint32_t site_id, struc
 			      ret_proof, reason);
 }
 
+/* A node knows its bundle by the id in it: under another's name, a site would have two to choose from. */
+static int bundle_of_site(const struct release_folder *f, const struct text *bundle,
+			  uint32_t site_id, struct reason *reason)
+{
+	char head[sizeof(SEAL_BUNDLE_HEAD) + 12];
+	size_t length =
+	    (size_t)snprintf(head, sizeof(head), SEAL_BUNDLE_HEAD "%u ", site_id);
+
+	if (bundle->length > length && memcmp(bundle->bytes, head, length) == 0)
+		return 0;
+	return reason_set(reason, -TUYEN_ESITE, "%s/" RELEASE_BUNDLES "/%u.bundle is not of site %u",
+			  f->path, site_id, site_id);
+}
+
 /* Every bundle that the manifest names, as it is on disk. */
 static int bundles_add(const struct release_folder *f, struct release_writer *w,
 		       struct reason *reason)
@@ -238,6 +252,8 @@ static int bundles_add(const struct release_folder *f, struct release_writer *w,
 					 "%s/" RELEASE_BUNDLES
 					 "/%u.bundle is not what the manifest says",
 					 f->path, site_id);
+		if (!err)
+			err = bundle_of_site(f, &bundle, site_id, reason);
 		if (!err)
 			err = release_writer_add(w, site_id, bundle.bytes, bundle.length, reason);
 		if (err < 0)

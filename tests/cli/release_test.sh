@@ -209,6 +209,8 @@ mutation "manifest and bundles swapped" sh -c 'sed -i "s/901/x/; s/902/901/; s/x
 rm -rf bad && cp -r good bad && flip bad/proofs/901.proof 50 0
 ok "a proof is checked as well" says 1 "901.proof does not lead to the root" verify bad --roster roster-1
 ok "what does not fit together is not signed" says 1 "does not lead" sign bad chi
+"$here/make-release" twice 7 1 1 901 902=901
+ok "two bundles of one site are not signed" says 1 "902.bundle is not of site 902" sign twice chi
 ok "and no signature is left" test ! -e bad/signatures/chi.sig
 cp -r good other
 ok "a signature is never overwritten" says 1 "an.sig is there already" "$tuyen" sign other --officer an --key keys/chi.key

@@ -21,6 +21,7 @@
  */
 
 #define SEAL_MAGIC	    "tuyen-seal 1\n"
+#define SEAL_BUNDLE_HEAD "tuyen-bundle 1\nsite " /* then the id and a space: so a bundle begins */
 #define SEAL_CHAIN_MAX	    16
 #define SEAL_SIGNATURES_MAX 32
 #define SEAL_BYTES_MAX	    (68u << 20) /* a file above this need not be read */
