@@ -85,7 +85,7 @@ void engine_wire_configure(struct engine *e)
 void engine_event(struct engine *e, struct text *line)
 {
 	if (e->pair && !line->failed)
-		pair_send_text(e->pair, MESSAGE_EVENT, 0, 0, line->bytes, line->length);
+		pair_send_text(e->pair, MESSAGE_EVENT, 0, 0, text_string(line), line->length);
 }
 
 static void status_input_fill(const struct engine *e, struct status_input *in)

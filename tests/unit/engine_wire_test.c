@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/engine_wire.c daemon/service/pair.c daemon/service/clock.c
+// link: daemon/core/message.c topology/forwarding.c topology/labels.c
+// link: daemon/base/err.c daemon/base/text.c
+// libs: -levent_core
+/* A wire process that was taken over says what it likes; one that is away reads nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
+
+static struct {
+	unsigned int events, lines, dirty, hellos, commands;
+} seen;
+
+void status_event_link(const struct fwd_neighbor *neighbor, const struct message_liveness *l,
+		       int64_t wall_s, struct text *ret_json)
+{
+	(void)neighbor, (void)l, (void)wall_s, (void)ret_json;
+	seen.events++;
+}
+
+void status_event_path(const struct forwarding *f, const struct fwd_path *path,
+		       const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
+{
+	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
+	seen.events++;
+}
+
+void status_document(const struct status_input *input, struct text *ret_json)
+{
+	(void)input;
+	text_add(ret_json, "{}");
+}
+
+void engine_dirty(struct engine *e, bool expected)
+{
+	(void)e, (void)expected;
+	seen.dirty++;
+}
+
+void engine_request_hello(struct engine *e)
+{
+	(void)e;
+	seen.hellos++;
+}
+
+void engine_request_take(struct engine *e, const struct message_command *command)
+{
+	(void)e, (void)command;
+	seen.commands++;
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	(void)level, (void)format;
+	seen.lines++;
+}
+
+struct fixture {
+	struct engine engine;
+	int ours, other;
+};
+
+static struct fwd_neighbor neighbors[] = {
+	{.site_id = 101, .link_address = 1, .probe = {50000, 3}},
+	{.site_id = 210, .link_address = 2, .probe = {50000, 3}},
+};
+static struct fwd_path paths[] = {
+	{.index = 1, .color = 10, .endpoint_site = 1, .source = 3, .endpoint = 4, .reflector = 1, .probe = {50000, 3}},
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct engine *e = &f->engine;
+	int ends[2];
+
+	memset(&seen, 0, sizeof(seen));
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
+		return -1;
+	f->ours = ends[0];
+	f->other = ends[1];
+	e->base = event_base_new();
+	e->pair = pair_new(e->base, ends[0], engine_wire_message, NULL, e);
+	e->release.status.have = true;
+	e->release.forwarding = (struct forwarding){
+		.site_id = 901, .link_address = 9, .node_address = 10, .neighbors = neighbors,
+		.neighbor_count = 2, .paths = paths, .path_count = 1,
+	};
+	e->links = calloc(2, sizeof(*e->links));
+	e->paths = calloc(1, sizeof(*e->paths));
+	*state = f;
+	return e->pair ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	pair_free(f->engine.pair);
+	event_base_free(f->engine.base);
+	free(f->engine.links);
+	free(f->engine.paths);
+	close(f->ours);
+	close(f->other);
+	free(f);
+	return 0;
+}
+
+static void lie(struct fixture *f, enum session_kind kind, uint32_t id, uint32_t generation, bool up)
+{
+	const struct message m = {
+		.type = MESSAGE_LIVENESS,
+		.u.liveness = {.kind = kind, .id = id, .generation = generation,
+			       .state = up ? BFD_STATE_UP : BFD_STATE_DOWN,
+			       .changed_at_us = UINT64_MAX},
+	};
+
+	assert_int_equal(message_check(&m, message_size(MESSAGE_LIVENESS)), 0);
+	engine_wire_message(&f->engine, &m);
+}
+
+static void lies_at_any_rate_leave_few_lines(void **state)
+{
+	struct fixture *f = *state;
+	struct monotime begin = monotime_now();
+	uint64_t seconds;
+
+	for (int i = 0; i < 100000; i++)
+		lie(f, SESSION_LINK, 101, 0, i % 2 == 0);
+	seconds = monotime_between(begin, monotime_now()) / 1000000 + 2;
+	assert_true(seen.events <= 512 * seconds);
+	assert_true(seen.lines <= 514 * seconds); /* and one that says how many were not said */
+	assert_int_equal(f->engine.links[0].changes, 99999);
+}
+
+static void a_lie_is_of_this_generation_and_not_of_the_future(void **state)
+{
+	struct fixture *f = *state;
+
+	lie(f, SESSION_PATH, 1, 7, true);
+	lie(f, SESSION_PATH, 2, 0, true); /* no such path */
+	lie(f, SESSION_LINK, 999, 0, true);
+	assert_false(f->engine.paths[0].known || f->engine.links[0].known || f->engine.links[1].known);
+	assert_int_equal(seen.dirty, 0);
+	lie(f, SESSION_PATH, 1, 0, true);
+	assert_true(f->engine.paths[0].known);
+	assert_true(f->engine.paths[0].since.us <= monotime_now().us);
+	assert_int_equal(seen.dirty, 1);
+}
+
+static void the_wrong_direction_is_said_once(void **state)
+{
+	static const struct message m = {.type = MESSAGE_SNAPSHOT};
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 1000; i++)
+		engine_wire_message(&f->engine, &m);
+	assert_int_equal(seen.lines, 1);
+}
+
+static unsigned int count_read(const struct fixture *f, enum message_type type)
+{
+	static struct message m;
+	unsigned int count = 0;
+
+	event_base_loop(f->engine.base, EVLOOP_NONBLOCK);
+	while (recv(f->other, &m, sizeof(m), MSG_DONTWAIT) > 0) {
+		count += m.type == (uint32_t)type;
+		event_base_loop(f->engine.base, EVLOOP_NONBLOCK);
+	}
+	return count;
+}
+
+static void a_configuration_is_sent_whole(void **state)
+{
+	struct fixture *f = *state;
+
+	engine_wire_configure(&f->engine);
+	assert_false(f->engine.wire_stale);
+	assert_int_equal(count_read(f, MESSAGE_SESSION), 3);
+	engine_wire_configure(&f->engine);
+	assert_int_equal(count_read(f, MESSAGE_COMMIT), 1);
+}
+
+/* Leaves room in the queue for @room bytes and less than one REFLECT more. */
+static void queue_fill(struct fixture *f, size_t room)
+{
+	static const struct message large = {.type = MESSAGE_SNAPSHOT}, small = {.type = MESSAGE_REFLECT};
+	size_t left = PAIR_QUEUE_MAX - message_size(MESSAGE_SNAPSHOT) - room;
+
+	while (!pair_busy(f->engine.pair))
+		assert_int_equal(pair_send(f->engine.pair, &large), 0);
+	for (; left >= message_size(MESSAGE_SNAPSHOT); left -= message_size(MESSAGE_SNAPSHOT))
+		assert_int_equal(pair_send(f->engine.pair, &large), 0);
+	for (; left >= message_size(MESSAGE_REFLECT); left -= message_size(MESSAGE_REFLECT))
+		assert_int_equal(pair_send(f->engine.pair, &small), 0);
+}
+
+/* Room for BEGIN and COMMIT, and for no SESSION between them. */
+static void a_configuration_without_room_is_not_committed(void **state)
+{
+	struct fixture *f = *state;
+
+	queue_fill(f, 2 * message_size(MESSAGE_COMMIT));
+	engine_wire_configure(&f->engine);
+	assert_true(f->engine.wire_stale);
+	engine_wire_configure(&f->engine); /* said once */
+	assert_int_equal(seen.lines, 1);
+	assert_int_equal(count_read(f, MESSAGE_COMMIT), 0);
+	engine_wire_configure(&f->engine); /* as the next turn does */
+	assert_false(f->engine.wire_stale);
+	assert_int_equal(count_read(f, MESSAGE_COMMIT), 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(lies_at_any_rate_leave_few_lines),
+		CASE(a_lie_is_of_this_generation_and_not_of_the_future),
+		CASE(the_wrong_direction_is_said_once),
+		CASE(a_configuration_is_sent_whole),
+		CASE(a_configuration_without_room_is_not_committed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
