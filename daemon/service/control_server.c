@@ -411,9 +411,13 @@ static void answer_complete(struct control_server *s, const struct message_piece
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &s->clients[i];
 
-		if (c->stage == CLIENT_ANSWER && c->request == piece->request)
-			client_answer(c, (enum control_status)piece->status, text_string(&s->answer),
-				      s->answer.length);
+		if (c->stage != CLIENT_ANSWER || c->request != piece->request)
+			continue;
+		if (s->answer.failed)
+			client_fail(c, "the answer is too long, or part of it was lost\n");
+		else
+			client_answer(c, (enum control_status)piece->status,
+				      text_string(&s->answer), s->answer.length);
 	}
 	text_clear(&s->answer);
 }
@@ -425,7 +429,9 @@ void control_server_piece(struct control_server *server, enum message_type type,
 			 : type == MESSAGE_ANSWER ? &server->answer
 						  : &server->event;
 
-	if (t->length + piece->length > CONTROL_ANSWER_MAX)
+	if (!piece->offset)
+		text_clear(t); /* what is there had no end: the process that wrote it is no more */
+	if (t->length != piece->offset || t->length + piece->length > CONTROL_ANSWER_MAX)
 		t->failed = true;
 	text_add_bytes(t, piece->bytes, piece->length);
 	if (!piece->last)

@@ -174,6 +174,7 @@ int pair_send_text(struct pair *pair, enum message_type type, uint32_t request, 
 			part = MESSAGE_PIECE_MAX;
 		memcpy(m->u.piece.bytes, text + offset, part);
 		memset(m->u.piece.bytes + part, 0, MESSAGE_PIECE_MAX - part);
+		m->u.piece.offset = (uint32_t)offset;
 		offset += part;
 		m->u.piece.length = (uint32_t)part;
 		m->u.piece.last = offset == length;

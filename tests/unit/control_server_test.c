@@ -87,15 +87,51 @@ static bool hung_up(int fd)
 	return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
-static void snapshot_put(struct fixture *f, const char *json)
+static void piece_put(struct fixture *f, enum message_type type, uint32_t offset, bool last, const char *text)
 {
 	struct message_piece *piece = calloc(1, sizeof(*piece));
 
-	piece->last = 1;
-	piece->length = (uint32_t)strlen(json);
-	memcpy(piece->bytes, json, piece->length);
-	control_server_piece(f->server, MESSAGE_SNAPSHOT, piece);
+	piece->request = f->last.request;
+	piece->offset = offset;
+	piece->last = last;
+	piece->length = (uint32_t)strlen(text);
+	memcpy(piece->bytes, text, piece->length);
+	control_server_piece(f->server, type, piece);
 	free(piece);
+}
+
+static void snapshot_put(struct fixture *f, const char *json)
+{
+	piece_put(f, MESSAGE_SNAPSHOT, 0, true, json);
+}
+
+static void expect_text(int fd, const char *want)
+{
+	char text[128] = "";
+
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	assert_string_equal(text, want);
+}
+
+/* A process died in the middle of a snapshot: its tail is no snapshot, nor is its head one with the next. */
+static void half_a_text_is_none(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f, "STATUS\n");
+
+	piece_put(f, MESSAGE_SNAPSHOT, 7, true, "tail}\n");
+	turn(f);
+	assert_int_equal(recv(fd, &(char){0}, 1, MSG_DONTWAIT), -1);
+	piece_put(f, MESSAGE_SNAPSHOT, 0, false, "{head");
+	snapshot_put(f, "{}\n");
+	turn(f);
+	expect_text(fd, "OK 3\n{}\n");
+	close(fd);
+	fd = dial(f, "PLAN\n");
+	piece_put(f, MESSAGE_ANSWER, 3, true, "tail\n");
+	turn(f);
+	expect_text(fd, "FAILED 47\nthe answer is too long, or part of it was lost\n");
+	close(fd);
 }
 
 static void one_user_gets_half(void **state)
@@ -175,7 +211,6 @@ static void status_is_asked_for_once_and_served_to_all(void **state)
 {
 	struct fixture *f = *state;
 	int fd[5];
-	char text[64];
 
 	for (int i = 0; i < 5; i++)
 		fd[i] = dial(f, "STATUS\n");
@@ -183,10 +218,7 @@ static void status_is_asked_for_once_and_served_to_all(void **state)
 	snapshot_put(f, "{}\n");
 	turn(f);
 	for (int i = 0; i < 5; i++) {
-		ssize_t n = recv(fd[i], text, sizeof(text) - 1, MSG_DONTWAIT);
-
-		assert_int_equal(n, 8);
-		assert_memory_equal(text, "OK 3\n{}\n", 8);
+		expect_text(fd[i], "OK 3\n{}\n");
 		close(fd[i]);
 	}
 }
@@ -214,6 +246,7 @@ int main(void)
 		CASE(another_user_still_comes_in),
 		CASE(without_descriptors_it_does_not_spin),
 		CASE(status_is_asked_for_once_and_served_to_all),
+		CASE(half_a_text_is_none),
 		CASE(a_client_that_says_too_much_is_refused),
 	};
 

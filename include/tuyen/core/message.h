@@ -86,6 +86,7 @@ struct message_piece {
 	uint32_t request; /* ANSWER: of the command; SNAPSHOT: generation */
 	uint32_t status;  /* ANSWER: 0 ok, 1 refused, 2 the system failed */
 	uint32_t last;
+	uint32_t offset; /* of @bytes in the text: a piece that does not follow what was read is of a text that is lost */
 	uint32_t length;
 	char bytes[MESSAGE_PIECE_MAX];
 };
