@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tuyen/base/utf8.h"
+
 void text_init(struct text *t)
 {
 	*t = (struct text){0};
@@ -146,6 +148,21 @@ void text_add_json_string(struct text *t, const char *string)
 		s += length;
 	}
 	text_add_char(t, '"');
+}
+
+void text_add_shown(struct text *t, const char *string)
+{
+	size_t left = strlen(string), size;
+
+	for (; left; string += size, left -= size) {
+		uint32_t code;
+		bool shown;
+
+		size = utf8_decode(string, left, &code);
+		shown = size && (utf8_is_shown(code) || code == '\n' || code == '\t');
+		size = size ? size : 1;
+		text_add_bytes(t, shown ? string : "?", shown ? size : 1);
+	}
 }
 
 const char *text_string(const struct text *t)

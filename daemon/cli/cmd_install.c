@@ -103,7 +103,7 @@ static int install_run(int argc, char **argv)
 		return CLI_OK;
 	}
 	code = node_request(&a, "RELOAD", &answer);
-	fputs(text_string(&answer), code ? stderr : stdout);
+	node_answer_print(&answer, code ? stderr : stdout);
 	text_clear(&answer);
 	return code;
 }
@@ -117,7 +117,7 @@ static int ask_and_print(int argc, char **argv, const char *request)
 	if (code)
 		return code;
 	code = node_request(&a, request, &answer);
-	fputs(text_string(&answer), code ? stderr : stdout);
+	node_answer_print(&answer, code ? stderr : stdout);
 	text_clear(&answer);
 	return code;
 }
@@ -138,7 +138,7 @@ static int plan_run(int argc, char **argv)
 	code = node_request(&a, "PLAN", &plan);
 	if (code == CLI_OK && !plan.length)
 		puts("nothing to do: the kernel holds what the bundle says");
-	fputs(text_string(&plan), code ? stderr : stdout);
+	node_answer_print(&plan, code ? stderr : stdout);
 	text_clear(&plan);
 	return code;
 }

@@ -56,6 +56,36 @@ int node_request(const struct node_arguments *a, const char *request, struct tex
 	return status == CONTROL_OK ? CLI_OK : status == CONTROL_REFUSED ? CLI_INPUT : CLI_SYSTEM;
 }
 
+void node_answer_print(const struct text *answer, FILE *stream)
+{
+	struct text shown;
+
+	text_init(&shown);
+	text_add_shown(&shown, text_string(answer));
+	fputs(text_string(&shown), stream);
+	text_clear(&shown);
+}
+
+/* For people; --json escapes what there is by itself. */
+static void strings_clean(json_t *value)
+{
+	struct text shown;
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	json_object_foreach(value, key, item)
+		strings_clean(item);
+	json_array_foreach(value, i, item)
+		strings_clean(item);
+	if (!json_is_string(value))
+		return;
+	text_init(&shown);
+	text_add_shown(&shown, json_string_value(value));
+	json_string_set(value, text_string(&shown));
+	text_clear(&shown);
+}
+
 json_t *node_status(const struct node_arguments *a, int *ret_code)
 {
 	json_error_t error;
@@ -72,8 +102,11 @@ json_t *node_status(const struct node_arguments *a, int *ret_code)
 			*ret_code = CLI_SYSTEM;
 		}
 	} else if (body.length) {
-		fprintf(stderr, "tuyen: %s", text_string(&body));
+		fputs("tuyen: ", stderr);
+		node_answer_print(&body, stderr);
 	}
+	if (!a->json)
+		strings_clean(root);
 	text_clear(&body);
 	return root;
 }

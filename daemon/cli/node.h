@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "tuyen/client/control.h"
 
@@ -21,7 +22,9 @@ struct node_arguments {
 int node_arguments_parse(int argc, char **argv, struct node_arguments *ret);
 /** Asks; says why on failure. @return 0, or an exit code. @ret_body is the caller's. */
 int node_request(const struct node_arguments *a, const char *request, struct text *ret_body);
-/** The status document. NULL after saying why, with @ret_code set. */
+/** Prints what was answered, without what a terminal would obey: a reason may name a file of anybody's. */
+void node_answer_print(const struct text *answer, FILE *stream);
+/** The status document, its strings as a terminal may show them unless --json. NULL after saying why, with @ret_code set. */
 json_t *node_status(const struct node_arguments *a, int *ret_code);
 
 /** A column of a table: heading, key of the row object, how to show it. */

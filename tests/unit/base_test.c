@@ -87,6 +87,29 @@ static void json_strings(void **state)
 	}
 }
 
+static void shown_strings(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
+		{"", ""},
+		{"Phúc Xá\n\tx", "Phúc Xá\n\tx"},
+		{"\033[2J\r\x7f", "?[2J??"},
+		{"a\xc2\x9b" "31m", "a?31m"},		  /* C1's CSI */
+		{"a\xe2\x80\xae" "b\xe2\x80\x8b", "a?b?"}, /* right to left, no width */
+		{"\xff\xe1\xba", "???"},
+	};
+	struct text t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		text_init(&t);
+		text_add_shown(&t, rows[i].in);
+		assert_string_equal(text_string(&t), rows[i].out);
+		text_clear(&t);
+	}
+}
+
 static void text_grows(void **state)
 {
 	struct text t;
@@ -188,6 +211,7 @@ int main(void)
 		cmocka_unit_test(reader_stops_at_the_end),
 		cmocka_unit_test(writer_stops_at_the_end),
 		cmocka_unit_test(json_strings),
+		cmocka_unit_test(shown_strings),
 		cmocka_unit_test(text_grows),
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(endpoints),

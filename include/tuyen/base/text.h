@@ -30,6 +30,8 @@ void text_add_u64(struct text *t, uint64_t value);
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /** Adds @string as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
 void text_add_json_string(struct text *t, const char *string);
+/** Adds @string for a terminal: lines and tabs as they are, a '?' for what it would obey and for what hides (utf8.h). */
+void text_add_shown(struct text *t, const char *string);
 /** @return the NUL-terminated string, "" while empty; borrowed. */
 const char *text_string(const struct text *t);
 
