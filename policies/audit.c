@@ -4,21 +4,21 @@
  *
  *   audit_site.c     each bundle for itself, then each link from both its ends
  *   audit_flow.c     sessions: peers, keys, AllowedIPs; then the rules of both ends against policy
- *   audit_walk.c     every path there and back, label by label; what no lawful path used; who reaches whom
- *   audit_expect.c   expectations
- *   audit_failure.c  all of it again for each single failure, by an index from links and sites to paths
+ *   audit_walk.c     every path there and back, label by label; what no lawful path used; who
+ * reaches whom audit_expect.c   expectations audit_failure.c  all of it again for each single
+ * failure, by an index from links and sites to paths
  *
- * What is proven is the compiled state; the compiler's own graphs are never asked. A walk does what kernels do: cross the
- * adjacency if both ends know each other, pass the filter with the whole stack, look up the
- * top label, pop, swap, go on. Whatever lawful paths touch is marked on the way. What is left
- * unmarked in the end serves nothing lawful: an accepted stack is a leak, a label route is useless. So isolation
- * needs no list of what could go wrong.
+ * What is proven is the compiled state; the compiler's own graphs are never asked. A walk does what
+ * kernels do: cross the adjacency if both ends know each other, pass the filter with the whole
+ * stack, look up the top label, pop, swap, go on. Whatever lawful paths touch is marked on the way.
+ * What is left unmarked in the end serves nothing lawful: an accepted stack is a leak, a label
+ * route is useless. So isolation needs no list of what could go wrong.
  *
  * Each cause has one finding, at the bundle and line where it stands; what follows from it
  * (a path that does not work, a site that is not reached) is found beside it, and said as such.
  *
- * Everything is numbered: adjacencies, labels, accepted stacks and peers are places in arrays counted over
- * all sites, so a mark is a byte and a look-up a binary search in one site.
+ * Everything is numbered: adjacencies, labels, accepted stacks and peers are places in arrays
+ * counted over all sites, so a mark is a byte and a look-up a binary search in one site.
  */
 #include "audit_internal.h"
 
@@ -79,9 +79,9 @@ uint32_t audit_label(const struct audit *a, uint32_t site, uint32_t label)
 uint32_t audit_link(const struct audit *a, uint32_t x, uint32_t y)
 {
 	const struct network *n = a->network;
-	uint32_t s = a->link_first[x + 1] - a->link_first[x] < a->link_first[y + 1] - a->link_first[y]
-			 ? x
-			 : y;
+	uint32_t s =
+	    a->link_first[x + 1] - a->link_first[x] < a->link_first[y + 1] - a->link_first[y] ? x
+											      : y;
 
 	for (uint32_t i = a->link_first[s]; i < a->link_first[s + 1]; i++) {
 		const struct link *l = &n->links[a->link_near[i]];
@@ -249,8 +249,8 @@ static bool arrays_allocate(struct audit *a)
 	a->set_bits = calloc(sets * a->set_words + 1, sizeof(*a->set_bits));
 	a->policy_of_color = calloc(65536, sizeof(uint32_t));
 	return a->by_id && a->intent_by_id && a->intent && a->adjacency_first && a->label_first &&
-	       a->return_first && a->peer_first && a->session_device_first && a->session_first && a->link_first &&
-	       a->link_near && a->set_bits && a->policy_of_color;
+	       a->return_first && a->peer_first && a->session_device_first && a->session_first &&
+	       a->link_first && a->link_near && a->set_bits && a->policy_of_color;
 }
 
 static bool marks_allocate(struct audit *a)

@@ -168,7 +168,8 @@ static void breach_report(struct audit *a, const struct expectation *e, const st
 	}
 	if (b->count > EXAMPLES_MAX)
 		text_printf(&t, "; and %zu more", b->count - EXAMPLES_MAX);
-	audit_find(a, AUDIT_EXPECTATION, NETWORK_NONE, OBJECT_NONE, 0, e->place, "%s", text_string(&t));
+	audit_find(a, AUDIT_EXPECTATION, NETWORK_NONE, OBJECT_NONE, 0, e->place, "%s",
+		   text_string(&t));
 	a->failed |= t.failed;
 	text_clear(&t);
 }

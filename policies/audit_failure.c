@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every single failure, by an index from each link and each site to the paths that need it. A failure takes just
- * those paths away; a session that had one of them goes on by the best that is left, for labels
- * are static and sites choose alone. So a failure costs what it hits, and all of them together cost
- * the lengths of all paths.
+ * Every single failure, by an index from each link and each site to the paths that need it. A
+ * failure takes just those paths away; a session that had one of them goes on by the best that is
+ * left, for labels are static and sites choose alone. So a failure costs what it hits, and all of
+ * them together cost the lengths of all paths.
  */
 #include "audit_internal.h"
 
@@ -19,7 +19,7 @@ struct storm {
 	struct audit *a;
 	struct lists by_link, by_node, by_endpoint;
 	uint32_t *path_hit, *session_hit, *head_hit; /* the last failure, from 1, that did */
-	uint32_t *session_now;			     /* its path after the failure, or NETWORK_NONE */
+	uint32_t *session_now; /* its path after the failure, or NETWORK_NONE */
 	struct numbers sessions, heads;
 	uint32_t number;
 	audit_visit *visit;
@@ -32,8 +32,8 @@ static void lists_clear(struct lists *l)
 	free(l->value);
 }
 
-typedef void each_key(const struct audit *a, void (*put)(struct lists *l, uint32_t key, uint32_t value),
-		      struct lists *l);
+typedef void each_key(const struct audit *a,
+		      void (*put)(struct lists *l, uint32_t key, uint32_t value), struct lists *l);
 
 static void put_count(struct lists *l, uint32_t key, uint32_t value)
 {
@@ -119,7 +119,8 @@ static void storm_clear(struct storm *s)
 	free(s->heads.value);
 }
 
-/* ---- one failure ------------------------------------------------------------------------------ */
+/* ---- one failure ------------------------------------------------------------------------------
+ */
 
 static void paths_take(struct storm *s, const struct lists *l, uint32_t key)
 {

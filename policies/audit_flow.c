@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules of both ends against policy, as boxes: protocol x ports x destination x source. At one site,
- * for one peer and one direction, what rules let through is a set of boxes, and what policy allows is
- * another. Both are cut along the LANs of the two ends; then each box of the one must lie within a box of
- * the other. So a rule that says the same in other words passes, and one that says a port more does not.
+ * Rules of both ends against policy, as boxes: protocol x ports x destination x source. At one
+ * site, for one peer and one direction, what rules let through is a set of boxes, and what policy
+ * allows is another. Both are cut along the LANs of the two ends; then each box of the one must lie
+ * within a box of the other. So a rule that says the same in other words passes, and one that says
+ * a port more does not.
  *
- * A rule that names some peers by prefix is found at those peers by a search, not tried at all of them.
+ * A rule that names some peers by prefix is found at those peers by a search, not tried at all of
+ * them.
  */
 #include "audit_internal.h"
 
@@ -136,7 +138,8 @@ static bool some_add(struct flows *w, uint32_t peer, uint32_t rule)
 	return true;
 }
 
-/* Prefixes of peers do not overlap (else it is a finding): those that meet @far stand side by side. */
+/* Prefixes of peers do not overlap (else it is a finding): those that meet @far stand side by side.
+ */
 static size_t peers_of_prefix(struct flows *w, struct ipv4_prefix far, uint32_t rule)
 {
 	uint32_t last = far.address | ~ipv4_netmask(far.length);
@@ -167,9 +170,10 @@ static void rule_prefixes_check(struct flows *w, size_t rule)
 	const struct fwd_rule *r = &w->f->rules[rule];
 
 	if (!prefix_whole(r->to) || !prefix_whole(r->from))
-		audit_find(w->a, AUDIT_RULE_CLASS, w->site, OBJECT_RULE, rule, w->policy->place,
-			   "a rule of '%s' names a prefix that is none: bits are set below its length",
-			   w->f->site);
+		audit_find(
+		    w->a, AUDIT_RULE_CLASS, w->site, OBJECT_RULE, rule, w->policy->place,
+		    "a rule of '%s' names a prefix that is none: bits are set below its length",
+		    w->f->site);
 }
 
 static void rule_class_check(struct flows *w, size_t rule)
@@ -224,7 +228,8 @@ static void owned_list(struct flows *w)
 	qsort(w->owned, w->owned_count, sizeof(*w->owned), owned_compare);
 }
 
-/* ---- one peer ---------------------------------------------------------------------------------- */
+/* ---- one peer ----------------------------------------------------------------------------------
+ */
 
 /* Boxes of one peer: rules', or policy's. */
 struct boxes {
@@ -280,8 +285,8 @@ static bool within_any(const struct box *box, const struct boxes *b, struct ipv4
 	return false;
 }
 
-static void excess_at(struct flows *w, uint32_t peer, const struct meeting *m, struct ipv4_prefix to,
-		      struct ipv4_prefix from)
+static void excess_at(struct flows *w, uint32_t peer, const struct meeting *m,
+		      struct ipv4_prefix to, struct ipv4_prefix from)
 {
 	for (size_t i = 0; i < m->rules.count; i++) {
 		struct box box = m->rules.box[i];
@@ -321,7 +326,8 @@ static uint64_t touched_at(const struct flows *w, const struct meeting *m, struc
 			for (size_t i = 0; i < m->rules.count; i++) {
 				struct box x = box_of_match(&c->matches[k]), y = m->rules.box[i];
 
-				if (box_cut(&x, to, from) && box_cut(&y, to, from) && box_meets(&x, &y))
+				if (box_cut(&x, to, from) && box_cut(&y, to, from) &&
+				    box_meets(&x, &y))
 					touched |= UINT64_C(1) << bit;
 			}
 	}
@@ -385,7 +391,8 @@ static void peer_compare(struct flows *w, uint32_t peer, size_t *some, struct me
 	session_narrow(w, peer, open, touched);
 }
 
-/* ---- what is said about one site, color and direction ------------------------------------------ */
+/* ---- what is said about one site, color and direction ------------------------------------------
+ */
 
 static void rule_describe(const struct fwd_rule *r, struct text *t)
 {
@@ -415,12 +422,13 @@ static void excess_report(struct flows *w)
 			continue;
 		text_init(&t);
 		rule_describe(r, &t);
-		audit_find(w->a, AUDIT_RULE_WIDE, w->site, OBJECT_RULE, i, w->policy->place,
-			   "a rule of '%s' lets %s %s '%s' by session s%u (class '%s'), which policy '%s' "
-			   "does not allow%s",
-			   w->f->site, text_string(&t), w->outbound ? "go to" : "come from",
-			   w->f->peers[w->example[i]].name, w->color, r->class_name, w->policy->name,
-			   w->too_much[i] > 1 ? "; and to others" : "");
+		audit_find(
+		    w->a, AUDIT_RULE_WIDE, w->site, OBJECT_RULE, i, w->policy->place,
+		    "a rule of '%s' lets %s %s '%s' by session s%u (class '%s'), which policy '%s' "
+		    "does not allow%s",
+		    w->f->site, text_string(&t), w->outbound ? "go to" : "come from",
+		    w->f->peers[w->example[i]].name, w->color, r->class_name, w->policy->name,
+		    w->too_much[i] > 1 ? "; and to others" : "");
 		text_clear(&t);
 		w->too_much[i] = 0;
 	}
@@ -432,12 +440,12 @@ static void lack_report(struct flows *w)
 		const struct traffic_class *c = &w->a->network->classes[w->policy->classes[bit]];
 
 		if (w->missing[bit])
-			audit_find(w->a, AUDIT_RULE_MISSING, w->site, OBJECT_NONE, 0,
-				   w->policy->place,
-				   "no rule of '%s' lets all of class '%s' %s '%s' by session s%u%s",
-				   w->f->site, c->name, w->outbound ? "go to" : "come from",
-				   w->f->peers[w->missing_example[bit]].name, w->color,
-				   w->missing[bit] > 1 ? ", nor for others" : "");
+			audit_find(
+			    w->a, AUDIT_RULE_MISSING, w->site, OBJECT_NONE, 0, w->policy->place,
+			    "no rule of '%s' lets all of class '%s' %s '%s' by session s%u%s",
+			    w->f->site, c->name, w->outbound ? "go to" : "come from",
+			    w->f->peers[w->missing_example[bit]].name, w->color,
+			    w->missing[bit] > 1 ? ", nor for others" : "");
 	}
 }
 

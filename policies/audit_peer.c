@@ -17,7 +17,7 @@ struct ends {
 };
 
 #define ENDS_FIND(e, kind, ...)                                                                    \
-	audit_find((e)->a, (kind), (e)->site, OBJECT_PEER, (e)->index, (e)->policy->place,        \
+	audit_find((e)->a, (kind), (e)->site, OBJECT_PEER, (e)->index, (e)->policy->place,         \
 		   __VA_ARGS__)
 
 static bool ends_key(const struct ends *e)
@@ -44,9 +44,9 @@ static bool ends_call_address(const struct ends *e)
 
 	if (e->p->endpoint == e->other->node_address && s && e->p->port == s->listen_port)
 		return true;
-	ENDS_FIND(e, AUDIT_PEER_CALL, "'%s' calls '%s' at %s:%u, where its session s%u does not listen",
-		  e->self->site, e->other->site, ipv4_format(e->p->endpoint, address), e->p->port,
-		  e->p->color);
+	ENDS_FIND(e, AUDIT_PEER_CALL,
+		  "'%s' calls '%s' at %s:%u, where its session s%u does not listen", e->self->site,
+		  e->other->site, ipv4_format(e->p->endpoint, address), e->p->port, e->p->color);
 	return false;
 }
 
@@ -67,7 +67,8 @@ static bool ends_call(const struct ends *e)
 		return true;
 	if (!audit_policy_has(e->a, e->policy_index, SET_FROM, self) ||
 	    !audit_policy_has(e->a, e->policy_index, SET_TO, other))
-		ENDS_FIND(e, AUDIT_PEER_CALL, "'%s' calls '%s' in session s%u, and policy '%s' has it the other way",
+		ENDS_FIND(e, AUDIT_PEER_CALL,
+			  "'%s' calls '%s' in session s%u, and policy '%s' has it the other way",
 			  e->self->site, e->other->site, e->p->color, e->policy->name);
 	return ends_call_address(e);
 }
@@ -89,7 +90,8 @@ static bool ends_prefixes(const struct ends *e)
 		if (list_has(e->want->lans, e->want->lan_count, e->p->prefixes[i]))
 			continue;
 		ENDS_FIND(e, AUDIT_ALLOWED_IPS, "'%s' takes %s for '%s', which is no LAN of it",
-			  e->self->site, ipv4_prefix_format(e->p->prefixes[i], out), e->other->site);
+			  e->self->site, ipv4_prefix_format(e->p->prefixes[i], out),
+			  e->other->site);
 		same = false;
 	}
 	for (size_t i = 0; i < e->want->lan_count; i++) {
@@ -105,7 +107,10 @@ static bool ends_prefixes(const struct ends *e)
 static bool ends_check(const struct ends *e)
 {
 	static bool (*const checks[])(const struct ends *) = {
-	    ends_key, ends_name, ends_call, ends_prefixes,
+	    ends_key,
+	    ends_name,
+	    ends_call,
+	    ends_prefixes,
 	};
 	bool works = true;
 
@@ -119,7 +124,8 @@ static bool peer_lawful(const struct audit *a, uint32_t s, const struct session_
 	uint32_t self = a->intent[s], other = a->intent[sp->other];
 
 	return self != NETWORK_NONE && other != NETWORK_NONE &&
-	       (audit_intent(a, sp->policy, self, other) || audit_intent(a, sp->policy, other, self));
+	       (audit_intent(a, sp->policy, self, other) ||
+		audit_intent(a, sp->policy, other, self));
 }
 
 static void peer_match(struct audit *a, uint32_t s, size_t i)
@@ -147,7 +153,11 @@ static void peer_match(struct audit *a, uint32_t s, size_t i)
 static void peer_check(struct audit *a, uint32_t s, size_t i)
 {
 	struct session_peer *sp = &a->peers[a->peer_first[s] + i];
-	struct ends e = {.a = a, .site = s, .index = (uint32_t)i, .self = &a->sites[s], .p = &a->sites[s].peers[i]};
+	struct ends e = {.a = a,
+			 .site = s,
+			 .index = (uint32_t)i,
+			 .self = &a->sites[s],
+			 .p = &a->sites[s].peers[i]};
 
 	if (!sp->lawful || sp->reverse == NETWORK_NONE)
 		return;
@@ -236,13 +246,14 @@ static void sessions_of_site(struct audit *a, uint32_t s)
 			any |= f->peers[peer].color == f->sessions[i].color;
 		if (!any)
 			audit_find(a, AUDIT_USELESS, s, OBJECT_SESSION, i, AUDIT_NOWHERE,
-				   "session s%u of '%s' has no peer", f->sessions[i].color, f->site);
+				   "session s%u of '%s' has no peer", f->sessions[i].color,
+				   f->site);
 	}
 	for (size_t i = 0; i < f->peer_count; i++)
 		if (!forwarding_session(f, f->peers[i].color))
 			audit_find(a, AUDIT_SESSION, s, OBJECT_PEER, i, AUDIT_NOWHERE,
-				   "'%s' has a peer '%s' in session s%u, which is not there", f->site,
-				   f->peers[i].name, f->peers[i].color);
+				   "'%s' has a peer '%s' in session s%u, which is not there",
+				   f->site, f->peers[i].name, f->peers[i].color);
 }
 
 /* ---- one prefix, one owner ------------------------------------------------------------------ */
@@ -322,8 +333,8 @@ static void sessions_count(struct audit *a)
 	for (uint32_t s = 0; s < a->count; s++) {
 		a->session_first[s] = (uint32_t)count;
 		for (size_t i = 0; i < a->sites[s].peer_count; i++)
-			count += a->sites[s].peers[i].caller &&
-				 a->peers[a->peer_first[s] + i].lawful;
+			count +=
+			    a->sites[s].peers[i].caller && a->peers[a->peer_first[s] + i].lawful;
 	}
 	a->session_first[a->count] = (uint32_t)count;
 }

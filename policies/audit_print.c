@@ -261,7 +261,8 @@ static void text_failures(const struct audit *a, struct text *t)
 	text_failure_kind(a, AUDIT_FAIL_SITE, t);
 	text_failure_kind(a, AUDIT_FAIL_UPLINK, t);
 	if (points)
-		text_add(t, "\nsingle points of failure, the worst first (cut off: from all endpoints of a policy)\n");
+		text_add(t, "\nsingle points of failure, the worst first (cut off: from all "
+			    "endpoints of a policy)\n");
 	for (size_t i = 0; i < audit_points_shown(a, POINTS_SHOWN); i++)
 		text_point(a, &a->failures[i], t);
 	text_points_more(a, points - audit_points_shown(a, POINTS_SHOWN), t);
@@ -317,7 +318,8 @@ void audit_text(const struct audit *a, const struct audit_about *about, struct t
 		audit_number(t, total);
 		text_add(t, total == 1 ? " finding\n" : " findings\n");
 	} else {
-		text_add(t, "\nclean: what the nodes will do is what policy says, and nothing else\n");
+		text_add(t,
+			 "\nclean: what the nodes will do is what policy says, and nothing else\n");
 	}
 }
 
@@ -392,7 +394,8 @@ static void json_point(const struct audit *a, const struct audit_failure *f, str
 	json_string(t, "failure", text_string(&name));
 	text_clear(&name);
 	text_printf(t, ",\"kind\":\"%s\",\"sites_cut\":%u,\"sites_partly\":%u,\"sites_moved\":%u,",
-		    audit_failure_kind_name(f->kind), f->sites_cut, f->sites_partly, f->sites_moved);
+		    audit_failure_kind_name(f->kind), f->sites_cut, f->sites_partly,
+		    f->sites_moved);
 	text_add(t, "\"by_tier\":{");
 	for (size_t i = 0; i < n->tier_count && i < AUDIT_TIERS_MAX; i++) {
 		if (!f->cut_by_tier[i])
@@ -419,8 +422,8 @@ static void json_failures(const struct audit *a, struct text *t)
 		text_printf(t,
 			    "%s\"%s\":{\"tried\":%zu,\"harmless\":%zu,\"absorbed\":%zu,"
 			    "\"cutting\":%zu,\"worst\":%u}",
-			    k ? "," : "", audit_failure_kind_name((enum audit_failure_kind)k), s.tried,
-			    s.harmless, s.absorbed, s.cutting, s.worst);
+			    k ? "," : "", audit_failure_kind_name((enum audit_failure_kind)k),
+			    s.tried, s.harmless, s.absorbed, s.cutting, s.worst);
 	}
 	text_add(t, "},\"single_points\":[");
 	for (size_t i = 0; i < points_count(a); i++) {
@@ -449,14 +452,15 @@ void audit_json(const struct audit *a, const struct audit_about *about, struct t
 
 	text_printf(t, "{\"ok\":%s,", audit_findings_total(a) ? "false" : "true");
 	json_string(t, "audited", about->title);
-	text_printf(t,
-		    ",\"sites\":%zu,\"links\":%zu,\"sessions\":%zu,\"paths\":%zu,\"paths_working\":%zu,"
-		    "\"hops\":%zu,\"labels\":%zu,\"accepts\":%zu,\"rules_compared\":%zu,"
-		    "\"pairs_allowed\":%zu,\"pairs_open\":%zu,\"expectations\":%zu,"
-		    "\"expectations_held\":%zu,\"deepest_stack\":%u,\"longest_way\":%u",
-		    c->sites, c->links, c->sessions, c->paths, c->paths_working, c->hops, c->labels,
-		    c->accepts, c->rules_compared, c->pairs, c->pairs_open, c->expectations,
-		    c->expectations_held, c->deepest_stack, c->longest_way);
+	text_printf(
+	    t,
+	    ",\"sites\":%zu,\"links\":%zu,\"sessions\":%zu,\"paths\":%zu,\"paths_working\":%zu,"
+	    "\"hops\":%zu,\"labels\":%zu,\"accepts\":%zu,\"rules_compared\":%zu,"
+	    "\"pairs_allowed\":%zu,\"pairs_open\":%zu,\"expectations\":%zu,"
+	    "\"expectations_held\":%zu,\"deepest_stack\":%u,\"longest_way\":%u",
+	    c->sites, c->links, c->sessions, c->paths, c->paths_working, c->hops, c->labels,
+	    c->accepts, c->rules_compared, c->pairs, c->pairs_open, c->expectations,
+	    c->expectations_held, c->deepest_stack, c->longest_way);
 	if (about->seconds >= 0)
 		text_printf(t, ",\"seconds\":%.3f", about->seconds);
 	json_sources(about, t);

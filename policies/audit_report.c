@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an auditor files: one HTML page that needs nothing else, looks the same printed, and no script; and a CSV
- * with every row of what the page puts together.
+ * What an auditor files: one HTML page that needs nothing else, looks the same printed, and no
+ * script; and a CSV with every row of what the page puts together.
  */
 #include "audit_internal.h"
 
@@ -13,7 +13,8 @@
 #define NAMES_SHOWN    6
 
 static const char style[] =
-    ":root{--ink:#16202c;--soft:#5b6b7c;--line:#dde4ea;--ground:#f5f7f9;--good:#0b7a4b;--bad:#b3261e;"
+    ":root{--ink:#16202c;--soft:#5b6b7c;--line:#dde4ea;--ground:#f5f7f9;--good:#0b7a4b;--bad:#"
+    "b3261e;"
     "--accent:#1f4e8c}"
     "*{box-sizing:border-box}"
     "body{margin:0;background:var(--ground);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"
@@ -26,7 +27,8 @@ static const char style[] =
     "p{margin:0 0 10px;max-width:75ch}.soft{color:var(--soft)}table+p{margin-top:8px}"
     ".verdict{padding:10px 18px;border-radius:8px;color:#fff;font-weight:600;white-space:nowrap}"
     ".good{background:var(--good)}.bad{background:var(--bad)}"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-top:20px}"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin-"
+    "top:20px}"
     ".tile{background:#fff;border:1px solid var(--line);border-radius:8px;padding:12px 14px}"
     ".tile b{display:block;font-size:22px;font-variant-numeric:tabular-nums;line-height:1.2}"
     ".tile span{color:var(--soft);font-size:13px}"
@@ -36,14 +38,17 @@ static const char style[] =
     "th{background:#eaf0f6;font-weight:600;font-size:13px}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
     "td.p{white-space:nowrap}td:first-child{overflow-wrap:normal}"
-    "code{font:13px/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
-    ".bar{height:8px;background:#e6ebf0;border-radius:4px;overflow:hidden;display:flex;margin-top:6px}"
+    "code{font:13px/1.4 "
+    "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
+    ".bar{height:8px;background:#e6ebf0;border-radius:4px;overflow:hidden;display:flex;margin-top:"
+    "6px}"
     ".bar i{display:block;height:8px}.h{background:#9fb4c8}.a{background:var(--good)}.c{background:"
     "var(--bad)}"
     "footer{margin-top:40px;color:var(--soft);font-size:13px;border-top:1px solid var(--line);"
     "padding-top:10px}"
     "@media print{body{background:#fff;font-size:11px}main{max-width:none;padding:0}"
-    "table{font-size:10px}h2{break-after:avoid}tr{break-inside:avoid}thead{display:table-header-group}"
+    "table{font-size:10px}h2{break-after:avoid}tr{break-inside:avoid}thead{display:table-header-"
+    "group}"
     ".verdict,.bar i,th{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
     "@page{margin:16mm}}";
 
@@ -104,9 +109,12 @@ static void html_head(const struct audit *a, const struct audit_about *about, st
 	size_t findings = audit_findings_total(a);
 
 	text_add(t, "<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>"
-		    "<meta name=viewport content=\"width=device-width,initial-scale=1\">\n<title>Audit of ");
+		    "<meta name=viewport "
+		    "content=\"width=device-width,initial-scale=1\">\n<title>Audit of ");
 	html_add(t, about->title);
-	text_printf(t, "</title>\n<style>%s</style></head>\n<body><main>\n<header><div><h1>Audit of ", style);
+	text_printf(t,
+		    "</title>\n<style>%s</style></head>\n<body><main>\n<header><div><h1>Audit of ",
+		    style);
 	html_add(t, about->title);
 	text_add(t, "</h1><div class=soft>");
 	if (about->made) {
@@ -122,10 +130,13 @@ static void html_head(const struct audit *a, const struct audit_about *about, st
 	} else {
 		text_add(t, "Clean");
 	}
-	text_add(t, "</div></header>\n<p>This report is computed from the compiled forwarding state of "
-		    "every site: labels, accepted stacks, peers, AllowedIPs, rules. Every path was walked "
-		    "there and back, filter by filter; what no lawful path uses was looked for; both ends of "
-		    "every session were compared with policy.</p>\n");
+	text_add(
+	    t,
+	    "</div></header>\n<p>This report is computed from the compiled forwarding state of "
+	    "every site: labels, accepted stacks, peers, AllowedIPs, rules. Every path was walked "
+	    "there and back, filter by filter; what no lawful path uses was looked for; both ends "
+	    "of "
+	    "every session were compared with policy.</p>\n");
 }
 
 static void tile(struct text *t, const char *label, size_t number, size_t of)
@@ -220,7 +231,8 @@ static int html_reach(const struct audit *a, struct text *t)
 	}
 	free(groups);
 	table_end(t);
-	text_add(t, "<p class=soft>What is not in this table is reached by nobody. The CSV names every pair.</p>\n");
+	text_add(t, "<p class=soft>What is not in this table is reached by nobody. The CSV names "
+		    "every pair.</p>\n");
 	return 0;
 }
 
@@ -323,7 +335,8 @@ static void html_points(const struct audit *a, struct text *t)
 	if (count > audit_points_shown(a, POINTS_SHOWN)) {
 		text_add(t, "<p class=soft>");
 		audit_number(t, count - audit_points_shown(a, POINTS_SHOWN));
-		text_add(t, " more cut off fewer sites, most of them one alone: the CSV names all, and every site.</p>\n");
+		text_add(t, " more cut off fewer sites, most of them one alone: the CSV names all, "
+			    "and every site.</p>\n");
 	}
 }
 
@@ -351,14 +364,17 @@ void audit_html(const struct audit *a, const struct audit_about *about, struct t
 	html_failures(a, t);
 	html_points(a, t);
 	html_sources(about, t);
-	text_add(t, "<footer>A site that fails counts for nothing itself. A site is cut off when a policy's "
-		    "every endpoint is out of its reach; it chooses by preference among the paths whose links "
+	text_add(t, "<footer>A site that fails counts for nothing itself. A site is cut off when a "
+		    "policy's "
+		    "every endpoint is out of its reach; it chooses by preference among the paths "
+		    "whose links "
 		    "and sites are left.</footer>\n</main></body></html>\n");
 }
 
 /* ---- CSV, RFC 4180 ------------------------------------------------------------------------- */
 
-/* A spreadsheet takes what begins with one of these for a formula, and runs it: an apostrophe makes it text. */
+/* A spreadsheet takes what begins with one of these for a formula, and runs it: an apostrophe makes
+ * it text. */
 static bool csv_is_formula(const char *s)
 {
 	return *s && strchr("=+-@", *s);
@@ -445,7 +461,8 @@ static void csv_failures(const struct audit *a, struct text *t)
 {
 	struct text name;
 
-	text_add(t, "#failure,what,sites cut,sites that lose an endpoint,sites that move,sessions lost\r\n");
+	text_add(t, "#failure,what,sites cut,sites that lose an endpoint,sites that move,sessions "
+		    "lost\r\n");
 	text_init(&name);
 	for (size_t i = 0; i < a->failure_count; i++) {
 		const struct audit_failure *f = &a->failures[i];

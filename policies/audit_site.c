@@ -95,7 +95,8 @@ static void identity_number(struct audit *a, uint32_t s, enum audit_object objec
 			   want);
 }
 
-static void identity_address(struct audit *a, uint32_t s, const char *what, ipv4_t have, ipv4_t want)
+static void identity_address(struct audit *a, uint32_t s, const char *what, ipv4_t have,
+			     ipv4_t want)
 {
 	char h[IPV4_STRLEN], w[IPV4_STRLEN];
 
@@ -157,17 +158,19 @@ static void identity_of_site(struct audit *a, uint32_t s)
 	if (strcmp(f->site, want->name) != 0 || want->tier >= n->tier_count ||
 	    strcmp(f->tier, n->tiers[want->tier]) != 0)
 		audit_find(a, AUDIT_IDENTITY, s, OBJECT_SITE, 0, want->place,
-			   "site %u is called '%s' of tier '%s', and should be '%s' of '%s'", f->site_id,
-			   f->site, f->tier, want->name,
+			   "site %u is called '%s' of tier '%s', and should be '%s' of '%s'",
+			   f->site_id, f->site, f->tier, want->name,
 			   want->tier < n->tier_count ? n->tiers[want->tier] : "?");
 	identity_number(a, s, OBJECT_SRGB, "labels from", f->srgb.base, n->srgb.base);
 	identity_number(a, s, OBJECT_SRGB, "a block of", f->srgb.size, n->srgb.size);
 	identity_number(a, s, OBJECT_SITE, "label", f->own_label, n->srgb.base + f->site_id);
 	identity_address(a, s, "link", f->link_address, network_link_address(n, f->site_id));
 	identity_address(a, s, "node", f->node_address, network_path_address(n, f->site_id, 0));
-	if (!prefix_equal(f->overlay[0], n->link_space) || !prefix_equal(f->overlay[1], n->path_space))
+	if (!prefix_equal(f->overlay[0], n->link_space) ||
+	    !prefix_equal(f->overlay[1], n->path_space))
 		audit_find(a, AUDIT_IDENTITY, s, OBJECT_OVERLAY, 0, AUDIT_NOWHERE,
-			   "'%s' takes other addresses for the overlay's than the network", f->site);
+			   "'%s' takes other addresses for the overlay's than the network",
+			   f->site);
 	if (!port_is_uplinks(n, want, f->link_port))
 		audit_find(a, AUDIT_IDENTITY, s, OBJECT_LINK0, 0, want->place,
 			   "'%s' listens on port %u, which none of its uplinks has", f->site,
@@ -230,12 +233,13 @@ struct end {
 };
 
 #define END_FIND(e, kind, ...)                                                                     \
-	audit_find((e)->a, (kind), (e)->site, OBJECT_NEIGHBOR, (e)->index, (e)->link->place,      \
+	audit_find((e)->a, (kind), (e)->site, OBJECT_NEIGHBOR, (e)->index, (e)->link->place,       \
 		   __VA_ARGS__)
 
 static bool end_key(const struct end *e)
 {
-	if (!e->other_want->has_keys || !memcmp(e->n->link_key, e->other_want->link_key, WG_KEY_LEN))
+	if (!e->other_want->has_keys ||
+	    !memcmp(e->n->link_key, e->other_want->link_key, WG_KEY_LEN))
 		return true;
 	END_FIND(e, AUDIT_LINK_KEY, "'%s' knows '%s' by a link key that is not its", e->self->site,
 		 e->other->site);
@@ -275,7 +279,8 @@ static bool end_call_address(const struct end *e)
 	char have[IP_ENDPOINT_STRLEN];
 
 	if (e->n->endpoint.family && e->n->endpoint.family == u->endpoint.family &&
-	    !memcmp(e->n->endpoint.address, u->endpoint.address, u->endpoint.family == 4 ? 4 : 16) &&
+	    !memcmp(e->n->endpoint.address, u->endpoint.address,
+		    u->endpoint.family == 4 ? 4 : 16) &&
 	    e->n->endpoint.port == e->other->link_port)
 		return true;
 	END_FIND(e, AUDIT_LINK_CALL, "'%s' calls '%s' at %s, where it does not listen",
@@ -311,8 +316,7 @@ static bool end_timers(const struct end *e)
 /* What the carrier's line leaves for a packet on link0. */
 static uint32_t link_carries(const struct audit *a, const struct link *l)
 {
-	const struct ip_endpoint *called =
-	    &a->network->sites[l->b].uplinks[l->uplink_b].endpoint;
+	const struct ip_endpoint *called = &a->network->sites[l->b].uplinks[l->uplink_b].endpoint;
 	uint32_t cost = called->family == 6 ? MTU_WIREGUARD_IPV6 : MTU_WIREGUARD_IPV4;
 
 	return l->mtu_bytes > cost ? l->mtu_bytes - cost : 0;
@@ -323,7 +327,8 @@ static bool end_mtu(const struct end *e)
 	uint32_t carries = link_carries(e->a, e->link);
 
 	if (e->n->link_mtu > carries || e->self->link_mtu > carries)
-		END_FIND(e, AUDIT_MTU, "'%s' sends packets of %u bytes to '%s', the line carries %u",
+		END_FIND(e, AUDIT_MTU,
+			 "'%s' sends packets of %u bytes to '%s', the line carries %u",
 			 e->self->site,
 			 e->n->link_mtu > e->self->link_mtu ? e->n->link_mtu : e->self->link_mtu,
 			 e->other->site, carries);
@@ -333,18 +338,21 @@ static bool end_mtu(const struct end *e)
 			 e->self->link_mtu < e->other->link_mtu ? e->self->link_mtu
 								: e->other->link_mtu);
 	else if (e->n->link_mtu < e->self->link_mtu && e->n->link_mtu < e->other->link_mtu)
-		END_FIND(e, AUDIT_MTU, "'%s' sends packets of only %u bytes to '%s', both their link0 carry more",
+		END_FIND(e, AUDIT_MTU,
+			 "'%s' sends packets of only %u bytes to '%s', both their link0 carry more",
 			 e->self->site, e->n->link_mtu, e->other->site);
 	if (e->n->lsp_mtu + MTU_MPLS_IN_IP > e->n->link_mtu)
-		END_FIND(e, AUDIT_MTU,
-			 "'%s' sends labelled packets of %u bytes to '%s': with %d more they exceed "
-			 "the link's %u",
-			 e->self->site, e->n->lsp_mtu, e->other->site, MTU_MPLS_IN_IP,
-			 e->n->link_mtu);
+		END_FIND(
+		    e, AUDIT_MTU,
+		    "'%s' sends labelled packets of %u bytes to '%s': with %d more they exceed "
+		    "the link's %u",
+		    e->self->site, e->n->lsp_mtu, e->other->site, MTU_MPLS_IN_IP, e->n->link_mtu);
 	else if (e->n->lsp_mtu + MTU_MPLS_IN_IP < e->n->link_mtu)
 		END_FIND(e, AUDIT_MTU,
-			 "'%s' sends labelled packets of only %u bytes to '%s': the link carries %u less %d",
-			 e->self->site, e->n->lsp_mtu, e->other->site, e->n->link_mtu, MTU_MPLS_IN_IP);
+			 "'%s' sends labelled packets of only %u bytes to '%s': the link carries "
+			 "%u less %d",
+			 e->self->site, e->n->lsp_mtu, e->other->site, e->n->link_mtu,
+			 MTU_MPLS_IN_IP);
 	return true;
 }
 
@@ -366,7 +374,8 @@ static void adjacency_match(struct audit *a, uint32_t s, size_t index, uint32_t 
 	const struct fwd_neighbor *n = &a->sites[s].neighbors[index];
 	struct adjacency *j = &a->adjacencies[a->adjacency_first[s] + index];
 
-	*j = (struct adjacency){s, audit_site_by_id(a, n->site_id), NETWORK_NONE, NETWORK_NONE, *accept, false};
+	*j = (struct adjacency){
+	    s, audit_site_by_id(a, n->site_id), NETWORK_NONE, NETWORK_NONE, *accept, false};
 	*accept += (uint32_t)n->accept_count;
 	if (j->peer == NETWORK_NONE)
 		return;
@@ -407,8 +416,8 @@ static void link0_check(struct audit *a, uint32_t s)
 
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		uint32_t link = a->adjacencies[a->adjacency_first[s] + i].link;
-		uint32_t carries = link == NETWORK_NONE ? UINT32_MAX
-							: link_carries(a, &a->network->links[link]);
+		uint32_t carries =
+		    link == NETWORK_NONE ? UINT32_MAX : link_carries(a, &a->network->links[link]);
 
 		least = carries < least ? carries : least;
 	}
@@ -432,8 +441,8 @@ static void links_both_ends(struct audit *a)
 			    forwarding_neighbor(&a->sites[ends[k]], a->sites[ends[1 - k]].site_id))
 				continue;
 			audit_find(a, AUDIT_NEIGHBOR, ends[k], OBJECT_NONE, 0, l->place,
-				   "'%s' does not know its neighbour '%s'",
-				   audit_name(a, ends[k]), audit_name(a, ends[1 - k]));
+				   "'%s' does not know its neighbour '%s'", audit_name(a, ends[k]),
+				   audit_name(a, ends[1 - k]));
 		}
 	}
 }

@@ -9,8 +9,8 @@
 #include <string.h>
 
 struct walk {
-	uint32_t end;	   /* site where the last label came off */
-	uint32_t hops;	   /* adjacencies crossed */
+	uint32_t end;  /* site where the last label came off */
+	uint32_t hops; /* adjacencies crossed */
 	uint32_t label_count;
 	uint32_t capacity; /* bytes of IP packet that fit under the labels, all the way */
 	uint32_t adjacency[AUDIT_HOPS_MAX];
@@ -90,8 +90,9 @@ static uint32_t walk_cross(const struct audit *a, struct walk *w, uint32_t site,
 	back = &a->sites[out->peer].neighbors[out->reverse - a->adjacency_first[out->peer]];
 	accept = accept_find(back, stack);
 	if (accept == NETWORK_NONE) {
-		snprintf(w->why, sizeof(w->why), "'%s' drops %s from '%s'", audit_name(a, out->peer),
-			 label_stack_format(stack, text), audit_name(a, site));
+		snprintf(w->why, sizeof(w->why), "'%s' drops %s from '%s'",
+			 audit_name(a, out->peer), label_stack_format(stack, text),
+			 audit_name(a, site));
 		walk_stop(w, AUDIT_FILTERED, out->peer, OBJECT_NEIGHBOR,
 			  out->reverse - a->adjacency_first[out->peer]);
 		return NETWORK_NONE;
@@ -110,12 +111,14 @@ static const struct fwd_label_route *walk_look_up(const struct audit *a, struct 
 	uint32_t found = audit_label(a, site, label);
 
 	if (w->label_count == AUDIT_HOPS_MAX + LABEL_STACK_MAX) {
-		snprintf(w->why, sizeof(w->why), "it goes round, and is at '%s'", audit_name(a, site));
+		snprintf(w->why, sizeof(w->why), "it goes round, and is at '%s'",
+			 audit_name(a, site));
 		walk_stop(w, AUDIT_LOOP, site, OBJECT_NONE, 0);
 		return NULL;
 	}
 	if (found == NETWORK_NONE) {
-		snprintf(w->why, sizeof(w->why), "'%s' has no label %u", audit_name(a, site), label);
+		snprintf(w->why, sizeof(w->why), "'%s' has no label %u", audit_name(a, site),
+			 label);
 		walk_stop(w, AUDIT_BLACK_HOLE, site, OBJECT_NONE, 0);
 		return NULL;
 	}
@@ -143,7 +146,8 @@ static bool walk_forward(const struct audit *a, struct walk *w, uint32_t site,
 	const struct fwd_label_route *route = walk_look_up(a, w, site, stack->label[0]);
 
 	while (route && !route->next_site) {
-		memmove(stack->label, stack->label + 1, sizeof(stack->label) - sizeof(stack->label[0]));
+		memmove(stack->label, stack->label + 1,
+			sizeof(stack->label) - sizeof(stack->label[0]));
 		if (!--stack->depth) {
 			*ret_next = 0;
 			return true;
@@ -153,11 +157,11 @@ static bool walk_forward(const struct audit *a, struct walk *w, uint32_t site,
 	if (!route)
 		return false;
 	if (!route->out.depth || !stack_swap(stack, &route->out)) {
-		snprintf(w->why, sizeof(w->why), "'%s' leaves %s after label %u", audit_name(a, site),
-			 route->out.depth ? "too many labels" : "no label", route->in_label);
+		snprintf(w->why, sizeof(w->why), "'%s' leaves %s after label %u",
+			 audit_name(a, site), route->out.depth ? "too many labels" : "no label",
+			 route->in_label);
 		return walk_stop(w, route->out.depth ? AUDIT_STACK : AUDIT_BLACK_HOLE, site,
-				 OBJECT_LABEL,
-				 (size_t)(route - a->sites[site].labels));
+				 OBJECT_LABEL, (size_t)(route - a->sites[site].labels));
 	}
 	*ret_next = route->next_site;
 	return true;
@@ -176,8 +180,9 @@ static bool walk_on(const struct audit *a, uint32_t at, struct label_stack stack
 			return true;
 		}
 		if (w->hops == AUDIT_HOPS_MAX) {
-			snprintf(w->why, sizeof(w->why), "it goes round, and is at '%s' after %d links",
-				 audit_name(a, at), AUDIT_HOPS_MAX);
+			snprintf(w->why, sizeof(w->why),
+				 "it goes round, and is at '%s' after %d links", audit_name(a, at),
+				 AUDIT_HOPS_MAX);
 			return walk_stop(w, AUDIT_LOOP, at, OBJECT_NONE, 0);
 		}
 		at = walk_cross(a, w, at, next, &stack);
@@ -231,8 +236,8 @@ struct trial {
 };
 
 #define TRIAL_FIND(t, kind, format, ...)                                                           \
-	audit_find((t)->a, (kind), (t)->site, OBJECT_PATH, (t)->index, (t)->policy->place,        \
-		   "path %u '%s' of '%s' to '%s': " format, (t)->path->index, (t)->path->name,    \
+	audit_find((t)->a, (kind), (t)->site, OBJECT_PATH, (t)->index, (t)->policy->place,         \
+		   "path %u '%s' of '%s' to '%s': " format, (t)->path->index, (t)->path->name,     \
 		   (t)->head->site, (t)->endpoint->site, ##__VA_ARGS__)
 
 static const struct candidate_path *candidate_find(const struct policy *p, const char *name)
@@ -256,7 +261,8 @@ static void trial_policy(struct trial *t)
 			   t->path->probe.interval_us, t->path->probe.multiplier);
 }
 
-/* As slowly as the slowest link, as patiently as the most patient: else it fails where its links do not. */
+/* As slowly as the slowest link, as patiently as the most patient: else it fails where its links do
+ * not. */
 static void trial_timers(struct trial *t)
 {
 	struct probe_timers want = {0};
@@ -265,7 +271,8 @@ static void trial_timers(struct trial *t)
 		const struct adjacency *j = &t->a->adjacencies[t->there.adjacency[i]];
 		struct probe_timers p = t->a->network->links[j->link].probe;
 
-		want.interval_us = p.interval_us > want.interval_us ? p.interval_us : want.interval_us;
+		want.interval_us =
+		    p.interval_us > want.interval_us ? p.interval_us : want.interval_us;
 		want.multiplier = p.multiplier > want.multiplier ? p.multiplier : want.multiplier;
 	}
 	if (t->path->probe.interval_us != want.interval_us ||
@@ -316,7 +323,8 @@ static bool trial_there(struct trial *t)
 		return false;
 	}
 	if (t->there.end != t->end) {
-		TRIAL_FIND(t, AUDIT_MISDELIVERY, "it leads to '%s'", audit_name(t->a, t->there.end));
+		TRIAL_FIND(t, AUDIT_MISDELIVERY, "it leads to '%s'",
+			   audit_name(t->a, t->there.end));
 		return false;
 	}
 	if (t->lawful)
@@ -361,7 +369,8 @@ static bool trial_back(struct trial *t)
 		return false;
 	}
 	if (t->lawful)
-		t->a->return_used[t->a->return_first[t->end] + (size_t)(t->back - t->endpoint->returns)] = 1;
+		t->a->return_used[t->a->return_first[t->end] +
+				  (size_t)(t->back - t->endpoint->returns)] = 1;
 	if (t->back->site_id != t->head->site_id)
 		trial_return_find(t, AUDIT_RETURN, "it is said to be another site's");
 	if (!stack_lawful(&t->back->stack)) {
@@ -399,8 +408,8 @@ static void session_mtu_check(struct trial *t, bool back, uint16_t mtu)
 			   t->policy->place,
 			   "session s%u of '%s' takes packets of %u bytes, and path %u '%s' of "
 			   "'%s' carries %u less %d",
-			   e->color, f->site, e->mtu, t->path->index, t->path->name,
-			   t->head->site, mtu, MTU_WIREGUARD_IPV4);
+			   e->color, f->site, e->mtu, t->path->index, t->path->name, t->head->site,
+			   mtu, MTU_WIREGUARD_IPV4);
 }
 
 /* The biggest packet that passes there and back. */
@@ -413,7 +422,8 @@ static void trial_mtu(struct trial *t)
 		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes, and it carries %u", t->path->mtu,
 			   t->there.capacity);
 	else if (t->path->mtu < both)
-		TRIAL_FIND(t, AUDIT_MTU, "packets of only %u bytes, and it carries %u", t->path->mtu, both);
+		TRIAL_FIND(t, AUDIT_MTU, "packets of only %u bytes, and it carries %u",
+			   t->path->mtu, both);
 	if (t->back->mtu > t->here.capacity) {
 		snprintf(what, sizeof(what), "packets of %u bytes, and it carries %u", t->back->mtu,
 			 t->here.capacity);
@@ -436,9 +446,11 @@ static void sessions_mtu_small(struct audit *a, const uint16_t *least)
 
 			if (mtu && e->mtu + MTU_WIREGUARD_IPV4 < mtu)
 				audit_find(a, AUDIT_MTU, s, OBJECT_SESSION, i, AUDIT_NOWHERE,
-					   "session s%u of '%s' takes packets of only %u bytes, and each of "
+					   "session s%u of '%s' takes packets of only %u bytes, "
+					   "and each of "
 					   "its paths carries %u less %d",
-					   e->color, a->sites[s].site, e->mtu, mtu, MTU_WIREGUARD_IPV4);
+					   e->color, a->sites[s].site, e->mtu, mtu,
+					   MTU_WIREGUARD_IPV4);
 		}
 }
 
@@ -460,7 +472,8 @@ static bool passes_in_order(const struct trial *t, const struct site_set *throug
 	size_t next = through->count && through->sites[0] == t->a->intent[t->site];
 
 	for (uint32_t i = 0; i < t->there.hops && next < through->count; i++)
-		if (t->a->intent[t->a->adjacencies[t->there.adjacency[i]].peer] == through->sites[next])
+		if (t->a->intent[t->a->adjacencies[t->there.adjacency[i]].peer] ==
+		    through->sites[next])
 			next++;
 	return next == through->count;
 }
@@ -582,8 +595,9 @@ static void paths_of_site(struct trial *t)
 	for (size_t i = 0; i < t->head->path_count; i++)
 		if (i >= SITE_PATHS_MAX || !tried[i])
 			audit_find(a, AUDIT_PATH, t->site, OBJECT_PATH, i, AUDIT_NOWHERE,
-				   i >= SITE_PATHS_MAX ? "'%s' has path %u to site %u: one too many"
-						       : "'%s' has path %u to site %u, of no session",
+				   i >= SITE_PATHS_MAX
+				       ? "'%s' has path %u to site %u: one too many"
+				       : "'%s' has path %u to site %u, of no session",
 				   t->head->site, t->head->paths[i].index,
 				   t->head->paths[i].endpoint_site);
 }
@@ -621,7 +635,8 @@ int audit_paths(struct audit *a)
 	return err;
 }
 
-/* ---- what nothing lawful used ----------------------------------------------------------------- */
+/* ---- what nothing lawful used -----------------------------------------------------------------
+ */
 
 static void leak_find(struct audit *a, uint32_t site, size_t neighbor, struct label_stack stack,
 		      struct walk *w)

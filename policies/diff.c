@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two compiled states side by side. A bundle is a text of canonical lines in a canonical order, so what differs are
- * the lines that one has and the other has not: both sets sorted, walked once.
+ * Two compiled states side by side. A bundle is a text of canonical lines in a canonical order, so
+ * what differs are the lines that one has and the other has not: both sets sorted, walked once.
  *
- * A connection is there when its opener's rules let it out and the other's let it in; each site gives its half, the halves are
- * sorted together, and two that meet are a connection. A rule that names peers by prefix finds them by a search.
- * Everything is n log n.
+ * A connection is there when its opener's rules let it out and the other's let it in; each site
+ * gives its half, the halves are sorted together, and two that meet are a connection. A rule that
+ * names peers by prefix finds them by a search. Everything is n log n.
  */
 #include "tuyen/policies/diff.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define WAY_MAX 64 /* sites shown of one way */
 
 /* One end's word about connections from @from to @to. */
 struct half {
@@ -154,9 +156,8 @@ static void site_lines(struct diff *d, struct site_diff *s, struct text *before,
 
 static void site_compare(struct diff *d, uint32_t id, struct text *before, struct text *after)
 {
-	struct site_diff s = {.id = id,
-			      .before = side_site(&d->side[0], id),
-			      .after = side_site(&d->side[1], id)};
+	struct site_diff s = {
+	    .id = id, .before = side_site(&d->side[0], id), .after = side_site(&d->side[1], id)};
 
 	text_reset(before);
 	text_reset(after);
@@ -164,7 +165,8 @@ static void site_compare(struct diff *d, uint32_t id, struct text *before, struc
 		forwarding_encode(s.before, before);
 	if (s.after)
 		forwarding_encode(s.after, after);
-	if (before->length == after->length && !memcmp(before->bytes, after->bytes, after->length)) {
+	if (before->length == after->length &&
+	    !memcmp(before->bytes, after->bytes, after->length)) {
 		d->counts.sites_same++;
 		return;
 	}
@@ -240,8 +242,8 @@ static void half_add(struct half_list *l, const struct forwarding *f, const stru
 	};
 }
 
-static void halves_of_rule(struct half_list *l, const struct forwarding *f, const struct fwd_rule *r,
-			   const struct owned *owned, size_t count)
+static void halves_of_rule(struct half_list *l, const struct forwarding *f,
+			   const struct fwd_rule *r, const struct owned *owned, size_t count)
 {
 	struct ipv4_prefix far = r->outbound ? r->to : r->from;
 	uint32_t last = far.address | ~ipv4_netmask(far.length);
@@ -259,7 +261,8 @@ static void halves_of_rule(struct half_list *l, const struct forwarding *f, cons
 		else
 			high = middle;
 	}
-	for (; low < count && owned[low].color == r->color && owned[low].prefix.address <= last; low++) {
+	for (; low < count && owned[low].color == r->color && owned[low].prefix.address <= last;
+	     low++) {
 		if (owned[low].peer != previous)
 			half_add(l, f, r, owned[low].peer);
 		previous = owned[low].peer;
@@ -362,11 +365,63 @@ static const struct forwarding *flow_head(const struct side *s, const struct dif
 	return NULL;
 }
 
+static const struct fwd_label_route *label_find(const struct forwarding *f, uint32_t label)
+{
+	size_t low = 0, high = f->label_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->labels[middle].in_label == label)
+			return &f->labels[middle];
+		if (f->labels[middle].in_label < label)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* Where @at sends what has @stack: 0 when it ends there, or has no label for it. */
+static uint32_t way_next(const struct forwarding *at, struct label_stack *stack)
+{
+	while (stack->depth && stack->depth <= LABEL_STACK_MAX) {
+		const struct fwd_label_route *l = label_find(at, stack->label[0]);
+
+		if (!l)
+			return 0;
+		if (l->next_site) {
+			stack->label[0] = l->out.label[0];
+			return l->next_site;
+		}
+		memmove(stack->label, stack->label + 1,
+			sizeof(stack->label) - sizeof(stack->label[0]));
+		stack->depth--;
+	}
+	return 0;
+}
+
+/* "16001 > ba-dinh > hanoi > npdc-hn": the labels, and the sites where they lead. Whether that is
+ * lawful is the audit's. */
+static void way_add(const struct side *s, const struct fwd_path *p, struct text *t)
+{
+	const struct forwarding *at = side_site(s, p->first_site);
+	struct label_stack stack = p->stack;
+	char out[LABEL_STACK_STRLEN];
+
+	text_add(t, label_stack_format(&stack, out));
+	for (int hops = 0; at && hops < WAY_MAX; hops++) {
+		uint32_t next = way_next(at, &stack);
+
+		text_printf(t, " > %s", at->site);
+		at = next ? side_site(s, next) : NULL;
+	}
+}
+
 static void flow_way(const struct side *s, const struct diff_flow *f, struct text *t)
 {
 	uint32_t endpoint;
 	const struct forwarding *head = flow_head(s, f, &endpoint);
-	char stack[LABEL_STACK_STRLEN];
 	bool any = false;
 
 	for (size_t i = 0; head && i < head->path_count; i++) {
@@ -374,8 +429,8 @@ static void flow_way(const struct side *s, const struct diff_flow *f, struct tex
 
 		if (p->color != f->color || p->endpoint_site != endpoint)
 			continue;
-		text_printf(t, "%s%s %u via %u %s", any ? ", " : "", p->name, p->preference,
-			    p->first_site, label_stack_format(&p->stack, stack));
+		text_printf(t, "%s%s %u ", any ? ", " : "", p->name, p->preference);
+		way_add(s, p, t);
 		any = true;
 	}
 }
@@ -435,7 +490,8 @@ static void flows_compare(struct diff *d)
 	text_clear(&y);
 }
 
-/* ---- all of it -------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------
+ */
 
 int diff_new(struct diff_side before, struct diff_side after, bool flows, struct diff **ret)
 {
@@ -498,7 +554,8 @@ void diff_flow_way(const struct diff *d, size_t index, bool after, struct text *
 		flow_way(&d->side[after], d->flows[index].flow, t);
 }
 
-/* ---- for people -------------------------------------------------------------------------------- */
+/* ---- for people --------------------------------------------------------------------------------
+ */
 
 static const char *const change_names[] = {
     [DIFF_GAINED] = "gained", [DIFF_LOST] = "lost", [DIFF_MOVED] = "moved"};
@@ -511,9 +568,9 @@ static const char *site_name(const struct site_diff *s)
 /* "neighbor -1 +1, accept +2": what kinds of lines differ. */
 static void keywords_add(const struct diff *d, const struct site_diff *s, struct text *t)
 {
-	static const char *const words[] = {"site",  "address", "srgb",	  "overlay", "link0", "lan",
-					    "neighbor", "accept", "label",   "path",    "return", "session",
-					    "peer",  "prefix",	"rule",	  "device"};
+	static const char *const words[] = {
+	    "site",  "address", "srgb",	  "overlay", "link0", "lan",	"neighbor", "accept",
+	    "label", "path",	"return", "session", "peer",  "prefix", "rule",	    "device"};
 	bool any = false;
 
 	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
@@ -533,12 +590,15 @@ static void keywords_add(const struct diff *d, const struct site_diff *s, struct
 	}
 }
 
-static void site_text(const struct diff *d, const struct site_diff *s, size_t lines_max, struct text *t)
+static void site_text(const struct diff *d, const struct site_diff *s, size_t lines_max,
+		      struct text *t)
 {
 	size_t shown = 0;
 
 	text_printf(t, "\n%u %s%s: ", s->id, site_name(s),
-		    !s->before ? " (new)" : !s->after ? " (gone)" : "");
+		    !s->before	? " (new)"
+		    : !s->after ? " (gone)"
+				: "");
 	keywords_add(d, s, t);
 	text_add_char(t, '\n');
 	if (!s->before || !s->after)
@@ -573,11 +633,13 @@ void diff_text(const struct diff *d, size_t lines_max, size_t flows_max, struct 
 {
 	const struct diff_counts *c = &d->counts;
 
-	text_printf(t, "sites: %zu the same, %zu changed, %zu new, %zu gone; lines: %zu gone, %zu new\n",
-		    c->sites_same, c->sites_changed, c->sites_gained, c->sites_lost, c->lines_lost,
-		    c->lines_gained);
+	text_printf(
+	    t, "sites: %zu the same, %zu changed, %zu new, %zu gone; lines: %zu gone, %zu new\n",
+	    c->sites_same, c->sites_changed, c->sites_gained, c->sites_lost, c->lines_lost,
+	    c->lines_gained);
 	if (d->side[0].flows)
-		text_printf(t, "connections: %zu the same, %zu gained, %zu lost, %zu go another way\n",
+		text_printf(t,
+			    "connections: %zu the same, %zu gained, %zu lost, %zu go another way\n",
 			    c->flows_same, c->flows[DIFF_GAINED], c->flows[DIFF_LOST],
 			    c->flows[DIFF_MOVED]);
 	for (size_t i = 0; i < d->site_count; i++)
@@ -593,7 +655,8 @@ void diff_text(const struct diff *d, size_t lines_max, size_t flows_max, struct 
 	}
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
+/* ---- JSON
+ * ---------------------------------------------------------------------------------------- */
 
 static void json_lines(const struct diff *d, uint32_t first, uint32_t count, struct text *t)
 {
@@ -646,11 +709,12 @@ void diff_json(const struct diff *d, struct text *t)
 {
 	const struct diff_counts *c = &d->counts;
 
-	text_printf(t,
-		    "{\"sites_same\":%zu,\"sites_changed\":%zu,\"sites_new\":%zu,\"sites_gone\":%zu,"
-		    "\"lines_lost\":%zu,\"lines_gained\":%zu,\"sites\":[",
-		    c->sites_same, c->sites_changed, c->sites_gained, c->sites_lost, c->lines_lost,
-		    c->lines_gained);
+	text_printf(
+	    t,
+	    "{\"sites_same\":%zu,\"sites_changed\":%zu,\"sites_new\":%zu,\"sites_gone\":%zu,"
+	    "\"lines_lost\":%zu,\"lines_gained\":%zu,\"sites\":[",
+	    c->sites_same, c->sites_changed, c->sites_gained, c->sites_lost, c->lines_lost,
+	    c->lines_gained);
 	for (size_t i = 0; i < d->site_count; i++) {
 		text_add(t, i ? "," : "");
 		json_site(d, &d->sites[i], t);

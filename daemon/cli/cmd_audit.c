@@ -156,7 +156,8 @@ static void move_write(void *context, const struct audit_failure *f, const struc
 	audit_csv_field(&line, n->sites[s->endpoint].name, false);
 	audit_csv_field(&line, n->policies[s->policy].name, false);
 	audit_csv_field(&line, audit_path_name(r->audit, before), false);
-	audit_csv_field(&line, after == NETWORK_NONE ? "" : audit_path_name(r->audit, after), false);
+	audit_csv_field(&line, after == NETWORK_NONE ? "" : audit_path_name(r->audit, after),
+			false);
 	fprintf(r->moves, "%s\r\n", text_string(&line));
 	text_clear(&name);
 	text_clear(&line);
@@ -168,7 +169,8 @@ static int moves_open(struct run *r)
 		return 0;
 	r->moves = fopen(r->o->moves, "we");
 	if (!r->moves)
-		return reason_set(&r->reason, -TUYEN_ESYSTEM, "%s: %s", r->o->moves, strerror(errno));
+		return reason_set(&r->reason, -TUYEN_ESYSTEM, "%s: %s", r->o->moves,
+				  strerror(errno));
 	fprintf(r->moves, "failure,site,endpoint,policy,path before,path after\r\n");
 	return 0;
 }
@@ -178,7 +180,8 @@ static int moves_close(struct run *r)
 	bool bad = r->moves && ferror(r->moves);
 
 	if (r->moves && (fclose(r->moves) != 0 || bad))
-		return reason_set(&r->reason, -TUYEN_ESYSTEM, "%s: %s", r->o->moves, strerror(errno));
+		return reason_set(&r->reason, -TUYEN_ESYSTEM, "%s: %s", r->o->moves,
+				  strerror(errno));
 	return 0;
 }
 
@@ -270,9 +273,12 @@ static int audit_files(struct run *r, const char *const *files, size_t count)
 static int options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-	    {"release", required_argument, NULL, 'r'}, {"report", required_argument, NULL, 'h'},
-	    {"csv", required_argument, NULL, 'c'},     {"moves", required_argument, NULL, 'm'},
-	    {"json", no_argument, NULL, 'j'},	       {"no-failures", no_argument, NULL, 'n'},
+	    {"release", required_argument, NULL, 'r'},
+	    {"report", required_argument, NULL, 'h'},
+	    {"csv", required_argument, NULL, 'c'},
+	    {"moves", required_argument, NULL, 'm'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"no-failures", no_argument, NULL, 'n'},
 	    {0},
 	};
 	int option;
@@ -318,7 +324,8 @@ const struct cli_command cli_audit = {
     .name = "audit",
     .usage = "FILE... [--release OUT] [--report FILE.html] [--csv FILE] [--moves FILE] "
 	     "[--no-failures] [--json]",
-    .summary = "prove that what the nodes will do is what policy says, after any single failure too",
+    .summary =
+	"prove that what the nodes will do is what policy says, after any single failure too",
     .help =
 	"  --release OUT  the bundles of this release; else what the sources compile to\n"
 	"  --report FILE  one HTML page to file and to print\n"
@@ -328,7 +335,9 @@ const struct cli_command cli_audit = {
 	"  -W error[=NAME]  warnings are errors\n"
 	"  --json         one JSON document\n"
 	"\n"
-	"Walks the compiled forwarding state of all sites, and compares it with topology and policy.\n"
-	"exit codes: 0 clean, 1 there are findings (or the sources are wrong), 2 the system failed\n",
+	"Walks the compiled forwarding state of all sites, and compares it with topology and "
+	"policy.\n"
+	"exit codes: 0 clean, 1 there are findings (or the sources are wrong), 2 the system "
+	"failed\n",
     .run = run,
 };

@@ -108,12 +108,13 @@ int states_read(const char *path, struct states *s, struct reason *reason)
 	if (err < 0)
 		return err;
 	err = statement_read(&folder, s, reason);
-	while (!err && (err = release_manifest_next(text_string(&folder.manifest),
-						    folder.manifest.length, &offset, &site_id,
-						    listed)) == 1)
+	while (!err &&
+	       (err = release_manifest_next(text_string(&folder.manifest), folder.manifest.length,
+					    &offset, &site_id, listed)) == 1)
 		err = bundle_read(s, &folder, site_id, listed, &bundle);
 	if (err == -TUYEN_EINVAL && !reason->text[0])
-		reason_set(reason, err, "%s/" RELEASE_MANIFEST ": a line is not of this form", path);
+		reason_set(reason, err, "%s/" RELEASE_MANIFEST ": a line is not of this form",
+			   path);
 	text_clear(&bundle);
 	release_folder_clear(&folder);
 	return err;

@@ -48,7 +48,7 @@ struct diff_counts diff_counts(const struct diff *diff);
 /** Walks the changed connections in order of site. */
 size_t diff_flow_count(const struct diff *diff);
 enum diff_change diff_flow(const struct diff *diff, size_t index, struct diff_flow *ret_flow);
-/** How it goes: "main 200 via 210 16001, spare 100 via ..."; "" on a side that has it not. */
+/** How it goes: "main 200 16001 > ba-dinh > hanoi > npdc-hn, spare 100 ..."; "" on a side that has it not. */
 void diff_flow_way(const struct diff *diff, size_t index, bool after, struct text *ret_text);
 
 /** For people; at most @lines_max lines of one bundle and @flows_max connections (0: all). */
