@@ -13,18 +13,30 @@
 
 #define SEAL_BYTES_MAX (68u << 20)
 
+/* @return -1 after saying why: also for a pipe, which might never end, and a folder. */
+static int file_open(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	fprintf(stderr, "tuyen install: %s: %s\n", path, fd < 0 ? strerror(errno) : "not a file");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* Copies @from to @dir/@name, complete or not at all. @return 0 or an exit code after saying why. */
 static int copy_file(const char *from, int dir, const char *name)
 {
 	char beside[300], buffer[65536];
-	int in = open(from, O_RDONLY | O_CLOEXEC), out;
+	int in = file_open(from), out;
 	size_t total = 0;
 	ssize_t n = 0;
 
-	if (in < 0) {
-		fprintf(stderr, "tuyen install: %s: %s\n", from, strerror(errno));
+	if (in < 0)
 		return CLI_INPUT;
-	}
 	snprintf(beside, sizeof(beside), ".%s.new", name);
 	unlinkat(dir, beside, 0);
 	out = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);

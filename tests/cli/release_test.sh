@@ -248,6 +248,17 @@ cp seals/901.seal bit.seal && flip bit.seal $(($(stat -c %s bit.seal) - 3)) 0
 ok "a bundle with a flipped bit" says 1 "bundle does not belong to this release" verify bit.seal --roster roster-1 --site 901
 ok "a seal that is none" says 1 "not a seal" verify roster-1 --roster roster-1 --site 901
 
+# ---- a node's folder
+mkdir -p state/incoming
+mkfifo pipe.seal
+mkdir folder.seal
+ok "a pipe is not installed" says 1 "not a file" timeout 5 "$tuyen" install pipe.seal --state state
+ok "nor a folder" says 1 "not a file" "$tuyen" install folder.seal --state state
+ok "nor what is not there" says 1 "No such file" "$tuyen" install none.seal --state state
+ok "and nothing came in" same "$(ls -A state/incoming)" ""
+ok "a seal is left for tuyend" says 0 "when it starts" "$tuyen" install seals/901.seal --state state --control "$PWD/none"
+ok "as it is" cmp seals/901.seal state/incoming/901.seal
+
 # ---- the officers change
 "$here/make-release" next 8 2 1 901
 sign next an >/dev/null && sign next dung >/dev/null
