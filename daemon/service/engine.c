@@ -5,7 +5,8 @@
  * A start, a restart, a failover, a repair and a new release are this one code. A plan that is not empty
  * although none of our own facts changed is drift: somebody changed the kernel; it is repaired and said.
  *
- * Repairs that are undone again and again are not fought in a loop: the pause between them doubles.
+ * Repairs that are undone again and again are not fought in a loop: the pause between them doubles. A name that
+ * something else has taken costs what hangs on it, and no more.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -25,6 +26,8 @@
 #define PERIOD_OF_TURN	    20u	     /* but spend no more than a twentieth of the time on it */
 #define SETTLE_US	    50000u   /* after a kernel event: changes come in groups */
 #define REPAIR_PAUSE_MAX_US 30000000u
+#define HURRIED_A_SECOND    32u	     /* turns for a path that changed: more than twice the paths there can be */
+#define REST_OF_TURN	    4u	     /* after a turn kernel events wait so many times what it took */
 #define NEVER_UP_GRACE_US   3000000u /* a session that was never up says "down" only after this */
 
 /* A turn that is due sooner stays: events that never stop must not put it off for ever. */
@@ -44,6 +47,27 @@ void engine_dirty(struct engine *e, bool expected)
 	e->expected |= expected;
 	if (e->turn_event)
 		event_active(e->turn_event, EV_TIMEOUT, 0);
+}
+
+/*
+ * A failover does not wait. But whoever holds the wire process may say any number of times that a path is
+ * down and up: what is more than all paths could do in a second waits like the kernel's events.
+ */
+void engine_hurry(struct engine *e)
+{
+	struct monotime now = monotime_now();
+
+	if (monotime_between(e->hurried_since, now) >= 1000000) {
+		e->hurried_since = now;
+		e->hurried_count = 0;
+	}
+	e->expected = true;
+	if (e->hurried_count < HURRIED_A_SECOND) {
+		e->hurried_count++;
+		engine_dirty(e, true);
+	} else {
+		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
+	}
 }
 
 /*
@@ -152,6 +176,7 @@ static void switches_announce(struct engine *e, const struct active_paths *befor
 
 		if (!from || from->index == to->index)
 			continue;
+		e->poke_due = true;
 		desired_session_name(to->color, device);
 		if (kernel_session_poke(e->kernel, device) < 0)
 			log_warning("%s: no keepalive could be sent", device);
@@ -159,11 +184,31 @@ static void switches_announce(struct engine *e, const struct active_paths *befor
 	}
 }
 
+/* A switch that was said while part of its plan failed: the far end was called before the way was there. */
+static void sessions_poke(struct engine *e)
+{
+	for (size_t i = 0; i < e->active.count; i++) {
+		char device[KERNEL_IFNAME_MAX];
+
+		desired_session_name(e->active.entry[i].color, device);
+		kernel_session_poke(e->kernel, device);
+	}
+	e->poke_due = false;
+}
+
 static void failure_note(struct engine *e, const char *what)
 {
 	if (strcmp(e->last_failure, what) != 0)
 		log_error("%s", what);
 	snprintf(e->last_failure, sizeof(e->last_failure), "%s", what);
+}
+
+static void failure_settle(struct engine *e, int err, const struct kernel_plan *plan)
+{
+	if (!err && *plan->conflict.text)
+		failure_note(e, plan->conflict.text);
+	else if (!err)
+		e->last_failure[0] = '\0';
 }
 
 static void drift_note(struct engine *e, const struct kernel_plan *plan)
@@ -232,7 +277,11 @@ static uint64_t turn_run(struct engine *e)
 		drift_note(e, plan);
 	if (busy)
 		err = turn_apply(e, plan);
+	if (e->poke_due && !err)
+		sessions_poke(e);
 	switches_announce(e, &before);
+	e->poke_due &= err != 0;
+	failure_settle(e, err, plan);
 	kernel_plan_free(plan);
 	kernel_state_free(desired);
 	kernel_state_free(e->actual);
@@ -241,7 +290,6 @@ static uint64_t turn_run(struct engine *e)
 	now = monotime_now();
 	if (err)
 		return repair_pause_us(e);
-	e->last_failure[0] = '\0';
 	return next_look.us == UINT64_MAX ? 0 : monotime_between(now, next_look) + 1;
 }
 
@@ -266,21 +314,24 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	if (again)
 		turn_in(e, again);
 	engine_publish(e);
-	took = monotime_between(begin, monotime_now()) * PERIOD_OF_TURN;
-	turn_in(e, took > PERIOD_MIN_US ? took : PERIOD_MIN_US);
+	took = monotime_between(begin, monotime_now());
+	e->rest_until = monotime_after(monotime_now(), took * REST_OF_TURN);
+	turn_in(e, took * PERIOD_OF_TURN > PERIOD_MIN_US ? took * PERIOD_OF_TURN : PERIOD_MIN_US);
 	if (!e->ready) {
 		e->ready = true;
 		tell_supervisor(e, ENGINE_READY);
 	}
 }
 
+/* Others' routes may come and go for ever, and each event asks for a turn: no more than a fifth of the time. */
 static void kernel_changed(evutil_socket_t fd, short what, void *context)
 {
 	struct engine *e = context;
+	uint64_t pause = repair_pause_us(e), rest = monotime_between(monotime_now(), e->rest_until);
 
 	(void)fd, (void)what;
 	if (kernel_event_drain(e->kernel))
-		turn_in(e, repair_pause_us(e));
+		turn_in(e, rest > pause ? rest : pause);
 }
 
 static void alive(evutil_socket_t fd, short what, void *context)

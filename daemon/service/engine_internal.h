@@ -64,6 +64,10 @@ struct engine {
 	bool ready;
 	unsigned int repairs_in_row; /* turns that found drift, one after the other */
 	struct monotime turn_at; /* when the next turn is due */
+	struct monotime rest_until; /* the kernel's events cause none before */
+	struct monotime hurried_since; /* the second in which hurried_count turns were asked for */
+	unsigned int hurried_count;
+	bool poke_due;		/* the far ends were called by a turn that failed */
 
 	/* counters and words for the status document */
 	struct monotime started;
@@ -104,6 +108,8 @@ void engine_requests_serve(evutil_socket_t fd, short what, void *context);
 
 /** Marks the engine dirty; @expected when a fact of ours changed. */
 void engine_dirty(struct engine *e, bool expected);
+/** The same, expected, for a path that changed. */
+void engine_hurry(struct engine *e);
 /** Reads the kernel and what it should hold; no change. @return 0 with all three, else an error with @reason. */
 int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
 		struct kernel_plan **ret_plan, struct active_paths *ret_active,

@@ -204,7 +204,7 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	if (was_up != is_up && may_tell(e))
 		announce(e, l);
 	if (changed && l->kind == SESSION_PATH)
-		engine_dirty(e, true);
+		engine_hurry(e);
 }
 
 void engine_liveness_forget(struct engine *e)

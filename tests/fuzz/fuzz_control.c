@@ -55,6 +55,7 @@ static void piece_feed(struct state *s, enum message_type type, const uint8_t *b
 	piece.request = s->last_request;
 	piece.status = length % 3;
 	piece.last = length % 5 != 0;
+	piece.offset = length % 4 ? 0 : (uint32_t)length;
 	piece.length = (uint32_t)(length < 200 ? length : 200);
 	memcpy(piece.bytes, bytes, piece.length);
 	control_server_piece(s->server, type, &piece);

@@ -41,9 +41,9 @@ void status_document(const struct status_input *input, struct text *ret_json)
 	text_add(ret_json, "{}");
 }
 
-void engine_dirty(struct engine *e, bool expected)
+void engine_hurry(struct engine *e)
 {
-	(void)e, (void)expected;
+	(void)e;
 	seen.dirty++;
 }
 
