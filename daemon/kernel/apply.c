@@ -4,7 +4,7 @@
  * the same and sent in batches; devices, filters, sysctls and the nft table one by one.
  *
  * What a failed operation stops: without the nft table nothing is applied at all; a device that could not be
- * made or filtered is not opened to labels. All else goes on, and the next plan has what is missing.
+ * made or filtered is not opened to labels, and is closed if it was open without a filter. All else goes on, and the next plan has what is missing.
  * An object that is to be removed and is gone already is no failure.
  */
 #include <errno.h>
@@ -234,6 +234,15 @@ static int filter_adjust(struct applying *a, const struct kernel_label_filter *w
 	return error;
 }
 
+/* It was open, its filter was gone, and a new one cannot be had: no labels from there until one can. */
+static void device_close(const char *device)
+{
+	char path[sizeof(((struct kernel_sysctl *)0)->path)];
+
+	snprintf(path, sizeof(path), "net/mpls/conf/%s/input", device);
+	sysctl_set(path, 0);
+}
+
 static void apply_filter(struct applying *a, const struct plan_operation *op, size_t tag)
 {
 	const struct kernel_label_filter *filter = op->want ? op->want : op->have;
@@ -244,8 +253,11 @@ static void apply_filter(struct applying *a, const struct plan_operation *op, si
 			call(a, &a->kernel->route, message_filters_flush(index), tag);
 		return;
 	}
-	if (!error && op->verb == PLAN_ADD)
+	if (!error && op->verb == PLAN_ADD) {
 		error = filter_new(a, index, tag);
+		if (error)
+			device_close(filter->device);
+	}
 	if (!error)
 		error = filter_adjust(a, filter, index, tag);
 	if (!error)

@@ -110,6 +110,16 @@ static int error_code(const struct nlmsghdr *message)
 	return -error->error;
 }
 
+/* A dump that broke off ends in DONE like any other, with its errno: what was read is then not all there is. */
+static int done_code(const struct nlmsghdr *message)
+{
+	int code = 0;
+
+	if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(code)))
+		memcpy(&code, nlmsg_data(message), sizeof(code));
+	return code < 0 ? -code : 0;
+}
+
 /* The kernel's own words, NULL if it has none. */
 static const char *error_words(const struct nlmsghdr *message)
 {
@@ -134,18 +144,16 @@ struct dump {
 	message_step step;
 	void *context;
 	bool interrupted, done;
-	int err;
+	int err;   /* the step's */
+	int error; /* the kernel's errno */
 };
 
 static void dump_message(struct dump *dump, const struct nlmsghdr *message)
 {
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 		dump->interrupted = true;
-	if (message->nlmsg_type == NLMSG_DONE) {
-		dump->done = true;
-	} else if (message->nlmsg_type == NLMSG_ERROR) {
-		errno = error_code(message);
-		dump->err = errno ? -TUYEN_ESYSTEM : 0;
+	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
+		dump->error = message->nlmsg_type == NLMSG_DONE ? done_code(message) : error_code(message);
 		dump->done = true;
 	} else if (dump->err == 0) {
 		dump->err = dump->step(message, dump->context);
@@ -165,7 +173,12 @@ static int dump_receive(struct channel *channel, struct dump *dump)
 			if (m->nlmsg_seq == channel->sequence)
 				dump_message(dump, m);
 	}
-	return dump->interrupted ? -TUYEN_EAGAIN : dump->err;
+	if (dump->interrupted)
+		return -TUYEN_EAGAIN;
+	if (dump->err || !dump->error)
+		return dump->err;
+	errno = dump->error;
+	return -TUYEN_ESYSTEM;
 }
 
 int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context)
