@@ -686,6 +686,16 @@ static size_t lans_collect(const struct check *c, struct lan_entry *entries)
 	return count;
 }
 
+/* Do two gateways mean to serve the same network? */
+static bool lans_are_shared(const struct check *c, const struct lan_entry *a,
+			    const struct lan_entry *b)
+{
+	const struct network *n = &c->network;
+
+	return a->prefix.address == b->prefix.address && a->prefix.length == b->prefix.length &&
+	       n->sites[a->site].tier == 0 && n->sites[b->site].tier == 0 && a->site != b->site;
+}
+
 static void lans_compare(struct check *c, struct lan_entry *entries, size_t count)
 {
 	const struct lan_entry *widest = entries;
@@ -703,6 +713,10 @@ static void lans_compare(struct check *c, struct lan_entry *entries, size_t coun
 			   ipv4_prefix_format(widest->prefix, text),
 			   c->network.sites[widest->site].name);
 		diag_note(c->diags, check_at(widest->at), "the other LAN");
+		if (lans_are_shared(c, widest, e))
+			diag_note(c->diags, check_at(e->at),
+				  "a prefix leads to one peer of a session at a time: gateways have LANs "
+				  "of their own, and what moves between them moves by routing behind them");
 	}
 }
 
