@@ -224,19 +224,21 @@ static int file_put(struct run *r, const char *path, const struct about *a,
 static int output(struct run *r, double seconds)
 {
 	struct about a;
-	struct text t = {0};
+	struct text t = {0}, shown = {0};
 	int err = about_init(&a, r, seconds);
 
 	if (!err) {
 		sources_compare(r, &a);
 		(r->o->json ? audit_json : audit_text)(r->audit, &a.about, &t);
-		err = t.failed ? -TUYEN_ENOMEM : 0;
-		fputs(text_string(&t), stdout);
+		text_add_shown(&shown, text_string(&t));
+		err = t.failed || shown.failed ? -TUYEN_ENOMEM : 0;
+		fputs(text_string(&shown), stdout);
 	}
 	if (!err)
 		err = file_put(r, r->o->report, &a, audit_html);
 	if (!err)
 		err = file_put(r, r->o->csv, &a, audit_csv);
+	text_clear(&shown);
 	text_clear(&t);
 	about_clear(&a);
 	return err;

@@ -107,15 +107,17 @@ static int diff_make(struct sides *s, const struct options *o)
 static int diff_print(const struct sides *s, const struct options *o)
 {
 	struct diff_counts c = diff_counts(s->diff);
-	struct text t = {0};
+	struct text t = {0}, shown = {0};
 	bool failed;
 
 	if (o->json)
 		diff_json(s->diff, &t);
 	else
 		diff_text(s->diff, o->all ? 0 : LINES_SHOWN, o->all ? 0 : FLOWS_SHOWN, &t);
-	fputs(text_string(&t), stdout);
-	failed = t.failed;
+	text_add_shown(&shown, text_string(&t));
+	fputs(text_string(&shown), stdout);
+	failed = t.failed || shown.failed;
+	text_clear(&shown);
 	text_clear(&t);
 	if (failed)
 		return CLI_SYSTEM;

@@ -52,6 +52,9 @@ plant 902 's/^site 902/site 901/' bundle "\(another site\|does not match\|label\
 plant 902 's/^tuyen-bundle 1/tuyen-bundle 2/' bundle "line 1"
 is "the bundle is named, each time" 2 "$(has '^  902.bundle$')"
 
+plant 902 's/^neighbor 211 dong-da /neighbor 211 dong%1B%5B2J /' neighbor "calls its neighbour 211 'dong?"
+is "nothing that a terminal would obey" 0 "$(LC_ALL=C grep -c $'\x1b\|\xc2\x9b' "$work/out")"
+
 is "reports are written" 0 "$(code "$tuyen" audit $sources --report "$work/r.html" --csv "$work/r.csv" --moves "$work/m.csv")"
 is "the page needs nothing else" "0 1" "$(grep -cE '<script|src=|href=|@import|url\(' "$work/r.html") $(grep -c '<!DOCTYPE html>' "$work/r.html")"
 is "it names rule and source" 1 "$(grep -c 'policies/examples/first-light.policy:6' "$work/r.html" | sed 's/[2-9]/1/')"
