@@ -78,6 +78,12 @@ void simulation_free(struct simulation *s)
 	free(s->paths);
 	free(s->pairs);
 	free(s->hops);
+	for (size_t i = 0; s->sessions && i < s->path_count; i++)
+		free(s->sessions[i].flight);
+	free(s->sessions);
+	free(s->pair_runs);
+	free(s->site_runs);
+	free(s->heap);
 	free(s);
 }
 
@@ -430,20 +436,16 @@ static void moment_run(struct simulation *s)
 
 /* ---- a run -------------------------------------------------------------------------------- */
 
-static void run_clear(struct simulation *s)
+/* Kept from run to run. */
+static int room_make(struct simulation *s)
 {
-	for (size_t i = 0; s->sessions && i < s->path_count; i++)
-		free(s->sessions[i].flight);
-	free(s->sessions);
-	free(s->pair_runs);
-	free(s->site_runs);
-	free(s->heap);
-	s->sessions = NULL;
-	s->pair_runs = NULL;
-	s->site_runs = NULL;
-	s->heap = NULL;
-	s->heap_count = s->heap_capacity = 0;
-	sim_wire_clear(s);
+	if (!s->sessions)
+		s->sessions = calloc(s->path_count + 1, sizeof(*s->sessions));
+	if (!s->pair_runs)
+		s->pair_runs = calloc(s->pair_count + 1, sizeof(*s->pair_runs));
+	if (!s->site_runs)
+		s->site_runs = calloc(s->site_count + 1, sizeof(*s->site_runs));
+	return s->sessions && s->pair_runs && s->site_runs ? 0 : -TUYEN_ENOMEM;
 }
 
 static int run_prepare(struct simulation *s, const struct simulate_options *options,
@@ -461,16 +463,15 @@ static int run_prepare(struct simulation *s, const struct simulate_options *opti
 		s->o.choose = selection_choose;
 	s->result = result;
 	s->failed = false;
-	s->sessions = calloc(s->path_count + 1, sizeof(*s->sessions));
-	s->pair_runs = calloc(s->pair_count + 1, sizeof(*s->pair_runs));
-	s->site_runs = calloc(s->site_count + 1, sizeof(*s->site_runs));
-	return s->sessions && s->pair_runs && s->site_runs ? 0 : -TUYEN_ENOMEM;
+	s->heap_count = 0;
+	return room_make(s);
 }
 
 static void run_begin(struct simulation *s)
 {
 	for (uint32_t i = 0; i < s->pair_count; i++)
-		s->pair_runs[i].active = SIM_NONE;
+		s->pair_runs[i] = (struct sim_pair_run){.active = SIM_NONE};
+	memset(s->site_runs, 0, s->site_count * sizeof(*s->site_runs));
 	for (uint32_t i = 0; i < s->path_count; i++) {
 		sim_session_start(s, i);
 		change_expect(s, i);
@@ -501,7 +502,7 @@ int simulation_run(struct simulation *s, const struct simulate_options *options,
 	}
 	if (!err)
 		*ret_result = *result;
-	run_clear(s);
+	sim_wire_clear(s);
 	s->result = NULL;
 	free(result);
 	return err;

@@ -77,7 +77,7 @@ struct sim_site_run {
 	struct active_paths active;
 	struct monotime next_look;
 	uint64_t longest_us; /* outage with a live way */
-	bool hit, moved, cut, cut_at_end;
+	bool hit, moved, cut;
 };
 
 enum sim_wake_kind {

@@ -67,9 +67,9 @@ static bool path_dead_at(const struct simulation *s, uint32_t path, uint64_t at_
 	return d && d->from_us <= at_us;
 }
 
-/* Of [from, to): in how much of it is every way of the session dead? */
-static uint64_t all_dead_us(const struct simulation *s, const struct sim_pair *pair, uint64_t from_us,
-			    uint64_t to_us)
+/* Of [from, to): in how much of it are all of @paths dead? */
+static uint64_t all_dead_us(const struct simulation *s, const uint32_t *paths, size_t path_count,
+			    uint64_t from_us, uint64_t to_us)
 {
 	uint64_t total = 0, at = from_us;
 
@@ -77,8 +77,8 @@ static uint64_t all_dead_us(const struct simulation *s, const struct sim_pair *p
 		uint64_t end = to_us, until;
 		bool alive = false;
 
-		for (uint8_t i = 0; i < pair->path_count && !alive; i++) {
-			alive = !path_dead_at(s, pair->path[i], at, &until);
+		for (size_t i = 0; i < path_count && !alive; i++) {
+			alive = !path_dead_at(s, paths[i], at, &until);
 			if (alive || until < end)
 				end = until < to_us ? until : to_us;
 		}
@@ -133,7 +133,7 @@ static void outage_add(struct simulation *s, uint32_t pair_index, uint64_t from_
 	const struct sim_pair *pair = &s->pairs[pair_index];
 	struct sim_pair_run *run = &s->pair_runs[pair_index];
 	struct sim_site_run *site = &s->site_runs[pair->site];
-	uint64_t hopeless = all_dead_us(s, pair, from_us, to_us);
+	uint64_t hopeless = all_dead_us(s, pair->path, pair->path_count, from_us, to_us);
 
 	if (run->out_to_us && run->out_to_us != from_us)
 		outage_end(s, pair_index);
@@ -301,7 +301,6 @@ static void pair_end(struct simulation *s, uint32_t pair_index)
 
 	use_judge(s, pair_index, run->active, run->active_from_us, end);
 	outage_end(s, pair_index);
-	s->site_runs[pair->site].cut_at_end |= all_dead_us(s, pair, end, end + 1) > 0;
 	if (!s->o.wire.loss_ppm)
 		best_judge(s, pair, run->active);
 }
@@ -355,15 +354,28 @@ static void outages_sum(struct simulation *s, struct simulate_result *r)
 	free(longest);
 }
 
+static bool site_dark(const struct simulation *s, const struct sim_site *site, uint64_t from_us, uint64_t to_us)
+{
+	uint32_t paths[SITE_PATHS_MAX];
+
+	for (uint32_t i = 0; i < site->path_count; i++)
+		paths[i] = site->path + i;
+	return all_dead_us(s, paths, site->path_count, from_us, to_us) > 0;
+}
+
 static void sites_sum(struct simulation *s, struct simulate_result *r)
 {
 	for (size_t i = 0; i < s->site_count; i++) {
 		const struct sim_site_run *run = &s->site_runs[i];
+		uint32_t tier = s->sites[i].tier;
 
 		r->sites_hit += run->hit;
 		r->sites_moved += run->moved;
-		r->sites_cut[s->sites[i].tier] += run->cut;
-		r->sites_cut_at_end[s->sites[i].tier] += run->cut_at_end;
+		r->sites_cut[tier] += run->cut;
+		if (!run->cut)
+			continue;
+		r->sites_dark[tier] += site_dark(s, &s->sites[i], 0, s->o.duration_us);
+		r->sites_dark_at_end[tier] += site_dark(s, &s->sites[i], s->o.duration_us - 1, s->o.duration_us);
 	}
 }
 

@@ -45,16 +45,22 @@ static size_t tiers_sum(const size_t *count)
 	return sum;
 }
 
+static void sites_text(const struct simulation *s, const char *name, const size_t *count, struct text *t)
+{
+	text_printf(t, "  %-21s %10zu", name, tiers_sum(count));
+	tiers_text(s, count, t);
+	text_add_char(t, '\n');
+}
+
 static void counts_text(const struct simulation *s, const struct simulate_result *r, struct text *t)
 {
 	text_printf(t, "  sites hit             %10zu\n", r->sites_hit);
 	text_printf(t, "  moved to another path %10zu   in %llu switches\n", r->sites_moved,
 		    (unsigned long long)r->switches);
-	text_printf(t, "  without any live path %10zu", tiers_sum(r->sites_cut));
-	tiers_text(s, r->sites_cut, t);
-	text_printf(t, "\n  so at the end         %10zu", tiers_sum(r->sites_cut_at_end));
-	tiers_text(s, r->sites_cut_at_end, t);
-	text_printf(t, "\n  packets lost          %10llu   of them %llu while another path lived\n",
+	sites_text(s, "a session cut off", r->sites_cut, t);
+	sites_text(s, "without any live path", r->sites_dark, t);
+	sites_text(s, "so at the end", r->sites_dark_at_end, t);
+	text_printf(t, "  packets lost          %10llu   of them %llu while another path lived\n",
 		    (unsigned long long)r->packets_lost, (unsigned long long)r->packets_lost_avoidable);
 	text_printf(t, "  probes, about         %10llu   %llu verdicts changed, %llu turns of sites\n",
 		    (unsigned long long)r->probes_about, (unsigned long long)r->changes,
@@ -182,8 +188,9 @@ void simulate_print_json(const struct simulation *s, const struct simulate_resul
 			 struct text *ret_text)
 {
 	numbers_json(r, ret_text);
-	tiers_json(s, "sites_without_live_path", r->sites_cut, ret_text);
-	tiers_json(s, "sites_without_live_path_at_end", r->sites_cut_at_end, ret_text);
+	tiers_json(s, "sites_with_session_cut_off", r->sites_cut, ret_text);
+	tiers_json(s, "sites_without_live_path", r->sites_dark, ret_text);
+	tiers_json(s, "sites_without_live_path_at_end", r->sites_dark_at_end, ret_text);
 	outages_json(r, ret_text);
 	text_printf(ret_text, ",\"broken_promises\":%zu,\"broken\":[", r->breach_count);
 	for (size_t i = 0; i < r->breach_count && i < SIMULATE_BREACHES_MAX; i++) {

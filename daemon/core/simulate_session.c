@@ -25,10 +25,13 @@ void sim_session_start(struct simulation *s, uint32_t path)
 		.multiplier = f->probe.multiplier,
 	};
 
-	e->now = simulate_session_start(s->o.seed, site_id, f->index);
+	*e = (struct sim_session){
+		.now = simulate_site_start(s->o.seed, site_id),
+		.flight = e->flight,
+		.flight_capacity = e->flight_capacity,
+		.state = BFD_STATE_DOWN,
+	};
 	e->since = e->now;
-	e->state = BFD_STATE_DOWN;
-	e->diagnostic = BFD_DIAG_NONE;
 	bfd_session_init(&e->bfd, &config, e->now, simulate_session_seed(s->o.seed, site_id, f->index));
 }
 

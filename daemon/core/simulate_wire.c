@@ -26,9 +26,9 @@ uint64_t sim_random(uint64_t seed, uint64_t a, uint64_t b)
 	return x;
 }
 
-struct monotime simulate_session_start(uint64_t seed, uint32_t site_id, uint8_t path)
+struct monotime simulate_site_start(uint64_t seed, uint32_t site_id)
 {
-	return (struct monotime){sim_random(seed, site_id, path) % 1000000};
+	return (struct monotime){sim_random(seed, site_id, 0) % 1000000};
 }
 
 uint32_t simulate_session_seed(uint64_t seed, uint32_t site_id, uint8_t path)

@@ -122,8 +122,9 @@ struct simulate_result {
 	uint64_t packets_lost, packets_lost_avoidable;
 	size_t sites_hit;	/* at least one session was out */
 	size_t sites_moved;	/* at least one session switched */
-	size_t sites_cut[SIMULATE_TIERS_MAX]; /* at some time a session had no live way at all, by tier */
-	size_t sites_cut_at_end[SIMULATE_TIERS_MAX];
+	size_t sites_cut[SIMULATE_TIERS_MAX]; /* at some time a session had no live path, by tier */
+	size_t sites_dark[SIMULATE_TIERS_MAX]; /* at some time no session had */
+	size_t sites_dark_at_end[SIMULATE_TIERS_MAX];
 	size_t outage_count;	/* of sites: the longest of each, as long as a live way was there */
 	uint64_t p50_us, p90_us, p99_us, max_us;
 	uint64_t bar_us;	/* width of a bar */
@@ -195,8 +196,8 @@ void simulate_print_json(const struct simulation *s, const struct simulate_resul
 
 /* ---- the dice, so that another implementation can throw the same ------------------------------- */
 
-/** Of the session of @path at @site_id: when it starts, and the seed of its own jitter. */
-struct monotime simulate_session_start(uint64_t seed, uint32_t site_id, uint8_t path);
+/** When the daemon of @site_id starts its sessions; and the seed of the jitter of the one of @path. */
+struct monotime simulate_site_start(uint64_t seed, uint32_t site_id);
 uint32_t simulate_session_seed(uint64_t seed, uint32_t site_id, uint8_t path);
 /** What link number @hop (from 0, the way back goes on counting) does to probe number @probe. @return false: loses it. */
 bool simulate_wire_pass(const struct simulate_options *o, uint32_t site_id, uint8_t path,
