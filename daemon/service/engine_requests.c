@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the wire process asks for, and through it whoever holds the control socket. None of it is served where
- * it is read: a link that goes down waits in the same queue. All that has come in is served together, by one
- * look at the kernel, and then the engine rests from it for four times as long as that took; so neither
- * thirty-two clients nor a wire process that was taken over get more than a fifth of its time.
+ * What the wire process asks for, and through it whoever holds the control socket. None of it is
+ * served where it is read: a link that goes down waits in the same queue. All that has come in is
+ * served together, by one look at the kernel, and then the engine rests from it for four times as
+ * long as that took; so neither thirty-two clients nor a wire process that was taken over get more
+ * than a fifth of its time.
  */
 #include <string.h>
 

@@ -87,7 +87,8 @@ static bool hung_up(int fd)
 	return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
-static void piece_put(struct fixture *f, enum message_type type, uint32_t offset, bool last, const char *text)
+static void piece_put(struct fixture *f, enum message_type type, uint32_t offset, bool last,
+		      const char *text)
 {
 	struct message_piece *piece = calloc(1, sizeof(*piece));
 
@@ -113,7 +114,8 @@ static void expect_text(int fd, const char *want)
 	assert_string_equal(text, want);
 }
 
-/* A process died in the middle of a snapshot: its tail is no snapshot, nor is its head one with the next. */
+/* A process died in the middle of a snapshot: its tail is no snapshot, nor is its head one with the
+ * next. */
 static void half_a_text_is_none(void **state)
 {
 	struct fixture *f = *state;
@@ -158,7 +160,8 @@ static int other_user_dials(struct fixture *f)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	if (setuid(65534) < 0 || connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)) < 0)
+	if (setuid(65534) < 0 ||
+	    connect(fd, (struct sockaddr *)&f->address, sizeof(f->address)) < 0)
 		return 2;
 	turn(f);
 	return hung_up(fd);
@@ -242,12 +245,12 @@ static void a_client_that_says_too_much_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(one_user_gets_half),
-		CASE(another_user_still_comes_in),
-		CASE(without_descriptors_it_does_not_spin),
-		CASE(status_is_asked_for_once_and_served_to_all),
-		CASE(half_a_text_is_none),
-		CASE(a_client_that_says_too_much_is_refused),
+	    CASE(one_user_gets_half),
+	    CASE(another_user_still_comes_in),
+	    CASE(without_descriptors_it_does_not_spin),
+	    CASE(status_is_asked_for_once_and_served_to_all),
+	    CASE(half_a_text_is_none),
+	    CASE(a_client_that_says_too_much_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

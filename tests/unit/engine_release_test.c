@@ -3,9 +3,10 @@
 // link: topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c daemon/base/encode.c
 /*
- * What is on disk after a release was taken, or could not be. The verifier is a double: a seal is the text
- * "EPOCH ROSTER", signed by the officers of that roster. It brings the chain up to its own roster, so that a node
- * with an older one follows; one with a newer roster finds officers that never signed it.
+ * What is on disk after a release was taken, or could not be. The verifier is a double: a seal is
+ * the text "EPOCH ROSTER", signed by the officers of that roster. It brings the chain up to its own
+ * roster, so that a node with an older one follows; one with a newer roster finds officers that
+ * never signed it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +37,8 @@ int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *tr
 	    sscanf(trust->roster, "%u", &trusted) != 1)
 		return reason_set(reason, -TUYEN_EINVAL, "not a seal");
 	if (roster < trusted)
-		return reason_set(reason, -TUYEN_ESIGNATURE, "signed by officers of roster %u", roster);
+		return reason_set(reason, -TUYEN_ESIGNATURE, "signed by officers of roster %u",
+				  roster);
 	if (epoch < trust->epoch)
 		return reason_set(reason, -TUYEN_EEPOCH, "epoch %u is older", epoch);
 	snprintf(roster_text, sizeof(roster_text), "%u", roster);
@@ -106,7 +108,8 @@ static void put(const struct fixture *f, const char *name, const char *content)
 
 static void life_begin(struct fixture *f)
 {
-	f->engine = (struct engine){.options = &options, .pair = (struct pair *)(uintptr_t)&daemon_runs};
+	f->engine =
+	    (struct engine){.options = &options, .pair = (struct pair *)(uintptr_t)&daemon_runs};
 	assert_int_equal(store_open(f->path, &f->engine.store, NULL), 0);
 }
 
@@ -202,10 +205,12 @@ static void an_older_epoch_is_refused_over_a_restart(void **state)
 	assert_int_equal(epoch_after_restart(f), 7);
 }
 
-/* Whatever file cannot be written, on a full disk: the node starts with the old release or the new, never with none. */
+/* Whatever file cannot be written, on a full disk: the node starts with the old release or the new,
+ * never with none. */
 static void a_full_disk_leaves_the_old_or_the_new(void **state)
 {
-	static const char *const files[] = {STORE_CURRENT, STORE_CURRENT_COPY, STORE_ROSTER, STORE_STATE};
+	static const char *const files[] = {STORE_CURRENT, STORE_CURRENT_COPY, STORE_ROSTER,
+					    STORE_STATE};
 	struct fixture *f = *state;
 
 	put(f, "incoming/a.seal", "1 1");
@@ -214,21 +219,24 @@ static void a_full_disk_leaves_the_old_or_the_new(void **state)
 		char seal[32];
 		uint64_t epoch;
 
-		snprintf(seal, sizeof(seal), "%u %u", i + 2, i + 2); /* every one with a new roster */
+		snprintf(seal, sizeof(seal), "%u %u", i + 2,
+			 i + 2); /* every one with a new roster */
 		put(f, "incoming/a.seal", seal);
 		block(f, files[i], true);
 		assert_int_equal(reload(f), 2);
 		assert_true(there(f, "incoming/a.seal")); /* for the next try */
 		epoch = epoch_after_restart(f);
 		if (epoch != i + 1 && epoch != i + 2)
-			fail_msg("%s could not be written: epoch %" PRIu64 " after it", files[i], epoch);
+			fail_msg("%s could not be written: epoch %" PRIu64 " after it", files[i],
+				 epoch);
 		block(f, files[i], false);
 		assert_int_equal(reload(f), 0);
 		assert_int_equal(epoch_after_restart(f), i + 2);
 	}
 }
 
-/* A crash came after the seal: its roster is kept at the next start, for the release after may need it. */
+/* A crash came after the seal: its roster is kept at the next start, for the release after may need
+ * it. */
 static void a_roster_that_was_not_kept_is_kept_at_the_start(void **state)
 {
 	struct fixture *f = *state;
@@ -238,7 +246,8 @@ static void a_roster_that_was_not_kept_is_kept_at_the_start(void **state)
 
 	put(f, STORE_CURRENT, "4 3");
 	assert_int_equal(epoch_after_restart(f), 4);
-	assert_int_equal(store_read(&f->engine.store, STORE_ROSTER, 16, &bytes, &length, &reason), 0);
+	assert_int_equal(store_read(&f->engine.store, STORE_ROSTER, 16, &bytes, &length, &reason),
+			 0);
 	assert_string_equal(bytes, "3");
 	free(bytes);
 	assert_int_equal(epoch_after_restart(f), 4);
@@ -255,7 +264,8 @@ static void what_is_no_seal_stops_none_after_it(void **state)
 	assert_int_equal(reload(f), 1);
 	assert_int_equal(f->engine.release.status.epoch, 5);
 	assert_true(there(f, "incoming/a.seal")); /* a folder is not ours to empty */
-	assert_false(there(f, "incoming/b.seal") || there(f, "incoming/c.seal") || there(f, "incoming/d.seal"));
+	assert_false(there(f, "incoming/b.seal") || there(f, "incoming/c.seal") ||
+		     there(f, "incoming/d.seal"));
 	assert_false(f->engine.requests.incoming);
 }
 
@@ -299,12 +309,12 @@ static void keys_made_after_the_start_are_found_by_a_reload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(an_older_epoch_is_refused_over_a_restart),
-		CASE(a_full_disk_leaves_the_old_or_the_new),
-		CASE(a_roster_that_was_not_kept_is_kept_at_the_start),
-		CASE(what_is_no_seal_stops_none_after_it),
-		CASE(thousands_of_files_are_taken_in_parts),
-		CASE(keys_made_after_the_start_are_found_by_a_reload),
+	    CASE(an_older_epoch_is_refused_over_a_restart),
+	    CASE(a_full_disk_leaves_the_old_or_the_new),
+	    CASE(a_roster_that_was_not_kept_is_kept_at_the_start),
+	    CASE(what_is_no_seal_stops_none_after_it),
+	    CASE(thousands_of_files_are_taken_in_parts),
+	    CASE(keys_made_after_the_start_are_found_by_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

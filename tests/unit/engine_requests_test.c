@@ -23,9 +23,10 @@ static struct {
 	unsigned int looks, reloads, configures, published;
 } seen;
 
-int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
-		struct kernel_plan **ret_plan, struct active_paths *ret_active,
-		struct monotime *ret_next_look, struct reason *reason)
+int engine_look(struct engine *e, struct kernel_state **ret_desired,
+		struct kernel_state **ret_actual, struct kernel_plan **ret_plan,
+		struct active_paths *ret_active, struct monotime *ret_next_look,
+		struct reason *reason)
 {
 	(void)e, (void)ret_active, (void)ret_next_look, (void)reason;
 	*ret_desired = *ret_actual = NULL;
@@ -127,7 +128,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void say(const struct fixture *f, enum message_type type, enum command_kind kind, uint32_t request)
+static void say(const struct fixture *f, enum message_type type, enum command_kind kind,
+		uint32_t request)
 {
 	struct message m = {.type = type};
 
@@ -222,9 +224,9 @@ static void a_flood_takes_a_fifth_of_the_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(plans_that_wait_together_cost_one_look),
-		CASE(each_kind_is_answered_as_it_comes),
-		CASE(a_flood_takes_a_fifth_of_the_time),
+	    CASE(plans_that_wait_together_cost_one_look),
+	    CASE(each_kind_is_answered_as_it_comes),
+	    CASE(a_flood_takes_a_fifth_of_the_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

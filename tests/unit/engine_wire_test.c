@@ -71,11 +71,17 @@ struct fixture {
 };
 
 static struct fwd_neighbor neighbors[] = {
-	{.site_id = 101, .link_address = 1, .probe = {50000, 3}},
-	{.site_id = 210, .link_address = 2, .probe = {50000, 3}},
+    {.site_id = 101, .link_address = 1, .probe = {50000, 3}},
+    {.site_id = 210, .link_address = 2, .probe = {50000, 3}},
 };
 static struct fwd_path paths[] = {
-	{.index = 1, .color = 10, .endpoint_site = 1, .source = 3, .endpoint = 4, .reflector = 1, .probe = {50000, 3}},
+    {.index = 1,
+     .color = 10,
+     .endpoint_site = 1,
+     .source = 3,
+     .endpoint = 4,
+     .reflector = 1,
+     .probe = {50000, 3}},
 };
 
 static int setup(void **state)
@@ -93,8 +99,13 @@ static int setup(void **state)
 	e->pair = pair_new(e->base, ends[0], engine_wire_message, NULL, e);
 	e->release.status.have = true;
 	e->release.forwarding = (struct forwarding){
-		.site_id = 901, .link_address = 9, .node_address = 10, .neighbors = neighbors,
-		.neighbor_count = 2, .paths = paths, .path_count = 1,
+	    .site_id = 901,
+	    .link_address = 9,
+	    .node_address = 10,
+	    .neighbors = neighbors,
+	    .neighbor_count = 2,
+	    .paths = paths,
+	    .path_count = 1,
 	};
 	e->links = calloc(2, sizeof(*e->links));
 	e->paths = calloc(1, sizeof(*e->paths));
@@ -116,13 +127,16 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void lie(struct fixture *f, enum session_kind kind, uint32_t id, uint32_t generation, bool up)
+static void lie(struct fixture *f, enum session_kind kind, uint32_t id, uint32_t generation,
+		bool up)
 {
 	const struct message m = {
-		.type = MESSAGE_LIVENESS,
-		.u.liveness = {.kind = kind, .id = id, .generation = generation,
-			       .state = up ? BFD_STATE_UP : BFD_STATE_DOWN,
-			       .changed_at_us = UINT64_MAX},
+	    .type = MESSAGE_LIVENESS,
+	    .u.liveness = {.kind = kind,
+			   .id = id,
+			   .generation = generation,
+			   .state = up ? BFD_STATE_UP : BFD_STATE_DOWN,
+			   .changed_at_us = UINT64_MAX},
 	};
 
 	assert_int_equal(message_check(&m, message_size(MESSAGE_LIVENESS)), 0);
@@ -150,7 +164,8 @@ static void a_lie_is_of_this_generation_and_not_of_the_future(void **state)
 	lie(f, SESSION_PATH, 1, 7, true);
 	lie(f, SESSION_PATH, 2, 0, true); /* no such path */
 	lie(f, SESSION_LINK, 999, 0, true);
-	assert_false(f->engine.paths[0].known || f->engine.links[0].known || f->engine.links[1].known);
+	assert_false(f->engine.paths[0].known || f->engine.links[0].known ||
+		     f->engine.links[1].known);
 	assert_int_equal(seen.dirty, 0);
 	lie(f, SESSION_PATH, 1, 0, true);
 	assert_true(f->engine.paths[0].known);
@@ -195,7 +210,8 @@ static void a_configuration_is_sent_whole(void **state)
 /* Leaves room in the queue for @room bytes and less than one REFLECT more. */
 static void queue_fill(struct fixture *f, size_t room)
 {
-	static const struct message large = {.type = MESSAGE_SNAPSHOT}, small = {.type = MESSAGE_REFLECT};
+	static const struct message large = {.type = MESSAGE_SNAPSHOT},
+				    small = {.type = MESSAGE_REFLECT};
 	size_t left = PAIR_QUEUE_MAX - message_size(MESSAGE_SNAPSHOT) - room;
 
 	while (!pair_busy(f->engine.pair))
@@ -227,11 +243,11 @@ static void a_configuration_without_room_is_not_committed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(lies_at_any_rate_leave_few_lines),
-		CASE(a_lie_is_of_this_generation_and_not_of_the_future),
-		CASE(the_wrong_direction_is_said_once),
-		CASE(a_configuration_is_sent_whole),
-		CASE(a_configuration_without_room_is_not_committed),
+	    CASE(lies_at_any_rate_leave_few_lines),
+	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
+	    CASE(the_wrong_direction_is_said_once),
+	    CASE(a_configuration_is_sent_whole),
+	    CASE(a_configuration_without_room_is_not_committed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

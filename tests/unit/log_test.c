@@ -36,7 +36,9 @@ static void fill_and_read(const int ends[2], char *text, size_t size)
 
 	alarm(20); /* a log that waits would wait for ever */
 	for (int i = 0; i < 20000; i++)
-		log_info("line %d of a flood that nobody reads, padded to be about as long as they are", i);
+		log_info(
+		    "line %d of a flood that nobody reads, padded to be about as long as they are",
+		    i);
 	fcntl(ends[0], F_SETFL, O_NONBLOCK);
 	while ((n = read(ends[0], text + used, size - used - 1)) > 0)
 		used += (size_t)n;
@@ -102,9 +104,9 @@ static void control_bytes_do_not_pass(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_full_pipe_stops_nobody),
-		cmocka_unit_test(a_journal_that_does_not_read_stops_nobody),
-		cmocka_unit_test(control_bytes_do_not_pass),
+	    cmocka_unit_test(a_full_pipe_stops_nobody),
+	    cmocka_unit_test(a_journal_that_does_not_read_stops_nobody),
+	    cmocka_unit_test(control_bytes_do_not_pass),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,7 +117,8 @@ static void who_does_not_read_costs_no_more_than_the_limit(void **state)
 	static const char text[10 * MESSAGE_PIECE_MAX];
 	unsigned int sent = 0;
 
-	while (sent < 10000 && pair_send_text(f->pair, MESSAGE_SNAPSHOT, 0, 0, text, sizeof(text)) == 0)
+	while (sent < 10000 &&
+	       pair_send_text(f->pair, MESSAGE_SNAPSHOT, 0, 0, text, sizeof(text)) == 0)
 		sent++;
 	assert_true(sent < 10000);
 	assert_true(pair_busy(f->pair));
@@ -130,10 +131,10 @@ static void who_does_not_read_costs_no_more_than_the_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(an_empty_message_is_not_the_end),
-		CASE(the_end_is_told_once),
-		CASE(what_is_too_short_or_too_long_is_rejected),
-		CASE(who_does_not_read_costs_no_more_than_the_limit),
+	    CASE(an_empty_message_is_not_the_end),
+	    CASE(the_end_is_told_once),
+	    CASE(what_is_too_short_or_too_long_is_rejected),
+	    CASE(who_does_not_read_costs_no_more_than_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

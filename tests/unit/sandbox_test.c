@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: daemon/service/sandbox.c daemon/base/err.c
 // libs: -lseccomp -lcap-ng
-/* What each process can still do in its sandbox, tried in a child. Only root can give up what root has. */
+/* What each process can still do in its sandbox, tried in a child. Only root can give up what root
+ * has. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +35,8 @@ static void run(steps body)
 		skip();
 	assert_non_null(mkdtemp(path));
 	root_fd = open(path, O_PATH | O_DIRECTORY);
-	assert_int_equal(rmdir(path), 0); /* its name may be gone when the wire process comes back */
+	assert_int_equal(rmdir(path),
+			 0); /* its name may be gone when the wire process comes back */
 	pid = fork();
 	if (pid == 0)
 		_exit(body(root_fd));
@@ -120,8 +122,8 @@ static void the_wire_process_has_datagrams(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_kernel_process_has_netlink_and_sysctls),
-		cmocka_unit_test(the_wire_process_has_datagrams),
+	    cmocka_unit_test(the_kernel_process_has_netlink_and_sysctls),
+	    cmocka_unit_test(the_wire_process_has_datagrams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
