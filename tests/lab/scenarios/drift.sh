@@ -41,6 +41,16 @@ like "a route that is not ours stays" "$(ip -n phuc-xa route show table 777)" 17
 like "a rule that is not ours stays" "$(ip -n phuc-xa rule)" 9000
 like "a table that is not ours stays" "$(in_site phuc-xa nft list tables)" theirs
 
+in_site ba-dinh sh -c 'ip link del lsp901; ip link add lsp901 type dummy'
+ok "a name that something else has taken is said" wait_for 15 "the failure" eval "status_get ba-dinh .daemon.last_failure | grep -q lsp901"
+is "... and not opened to labels" "$(in_site ba-dinh cat /proc/sys/net/mpls/conf/lsp901/input)" 0
+in_site ba-dinh ip -f mpls route del 16001
+ok "... and all else is repaired" wait_for 30 "the label route" eval "ip -n ba-dinh -f mpls route | grep -q ^16001"
+in_site ba-dinh ip link del lsp901
+ok "... and it comes back when the name is free" wait_for 30 "the adjacency" eval "ip -n ba-dinh -d link show lsp901 | grep -q ipip && plan_empty ba-dinh"
+ok "... and nothing is said any more" wait_for 15 "no failure" eval "status_is ba-dinh .daemon.last_failure ''"
+ok "... and a query passes" wait_for 15 "an answer" query_answers phuc-xa
+
 stop_daemon phuc-xa
 (LAB_WRAPPER='' && $(tuyend_command phuc-xa) --remove) >remove.log 2>&1
 is "tuyend --remove leaves no device" "$(ip -n phuc-xa -o link | grep -cE ' (link0|lsp[0-9]+|s10)[:@]')" 0
