@@ -100,7 +100,7 @@ static void a_commune_has_all_it_needs(void **state)
 		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1412 table 560002\n",
 		"ip rule add priority 5410 fwmark 0x5400000a/0xff00ffff table 540010\n",
 		"ip rule add priority 5510 fwmark 0x5500000a/0xff00ffff table 550010\n",
-		"ip rule add priority 5602 from 100.80.56.82/32 table 560002\n",
+		"ip rule add priority 31002 from 100.80.56.82/32 table 560002\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
 	struct forwarding f;

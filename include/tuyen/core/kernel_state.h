@@ -32,9 +32,9 @@
 #define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
 #define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
 #define TUYEN_TABLE_PROBE  560000u /* endpoint of one candidate path, for its S-BFD: by source address */
-#define TUYEN_RULE_CLASS   5400u
-#define TUYEN_RULE_OUTER   5500u
-#define TUYEN_RULE_PROBE   5600u
+#define TUYEN_RULE_CLASS   10000u
+#define TUYEN_RULE_OUTER   20000u
+#define TUYEN_RULE_PROBE   31000u /* after OUTER of every color: a session is never routed by its old source */
 
 #define KERNEL_IFNAME_MAX 16
 

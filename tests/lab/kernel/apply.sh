@@ -16,7 +16,7 @@ foreign_things() {
 	ip -n phuc-xa addr add 172.16.0.1/24 dev foreign0
 	ip -n phuc-xa route add 172.20.0.0/16 dev foreign0 proto static
 	ip -n phuc-xa route add 172.21.0.0/16 dev foreign0 table 550010
-	ip -n phuc-xa rule add priority 5409 from 172.16.0.0/24 table 100
+	ip -n phuc-xa rule add priority 10009 from 172.16.0.0/24 table 100
 	ip -n phuc-xa link add wg-other type wireguard
 	in_site phuc-xa wg set wg-other listen-port 40000 private-key phuc-xa.link peer "$(wg pubkey <hanoi.link)" allowed-ips 172.22.0.0/16
 	in_site phuc-xa nft add table ip other
@@ -70,7 +70,7 @@ drift() { # WHAT OPERATIONS COMMAND...
 }
 drift "a route gone" 1 ip route del 100.80.0.16/32 table 550010
 drift "a label gone" 1 ip -f mpls route del 16901
-drift "a rule gone" 1 ip rule del priority 5510
+drift "a rule gone" 1 ip rule del priority 20010
 drift "an address gone" 1 ip addr del 100.80.56.80/32 dev lo
 drift "a peer gone" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" remove
 drift "a prefix given to a stranger" 2 wg set s10 peer "$(wg pubkey <hanoi.session)" allowed-ips 10.0.0.0/16

@@ -25,7 +25,7 @@ is "a poke wakes nobody" "$(grep -c '^event' poke.log)" 0
 wakes "a device down" ip link set s10 down
 wakes "an address gone" ip addr del 100.80.56.80/32 dev lo
 wakes "a route gone" ip route del 100.80.0.16/32 table 560001
-wakes "a rule gone" ip rule del priority 5510
+wakes "a rule gone" ip rule del priority 20010
 wakes "a label gone" ip -f mpls route del 16901
 wakes "a filter gone" tc qdisc del dev lsp210 clsact
 wakes "a table gone" nft delete table inet tuyen

@@ -18,7 +18,7 @@ damaged_and_repaired() { # NAME SITE COMMAND...
 	ok "... and a query passes" wait_for 15 "an answer" query_answers phuc-xa
 }
 damaged_and_repaired "a deleted route" phuc-xa ip route flush table 550010
-damaged_and_repaired "a deleted rule" phuc-xa ip rule del priority 5510
+damaged_and_repaired "a deleted rule" phuc-xa ip rule del priority 20010
 damaged_and_repaired "a deleted label route" ba-dinh ip -f mpls route del 16001
 damaged_and_repaired "a deleted nft table" phuc-xa nft delete table inet tuyen
 damaged_and_repaired "a deleted label filter" ba-dinh tc qdisc del dev lsp901 clsact
