@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `tuyen simulate`: the decisions of every site of a compiled country, on a virtual clock, under faults. */
+/* `tuyen simulate`: the decisions of every site of a compiled country, on a virtual clock, under
+ * faults. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +13,13 @@
 #include "tuyen/cli/files.h"
 #include "tuyen/core/simulate.h"
 
-#define SCRIPT_BYTES_MAX    (1u << 20)
-#define DELAY_DEFAULT_US    2000u /* of a link whose delay nobody knows */
-#define APPLY_US	    1000u
-#define SECONDS_DEFAULT	    60u
-#define SECONDS_RANDOM	    600u
-#define FAILURES_DEFAULT    60u
-#define RATE_DEFAULT	    10u
+#define SCRIPT_BYTES_MAX (1u << 20)
+#define DELAY_DEFAULT_US 2000u /* of a link whose delay nobody knows */
+#define APPLY_US	 1000u
+#define SECONDS_DEFAULT	 60u
+#define SECONDS_RANDOM	 600u
+#define FAILURES_DEFAULT 60u
+#define RATE_DEFAULT	 10u
 
 struct options {
 	struct load_options load;
@@ -55,7 +56,7 @@ static bool number_option(struct options *o, int option, const char *word)
 	static const struct {
 		int option;
 		uint64_t max;
-	} limits[] = {{'d', UINT64_MAX}, {'n', 1000000}, {'t', SIMULATE_DURATION_MAX_US / 1000000},
+	} limits[] = {{'d', UINT64_MAX}, {'n', 1000000},  {'t', SIMULATE_DURATION_MAX_US / 1000000},
 		      {'f', 1000000},	 {'i', 10000000}, {'p', 1000000}};
 	uint64_t number = 0;
 
@@ -135,13 +136,20 @@ static void defaults_fill(struct options *o)
 static bool options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-	    {"scenario", required_argument, NULL, 's'}, {"at", required_argument, NULL, 'a'},
-	    {"script", required_argument, NULL, 'x'},	{"release", required_argument, NULL, 'r'},
-	    {"seed", required_argument, NULL, 'd'},	{"seeds", required_argument, NULL, 'n'},
-	    {"seconds", required_argument, NULL, 't'},	{"failures-per-hour", required_argument, NULL, 'f'},
-	    {"jitter-us", required_argument, NULL, 'i'}, {"loss", required_argument, NULL, 'l'},
-	    {"reorder", required_argument, NULL, 'o'},	{"rate", required_argument, NULL, 'p'},
-	    {"json", no_argument, NULL, 'j'},		{"time", no_argument, NULL, 'c'},
+	    {"scenario", required_argument, NULL, 's'},
+	    {"at", required_argument, NULL, 'a'},
+	    {"script", required_argument, NULL, 'x'},
+	    {"release", required_argument, NULL, 'r'},
+	    {"seed", required_argument, NULL, 'd'},
+	    {"seeds", required_argument, NULL, 'n'},
+	    {"seconds", required_argument, NULL, 't'},
+	    {"failures-per-hour", required_argument, NULL, 'f'},
+	    {"jitter-us", required_argument, NULL, 'i'},
+	    {"loss", required_argument, NULL, 'l'},
+	    {"reorder", required_argument, NULL, 'o'},
+	    {"rate", required_argument, NULL, 'p'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"time", no_argument, NULL, 'c'},
 	    {0},
 	};
 	int option;
@@ -149,7 +157,8 @@ static bool options_read(int argc, char **argv, struct options *o)
 	while ((option = getopt_long(argc, argv, "W:", known, NULL)) >= 0)
 		if (!option_take(o, option, optarg)) {
 			if (option != '?')
-				fprintf(stderr, "tuyen simulate: '%s' is out of its range\n", optarg);
+				fprintf(stderr, "tuyen simulate: '%s' is out of its range\n",
+					optarg);
 			return false;
 		}
 	defaults_fill(o);
@@ -204,8 +213,8 @@ static int bundle_take(const struct release_folder *folder, uint32_t site_id, co
 	if (!err)
 		err = sha256_digest(bundle.bytes, bundle.length, found);
 	if (!err && memcmp(found, digest, SHA256_LEN) != 0)
-		err = reason_set(reason, -TUYEN_ESIGNATURE, "bundle of site %u: not the one of the manifest",
-				 site_id);
+		err = reason_set(reason, -TUYEN_ESIGNATURE,
+				 "bundle of site %u: not the one of the manifest", site_id);
 	if (!err)
 		err = forwarding_parse(bundle.bytes, bundle.length, &f, reason);
 	if (!err)
@@ -224,8 +233,9 @@ static int release_take(const char *path, struct simulation *s, struct reason *r
 
 	if (err)
 		return err;
-	while ((more = release_manifest_next(folder.manifest.bytes, folder.manifest.length, &offset, &site_id,
-					     digest)) > 0 && !err)
+	while ((more = release_manifest_next(folder.manifest.bytes, folder.manifest.length, &offset,
+					     &site_id, digest)) > 0 &&
+	       !err)
 		err = bundle_take(&folder, site_id, digest, s, reason);
 	if (!err && more < 0)
 		err = reason_set(reason, more, "%s: its manifest is damaged", path);
@@ -263,7 +273,8 @@ static int events_make(const struct options *o, uint64_t seed, const struct simu
 	if (o->script)
 		return script_take(o->script, s, events, reason);
 	if (is_random(o))
-		return simulate_random_make(s, seed, o->run.duration_us, (uint32_t)o->failures_per_hour, events);
+		return simulate_random_make(s, seed, o->run.duration_us,
+					    (uint32_t)o->failures_per_hour, events);
 	return simulate_scenario_make(s, o->scenario, site, events, reason);
 }
 
@@ -271,10 +282,12 @@ static int events_make(const struct options *o, uint64_t seed, const struct simu
 
 #define EVENTS_SHOWN 12
 
-static void events_text(const struct simulation *s, const struct simulate_events *events, struct text *t)
+static void events_text(const struct simulation *s, const struct simulate_events *events,
+			struct text *t)
 {
 	for (size_t i = 0; i < events->count && i < EVENTS_SHOWN; i++) {
-		text_printf(t, "  at %llu.%03llu s  ", (unsigned long long)events->entries[i].at.us / 1000000,
+		text_printf(t, "  at %llu.%03llu s  ",
+			    (unsigned long long)events->entries[i].at.us / 1000000,
 			    (unsigned long long)events->entries[i].at.us / 1000 % 1000);
 		simulate_event_print(s, &events->entries[i], t);
 		text_add_char(t, '\n');
@@ -284,7 +297,8 @@ static void events_text(const struct simulation *s, const struct simulate_events
 	text_add_char(t, '\n');
 }
 
-static void events_json(const struct simulation *s, const struct simulate_events *events, struct text *t)
+static void events_json(const struct simulation *s, const struct simulate_events *events,
+			struct text *t)
 {
 	text_add(t, ",\"events\":[");
 	for (size_t i = 0; i < events->count; i++) {
@@ -301,16 +315,17 @@ static void events_json(const struct simulation *s, const struct simulate_events
 	text_add(t, "]}");
 }
 
-static void row_text(const struct simulate_result *r, const struct simulate_events *events, struct text *t)
+static void row_text(const struct simulate_result *r, const struct simulate_events *events,
+		     struct text *t)
 {
-	text_printf(t, "%8llu %9zu %10zu %9llu %9.1f ms %9.1f ms %10llu %7zu\n", (unsigned long long)r->seed,
-		    events->count / 2, r->sites_hit, (unsigned long long)r->switches,
-		    (double)r->p50_us / 1000, (double)r->max_us / 1000, (unsigned long long)r->packets_lost,
-		    r->breach_count);
+	text_printf(t, "%8llu %9zu %10zu %9llu %9.1f ms %9.1f ms %10llu %7zu\n",
+		    (unsigned long long)r->seed, events->count / 2, r->sites_hit,
+		    (unsigned long long)r->switches, (double)r->p50_us / 1000,
+		    (double)r->max_us / 1000, (unsigned long long)r->packets_lost, r->breach_count);
 }
 
-static void run_say(const struct options *o, const struct simulation *s, const struct simulate_result *r,
-		    const struct simulate_events *events)
+static void run_say(const struct options *o, const struct simulation *s,
+		    const struct simulate_result *r, const struct simulate_events *events)
 {
 	struct text t;
 
@@ -347,8 +362,8 @@ static int event_compare(const void *a, const void *b)
 	return x->b < y->b ? -1 : x->b > y->b;
 }
 
-static int run_once(const struct options *o, uint64_t seed, struct simulation *s, size_t *ret_breaches,
-		    struct reason *reason)
+static int run_once(const struct options *o, uint64_t seed, struct simulation *s,
+		    size_t *ret_breaches, struct reason *reason)
 {
 	struct simulate_options run = o->run;
 	struct simulate_result r;
@@ -370,9 +385,11 @@ static int run_once(const struct options *o, uint64_t seed, struct simulation *s
 	return err;
 }
 
-static void time_say(const struct options *o, const struct timespec *begin, const struct timespec *end)
+static void time_say(const struct options *o, const struct timespec *begin,
+		     const struct timespec *end)
 {
-	double took = (double)(end->tv_sec - begin->tv_sec) + (double)(end->tv_nsec - begin->tv_nsec) / 1e9;
+	double took =
+	    (double)(end->tv_sec - begin->tv_sec) + (double)(end->tv_nsec - begin->tv_nsec) / 1e9;
 	double virtual = (double)o->seconds * (double)o->seeds;
 
 	if (o->time)
@@ -387,7 +404,8 @@ static int runs(const struct options *o, struct simulation *s, struct reason *re
 	int err = 0;
 
 	if (o->seeds > 1 && !o->json)
-		puts("    seed  failures  sites hit  switches   outage p50          max       lost  broken");
+		puts("    seed  failures  sites hit  switches   outage p50          max       lost "
+		     " broken");
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (uint64_t i = 0; i < o->seeds && !err; i++)
 		err = run_once(o, o->run.seed + i, s, &breaches, reason);
@@ -402,8 +420,10 @@ static int runs(const struct options *o, struct simulation *s, struct reason *re
 
 static int simulate_run(int argc, char **argv)
 {
-	struct options o = {.run = {.seed = 1, .apply_us = APPLY_US, .packets_per_second = RATE_DEFAULT},
-			    .seeds = 1, .failures_per_hour = FAILURES_DEFAULT};
+	struct options o = {
+	    .run = {.seed = 1, .apply_us = APPLY_US, .packets_per_second = RATE_DEFAULT},
+	    .seeds = 1,
+	    .failures_per_hour = FAILURES_DEFAULT};
 	struct reason reason = {0};
 	struct simulation *s;
 	int err, code;
@@ -416,7 +436,8 @@ static int simulate_run(int argc, char **argv)
 	else if (o.release)
 		err = release_take(o.release, s, &reason);
 	else
-		err = sources_take(&o, (const char *const *)argv + optind, (size_t)(argc - optind), s, &reason);
+		err = sources_take(&o, (const char *const *)argv + optind, (size_t)(argc - optind),
+				   s, &reason);
 	if (err == -TUYEN_EINVAL && !reason.text[0])
 		code = CLI_INPUT; /* said already, with places */
 	else
@@ -432,23 +453,24 @@ const struct cli_command cli_simulate = {
 	     "                      [--reorder PERCENT] [--rate N] [--json] [--time] "
 	     "FILE... | --release OUT",
     .summary = "let links and sites fail on a virtual clock, and see how long each site is out",
-    .help = "  --scenario NAME    province-cut, gateway-lost, bad-release, lte-only; random (default)\n"
-	    "  --at SITE          where; else the site that most paths depend on\n"
-	    "  --script FILE      \"at 10s cut link A B; at 20s heal link A B; at 30s kill site X;\"\n"
-	    "  --seed N           of all chance; default 1\n"
-	    "  --seeds N          so many runs, one line each\n"
-	    "  --seconds N        of virtual time; default 60, random 600\n"
-	    "  --failures-per-hour N  random: in the whole country; default 60\n"
-	    "  --jitter-us N      a packet is late by 0 to N us on each link\n"
-	    "  --loss PERCENT     is lost on each link\n"
-	    "  --reorder PERCENT  takes twice a link's delay\n"
-	    "  --rate N           packets a second of each session, to say what is lost; default 10\n"
-	    "  --release OUT      the bundles of a release folder instead of sources\n"
-	    "  --json             one JSON document a run\n"
-	    "  --time             to standard error: virtual seconds a second\n"
-	    "  -W error[=WARNING] warnings are errors\n"
-	    "\n"
-	    "S-BFD and path selection are the daemon's own code, run for every site over the compiled\n"
-	    "labels. The same input and seed give the same output. Exits 1 when a promise is broken.\n",
+    .help =
+	"  --scenario NAME    province-cut, gateway-lost, bad-release, lte-only; random (default)\n"
+	"  --at SITE          where; else the site that most paths depend on\n"
+	"  --script FILE      \"at 10s cut link A B; at 20s heal link A B; at 30s kill site X;\"\n"
+	"  --seed N           of all chance; default 1\n"
+	"  --seeds N          so many runs, one line each\n"
+	"  --seconds N        of virtual time; default 60, random 600\n"
+	"  --failures-per-hour N  random: in the whole country; default 60\n"
+	"  --jitter-us N      a packet is late by 0 to N us on each link\n"
+	"  --loss PERCENT     is lost on each link\n"
+	"  --reorder PERCENT  takes twice a link's delay\n"
+	"  --rate N           packets a second of each session, to say what is lost; default 10\n"
+	"  --release OUT      the bundles of a release folder instead of sources\n"
+	"  --json             one JSON document a run\n"
+	"  --time             to standard error: virtual seconds a second\n"
+	"  -W error[=WARNING] warnings are errors\n"
+	"\n"
+	"S-BFD and path selection are the daemon's own code, run for every site over the compiled\n"
+	"labels. The same input and seed give the same output. Exits 1 when a promise is broken.\n",
     .run = simulate_run,
 };

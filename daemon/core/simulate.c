@@ -2,22 +2,23 @@
 /*
  * A country on one virtual clock. Four ideas make the whole of it cheap and still exact.
  *
- * The future of the wires is known. All faults of a run are given before it begins, so a probe's fate is a
- * function of when it leaves and of which links its labels take it over (simulate_wire.c); nothing has to be undone when a link
- * fails, and nothing has to wait for it.
+ * The future of the wires is known. All faults of a run are given before it begins, so a probe's
+ * fate is a function of when it leaves and of which links its labels take it over
+ * (simulate_wire.c); nothing has to be undone when a link fails, and nothing has to wait for it.
  *
- * Sessions don't meet. An S-BFD initiator talks to a reflector without memory, so each session may be run ahead
- * alone, with the daemon's own bfd_session_*(), up to its next change of state, which alone enters
- * the calendar (simulate_session.c). A session whose way nothing happens to is never run at all after it came up.
+ * Sessions don't meet. An S-BFD initiator talks to a reflector without memory, so each session may
+ * be run ahead alone, with the daemon's own bfd_session_*(), up to its next change of state, which
+ * alone enters the calendar (simulate_session.c). A session whose way nothing happens to is never
+ * run at all after it came up.
  *
- * Sites meet only in the calendar, a binary heap ordered by (time, site): what changes at one site at one moment is told to its
- * selection at once, as the wire process does with the kernel process.
+ * Sites meet only in the calendar, a binary heap ordered by (time, site): what changes at one site
+ * at one moment is told to its selection at once, as the wire process does with the kernel process.
  *
- * The judge sees what no site sees, the truth about each way (simulate_judge.c), and computes outages and broken
- * promises from intervals rather than from packets.
+ * The judge sees what no site sees, the truth about each way (simulate_judge.c), and computes
+ * outages and broken promises from intervals rather than from packets.
  *
- * Not here: BFD on links (no path is chosen by it), WireGuard's handshakes, queues and bandwidth, a daemon that restarts. A
- * site that was dead comes back with its memory.
+ * Not here: BFD on links (no path is chosen by it), WireGuard's handshakes, queues and bandwidth, a
+ * daemon that restarts. A site that was dead comes back with its memory.
  */
 #include "simulate_internal.h"
 
@@ -105,14 +106,16 @@ int simulation_add(struct simulation *s, struct forwarding *forwarding)
 
 	if (id > SITE_ID_MAX || s->site_of_id[id] != SIM_NONE)
 		err = -TUYEN_EEXIST;
-	else if (!sim_reserve(s, &s->sites, &s->site_capacity, s->site_count + 1, sizeof(*s->sites)))
+	else if (!sim_reserve(s, &s->sites, &s->site_capacity, s->site_count + 1,
+			      sizeof(*s->sites)))
 		err = -TUYEN_ENOMEM;
 	if (err) {
 		forwarding_clear(forwarding);
 		return err;
 	}
 	s->site_of_id[id] = (uint32_t)s->site_count;
-	s->sites[s->site_count++] = (struct sim_site){.f = *forwarding, .tier = tier_find(s, forwarding->tier)};
+	s->sites[s->site_count++] =
+	    (struct sim_site){.f = *forwarding, .tier = tier_find(s, forwarding->tier)};
 	forwarding_init(forwarding);
 	return 0;
 }
@@ -141,12 +144,14 @@ uint32_t simulation_site_find(const struct simulation *s, const char *word)
 		if (!strcmp(s->sites[i].f.site, word))
 			return s->sites[i].f.site_id;
 	id = strtoul(word, &end, 10);
-	return *word && !*end && id <= SITE_ID_MAX && s->site_of_id[id] != SIM_NONE ? (uint32_t)id : 0;
+	return *word && !*end && id <= SITE_ID_MAX && s->site_of_id[id] != SIM_NONE ? (uint32_t)id
+										    : 0;
 }
 
 static int site_compare(const void *a, const void *b)
 {
-	uint32_t x = ((const struct sim_site *)a)->f.site_id, y = ((const struct sim_site *)b)->f.site_id;
+	uint32_t x = ((const struct sim_site *)a)->f.site_id,
+		 y = ((const struct sim_site *)b)->f.site_id;
 
 	return x < y ? -1 : x > y;
 }
@@ -169,12 +174,16 @@ static int links_make(struct simulation *s, uint32_t delay_us, struct reason *re
 		for (size_t n = 0; n < site->f.neighbor_count; n++) {
 			uint32_t other = sim_site_by_id(s, site->f.neighbors[n].site_id), found;
 
-			if (other == SIM_NONE || !forwarding_neighbor(&s->sites[other].f, site->f.site_id))
-				return reason_set(reason, -TUYEN_ENOENT, "site %s: neighbour %u does not know it",
+			if (other == SIM_NONE ||
+			    !forwarding_neighbor(&s->sites[other].f, site->f.site_id))
+				return reason_set(reason, -TUYEN_ENOENT,
+						  "site %s: neighbour %u does not know it",
 						  site->f.site, site->f.neighbors[n].site_id);
-			found = other < i ? sim_link_find(s, other, i) / 2 : (uint32_t)s->link_count++;
+			found =
+			    other < i ? sim_link_find(s, other, i) / 2 : (uint32_t)s->link_count++;
 			site->link[n] = found;
-			s->links[found] = (struct sim_link){other < i ? other : i, other < i ? i : other, delay_us};
+			s->links[found] = (struct sim_link){other < i ? other : i,
+							    other < i ? i : other, delay_us};
 		}
 	}
 	return 0;
@@ -199,7 +208,7 @@ static uint32_t pair_find(struct simulation *s, struct sim_site *site, const str
 			return i;
 	pair = &s->pairs[s->pair_count];
 	*pair = (struct sim_pair){
-		.site = (uint32_t)(site - s->sites), .color = p->color, .endpoint = p->endpoint_site};
+	    .site = (uint32_t)(site - s->sites), .color = p->color, .endpoint = p->endpoint_site};
 	for (size_t i = 0; i < site->f.session_count; i++)
 		if (site->f.sessions[i].color == p->color)
 			pair->hold_us = (uint64_t)site->f.sessions[i].revert_hold_ms * 1000;
@@ -228,7 +237,8 @@ static int paths_make(struct simulation *s)
 			uint32_t pair = pair_find(s, site, &site->f.paths[p]);
 
 			s->pairs[pair].path[s->pairs[pair].path_count++] = (uint32_t)s->path_count;
-			s->paths[s->path_count++] = (struct sim_path){.site = i, .pair = pair, .position = p};
+			s->paths[s->path_count++] =
+			    (struct sim_path){.site = i, .pair = pair, .position = p};
 		}
 	}
 	return 0;
@@ -347,7 +357,8 @@ static enum path_liveness liveness_of(const struct sim_session *e, struct monoti
 	return PATH_UNKNOWN;
 }
 
-static uint32_t path_of(const struct simulation *s, const struct sim_site *site, const struct active_path *a)
+static uint32_t path_of(const struct simulation *s, const struct sim_site *site,
+			const struct active_path *a)
 {
 	for (uint32_t p = site->path; p < site->path + site->path_count; p++)
 		if (sim_path_forwarding(s, p)->index == a->index)
@@ -355,8 +366,8 @@ static uint32_t path_of(const struct simulation *s, const struct sim_site *site,
 	return SIM_NONE;
 }
 
-static void active_take(struct simulation *s, uint32_t site_index, const struct active_paths *active,
-			struct monotime now)
+static void active_take(struct simulation *s, uint32_t site_index,
+			const struct active_paths *active, struct monotime now)
 {
 	const struct sim_site *site = &s->sites[site_index];
 
@@ -428,7 +439,8 @@ static void moment_run(struct simulation *s)
 
 		if (next.kind == SIM_WAKE_CHANGE)
 			change_take(s, next.path);
-		wanted |= next.kind == SIM_WAKE_CHANGE || s->site_runs[w.site].next_look.us == w.at_us;
+		wanted |=
+		    next.kind == SIM_WAKE_CHANGE || s->site_runs[w.site].next_look.us == w.at_us;
 	}
 	if (wanted)
 		site_turn(s, w.site, (struct monotime){w.at_us});

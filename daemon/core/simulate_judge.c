@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The judge. It knows when each way is dead, and is told which way each session uses from when to when: so outages are
- * differences of intervals, and a promise is judged whenever a way's time in use is over.
+ * The judge. It knows when each way is dead, and is told which way each session uses from when to
+ * when: so outages are differences of intervals, and a promise is judged whenever a way's time in
+ * use is over.
  *
- * An outage is time in which a packet that the site sends is lost, or its answer. It is avoidable as long as another way of
- * the session lives: that is convergence; the rest no protocol can help.
+ * An outage is time in which a packet that the site sends is lost, or its answer. It is avoidable
+ * as long as another way of the session lives: that is convergence; the rest no protocol can help.
  *
- * What is bound to a bound: detection time of the way in use, its round trip, the time to write a route, a second and a
- * round trip if the other way has just come back (S-BFD asks once a second while down), and a margin. Where packets
- * are lost by chance, probes go astray too, and only what the site itself could know is judged.
+ * What is bound to a bound: detection time of the way in use, its round trip, the time to write a
+ * route, a second and a round trip if the other way has just come back (S-BFD asks once a second
+ * while down), and a margin. Where packets are lost by chance, probes go astray too, and only what
+ * the site itself could know is judged.
  */
 #include "simulate_internal.h"
 
@@ -16,20 +18,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MARGIN_US	  1000u
-#define START_US	  5000000u /* a session that was never up is given this to say so */
+#define MARGIN_US 1000u
+#define START_US  5000000u /* a session that was never up is given this to say so */
 
 static const char *const rule_names[SIMULATE_RULES] = {
-	[SIMULATE_LOOP] = "no loop",
-	[SIMULATE_ASTRAY] = "no delivery to another site",
-	[SIMULATE_BLACK_HOLE] = "no black hole",
-	[SIMULATE_PLAINTEXT] = "no plaintext",
-	[SIMULATE_LOST] = "no site lost that has a live path",
-	[SIMULATE_DEAD_CHOSEN] = "no dead path beside one that is up",
-	[SIMULATE_NEEDLESS] = "no needless switch",
-	[SIMULATE_EARLY] = "no way back before the hold time",
-	[SIMULATE_MANY] = "one switch a failure",
-	[SIMULATE_NOT_BEST] = "the best path in the end",
+    [SIMULATE_LOOP] = "no loop",
+    [SIMULATE_ASTRAY] = "no delivery to another site",
+    [SIMULATE_BLACK_HOLE] = "no black hole",
+    [SIMULATE_PLAINTEXT] = "no plaintext",
+    [SIMULATE_LOST] = "no site lost that has a live path",
+    [SIMULATE_DEAD_CHOSEN] = "no dead path beside one that is up",
+    [SIMULATE_NEEDLESS] = "no needless switch",
+    [SIMULATE_EARLY] = "no way back before the hold time",
+    [SIMULATE_MANY] = "one switch a failure",
+    [SIMULATE_NOT_BEST] = "the best path in the end",
 };
 
 const char *simulate_rule_name(enum simulate_rule rule)
@@ -50,8 +52,8 @@ void sim_breach(struct simulation *s, struct simulate_result *r, enum simulate_r
 	if (r->breach_count++ >= SIMULATE_BREACHES_MAX)
 		return;
 	*b = (struct simulate_breach){.rule = rule, .at = at, .site_id = site->f.site_id};
-	length = snprintf(b->text, sizeof(b->text), "%.63s, color %u, path %.48s: ", site->f.site, f->color,
-			  f->name);
+	length = snprintf(b->text, sizeof(b->text), "%.63s, color %u, path %.48s: ", site->f.site,
+			  f->color, f->name);
 	va_start(arguments, format);
 	vsnprintf(b->text + length, sizeof(b->text) - (size_t)length, format, arguments);
 	va_end(arguments);
@@ -59,7 +61,8 @@ void sim_breach(struct simulation *s, struct simulate_result *r, enum simulate_r
 
 /* ---- dead times ---------------------------------------------------------------------------- */
 
-static bool path_dead_at(const struct simulation *s, uint32_t path, uint64_t at_us, uint64_t *ret_until_us)
+static bool path_dead_at(const struct simulation *s, uint32_t path, uint64_t at_us,
+			 uint64_t *ret_until_us)
 {
 	const struct sim_interval *d = sim_wire_dead_next(s, path, at_us);
 
@@ -151,8 +154,8 @@ static void outage_add(struct simulation *s, uint32_t pair_index, uint64_t from_
 static void unused_judge(struct simulation *s, uint32_t path, uint32_t other, uint64_t from_us,
 			 uint64_t to_us)
 {
-	uint64_t bound = detection_us(s, path) + s->paths[path].round_trip_us + sim_wire_slack(s, path) +
-			 s->o.apply_us + MARGIN_US;
+	uint64_t bound = detection_us(s, path) + s->paths[path].round_trip_us +
+			 sim_wire_slack(s, path) + s->o.apply_us + MARGIN_US;
 	uint64_t at = from_us, until;
 
 	if (from_us < START_US)
@@ -170,8 +173,8 @@ static void unused_judge(struct simulation *s, uint32_t path, uint32_t other, ui
 		if (until > begin && until - begin > bound)
 			sim_breach(s, s->result, SIMULATE_LOST, (struct monotime){begin}, path,
 				   "dead for %llu us while path %s lived; %llu us are allowed",
-				   (unsigned long long)(until - begin), sim_path_forwarding(s, other)->name,
-				   (unsigned long long)bound);
+				   (unsigned long long)(until - begin),
+				   sim_path_forwarding(s, other)->name, (unsigned long long)bound);
 	}
 }
 
@@ -201,17 +204,20 @@ static void use_judge(struct simulation *s, uint32_t pair_index, uint32_t path, 
 static void choice_judge(struct simulation *s, const struct sim_pair *pair, uint32_t path,
 			 struct monotime now)
 {
-	if (s->sessions[path].state == BFD_STATE_UP || s->sessions[path].diagnostic == BFD_DIAG_NONE)
+	if (s->sessions[path].state == BFD_STATE_UP ||
+	    s->sessions[path].diagnostic == BFD_DIAG_NONE)
 		return;
 	for (uint8_t i = 0; i < pair->path_count; i++)
 		if (s->sessions[pair->path[i]].state == BFD_STATE_UP) {
-			sim_breach(s, s->result, SIMULATE_DEAD_CHOSEN, now, path, "down, though path %s is up",
+			sim_breach(s, s->result, SIMULATE_DEAD_CHOSEN, now, path,
+				   "down, though path %s is up",
 				   sim_path_forwarding(s, pair->path[i])->name);
 			return;
 		}
 }
 
-static uint64_t failures_and_repairs(const struct simulation *s, const struct sim_pair *pair, uint64_t now_us)
+static uint64_t failures_and_repairs(const struct simulation *s, const struct sim_pair *pair,
+				     uint64_t now_us)
 {
 	uint64_t count = 0;
 
@@ -219,7 +225,8 @@ static uint64_t failures_and_repairs(const struct simulation *s, const struct si
 		const struct sim_list *list = &s->dead[pair->path[i]];
 
 		for (uint32_t k = list->first; k < list->first + list->count; k++)
-			count += (s->dead_intervals[k].from_us <= now_us) + (s->dead_intervals[k].to_us <= now_us);
+			count += (s->dead_intervals[k].from_us <= now_us) +
+				 (s->dead_intervals[k].to_us <= now_us);
 	}
 	return count;
 }
@@ -235,7 +242,8 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 	run->switches++;
 	s->site_runs[pair->site].moved = true;
 	if (s->sessions[from].state == BFD_STATE_UP && b->preference <= a->preference)
-		sim_breach(s, s->result, SIMULATE_NEEDLESS, now, to, "path %s was up and not worse", a->name);
+		sim_breach(s, s->result, SIMULATE_NEEDLESS, now, to, "path %s was up and not worse",
+			   a->name);
 	if (s->sessions[from].state == BFD_STATE_UP &&
 	    monotime_before(now, monotime_after(s->sessions[to].since, pair->hold_us)))
 		sim_breach(s, s->result, SIMULATE_EARLY, now, to, "up for %llu of %llu us",
@@ -243,7 +251,8 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 			   (unsigned long long)pair->hold_us);
 	if (now.us >= SIMULATE_FIRST_EVENT_US && !s->o.wire.loss_ppm &&
 	    run->switches > failures_and_repairs(s, pair, now.us))
-		sim_breach(s, s->result, SIMULATE_MANY, now, to, "switch %llu after fewer failures and repairs",
+		sim_breach(s, s->result, SIMULATE_MANY, now, to,
+			   "switch %llu after fewer failures and repairs",
 			   (unsigned long long)run->switches);
 }
 
@@ -287,8 +296,8 @@ static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32
 
 		if (f->preference <= now->preference || !is_settled_path(s, pair, pair->path[i]))
 			continue;
-		sim_breach(s, s->result, SIMULATE_NOT_BEST, (struct monotime){s->o.duration_us}, active,
-			   "path %s is better, alive, and not in use", f->name);
+		sim_breach(s, s->result, SIMULATE_NOT_BEST, (struct monotime){s->o.duration_us},
+			   active, "path %s is better, alive, and not in use", f->name);
 		return;
 	}
 }
@@ -354,7 +363,8 @@ static void outages_sum(struct simulation *s, struct simulate_result *r)
 	free(longest);
 }
 
-static bool site_dark(const struct simulation *s, const struct sim_site *site, uint64_t from_us, uint64_t to_us)
+static bool site_dark(const struct simulation *s, const struct sim_site *site, uint64_t from_us,
+		      uint64_t to_us)
 {
 	uint32_t paths[SITE_PATHS_MAX];
 
@@ -375,7 +385,8 @@ static void sites_sum(struct simulation *s, struct simulate_result *r)
 		if (!run->cut)
 			continue;
 		r->sites_dark[tier] += site_dark(s, &s->sites[i], 0, s->o.duration_us);
-		r->sites_dark_at_end[tier] += site_dark(s, &s->sites[i], s->o.duration_us - 1, s->o.duration_us);
+		r->sites_dark_at_end[tier] +=
+		    site_dark(s, &s->sites[i], s->o.duration_us - 1, s->o.duration_us);
 	}
 }
 
@@ -387,7 +398,8 @@ static void probes_sum(const struct simulation *s, struct simulate_result *r)
 		const struct sim_session *e = &s->sessions[i];
 
 		if (e->asleep)
-			r->probes_about += (s->o.duration_us - e->now.us) * 8 / (7 * (uint64_t)e->bfd.tx_interval_us);
+			r->probes_about += (s->o.duration_us - e->now.us) * 8 /
+					   (7 * (uint64_t)e->bfd.tx_interval_us);
 	}
 }
 

@@ -15,7 +15,8 @@ static void time_text(struct text *t, uint64_t us)
 	if (us < 1000)
 		text_printf(&number, "%llu us", (unsigned long long)us);
 	else if (us < 10000000)
-		text_printf(&number, "%llu.%llu ms", (unsigned long long)us / 1000, (unsigned long long)us / 100 % 10);
+		text_printf(&number, "%llu.%llu ms", (unsigned long long)us / 1000,
+			    (unsigned long long)us / 100 % 10);
 	else
 		text_printf(&number, "%llu.%llu s", (unsigned long long)us / 1000000,
 			    (unsigned long long)us / 100000 % 10);
@@ -45,7 +46,8 @@ static size_t tiers_sum(const size_t *count)
 	return sum;
 }
 
-static void sites_text(const struct simulation *s, const char *name, const size_t *count, struct text *t)
+static void sites_text(const struct simulation *s, const char *name, const size_t *count,
+		       struct text *t)
 {
 	text_printf(t, "  %-21s %10zu", name, tiers_sum(count));
 	tiers_text(s, count, t);
@@ -61,8 +63,10 @@ static void counts_text(const struct simulation *s, const struct simulate_result
 	sites_text(s, "without any live path", r->sites_dark, t);
 	sites_text(s, "so at the end", r->sites_dark_at_end, t);
 	text_printf(t, "  packets lost          %10llu   of them %llu while another path lived\n",
-		    (unsigned long long)r->packets_lost, (unsigned long long)r->packets_lost_avoidable);
-	text_printf(t, "  probes, about         %10llu   %llu verdicts changed, %llu turns of sites\n",
+		    (unsigned long long)r->packets_lost,
+		    (unsigned long long)r->packets_lost_avoidable);
+	text_printf(t,
+		    "  probes, about         %10llu   %llu verdicts changed, %llu turns of sites\n",
 		    (unsigned long long)r->probes_about, (unsigned long long)r->changes,
 		    (unsigned long long)r->turns);
 }
@@ -97,7 +101,9 @@ static void outages_text(const struct simulate_result *r, struct text *t)
 		text_add(t, "\nno site was out while it had a live path\n");
 		return;
 	}
-	text_printf(t, "\nhow long each site was out while it had a live path: %zu sites, the longest of each\n",
+	text_printf(t,
+		    "\nhow long each site was out while it had a live path: %zu sites, the longest "
+		    "of each\n",
 		    r->outage_count);
 	text_add(t, "           p50         p90         p99         max\n  ");
 	time_text(t, r->p50_us);
@@ -110,7 +116,8 @@ static void outages_text(const struct simulate_result *r, struct text *t)
 
 static void breaches_text(const struct simulate_result *r, struct text *t)
 {
-	size_t kept = r->breach_count < SIMULATE_BREACHES_MAX ? r->breach_count : SIMULATE_BREACHES_MAX;
+	size_t kept =
+	    r->breach_count < SIMULATE_BREACHES_MAX ? r->breach_count : SIMULATE_BREACHES_MAX;
 
 	if (!r->breach_count) {
 		text_printf(t, "\nall %d promises kept\n", SIMULATE_RULES);
@@ -121,17 +128,20 @@ static void breaches_text(const struct simulate_result *r, struct text *t)
 		const struct simulate_breach *b = &r->breaches[i];
 
 		text_printf(t, "  %llu.%06llu s  %s: %s\n", (unsigned long long)b->at.us / 1000000,
-			    (unsigned long long)b->at.us % 1000000, simulate_rule_name(b->rule), b->text);
+			    (unsigned long long)b->at.us % 1000000, simulate_rule_name(b->rule),
+			    b->text);
 	}
 	if (kept < r->breach_count)
 		text_printf(t, "  and %zu more\n", r->breach_count - kept);
 }
 
-void simulate_print(const struct simulation *s, const struct simulate_result *r, struct text *ret_text)
+void simulate_print(const struct simulation *s, const struct simulate_result *r,
+		    struct text *ret_text)
 {
-	text_printf(ret_text, "%zu sites, %zu links, %zu sessions, %zu paths; %llu.%llu s, seed %llu\n\n", r->sites,
-		    r->links, r->sessions, r->paths, (unsigned long long)r->duration_us / 1000000,
-		    (unsigned long long)r->duration_us / 100000 % 10, (unsigned long long)r->seed);
+	text_printf(
+	    ret_text, "%zu sites, %zu links, %zu sessions, %zu paths; %llu.%llu s, seed %llu\n\n",
+	    r->sites, r->links, r->sessions, r->paths, (unsigned long long)r->duration_us / 1000000,
+	    (unsigned long long)r->duration_us / 100000 % 10, (unsigned long long)r->seed);
 	counts_text(s, r, ret_text);
 	outages_text(r, ret_text);
 	breaches_text(r, ret_text);
@@ -139,7 +149,8 @@ void simulate_print(const struct simulation *s, const struct simulate_result *r,
 
 /* ---- for programs ---------------------------------------------------------------------------- */
 
-static void tiers_json(const struct simulation *s, const char *name, const size_t *count, struct text *t)
+static void tiers_json(const struct simulation *s, const char *name, const size_t *count,
+		       struct text *t)
 {
 	text_printf(t, ",\"%s\":{", name);
 	for (size_t i = 0; i < s->tier_count; i++) {
@@ -156,14 +167,22 @@ static void numbers_json(const struct simulate_result *r, struct text *t)
 		const char *name;
 		uint64_t value;
 	} numbers[] = {
-		{"seed", r->seed},	     {"duration_us", r->duration_us},
-		{"sites", r->sites},	     {"links", r->links},
-		{"sessions", r->sessions},   {"paths", r->paths},
-		{"sites_hit", r->sites_hit}, {"sites_moved", r->sites_moved},
-		{"switches", r->switches},   {"verdicts", r->changes},
-		{"turns", r->turns},	     {"probes", r->probes_about},
-		{"lost_us", r->lost_us},     {"lost_avoidable_us", r->lost_avoidable_us},
-		{"packets_lost", r->packets_lost}, {"packets_lost_avoidable", r->packets_lost_avoidable},
+	    {"seed", r->seed},
+	    {"duration_us", r->duration_us},
+	    {"sites", r->sites},
+	    {"links", r->links},
+	    {"sessions", r->sessions},
+	    {"paths", r->paths},
+	    {"sites_hit", r->sites_hit},
+	    {"sites_moved", r->sites_moved},
+	    {"switches", r->switches},
+	    {"verdicts", r->changes},
+	    {"turns", r->turns},
+	    {"probes", r->probes_about},
+	    {"lost_us", r->lost_us},
+	    {"lost_avoidable_us", r->lost_avoidable_us},
+	    {"packets_lost", r->packets_lost},
+	    {"packets_lost_avoidable", r->packets_lost_avoidable},
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

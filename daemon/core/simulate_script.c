@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a run's faults come from: a script, a ready-made scenario, or chance. Scenarios know no tier by its name: a
- * gateway is where ways end, a province what most ways lead through.
+ * Where a run's faults come from: a script, a ready-made scenario, or chance. Scenarios know no
+ * tier by its name: a gateway is where ways end, a province what most ways lead through.
  */
 #include "simulate_internal.h"
 
@@ -31,7 +31,8 @@ int simulate_events_add(struct simulate_events *events, const struct simulate_ev
 {
 	if (events->count == events->capacity) {
 		size_t capacity = events->capacity ? 2 * events->capacity : 16;
-		struct simulate_event *larger = realloc(events->entries, capacity * sizeof(*larger));
+		struct simulate_event *larger =
+		    realloc(events->entries, capacity * sizeof(*larger));
 
 		if (!larger)
 			return -TUYEN_ENOMEM;
@@ -42,8 +43,8 @@ int simulate_events_add(struct simulate_events *events, const struct simulate_ev
 	return 0;
 }
 
-static int failure_add(struct simulate_events *events, enum simulate_event_kind kind, uint32_t a, uint32_t b,
-		       uint64_t from_us, uint64_t to_us)
+static int failure_add(struct simulate_events *events, enum simulate_event_kind kind, uint32_t a,
+		       uint32_t b, uint64_t from_us, uint64_t to_us)
 {
 	struct simulate_event begin = {{from_us}, kind, a, b}, end = {{to_us}, kind + 1, a, b};
 	int err = simulate_events_add(events, &begin);
@@ -57,10 +58,10 @@ static const struct verb {
 	const char *verb, *noun;
 	enum simulate_event_kind kind;
 } verbs[] = {
-	{"cut", "link", SIMULATE_CUT},		{"heal", "link", SIMULATE_HEAL},
-	{"cut", "way", SIMULATE_CUT_WAY},	{"heal", "way", SIMULATE_HEAL_WAY},
-	{"kill", "site", SIMULATE_KILL},	{"revive", "site", SIMULATE_REVIVE},
-	{"spoil", "site", SIMULATE_SPOIL},	{"restore", "site", SIMULATE_RESTORE},
+    {"cut", "link", SIMULATE_CUT},     {"heal", "link", SIMULATE_HEAL},
+    {"cut", "way", SIMULATE_CUT_WAY},  {"heal", "way", SIMULATE_HEAL_WAY},
+    {"kill", "site", SIMULATE_KILL},   {"revive", "site", SIMULATE_REVIVE},
+    {"spoil", "site", SIMULATE_SPOIL}, {"restore", "site", SIMULATE_RESTORE},
 };
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -74,8 +75,8 @@ struct reader {
 
 static int wrong(struct reader *r, const char *what)
 {
-	return reason_set(r->reason, -TUYEN_EINVAL, "line %u: %s%s%s%s", r->line, what, *r->word ? ", not '" : "",
-			  r->word, *r->word ? "'" : "");
+	return reason_set(r->reason, -TUYEN_EINVAL, "line %u: %s%s%s%s", r->line, what,
+			  *r->word ? ", not '" : "", r->word, *r->word ? "'" : "");
 }
 
 static void space_skip(struct reader *r)
@@ -99,7 +100,8 @@ static void word_read(struct reader *r)
 	if (*r->at == ';') {
 		r->word[length++] = *r->at++;
 	} else {
-		while (*r->at && *r->at != ';' && *r->at != '#' && !isspace((unsigned char)*r->at)) {
+		while (*r->at && *r->at != ';' && *r->at != '#' &&
+		       !isspace((unsigned char)*r->at)) {
 			if (length < NAME_MAX_BYTES)
 				r->word[length++] = *r->at;
 			r->at++;
@@ -151,7 +153,8 @@ static int verb_read(struct reader *r, enum simulate_event_kind *ret_kind)
 		return 0;
 	}
 	return reason_set(r->reason, -TUYEN_EINVAL,
-			  "line %u: cut or heal a link or way, kill, revive, spoil or restore a site, not '%s %s'",
+			  "line %u: cut or heal a link or way, kill, revive, spoil or restore a "
+			  "site, not '%s %s'",
 			  r->line, verb, r->word);
 }
 
@@ -167,7 +170,8 @@ static int event_read(struct reader *r, struct simulate_event *e)
 		err = site_read(r, &e->b);
 		if (!err && (e->a == e->b || sim_link_find(r->s, sim_site_by_id(r->s, e->a),
 							   sim_site_by_id(r->s, e->b)) == SIM_NONE))
-			err = reason_set(r->reason, -TUYEN_EINVAL, "line %u: these two sites have no link", r->line);
+			err = reason_set(r->reason, -TUYEN_EINVAL,
+					 "line %u: these two sites have no link", r->line);
 	}
 	if (!err && e->at.us < SIMULATE_FIRST_EVENT_US)
 		err = reason_set(r->reason, -TUYEN_EINVAL,
@@ -175,8 +179,8 @@ static int event_read(struct reader *r, struct simulate_event *e)
 	return err;
 }
 
-int simulate_script_parse(const struct simulation *s, const char *bytes, struct simulate_events *events,
-			  struct reason *reason)
+int simulate_script_parse(const struct simulation *s, const char *bytes,
+			  struct simulate_events *events, struct reason *reason)
 {
 	struct reader r = {.s = s, .at = bytes, .line = 1, .reason = reason};
 	int err = 0;
@@ -233,19 +237,22 @@ static int province_cut(const struct simulation *s, uint32_t at, struct simulate
 
 	for (size_t n = 0; n < site->f.neighbor_count && !err; n++)
 		if (s->sites[sim_site_by_id(s, site->f.neighbors[n].site_id)].ending)
-			err = failure_add(events, SIMULATE_CUT, id_of(s, at), site->f.neighbors[n].site_id,
-					  SCENARIO_FROM_US, SCENARIO_TO_US);
+			err = failure_add(events, SIMULATE_CUT, id_of(s, at),
+					  site->f.neighbors[n].site_id, SCENARIO_FROM_US,
+					  SCENARIO_TO_US);
 	return err ? err : events->count > before ? 0 : -TUYEN_ENOENT;
 }
 
 static int gateway_lost(const struct simulation *s, uint32_t at, struct simulate_events *events)
 {
-	return failure_add(events, SIMULATE_KILL, id_of(s, at), 0, SCENARIO_FROM_US, SCENARIO_TO_US);
+	return failure_add(events, SIMULATE_KILL, id_of(s, at), 0, SCENARIO_FROM_US,
+			   SCENARIO_TO_US);
 }
 
 static int bad_release(const struct simulation *s, uint32_t at, struct simulate_events *events)
 {
-	return failure_add(events, SIMULATE_SPOIL, id_of(s, at), 0, SCENARIO_FROM_US, SCENARIO_TO_US);
+	return failure_add(events, SIMULATE_SPOIL, id_of(s, at), 0, SCENARIO_FROM_US,
+			   SCENARIO_TO_US);
 }
 
 /* A site that nobody else's way needs keeps only its LTE links. */
@@ -275,14 +282,27 @@ static const struct {
 	bool at_gateway, at_transit;
 	const char *lacks;
 } scenarios[] = {
-	{{"province-cut", "the site that most ways lead through loses all its links to gateways"},
-	 province_cut, false, true, "no site between head-ends and gateways with a link to a gateway"},
-	{{"gateway-lost", "the gateway that most ways end at is dead"},
-	 gateway_lost, true, false, "no gateway"},
-	{{"bad-release", "the site that most ways lead through takes a release with a bad label table, and goes back"},
-	 bad_release, false, true, "no site between head-ends and gateways"},
-	{{"lte-only", "sites at the edge lose all their lines but LTE"},
-	 lte_only, false, false, "no LTE line"},
+    {{"province-cut", "the site that most ways lead through loses all its links to gateways"},
+     province_cut,
+     false,
+     true,
+     "no site between head-ends and gateways with a link to a gateway"},
+    {{"gateway-lost", "the gateway that most ways end at is dead"},
+     gateway_lost,
+     true,
+     false,
+     "no gateway"},
+    {{"bad-release",
+      "the site that most ways lead through takes a release with a bad label table, and goes back"},
+     bad_release,
+     false,
+     true,
+     "no site between head-ends and gateways"},
+    {{"lte-only", "sites at the edge lose all their lines but LTE"},
+     lte_only,
+     false,
+     false,
+     "no LTE line"},
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -319,8 +339,9 @@ int simulate_scenario_make(const struct simulation *s, const char *name, uint32_
 		if (!site && (scenarios[i].at_gateway || scenarios[i].at_transit))
 			at = busiest(s, scenarios[i].at_gateway);
 		err = at == SIM_NONE ? -TUYEN_ENOENT : scenarios[i].make(s, at, events);
-		return err == -TUYEN_ENOENT ? reason_set(reason, err, "%s: there is %s", name, scenarios[i].lacks)
-					    : err;
+		return err == -TUYEN_ENOENT
+			   ? reason_set(reason, err, "%s: there is %s", name, scenarios[i].lacks)
+			   : err;
 	}
 	return reason_set(reason, -TUYEN_ENOENT, "there is no scenario '%s'", name);
 }
@@ -331,10 +352,10 @@ static const struct {
 	enum simulate_event_kind kind;
 	uint32_t percent;
 } chances[] = {
-	{SIMULATE_CUT, 70},
-	{SIMULATE_CUT_WAY, 10},
-	{SIMULATE_KILL, 15},
-	{SIMULATE_SPOIL, 5},
+    {SIMULATE_CUT, 70},
+    {SIMULATE_CUT_WAY, 10},
+    {SIMULATE_KILL, 15},
+    {SIMULATE_SPOIL, 5},
 };
 
 static int random_failure(const struct simulation *s, uint64_t dice[static 4], uint64_t at_us,
@@ -353,15 +374,16 @@ static int random_failure(const struct simulation *s, uint64_t dice[static 4], u
 		return failure_add(events, chances[i].kind, id_of(s, turned ? l->b : l->a),
 				   id_of(s, turned ? l->a : l->b), at_us, to_us);
 	}
-	return failure_add(events, chances[i].kind, id_of(s, (uint32_t)(dice[2] % s->site_count)), 0, at_us,
-			   to_us);
+	return failure_add(events, chances[i].kind, id_of(s, (uint32_t)(dice[2] % s->site_count)),
+			   0, at_us, to_us);
 }
 
 /* Between two failures: 0 to twice the mean, evenly. */
 int simulate_random_make(const struct simulation *s, uint64_t seed, uint64_t duration_us,
 			 uint32_t failures_per_hour, struct simulate_events *events)
 {
-	uint64_t at_us = SIMULATE_FIRST_EVENT_US, mean_us = HOUR_US / (failures_per_hour ? failures_per_hour : 1);
+	uint64_t at_us = SIMULATE_FIRST_EVENT_US,
+		 mean_us = HOUR_US / (failures_per_hour ? failures_per_hour : 1);
 
 	if (!s->link_count || !failures_per_hour)
 		return 0;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One S-BFD session, run ahead alone with the daemon's own machine until its state changes. Between two changes
- * nobody looks at it, so nobody has to wait for it either.
+ * One S-BFD session, run ahead alone with the daemon's own machine until its state changes. Between
+ * two changes nobody looks at it, so nobody has to wait for it either.
  *
- * It is not run at all while it is up and nothing can take it down: nothing on its way fails any more, no packet is
- * lost by chance, and the longest gap between two answers is shorter than the detection time.
+ * It is not run at all while it is up and nothing can take it down: nothing on its way fails any
+ * more, no packet is lost by chance, and the longest gap between two answers is shorter than the
+ * detection time.
  */
 #include "simulate_internal.h"
 
@@ -18,24 +19,26 @@ void sim_session_start(struct simulation *s, uint32_t path)
 	uint32_t site_id = s->sites[s->paths[path].site].f.site_id;
 	struct sim_session *e = &s->sessions[path];
 	const struct bfd_config config = {
-		.role = BFD_ROLE_SBFD_INITIATOR,
-		.local_discriminator = f->index,
-		.remote_discriminator = f->reflector,
-		.interval_us = f->probe.interval_us,
-		.multiplier = f->probe.multiplier,
+	    .role = BFD_ROLE_SBFD_INITIATOR,
+	    .local_discriminator = f->index,
+	    .remote_discriminator = f->reflector,
+	    .interval_us = f->probe.interval_us,
+	    .multiplier = f->probe.multiplier,
 	};
 
 	*e = (struct sim_session){
-		.now = simulate_site_start(s->o.seed, site_id),
-		.flight = e->flight,
-		.flight_capacity = e->flight_capacity,
-		.state = BFD_STATE_DOWN,
+	    .now = simulate_site_start(s->o.seed, site_id),
+	    .flight = e->flight,
+	    .flight_capacity = e->flight_capacity,
+	    .state = BFD_STATE_DOWN,
 	};
 	e->since = e->now;
-	bfd_session_init(&e->bfd, &config, e->now, simulate_session_seed(s->o.seed, site_id, f->index));
+	bfd_session_init(&e->bfd, &config, e->now,
+			 simulate_session_seed(s->o.seed, site_id, f->index));
 }
 
-/* Answers that overtake each other stand in the order of their arrival; equal ones as they were sent. */
+/* Answers that overtake each other stand in the order of their arrival; equal ones as they were
+ * sent. */
 static void flight_add(struct simulation *s, struct sim_session *e, uint64_t arrives_us,
 		       const struct bfd_packet *packet)
 {
@@ -68,7 +71,8 @@ static void probe_send(struct simulation *s, uint32_t path, const struct bfd_pac
 	s->result->probes_run++;
 	if (!sim_wire_probe(s, path, e->now.us, e->bfd.counters.sent, &arrives_us))
 		return;
-	if (bfd_reflect(packet, sim_path_forwarding(s, path)->reflector, 1000, &reply) == BFD_ACCEPT)
+	if (bfd_reflect(packet, sim_path_forwarding(s, path)->reflector, 1000, &reply) ==
+	    BFD_ACCEPT)
 		flight_add(s, e, arrives_us, &reply);
 }
 
@@ -87,7 +91,8 @@ static bool is_settled(const struct simulation *s, uint32_t path)
 	uint64_t interval = e->bfd.tx_interval_us, slack, echo;
 	const struct sim_interval *dead;
 
-	if (s->o.packet_by_packet || s->o.wire.loss_ppm || e->bfd.state != BFD_STATE_UP || e->bfd.changed)
+	if (s->o.packet_by_packet || s->o.wire.loss_ppm || e->bfd.state != BFD_STATE_UP ||
+	    e->bfd.changed)
 		return false;
 	slack = sim_wire_slack(s, path);
 	if (interval + slack >= interval * e->bfd.config.multiplier ||

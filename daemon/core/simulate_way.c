@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Follows a packet by the compiled labels alone, from the head-end to the endpoint and back, as the nodes would: the
- * filter of the neighbour it comes from, the label table, the last pop. What it meets on its way is its
- * list of resources; so a path costs one walk and not one a probe.
+ * Follows a packet by the compiled labels alone, from the head-end to the endpoint and back, as the
+ * nodes would: the filter of the neighbour it comes from, the label table, the last pop. What it
+ * meets on its way is its list of resources; so a path costs one walk and not one a probe.
  */
 #include "simulate_internal.h"
 
@@ -45,8 +45,8 @@ static bool broken(struct walk *w, enum simulate_rule rule, const char *what)
 	if (s->failed)
 		return false;
 	s->paths[w->path].broken = true;
-	sim_breach(s, &s->standing, rule, (struct monotime){0}, w->path, "at %s: %s", s->sites[w->at].f.site,
-		   what);
+	sim_breach(s, &s->standing, rule, (struct monotime){0}, w->path, "at %s: %s",
+		   s->sites[w->at].f.site, what);
 	return false;
 }
 
@@ -79,7 +79,8 @@ static bool cross(struct walk *w, uint32_t next_id)
 	w->from = w->at;
 	w->at = next;
 	if (!bsearch(&w->stack, n->accept, n->accept_count, sizeof(*n->accept), stack_compare))
-		return broken(w, SIMULATE_BLACK_HOLE, "its neighbour's filter refuses these labels");
+		return broken(w, SIMULATE_BLACK_HOLE,
+			      "its neighbour's filter refuses these labels");
 	return true;
 }
 
@@ -91,7 +92,8 @@ static bool label_replace(struct walk *w, const struct label_stack *out)
 		return broken(w, SIMULATE_BLACK_HOLE, "the stack is too deep");
 	w->stack.depth = (uint8_t)(out->depth + rest.depth - 1);
 	memcpy(w->stack.label, out->label, out->depth * sizeof(out->label[0]));
-	memcpy(w->stack.label + out->depth, rest.label + 1, (rest.depth - 1u) * sizeof(rest.label[0]));
+	memcpy(w->stack.label + out->depth, rest.label + 1,
+	       (rest.depth - 1u) * sizeof(rest.label[0]));
 	return true;
 }
 
@@ -99,8 +101,8 @@ static bool label_replace(struct walk *w, const struct label_stack *out)
 static bool look(struct walk *w)
 {
 	const struct forwarding *f = &w->s->sites[w->at].f;
-	const struct fwd_label_route *route = bsearch(w->stack.label, f->labels, f->label_count,
-						      sizeof(*f->labels), label_compare);
+	const struct fwd_label_route *route =
+	    bsearch(w->stack.label, f->labels, f->label_count, sizeof(*f->labels), label_compare);
 
 	if (!route)
 		return broken(w, SIMULATE_BLACK_HOLE, "no such label");
@@ -108,7 +110,9 @@ static bool look(struct walk *w)
 		return false;
 	if (route->next_site)
 		return cross(w, route->next_site);
-	return route->out.depth ? broken(w, SIMULATE_BLACK_HOLE, "a label that ends here and goes on") : true;
+	return route->out.depth
+		   ? broken(w, SIMULATE_BLACK_HOLE, "a label that ends here and goes on")
+		   : true;
 }
 
 /* From one end to the other: until no label is left. */
@@ -121,7 +125,8 @@ static bool go(struct walk *w, uint32_t first, const struct label_stack *stack, 
 	while (w->stack.depth)
 		if (!look(w))
 			return false;
-	return w->at == goal ? true : broken(w, SIMULATE_ASTRAY, "delivered to a site it is not for");
+	return w->at == goal ? true
+			     : broken(w, SIMULATE_ASTRAY, "delivered to a site it is not for");
 }
 
 static bool has_session(const struct forwarding *f, const struct fwd_path *p)

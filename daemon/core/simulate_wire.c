@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What wires and dead sites do to a packet. All faults of a run are known before it begins, so each resource has a list of
- * intervals in which it is down, and a packet is lost on a link that is down at any moment of its passage.
+ * What wires and dead sites do to a packet. All faults of a run are known before it begins, so each
+ * resource has a list of intervals in which it is down, and a packet is lost on a link that is down
+ * at any moment of its passage.
  *
- * Without jitter the fate of a packet is a function of when it leaves: it is lost in (from - o - d, to - o) where
- * the resource lies o behind the head-end and takes d. So a path has a list of such dead intervals of its
- * own, and a probe far from all of them needs no look at any hop. Chance (jitter, loss, order) is a hash of seed, session,
- * probe and hop: it does not depend on who asks when.
+ * Without jitter the fate of a packet is a function of when it leaves: it is lost in (from - o - d,
+ * to - o) where the resource lies o behind the head-end and takes d. So a path has a list of such
+ * dead intervals of its own, and a probe far from all of them needs no look at any hop. Chance
+ * (jitter, loss, order) is a hash of seed, session, probe and hop: it does not depend on who asks
+ * when.
  */
 #include "simulate_internal.h"
 
@@ -15,8 +17,8 @@
 
 uint64_t sim_random(uint64_t seed, uint64_t a, uint64_t b)
 {
-	uint64_t x = seed * 0x9e3779b97f4a7c15u + a * 0xd1b54a32d192ed03u + b * 0x8cb92ba72f3d8dd7u +
-		     0x2545f4914f6cdd1du;
+	uint64_t x = seed * 0x9e3779b97f4a7c15u + a * 0xd1b54a32d192ed03u +
+		     b * 0x8cb92ba72f3d8dd7u + 0x2545f4914f6cdd1du;
 
 	for (int i = 0; i < 2; i++) { /* splitmix64 */
 		x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
@@ -44,7 +46,8 @@ static bool happens(uint64_t dice, uint32_t ppm)
 bool simulate_wire_pass(const struct simulate_options *o, uint32_t site_id, uint8_t path,
 			uint64_t probe, uint32_t hop, uint32_t delay_us, uint64_t *ret_delay_us)
 {
-	uint64_t dice = sim_random(o->seed, (uint64_t)site_id << 32 | (uint32_t)path << 16 | hop, probe);
+	uint64_t dice =
+	    sim_random(o->seed, (uint64_t)site_id << 32 | (uint32_t)path << 16 | hop, probe);
 
 	*ret_delay_us = delay_us;
 	if (o->wire.jitter_us)
@@ -67,7 +70,8 @@ struct edges {
 	size_t count, capacity;
 };
 
-static void edge_add(struct simulation *s, struct edges *e, uint32_t resource, bool down, uint64_t at_us)
+static void edge_add(struct simulation *s, struct edges *e, uint32_t resource, bool down,
+		     uint64_t at_us)
 {
 	if (sim_reserve(s, &e->entries, &e->capacity, e->count + 1, sizeof(*e->entries)))
 		e->entries[e->count++] = (struct edge){at_us, resource, down};
@@ -99,7 +103,8 @@ static int event_edges(struct simulation *s, const struct simulate_event *event,
 		resource = b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);
 		if (resource == SIM_NONE)
 			return -TUYEN_ENOENT;
-		edge_add(s, e, resource, event->kind == SIMULATE_CUT || event->kind == SIMULATE_CUT_WAY, at);
+		edge_add(s, e, resource,
+			 event->kind == SIMULATE_CUT || event->kind == SIMULATE_CUT_WAY, at);
 		if (event->kind == SIMULATE_CUT || event->kind == SIMULATE_HEAL)
 			edge_add(s, e, resource ^ 1, event->kind == SIMULATE_CUT, at);
 		return 0;
@@ -122,16 +127,19 @@ static int events_check(struct simulation *s, const struct simulate_events *even
 		const struct simulate_event *event = &events->entries[i];
 
 		if (event->at.us < SIMULATE_FIRST_EVENT_US)
-			return reason_set(reason, -TUYEN_EINVAL,
-					  "an event at %llu ms: until 5 s sessions are still coming up",
-					  (unsigned long long)event->at.us / 1000);
+			return reason_set(
+			    reason, -TUYEN_EINVAL,
+			    "an event at %llu ms: until 5 s sessions are still coming up",
+			    (unsigned long long)event->at.us / 1000);
 		if (event_edges(s, event, e) < 0)
-			return reason_set(reason, -TUYEN_ENOENT, "an event names a site or a link that is not there");
+			return reason_set(reason, -TUYEN_ENOENT,
+					  "an event names a site or a link that is not there");
 	}
 	return s->failed ? -TUYEN_ENOMEM : 0;
 }
 
-/* Failures of one resource may overlap: it is up when the last of them is healed. A heal too many counts for nothing. */
+/* Failures of one resource may overlap: it is up when the last of them is healed. A heal too many
+ * counts for nothing. */
 static void intervals_make(struct simulation *s, const struct edges *e)
 {
 	size_t count = 0;
@@ -143,7 +151,8 @@ static void intervals_make(struct simulation *s, const struct edges *e)
 		list->first = (uint32_t)count;
 		for (; i < e->count && e->entries[i].resource == resource; i++) {
 			if (e->entries[i].down && !depth++)
-				s->down_intervals[count++] = (struct sim_interval){e->entries[i].at_us, UINT64_MAX};
+				s->down_intervals[count++] =
+				    (struct sim_interval){e->entries[i].at_us, UINT64_MAX};
 			else if (!e->entries[i].down && depth && !--depth)
 				s->down_intervals[count - 1].to_us = e->entries[i].at_us;
 		}
@@ -201,8 +210,9 @@ static void path_dead_make(struct simulation *s, uint32_t path)
 			struct sim_interval d = s->down_intervals[k];
 
 			if (d.to_us > offset)
-				dead_add(s, d.from_us > offset + delay ? d.from_us - offset - delay : 0,
-					 d.to_us == UINT64_MAX ? UINT64_MAX : d.to_us - offset);
+				dead_add(
+				    s, d.from_us > offset + delay ? d.from_us - offset - delay : 0,
+				    d.to_us == UINT64_MAX ? UINT64_MAX : d.to_us - offset);
 		}
 		offset += delay;
 	}
@@ -213,7 +223,8 @@ static void path_dead_make(struct simulation *s, uint32_t path)
 	dead_merge(s, list);
 }
 
-int sim_wire_prepare(struct simulation *s, const struct simulate_events *events, struct reason *reason)
+int sim_wire_prepare(struct simulation *s, const struct simulate_events *events,
+		     struct reason *reason)
 {
 	struct edges e = {0};
 	int err = events_check(s, events, &e, reason);
@@ -249,7 +260,8 @@ void sim_wire_clear(struct simulation *s)
 
 /* ---- a probe's fate ------------------------------------------------------------------------ */
 
-const struct sim_interval *sim_wire_dead_next(const struct simulation *s, uint32_t path, uint64_t at_us)
+const struct sim_interval *sim_wire_dead_next(const struct simulation *s, uint32_t path,
+					      uint64_t at_us)
 {
 	const struct sim_interval *dead = s->dead_intervals + s->dead[path].first;
 	uint32_t low = 0, high = s->dead[path].count;
@@ -273,7 +285,8 @@ uint64_t sim_wire_slack(const struct simulation *s, uint32_t path)
 	return s->o.wire.reorder_ppm ? slack + p->round_trip_us : slack;
 }
 
-static bool resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us, uint64_t to_us)
+static bool resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us,
+			  uint64_t to_us)
 {
 	const struct sim_list *list = &s->down[resource];
 

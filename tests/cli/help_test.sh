@@ -14,7 +14,7 @@ run() { out=$(timeout 10 "$@" </dev/null 2>&1); code=$?; }
 code_is() { [ "$code" -eq "$1" ] || { out="exit $code, wanted $1; $out"; false; }; }
 says() { printf '%s\n' "$out" | grep -qiE -- "$1"; }
 
-subcommands="check fmt compile explain generate import budget keygen officer roster sign verify seal install reload status show plan watch"
+subcommands="check fmt compile explain generate import budget simulate keygen officer roster sign verify seal install reload status show plan watch"
 
 run $tuyen --help
 result "tuyen --help exits 0" code_is 0

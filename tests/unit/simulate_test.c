@@ -699,6 +699,32 @@ static void choose_upside_down(const struct forwarding *f, const struct path_sta
 	selection_choose(f, turned, count, previous, now, ret_active, ret_next_look);
 }
 
+/* Another path every 50 ms. */
+static void choose_flapping(const struct forwarding *f, const struct path_state *states, size_t count,
+			    const struct active_paths *previous, struct monotime now,
+			    struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
+	if (now.us < 6 * SECOND || now.us > 7 * SECOND)
+		return;
+	for (size_t i = 0; i < ret_active->count; i++)
+		for (size_t k = 0; k < f->path_count; k++)
+			if (f->paths[k].color == ret_active->entry[i].color &&
+			    f->paths[k].index != previous->entry[i].index)
+				ret_active->entry[i].index = f->paths[k].index;
+	*ret_next_look = monotime_after(now, 50000);
+}
+
+/* Wakes up for that. */
+static void choose_restless(const struct forwarding *f, const struct path_state *states, size_t count,
+			    const struct active_paths *previous, struct monotime now,
+			    struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	choose_flapping(f, states, count, previous, now, ret_active, ret_next_look);
+	if (now.us < 6 * SECOND)
+		*ret_next_look = monotime_min(*ret_next_look, (struct monotime){6 * SECOND});
+}
+
 static const struct {
 	const char *name;
 	simulate_choose *choose;
@@ -711,7 +737,8 @@ static const struct {
 	{"no hold time", choose_without_hold, SIMULATE_EARLY},
 	{"never goes back", choose_without_return, SIMULATE_NOT_BEST},
 	{"up and down confused", choose_upside_down, SIMULATE_DEAD_CHOSEN},
-	{"up and down confused (many)", choose_upside_down, SIMULATE_NEEDLESS},
+	{"up and down confused (needless)", choose_upside_down, SIMULATE_NEEDLESS},
+	{"flaps", choose_restless, SIMULATE_MANY},
 };
 
 static void wrong_choices_are_found(void **state)
@@ -749,6 +776,24 @@ static void spoil_loop(struct forwarding *f) /* the hub's label, sent down again
 	for (size_t i = 0; f->site_id == 2 && i < f->label_count; i++)
 		if (f->labels[i].next_site == 1)
 			f->labels[i].next_site = 3;
+}
+
+static void spoil_loop_and_filter(struct forwarding *f)
+{
+	const struct fwd_neighbor *below = forwarding_neighbor(f, 4);
+
+	spoil_loop(f);
+	for (size_t i = 0; f->site_id == 3 && i < f->neighbor_count; i++) {
+		struct fwd_neighbor *n = &f->neighbors[i];
+
+		if (n->site_id != 2)
+			continue;
+		free(n->accept);
+		n->accept = malloc(below->accept_count * sizeof(*n->accept));
+		assert_non_null(n->accept);
+		memcpy(n->accept, below->accept, below->accept_count * sizeof(*n->accept));
+		n->accept_count = below->accept_count;
+	}
 }
 
 static void spoil_label(struct forwarding *f) /* district 3 sends one commune's packets to another */
@@ -802,6 +847,7 @@ static const struct {
 	uint32_t site; /* that is named; 0 any */
 } wrong_states[] = {
 	{"a loop", spoil_loop, SIMULATE_BLACK_HOLE, 0}, /* the filters break it */
+	{"a loop that the filters let through", spoil_loop_and_filter, SIMULATE_LOOP, 0},
 	{"a label that leads astray", spoil_label, SIMULATE_BLACK_HOLE, 4},
 	{"an empty label table", spoil_table, SIMULATE_BLACK_HOLE, 0},
 	{"a filter that refuses all", spoil_filter, SIMULATE_BLACK_HOLE, 0},
