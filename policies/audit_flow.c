@@ -18,6 +18,8 @@ struct box {
 	uint8_t protocol; /* 0 any */
 	uint16_t port_first, port_last;
 	struct ipv4_prefix to, from; /* length 0 any */
+	bool has_dscp;		     /* else any */
+	uint8_t dscp;
 };
 
 /* A prefix of a peer, to find the peers of a rule; or a rule of a peer. */
@@ -52,12 +54,14 @@ struct flows {
 
 static struct box box_of_rule(const struct fwd_rule *r)
 {
-	return (struct box){r->protocol, r->port_first, r->port_last, r->to, r->from};
+	return (struct box){r->protocol, r->port_first, r->port_last, r->to, r->from,
+			    r->has_dscp, r->dscp};
 }
 
 static struct box box_of_match(const struct class_match *m)
 {
-	return (struct box){m->protocol, m->port_first, m->port_last, m->to, {0}};
+	return (struct box){m->protocol, m->port_first, m->port_last, m->to, {0},
+			    m->has_dscp, m->dscp};
 }
 
 /* @return false when nothing is left of @p within @lan. */
@@ -88,6 +92,7 @@ static bool box_within(const struct box *inner, const struct box *outer)
 {
 	return (!outer->protocol || inner->protocol == outer->protocol) &&
 	       inner->port_first >= outer->port_first && inner->port_last <= outer->port_last &&
+	       (!outer->has_dscp || (inner->has_dscp && inner->dscp == outer->dscp)) &&
 	       prefix_within(inner->to, outer->to) && prefix_within(inner->from, outer->from);
 }
 
@@ -95,6 +100,7 @@ static bool box_meets(const struct box *x, const struct box *y)
 {
 	return (!x->protocol || !y->protocol || x->protocol == y->protocol) &&
 	       x->port_first <= y->port_last && y->port_first <= x->port_last &&
+	       (!x->has_dscp || !y->has_dscp || x->dscp == y->dscp) &&
 	       ipv4_prefix_overlaps(x->to, y->to) && ipv4_prefix_overlaps(x->from, y->from);
 }
 
@@ -406,6 +412,8 @@ static void rule_describe(const struct fwd_rule *r, struct text *t)
 		text_printf(t, " port %u", r->port_first);
 	else if (r->port_first || r->port_last != 65535)
 		text_printf(t, " ports %u-%u", r->port_first, r->port_last);
+	if (r->has_dscp)
+		text_printf(t, " dscp %u", r->dscp);
 	if (r->to.length)
 		text_printf(t, " to %s", ipv4_prefix_format(r->to, out));
 	if (r->from.length)

@@ -134,6 +134,7 @@ static bool match_overlaps(const struct class_match *a, const struct class_match
 {
 	return (!a->protocol || !b->protocol || a->protocol == b->protocol) &&
 	       a->port_first <= b->port_last && b->port_first <= a->port_last &&
+	       (!a->has_dscp || !b->has_dscp || a->dscp == b->dscp) &&
 	       ipv4_prefix_overlaps(a->to, b->to);
 }
 
@@ -513,20 +514,6 @@ static int by_id(const void *a, const void *b, void *network)
 	return p < q ? -1 : p > q;
 }
 
-/* What a node would take for more than was said is not given to it. */
-static void policy_check_class(struct compile_result *r, const struct policy *p,
-			       const struct traffic_class *t)
-{
-	for (size_t i = 0; i < t->match_count; i++)
-		if (t->matches[i].has_dscp) {
-			compile_report(r, true, NULL, t->place,
-				       "policy '%s' carries class '%s', but nodes cannot tell "
-				       "packets by their DSCP yet",
-				       p->name, t->name);
-			return;
-		}
-}
-
 static void policy_check(struct compile_result *r, const struct policy *p)
 {
 	if (p->path_count > POLICY_PATHS_MAX)
@@ -535,8 +522,6 @@ static void policy_check(struct compile_result *r, const struct policy *p)
 	if (p->class_count > COMPILE_CLASSES_MAX)
 		compile_report(r, true, NULL, p->place, "policy '%s' carries more than %d classes",
 			       p->name, COMPILE_CLASSES_MAX);
-	for (size_t i = 0; i < p->class_count; i++)
-		policy_check_class(r, p, &r->network->classes[p->classes[i]]);
 	if (r->network->session_port + p->color > UINT16_MAX)
 		compile_report(r, true, NULL, p->place,
 			       "policy '%s': session port %u plus color %u is no port", p->name,

@@ -336,6 +336,8 @@ static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outb
 		rule.protocol = c->matches[i].protocol;
 		rule.port_first = c->matches[i].port_first;
 		rule.port_last = c->matches[i].port_last;
+		rule.has_dscp = c->matches[i].has_dscp;
+		rule.dscp = c->matches[i].dscp;
 		rule.to = c->matches[i].to;
 		name_copy(rule.class_name, c->name);
 		write_class_rules(w, policy, bit, outbound, rule, o.open == o.peers);

@@ -239,6 +239,8 @@ static void half_add(struct half_list *l, const struct forwarding *f, const stru
 	    .protocol = r->protocol,
 	    .port_first = r->port_first,
 	    .port_last = r->port_last,
+	    .has_dscp = r->has_dscp,
+	    .dscp = r->dscp,
 	};
 }
 
@@ -308,7 +310,11 @@ static int flow_compare(const struct diff_flow *p, const struct diff_flow *q)
 		return p->protocol < q->protocol ? -1 : 1;
 	if (p->port_first != q->port_first)
 		return p->port_first < q->port_first ? -1 : 1;
-	return p->port_last < q->port_last ? -1 : p->port_last > q->port_last;
+	if (p->port_last != q->port_last)
+		return p->port_last < q->port_last ? -1 : 1;
+	if (p->has_dscp != q->has_dscp)
+		return p->has_dscp ? -1 : 1;
+	return p->dscp < q->dscp ? -1 : p->dscp > q->dscp;
 }
 
 static int half_compare(const void *x, const void *y)
@@ -617,9 +623,12 @@ static void flow_text(const struct diff *d, size_t index, struct text *t)
 	struct diff_flow f;
 	enum diff_change change = diff_flow(d, index, &f);
 
-	text_printf(t, "  %-6s %s -> %s %s (color %u, protocol %u, ports %u-%u)\n",
-		    change_names[change], f.from_name, f.to_name, f.class_name, f.color, f.protocol,
-		    f.port_first, f.port_last);
+	text_printf(t, "  %-6s %s -> %s %s (color %u, protocol %u, ports %u-%u", change_names[change],
+		    f.from_name, f.to_name, f.class_name, f.color, f.protocol, f.port_first,
+		    f.port_last);
+	if (f.has_dscp)
+		text_printf(t, ", dscp %u", f.dscp);
+	text_add(t, ")\n");
 	if (change != DIFF_MOVED)
 		return;
 	text_add(t, "         - ");
@@ -694,6 +703,8 @@ static void json_flow(const struct diff *d, size_t index, struct text *t)
 	text_add_json_string(t, f.class_name);
 	text_printf(t, ",\"color\":%u,\"protocol\":%u,\"ports\":[%u,%u]", f.color, f.protocol,
 		    f.port_first, f.port_last);
+	if (f.has_dscp)
+		text_printf(t, ",\"dscp\":%u", f.dscp);
 	text_init(&way);
 	for (int after = 0; after < 2; after++) {
 		text_reset(&way);

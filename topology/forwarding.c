@@ -96,6 +96,7 @@ static int rule_compare(const void *a, const void *b)
 	if ((o = order(p->color, q->color)) || (o = order(p->outbound, q->outbound)) ||
 	    (o = order(p->priority, q->priority)) || (o = order(p->protocol, q->protocol)) ||
 	    (o = order(p->port_first, q->port_first)) || (o = order(p->port_last, q->port_last)) ||
+	    (o = order(!p->has_dscp, !q->has_dscp)) || (o = order(p->dscp, q->dscp)) ||
 	    (o = prefix_compare(&p->to, &q->to)) || (o = prefix_compare(&p->from, &q->from)))
 		return o;
 	return strcmp(p->class_name, q->class_name);

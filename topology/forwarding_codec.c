@@ -218,6 +218,8 @@ static void put_rule(struct text *t, const struct fwd_rule *r)
 	put_u64(t, " protocol ", r->protocol);
 	put_u64(t, " ports ", r->port_first);
 	put_u64(t, "-", r->port_last);
+	if (r->has_dscp)
+		put_u64(t, " dscp ", r->dscp);
 	put_prefix(t, " to ", r->to);
 	put_prefix(t, " from ", r->from);
 	put_name(t, " class ", r->class_name);
@@ -720,6 +722,9 @@ static void read_rule(struct reader *r)
 	e->port_first = (uint16_t)number_in(r, r->at, "", 0, UINT16_MAX);
 	r->at = s + 1;
 	e->port_last = (uint16_t)number(r, NULL, e->port_first, UINT16_MAX);
+	e->has_dscp = !strncmp(r->at, "dscp ", 5);
+	if (e->has_dscp)
+		e->dscp = (uint8_t)number(r, "dscp", 0, 63);
 	e->to = prefix(r, "to");
 	e->from = prefix(r, "from");
 	name(r, "class", true, e->class_name);

@@ -152,7 +152,8 @@ static bool rule_same_group(const struct fwd_rule *a, const struct fwd_rule *b)
 
 	return a->color == b->color && a->outbound == b->outbound && a->priority == b->priority &&
 	       a->protocol == b->protocol && a->port_first == b->port_first &&
-	       a->port_last == b->port_last && ipv4_prefix_compare(&near_a, &near_b) == 0;
+	       a->port_last == b->port_last && a->has_dscp == b->has_dscp && a->dscp == b->dscp &&
+	       ipv4_prefix_compare(&near_a, &near_b) == 0;
 }
 
 /* @return how many rules, from the one at @first on, are one group. */
@@ -293,6 +294,25 @@ static void end_add(struct text *t, const char *end, struct ipv4_prefix prefix)
 	text_add_char(t, ' ');
 }
 
+/* The names that nft prints; the others are numbers. */
+static const char *const dscp_names[64] = {
+	[0] = "cs0",   [1] = "lephb", [8] = "cs1",   [10] = "af11", [12] = "af12", [14] = "af13",
+	[16] = "cs2",  [18] = "af21", [20] = "af22", [22] = "af23", [24] = "cs3",  [26] = "af31",
+	[28] = "af32", [30] = "af33", [32] = "cs4",  [34] = "af41", [36] = "af42", [38] = "af43",
+	[40] = "cs5",  [44] = "va",   [46] = "ef",   [48] = "cs6",  [56] = "cs7",
+};
+
+/* Both directions are marked alike: each packet is judged by itself. */
+static void dscp_add(struct text *t, const struct fwd_rule *rule)
+{
+	if (!rule->has_dscp)
+		return;
+	if (dscp_names[rule->dscp & 63])
+		text_printf(t, "ip dscp %s ", dscp_names[rule->dscp & 63]);
+	else
+		text_printf(t, "ip dscp 0x%02x ", rule->dscp & 63);
+}
+
 /* What the @count rules from @first on have in common, for packets that leave (@leaving) a LAN for the peers or come. */
 static void match_add(struct text *t, const struct forwarding *f, size_t first, size_t count,
 		      bool leaving)
@@ -308,6 +328,7 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 		end_add(t, far, rule_far(rule));
 	else if (!group_of_any(f, first, count))
 		text_printf(t, "ip %s @far_%zu ", far, first);
+	dscp_add(t, rule);
 	port_add(t, rule, reply);
 }
 

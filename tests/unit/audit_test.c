@@ -341,6 +341,7 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	X(rule_missing, RULE_MISSING, 1, "come from 'phuc-xa'", s[HUB].rule_count = 1)             \
 	X(rule_narrow, RULE_MISSING, 1, "come from",                                               \
 	  s[HUB].rules[0].from = ((struct ipv4_prefix){0x0a090180, 25}))                           \
+	X(rule_dscp_narrow, RULE_MISSING, 1, "come from", s[HUB].rules[0].has_dscp = true)         \
 	X(rule_to_narrow, RULE_MISSING, 901, "go to 'npdc-hn'",                                    \
 	  s[PHUC_XA].rules[0].to = ((struct ipv4_prefix){0x0a000000, 24}))                         \
 	X(rule_class_wrong, RULE_CLASS, 901, "is of class 'x'", strcpy(s[PHUC_XA].rules[0].class_name, "x")) \
@@ -804,6 +805,8 @@ static void damage_bound(struct forwarding *f)
 		bound(&f->peers[i].caller, 1);
 	for (size_t i = 0; i < f->rule_count; i++) {
 		bound(&f->rules[i].outbound, 1);
+		bound(&f->rules[i].has_dscp, 1);
+		bound(&f->rules[i].dscp, 63);
 		bound(&f->rules[i].to.length, 32);
 		bound(&f->rules[i].from.length, 32);
 	}

@@ -215,6 +215,39 @@ static void rights_of_many_peers_are_one_set(void **state)
 	forwarding_clear(&f);
 }
 
+/* As nft prints it back: some code points have names. Other marks, other rules, not one set. */
+static void marks_of_packets_are_matched_both_ways(void **state)
+{
+	struct fwd_rule rules[] = {inbound(0, 0), inbound(0x0a090100, 24), inbound(0x0a0a0100, 24)};
+	struct forwarding f;
+	struct fwd_rule *own;
+	size_t count;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	own = f.rules;
+	count = f.rule_count;
+	rules[0].has_dscp = rules[1].has_dscp = true;
+	rules[0].dscp = 46;
+	rules[1].dscp = 11;
+	f.rules = rules;
+	f.rule_count = 3;
+	text_init(&t);
+	desired_nft(&f, &t);
+	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip dscp ef tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip saddr 10.9.1.0/24 "
+					"ip dscp 0x0b tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip saddr 10.10.1.0/24 "
+					"tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes, "\t\tct direction reply ip daddr @peers_10 ip dscp ef tcp sport 443 "
+					"meta mark set"));
+	text_clear(&t);
+	f.rules = own;
+	f.rule_count = count;
+	forwarding_clear(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +256,7 @@ int main(void)
 		cmocka_unit_test(the_active_path_is_read_back),
 		cmocka_unit_test(rules_become_marks),
 		cmocka_unit_test(rights_of_many_peers_are_one_set),
+		cmocka_unit_test(marks_of_packets_are_matched_both_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -512,8 +512,8 @@ static void a_link_shares_what_its_uplinks_share(void **state)
 	hush(&s);
 }
 
-/* A node that knows no DSCP would let all of the port pass. */
-static void a_class_of_a_dscp_is_not_given_to_nodes(void **state)
+/* Both ends must name the code point, or all of the port would pass. */
+static void a_class_of_a_dscp_goes_to_both_ends(void **state)
 {
 	struct spoken s;
 
@@ -521,12 +521,46 @@ static void a_class_of_a_dscp_is_not_given_to_nodes(void **state)
 	speak_and_compile(&s, "class voice { to port udp 5004; dscp ef, 12; }\n"
 			      "policy v color 2 { from a; to hub; carry voice; path m preference 1 "
 			      "via parent; encrypt end-to-end; }");
+	assert_int_equal(s.outcome, 0);
 	assert_int_equal(s.network.classes[1].match_count, 2);
-	assert_true(s.network.classes[1].matches[0].has_dscp);
-	assert_int_equal(s.network.classes[1].matches[0].dscp, 46);
-	assert_int_equal(s.network.classes[1].matches[1].dscp, 12);
-	assert_int_equal(s.outcome, -TUYEN_EINVAL);
-	assert_non_null(strstr(compile_problem(s.result, 0)->text, "DSCP"));
+	for (uint32_t site = 0; site < 5; site += 4) {
+		struct forwarding f, again;
+		struct reason reason;
+		struct text t;
+
+		assert_int_equal(compile_site(s.result, site, &f), 0);
+		assert_int_equal(f.rule_count, 2);
+		assert_true(f.rules[0].has_dscp && f.rules[1].has_dscp);
+		assert_int_equal(f.rules[0].dscp, 12);
+		assert_int_equal(f.rules[1].dscp, 46);
+		assert_int_equal(f.rules[1].port_first, 5004);
+		text_init(&t);
+		forwarding_encode(&f, &t);
+		assert_non_null(strstr(text_string(&t), " ports 5004-5004 dscp 46 to "));
+		assert_int_equal(forwarding_parse(t.bytes, t.length, &again, &reason), 0);
+		assert_int_equal(again.rules[1].dscp, 46);
+		forwarding_clear(&again);
+		forwarding_clear(&f);
+		text_clear(&t);
+	}
+	hush(&s);
+}
+
+/* Who forbids one code point forbids no packet of another. */
+static void classes_of_other_dscps_do_not_overlap(void **state)
+{
+	struct spoken s;
+
+	(void)state;
+	speak_and_compile(&s, "class ef { dscp ef; }\nclass low { dscp 8, 10; }\n"
+			      "class any { dscp 46, 1; to port tcp 1; }\n"
+			      "policy v color 2 { from a; to hub; carry ef, low, any; path m "
+			      "preference 1 via parent; encrypt end-to-end; }");
+	assert_int_equal(s.outcome, 0);
+	assert_false(compile_classes_overlap(&s.network, 1, 2));
+	assert_true(compile_classes_overlap(&s.network, 1, 3));
+	assert_false(compile_classes_overlap(&s.network, 2, 3));
+	assert_true(compile_classes_overlap(&s.network, 0, 2)); /* any mark */
 	hush(&s);
 }
 
@@ -544,7 +578,8 @@ int main(void)
 	    cmocka_unit_test(what_nobody_can_fulfil_is_an_error),
 	    cmocka_unit_test(disjoint_paths_keep_away_from_shared_risks),
 	    cmocka_unit_test(a_link_shares_what_its_uplinks_share),
-	    cmocka_unit_test(a_class_of_a_dscp_is_not_given_to_nodes),
+	    cmocka_unit_test(a_class_of_a_dscp_goes_to_both_ends),
+	    cmocka_unit_test(classes_of_other_dscps_do_not_overlap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

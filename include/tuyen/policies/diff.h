@@ -30,6 +30,8 @@ struct diff_flow {
 	const char *class_name;
 	uint8_t protocol;
 	uint16_t port_first, port_last;
+	bool has_dscp; /* else any */
+	uint8_t dscp;
 };
 
 struct diff;

@@ -99,6 +99,8 @@ struct fwd_rule {
 	uint8_t priority;
 	uint8_t protocol;	/* 0 any */
 	uint16_t port_first, port_last;
+	bool has_dscp;		/* else any */
+	uint8_t dscp;		/* RFC 2474, 0..63: of the packets of both directions */
 	struct ipv4_prefix to;	/* destination; length 0: any prefix that the session reaches */
 	struct ipv4_prefix from; /* source; length 0: any that the session or our LANs have. Set where not every peer may */
 	char class_name[NAME_MAX_BYTES + 1];
