@@ -8,10 +8,10 @@
  * A LAN that a site says itself wins: such a site of the lowest tier takes no block.
  *
  * Which block: number (id mod how many there are), or the next one that is free, the sites of
- * higher tiers first, then by id. So an address follows from a site's id and its parent alone, not from how
- * many sites there are: a new site with an id above its siblings' moves nobody, and one with a
- * lower id moves at most those that had given way to each other's number. Whoever must never move
- * says his LAN himself.
+ * higher tiers first, then by id. So an address follows from a site's id and its parent alone, not
+ * from how many sites there are: a new site with an id above its siblings' moves nobody, and one
+ * with a lower id moves at most those that had given way to each other's number. Whoever must never
+ * move says his LAN himself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ struct plan {
 	uint32_t lowest;	    /* tier */
 	uint8_t deepest;	    /* the longest length of all */
 	struct ipv4_prefix *blocks; /* by site; length 0: none */
-	uint8_t **taken;	    /* by site, and the plan's at the end: pieces of the deepest length */
+	uint8_t **taken; /* by site, and the plan's at the end: pieces of the deepest length */
 };
 
 static struct diag_place plan_place(const struct check *c, const struct syntax_node *node)
@@ -48,8 +48,8 @@ static void plan_tier(struct check *c, struct plan *p, const struct syntax_node 
 		diag_error(c->diags, plan_place(c, node), "tier '%s' does not stand below '%s'",
 			   node->text, c->network.tiers[p->lowest]);
 	else if (length->number <= above || length->number > 30)
-		diag_error(c->diags, plan_place(c, length), "a block of this tier must be /%u to /30",
-			   above + 1u);
+		diag_error(c->diags, plan_place(c, length),
+			   "a block of this tier must be /%u to /30", above + 1u);
 	else if (own && (own->number <= length->number || own->number > 30))
 		diag_error(c->diags, plan_place(c, own), "a LAN in this block must be /%u to /30",
 			   (unsigned)length->number + 1);
@@ -111,8 +111,7 @@ static bool pieces_free(const uint8_t *taken, size_t first, size_t count)
 static bool plan_take(struct check *c, struct plan *p, uint32_t giver, uint32_t id, uint8_t length,
 		      struct ipv4_prefix *ret_block)
 {
-	struct ipv4_prefix from =
-	    giver == c->network.site_count ? p->prefix : p->blocks[giver];
+	struct ipv4_prefix from = giver == c->network.site_count ? p->prefix : p->blocks[giver];
 	size_t width = pieces(p, length), count = (size_t)1 << (length - from.length);
 
 	if (!p->taken[giver])
@@ -123,7 +122,8 @@ static bool plan_take(struct check *c, struct plan *p, uint32_t giver, uint32_t 
 		if (!pieces_free(p->taken[giver], slot * width, width))
 			continue;
 		memset(p->taken[giver] + slot * width, 1, width);
-		*ret_block = (struct ipv4_prefix){from.address + (uint32_t)(slot << (32 - length)), length};
+		*ret_block =
+		    (struct ipv4_prefix){from.address + (uint32_t)(slot << (32 - length)), length};
 		return true;
 	}
 	return false;
@@ -165,7 +165,8 @@ static void plan_site(struct check *c, struct plan *p, uint32_t site)
 	if (!plan_take(c, p, giver, s->id, length, &p->blocks[site])) {
 		if (c->failed)
 			return;
-		ipv4_prefix_format(giver == c->network.site_count ? p->prefix : p->blocks[giver], text);
+		ipv4_prefix_format(giver == c->network.site_count ? p->prefix : p->blocks[giver],
+				   text);
 		diag_error(c->diags, check_at(c->site_at[site]),
 			   "the plan has no /%u left for site '%s' in %s", length, s->name, text);
 		diag_note(c->diags, check_at(p->tier_at[s->tier]), "the tier's line of the plan");

@@ -50,10 +50,10 @@ static const struct {
 	const char *name;
 	uint8_t dscp;
 } dscp_names[] = {
-    {"be", 0},	   {"cs0", 0},	  {"cs1", 8},	 {"cs2", 16},	{"cs3", 24},   {"cs4", 32},
-    {"cs5", 40},   {"cs6", 48},	  {"cs7", 56},	 {"af11", 10},	{"af12", 12},  {"af13", 14},
-    {"af21", 18},  {"af22", 20},  {"af23", 22},	 {"af31", 26},	{"af32", 28},  {"af33", 30},
-    {"af41", 34},  {"af42", 36},  {"af43", 38},	 {"ef", 46},	{"va", 44},    {"le", 1},
+    {"be", 0},	  {"cs0", 0},	{"cs1", 8},   {"cs2", 16},  {"cs3", 24},  {"cs4", 32},
+    {"cs5", 40},  {"cs6", 48},	{"cs7", 56},  {"af11", 10}, {"af12", 12}, {"af13", 14},
+    {"af21", 18}, {"af22", 20}, {"af23", 22}, {"af31", 26}, {"af32", 28}, {"af33", 30},
+    {"af41", 34}, {"af42", 36}, {"af43", 38}, {"ef", 46},   {"va", 44},	  {"le", 1},
 };
 
 /* The code point of a node that was checked. */
@@ -76,7 +76,8 @@ static void class_dscp(struct check *c, const struct syntax_file *file,
 		if (strcmp(dscp_names[i].name, node->text) == 0)
 			return;
 	diag_error(c->diags, syntax_place(file, node),
-		   "'%s' is no DSCP: 0 to 63, ef, af11 to af43, cs0 to cs7, va, le or be", node->text);
+		   "'%s' is no DSCP: 0 to 63, ef, af11 to af43, cs0 to cs7, va, le or be",
+		   node->text);
 }
 
 /* @m with each of the class's DSCPs, or once with none. */
@@ -155,7 +156,8 @@ void check_class(struct check *c, uint32_t index)
 		else if (n->kind == SYNTAX_DSCP)
 			class_dscp(c, s.file, n);
 		else if (n->kind == SYNTAX_SHARE)
-			t->share_percent = (uint8_t)check_range(c, s.file, n, 1, 100, "a share in percent");
+			t->share_percent =
+			    (uint8_t)check_range(c, s.file, n, 1, 100, "a share in percent");
 	}
 	class_matches(c, s, t);
 	if (!s.node->broken && !check_child(s.node, SYNTAX_TO_PORT) &&
@@ -179,7 +181,8 @@ static void class_shares(struct check *c)
 		if (sum <= 100 || !n->classes[i].share_percent)
 			continue;
 		diag_error(c->diags,
-			   syntax_place(c->class_at[i].file, check_child(c->class_at[i].node, SYNTAX_SHARE)),
+			   syntax_place(c->class_at[i].file,
+					check_child(c->class_at[i].node, SYNTAX_SHARE)),
 			   "with this, the classes' shares come to %u%% of a line", sum);
 		diag_note(c->diags, check_at(c->class_at[first]), "the first class with a share");
 		return;
@@ -437,7 +440,8 @@ static void path_avoid_sites(struct check *c, const struct syntax_file *file,
 		for (size_t i = 0; i < path->through.count; i++)
 			if (path->through.sites[i] == name_table_find(&c->sites, n->text))
 				diag_error(c->diags, syntax_place(file, n),
-					   "the path goes through '%s': it cannot avoid it", n->text);
+					   "the path goes through '%s': it cannot avoid it",
+					   n->text);
 	if (c->failed || !path->avoid.count) {
 		free(path->avoid.sites);
 		path->avoid = more;
@@ -458,8 +462,8 @@ static void path_avoid_link(struct check *c, const struct syntax_file *file,
 	const struct syntax_node *first = avoid->child, *second = first->next;
 	uint32_t a = check_name(c, file, first, &c->sites, "site");
 	uint32_t b = check_name(c, file, second, &c->sites, "site");
-	uint32_t link = a == NETWORK_NONE || b == NETWORK_NONE ? NETWORK_NONE
-							       : check_link_find(c, a, b);
+	uint32_t link =
+	    a == NETWORK_NONE || b == NETWORK_NONE ? NETWORK_NONE : check_link_find(c, a, b);
 
 	if (link != NETWORK_NONE)
 		path_avoid_links_grow(c, path, link);
@@ -496,10 +500,11 @@ static void path_constraints(struct check *c, const struct syntax_file *file,
 		else if (n->kind == SYNTAX_AVOID_RISK)
 			path_avoid_risk(c, file, n, path);
 		else if (n->kind == SYNTAX_MAX_DELAY)
-			path->max_delay_us = (uint32_t)check_time(c, file, n, 1, DELAY_MAX_US, "a delay");
+			path->max_delay_us =
+			    (uint32_t)check_time(c, file, n, 1, DELAY_MAX_US, "a delay");
 		else if (n->kind == SYNTAX_MAX_LABELS)
-			path->max_labels =
-			    (uint8_t)check_range(c, file, n, 1, LABEL_STACK_MAX, "a number of labels");
+			path->max_labels = (uint8_t)check_range(c, file, n, 1, LABEL_STACK_MAX,
+								"a number of labels");
 	}
 	if (path->avoid_link_count)
 		qsort(path->avoid_links, path->avoid_link_count, sizeof(uint32_t), index_compare);

@@ -51,9 +51,10 @@ static bool rule_is_over(struct check *c, struct statement s, const struct rule_
 		return true;
 	}
 	if (note->expires_s < c->times.until_s)
-		diag_warning(c->diags, syntax_place(s.file, expires), "expires-soon",
-			     "%s expires on %s, before the release does: nodes keep it until the next",
-			     what, day);
+		diag_warning(
+		    c->diags, syntax_place(s.file, expires), "expires-soon",
+		    "%s expires on %s, before the release does: nodes keep it until the next", what,
+		    day);
 	return false;
 }
 
@@ -72,7 +73,8 @@ static void classes_expire(struct check *c)
 	struct network *n = &c->network;
 
 	for (uint32_t i = 0; i < n->class_count; i++) {
-		n->classes[i].expired = rule_is_over(c, c->class_at[i], &n->classes[i].note, "this class");
+		n->classes[i].expired =
+		    rule_is_over(c, c->class_at[i], &n->classes[i].note, "this class");
 		for (size_t p = 0; n->classes[i].expired && p < n->policy_count; p++)
 			class_drop(&n->policies[p], i);
 	}

@@ -30,7 +30,8 @@
 #define COLOR_MAX	  9999
 #define LINK_SPACE_LENGTH 16
 #define PATH_SPACE_LENGTH 12
-#define LABELS_END	  LABEL_MAX /* the kernel's platform_labels is at most this, its last label one less */
+#define LABELS_END                                                                                 \
+	LABEL_MAX /* the kernel's platform_labels is at most this, its last label one less */
 
 /* Nobody's LAN: this host (RFC 1122), itself, link-local (RFC 3927), multicast and above. */
 static const struct ipv4_prefix lans_reserved[] = {
@@ -222,9 +223,10 @@ static uint16_t uplink_port(struct check *c, const struct syntax_file *file,
 	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
 		taken |= port == ports_reserved[i];
 	if (taken)
-		diag_error(c->diags, syntax_place(file, node),
-			   "port %u is taken on every node: by BFD, or by the session ports %u to %u",
-			   port, n->session_port + 1, n->session_port + COLOR_MAX);
+		diag_error(
+		    c->diags, syntax_place(file, node),
+		    "port %u is taken on every node: by BFD, or by the session ports %u to %u",
+		    port, n->session_port + 1, n->session_port + COLOR_MAX);
 	return port;
 }
 
@@ -714,9 +716,11 @@ static void lans_compare(struct check *c, struct lan_entry *entries, size_t coun
 			   c->network.sites[widest->site].name);
 		diag_note(c->diags, check_at(widest->at), "the other LAN");
 		if (lans_are_shared(c, widest, e))
-			diag_note(c->diags, check_at(e->at),
-				  "a prefix leads to one peer of a session at a time: gateways have LANs "
-				  "of their own, and what moves between them moves by routing behind them");
+			diag_note(
+			    c->diags, check_at(e->at),
+			    "a prefix leads to one peer of a session at a time: gateways have LANs "
+			    "of their own, and what moves between them moves by routing behind "
+			    "them");
 	}
 }
 
@@ -1088,8 +1092,9 @@ static void link_risks(struct check *c, struct link *l)
 	size_t kept = 0;
 
 	for (int end = 0; end < 2; end++) {
-		const struct site_uplink *u =
-		    uplinks[end] < ends[end]->uplink_count ? &ends[end]->uplinks[uplinks[end]] : NULL;
+		const struct site_uplink *u = uplinks[end] < ends[end]->uplink_count
+						  ? &ends[end]->uplinks[uplinks[end]]
+						  : NULL;
 		uint32_t *more;
 
 		if (!u || !u->risk_count)
@@ -1122,11 +1127,12 @@ static void risks_of_one(struct check *c)
 	for (size_t i = 0; uses && i < n->link_count; i++)
 		for (size_t k = 0; k < n->links[i].risk_count; k++)
 			if (uses[n->links[i].risks[k]] == 1 && !c->diags->error_count)
-				diag_warning(c->diags, link_at(c, &n->links[i]), "single-risk",
-					     "no other link shares the risk '%s' of the one between "
-					     "'%s' and '%s'",
-					     n->risks[n->links[i].risks[k]],
-					     n->sites[n->links[i].a].name, n->sites[n->links[i].b].name);
+				diag_warning(
+				    c->diags, link_at(c, &n->links[i]), "single-risk",
+				    "no other link shares the risk '%s' of the one between "
+				    "'%s' and '%s'",
+				    n->risks[n->links[i].risks[k]], n->sites[n->links[i].a].name,
+				    n->sites[n->links[i].b].name);
 	free(uses);
 }
 

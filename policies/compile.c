@@ -208,8 +208,8 @@ static void denies_check(struct compile_result *r)
 	const struct network *n = r->network;
 
 	for (size_t i = 0; i < n->deny_count; i++)
-		for (uint32_t p = 0; p < n->policy_count && n->denies[i].class_index != NETWORK_NONE;
-		     p++)
+		for (uint32_t p = 0;
+		     p < n->policy_count && n->denies[i].class_index != NETWORK_NONE; p++)
 			for (size_t bit = 0; bit < n->policies[p].class_count; bit++)
 				deny_check_class(r, &n->denies[i], p, bit);
 }
@@ -384,7 +384,8 @@ static bool pair_way(struct compile_result *r, const struct compile_pair *p, uin
 	const struct candidate_path *c = &r->network->policies[p->policy].paths[path];
 	struct path_tally *t = &r->tallies[r->tally_first[p->policy] + path];
 
-	if (compile_way_find(r, c, p->head, p->endpoint, other, ret_way) && way_meets(r, c, ret_way))
+	if (compile_way_find(r, c, p->head, p->endpoint, other, ret_way) &&
+	    way_meets(r, c, ret_way))
 		return true;
 	if (path_has_constraint(c) && path_is_meant(r, c, p->head)) {
 		if (t->unmet < 3)
@@ -413,12 +414,12 @@ static void pair_paths(struct compile_result *r, uint32_t pair)
 				depth++;
 			if (depth != pass)
 				continue;
-			found[i] = pair_way(r, &p, (uint32_t)i,
-					    c->disjoint_from != NETWORK_NONE &&
-						    found[c->disjoint_from]
-						? &ways[c->disjoint_from]
-						: NULL,
-					    &ways[i]);
+			found[i] =
+			    pair_way(r, &p, (uint32_t)i,
+				     c->disjoint_from != NETWORK_NONE && found[c->disjoint_from]
+					 ? &ways[c->disjoint_from]
+					 : NULL,
+				     &ways[i]);
 		}
 	for (uint32_t i = 0; i < policy->path_count; i++) {
 		uint32_t other = policy->paths[i].disjoint_from;
@@ -695,14 +696,16 @@ static void constraint_text(const struct compile_result *r, const struct candida
 	if (c->avoid.count || c->avoid_link_count) {
 		text_add(t, "avoid");
 		for (size_t i = 0; i < c->avoid.count; i++)
-			text_printf(t, "%s %s", i ? "," : "", r->network->sites[c->avoid.sites[i]].name);
+			text_printf(t, "%s %s", i ? "," : "",
+				    r->network->sites[c->avoid.sites[i]].name);
 		if (c->avoid_link_count)
 			text_printf(t, "%s %zu link%s", c->avoid.count ? " and" : "",
 				    c->avoid_link_count, c->avoid_link_count > 1 ? "s" : "");
 		comma = ", ";
 	}
 	if (c->max_delay_us) {
-		text_printf(t, c->max_delay_us % 1000 ? "%smax delay %uus" : "%smax delay %ums", comma,
+		text_printf(t, c->max_delay_us % 1000 ? "%smax delay %uus" : "%smax delay %ums",
+			    comma,
 			    c->max_delay_us % 1000 ? c->max_delay_us : c->max_delay_us / 1000);
 		comma = ", ";
 	}
@@ -721,7 +724,8 @@ static void tally_unmet(struct compile_result *r, const struct candidate_path *p
 	text_printf(&text, "path '%s' (", path->name);
 	constraint_text(r, path, &text);
 	if (t->sites)
-		text_printf(&text, ") is lacking at %u of %u sites: ", t->unmet, t->unmet + t->sites);
+		text_printf(&text, ") is lacking at %u of %u sites: ", t->unmet,
+			    t->unmet + t->sites);
 	else
 		text_add(&text, ") has no way from any site: ");
 	for (uint32_t i = 0; i < t->unmet && i < 3; i++)

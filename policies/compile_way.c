@@ -4,10 +4,10 @@
  *
  * Finding: the first hop may be forced (parent, backup), sites in between may be named; the rest is
  * shortest. Sites and links that a path avoids are never used, whatever else. A way that must be
- * disjoint from another is tried again and again, each time asking for less: no common link or shared
- * risk and no common site between the ends; no common link or risk; no common link; as few common
- * links as can be. The last two communes of a district ask the same question beyond their district,
- * so answers are remembered.
+ * disjoint from another is tried again and again, each time asking for less: no common link or
+ * shared risk and no common site between the ends; no common link or risk; no common link; as few
+ * common links as can be. The last two communes of a district ask the same question beyond their
+ * district, so answers are remembered.
  *
  * Saying: from the first hop on, take the farthest site that hop-by-hop forwarding reaches along
  * just this way, and go on from there. Every part of a way that labels follow is followed too,
@@ -285,7 +285,8 @@ static void mark_risks(struct compile_result *r, uint32_t link, bool on)
 	const struct link *l = &r->network->links[link];
 
 	for (size_t i = 0; i < l->risk_count; i++)
-		for (uint32_t k = r->risk_first[l->risks[i]]; k < r->risk_first[l->risks[i] + 1]; k++)
+		for (uint32_t k = r->risk_first[l->risks[i]]; k < r->risk_first[l->risks[i] + 1];
+		     k++)
 			mark_link(r, r->risk_links[k], MARK_RISK, on);
 }
 
@@ -304,7 +305,8 @@ static void mark_site(struct compile_result *r, uint32_t site, uint8_t mark, boo
 	uint32_t node = r->core_of[site];
 
 	if (node != NETWORK_NONE)
-		r->node_marked[node] = on ? r->node_marked[node] | mark : r->node_marked[node] & ~mark;
+		r->node_marked[node] =
+		    on ? r->node_marked[node] | mark : r->node_marked[node] & ~mark;
 }
 
 static void mark_sites(struct compile_result *r, const struct way *w, bool on)
@@ -342,11 +344,13 @@ static void ban_edges(struct compile_result *r, const struct way *other, enum li
 		if (r->edge_of[link] != NETWORK_NONE)
 			r->edge_banned[r->edge_of[link]] = r->link_marked[link] & marks;
 		for (size_t k = 0; k < l->risk_count; k++)
-			for (uint32_t m = r->risk_first[l->risks[k]]; m < r->risk_first[l->risks[k] + 1]; m++) {
+			for (uint32_t m = r->risk_first[l->risks[k]];
+			     m < r->risk_first[l->risks[k] + 1]; m++) {
 				uint32_t risky = r->risk_links[m];
 
 				if (r->edge_of[risky] != NETWORK_NONE)
-					r->edge_banned[r->edge_of[risky]] = r->link_marked[risky] & marks;
+					r->edge_banned[r->edge_of[risky]] =
+					    r->link_marked[risky] & marks;
 			}
 	}
 }
@@ -450,8 +454,7 @@ static bool memo_serves(const struct compile_result *r, const struct search *s,
 {
 	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE &&
 	       other->site[1] != first && !s->path->through.count && !path_avoids(s->path) &&
-	       !r->network->risk_count &&
-	       compile_link_find(r, s->head, first) != NETWORK_NONE;
+	       !r->network->risk_count && compile_link_find(r, s->head, first) != NETWORK_NONE;
 }
 
 static bool way_find_disjoint_once(struct compile_result *r, struct search *s,
@@ -485,8 +488,8 @@ bool compile_way_find(struct compile_result *r, const struct candidate_path *pat
 
 	if (path_avoids(path))
 		mark_avoided(r, &s, true);
-	found = other ? way_find_disjoint_once(r, &s, other, ret_way)
-		      : way_find_alone(r, &s, ret_way);
+	found =
+	    other ? way_find_disjoint_once(r, &s, other, ret_way) : way_find_alone(r, &s, ret_way);
 	if (path_avoids(path))
 		mark_avoided(r, &s, false);
 	return found;

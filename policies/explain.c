@@ -98,8 +98,9 @@ static void overlaps_text(const struct compile_result *r, uint32_t from, uint32_
 			continue;
 		if (a.verdict != EXPLAIN_ALLOWED ||
 		    n->policies[other.policy].color < n->policies[a.policy].color)
-			text_printf(t, "               but what of it is '%s' too goes by policy '%s'\n",
-				    n->classes[c].name, n->policies[other.policy].name);
+			text_printf(
+			    t, "               but what of it is '%s' too goes by policy '%s'\n",
+			    n->classes[c].name, n->policies[other.policy].name);
 	}
 }
 

@@ -3,8 +3,8 @@
  * The lexer. A word is the longest run of letters, digits, "-_.:/" and of
  * characters beyond ASCII; what kind it is follows from its bytes alone: a ':'
  * makes an IPv6 address, a digit in front a number with its unit, an address, a
- * prefix, a range or a date, a '/' and a digit a length, anything else a keyword or a name. So there is no state,
- * and one pass cuts the file.
+ * prefix, a range or a date, a '/' and a digit a length, anything else a keyword or a name. So
+ * there is no state, and one pass cuts the file.
  *
  * Text that could deceive a reader of the policy is refused here, in names and
  * comments alike: bytes that are not UTF-8, control characters, and characters

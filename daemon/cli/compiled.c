@@ -40,7 +40,8 @@ static void problems_say(const struct compiled *c, const struct load_options *op
 		if (p->error)
 			diag_error(&diags, compiled_place(&c->load, p->place), "%s", p->text);
 		else
-			diag_warning(&diags, compiled_place(&c->load, p->place), p->name, "%s", p->text);
+			diag_warning(&diags, compiled_place(&c->load, p->place), p->name, "%s",
+				     p->text);
 	}
 	text_init(&out);
 	if (diags.count)

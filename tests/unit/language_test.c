@@ -56,8 +56,7 @@ struct spoken {
 	int outcome;
 };
 
-static void speak(struct spoken *s, const char *before, const char *text,
-		  struct check_times times)
+static void speak(struct spoken *s, const char *before, const char *text, struct check_times times)
 {
 	struct text t;
 
@@ -107,13 +106,13 @@ static void days_are_days_of_the_calendar(void **state)
 		const char *day;
 		int64_t seconds; /* -1: none */
 	} cases[] = {
-	    {"1970-01-01", 0},		    {"1970-03-01", 5097600},
-	    {"2000-02-29", 951782400},	    {"2024-02-29", 1709164800},
-	    {"2027-03-01", 1803859200},	    {"9999-12-31", DATE_MAX_S},
-	    {"1969-12-31", -1},		    {"2027-02-29", -1},
-	    {"2100-02-29", -1},		    {"2027-00-01", -1},
-	    {"2027-13-01", -1},		    {"2027-04-31", -1},
-	    {"2027-3-1", -1},		    {"", -1},
+	    {"1970-01-01", 0},		{"1970-03-01", 5097600},
+	    {"2000-02-29", 951782400},	{"2024-02-29", 1709164800},
+	    {"2027-03-01", 1803859200}, {"9999-12-31", DATE_MAX_S},
+	    {"1969-12-31", -1},		{"2027-02-29", -1},
+	    {"2100-02-29", -1},		{"2027-00-01", -1},
+	    {"2027-13-01", -1},		{"2027-04-31", -1},
+	    {"2027-3-1", -1},		{"", -1},
 	};
 	char again[DATE_STRLEN];
 
@@ -151,11 +150,12 @@ static void rules_hold_until_their_day(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct spoken s;
 
-		speak(&s, COUNTRY,
-		      POLICY("path m preference 1 via parent; expires 2027-03-01; author \"A\"; "
-			     "reason \"R\";")
-		      "deny from a to hub { expires 2027-03-01; author \"B\"; }",
-		      (struct check_times){cases[i].now, cases[i].until});
+		speak(
+		    &s, COUNTRY,
+		    POLICY(
+			"path m preference 1 via parent; expires 2027-03-01; author \"A\"; "
+			"reason \"R\";") "deny from a to hub { expires 2027-03-01; author \"B\"; }",
+		    (struct check_times){cases[i].now, cases[i].until});
 		assert_int_equal(s.outcome, 0);
 		assert_int_equal(s.network.policy_count, cases[i].policies);
 		assert_int_equal(s.network.deny_count, cases[i].denies);
@@ -320,14 +320,15 @@ static void a_site_wins_over_its_template(void **state)
 	const struct site *t, *u;
 
 	(void)state;
-	speak(&s, COUNTRY,
-	      "underlay lte { metric 50; }\n"
-	      "template t { uplink fibre dynamic risk mast; uplink lte dynamic metered 1GB/day; tag "
-	      "x; device m 192.168.0.1 { snmp user u; carries lte; } }\n"
-	      "site t1 tier commune id 20 under north use t;\n"
-	      "site t2 tier commune id 21 under north use t { uplink lte 203.0.113.77; tag y; lan "
-	      "10.2.0.0/24; device m 192.168.9.9 { snmp user v; } }",
-	      (struct check_times){0});
+	speak(
+	    &s, COUNTRY,
+	    "underlay lte { metric 50; }\n"
+	    "template t { uplink fibre dynamic risk mast; uplink lte dynamic metered 1GB/day; tag "
+	    "x; device m 192.168.0.1 { snmp user u; carries lte; } }\n"
+	    "site t1 tier commune id 20 under north use t;\n"
+	    "site t2 tier commune id 21 under north use t { uplink lte 203.0.113.77; tag y; lan "
+	    "10.2.0.0/24; device m 192.168.9.9 { snmp user v; } }",
+	    (struct check_times){0});
 	assert_int_equal(s.outcome, 0);
 	t = &s.network.sites[network_site_find(&s.network, "t1")];
 	u = &s.network.sites[network_site_find(&s.network, "t2")];
@@ -380,7 +381,8 @@ static void ways_fulfil_their_constraints(void **state)
 		const char *paths, *a, *b;
 		size_t unmet; /* warnings */
 	} cases[] = {
-	    {"path m preference 1 via shortest avoid south;", "m: a north hub", "m: b north hub", 0},
+	    {"path m preference 1 via shortest avoid south;", "m: a north hub", "m: b north hub",
+	     0},
 	    {"path m preference 1 via shortest avoid north, west;", "m: a south hub",
 	     "m: b south hub", 0},
 	    {"path m preference 1 via shortest avoid link south hub avoid link north hub;",
@@ -403,8 +405,8 @@ static void ways_fulfil_their_constraints(void **state)
 	    {"path m preference 2 via parent; path n preference 1 via parent disjoint m max labels "
 	     "2 max delay 6ms;",
 	     "m: a north hub; n: a north hub", "m: b south hub; n: b south west hub", 0},
-	    {"path m preference 1 via shortest avoid a, b, hub;", "m: a north hub", "m: b south hub",
-	     0},
+	    {"path m preference 1 via shortest avoid a, b, hub;", "m: a north hub",
+	     "m: b south hub", 0},
 	};
 
 	(void)state;
@@ -463,7 +465,8 @@ static void disjoint_paths_keep_away_from_shared_risks(void **state)
 	    {"link north hub { risk duct; } link south hub { risk duct; }",
 	     "m: a north hub; n: a south west hub"},
 	    /* no way around: the risk is borne, a common link is not */
-	    {"link north hub { risk duct; } link south hub { risk duct; } link west hub { risk duct; }",
+	    {"link north hub { risk duct; } link south hub { risk duct; } link west hub { risk "
+	     "duct; }",
 	     "m: a north hub; n: a south hub"},
 	    {"link a north { risk duct; } link a south { risk duct; }",
 	     "m: a north hub; n: a south hub"},
@@ -493,12 +496,13 @@ static void a_link_shares_what_its_uplinks_share(void **state)
 	const struct link *l;
 
 	(void)state;
-	speak(&s, COUNTRY,
-	      "site e tier commune id 20 under north { uplink fibre dynamic risk mast, duct; }\n"
-	      "site f tier commune id 21 under e2 { uplink fibre dynamic risk mast; }\n"
-	      "site e2 tier province id 22 under hub { uplink fibre 203.0.113.9 risk duct, duct; }\n"
-	      "link f e2 { risk bridge, mast; }",
-	      (struct check_times){0});
+	speak(
+	    &s, COUNTRY,
+	    "site e tier commune id 20 under north { uplink fibre dynamic risk mast, duct; }\n"
+	    "site f tier commune id 21 under e2 { uplink fibre dynamic risk mast; }\n"
+	    "site e2 tier province id 22 under hub { uplink fibre 203.0.113.9 risk duct, duct; }\n"
+	    "link f e2 { risk bridge, mast; }",
+	    (struct check_times){0});
 	assert_int_equal(s.outcome, 0);
 	assert_int_equal(s.network.risk_count, 3);
 	for (size_t i = 0; i < s.network.link_count; i++) {
