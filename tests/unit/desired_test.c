@@ -98,8 +98,8 @@ static void a_commune_has_all_it_needs(void **state)
 		"ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 540010\n",
 		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210 src 100.80.56.81 mtu 1416 table 550010\n",
 		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1412 table 560002\n",
-		"ip rule add priority 5410 fwmark 0x5400000a/0xff00ffff table 540010\n",
-		"ip rule add priority 5510 fwmark 0x5500000a/0xff00ffff table 550010\n",
+		"ip rule add priority 10010 fwmark 0x5400000a/0xff00ffff table 540010\n",
+		"ip rule add priority 20010 fwmark 0x5500000a/0xff00ffff table 550010\n",
 		"ip rule add priority 31002 from 100.80.56.82/32 table 560002\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
