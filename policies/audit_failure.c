@@ -302,6 +302,40 @@ static void uplink_fails(struct storm *s, uint32_t site, uint32_t uplink)
 	failure_end(s, f, NETWORK_NONE);
 }
 
+static size_t links_with_risk(const struct network *n, uint32_t risk, uint32_t *links)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < n->link_count; i++)
+		for (size_t k = 0; k < n->links[i].risk_count; k++)
+			if (n->links[i].risks[k] == risk)
+				links[count++] = i;
+	return count;
+}
+
+static void risk_strikes(struct storm *s, uint32_t risk, uint32_t *links)
+{
+	size_t count = links_with_risk(s->a->network, risk, links);
+	struct audit_failure *f;
+
+	if (count < 2 || !failure_begin(s, AUDIT_FAIL_RISK, risk, 0, &f))
+		return;
+	for (size_t i = 0; i < count; i++)
+		paths_take(s, &s->by_link, links[i]);
+	failure_end(s, f, NETWORK_NONE);
+}
+
+static void risks_strike(struct storm *s)
+{
+	const struct network *n = s->a->network;
+	uint32_t *links = calloc(n->link_count + 1, sizeof(*links));
+
+	s->a->failed |= !links;
+	for (uint32_t i = 0; links && i < n->risk_count; i++)
+		risk_strikes(s, i, links);
+	free(links);
+}
+
 /* ---- all of them ----------------------------------------------------------------------------- */
 
 static int failure_compare(const void *x, const void *y)
@@ -339,6 +373,7 @@ static void storm_run(struct storm *s, audit_progress *progress)
 			if (links_over(s->a, i, u) > 1)
 				uplink_fails(s, i, u);
 	}
+	risks_strike(s);
 	if (progress)
 		progress(s->context, total, total);
 }
@@ -387,6 +422,9 @@ void audit_failure_name(const struct audit *a, const struct audit_failure *f, st
 	case AUDIT_FAIL_UPLINK:
 		text_printf(t, "uplink %s %s", n->sites[f->subject].name,
 			    n->underlays[n->sites[f->subject].uplinks[f->uplink].underlay].name);
+		return;
+	case AUDIT_FAIL_RISK:
+		text_printf(t, "risk %s", n->risks[f->subject]);
 		return;
 	}
 }

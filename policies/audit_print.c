@@ -67,6 +67,8 @@ const char *audit_failure_kind_name(enum audit_failure_kind kind)
 		return "site";
 	case AUDIT_FAIL_UPLINK:
 		return "uplink";
+	case AUDIT_FAIL_RISK:
+		return "risk";
 	}
 	return "";
 }
@@ -260,6 +262,8 @@ static void text_failures(const struct audit *a, struct text *t)
 	text_failure_kind(a, AUDIT_FAIL_LINK, t);
 	text_failure_kind(a, AUDIT_FAIL_SITE, t);
 	text_failure_kind(a, AUDIT_FAIL_UPLINK, t);
+	if (a->network->risk_count)
+		text_failure_kind(a, AUDIT_FAIL_RISK, t);
 	if (points)
 		text_add(t, "\nsingle points of failure, the worst first (cut off: from all "
 			    "endpoints of a policy)\n");
@@ -416,7 +420,7 @@ static void json_point(const struct audit *a, const struct audit_failure *f, str
 static void json_failures(const struct audit *a, struct text *t)
 {
 	text_add(t, ",\"failures\":{");
-	for (int k = AUDIT_FAIL_LINK; k <= AUDIT_FAIL_UPLINK; k++) {
+	for (int k = AUDIT_FAIL_LINK; k <= AUDIT_FAIL_RISK; k++) {
 		struct audit_failure_sum s = audit_failure_sum(a, (enum audit_failure_kind)k);
 
 		text_printf(t,

@@ -271,14 +271,15 @@ static void html_bar(struct text *t, const struct audit_failure_sum *s)
 
 static void html_failures(const struct audit *a, struct text *t)
 {
-	static const char *const names[] = {"Link", "Site", "Uplink with several links"};
+	static const char *const names[] = {"Link", "Site", "Uplink with several links",
+					    "Risk of several links"};
 
 	if (!a->failure_count)
 		return;
 	heading(t, "Every single failure",
 		"<th>What fails<th class=n>Tried<th class=n>Nobody notices<th class=n>All move"
 		"<th class=n>Sites are cut off<th class=n>At worst");
-	for (int k = AUDIT_FAIL_LINK; k <= AUDIT_FAIL_UPLINK; k++) {
+	for (int k = AUDIT_FAIL_LINK; k <= AUDIT_FAIL_RISK; k++) {
 		struct audit_failure_sum s = audit_failure_sum(a, (enum audit_failure_kind)k);
 
 		if (!s.tried)

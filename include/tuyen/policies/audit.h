@@ -124,13 +124,14 @@ enum audit_failure_kind {
 	AUDIT_FAIL_LINK,
 	AUDIT_FAIL_SITE,
 	AUDIT_FAIL_UPLINK, /* of a site: all links over it */
+	AUDIT_FAIL_RISK,   /* shared by several links: all of them */
 };
 
 #define AUDIT_TIERS_MAX 16 /* counted apart; lower ones count as the last */
 
 struct audit_failure {
 	enum audit_failure_kind kind;
-	uint32_t subject;	/* link, or site */
+	uint32_t subject;	/* link, site, or risk */
 	uint32_t uplink;
 	uint32_t sessions_hit;	/* whose best path is gone */
 	uint32_t sessions_moved, sessions_lost;
