@@ -517,10 +517,40 @@ static const struct {
 	 {0}, 8, 150},
 	{"jitter", "at 6s cut link 3 2; at 9s heal link 3 2;", {.jitter_us = 3000}, 9, 150},
 	{"jitter beyond the interval", "at 6s cut link 3 2; at 9s heal link 3 2;", {.jitter_us = 30000}, 10, 150},
+	{"jitter beyond the detection time", "", {.jitter_us = 90000}, 10, 150},
 	{"loss", "at 6s cut link 3 2; at 9s heal link 3 2;", {.loss_ppm = 30000}, 11, 150},
 	{"all of it", "at 6s cut link 3 2; at 8s spoil site 2; at 9s heal link 3 2;",
 	 {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000}, 12, 200},
 };
+
+static void twin_run(const struct country *c, const char *name, const char *text, struct simulate_options o,
+		     size_t changes_min)
+{
+	struct story skips = {0}, steps = {0}, plain = {0};
+	struct simulate_events events;
+	struct simulate_result a, b;
+
+	script(c, text, &events);
+	o.watch = story_watch;
+	o.context = &skips;
+	run(c, &o, &events, &a);
+	o.context = &steps;
+	o.packet_by_packet = true;
+	run(c, &o, &events, &b);
+	plain_run(c, &o, &events, &plain);
+	stories_equal(name, &skips, &plain);
+	stories_equal(name, &skips, &steps);
+	if (plain.count < changes_min)
+		fail_msg("%s: only %zu changes", name, plain.count);
+	assert_int_equal(a.switches, b.switches);
+	assert_int_equal(a.lost_us, b.lost_us);
+	assert_true(a.probes_run <= b.probes_run);
+	assert_in_range(a.probes_about, b.probes_run * 95 / 100, b.probes_run * 105 / 100);
+	simulate_events_clear(&events);
+	free(skips.entries);
+	free(steps.entries);
+	free(plain.entries);
+}
 
 static void equals_packet_by_packet(void **state)
 {
@@ -529,30 +559,27 @@ static void equals_packet_by_packet(void **state)
 	(void)state;
 	country_init(&c, 22, NULL);
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
-		struct story skips = {0}, steps = {0}, plain = {0};
 		struct simulate_options o = {.seed = twins[i].seed, .duration_us = 11 * SECOND,
-					     .wire = twins[i].wire, .watch = story_watch, .context = &skips};
-		struct simulate_events events;
-		struct simulate_result a, b;
+					     .wire = twins[i].wire};
 
-		script(&c, twins[i].script, &events);
-		run(&c, &o, &events, &a);
-		o.context = &steps;
-		o.packet_by_packet = true;
-		run(&c, &o, &events, &b);
-		plain_run(&c, &o, &events, &plain);
-		stories_equal(twins[i].name, &skips, &plain);
-		stories_equal(twins[i].name, &skips, &steps);
-		if (plain.count < twins[i].changes_min)
-			fail_msg("%s: only %zu changes", twins[i].name, plain.count);
-		assert_int_equal(a.switches, b.switches);
-		assert_int_equal(a.lost_us, b.lost_us);
-		assert_true(a.probes_run <= b.probes_run);
-		assert_in_range(a.probes_about, b.probes_run * 95 / 100, b.probes_run * 105 / 100);
-		simulate_events_clear(&events);
-		free(skips.entries);
-		free(steps.entries);
-		free(plain.entries);
+		twin_run(&c, twins[i].name, twins[i].script, o, twins[i].changes_min);
+	}
+	country_clear(&c);
+}
+
+/* Around the detection time: some sessions see it, some just do not, some only after it is over. */
+static void equals_for_every_length_of_a_cut(void **state)
+{
+	struct country c;
+
+	(void)state;
+	country_init(&c, 16, NULL);
+	for (unsigned int ms = 95; ms <= 165; ms += 5) {
+		struct simulate_options o = {.seed = ms, .duration_us = 7 * SECOND};
+		char text[96];
+
+		snprintf(text, sizeof(text), "at 5s cut link 2 1; at %ums heal link 2 1;", 5000 + ms);
+		twin_run(&c, text, text, o, 50);
 	}
 	country_clear(&c);
 }
@@ -699,6 +726,27 @@ static void choose_upside_down(const struct forwarding *f, const struct path_sta
 	selection_choose(f, turned, count, previous, now, ret_active, ret_next_look);
 }
 
+/* Believes a failure 300 ms after it was told. */
+static void choose_slowly(const struct forwarding *f, const struct path_state *states, size_t count,
+			  const struct active_paths *previous, struct monotime now,
+			  struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	struct path_state slow[SITE_PATHS_MAX];
+	struct monotime next = MONOTIME_NEVER;
+
+	for (size_t i = 0; i < count; i++) {
+		struct monotime believed = monotime_after(states[i].since, 300000);
+
+		slow[i] = states[i];
+		if (states[i].liveness == PATH_DOWN && monotime_before(now, believed)) {
+			slow[i].liveness = PATH_UP;
+			next = monotime_min(next, believed);
+		}
+	}
+	selection_choose(f, slow, count, previous, now, ret_active, ret_next_look);
+	*ret_next_look = monotime_min(*ret_next_look, next);
+}
+
 /* Another path every 50 ms. */
 static void choose_flapping(const struct forwarding *f, const struct path_state *states, size_t count,
 			    const struct active_paths *previous, struct monotime now,
@@ -732,6 +780,7 @@ static const struct {
 } wrong_choices[] = {
 	{"never switches", choose_never, SIMULATE_LOST},
 	{"never switches (its own verdict)", choose_never, SIMULATE_DEAD_CHOSEN},
+	{"switches late", choose_slowly, SIMULATE_LOST},
 	{"lower preference first", choose_worst, SIMULATE_NOT_BEST},
 	{"lower preference first (needless)", choose_worst, SIMULATE_NEEDLESS},
 	{"no hold time", choose_without_hold, SIMULATE_EARLY},
@@ -1061,6 +1110,7 @@ int main(void)
 		cmocka_unit_test(one_cut_costs_one_detection),
 		cmocka_unit_test(scenarios_run),
 		cmocka_unit_test(equals_packet_by_packet),
+		cmocka_unit_test(equals_for_every_length_of_a_cut),
 		cmocka_unit_test(wrong_choices_are_found),
 		cmocka_unit_test(wrong_states_are_found),
 		cmocka_unit_test(storms_break_no_promise),
