@@ -151,6 +151,9 @@ static int release_take(struct engine *e, const uint8_t *seal, size_t length, bo
 	int err;
 
 	err = store_read(&e->store, STORE_ROSTER, ROSTER_BYTES_MAX, &roster, &roster_length, reason);
+	if (err == -TUYEN_ENOENT) /* the node is not ready, and the release is not to blame */
+		return reason_set(reason, -TUYEN_ESYSTEM, "no %s here: put the officers' roster into the node's folder",
+				  STORE_ROSTER);
 	if (err)
 		return err;
 	err = seal_check(e, seal, length, (const char *)roster, roster_length, r, &f, reason);
@@ -263,10 +266,11 @@ static int take_one(struct engine *e, const char *name, struct seal_result *r, s
 	struct text line;
 	uint8_t *seal;
 	size_t length;
-	int err = keys_need(e, reason);
+	int err;
 
-	if (!err)
-		err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
+	if (keys_need(e, reason) < 0)
+		return -TUYEN_ESYSTEM; /* no fault of the release: it waits until the node has keys */
+	err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
 	if (err)
 		return err;
 	err = release_take(e, seal, length, true, r, reason);

@@ -304,6 +304,27 @@ static void keys_made_after_the_start_are_found_by_a_reload(void **state)
 	assert_true(f->engine.expected && f->engine.generation);
 }
 
+/* A box that is not ready refuses nothing: the release waits for its keys and its roster. */
+static void a_release_waits_for_keys_and_roster(void **state)
+{
+	static const char *const missing[] = {STORE_KEY_SESSION, STORE_ROSTER};
+	static const char *const content[] = {KEY, "1"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(unlinkat(f->engine.store.dir, missing[i], 0), 0);
+		life_end(f);
+		life_begin(f);
+		f->engine.have_keys = false;
+		put(f, "incoming/a.seal", i ? "6 1" : "5 1");
+		assert_int_equal(reload(f), 2);
+		assert_true(there(f, "incoming/a.seal"));
+		put(f, missing[i], content[i]);
+		assert_int_equal(reload(f), 0);
+		assert_int_equal(epoch_after_restart(f), 5 + i);
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -315,6 +336,7 @@ int main(void)
 	    CASE(what_is_no_seal_stops_none_after_it),
 	    CASE(thousands_of_files_are_taken_in_parts),
 	    CASE(keys_made_after_the_start_are_found_by_a_reload),
+	    CASE(a_release_waits_for_keys_and_roster),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
