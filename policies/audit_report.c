@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tuyen/base/date.h"
+
 #define POINTS_SHOWN   200
 #define FINDINGS_SHOWN 500
 #define NAMES_SHOWN    6
@@ -258,6 +260,73 @@ static void html_denies(const struct audit *a, struct text *t)
 	table_end(t);
 }
 
+/* ---- who says so, and until when ---------------------------------------------------------- */
+
+/* A rule with what was said of it beside what it does. */
+struct noted {
+	const char *kind, *name;
+	const struct rule_note *note;
+	struct source_place place;
+};
+
+static struct noted noted_at(const struct network *n, size_t i)
+{
+	const struct policy *p = n->policies;
+	const struct traffic_class *c = n->classes;
+	const struct deny_rule *d = n->denies;
+
+	if (i < n->policy_count)
+		return (struct noted){"policy", p[i].name, &p[i].note, p[i].place};
+	i -= n->policy_count;
+	if (i < n->class_count)
+		return (struct noted){"class", c[i].name, &c[i].note, c[i].place};
+	i -= n->class_count;
+	return (struct noted){"deny", "", &d[i].note, d[i].place};
+}
+
+static size_t noted_next(const struct network *n, size_t i)
+{
+	size_t count = n->policy_count + n->class_count + n->deny_count;
+
+	while (i < count) {
+		const struct rule_note *note = noted_at(n, i).note;
+
+		if (note->author || note->reason || note->expires_s)
+			break;
+		i++;
+	}
+	return i < count ? i : SIZE_MAX;
+}
+
+static const char *note_day(const struct rule_note *note, char out[static DATE_STRLEN])
+{
+	return note->expires_s ? date_format(note->expires_s, out) : "";
+}
+
+static void html_notes(const struct audit *a, struct text *t)
+{
+	const struct network *n = a->network;
+	char day[DATE_STRLEN];
+
+	if (noted_next(n, 0) == SIZE_MAX)
+		return;
+	heading(t, "Who wants a rule, why, and until when",
+		"<th>Rule<th>Name<th>Author<th>Reason<th>Expires<th>Source");
+	for (size_t i = noted_next(n, 0); i != SIZE_MAX; i = noted_next(n, i + 1)) {
+		struct noted r = noted_at(n, i);
+
+		text_add(t, "<tr>");
+		cell(t, r.kind);
+		cell(t, r.name);
+		cell(t, r.note->author ? r.note->author : "");
+		cell(t, r.note->reason ? r.note->reason : "");
+		cell(t, note_day(r.note, day));
+		cell_place(a, r.place, t);
+		text_add(t, "</tr>\n");
+	}
+	table_end(t);
+}
+
 static void html_bar(struct text *t, const struct audit_failure_sum *s)
 {
 	double total = s->tried ? (double)s->tried : 1;
@@ -362,6 +431,7 @@ void audit_html(const struct audit *a, const struct audit_about *about, struct t
 	if (html_reach(a, t) < 0)
 		t->failed = true;
 	html_denies(a, t);
+	html_notes(a, t);
 	html_failures(a, t);
 	html_points(a, t);
 	html_sources(about, t);
@@ -523,6 +593,27 @@ static void csv_findings(const struct audit *a, struct text *t)
 	}
 }
 
+static void csv_notes(const struct audit *a, struct text *t)
+{
+	const struct network *n = a->network;
+	char day[DATE_STRLEN];
+
+	if (noted_next(n, 0) != SIZE_MAX)
+		text_add(t, "#note,rule,name,author,reason,expires,file:line\r\n");
+	for (size_t i = noted_next(n, 0); i != SIZE_MAX; i = noted_next(n, i + 1)) {
+		struct noted r = noted_at(n, i);
+
+		audit_csv_field(t, "note", true);
+		audit_csv_field(t, r.kind, false);
+		audit_csv_field(t, r.name, false);
+		audit_csv_field(t, r.note->author ? r.note->author : "", false);
+		audit_csv_field(t, r.note->reason ? r.note->reason : "", false);
+		audit_csv_field(t, note_day(r.note, day), false);
+		csv_place(a, r.place, t);
+		text_add(t, "\r\n");
+	}
+}
+
 void audit_csv(const struct audit *a, const struct audit_about *about, struct text *t)
 {
 	csv_sources(about, t);
@@ -530,4 +621,5 @@ void audit_csv(const struct audit *a, const struct audit_about *about, struct te
 	csv_reach(a, t);
 	csv_failures(a, t);
 	csv_cut(a, t);
+	csv_notes(a, t);
 }
