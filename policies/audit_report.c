@@ -599,7 +599,7 @@ static void csv_notes(const struct audit *a, struct text *t)
 	char day[DATE_STRLEN];
 
 	if (noted_next(n, 0) != SIZE_MAX)
-		text_add(t, "#note,rule,name,author,reason,expires,file:line\r\n");
+		text_add(t, "#note,rule,name,author,reason,expires,place\r\n");
 	for (size_t i = noted_next(n, 0); i != SIZE_MAX; i = noted_next(n, i + 1)) {
 		struct noted r = noted_at(n, i);
 

@@ -260,6 +260,48 @@ static void way_shared(struct compile_result *r, const struct way *w, const stru
 	}
 }
 
+static uint32_t link_shares_risk(const struct compile_result *r, uint32_t a, uint32_t b)
+{
+	const struct link *x = &r->network->links[a], *y = &r->network->links[b];
+
+	for (size_t i = 0; i < x->risk_count; i++)
+		for (size_t k = 0; k < y->risk_count; k++)
+			if (x->risks[i] == y->risks[k])
+				return x->risks[i];
+	return NETWORK_NONE;
+}
+
+/* A risk that both ways run, NETWORK_NONE if there is none. */
+static uint32_t way_shared_risk(const struct compile_result *r, const struct way *w,
+				const struct way *other)
+{
+	for (uint32_t i = 0; i + 1 < w->length; i++)
+		for (uint32_t k = 0; k + 1 < other->length; k++) {
+			uint32_t risk = link_shares_risk(
+			    r, compile_link_find(r, w->site[i], w->site[i + 1]),
+			    compile_link_find(r, other->site[k], other->site[k + 1]));
+
+			if (risk != NETWORK_NONE)
+				return risk;
+		}
+	return NETWORK_NONE;
+}
+
+static void tally_risk(struct compile_result *r, const struct compile_path *path,
+		       const struct way *w, const struct way *other)
+{
+	const struct compile_pair *pair = &r->pairs[path->pair];
+	struct path_tally *t = &r->tallies[r->tally_first[pair->policy] + path->path];
+	uint32_t risk = way_shared_risk(r, w, other);
+
+	if (risk == NETWORK_NONE || path->shared_count)
+		return;
+	if (!t->risky++) {
+		t->risky_head = pair->head;
+		t->risky_risk = risk;
+	}
+}
+
 static void tally_path(struct compile_result *r, const struct compile_path *path, uint32_t policy,
 		       uint32_t position)
 {
@@ -317,6 +359,8 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 			return;
 	if (other)
 		way_shared(r, w, other, path);
+	if (other && n->risk_count)
+		tally_risk(r, path, w, other);
 	if (!path_label(r, w, path)) {
 		compile_report(r, true, NULL, c->place,
 			       "path '%s' from '%s' to '%s' needs more than %d labels", c->name,
@@ -747,6 +791,17 @@ static void tallies_report(struct compile_result *r)
 
 			if (t->unmet)
 				tally_unmet(r, path, t);
+			if (t->risky)
+				compile_report(
+				    r, false, COMPILE_WARNING_RISKS, path->place,
+				    "path '%s' cannot keep away from the risks of '%s' for %u of "
+				    "%u "
+				    "sites: '%s' (%s)%s",
+				    path->name,
+				    r->network->policies[p].paths[path->disjoint_from].name,
+				    t->risky, t->sites, r->network->sites[t->risky_head].name,
+				    r->network->risks[t->risky_risk],
+				    t->risky > 1 ? " and others" : "");
 			if (!t->shared)
 				continue;
 			text_init(&examples);

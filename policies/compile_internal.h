@@ -46,6 +46,8 @@ struct path_tally {
 	uint32_t example[3]; /* indexes into paths */
 	uint32_t unmet;	     /* head-ends that lack it because of a constraint */
 	uint32_t lacking[3]; /* some of them */
+	uint32_t risky;	     /* head-ends whose path shares a risk, but no link, with the other */
+	uint32_t risky_head, risky_risk; /* one of them */
 };
 
 struct compile_result {

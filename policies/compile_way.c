@@ -448,13 +448,21 @@ static bool memo_answer(const uint32_t *answer, uint32_t head, struct way *ret_w
 	return true;
 }
 
-/* Can the answer be shared with other heads? Then their own link plays no part in it. */
+static bool link_risks_nothing(const struct compile_result *r, uint32_t a, uint32_t b)
+{
+	uint32_t link = compile_link_find(r, a, b);
+
+	return link != NETWORK_NONE && !r->network->links[link].risk_count;
+}
+
+/* Can the answer be shared with other heads? Then their own links play no part in it. */
 static bool memo_serves(const struct compile_result *r, const struct search *s,
 			const struct way *other, uint32_t first)
 {
 	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE &&
 	       other->site[1] != first && !s->path->through.count && !path_avoids(s->path) &&
-	       !r->network->risk_count && compile_link_find(r, s->head, first) != NETWORK_NONE;
+	       link_risks_nothing(r, s->head, first) &&
+	       link_risks_nothing(r, s->head, other->site[1]);
 }
 
 static bool way_find_disjoint_once(struct compile_result *r, struct search *s,

@@ -94,7 +94,8 @@ void compiled_clear(struct compiled *c)
 
 int compiled_option_warning(const char *argument, struct load_options *options)
 {
-	static const char *const own[] = {COMPILE_WARNING_SHARED, COMPILE_WARNING_UNMET};
+	static const char *const own[] = {COMPILE_WARNING_SHARED, COMPILE_WARNING_RISKS,
+					  COMPILE_WARNING_UNMET};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		if (strncmp(argument, "error=", 6) || strcmp(argument + 6, own[i]))

@@ -460,24 +460,26 @@ static void disjoint_paths_keep_away_from_shared_risks(void **state)
 {
 	static const struct {
 		const char *text, *a;
+		size_t risky; /* warnings */
 	} cases[] = {
-	    {"", "m: a north hub; n: a south hub"},
+	    {"", "m: a north hub; n: a south hub", 0},
 	    {"link north hub { risk duct; } link south hub { risk duct; }",
-	     "m: a north hub; n: a south west hub"},
+	     "m: a north hub; n: a south west hub", 1}, /* b has no such way */
 	    /* no way around: the risk is borne, a common link is not */
 	    {"link north hub { risk duct; } link south hub { risk duct; } link west hub { risk "
 	     "duct; }",
-	     "m: a north hub; n: a south hub"},
+	     "m: a north hub; n: a south hub", 1},
 	    {"link a north { risk duct; } link a south { risk duct; }",
-	     "m: a north hub; n: a south hub"},
+	     "m: a north hub; n: a south hub", 1},
 	    {"link north hub { risk one, two; } link south hub { risk three, two; }",
-	     "m: a north hub; n: a south west hub"},
+	     "m: a north hub; n: a south west hub", 1}, /* b has no such way */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char text[1024];
 		struct spoken s;
+		size_t risky = 0;
 
 		snprintf(text, sizeof(text),
 			 POLICY("path m preference 2 via parent; path n preference 1 via backup "
@@ -486,6 +488,9 @@ static void disjoint_paths_keep_away_from_shared_risks(void **state)
 		speak_and_compile(&s, text);
 		assert_int_equal(s.outcome, 0);
 		ways_are(&s, "a", cases[i].a);
+		for (size_t k = 0; k < compile_problem_count(s.result); k++)
+			risky += !strcmp(compile_problem(s.result, k)->name, COMPILE_WARNING_RISKS);
+		assert_int_equal(risky, cases[i].risky);
 		hush(&s);
 	}
 }

@@ -19,6 +19,8 @@
 
 /** Name of the warning that a path cannot be as disjoint as it should. */
 #define COMPILE_WARNING_SHARED "shared-links"
+/** That a path cannot keep away from the shared risks of one it should be disjoint from. */
+#define COMPILE_WARNING_RISKS "shared-risks"
 /** That some head-ends lack a path, because no way of theirs fulfils its constraints. */
 #define COMPILE_WARNING_UNMET "unmet-constraint"
 
