@@ -91,22 +91,33 @@ static void space_skip(struct reader *r)
 	}
 }
 
-/* The next word into r->word; "" at the end; ";" is one. */
+static bool word_ends(const struct reader *r, bool quoted)
+{
+	if (!*r->at || *r->at == '\n')
+		return true;
+	return quoted ? *r->at == '"'
+		      : *r->at == ';' || *r->at == '#' || isspace((unsigned char)*r->at);
+}
+
+/* The next word into r->word; "" at the end; ";" is one; a name with blanks stands in quotes. */
 static void word_read(struct reader *r)
 {
 	size_t length = 0;
+	bool quoted;
 
 	space_skip(r);
-	if (*r->at == ';') {
+	quoted = *r->at == '"';
+	r->at += quoted;
+	if (!quoted && *r->at == ';')
 		r->word[length++] = *r->at++;
-	} else {
-		while (*r->at && *r->at != ';' && *r->at != '#' &&
-		       !isspace((unsigned char)*r->at)) {
+	else
+		for (; !word_ends(r, quoted); r->at++)
 			if (length < NAME_MAX_BYTES)
 				r->word[length++] = *r->at;
-			r->at++;
-		}
-	}
+	if (quoted && *r->at == '"')
+		r->at++;
+	else if (quoted)
+		r->word[0] = '"', length = 1; /* no such name: it has no end */
 	r->word[length] = '\0';
 }
 
@@ -204,16 +215,24 @@ int simulate_script_parse(const struct simulation *s, const char *bytes,
 	return err;
 }
 
+static void name_print(const struct simulation *s, uint32_t id, struct text *t)
+{
+	const char *name = s->sites[sim_site_by_id(s, id)].f.site;
+	const char *quote = strpbrk(name, " \t;#") ? "\"" : "";
+
+	text_printf(t, " %s%s%s", quote, name, quote);
+}
+
 void simulate_event_print(const struct simulation *s, const struct simulate_event *event,
 			  struct text *ret_text)
 {
 	for (size_t i = 0; i < VERBS; i++) {
 		if (verbs[i].kind != event->kind)
 			continue;
-		text_printf(ret_text, "%s %s %s", verbs[i].verb, verbs[i].noun,
-			    s->sites[sim_site_by_id(s, event->a)].f.site);
+		text_printf(ret_text, "%s %s", verbs[i].verb, verbs[i].noun);
+		name_print(s, event->a, ret_text);
 		if (event->kind <= SIMULATE_HEAL_WAY)
-			text_printf(ret_text, " %s", s->sites[sim_site_by_id(s, event->b)].f.site);
+			name_print(s, event->b, ret_text);
 	}
 }
 
