@@ -155,6 +155,17 @@ static const struct active_path *active_find(const struct active_paths *a, const
 	return NULL;
 }
 
+static bool switched(const struct active_paths *before, const struct active_paths *now)
+{
+	for (size_t i = 0; i < now->count; i++) {
+		const struct active_path *was = active_find(before, &now->entry[i]);
+
+		if (!was || was->index != now->entry[i].index)
+			return true;
+	}
+	return false;
+}
+
 static void say_switch(struct engine *e, const struct active_path *from, const struct active_path *to)
 {
 	struct text line;
@@ -272,6 +283,7 @@ static uint64_t turn_run(struct engine *e)
 	e->expected = false;
 	e->taken_over = true;
 	e->active = active;
+	expected |= switched(&before, &active); /* the end of a hold time is a fact of ours too */
 	busy = plan->count > 0;
 	if (busy && !expected)
 		drift_note(e, plan);

@@ -41,5 +41,6 @@ ok "traffic goes back after the hold time" wait_for 30 "the revert" path_is phuc
 sleep 1
 stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
+is "neither move was taken for somebody else's change" "$(status_get phuc-xa .daemon.drift_repairs)" 0
 country_down
 done_testing
