@@ -81,14 +81,15 @@ now_ms() { local up; read -r up _ </proc/uptime; echo "${up%.*}$(printf '%-3s' "
 lab_patience() { [ "$LAB_KERNEL" = stock ] && echo $(($1 * 6)) || echo "$1"; }
 
 wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
-	local end next what=$2 limit start
+	local end next what=$2 limit start pause=1 # tenths of a second, growing to 5: a look costs processes
 	limit=$(lab_patience "$1"); shift 2
 	start=$(now_ms) end=$(($(now_ms) + limit * 1000)) next=$(($(now_ms) + 5000))
 	until "$@" >/dev/null 2>&1; do
 		[ "$(now_ms)" -lt "$end" ] || { diag "waited $limit s in vain for $what"; return 1; }
 		[ "$(now_ms)" -lt "$next" ] || {
 			diag "waiting for $what: $((($(now_ms) - start) / 1000)) s"; next=$(($(now_ms) + 5000)); }
-		sleep 0.1
+		sleep 0.$pause
+		[ $pause -ge 5 ] || pause=$((pause + 1))
 	done
 }
 
