@@ -74,7 +74,7 @@ static int kernel_filter(struct reason *reason)
 	err = rules_add(filter, SCMP_ACT_ERRNO(EPERM), never, COUNT(never));
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				       SCMP_A0(SCMP_CMP_NE, AF_NETLINK));
+				       SCMP_A0(SCMP_CMP_NE, AF_NETLINK, 0));
 	return filter_load(filter, err, reason);
 }
 
@@ -111,10 +111,10 @@ static int wire_filter(struct reason *reason)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 0);
 	if (!err) /* queue lengths of sockets */
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1(SCMP_CMP_EQ, 0x541b /* FIONREAD */));
+				       SCMP_A1(SCMP_CMP_EQ, 0x541b /* FIONREAD */, 0));
 	for (size_t i = 0; i < COUNT(families) && !err; i++)
 		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
 				       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_DGRAM));
 	return filter_load(filter, err, reason);
 }
