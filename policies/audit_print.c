@@ -3,6 +3,7 @@
 #include "audit_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define POINTS_SHOWN 20
@@ -472,4 +473,34 @@ void audit_json(const struct audit *a, const struct audit_about *about, struct t
 	if (a->failure_count)
 		json_failures(a, t);
 	text_add(t, "}\n");
+}
+
+static int source_compare(const void *a, const void *b)
+{
+	const struct audit_source *x = a, *y = b;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : strcmp(x->digest, y->digest);
+}
+
+void audit_canonical(const struct audit *a, const struct audit_about *about, struct text *t)
+{
+	struct audit_about bare = {.title = "release", .version = about->version, .seconds = -1};
+	struct audit_source *sorted = calloc(about->source_count + 1, sizeof(*sorted));
+
+	if (!sorted) {
+		t->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < about->source_count; i++) {
+		const char *slash = strrchr(about->sources[i].name, '/');
+
+		sorted[i] = about->sources[i];
+		sorted[i].name = slash ? slash + 1 : sorted[i].name;
+	}
+	qsort(sorted, about->source_count, sizeof(*sorted), source_compare);
+	bare.sources = sorted;
+	bare.source_count = about->source_count;
+	audit_json(a, &bare, t);
+	free(sorted);
 }

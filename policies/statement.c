@@ -102,6 +102,27 @@ static void sources_read(struct line_reader *r, struct statement *s)
 	s->sources_length = r->length - (size_t)(s->sources - r->bytes);
 }
 
+/* "none", or "clean VERSION DIGEST". */
+static void audit_read(struct line_reader *r, struct statement_audit *ret_audit)
+{
+	static const char clean[] = "clean ";
+	char value[LINE_VALUE_MAX], *version = value + strlen(clean), *space;
+
+	line_read(r, "audit", value);
+	if (r->failed || !strcmp(value, "none"))
+		return;
+	space = strncmp(value, clean, strlen(clean)) ? NULL : strchr(version, ' ');
+	if (!space || space == version || space - version > STATEMENT_WORD_MAX) {
+		line_fail(r, "an audit is 'none', or 'clean', a version and a digest");
+		return;
+	}
+	*space = '\0';
+	memcpy(ret_audit->version, version, (size_t)(space - version) + 1);
+	if (hex_parse(space + 1, SHA256_LEN, ret_audit->digest) < 0)
+		line_fail(r, "the audit's digest is not %d lower-case hex digits", 2 * SHA256_LEN);
+	ret_audit->clean = true;
+}
+
 int statement_parse(const char *bytes, size_t length, struct statement *ret_statement,
 		    struct reason *reason)
 {
@@ -129,6 +150,7 @@ int statement_parse(const char *bytes, size_t length, struct statement *ret_stat
 		line_fail(&r, "the compiler's version is too long");
 	else
 		memcpy(s.compiler, word, strlen(word) + 1);
+	audit_read(&r, &s.audit);
 	sources_read(&r, &s);
 	err = line_finish(&r);
 	if (err < 0)
@@ -163,5 +185,10 @@ void statement_encode(const struct statement *s, struct text *ret_text)
 	    rfc3339_format(s->expires_s, expires), s->roster_version, s->sites,
 	    hex_format(s->root.bytes, SHA256_LEN, root),
 	    hex_format(s->manifest, SHA256_LEN, manifest), s->compiler);
+	if (s->audit.clean)
+		text_printf(ret_text, "audit clean %s %s\n", s->audit.version,
+			    hex_format(s->audit.digest, SHA256_LEN, root));
+	else
+		text_add(ret_text, "audit none\n");
 	text_add_bytes(ret_text, s->sources, s->sources_length);
 }

@@ -15,6 +15,7 @@
 #define GOOD                                                                                       \
 	"tuyen-release 1\nepoch 7\nissued 2025-01-31T08:00:00Z\nexpires 2025-03-31T08:00:00Z\n"    \
 	"roster-version 2\nsites 6\nroot " HEX1 "\nmanifest " HEX2 "\ncompiler 0.1.0\n"            \
+	"audit clean 0.1.0 " HEX2 "\n"                                                             \
 	"source " HEX1 " a b.policy\nsource " HEX2 " c.topology\n"
 
 static void a_statement_reads_and_writes_the_same(void **state)
@@ -35,6 +36,9 @@ static void a_statement_reads_and_writes_the_same(void **state)
 	assert_int_equal(s.root.bytes[1], 0x23);
 	assert_int_equal(s.manifest[0], 0xfe);
 	assert_string_equal(s.compiler, "0.1.0");
+	assert_true(s.audit.clean);
+	assert_string_equal(s.audit.version, "0.1.0");
+	assert_int_equal(s.audit.digest[1], 0xdc);
 	assert_int_equal(s.source_count, 2);
 	assert_true(statement_source_next(&s, &offset, &source));
 	assert_string_equal(source.name, "a b.policy");
@@ -70,14 +74,25 @@ static const struct {
     {"sites 6", "sites 65536", "line 6: 'sites' is not a number in 1..65535"},
     {"root 01", "root 0", "line 7: 'root' is not 64 lower-case hex digits"},
     {"root 0123456789a", "root 0123456789A", "line 7: 'root' is not 64"},
-    {"compiler 0.1.0\n", "compiler 0.1.0\n\n", "line 10: expected 'source'"},
-    {" a b.policy", " a\xc2\x9b.policy", "line 10: the value of 'source' is not text"},
-    {" a b.policy", " a\xe2\x80\xae.policy", "line 10: the value of 'source' is not text"},
-    {" a b.policy", " a\xff.policy", "line 10: the value of 'source' is not text"},
-    {" a b.policy", " z.policy", "line 11: sources are not in order"},
-    {" a b.policy", "", "line 10: a source is a digest and a name"},
-    {"c.topology\n", "c.topology", "line 11: the value of 'source' is cut off"},
-    {"c.topology\n", "c.topology\nmore\n", "line 12: expected 'source'"},
+    {"compiler 0.1.0\n", "compiler 0.1.0\n\n", "line 10: expected 'audit'"},
+    {"audit clean 0.1.0 " HEX2 "\n", "", "line 10: expected 'audit'"},
+    {"audit clean 0.1.0 " HEX2, "audit none ", "line 10: an audit is 'none', or 'clean'"},
+    {"audit clean", "audit Clean", "line 10: an audit is 'none', or 'clean'"},
+    {"audit clean 0.1.0 " HEX2, "audit clean 0.1.0", "line 10: an audit is 'none', or 'clean'"},
+    {"audit clean 0.1.0", "audit clean ", "line 10: an audit is 'none', or 'clean'"},
+    {"clean 0.1.0 fe", "clean 0.1.0  fe", "line 10: the audit's digest is not 64"},
+    {"clean 0.1.0 fe", "clean 0.1.0 FE", "line 10: the audit's digest is not 64"},
+    {"clean 0.1.0 fe", "clean 0.1.0 e", "line 10: the audit's digest is not 64"},
+    {"clean 0.1.0 fe", "clean 0.1.0 rc1 fe", "line 10: the audit's digest is not 64"},
+    {HEX2 "\nsource " HEX1 " a", HEX2 "\naudit none\nsource " HEX1 " a",
+     "line 11: expected 'source'"},
+    {" a b.policy", " a\xc2\x9b.policy", "line 11: the value of 'source' is not text"},
+    {" a b.policy", " a\xe2\x80\xae.policy", "line 11: the value of 'source' is not text"},
+    {" a b.policy", " a\xff.policy", "line 11: the value of 'source' is not text"},
+    {" a b.policy", " z.policy", "line 12: sources are not in order"},
+    {" a b.policy", "", "line 11: a source is a digest and a name"},
+    {"c.topology\n", "c.topology", "line 12: the value of 'source' is cut off"},
+    {"c.topology\n", "c.topology\nmore\n", "line 13: expected 'source'"},
 };
 
 static void replace(char *out, const char *from, const char *to)
@@ -103,6 +118,22 @@ static void what_breaks_a_rule_is_refused_with_its_line(void **state)
 		if (!strstr(why.text, bad[i].reason))
 			fail_msg("row %zu: '%s' lacks '%s'", i, why.text, bad[i].reason);
 	}
+}
+
+static void a_statement_without_an_audit_says_so(void **state)
+{
+	struct text again = {0};
+	struct statement s;
+	struct reason why;
+	char text[2000];
+
+	(void)state;
+	replace(text, "clean 0.1.0 " HEX2, "none");
+	assert_int_equal(statement_parse(text, strlen(text), &s, &why), 0);
+	assert_false(s.audit.clean);
+	statement_encode(&s, &again);
+	assert_string_equal(text_string(&again), text);
+	text_clear(&again);
 }
 
 static void cut_off_anywhere_is_refused(void **state)
@@ -167,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_statement_reads_and_writes_the_same),
 	    cmocka_unit_test(what_breaks_a_rule_is_refused_with_its_line),
+	    cmocka_unit_test(a_statement_without_an_audit_says_so),
 	    cmocka_unit_test(cut_off_anywhere_is_refused),
 	    cmocka_unit_test(times_convert_both_ways),
 	};

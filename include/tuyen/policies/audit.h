@@ -189,6 +189,12 @@ struct audit_about {
 /** For people. */
 void audit_text(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
 void audit_json(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
+/**
+ * The JSON document of a proof without failures whose digest stands in a release statement: no time, no place of
+ * files, so that whoever has sources and bundles gets the same bytes. Of @about only version and sources are used,
+ * in any order; names are cut to their last part.
+ */
+void audit_canonical(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
 /** One page with all it needs in itself, to be printed and filed. */
 void audit_html(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
 /** RFC 4180: sections told apart by the first column. */

@@ -19,12 +19,20 @@
  *	root <hex: RFC 6962 root over the bundles in order of site id>
  *	manifest <hex: SHA-256 of the file `manifest`>
  *	compiler 0.1.0
+ *	audit clean 0.1.0 <hex: SHA-256 of the audit's canonical document>	(or: audit none)
  *	source <hex: SHA-256> first-light.policy		(0 or more, sorted by name)
  */
 
 #define STATEMENT_BYTES_MAX   (256u << 10)
 #define STATEMENT_SOURCES_MAX 2048
 #define STATEMENT_WORD_MAX    255 /* bytes of the compiler's version, of a source's name */
+
+/** What the compiler proved of all bundles before it wrote them: a release with findings is never made. */
+struct statement_audit {
+	bool clean;			      /* else nobody looked, and the rest is empty */
+	char version[STATEMENT_WORD_MAX + 1]; /* of the program that audited: one word */
+	uint8_t digest[SHA256_LEN];	      /* of audit_canonical() */
+};
 
 struct statement {
 	uint64_t epoch;		 /* 1.. */
@@ -35,6 +43,7 @@ struct statement {
 	struct merkle_hash root;
 	uint8_t manifest[SHA256_LEN];
 	char compiler[STATEMENT_WORD_MAX + 1];
+	struct statement_audit audit;
 	const char *sources;	 /* the source lines: borrowed from what was parsed, for statement_source_next() */
 	size_t sources_length;
 	size_t source_count;
