@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "tuyen/base/encode.h"
-#include "tuyen/policies/lines.h"
 #include "tuyen/topology/forwarding.h"
 #include "tuyen/topology/network.h"
 
@@ -18,7 +17,7 @@ struct release_writer {
 	uint32_t count, capacity;
 	uint32_t *sites;
 	struct merkle_hash *leaves;
-	struct text manifest;
+	struct text manifest, leaf_lines;
 	struct merkle_tree *tree;
 };
 
@@ -33,6 +32,7 @@ void release_writer_free(struct release_writer *w)
 		return;
 	merkle_tree_free(w->tree);
 	text_clear(&w->manifest);
+	text_clear(&w->leaf_lines);
 	free(w->leaves);
 	free(w->sites);
 	free(w);
@@ -73,11 +73,20 @@ static int writer_check(const struct release_writer *w, uint32_t site_id, size_t
 	return 0;
 }
 
+static void line_add(struct text *t, const uint8_t digest[static SHA256_LEN], uint32_t site_id)
+{
+	char hex[SHA256_STRLEN];
+
+	text_add(t, hex_format(digest, SHA256_LEN, hex));
+	text_add(t, MANIFEST_PREFIX);
+	text_add_u64(t, site_id);
+	text_add(t, MANIFEST_SUFFIX);
+}
+
 int release_writer_add(struct release_writer *w, uint32_t site_id, const void *bytes, size_t length,
 		       struct reason *reason)
 {
 	uint8_t digest[SHA256_LEN];
-	char hex[SHA256_STRLEN];
 	int err;
 
 	assert(!w->tree);
@@ -90,8 +99,8 @@ int release_writer_add(struct release_writer *w, uint32_t site_id, const void *b
 		err = merkle_leaf(bytes, length, &w->leaves[w->count]);
 	if (err < 0)
 		return err;
-	text_printf(&w->manifest, "%s" MANIFEST_PREFIX "%u" MANIFEST_SUFFIX,
-		    hex_format(digest, SHA256_LEN, hex), site_id);
+	line_add(&w->manifest, digest, site_id);
+	line_add(&w->leaf_lines, w->leaves[w->count].bytes, site_id);
 	w->sites[w->count++] = site_id;
 	return 0;
 }
@@ -151,15 +160,14 @@ static int statement_write(const struct release_writer *w, const struct release_
 }
 
 int release_writer_finish(struct release_writer *w, const struct release_header *header,
-			  struct text *ret_statement, struct text *ret_manifest,
-			  struct reason *reason)
+			  struct text *ret_statement, struct reason *reason)
 {
 	struct text sources = {0};
 	int err;
 
 	if (!w->count)
 		return reason_set(reason, -TUYEN_EINVAL, "a release needs at least one site");
-	if (w->manifest.failed)
+	if (w->manifest.failed || w->leaf_lines.failed)
 		return -TUYEN_ENOMEM;
 	if (!w->tree) {
 		err = merkle_tree_build(w->leaves, w->count, &w->tree);
@@ -170,10 +178,7 @@ int release_writer_finish(struct release_writer *w, const struct release_header 
 	if (!err)
 		err = statement_write(w, header, &sources, ret_statement, reason);
 	text_clear(&sources);
-	if (err < 0)
-		return err;
-	text_add_bytes(ret_manifest, w->manifest.bytes, w->manifest.length);
-	return ret_manifest->failed ? -TUYEN_ENOMEM : 0;
+	return err;
 }
 
 struct merkle_hash release_writer_root(const struct release_writer *w)
@@ -187,51 +192,14 @@ uint32_t release_writer_count(const struct release_writer *w)
 	return w->count;
 }
 
-uint32_t release_writer_site(const struct release_writer *w, uint32_t index)
+const struct text *release_writer_manifest(const struct release_writer *w)
 {
-	assert(index < w->count);
-	return w->sites[index];
+	return &w->manifest;
 }
 
-void release_writer_proof(const struct release_writer *w, uint32_t index, struct text *ret_proof)
+const struct text *release_writer_leaves(const struct release_writer *w)
 {
-	struct merkle_path path;
-	char hex[SHA256_STRLEN];
-
-	assert(w->tree);
-	merkle_tree_path(w->tree, index, &path);
-	text_printf(ret_proof, "tuyen-proof 1\nindex %u\ncount %u\n", index, w->count);
-	for (size_t i = 0; i < path.depth; i++) {
-		hex_format(path.sibling[i].bytes, SHA256_LEN, hex);
-		text_add(ret_proof, "hash ");
-		text_add_bytes(ret_proof, hex, SHA256_STRLEN - 1);
-		text_add_char(ret_proof, '\n');
-	}
-}
-
-int release_proof_parse(const char *bytes, size_t length, uint32_t *ret_index, uint32_t *ret_count,
-			struct merkle_path *ret_path, struct reason *reason)
-{
-	struct merkle_path path = {0};
-	struct line_reader r;
-	uint32_t index, count;
-	int err;
-
-	line_reader_init(&r, "proof", bytes, length, reason);
-	line_read_u64(&r, "tuyen-proof", 1, 1);
-	index = (uint32_t)line_read_u64(&r, "index", 0, MERKLE_LEAVES_MAX - 1);
-	count = (uint32_t)line_read_u64(&r, "count", 1, MERKLE_LEAVES_MAX);
-	while (!line_at_end(&r) && path.depth < MERKLE_PATH_MAX)
-		line_read_hex(&r, "hash", SHA256_LEN, path.sibling[path.depth++].bytes);
-	if (index >= count || path.depth != merkle_path_depth(index, count))
-		line_fail(&r, "this is no proof of leaf %u of %u", index, count);
-	err = line_finish(&r);
-	if (err < 0)
-		return err;
-	*ret_index = index;
-	*ret_count = count;
-	*ret_path = path;
-	return 0;
+	return &w->leaf_lines;
 }
 
 /* "<id>.bundle\n" at @s: the id without leading zeros. @return what follows, or NULL. */
@@ -270,4 +238,49 @@ int release_manifest_next(const char *bytes, size_t length, size_t *offset, uint
 		return -TUYEN_EINVAL;
 	*offset = (size_t)(end - bytes);
 	return 1;
+}
+
+/* At most @count of them, for which @ret_leaves has room. */
+static int leaves_read(const char *bytes, size_t length, uint32_t count,
+		       struct merkle_hash *ret_leaves, struct reason *reason)
+{
+	size_t offset = 0;
+	uint32_t site_id, found = 0;
+	uint8_t digest[SHA256_LEN];
+	int more;
+
+	while ((more = release_manifest_next(bytes, length, &offset, &site_id, digest)) == 1) {
+		if (found < count)
+			memcpy(ret_leaves[found].bytes, digest, SHA256_LEN);
+		found++;
+	}
+	if (more < 0)
+		return reason_set(reason, more, "line %u is not of this form", found + 1);
+	if (found != count)
+		return reason_set(reason, -TUYEN_ESIGNATURE, "%u bundles, the release has %u",
+				  found, count);
+	return 0;
+}
+
+int release_leaves_tree(const char *bytes, size_t length, const struct statement *statement,
+			struct merkle_tree **ret_tree, struct reason *reason)
+{
+	struct merkle_hash *leaves = calloc(statement->sites, sizeof(*leaves)), root;
+	struct merkle_tree *tree = NULL;
+	int err =
+	    leaves ? leaves_read(bytes, length, statement->sites, leaves, reason) : -TUYEN_ENOMEM;
+
+	if (!err)
+		err = merkle_tree_build(leaves, statement->sites, &tree);
+	free(leaves);
+	if (err < 0)
+		return err;
+	root = merkle_tree_root(tree);
+	if (memcmp(root.bytes, statement->root.bytes, SHA256_LEN) != 0) {
+		merkle_tree_free(tree);
+		return reason_set(reason, -TUYEN_ESIGNATURE,
+				  "not the leaves of this release (another Merkle root)");
+	}
+	*ret_tree = tree;
+	return 0;
 }

@@ -255,7 +255,6 @@ static int output_open(struct output *out)
 	out->folder = open(out->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (out->folder < 0 || fchmod(out->folder, 0755) < 0 ||
 	    mkdirat(out->folder, RELEASE_BUNDLES, 0755) < 0 ||
-	    mkdirat(out->folder, RELEASE_PROOFS, 0755) < 0 ||
 	    mkdirat(out->folder, RELEASE_SIGNATURES, 0755) < 0)
 		return system_fail(out, out->path);
 	return 0;
@@ -372,26 +371,6 @@ static int bundles_put(struct output *out, struct compiled *c)
 	return err;
 }
 
-static int proofs_put(struct output *out)
-{
-	uint32_t count = release_writer_count(out->writer);
-	struct text t;
-	int err = 0;
-
-	text_init(&t);
-	for (uint32_t i = 0; !err && i < count; i++) {
-		char name[64];
-
-		text_reset(&t);
-		release_writer_proof(out->writer, i, &t);
-		snprintf(name, sizeof(name), RELEASE_PROOFS "/%u.proof",
-			 release_writer_site(out->writer, i));
-		err = file_put(out, name, &t);
-	}
-	text_clear(&t);
-	return err;
-}
-
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -401,18 +380,18 @@ static const char *base_name(const char *path)
 
 static int header_put(struct output *out, const struct release_header *h)
 {
-	struct text statement, manifest;
+	struct text statement;
 	int err;
 
 	text_init(&statement);
-	text_init(&manifest);
-	err = release_writer_finish(out->writer, h, &statement, &manifest, &out->reason);
+	err = release_writer_finish(out->writer, h, &statement, &out->reason);
 	if (!err)
-		err = file_put(out, RELEASE_MANIFEST, &manifest);
+		err = file_put(out, RELEASE_MANIFEST, release_writer_manifest(out->writer));
+	if (!err)
+		err = file_put(out, RELEASE_LEAVES, release_writer_leaves(out->writer));
 	if (!err)
 		err = file_put(out, RELEASE_FILE, &statement);
 	text_clear(&statement);
-	text_clear(&manifest);
 	return err;
 }
 
@@ -440,8 +419,6 @@ static int release_put(struct output *out, const struct load *load)
 	}
 	if (!err)
 		err = header_put(out, &h);
-	if (!err)
-		err = proofs_put(out);
 	free(sources);
 	return err;
 }
@@ -572,7 +549,8 @@ const struct cli_command cli_compile = {
 	"  -W error[=NAME]     warnings are errors\n"
 	"  --json         the summary as a JSON object\n"
 	"\n"
-	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time of "
+	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time "
+	"of "
 	"issue\n"
 	"are left out.\n"
 	"exit codes: 0 made, 1 the sources or an expectation are wrong, 2 the system failed; OUT "

@@ -29,7 +29,8 @@ struct seal_work {
 	const struct seal_options *options;
 	struct release_folder folder;
 	struct statement statement;
-	bool *found; /* a word each */
+	struct merkle_tree *tree; /* its root is the statement's */
+	bool *found;		  /* a word each */
 	size_t count, bytes;
 };
 
@@ -62,28 +63,24 @@ static bool site_wanted(struct seal_work *w, uint32_t site_id, const char *name)
 	return wanted;
 }
 
-/* Adds proof and bundle to the folder's parts. */
+/* Adds proof and bundle to the folder's parts. The tree's root is the signed one, so is its leaf's
+ * path. */
 static int parts_finish(struct seal_work *w, uint32_t site_id, const struct text *bundle,
 			struct reason *reason)
 {
 	struct seal_parts *parts = &w->folder.parts;
 	struct merkle_hash leaf;
-	struct text proof = {0};
-	uint32_t count = 0;
-	int err = release_folder_proof(&w->folder, site_id, &proof, reason);
+	int err = merkle_leaf(bundle->bytes, bundle->length, &leaf);
 
-	if (!err)
-		err = release_proof_parse(proof.bytes, proof.length, &parts->index, &count,
-					  &parts->path, reason);
-	text_clear(&proof);
-	if (!err)
-		err = merkle_leaf(bundle->bytes, bundle->length, &leaf);
-	if (!err &&
-	    (count != w->statement.sites ||
-	     merkle_verify(&leaf, parts->index, count, &parts->path, &w->statement.root) < 0))
-		err = reason_set(reason, -TUYEN_ESIGNATURE,
-				 "bundle of site %u does not belong to this release", site_id);
+	if (err < 0)
+		return err;
+	merkle_tree_path(w->tree, parts->index, &parts->path);
 	parts->bundle = (struct seal_view){(const uint8_t *)bundle->bytes, bundle->length};
+	err = merkle_verify(&leaf, parts->index, w->statement.sites, &parts->path,
+			    &w->statement.root);
+	if (err == -TUYEN_ESIGNATURE)
+		reason_set(reason, err, "bundle of site %u does not belong to this release",
+			   site_id);
 	return err;
 }
 
@@ -131,20 +128,19 @@ static int site_seal(struct seal_work *w, uint32_t site_id, struct reason *reaso
 
 static int sites_seal(struct seal_work *w, struct reason *reason)
 {
-	const struct text *manifest = &w->folder.manifest;
+	struct text leaves = {0};
 	uint8_t digest[SHA256_LEN];
 	size_t offset = 0;
 	uint32_t site_id;
-	int more, err = 0;
+	int err = release_folder_leaves(&w->folder, &w->statement, &leaves, &w->tree, reason);
 
-	while (!err && (more = release_manifest_next(text_string(manifest), manifest->length,
-						     &offset, &site_id, digest)) != 0) {
-		if (more < 0)
-			return reason_set(reason, more,
-					  "%s/" RELEASE_MANIFEST ": a line is not of this form",
-					  w->options->path);
+	for (uint32_t i = 0; !err && release_manifest_next(text_string(&leaves), leaves.length,
+							   &offset, &site_id, digest) == 1;
+	     i++) {
+		w->folder.parts.index = i;
 		err = site_seal(w, site_id, reason);
 	}
+	text_clear(&leaves);
 	for (int i = 0; i < w->options->word_count && !err; i++)
 		if (!w->found[i])
 			err = reason_set(reason, -TUYEN_ENOENT, "the release has no site '%s'",
@@ -191,6 +187,7 @@ static int seal(const struct seal_options *o, struct reason *reason)
 			    work.folder.parts.release.count, work.bytes, o->output);
 		release_folder_clear(&work.folder);
 	}
+	merkle_tree_free(work.tree);
 	free(work.found);
 	return err;
 }

@@ -33,7 +33,7 @@ static void print_people(const struct seal_result *r, bool whole)
 	if (r->expired)
 		puts("EXPIRED   a node raises an alarm and goes on forwarding");
 	if (whole)
-		printf("verified  all %u bundles, the manifest, the root, every proof\n",
+		printf("verified  all %u bundles, the manifest, the leaves, the root\n",
 		       r->statement.sites);
 	else
 		printf("verified  bundle of %zu bytes, sha256 %s\n", r->bundle_length,
@@ -204,7 +204,7 @@ const struct cli_command cli_verify = {
 	    "  --site ID        the node that the seal is for\n"
 	    "  --epoch N        refuse an epoch below N\n"
 	    "  --json           for programs\n\n"
-	    "OUT: signatures, manifest, every bundle, the Merkle root, every proof. Exit code 1: "
+	    "OUT: signatures, manifest, every bundle, the leaves, the Merkle root. Exit code 1: "
 	    "not verified, and\n"
 	    "the reason is said. An expired release is verified, and said to be expired.\n",
     .run = run,

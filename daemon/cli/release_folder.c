@@ -191,45 +191,61 @@ void release_folder_clear(struct release_folder *f)
 	memset(f, 0, sizeof(*f));
 }
 
-static int site_file_read(const struct release_folder *f, const char *folder, uint32_t site_id,
-			  const char *suffix, size_t max, struct text *ret_text,
+int release_folder_bundle(const struct release_folder *f, uint32_t site_id, struct text *ret_bundle,
 			  struct reason *reason)
 {
 	struct text path = {0};
 	int err;
 
-	text_printf(&path, "%s/%s/%u.%s", f->path, folder, site_id, suffix);
-	err = path.failed ? -TUYEN_ENOMEM : file_read(path.bytes, max, 0, ret_text, reason);
+	text_printf(&path, "%s/" RELEASE_BUNDLES "/%u.bundle", f->path, site_id);
+	err = path.failed ? -TUYEN_ENOMEM
+			  : file_read(path.bytes, FORWARDING_BYTES_MAX, 0, ret_bundle, reason);
 	text_clear(&path);
 	return err;
 }
 
-int release_folder_bundle(const struct release_folder *f, uint32_t site_id, struct text *ret_bundle,
+static int leaves_read(const struct release_folder *f, struct text *ret_leaves,
+		       struct reason *reason)
+{
+	struct text path = {0};
+	int err;
+
+	text_printf(&path, "%s/" RELEASE_LEAVES, f->path);
+	err = path.failed ? -TUYEN_ENOMEM
+			  : file_read(path.bytes, MANIFEST_BYTES_MAX, 0, ret_leaves, reason);
+	text_clear(&path);
+	return err;
+}
+
+int release_folder_leaves(const struct release_folder *f, const struct statement *statement,
+			  struct text *ret_leaves, struct merkle_tree **ret_tree,
 			  struct reason *reason)
 {
-	return site_file_read(f, RELEASE_BUNDLES, site_id, "bundle", FORWARDING_BYTES_MAX,
-			      ret_bundle, reason);
+	struct reason why = {""};
+	int err = leaves_read(f, ret_leaves, reason);
+
+	if (err < 0)
+		return err;
+	err = release_leaves_tree(text_string(ret_leaves), ret_leaves->length, statement, ret_tree,
+				  &why);
+	return err < 0 && why.text[0]
+		   ? reason_set(reason, err, "%s/" RELEASE_LEAVES ": %s", f->path, why.text)
+		   : err;
 }
 
-int release_folder_proof(const struct release_folder *f, uint32_t site_id, struct text *ret_proof,
-			 struct reason *reason)
-{
-	return site_file_read(f, RELEASE_PROOFS, site_id, "proof", RELEASE_PROOF_BYTES_MAX,
-			      ret_proof, reason);
-}
-
-/* A node knows its bundle by the id in it: under another's name, a site would have two to choose from. */
+/* A node knows its bundle by the id in it: under another's name, a site would have two to choose
+ * from. */
 static int bundle_of_site(const struct release_folder *f, const struct text *bundle,
 			  uint32_t site_id, struct reason *reason)
 {
 	char head[sizeof(SEAL_BUNDLE_HEAD) + 12];
-	size_t length =
-	    (size_t)snprintf(head, sizeof(head), SEAL_BUNDLE_HEAD "%u ", site_id);
+	size_t length = (size_t)snprintf(head, sizeof(head), SEAL_BUNDLE_HEAD "%u ", site_id);
 
 	if (bundle->length > length && memcmp(bundle->bytes, head, length) == 0)
 		return 0;
-	return reason_set(reason, -TUYEN_ESITE, "%s/" RELEASE_BUNDLES "/%u.bundle is not of site %u",
-			  f->path, site_id, site_id);
+	return reason_set(reason, -TUYEN_ESITE,
+			  "%s/" RELEASE_BUNDLES "/%u.bundle is not of site %u", f->path, site_id,
+			  site_id);
 }
 
 /* Every bundle that the manifest names, as it is on disk. */
@@ -266,25 +282,18 @@ static int bundles_add(const struct release_folder *f, struct release_writer *w,
 	return err;
 }
 
-static int proofs_check(const struct release_folder *f, const struct release_writer *w,
+/* The root says nothing of the sites' names in it: each byte is compared. */
+static int leaves_check(const struct release_folder *f, const struct release_writer *w,
 			struct reason *reason)
 {
-	struct text want = {0}, have = {0};
-	int err = 0;
+	const struct text *want = release_writer_leaves(w);
+	struct text have = {0};
+	int err = leaves_read(f, &have, reason);
 
-	for (uint32_t i = 0; i < release_writer_count(w) && !err; i++) {
-		uint32_t site_id = release_writer_site(w, i);
-
-		text_reset(&want);
-		release_writer_proof(w, i, &want);
-		err = release_folder_proof(f, site_id, &have, reason);
-		if (!err && (want.length != have.length ||
-			     memcmp(want.bytes, have.bytes, want.length) != 0))
-			err = reason_set(reason, -TUYEN_ESIGNATURE,
-					 "%s/" RELEASE_PROOFS "/%u.proof does not lead to the root",
-					 f->path, site_id);
-	}
-	text_clear(&want);
+	if (!err &&
+	    (want->length != have.length || memcmp(want->bytes, have.bytes, want->length) != 0))
+		err = reason_set(reason, -TUYEN_ESIGNATURE,
+				 "%s/" RELEASE_LEAVES " is not the one of this release", f->path);
 	text_clear(&have);
 	return err;
 }
@@ -322,20 +331,19 @@ int release_folder_check(const struct release_folder *f, const struct statement 
 	    .compiler = statement->compiler,
 	};
 	struct release_writer *w = release_writer_new();
-	struct text again = {0}, manifest = {0};
+	struct text again = {0};
 	int err;
 
 	if (!w)
 		return -TUYEN_ENOMEM;
 	err = bundles_add(f, w, reason);
 	if (!err)
-		err = release_writer_finish(w, &header, &again, &manifest, reason);
+		err = release_writer_finish(w, &header, &again, reason);
 	if (!err)
 		err = statement_compare(f, w, statement, reason);
 	if (!err)
-		err = proofs_check(f, w, reason);
+		err = leaves_check(f, w, reason);
 	text_clear(&again);
-	text_clear(&manifest);
 	release_writer_free(w);
 	return err;
 }

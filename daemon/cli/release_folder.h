@@ -31,14 +31,16 @@ void release_folder_clear(struct release_folder *folder);
 int release_folder_signed(struct release_folder *folder, const char *text, const char *signatures,
 			  size_t max, struct seal_signed *ret_signed, struct reason *reason);
 
-/** The bundle of @site_id, at most FORWARDING_BYTES_MAX, and its proof. */
+/** The bundle of @site_id, at most FORWARDING_BYTES_MAX. */
 int release_folder_bundle(const struct release_folder *folder, uint32_t site_id, struct text *ret_bundle,
 			  struct reason *reason);
-int release_folder_proof(const struct release_folder *folder, uint32_t site_id, struct text *ret_proof,
-			 struct reason *reason);
+
+/** The text of its leaves, and their tree as release_leaves_tree() gives it. */
+int release_folder_leaves(const struct release_folder *folder, const struct statement *statement,
+			  struct text *ret_leaves, struct merkle_tree **ret_tree, struct reason *reason);
 
 /**
- * Makes the whole release again from its bundles and compares: manifest, every digest, root, every proof.
+ * Makes the whole release again from its bundles and compares: manifest, every digest, leaves, root.
  * @statement  parsed from the release file.
  */
 int release_folder_check(const struct release_folder *folder, const struct statement *statement,

@@ -144,7 +144,7 @@ static double sign_ms(const char *release)
 }
 
 struct whole {
-	double wall_ms, cpu_ms, bare_ms, bare_cpu_ms, proofs_ms, sign_ms;
+	double wall_ms, cpu_ms, bare_ms, bare_cpu_ms, sign_ms;
 	long rss_kb;
 	struct files files;
 };
@@ -185,12 +185,12 @@ static void tuyen_compile(const char *tuyen, const char *out, char **sources, in
 
 static void bare_write(const char *root, struct whole *w)
 {
-	static const char *const folders[] = {"", "/sites", "/proofs", "/signatures"};
-	double begin = now_ms(CLOCK_MONOTONIC), cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID), proofs = 0;
+	static const char *const folders[] = {"", "/sites", "/signatures"};
+	double begin = now_ms(CLOCK_MONOTONIC), cpu = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 	char path[4096];
 	uint8_t digest[SHA256_LEN];
 
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		snprintf(path, sizeof(path), "%s%s", root, folders[i]);
 		mkdir(path, 0755);
 	}
@@ -198,15 +198,12 @@ static void bare_write(const char *root, struct whole *w)
 		const struct file *f = &w->files.list[i];
 		int fd;
 
-		if (!proofs && !strncmp(f->path, "/proofs", 7)) /* they come last */
-			proofs = now_ms(CLOCK_MONOTONIC);
 		snprintf(path, sizeof(path), "%s%s", root, f->path);
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
 		if (fd < 0 || sha256_digest(f->bytes, f->length, digest) < 0 ||
 		    write(fd, f->bytes, f->length) != (ssize_t)f->length || close(fd) < 0)
 			die(path);
 	}
-	least(&w->proofs_ms, now_ms(CLOCK_MONOTONIC) - proofs);
 	least(&w->bare_ms, now_ms(CLOCK_MONOTONIC) - begin);
 	least(&w->bare_cpu_ms, now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu);
 }
@@ -228,7 +225,6 @@ static void bench_whole(const char *tuyen, const char *folder, char **sources, i
 		if (!run) {
 			folder_slurp(&w.files, out, "");
 			folder_slurp(&w.files, out, "/sites");
-			folder_slurp(&w.files, out, "/proofs");
 		}
 		bare_write(bare, &w);
 	}
@@ -300,8 +296,8 @@ static void stages_sites(struct compile_result *result, const struct network *n,
 	stages_seal(leaves, (uint32_t)n->site_count, hash, w);
 	printf("of a change of one commune, even if nothing else were done again: parse and check "
 	       "%.0f ms, "
-	       "gateways' bundles %.0f ms, a proof a site hashed and written %.0f ms\n",
-	       parse_check, top, w->proofs_ms);
+	       "gateways' bundles %.0f ms\n",
+	       parse_check, top);
 	free(leaves);
 }
 

@@ -2,8 +2,8 @@
 // link: policies/release.c policies/statement.c policies/merkle.c policies/lines.c
 // link: daemon/base/encode.c daemon/base/err.c daemon/base/text.c
 // libs: -lcrypto
-/* The release's texts: a statement that is read is written again as it was; so are proofs and
- * manifests. */
+/* The release's texts: a statement that is read is written again as it was; so are
+ * manifests and leaves. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,20 +41,15 @@ static void statement_run(const char *bytes, size_t length)
 	same(&again, bytes, length);
 }
 
-static void proof_run(const char *bytes, size_t length)
+/* Leaves are held against a statement of two sites: no tree but the one that it names. */
+static void leaves_run(const char *bytes, size_t length)
 {
-	struct merkle_path path;
-	struct text again = {0};
-	uint32_t index, count;
-	char hex[SHA256_STRLEN];
+	static const struct statement statement = {.sites = 2};
+	struct merkle_tree *tree;
+	struct reason why = {""};
 
-	if (release_proof_parse(bytes, length, &index, &count, &path, NULL) < 0)
-		return;
-	text_printf(&again, "tuyen-proof 1\nindex %u\ncount %u\n", index, count);
-	for (size_t i = 0; i < path.depth; i++)
-		text_printf(&again, "hash %s\n",
-			    hex_format(path.sibling[i].bytes, SHA256_LEN, hex));
-	same(&again, bytes, length);
+	if (release_leaves_tree(bytes, length, &statement, &tree, &why) == 0 || !why.text[0])
+		abort();
 }
 
 static void manifest_run(const char *bytes, size_t length)
@@ -77,7 +72,7 @@ static void manifest_run(const char *bytes, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	statement_run((const char *)bytes, length);
-	proof_run((const char *)bytes, length);
+	leaves_run((const char *)bytes, length);
 	manifest_run((const char *)bytes, length);
 	return 0;
 }

@@ -12,6 +12,9 @@
 #include "tuyen/base/encode.h"
 #include "tuyen/policies/release.h"
 
+/* sha256(00 "abc"), sha256(00 "x"): by sha256sum. */
+#define ABC_LEAF "609f6e36d2405585188d5cfd761f407c7cc46a7d3f314c88270469dde315fcd1"
+#define X_LEAF	 "3c7e9bc930dc93f01fa69985ef242d9f9e861f3c5355aa24ce5ef4b4b8a70ccb"
 /* "abc" and its digest, FIPS 180-2 appendix B.1. */
 #define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -35,28 +38,23 @@ static void texts_are_what_stock_tools_write(void **state)
 {
 	struct release_writer *w = release_writer_new();
 	struct release_header header = header_make();
-	struct text statement = {0}, manifest = {0}, proof = {0};
+	struct text statement = {0};
 	struct statement s;
 	struct reason why;
 
 	(void)state;
 	assert_int_equal(release_writer_add(w, 7, "abc", 3, &why), 0);
 	assert_int_equal(release_writer_add(w, 65535, "abc", 3, &why), 0);
-	assert_int_equal(release_writer_finish(w, &header, &statement, &manifest, &why), 0);
-	assert_string_equal(manifest.bytes, ABC "  sites/7.bundle\n" ABC "  sites/65535.bundle\n");
+	assert_int_equal(release_writer_finish(w, &header, &statement, &why), 0);
+	assert_string_equal(release_writer_manifest(w)->bytes,
+			    ABC "  sites/7.bundle\n" ABC "  sites/65535.bundle\n");
 	assert_int_equal(statement_parse(statement.bytes, statement.length, &s, &why), 0);
 	assert_int_equal(s.sites, 2);
 	assert_non_null(strstr(statement.bytes, " a.topology\nsource "));
 	assert_int_equal(release_writer_count(w), 2);
-	assert_int_equal(release_writer_site(w, 1), 65535);
-	release_writer_proof(w, 1, &proof);
-	/* sha256(00 "abc") */
-	assert_string_equal(proof.bytes,
-			    "tuyen-proof 1\nindex 1\ncount 2\nhash "
-			    "609f6e36d2405585188d5cfd761f407c7cc46a7d3f314c88270469dde315fcd1\n");
+	assert_string_equal(release_writer_leaves(w)->bytes,
+			    ABC_LEAF "  sites/7.bundle\n" ABC_LEAF "  sites/65535.bundle\n");
 	text_clear(&statement);
-	text_clear(&manifest);
-	text_clear(&proof);
 	release_writer_free(w);
 }
 
@@ -98,53 +96,72 @@ static void a_statement_that_would_be_refused_is_not_made(void **state)
 	rows[2].source_count = 1;
 	for (size_t i = 0; i < 4; i++) {
 		struct release_writer *w = release_writer_new();
-		struct text statement = {0}, manifest = {0};
+		struct text statement = {0};
 		struct reason why;
 
 		if (i < 3)
 			assert_int_equal(release_writer_add(w, 1, "x", 1, &why), 0);
-		assert_int_equal(release_writer_finish(w, &rows[i], &statement, &manifest, &why),
+		assert_int_equal(release_writer_finish(w, &rows[i], &statement, &why),
 				 -TUYEN_EINVAL);
 		if (!strstr(why.text, reasons[i]))
 			fail_msg("'%s' lacks '%s'", why.text, reasons[i]);
 		text_clear(&statement);
-		text_clear(&manifest);
 		release_writer_free(w);
 	}
 }
 
-#define HASH "hash " ABC "\n"
+/* Of two leaves; each row differs from the first in one place. */
 static const struct {
 	const char *text;
 	int err;
-} proofs[] = {
-    {"tuyen-proof 1\nindex 0\ncount 1\n", 0},
-    {"tuyen-proof 1\nindex 1\ncount 2\n" HASH, 0},
-    {"tuyen-proof 1\nindex 2\ncount 3\n" HASH, 0},
-    {"tuyen-proof 1\nindex 1\ncount 3\n" HASH HASH, 0},
-    {"tuyen-proof 1\nindex 1\ncount 3\n" HASH, -TUYEN_EINVAL},
-    {"tuyen-proof 1\nindex 2\ncount 3\n" HASH HASH, -TUYEN_EINVAL},
-    {"tuyen-proof 1\nindex 2\ncount 2\n" HASH, -TUYEN_EINVAL},
-    {"tuyen-proof 1\nindex 0\ncount 0\n", -TUYEN_EINVAL},
-    {"tuyen-proof 1\nindex 1\ncount 2\nhash " ABC, -TUYEN_EINVAL},
-    {"tuyen-proof 1\nindex 1\ncount 2\n" HASH "\n", -TUYEN_EINVAL},
-    {"tuyen-proof 1\nindex 0\ncount 65535\n" HASH HASH HASH HASH HASH HASH HASH HASH HASH HASH HASH
-	 HASH HASH HASH HASH HASH HASH,
-     -TUYEN_EINVAL},
+	const char *reason;
+} leaves_rows[] = {
+    {ABC_LEAF "  sites/7.bundle\n" X_LEAF "  sites/8.bundle\n", 0, ""},
+    {X_LEAF "  sites/7.bundle\n" ABC_LEAF "  sites/8.bundle\n", -TUYEN_ESIGNATURE,
+     "another Merkle root"},
+    {ABC_LEAF "  sites/7.bundle\n" ABC_LEAF "  sites/8.bundle\n", -TUYEN_ESIGNATURE,
+     "another Merkle root"},
+    {ABC_LEAF "  sites/7.bundle\n", -TUYEN_ESIGNATURE, "1 bundles, the release has 2"},
+    {"", -TUYEN_ESIGNATURE, "0 bundles, the release has 2"},
+    {ABC_LEAF "  sites/7.bundle\n" X_LEAF "  sites/8.bundle\n" X_LEAF "  sites/9.bundle\n",
+     -TUYEN_ESIGNATURE, "3 bundles, the release has 2"},
+    {ABC_LEAF "  sites/7.bundle\n" X_LEAF "  sites/8.bundle", -TUYEN_EINVAL, "line 2 is not"},
+    {ABC_LEAF "  proofs/7.proof\n" X_LEAF "  sites/8.bundle\n", -TUYEN_EINVAL, "line 1 is not"},
 };
 
-static void proofs_have_one_form(void **state)
+static void leaves_give_the_signed_tree_or_none(void **state)
 {
-	(void)state;
-	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
-		struct merkle_path path;
-		uint32_t index, count;
-		struct reason why;
+	struct release_writer *w = release_writer_new();
+	struct release_header header = header_make();
+	struct text statement = {0};
+	struct statement s;
+	struct reason why;
 
-		assert_int_equal(release_proof_parse(proofs[i].text, strlen(proofs[i].text), &index,
-						     &count, &path, &why),
-				 proofs[i].err);
+	(void)state;
+	assert_int_equal(release_writer_add(w, 7, "abc", 3, &why), 0);
+	assert_int_equal(release_writer_add(w, 8, "x", 1, &why), 0);
+	assert_int_equal(release_writer_finish(w, &header, &statement, &why), 0);
+	assert_int_equal(statement_parse(statement.bytes, statement.length, &s, &why), 0);
+	assert_string_equal(release_writer_leaves(w)->bytes, leaves_rows[0].text);
+	for (size_t i = 0; i < sizeof(leaves_rows) / sizeof(leaves_rows[0]); i++) {
+		struct merkle_tree *tree = NULL;
+		struct merkle_path path;
+
+		why = (struct reason){""};
+		assert_int_equal(release_leaves_tree(leaves_rows[i].text,
+						     strlen(leaves_rows[i].text), &s, &tree, &why),
+				 leaves_rows[i].err);
+		if (!strstr(why.text, leaves_rows[i].reason))
+			fail_msg("'%s' lacks '%s'", why.text, leaves_rows[i].reason);
+		assert_int_equal(!tree, leaves_rows[i].err != 0);
+		if (!tree)
+			continue;
+		merkle_tree_path(tree, 1, &path);
+		assert_int_equal(path.depth, 1);
+		merkle_tree_free(tree);
 	}
+	text_clear(&statement);
+	release_writer_free(w);
 }
 
 static const struct {
@@ -193,7 +210,7 @@ int main(void)
 	    cmocka_unit_test(texts_are_what_stock_tools_write),
 	    cmocka_unit_test(sites_come_in_order_and_in_range),
 	    cmocka_unit_test(a_statement_that_would_be_refused_is_not_made),
-	    cmocka_unit_test(proofs_have_one_form),
+	    cmocka_unit_test(leaves_give_the_signed_tree_or_none),
 	    cmocka_unit_test(manifests_name_bundles_alone),
 	};
 

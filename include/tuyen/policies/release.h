@@ -7,12 +7,12 @@
 #include "tuyen/policies/statement.h"
 
 /**
- * Makes a release out of bundles; keeps 36 bytes a bundle and not the bundles. The folder OUT:
+ * Makes a release out of bundles; keeps two lines and 36 bytes a bundle and not the bundles. The folder OUT:
  *
  *	release			statement.h; what officers sign
  *	manifest		"<hex>  sites/<id>.bundle" by id: `sha256sum -c manifest` checks it
  *	sites/<id>.bundle	forwarding.h
- *	proofs/<id>.proof	"tuyen-proof 1", "index I", "count N", then a sibling's hash a line
+ *	leaves			the same lines with merkle_leaf()'s hash: what proofs of single sites are made of
  *	signatures/<officer>.sig	over the bytes of `release`, see roster.h
  *	roster, roster-signatures/<officer>.sig		roster.h; only where the officers changed
  */
@@ -20,10 +20,9 @@
 #define RELEASE_FILE	       "release"
 #define RELEASE_MANIFEST       "manifest"
 #define RELEASE_BUNDLES	       "sites"
-#define RELEASE_PROOFS	       "proofs"
+#define RELEASE_LEAVES	       "leaves"
 #define RELEASE_SIGNATURES     "signatures"
 #define RELEASE_ROSTER	       "roster"
-#define RELEASE_PROOF_BYTES_MAX 2048
 
 struct release_source {
 	const char *name; /* base name: no slash, no control character */
@@ -48,21 +47,25 @@ void release_writer_free(struct release_writer *writer); /* takes NULL */
 int release_writer_add(struct release_writer *writer, uint32_t site_id, const void *bytes, size_t length,
 		       struct reason *reason);
 
-/** Ends the list and gives the texts of `release` and `manifest`, into initialised texts. */
+/** Ends the list and gives the text of `release`, into an initialised text. */
 int release_writer_finish(struct release_writer *writer, const struct release_header *header,
-			  struct text *ret_statement, struct text *ret_manifest, struct reason *reason);
+			  struct text *ret_statement, struct reason *reason);
 
-/** After finish: the root, the number of bundles, and of bundle number @index its site and the text of its proof. */
+/** After finish: the root, the number of bundles, and the texts of `manifest` and `leaves` (the writer's). */
 struct merkle_hash release_writer_root(const struct release_writer *writer);
 uint32_t release_writer_count(const struct release_writer *writer);
-uint32_t release_writer_site(const struct release_writer *writer, uint32_t index);
-void release_writer_proof(const struct release_writer *writer, uint32_t index, struct text *ret_proof);
+const struct text *release_writer_manifest(const struct release_writer *writer);
+const struct text *release_writer_leaves(const struct release_writer *writer);
 
-/** A proof file. @return 0 or -TUYEN_EINVAL with @reason. */
-int release_proof_parse(const char *bytes, size_t length, uint32_t *ret_index, uint32_t *ret_count,
-			struct merkle_path *ret_path, struct reason *reason);
+/**
+ * The tree of `leaves`, held against the statement: a path out of it leads to the signed root, whoever wrote the file.
+ * @ret_tree  the caller's, released with merkle_tree_free(); leaf number i is that of line i.
+ * @return 0; -TUYEN_EINVAL for a line; -TUYEN_ESIGNATURE for another number or root; -TUYEN_ENOMEM.
+ */
+int release_leaves_tree(const char *bytes, size_t length, const struct statement *statement,
+			struct merkle_tree **ret_tree, struct reason *reason);
 
-/** Walks a manifest's lines: @offset starts at 0. @return 1 with a line, 0 at the end, -TUYEN_EINVAL. */
+/** Walks the lines of a manifest or of leaves: @offset starts at 0. @return 1 with a line, 0 at the end, -TUYEN_EINVAL. */
 int release_manifest_next(const char *bytes, size_t length, size_t *offset, uint32_t *ret_site_id,
 			  uint8_t ret_digest[static SHA256_LEN]);
 
