@@ -153,6 +153,8 @@ static int statement_write(const struct release_writer *w, const struct release_
 	if (err < 0)
 		return err;
 	snprintf(s.compiler, sizeof(s.compiler), "%s", header->compiler);
+	if (header->audit)
+		s.audit = *header->audit;
 	statement_encode(&s, ret_statement);
 	if (ret_statement->failed)
 		return -TUYEN_ENOMEM;

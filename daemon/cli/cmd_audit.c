@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/cli/states.h"
+#include "daemon/cli/proof.h"
 #include "tuyen/base/encode.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/cli/files.h"
@@ -18,7 +18,7 @@
 
 struct options {
 	const char *release, *report, *csv, *moves;
-	bool json, no_failures;
+	bool json, no_failures, canonical;
 	struct load_options load;
 };
 
@@ -221,25 +221,46 @@ static int file_put(struct run *r, const char *path, const struct about *a,
 	return err;
 }
 
+static int document_print(const struct run *r)
+{
+	struct text t = {0};
+	int err = proof_document(r->audit, &r->compiled.load, &t);
+
+	if (!err)
+		fputs(text_string(&t), stdout);
+	text_clear(&t);
+	return err;
+}
+
+static int audit_print(const struct run *r, const struct about *a)
+{
+	struct text t = {0}, shown = {0};
+	int err;
+
+	if (r->o->canonical)
+		return document_print(r);
+	(r->o->json ? audit_json : audit_text)(r->audit, &a->about, &t);
+	text_add_shown(&shown, text_string(&t));
+	err = t.failed || shown.failed ? -TUYEN_ENOMEM : 0;
+	fputs(text_string(&shown), stdout);
+	text_clear(&shown);
+	text_clear(&t);
+	return err;
+}
+
 static int output(struct run *r, double seconds)
 {
 	struct about a;
-	struct text t = {0}, shown = {0};
 	int err = about_init(&a, r, seconds);
 
 	if (!err) {
 		sources_compare(r, &a);
-		(r->o->json ? audit_json : audit_text)(r->audit, &a.about, &t);
-		text_add_shown(&shown, text_string(&t));
-		err = t.failed || shown.failed ? -TUYEN_ENOMEM : 0;
-		fputs(text_string(&shown), stdout);
+		err = audit_print(r, &a);
 	}
 	if (!err)
 		err = file_put(r, r->o->report, &a, audit_html);
 	if (!err)
 		err = file_put(r, r->o->csv, &a, audit_csv);
-	text_clear(&shown);
-	text_clear(&t);
 	about_clear(&a);
 	return err;
 }
@@ -280,6 +301,7 @@ static int options_read(int argc, char **argv, struct options *o)
 	    {"csv", required_argument, NULL, 'c'},
 	    {"moves", required_argument, NULL, 'm'},
 	    {"json", no_argument, NULL, 'j'},
+	    {"canonical", no_argument, NULL, 'C'},
 	    {"no-failures", no_argument, NULL, 'n'},
 	    {0},
 	};
@@ -296,6 +318,8 @@ static int options_read(int argc, char **argv, struct options *o)
 			o->moves = optarg;
 		else if (option == 'j')
 			o->json = true;
+		else if (option == 'C')
+			o->canonical = o->no_failures = true;
 		else if (option == 'n')
 			o->no_failures = true;
 		else if (option != 'W' || compiled_option_warning(optarg, &o->load) < 0)
@@ -325,7 +349,7 @@ static int run(int argc, char **argv)
 const struct cli_command cli_audit = {
     .name = "audit",
     .usage = "FILE... [--release OUT] [--report FILE.html] [--csv FILE] [--moves FILE] "
-	     "[--no-failures] [--json]",
+	     "[--no-failures] [--json | --canonical]",
     .summary =
 	"prove that what the nodes will do is what policy says, after any single failure too",
     .help =
@@ -336,6 +360,8 @@ const struct cli_command cli_audit = {
 	"  --no-failures  only the network as it is\n"
 	"  -W error[=NAME]  warnings are errors\n"
 	"  --json         one JSON document\n"
+	"  --canonical    the JSON document whose SHA-256 stands in a release as `audit clean`; "
+	"without failures\n"
 	"\n"
 	"Walks the compiled forwarding state of all sites, and compares it with topology and "
 	"policy.\n"

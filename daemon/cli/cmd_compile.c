@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "compiled.h"
+#include "daemon/cli/proof.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/policies/release.h"
 
@@ -33,7 +33,7 @@ struct options {
 	uint64_t epoch;
 	int64_t issued_s, expires_s; /* -1: not said */
 	uint32_t roster_version;
-	bool json;
+	bool json, no_audit;
 	struct load_options load;
 };
 
@@ -42,6 +42,8 @@ struct output {
 	const struct options *o;
 	char path[PATH_MAX];
 	int folder;
+	struct proof proof; /* bundles as they were audited; empty with --no-audit */
+	struct statement_audit audit;
 	struct release_writer *writer;
 	uint64_t bytes;
 	struct reason reason;
@@ -111,6 +113,8 @@ static int options_read(int argc, char **argv, struct options *o)
 			only_files = true;
 		} else if (!strcmp(word, "--json")) {
 			o->json = true;
+		} else if (!strcmp(word, "--no-audit")) {
+			o->no_audit = true;
 		} else if (i + 1 == argc) {
 			return options_fail("unknown option, or nothing after", word);
 		} else {
@@ -298,6 +302,7 @@ static void output_close(struct output *out)
 	if (out->folder >= 0)
 		close(out->folder);
 	release_writer_free(out->writer);
+	proof_clear(&out->proof);
 }
 
 /* ---- bundles ------------------------------------------------------------------------ */
@@ -324,19 +329,35 @@ static void progress(size_t done, size_t all)
 		fprintf(stderr, "\r%zu of %zu bundles%s", done, all, done == all ? "\n" : "");
 }
 
+/* What was audited is what is written; without an audit a bundle lives no longer than it must. */
+static int bundle_encode(struct output *out, const struct compile_result *result, uint32_t site,
+			 struct text *t)
+{
+	struct forwarding f;
+	int err;
+
+	text_reset(t);
+	if (out->proof.audit) {
+		forwarding_encode(&out->proof.states.sites[site], t);
+		return 0;
+	}
+	err = compile_site(result, site, &f);
+	if (err)
+		return reason_set(&out->reason, err, "no memory");
+	forwarding_encode(&f, t);
+	forwarding_clear(&f);
+	return 0;
+}
+
 static int bundle_put(struct output *out, const struct compile_result *result, uint32_t site,
 		      struct text *t)
 {
 	const struct network *n = compile_source(result);
-	struct forwarding f;
 	char name[64];
-	int err = compile_site(result, site, &f);
+	int err = bundle_encode(out, result, site, t);
 
 	if (err)
-		return reason_set(&out->reason, err, "no memory");
-	text_reset(t);
-	forwarding_encode(&f, t);
-	forwarding_clear(&f);
+		return err;
 	if (t->failed || t->length > FORWARDING_BYTES_MAX)
 		return reason_set(&out->reason, t->failed ? -TUYEN_ENOMEM : -TUYEN_ELIMIT,
 				  "the bundle of '%s' is too large", n->sites[site].name);
@@ -404,6 +425,7 @@ static int release_put(struct output *out, const struct load *load)
 	    .expires_s = out->o->expires_s,
 	    .roster_version = out->o->roster_version,
 	    .compiler = TUYEN_VERSION,
+	    .audit = &out->audit,
 	    .sources = sources,
 	    .source_count = load->sources.count,
 	};
@@ -423,10 +445,29 @@ static int release_put(struct output *out, const struct load *load)
 	return err;
 }
 
+/* Before anything is written. */
+static int output_prove(struct output *out, const struct compiled *c)
+{
+	int err;
+
+	if (out->o->no_audit)
+		return 0;
+	err = proof_make(c, &out->proof);
+	if (err)
+		return err;
+	if (!audit_findings_total(out->proof.audit))
+		return proof_statement(out->proof.audit, &c->load, &out->audit);
+	proof_findings_print(out->proof.audit);
+	return reason_set(&out->reason, -TUYEN_EINVAL,
+			  "the audit has findings: no release is made of these bundles");
+}
+
 static int output_write(struct output *out, struct compiled *c)
 {
-	int err = output_open(out);
+	int err = output_prove(out, c);
 
+	if (!err)
+		err = output_open(out);
 	if (err)
 		return err;
 	out->writer = release_writer_new();
@@ -451,6 +492,7 @@ static double elapsed_ms(const struct timespec *start)
 static void summary_print(const struct output *out, const struct compiled *c, double ms)
 {
 	struct merkle_hash root = release_writer_root(out->writer);
+	const char *audit = out->audit.clean ? "clean" : "none";
 	char hex[SHA256_STRLEN];
 	struct text t;
 
@@ -461,19 +503,19 @@ static void summary_print(const struct output *out, const struct compiled *c, do
 		text_add_json_string(&t, out->o->out);
 		text_printf(&t,
 			    ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,"
-			    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\"}\n",
+			    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\",\"audit\":\"%s\"}\n",
 			    (unsigned long long)out->o->epoch, c->load.network.site_count,
 			    compile_pair_count(c->result), compile_path_count(c->result),
 			    compile_label_count(c->result), (unsigned long long)out->bytes, ms,
-			    hex);
+			    hex, audit);
 	} else {
 		text_printf(&t,
 			    "%s: epoch %llu, %zu sites, %zu sessions, %zu paths, %zu labels, %llu "
-			    "bytes, %.0f ms\nroot %s\n",
+			    "bytes, %.0f ms\nroot %s\naudit %s\n",
 			    out->o->out, (unsigned long long)out->o->epoch,
 			    c->load.network.site_count, compile_pair_count(c->result),
 			    compile_path_count(c->result), compile_label_count(c->result),
-			    (unsigned long long)out->bytes, ms, hex);
+			    (unsigned long long)out->bytes, ms, hex, audit);
 	}
 	fputs(text_string(&t), stdout);
 	text_clear(&t);
@@ -536,7 +578,8 @@ static int run(int argc, char **argv)
 const struct cli_command cli_compile = {
     .name = "compile",
     .usage =
-	"FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] [--json]",
+	"FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] "
+	"[--no-audit] [--json]",
     .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
     .help =
 	"  -o OUT         the release's folder; a release that is there is replaced, whole, when "
@@ -546,14 +589,19 @@ const struct cli_command cli_compile = {
 	"  --issued DATE  2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now\n"
 	"  --expires DATE after that nodes raise an alarm and go on; else 90 days after issue\n"
 	"  --roster-version N  of the officers' roster that a node must have; else 1\n"
+	"  --no-audit     do not prove the bundles before they are written; the release says so\n"
 	"  -W error[=NAME]     warnings are errors\n"
 	"  --json         the summary as a JSON object\n"
 	"\n"
 	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time "
 	"of "
 	"issue\n"
-	"are left out.\n"
-	"exit codes: 0 made, 1 the sources or an expectation are wrong, 2 the system failed; OUT "
-	"is then as it was\n",
+	"are left out. All bundles are audited, without failures, before the first is written: its "
+	"findings\n"
+	"are printed and nothing is made; else the digest of the proof stands in the release, and\n"
+	"`tuyen audit --canonical` gives the document that it is of.\n"
+	"exit codes: 0 made, 1 the sources, an expectation or the audit are wrong, 2 the system "
+	"failed;\n"
+	"OUT is then as it was\n",
     .run = run,
 };

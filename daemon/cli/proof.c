@@ -33,6 +33,7 @@ int proof_document(const struct audit *audit, const struct load *load, struct te
 	struct audit_about about = {
 	    .version = TUYEN_VERSION, .sources = sources, .source_count = count};
 	uint8_t digest[SHA256_LEN];
+	struct text raw = {0};
 	int err = sources && hex ? 0 : -TUYEN_ENOMEM;
 
 	for (size_t i = 0; i < count && !err; i++) {
@@ -43,11 +44,15 @@ int proof_document(const struct audit *audit, const struct load *load, struct te
 			sources[i] = (struct audit_source){
 			    f->name, hex_format(digest, SHA256_LEN, hex[i])};
 	}
-	if (!err)
-		audit_canonical(audit, &about, ret_document);
+	if (!err) {
+		audit_canonical(audit, &about, &raw);
+		text_add_shown(ret_document, text_string(&raw));
+		err = raw.failed || ret_document->failed ? -TUYEN_ENOMEM : 0;
+	}
+	text_clear(&raw);
 	free(sources);
 	free(hex);
-	return err ? err : ret_document->failed ? -TUYEN_ENOMEM : 0;
+	return err;
 }
 
 int proof_statement(const struct audit *audit, const struct load *load,

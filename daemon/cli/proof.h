@@ -20,7 +20,7 @@ struct proof {
 int proof_make(const struct compiled *compiled, struct proof *ret_proof);
 void proof_clear(struct proof *proof);
 
-/** audit_canonical() of an audit of these sources. @return 0 or a negative error. */
+/** audit_canonical() of an audit of these sources, as a terminal may show it. @return 0 or a negative error. */
 int proof_document(const struct audit *audit, const struct load *load, struct text *ret_document);
 /** The statement's line about it: clean unless there are findings. @return 0 or a negative error. */
 int proof_statement(const struct audit *audit, const struct load *load, struct statement_audit *ret_audit);

@@ -361,6 +361,11 @@ void statement_print(const struct statement *s)
 	printf("sites     %u\n", s->sites);
 	printf("root      %s\n", hex_format(s->root.bytes, SHA256_LEN, hex));
 	printf("compiler  %s\n", s->compiler);
+	if (s->audit.clean)
+		printf("audit     clean, by %s, sha256 %s\n", s->audit.version,
+		       hex_format(s->audit.digest, SHA256_LEN, hex));
+	else
+		printf("audit     none: nobody proved these bundles\n");
 	while (statement_source_next(s, &offset, &source))
 		printf("source    %s  %s\n", hex_format(source.digest, SHA256_LEN, hex),
 		       source.name);
@@ -384,6 +389,12 @@ json_t *statement_json(const struct statement *s, const uint8_t *digest)
 			   (json_int_t)s->roster_version, "sites", (json_int_t)s->sites, "root",
 			   hex_format(s->root.bytes, SHA256_LEN, root), "compiler", s->compiler,
 			   "sources", sources);
+	if (s->audit.clean)
+		json_object_set_new(object, "audit",
+				    json_pack("{s:s, s:s}", "clean", s->audit.version, "sha256",
+					      hex_format(s->audit.digest, SHA256_LEN, hex)));
+	else
+		json_object_set_new(object, "audit", json_null());
 	if (digest)
 		json_object_set_new(object, "digest",
 				    json_string(hex_format(digest, SHA256_LEN, hex)));

@@ -32,6 +32,16 @@ is "so is its release" 0 "$(code "$tuyen" audit --release "$work/r1" $sources)"
 is "the release is named" "1" "$(has "^$work/r1, epoch 1, audited in")"
 is "one JSON document" "true 3 2" "$("$tuyen" audit --json $sources 2>/dev/null | jq -r '"\(.ok) \(.paths_working) \(.single_points[0].sites_cut)"')"
 
+statement() { sed -n 's/^audit //p' "$1/release"; }
+digest() { "$tuyen" audit --canonical "$@" $sources 2>/dev/null | sha256sum | cut -d' ' -f1; }
+is "a release says that it was proven" "clean 0.1.0 $(digest)" "$(statement "$work/r1")"
+is "its bundles give the same document" "clean 0.1.0 $(digest --release "$work/r1")" "$(statement "$work/r1")"
+is "wherever the sources lie" "$(digest)" "$("$tuyen" audit --canonical "$work"/first-light.* 2>/dev/null | sha256sum | cut -d' ' -f1)"
+is "which says that nothing was found" "true 0 3" "$("$tuyen" audit --canonical $sources 2>/dev/null | jq -r '"\(.ok) \(.findings | length) \(.sources | length)"')"
+is "it can be left out" "0 none" "$(code "$tuyen" compile $sources -o "$work/r0" --no-audit --epoch 1 --issued 2025-01-31) $(statement "$work/r0")"
+is "the bundles are the same" 0 "$(code diff -r "$work/r0/sites" "$work/r1/sites")"
+is "the summary says so" '"clean" "none"' "$(for no in '' --no-audit; do "$tuyen" compile $sources -o "$work/r0" $no --json --epoch 1 --issued 2025-01-31 2>/dev/null; done | jq -c .audit | xargs -d '\n')"
+
 # Faults in bundles on disk: FILE SED-SCRIPT KIND WORDS
 plant() {
 	rm -rf "$work/bad"

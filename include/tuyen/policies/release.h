@@ -34,6 +34,7 @@ struct release_header {
 	int64_t issued_s, expires_s;
 	uint32_t roster_version;
 	const char *compiler;
+	const struct statement_audit *audit; /* NULL: none */
 	const struct release_source *sources; /* any order */
 	size_t source_count;
 };

@@ -31,7 +31,7 @@
 struct statement_audit {
 	bool clean;			      /* else nobody looked, and the rest is empty */
 	char version[STATEMENT_WORD_MAX + 1]; /* of the program that audited: one word */
-	uint8_t digest[SHA256_LEN];	      /* of audit_canonical() */
+	uint8_t digest[SHA256_LEN];	      /* of what `tuyen audit --canonical` prints */
 };
 
 struct statement {
