@@ -39,6 +39,8 @@ struct site_diff {
 	uint32_t id;
 	const struct forwarding *before, *after; /* NULL: not there */
 	uint32_t first, lost, gained;		 /* in lines: those lost, then those gained */
+	bool counted;
+	size_t operations;
 };
 
 struct flow_diff {
@@ -541,6 +543,24 @@ struct diff_counts diff_counts(const struct diff *d)
 	return d->counts;
 }
 
+size_t diff_site_count(const struct diff *d)
+{
+	return d->site_count;
+}
+
+struct diff_site diff_site(const struct diff *d, size_t index)
+{
+	const struct site_diff *s = &d->sites[index];
+
+	return (struct diff_site){.id = s->id, .before = s->before, .after = s->after};
+}
+
+void diff_site_operations(struct diff *d, size_t index, size_t operations)
+{
+	d->sites[index].operations = operations;
+	d->sites[index].counted = true;
+}
+
 size_t diff_flow_count(const struct diff *d)
 {
 	return d->flow_count;
@@ -606,6 +626,8 @@ static void site_text(const struct diff *d, const struct site_diff *s, size_t li
 		    : !s->after ? " (gone)"
 				: "");
 	keywords_add(d, s, t);
+	if (s->counted)
+		text_printf(t, "; %zu operation%s", s->operations, s->operations == 1 ? "" : "s");
 	text_add_char(t, '\n');
 	if (!s->before || !s->after)
 		return;
@@ -616,6 +638,62 @@ static void site_text(const struct diff *d, const struct site_diff *s, size_t li
 		}
 		text_printf(t, "  %c %s\n", i < s->first + s->lost ? '-' : '+', d->lines[i]);
 	}
+}
+
+static int operations_compare(const void *a, const void *b)
+{
+	const struct site_diff *const *x = a, *const *y = b;
+
+	return (*x)->operations < (*y)->operations ? -1 : (*x)->operations > (*y)->operations;
+}
+
+/* Of the nodes that are counted, the fewest operations first. Bounded by what was compared. */
+static const struct site_diff **operations_sorted(const struct diff *d, size_t *ret_count)
+{
+	const struct site_diff **sorted = calloc(d->site_count + 1, sizeof(*sorted));
+
+	*ret_count = 0;
+	for (size_t i = 0; sorted && i < d->site_count; i++)
+		if (d->sites[i].counted)
+			sorted[(*ret_count)++] = &d->sites[i];
+	if (*ret_count)
+		qsort(sorted, *ret_count, sizeof(*sorted), operations_compare);
+	return sorted;
+}
+
+struct operations {
+	size_t nodes, total, median, p90, most;
+	const struct site_diff *busiest;
+};
+
+/* @return false when nothing was counted, or memory lacks. */
+static bool operations_sum(const struct diff *d, struct operations *ret)
+{
+	size_t count;
+	const struct site_diff **sorted = operations_sorted(d, &count);
+
+	*ret = (struct operations){.nodes = count};
+	for (size_t i = 0; i < count; i++)
+		ret->total += sorted[i]->operations;
+	if (count) {
+		ret->median = sorted[(count - 1) / 2]->operations;
+		ret->p90 = sorted[(count * 9 + 9) / 10 - 1]->operations;
+		ret->busiest = sorted[count - 1];
+		ret->most = ret->busiest->operations;
+	}
+	free(sorted);
+	return count > 0;
+}
+
+static void operations_text(const struct diff *d, struct text *t)
+{
+	struct operations o;
+
+	if (operations_sum(d, &o))
+		text_printf(t,
+			    "operations: %zu on %zu nodes; half of them need at most %zu, nine of "
+			    "ten at most %zu, %s %zu\n",
+			    o.total, o.nodes, o.median, o.p90, site_name(o.busiest), o.most);
 }
 
 static void flow_text(const struct diff *d, size_t index, struct text *t)
@@ -651,6 +729,7 @@ void diff_text(const struct diff *d, size_t lines_max, size_t flows_max, struct 
 			    "connections: %zu the same, %zu gained, %zu lost, %zu go another way\n",
 			    c->flows_same, c->flows[DIFF_GAINED], c->flows[DIFF_LOST],
 			    c->flows[DIFF_MOVED]);
+	operations_text(d, t);
 	for (size_t i = 0; i < d->site_count; i++)
 		site_text(d, &d->sites[i], lines_max, t);
 	if (d->flow_count)
@@ -682,6 +761,8 @@ static void json_site(const struct diff *d, const struct site_diff *s, struct te
 	text_printf(t, "{\"id\":%u,\"name\":", s->id);
 	text_add_json_string(t, site_name(s));
 	text_printf(t, ",\"change\":\"%s\"", !s->before ? "new" : !s->after ? "gone" : "changed");
+	if (s->counted)
+		text_printf(t, ",\"operations\":%zu", s->operations);
 	text_add(t, ",\"lost\":");
 	json_lines(d, s->first, s->lost, t);
 	text_add(t, ",\"gained\":");
@@ -716,6 +797,17 @@ static void json_flow(const struct diff *d, size_t index, struct text *t)
 	text_add_char(t, '}');
 }
 
+static void json_operations(const struct diff *d, struct text *t)
+{
+	struct operations o;
+
+	if (operations_sum(d, &o))
+		text_printf(t,
+			    ",\"operations\":{\"nodes\":%zu,\"total\":%zu,\"median\":%zu,"
+			    "\"p90\":%zu,\"most\":%zu}",
+			    o.nodes, o.total, o.median, o.p90, o.most);
+}
+
 void diff_json(const struct diff *d, struct text *t)
 {
 	const struct diff_counts *c = &d->counts;
@@ -731,6 +823,7 @@ void diff_json(const struct diff *d, struct text *t)
 		json_site(d, &d->sites[i], t);
 	}
 	text_add(t, "]");
+	json_operations(d, t);
 	if (d->side[0].flows) {
 		text_printf(t,
 			    ",\"flows_same\":%zu,\"flows_gained\":%zu,\"flows_lost\":%zu,"

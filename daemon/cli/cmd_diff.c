@@ -7,6 +7,7 @@
 #include "daemon/cli/states.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/cli/files.h"
+#include "tuyen/core/operations.h"
 #include "tuyen/policies/diff.h"
 
 #define LINES_SHOWN 12
@@ -88,6 +89,24 @@ static int side_whole(struct sides *s, const struct options *o, int i)
 			  s->states[i].bad[0].site_id, s->states[i].bad[0].why);
 }
 
+/* A site that is gone is told nothing. */
+static int operations_add(struct sides *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < diff_site_count(s->diff) && !err; i++) {
+		struct diff_site site = diff_site(s->diff, i);
+		size_t count = 0;
+
+		if (!site.after)
+			continue;
+		err = operations_count(site.before, site.after, &count, &s->reason);
+		if (!err)
+			diff_site_operations(s->diff, i, count);
+	}
+	return err;
+}
+
 static int diff_make(struct sides *s, const struct options *o)
 {
 	int err = 0;
@@ -99,9 +118,10 @@ static int diff_make(struct sides *s, const struct options *o)
 	}
 	if (err < 0)
 		return err;
-	return diff_new((struct diff_side){s->states[0].sites, s->states[0].count},
-			(struct diff_side){s->states[1].sites, s->states[1].count}, o->flows,
-			&s->diff);
+	err = diff_new((struct diff_side){s->states[0].sites, s->states[0].count},
+		       (struct diff_side){s->states[1].sites, s->states[1].count}, o->flows,
+		       &s->diff);
+	return err ? err : operations_add(s);
 }
 
 static int diff_print(const struct sides *s, const struct options *o)

@@ -47,6 +47,16 @@ struct diff_counts {
 };
 struct diff_counts diff_counts(const struct diff *diff);
 
+/** The sites that differ, in order of id. */
+struct diff_site {
+	uint32_t id;
+	const struct forwarding *before, *after; /* NULL: not there; borrowed from the sides */
+};
+size_t diff_site_count(const struct diff *diff);
+struct diff_site diff_site(const struct diff *diff, size_t index);
+/** What the printers say of it: operations that its kernel will need, which only a layer above can know. */
+void diff_site_operations(struct diff *diff, size_t index, size_t operations);
+
 /** Walks the changed connections in order of site. */
 size_t diff_flow_count(const struct diff *diff);
 enum diff_change diff_flow(const struct diff *diff, size_t index, struct diff_flow *ret_flow);
