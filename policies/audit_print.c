@@ -451,7 +451,8 @@ static void json_sources(const struct audit_about *about, struct text *t)
 	text_add(t, "],");
 }
 
-void audit_json(const struct audit *a, const struct audit_about *about, struct text *t)
+static void json_document(const struct audit *a, const struct audit_about *about, bool failures,
+			  struct text *t)
 {
 	const struct audit_counts *c = &a->counts;
 
@@ -470,9 +471,14 @@ void audit_json(const struct audit *a, const struct audit_about *about, struct t
 		text_printf(t, ",\"seconds\":%.3f", about->seconds);
 	json_sources(about, t);
 	json_findings(a, t);
-	if (a->failure_count)
+	if (failures && a->failure_count)
 		json_failures(a, t);
 	text_add(t, "}\n");
+}
+
+void audit_json(const struct audit *a, const struct audit_about *about, struct text *t)
+{
+	json_document(a, about, true, t);
 }
 
 static int source_compare(const void *a, const void *b)
@@ -501,6 +507,6 @@ void audit_canonical(const struct audit *a, const struct audit_about *about, str
 	qsort(sorted, about->source_count, sizeof(*sorted), source_compare);
 	bare.sources = sorted;
 	bare.source_count = about->source_count;
-	audit_json(a, &bare, t);
+	json_document(a, &bare, false, t);
 	free(sorted);
 }

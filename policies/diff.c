@@ -701,9 +701,9 @@ static void flow_text(const struct diff *d, size_t index, struct text *t)
 	struct diff_flow f;
 	enum diff_change change = diff_flow(d, index, &f);
 
-	text_printf(t, "  %-6s %s -> %s %s (color %u, protocol %u, ports %u-%u", change_names[change],
-		    f.from_name, f.to_name, f.class_name, f.color, f.protocol, f.port_first,
-		    f.port_last);
+	text_printf(t, "  %-6s %s -> %s %s (color %u, protocol %u, ports %u-%u",
+		    change_names[change], f.from_name, f.to_name, f.class_name, f.color, f.protocol,
+		    f.port_first, f.port_last);
 	if (f.has_dscp)
 		text_printf(t, ", dscp %u", f.dscp);
 	text_add(t, ")\n");

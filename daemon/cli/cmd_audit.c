@@ -221,6 +221,23 @@ static int file_put(struct run *r, const char *path, const struct about *a,
 	return err;
 }
 
+/* Another proof than this one: of other sources, other bundles, or by another version. */
+static int statement_compare(const struct run *r)
+{
+	struct statement_audit now;
+	int err;
+
+	if (!r->o->release || !r->states.audit.clean)
+		return 0;
+	err = proof_statement(r->audit, &r->compiled.load, &now);
+	if (!err && memcmp(now.digest, r->states.audit.digest, SHA256_LEN) != 0)
+		fprintf(stderr,
+			"tuyen audit: note: the release's statement is of another proof, by "
+			"version %s\n",
+			r->states.audit.version);
+	return err;
+}
+
 static int document_print(const struct run *r)
 {
 	struct text t = {0};
@@ -255,8 +272,10 @@ static int output(struct run *r, double seconds)
 
 	if (!err) {
 		sources_compare(r, &a);
-		err = audit_print(r, &a);
+		err = statement_compare(r);
 	}
+	if (!err)
+		err = audit_print(r, &a);
 	if (!err)
 		err = file_put(r, r->o->report, &a, audit_html);
 	if (!err)
@@ -296,14 +315,10 @@ static int audit_files(struct run *r, const char *const *files, size_t count)
 static int options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-	    {"release", required_argument, NULL, 'r'},
-	    {"report", required_argument, NULL, 'h'},
-	    {"csv", required_argument, NULL, 'c'},
-	    {"moves", required_argument, NULL, 'm'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"canonical", no_argument, NULL, 'C'},
-	    {"no-failures", no_argument, NULL, 'n'},
-	    {0},
+	    {"release", required_argument, NULL, 'r'}, {"report", required_argument, NULL, 'h'},
+	    {"csv", required_argument, NULL, 'c'},     {"moves", required_argument, NULL, 'm'},
+	    {"json", no_argument, NULL, 'j'},	       {"canonical", no_argument, NULL, 'C'},
+	    {"no-failures", no_argument, NULL, 'n'},   {0},
 	};
 	int option;
 

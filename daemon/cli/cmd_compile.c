@@ -501,13 +501,13 @@ static void summary_print(const struct output *out, const struct compiled *c, do
 	if (out->o->json) {
 		text_add(&t, "{\"out\":");
 		text_add_json_string(&t, out->o->out);
-		text_printf(&t,
-			    ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,"
-			    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\",\"audit\":\"%s\"}\n",
-			    (unsigned long long)out->o->epoch, c->load.network.site_count,
-			    compile_pair_count(c->result), compile_path_count(c->result),
-			    compile_label_count(c->result), (unsigned long long)out->bytes, ms,
-			    hex, audit);
+		text_printf(
+		    &t,
+		    ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,"
+		    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\",\"audit\":\"%s\"}\n",
+		    (unsigned long long)out->o->epoch, c->load.network.site_count,
+		    compile_pair_count(c->result), compile_path_count(c->result),
+		    compile_label_count(c->result), (unsigned long long)out->bytes, ms, hex, audit);
 	} else {
 		text_printf(&t,
 			    "%s: epoch %llu, %zu sites, %zu sessions, %zu paths, %zu labels, %llu "
@@ -577,9 +577,8 @@ static int run(int argc, char **argv)
 
 const struct cli_command cli_compile = {
     .name = "compile",
-    .usage =
-	"FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] "
-	"[--no-audit] [--json]",
+    .usage = "FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] "
+	     "[--no-audit] [--json]",
     .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
     .help =
 	"  -o OUT         the release's folder; a release that is there is replaced, whole, when "

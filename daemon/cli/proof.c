@@ -41,8 +41,8 @@ int proof_document(const struct audit *audit, const struct load *load, struct te
 
 		err = sha256_digest(f->bytes, f->source.length, digest);
 		if (!err)
-			sources[i] = (struct audit_source){
-			    f->name, hex_format(digest, SHA256_LEN, hex[i])};
+			sources[i] =
+			    (struct audit_source){f->name, hex_format(digest, SHA256_LEN, hex[i])};
 	}
 	if (!err) {
 		audit_canonical(audit, &about, &raw);

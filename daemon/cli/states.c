@@ -88,6 +88,7 @@ static int statement_read(const struct release_folder *folder, struct states *s,
 	if (err < 0)
 		return err;
 	s->epoch = statement.epoch;
+	s->audit = statement.audit;
 	while (statement_source_next(&statement, &offset, &source))
 		text_printf(&s->sources, "%s %s\n", hex_format(source.digest, SHA256_LEN, hex),
 			    source.name);

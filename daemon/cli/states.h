@@ -4,6 +4,7 @@
 
 #include "compiled.h"
 #include "tuyen/base/err.h"
+#include "tuyen/policies/statement.h"
 #include "tuyen/topology/forwarding.h"
 
 /** The forwarding state of all sites, for the commands that look at a whole country. */
@@ -18,6 +19,7 @@ struct states {
 	size_t bad_count;
 	uint64_t epoch;	     /* of a release; 0: compiled here */
 	struct text sources; /* of a release: "<hex> name" a line */
+	struct statement_audit audit; /* of a release: what its statement claims */
 };
 
 /** From sources, compiled in memory. @return 0 or -TUYEN_ENOMEM. */

@@ -15,8 +15,8 @@ static struct active_path *active_find(struct active_paths *a, uint32_t color, u
 static const struct fwd_path *path_of(const struct forwarding *f, const struct active_path *a)
 {
 	for (size_t i = 0; i < f->path_count; i++)
-		if (f->paths[i].color == a->color && f->paths[i].endpoint_site == a->endpoint_site &&
-		    f->paths[i].index == a->index)
+		if (f->paths[i].color == a->color &&
+		    f->paths[i].endpoint_site == a->endpoint_site && f->paths[i].index == a->index)
 			return &f->paths[i];
 	return NULL;
 }
@@ -30,7 +30,7 @@ static void active_preferred(const struct forwarding *f, struct active_paths *re
 
 		if (!a && ret_active->count < SITE_PATHS_MAX)
 			ret_active->entry[ret_active->count++] =
-				(struct active_path){p->color, p->endpoint_site, p->index};
+			    (struct active_path){p->color, p->endpoint_site, p->index};
 		else if (a && p->preference > path_of(f, a)->preference)
 			a->index = p->index;
 	}

@@ -29,6 +29,7 @@ is "every path works" 1 "$(has '^  paths  *3 work there and back')"
 is "single points of failure are named" 1 "$(has '^  link hanoi npdc-hn cuts off 2 commune: phuc-xa, kham-thien$')"
 is "without failures" "0 0" "$(code "$tuyen" audit --no-failures $sources) $(has 'single failure')"
 is "so is its release" 0 "$(code "$tuyen" audit --release "$work/r1" $sources)"
+is "nothing is noted" 0 "$(grep -c note "$work/err")"
 is "the release is named" "1" "$(has "^$work/r1, epoch 1, audited in")"
 is "one JSON document" "true 3 2" "$("$tuyen" audit --json $sources 2>/dev/null | jq -r '"\(.ok) \(.paths_working) \(.single_points[0].sites_cut)"')"
 
@@ -60,6 +61,7 @@ plant 901 's/call 198.51.100.9:51820/call 198.51.100.66:51820/' link-call "where
 plant 901 's/mtu 1416/mtu 1500/' mtu "packets of 1500 bytes"
 plant 902 's/^site 902/site 901/' bundle "\(another site\|does not match\|label\)"
 plant 902 's/^tuyen-bundle 1/tuyen-bundle 2/' bundle "line 1"
+is "another proof than the statement's is noted" 1 "$(grep -c "note: the release's statement is of another proof" "$work/err")"
 is "the bundle is named, each time" 2 "$(has '^  902.bundle$')"
 
 plant 902 's/^neighbor 211 dong-da /neighbor 211 dong%1B%5B2J /' neighbor "calls its neighbour 211 'dong?"

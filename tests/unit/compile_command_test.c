@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/cli/cmd_compile.c daemon/cli/proof.c daemon/cli/compiled.c daemon/cli/states.c
-// link: daemon/cli/load.c daemon/cli/release_folder.c daemon/cli/files.c
-// link: policies/audit.c policies/audit_expect.c policies/audit_failure.c policies/audit_finding.c
-// link: policies/audit_flow.c policies/audit_peer.c policies/audit_print.c policies/audit_report.c
+// link: daemon/cli/cmd_compile.c daemon/cli/proof.c daemon/cli/compiled.c
+// link: daemon/cli/states.c daemon/cli/load.c daemon/cli/release_folder.c
+// link: daemon/cli/files.c policies/audit.c policies/audit_expect.c
+// link: policies/audit_failure.c policies/audit_finding.c policies/audit_flow.c
+// link: policies/audit_peer.c policies/audit_print.c policies/audit_report.c
 // link: policies/audit_site.c policies/audit_walk.c policies/check.c policies/check_plan.c
-// link: policies/check_policy.c policies/check_rule.c policies/check_topology.c policies/compile.c
-// link: policies/compile_array.c policies/compile_graph.c policies/compile_site.c
-// link: policies/compile_way.c policies/expect.c policies/lexer.c policies/lines.c policies/merkle.c
-// link: policies/names.c policies/release.c policies/roster.c policies/seal.c policies/statement.c
-// link: policies/syntax.c gen/grammar.c
-// link: topology/forwarding.c topology/forwarding_codec.c topology/labels.c topology/mtu.c
-// link: topology/network.c topology/spf.c
-// link: daemon/base/diag.c daemon/base/encode.c daemon/base/err.c daemon/base/ip.c
-// link: daemon/base/text.c daemon/base/wire.c
+// link: policies/check_policy.c policies/check_rule.c policies/check_topology.c
+// link: policies/compile.c policies/compile_array.c policies/compile_graph.c
+// link: policies/compile_site.c policies/compile_way.c policies/expect.c policies/lexer.c
+// link: policies/lines.c policies/merkle.c policies/names.c policies/release.c
+// link: policies/roster.c policies/seal.c policies/statement.c policies/syntax.c
+// link: gen/grammar.c topology/forwarding.c topology/forwarding_codec.c topology/labels.c
+// link: topology/mtu.c topology/network.c topology/spf.c daemon/base/diag.c
+// link: daemon/base/encode.c daemon/base/err.c daemon/base/ip.c daemon/base/text.c
+// link: daemon/base/wire.c
 // libs: -lcrypto -ljansson -Wl,--wrap=audit_prove
 /*
  * `tuyen compile` when its audit finds something. Sources whose bundles deserve a finding would be
