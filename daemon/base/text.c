@@ -26,60 +26,49 @@ void text_reset(struct text *t)
 		t->bytes[0] = '\0';
 }
 
-/* Room for @more bytes and the NUL. */
-static bool text_reserve(struct text *t, size_t more)
+char *text_grow(struct text *t, size_t more)
 {
 	size_t capacity = t->capacity ? t->capacity : 256;
 	char *bytes;
 
 	if (t->failed || more >= SIZE_MAX / 2 - t->length) {
 		t->failed = true;
-		return false;
+		return NULL;
 	}
-	if (t->length + more + 1 <= t->capacity)
-		return true;
 	while (capacity < t->length + more + 1)
 		capacity *= 2;
 	bytes = realloc(t->bytes, capacity);
 	if (!bytes) {
 		t->failed = true;
-		return false;
+		return NULL;
 	}
 	t->bytes = bytes;
 	t->capacity = capacity;
-	return true;
+	return bytes + t->length;
 }
 
-void text_add_bytes(struct text *t, const void *bytes, size_t length)
+static unsigned int digit_count(uint64_t value)
 {
-	if (!text_reserve(t, length))
-		return;
-	if (length)
-		memcpy(t->bytes + t->length, bytes, length);
-	t->length += length;
-	t->bytes[t->length] = '\0';
-}
+	unsigned int n = 1;
 
-void text_add(struct text *t, const char *string)
-{
-	text_add_bytes(t, string, strlen(string));
-}
-
-void text_add_char(struct text *t, char c)
-{
-	text_add_bytes(t, &c, 1);
+	for (; value >= 10; value /= 10)
+		n++;
+	return n;
 }
 
 void text_add_u64(struct text *t, uint64_t value)
 {
-	char digits[20];
-	size_t n = sizeof(digits);
+	unsigned int n = digit_count(value);
+	char *digits = text_reserve(t, n);
 
+	if (!digits)
+		return;
+	t->length += n;
+	digits[n] = '\0';
 	do {
 		digits[--n] = (char)('0' + value % 10);
 		value /= 10;
-	} while (value);
-	text_add_bytes(t, digits + n, sizeof(digits) - n);
+	} while (n);
 }
 
 void text_printf(struct text *t, const char *format, ...)
