@@ -29,31 +29,76 @@ int sha256_digest(const void *bytes, size_t length, uint8_t ret_digest[static SH
 										    : -TUYEN_ENOMEM;
 }
 
-int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf)
-{
-	static const uint8_t prefix = 0x00;
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	struct merkle_hash leaf;
-	int ok;
+struct merkle_hasher {
+	EVP_MD_CTX *ctx;
+};
 
-	ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) &&
-	     EVP_DigestUpdate(ctx, &prefix, 1) && EVP_DigestUpdate(ctx, bytes, length) &&
-	     EVP_DigestFinal_ex(ctx, leaf.bytes, NULL);
-	EVP_MD_CTX_free(ctx);
-	if (!ok)
+struct merkle_hasher *merkle_hasher_new(void)
+{
+	struct merkle_hasher *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->ctx = EVP_MD_CTX_new();
+	if (h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL))
+		return h;
+	merkle_hasher_free(h);
+	return NULL;
+}
+
+void merkle_hasher_free(struct merkle_hasher *h)
+{
+	if (h)
+		EVP_MD_CTX_free(h->ctx);
+	free(h);
+}
+
+/* @prefix of @prefix_length bytes, then @bytes. */
+static int hasher_run(struct merkle_hasher *h, const void *prefix, size_t prefix_length,
+		      const void *bytes, size_t length, uint8_t ret_digest[static SHA256_LEN])
+{
+	uint8_t digest[SHA256_LEN];
+
+	if (!EVP_DigestInit_ex(h->ctx, NULL, NULL) ||
+	    !EVP_DigestUpdate(h->ctx, prefix, prefix_length) ||
+	    !EVP_DigestUpdate(h->ctx, bytes, length) || !EVP_DigestFinal_ex(h->ctx, digest, NULL))
 		return -TUYEN_ENOMEM;
-	*ret_leaf = leaf;
+	memcpy(ret_digest, digest, SHA256_LEN);
 	return 0;
 }
 
-static int merkle_node(const struct merkle_hash *left, const struct merkle_hash *right,
-		       struct merkle_hash *ret_node)
+static int hasher_leaf(struct merkle_hasher *h, const void *bytes, size_t length,
+		       struct merkle_hash *ret_leaf)
 {
-	uint8_t joined[1 + 2 * SHA256_LEN] = {0x01};
+	static const uint8_t prefix = 0x00;
 
-	memcpy(joined + 1, left->bytes, SHA256_LEN);
-	memcpy(joined + 1 + SHA256_LEN, right->bytes, SHA256_LEN);
-	return sha256_digest(joined, sizeof(joined), ret_node->bytes);
+	return hasher_run(h, &prefix, 1, bytes, length, ret_leaf->bytes);
+}
+
+int merkle_hasher_both(struct merkle_hasher *h, const void *bytes, size_t length,
+		       uint8_t ret_digest[static SHA256_LEN], struct merkle_hash *ret_leaf)
+{
+	int err = hasher_run(h, NULL, 0, bytes, length, ret_digest);
+
+	return err < 0 ? err : hasher_leaf(h, bytes, length, ret_leaf);
+}
+
+int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf)
+{
+	struct merkle_hasher *h = merkle_hasher_new();
+	int err = h ? hasher_leaf(h, bytes, length, ret_leaf) : -TUYEN_ENOMEM;
+
+	merkle_hasher_free(h);
+	return err;
+}
+
+static int merkle_node(struct merkle_hasher *h, const struct merkle_hash *left,
+		       const struct merkle_hash *right, struct merkle_hash *ret_node)
+{
+	static const uint8_t prefix = 0x01;
+	struct merkle_hash joined[2] = {*left, *right};
+
+	return hasher_run(h, &prefix, 1, joined, sizeof(joined), ret_node->bytes);
 }
 
 size_t merkle_path_depth(uint32_t index, uint32_t count)
@@ -65,11 +110,11 @@ size_t merkle_path_depth(uint32_t index, uint32_t count)
 	return depth;
 }
 
-static int level_build(const struct merkle_hash *below, uint32_t count,
+static int level_build(struct merkle_hasher *h, const struct merkle_hash *below, uint32_t count,
 		       struct merkle_hash *ret_level)
 {
 	for (uint32_t i = 0; i + 1 < count; i += 2) {
-		int err = merkle_node(&below[i], &below[i + 1], &ret_level[i / 2]);
+		int err = merkle_node(h, &below[i], &below[i + 1], &ret_level[i / 2]);
 
 		if (err < 0)
 			return err;
@@ -83,32 +128,34 @@ int merkle_tree_build(const struct merkle_hash *leaves, uint32_t count,
 		      struct merkle_tree **ret_tree)
 {
 	struct merkle_tree *tree = calloc(1, sizeof(*tree));
+	struct merkle_hasher *h = merkle_hasher_new();
 	struct merkle_hash *next;
-	int err = 0;
+	int err = -TUYEN_ENOMEM;
 
 	assert(count >= 1 && count <= MERKLE_LEAVES_MAX);
-	if (!tree)
-		return -TUYEN_ENOMEM;
+	if (!tree || !h)
+		goto out;
 	next = tree->nodes = calloc(2 * (size_t)count + MERKLE_PATH_MAX, sizeof(*next));
-	if (!next) {
-		free(tree);
-		return -TUYEN_ENOMEM;
-	}
+	if (!next)
+		goto out;
+	err = 0;
 	memcpy(next, leaves, count * sizeof(*leaves));
 	tree->count[0] = count;
 	tree->level[0] = next;
 	while (!err && tree->count[tree->depth] > 1) {
 		next += tree->count[tree->depth];
-		err = level_build(tree->level[tree->depth], tree->count[tree->depth], next);
+		err = level_build(h, tree->level[tree->depth], tree->count[tree->depth], next);
 		tree->count[tree->depth + 1] = (tree->count[tree->depth] + 1) / 2;
 		tree->level[++tree->depth] = next;
 	}
-	if (err < 0) {
-		merkle_tree_free(tree);
-		return err;
+	if (!err) {
+		*ret_tree = tree;
+		tree = NULL;
 	}
-	*ret_tree = tree;
-	return 0;
+out:
+	merkle_tree_free(tree);
+	merkle_hasher_free(h);
+	return err;
 }
 
 void merkle_tree_free(struct merkle_tree *tree)
@@ -136,21 +183,26 @@ int merkle_verify(const struct merkle_hash *leaf, uint32_t index, uint32_t count
 		  const struct merkle_path *path, const struct merkle_hash *root)
 {
 	struct merkle_hash hash = *leaf;
+	struct merkle_hasher *h;
 	size_t used = 0;
 	int err = 0;
 
 	if (count > MERKLE_LEAVES_MAX || index >= count ||
 	    path->depth != merkle_path_depth(index, count))
 		return -TUYEN_ESIGNATURE;
+	h = merkle_hasher_new();
+	if (!h)
+		return -TUYEN_ENOMEM;
 	for (; count > 1 && !err; index /= 2, count = (count + 1) / 2) {
 		const struct merkle_hash *sibling;
 
 		if ((index ^ 1) >= count)
 			continue;
 		sibling = &path->sibling[used++];
-		err = index % 2 ? merkle_node(sibling, &hash, &hash)
-				: merkle_node(&hash, sibling, &hash);
+		err = index % 2 ? merkle_node(h, sibling, &hash, &hash)
+				: merkle_node(h, &hash, sibling, &hash);
 	}
+	merkle_hasher_free(h);
 	if (err < 0)
 		return err;
 	return memcmp(hash.bytes, root->bytes, SHA256_LEN) == 0 ? 0 : -TUYEN_ESIGNATURE;

@@ -19,11 +19,20 @@ struct release_writer {
 	struct merkle_hash *leaves;
 	struct text manifest, leaf_lines;
 	struct merkle_tree *tree;
+	struct merkle_hasher *hasher;
 };
 
 struct release_writer *release_writer_new(void)
 {
-	return calloc(1, sizeof(struct release_writer));
+	struct release_writer *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->hasher = merkle_hasher_new();
+	if (w->hasher)
+		return w;
+	free(w);
+	return NULL;
 }
 
 void release_writer_free(struct release_writer *w)
@@ -31,6 +40,7 @@ void release_writer_free(struct release_writer *w)
 	if (!w)
 		return;
 	merkle_tree_free(w->tree);
+	merkle_hasher_free(w->hasher);
 	text_clear(&w->manifest);
 	text_clear(&w->leaf_lines);
 	free(w->leaves);
@@ -94,9 +104,7 @@ int release_writer_add(struct release_writer *w, uint32_t site_id, const void *b
 	if (!err)
 		err = writer_grow(w);
 	if (!err)
-		err = sha256_digest(bytes, length, digest);
-	if (!err)
-		err = merkle_leaf(bytes, length, &w->leaves[w->count]);
+		err = merkle_hasher_both(w->hasher, bytes, length, digest, &w->leaves[w->count]);
 	if (err < 0)
 		return err;
 	line_add(&w->manifest, digest, site_id);

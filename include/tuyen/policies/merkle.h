@@ -24,6 +24,14 @@ int sha256_digest(const void *bytes, size_t length, uint8_t ret_digest[static SH
 
 int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf);
 
+/** For many: keeps what OpenSSL would look up for each. One caller at a time. */
+struct merkle_hasher;
+struct merkle_hasher *merkle_hasher_new(void); /* NULL without memory */
+void merkle_hasher_free(struct merkle_hasher *hasher); /* takes NULL */
+/** Both hashes of the same bytes, while they are in the cache. */
+int merkle_hasher_both(struct merkle_hasher *hasher, const void *bytes, size_t length,
+		       uint8_t ret_digest[static SHA256_LEN], struct merkle_hash *ret_leaf);
+
 /** The siblings from a leaf up to the root, the lowest first. */
 struct merkle_path {
 	size_t depth;
