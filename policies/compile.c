@@ -338,6 +338,46 @@ static void path_measure(struct compile_result *r, const struct way *w, struct c
 	path->probe = way_probe(r, w);
 }
 
+/*
+ * A path of the same head-end that goes the same way, under another policy or preference: its way,
+ * labels, filters and sizes serve again. A head-end has SITE_PATHS_MAX paths at most.
+ */
+static const struct compile_path *path_same_way(const struct compile_result *r, uint32_t head,
+						const struct way *w, uint32_t end)
+{
+	for (uint32_t i = r->pairs[r->head_first[head]].path; i < end; i++) {
+		const struct compile_path *p = &r->paths[i];
+
+		if (p->way_length == w->length && p->back.depth &&
+		    !memcmp(compile_path_way(r, p), w->site, w->length * sizeof(w->site[0])))
+			return p;
+	}
+	return NULL;
+}
+
+static void path_copy_way(const struct compile_path *from, struct compile_path *path)
+{
+	path->way = from->way;
+	path->stack = from->stack;
+	path->back = from->back;
+	path->mtu = from->mtu;
+	path->session_mtu = from->session_mtu;
+	path->probe = from->probe;
+}
+
+/* @return false when labels cannot say it, or without memory. */
+static bool path_make_way(struct compile_result *r, const struct way *w, struct compile_path *path)
+{
+	path->way = (uint32_t)r->ways.count;
+	for (uint32_t i = 0; i < w->length; i++)
+		if (!pool_add(r, &r->ways, w->site[i]))
+			return false;
+	if (!path_label(r, w, path))
+		return false;
+	path_measure(r, w, path);
+	return true;
+}
+
 static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_index,
 		     const struct way *w, const struct way *other)
 {
@@ -347,27 +387,28 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 	uint32_t position = (uint32_t)r->path_count;
 	struct compile_path *path =
 	    compile_grow(r, &r->paths, &r->path_count, &r->path_room, sizeof(*path));
+	const struct compile_path *same;
 
 	if (!path)
 		return;
 	path->pair = pair;
 	path->path = path_index;
-	path->way = (uint32_t)r->ways.count;
 	path->way_length = (uint8_t)w->length;
-	for (uint32_t i = 0; i < w->length; i++)
-		if (!pool_add(r, &r->ways, w->site[i]))
-			return;
+	same = path_same_way(r, p->head, w, position);
 	if (other)
 		way_shared(r, w, other, path);
 	if (other && n->risk_count)
 		tally_risk(r, path, w, other);
-	if (!path_label(r, w, path)) {
+	if (same)
+		path_copy_way(same, path);
+	else if (!path_make_way(r, w, path) && r->failed)
+		return;
+	if (!path->back.depth) {
 		compile_report(r, true, NULL, c->place,
 			       "path '%s' from '%s' to '%s' needs more than %d labels", c->name,
 			       n->sites[p->head].name, n->sites[p->endpoint].name, LABEL_STACK_MAX);
 		return;
 	}
-	path_measure(r, w, path);
 	if (path->session_mtu < MTU_IPV4_MIN)
 		compile_report(r, true, NULL, c->place,
 			       "path '%s' from '%s' to '%s': under %u labels a session keeps %u "
