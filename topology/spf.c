@@ -224,25 +224,26 @@ static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, u
 				const struct spf_limits *limits, struct spf_hop *hops,
 				size_t *count)
 {
-	for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
-		const struct spf_arc *arc = &g->arcs[i];
-		struct spf_hop *hop = &hops[arc->to];
-		struct spf_hop way = {hops[node].metric + arc->metric, (uint16_t)node,
-				      (uint16_t)(hops[node].hops + 1)};
-		uint32_t dear = w->dear[node] + marked(limits->edge_dear, arc->edge);
-		uint64_t cost = cost_of(dear, way.metric),
-			 old = cost_of(w->dear[arc->to], hop->metric);
+	const struct spf_arc *end = g->arcs + g->first[node + 1];
+	uint64_t base = cost_of(w->dear[node], hops[node].metric);
+	uint16_t way = hops[node].hops + 1;
 
-		if (marked(limits->edge_banned, arc->edge) ||
-		    marked(limits->node_banned, arc->to) || (hop->metric != SPF_NONE && cost > old))
+	for (const struct spf_arc *arc = g->arcs + g->first[node]; arc < end; arc++) {
+		struct spf_hop *hop = &hops[arc->to];
+		uint64_t cost = base + cost_of(marked(limits->edge_dear, arc->edge), arc->metric);
+		uint64_t old = cost_of(w->dear[arc->to], hop->metric);
+		bool found = hop->metric != SPF_NONE;
+
+		if ((found && cost > old) || marked(limits->edge_banned, arc->edge) ||
+		    marked(limits->node_banned, arc->to))
 			continue;
-		if (hop->metric != SPF_NONE && cost == old) {
-			if (tie_wins(g, hop, way.hops, node))
-				*hop = way;
+		if (found && cost == old) {
+			if (tie_wins(g, hop, way, node))
+				*hop = (struct spf_hop){(uint32_t)cost, (uint16_t)node, way};
 			continue;
 		}
-		*hop = way;
-		w->dear[arc->to] = dear;
+		*hop = (struct spf_hop){(uint32_t)cost, (uint16_t)node, way};
+		w->dear[arc->to] = (uint32_t)(cost >> 32);
 		heap_put(w->heap, count, (struct spf_item){cost, arc->to});
 	}
 }
