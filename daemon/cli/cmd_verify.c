@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,7 +128,10 @@ static int verify(const struct verify_options *o, struct reason *reason)
 		return err;
 	trust.roster = text_string(&roster);
 	trust.roster_length = roster.length;
-	if (stat(o->path, &st) == 0 && S_ISDIR(st.st_mode))
+	if (stat(o->path, &st) < 0)
+		err = reason_set(reason, errno == ENOENT ? -TUYEN_ENOENT : -TUYEN_ESYSTEM, "%s: %s",
+				 o->path, strerror(errno));
+	else if (S_ISDIR(st.st_mode))
 		err = verify_folder(o, &trust, reason);
 	else
 		err = verify_seal(o, &trust, reason);

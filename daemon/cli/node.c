@@ -49,7 +49,7 @@ int node_request(const struct node_arguments *a, const char *request, struct tex
 
 	text_init(ret_body);
 	if (control_request(a->control, request, REQUEST_TIMEOUT_MS, &status, ret_body, &reason) < 0) {
-		fprintf(stderr, "tuyen: %s\n       is tuyend running? systemctl status tuyend\n", reason.text);
+		fprintf(stderr, "tuyen: %s\n", reason.text);
 		text_clear(ret_body);
 		return CLI_SYSTEM;
 	}

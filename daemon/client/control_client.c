@@ -33,7 +33,7 @@ static int connect_error(const char *socket_path, struct reason *reason)
 	const char *hint = "";
 
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		hint = ": is tuyend running?";
+		hint = ": is tuyend running? systemctl status tuyend";
 	return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s%s", socket_path, strerror(errno), hint);
 }
 

@@ -149,6 +149,7 @@ ok "no roster came of errors" test ! -e no
 
 # ---- sign and verify
 "$here/make-release" good 7 1 1 101 210 211 901 902 9010
+ok "a release that is not there is said to be missing" says 1 "nowhere: No such file" verify nowhere --roster roster-1
 ok "an unsigned release is refused" says 1 "0 of 2 signatures needed" verify good --roster roster-1
 ok "an unsigned release is not sealed" says 1 "not signed" "$tuyen" seal good --all -o none
 ok "an signs and sees the epoch" says 0 "epoch     7" sign good an
