@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the trap of a cut at the network centre; snmpd and
 # tuyen-snmp may die, and BFD does not notice.
+# clock: virtual
 # seconds: 300
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
