@@ -15,24 +15,25 @@
 #include "tuyen/topology/network.h"
 
 static const char help[] =
-	"usage: tuyend --site ID [options]\n"
-	"\n"
-	"Keeps the forwarding of one site as its signed bundle says: WireGuard links, label routes,\n"
-	"candidate paths probed by S-BFD, sessions. Runs in the foreground; stopping it leaves forwarding as it is.\n"
-	"\n"
-	"  --site ID         this site's id in the topology (1..65535)\n"
-	"  --state DIR       keys, roster, release in force [/var/lib/tuyen]\n"
-	"  --run DIR         control socket and lock [/run/tuyen]\n"
-	"  --user USER       whom the kernel process runs as, name or number [tuyen]\n"
-	"  --wire-user USER  whom the wire process runs as [tuyen-wire]\n"
-	"  --group GROUP     who may open the control socket [the kernel process's group]\n"
-	"  --plan            print what would be done to the kernel now, and change nothing\n"
-	"  --check           check this machine (modules, sysctls), each failure with its remedy\n"
-	"  --remove          take everything of tuyend's out of the kernel\n"
-	"  --help, --version\n"
-	"\n"
-	"signals: SIGHUP looks at DIR/incoming, SIGTERM stops\n"
-	"exit codes: 0 ok, 1 the input or the check failed, 2 the system failed\n";
+    "usage: tuyend --site ID [options]\n"
+    "\n"
+    "Keeps the forwarding of one site as its signed bundle says: WireGuard links, label routes,\n"
+    "candidate paths probed by S-BFD, sessions. Runs in the foreground; stopping it leaves "
+    "forwarding as it is.\n"
+    "\n"
+    "  --site ID         this site's id in the topology (1..65535)\n"
+    "  --state DIR       keys, roster, release in force [/var/lib/tuyen]\n"
+    "  --run DIR         control socket and lock [/run/tuyen]\n"
+    "  --user USER       whom the kernel process runs as, name or number [tuyen]\n"
+    "  --wire-user USER  whom the wire process runs as [tuyen-wire]\n"
+    "  --group GROUP     who may open the control socket [the kernel process's group]\n"
+    "  --plan            print what would be done to the kernel now, and change nothing\n"
+    "  --check           check this machine (modules, sysctls), each failure with its remedy\n"
+    "  --remove          take everything of tuyend's out of the kernel\n"
+    "  --help, --version\n"
+    "\n"
+    "signals: SIGHUP looks at DIR/incoming, SIGTERM stops\n"
+    "exit codes: 0 ok, 1 the input or the check failed, 2 the system failed\n";
 
 enum mode { MODE_RUN, MODE_PLAN, MODE_CHECK, MODE_REMOVE };
 
@@ -100,8 +101,8 @@ static int site_parse(struct arguments *a, const char *text)
 	unsigned long id;
 
 	if (number_of(text, SITE_ID_MAX, &id) < 0 || !id) {
-		fprintf(stderr, "tuyend: --site %s: not a site id (1..%d), as in the topology\n", text,
-			SITE_ID_MAX);
+		fprintf(stderr, "tuyend: --site %s: not a site id (1..%d), as in the topology\n",
+			text, SITE_ID_MAX);
 		return -1;
 	}
 	a->options.engine.site_id = (uint32_t)id;
@@ -112,12 +113,18 @@ static int site_parse(struct arguments *a, const char *text)
 static int arguments_parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
-		{"site", required_argument, NULL, 's'},	     {"state", required_argument, NULL, 'd'},
-		{"run", required_argument, NULL, 'r'},	     {"user", required_argument, NULL, 'u'},
-		{"wire-user", required_argument, NULL, 'w'}, {"group", required_argument, NULL, 'g'},
-		{"plan", no_argument, NULL, 'p'},	     {"check", no_argument, NULL, 'c'},
-		{"remove", no_argument, NULL, 'R'},	     {"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},	     {0},
+	    {"site", required_argument, NULL, 's'},
+	    {"state", required_argument, NULL, 'd'},
+	    {"run", required_argument, NULL, 'r'},
+	    {"user", required_argument, NULL, 'u'},
+	    {"wire-user", required_argument, NULL, 'w'},
+	    {"group", required_argument, NULL, 'g'},
+	    {"plan", no_argument, NULL, 'p'},
+	    {"check", no_argument, NULL, 'c'},
+	    {"remove", no_argument, NULL, 'R'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {0},
 	};
 	int option;
 
@@ -127,17 +134,39 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 			if (site_parse(a, optarg) < 0)
 				return 1;
 			break;
-		case 'd': a->options.engine.state_dir = optarg; break;
-		case 'r': a->options.run_dir = optarg; break;
-		case 'u': a->user = optarg; break;
-		case 'w': a->wire_user = optarg; break;
-		case 'g': a->group = optarg; break;
-		case 'p': a->mode = MODE_PLAN; break;
-		case 'c': a->mode = MODE_CHECK; break;
-		case 'R': a->mode = MODE_REMOVE; break;
-		case 'h': fputs(help, stdout); return 0;
-		case 'V': puts("tuyend " TUYEN_VERSION); return 0;
-		default: fputs("try: tuyend --help\n", stderr); return 2;
+		case 'd':
+			a->options.engine.state_dir = optarg;
+			break;
+		case 'r':
+			a->options.run_dir = optarg;
+			break;
+		case 'u':
+			a->user = optarg;
+			break;
+		case 'w':
+			a->wire_user = optarg;
+			break;
+		case 'g':
+			a->group = optarg;
+			break;
+		case 'p':
+			a->mode = MODE_PLAN;
+			break;
+		case 'c':
+			a->mode = MODE_CHECK;
+			break;
+		case 'R':
+			a->mode = MODE_REMOVE;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 0;
+		case 'V':
+			puts("tuyend " TUYEN_VERSION);
+			return 0;
+		default:
+			fputs("try: tuyend --help\n", stderr);
+			return 2;
 		}
 	}
 	if (optind < argc) {
@@ -164,10 +193,12 @@ static int run(struct arguments *a)
 int main(int argc, char **argv)
 {
 	struct arguments a = {
-		.options = {.engine = {.state_dir = "/var/lib/tuyen", .pair_fd = -1, .supervisor_fd = -1},
-			    .run_dir = "/run/tuyen"},
-		.user = "tuyen",
-		.wire_user = "tuyen-wire",
+	    .options = {.engine = {.state_dir = "/var/lib/tuyen",
+				   .pair_fd = -1,
+				   .supervisor_fd = -1},
+			.run_dir = "/run/tuyen"},
+	    .user = "tuyen",
+	    .wire_user = "tuyen-wire",
 	};
 	struct text text;
 	int code = arguments_parse(argc, argv, &a);
@@ -180,7 +211,8 @@ int main(int argc, char **argv)
 	}
 	log_open("tuyend", LOG_LEVEL_INFO);
 	if (geteuid() != 0) {
-		fputs("tuyend: must be started by root; it gives up what it does not need\n", stderr);
+		fputs("tuyend: must be started by root; it gives up what it does not need\n",
+		      stderr);
 		return 2;
 	}
 	if (a.mode == MODE_RUN)

@@ -54,14 +54,14 @@ struct flows {
 
 static struct box box_of_rule(const struct fwd_rule *r)
 {
-	return (struct box){r->protocol, r->port_first, r->port_last, r->to, r->from,
-			    r->has_dscp, r->dscp};
+	return (struct box){r->protocol, r->port_first, r->port_last, r->to,
+			    r->from,	 r->has_dscp,	r->dscp};
 }
 
 static struct box box_of_match(const struct class_match *m)
 {
-	return (struct box){m->protocol, m->port_first, m->port_last, m->to, {0},
-			    m->has_dscp, m->dscp};
+	return (struct box){m->protocol, m->port_first, m->port_last, m->to,
+			    {0},	 m->has_dscp,	m->dscp};
 }
 
 /* @return false when nothing is left of @p within @lan. */

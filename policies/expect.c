@@ -5,7 +5,8 @@
  * it open such connections and a candidate path carries it. After a link's failure the path must be
  * one that does not use the link: labels are static, nothing else heals.
  *
- * "Reaches with" a class wants all of it; "never" none of its packets, also where another class overlaps it.
+ * "Reaches with" a class wants all of it; "never" none of its packets, also where another class
+ * overlaps it.
  *
  * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the
  * number of sessions or of expected pairs, and a pair's sessions are few.

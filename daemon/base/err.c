@@ -5,19 +5,19 @@
 #include <stdio.h>
 
 static const char *const err_text[] = {
-	[TUYEN_OK] = "ok",
-	[TUYEN_ENOMEM] = "out of memory",
-	[TUYEN_EINVAL] = "invalid input",
-	[TUYEN_ETRUNC] = "input ends too early",
-	[TUYEN_ELIMIT] = "above a limit",
-	[TUYEN_ENOENT] = "not found",
-	[TUYEN_EEXIST] = "exists already",
-	[TUYEN_ESIGNATURE] = "signature or digest does not match",
-	[TUYEN_EEPOCH] = "older than what was accepted",
-	[TUYEN_ESITE] = "of another site",
-	[TUYEN_ESYSTEM] = "the system failed",
-	[TUYEN_ECONFLICT] = "something that is not ours is in the way",
-	[TUYEN_EAGAIN] = "changed meanwhile",
+    [TUYEN_OK] = "ok",
+    [TUYEN_ENOMEM] = "out of memory",
+    [TUYEN_EINVAL] = "invalid input",
+    [TUYEN_ETRUNC] = "input ends too early",
+    [TUYEN_ELIMIT] = "above a limit",
+    [TUYEN_ENOENT] = "not found",
+    [TUYEN_EEXIST] = "exists already",
+    [TUYEN_ESIGNATURE] = "signature or digest does not match",
+    [TUYEN_EEPOCH] = "older than what was accepted",
+    [TUYEN_ESITE] = "of another site",
+    [TUYEN_ESYSTEM] = "the system failed",
+    [TUYEN_ECONFLICT] = "something that is not ours is in the way",
+    [TUYEN_EAGAIN] = "changed meanwhile",
 };
 
 const char *tuyen_strerror(int err)

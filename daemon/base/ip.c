@@ -58,7 +58,8 @@ const char *ip_endpoint_format(const struct ip_endpoint *endpoint,
 	return out;
 }
 
-/* A decimal number of 0..@max without sign or leading zeros, then @end. @return what follows, or NULL. */
+/* A decimal number of 0..@max without sign or leading zeros, then @end. @return what follows, or
+ * NULL. */
 static const char *number_parse(const char *s, uint32_t max, uint32_t *ret_value)
 {
 	uint32_t value = 0;

@@ -27,7 +27,8 @@ static int file_open(const char *path)
 	return -1;
 }
 
-/* Copies @from to @dir/@name, complete or not at all. @return 0 or an exit code after saying why. */
+/* Copies @from to @dir/@name, complete or not at all. @return 0 or an exit code after saying why.
+ */
 static int copy_file(const char *from, int dir, const char *name)
 {
 	char beside[300], buffer[65536];
@@ -49,7 +50,8 @@ static int copy_file(const char *from, int dir, const char *name)
 	}
 	if (total > SEAL_BYTES_MAX)
 		errno = EFBIG;
-	if (out < 0 || n < 0 || fchmod(out, 0644) < 0 || fsync(out) < 0 || renameat(dir, beside, dir, name) < 0) {
+	if (out < 0 || n < 0 || fchmod(out, 0644) < 0 || fsync(out) < 0 ||
+	    renameat(dir, beside, dir, name) < 0) {
 		fprintf(stderr, "tuyen install: %s: %s\n", name, strerror(errno));
 		unlinkat(dir, beside, 0);
 		n = -1;
@@ -92,7 +94,8 @@ static int install_run(int argc, char **argv)
 	if (code)
 		return code;
 	if (a.word_count != 1) {
-		fputs("tuyen install: say which seal to install; try: tuyen install --help\n", stderr);
+		fputs("tuyen install: say which seal to install; try: tuyen install --help\n",
+		      stderr);
 		return CLI_SYSTEM;
 	}
 	copy = strdup(a.words[0]);
@@ -183,35 +186,36 @@ static int watch_run(int argc, char **argv)
 #define CONTROL_OPTION "  --control SOCKET  control socket of tuyend [" CONTROL_SOCKET "]\n"
 
 const struct cli_command cli_install = {
-	.name = "install",
-	.usage = "FILE.seal [--state DIR] [--control SOCKET]",
-	.summary = "give this node a release, as one file from a stick or any other way",
-	.help = "  --state DIR       the node's folder [/var/lib/tuyen]\n" CONTROL_OPTION
-		"The node takes it only if it verifies: enough officers' signatures, this site's bundle, no older epoch.\n"
-		"exit codes: 0 accepted (or tuyend does not run yet), 1 refused, 2 the system failed\n",
-	.run = install_run,
+    .name = "install",
+    .usage = "FILE.seal [--state DIR] [--control SOCKET]",
+    .summary = "give this node a release, as one file from a stick or any other way",
+    .help = "  --state DIR       the node's folder [/var/lib/tuyen]\n" CONTROL_OPTION
+	    "The node takes it only if it verifies: enough officers' signatures, this site's "
+	    "bundle, no older epoch.\n"
+	    "exit codes: 0 accepted (or tuyend does not run yet), 1 refused, 2 the system failed\n",
+    .run = install_run,
 };
 
 const struct cli_command cli_reload = {
-	.name = "reload",
-	.usage = "[--control SOCKET]",
-	.summary = "look again for releases in the node's folder `incoming`",
-	.help = CONTROL_OPTION "exit codes: 0 ok, 1 a release was refused, 2 tuyend does not answer\n",
-	.run = reload_run,
+    .name = "reload",
+    .usage = "[--control SOCKET]",
+    .summary = "look again for releases in the node's folder `incoming`",
+    .help = CONTROL_OPTION "exit codes: 0 ok, 1 a release was refused, 2 tuyend does not answer\n",
+    .run = reload_run,
 };
 
 const struct cli_command cli_plan = {
-	.name = "plan",
-	.usage = "[--control SOCKET]",
-	.summary = "print what tuyend would do to the kernel now",
-	.help = CONTROL_OPTION "exit codes: 0 ok, 2 tuyend does not answer\n",
-	.run = plan_run,
+    .name = "plan",
+    .usage = "[--control SOCKET]",
+    .summary = "print what tuyend would do to the kernel now",
+    .help = CONTROL_OPTION "exit codes: 0 ok, 2 tuyend does not answer\n",
+    .run = plan_run,
 };
 
 const struct cli_command cli_watch = {
-	.name = "watch",
-	.usage = "[--control SOCKET]",
-	.summary = "print events as they happen, one JSON object a line",
-	.help = CONTROL_OPTION "exit codes: 2 tuyend ended or does not answer\n",
-	.run = watch_run,
+    .name = "watch",
+    .usage = "[--control SOCKET]",
+    .summary = "print events as they happen, one JSON object a line",
+    .help = CONTROL_OPTION "exit codes: 2 tuyend ended or does not answer\n",
+    .run = watch_run,
 };

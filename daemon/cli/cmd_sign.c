@@ -67,9 +67,8 @@ static int signature_write(const struct sign_options *o, const struct text *mess
 		err = folder_make(folder, 0755, reason);
 	text_printf(&path, "%s/%s.sig", folder, o->officer);
 	if (!err)
-		err = path.failed
-			  ? -TUYEN_ENOMEM
-			  : file_write(path.bytes, signature, length, 0644, 0, reason);
+		err = path.failed ? -TUYEN_ENOMEM
+				  : file_write(path.bytes, signature, length, 0644, 0, reason);
 	if (err == -TUYEN_EEXIST) /* written with a wrong key it would undo a good one */
 		reason_set(reason, err, "%s is there already: remove it to sign again", path.bytes);
 	if (!err)

@@ -8,56 +8,56 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct node_column link_columns[] = {
-	{"LINK", "site", node_format_plain, false},
-	{"STATE", "state", node_format_state, false},
-	{"SINCE", "since_s", node_format_ago, true},
-	{"WHY", "diagnostic", node_format_plain, false},
-	{"UNDERLAY", "underlay", node_format_plain, false},
-	{"ENDPOINT", "endpoint", node_format_plain, false},
-	{"HANDSHAKE", "handshake_age_s", node_format_ago, true},
-	{"DETECTS", "detection_us", node_format_us, true},
-	{"RX", "rx_bytes", node_format_bytes, true},
-	{"TX", "tx_bytes", node_format_bytes, true},
-	{"CHANGES", "changes", node_format_plain, true},
-	{"UNLAWFUL", "filter_drops", node_format_plain, true},
+    {"LINK", "site", node_format_plain, false},
+    {"STATE", "state", node_format_state, false},
+    {"SINCE", "since_s", node_format_ago, true},
+    {"WHY", "diagnostic", node_format_plain, false},
+    {"UNDERLAY", "underlay", node_format_plain, false},
+    {"ENDPOINT", "endpoint", node_format_plain, false},
+    {"HANDSHAKE", "handshake_age_s", node_format_ago, true},
+    {"DETECTS", "detection_us", node_format_us, true},
+    {"RX", "rx_bytes", node_format_bytes, true},
+    {"TX", "tx_bytes", node_format_bytes, true},
+    {"CHANGES", "changes", node_format_plain, true},
+    {"UNLAWFUL", "filter_drops", node_format_plain, true},
 };
 
 static const struct node_column path_columns[] = {
-	{" ", "active", node_format_mark, false},
-	{"PATH", "name", node_format_plain, false},
-	{"POLICY", "policy", node_format_plain, false},
-	{"COLOR", "color", node_format_plain, true},
-	{"TO", "endpoint", node_format_plain, false},
-	{"FIRST HOP", "first_hop", node_format_plain, false},
-	{"LABELS", "labels", node_format_list, false},
-	{"PREF", "preference", node_format_plain, true},
-	{"STATE", "state", node_format_state, false},
-	{"SINCE", "since_s", node_format_ago, true},
-	{"RTT", "round_trip_us", node_format_us, true},
-	{"DETECTS", "detection_us", node_format_us, true},
-	{"MTU", "mtu", node_format_plain, true},
-	{"CHANGES", "changes", node_format_plain, true},
+    {" ", "active", node_format_mark, false},
+    {"PATH", "name", node_format_plain, false},
+    {"POLICY", "policy", node_format_plain, false},
+    {"COLOR", "color", node_format_plain, true},
+    {"TO", "endpoint", node_format_plain, false},
+    {"FIRST HOP", "first_hop", node_format_plain, false},
+    {"LABELS", "labels", node_format_list, false},
+    {"PREF", "preference", node_format_plain, true},
+    {"STATE", "state", node_format_state, false},
+    {"SINCE", "since_s", node_format_ago, true},
+    {"RTT", "round_trip_us", node_format_us, true},
+    {"DETECTS", "detection_us", node_format_us, true},
+    {"MTU", "mtu", node_format_plain, true},
+    {"CHANGES", "changes", node_format_plain, true},
 };
 
 static const struct node_column session_columns[] = {
-	{"SESSION", "peer", node_format_plain, false},
-	{"POLICY", "policy", node_format_plain, false},
-	{"COLOR", "color", node_format_plain, true},
-	{"STATE", "state", node_format_state, false},
-	{"PATH", "path", node_format_plain, false},
-	{"ENDPOINT", "endpoint", node_format_plain, false},
-	{"HANDSHAKE", "handshake_age_s", node_format_ago, true},
-	{"RX", "rx_bytes", node_format_bytes, true},
-	{"TX", "tx_bytes", node_format_bytes, true},
-	{"MTU", "mtu", node_format_plain, true},
-	{"REACHES", "prefixes", node_format_list, false},
+    {"SESSION", "peer", node_format_plain, false},
+    {"POLICY", "policy", node_format_plain, false},
+    {"COLOR", "color", node_format_plain, true},
+    {"STATE", "state", node_format_state, false},
+    {"PATH", "path", node_format_plain, false},
+    {"ENDPOINT", "endpoint", node_format_plain, false},
+    {"HANDSHAKE", "handshake_age_s", node_format_ago, true},
+    {"RX", "rx_bytes", node_format_bytes, true},
+    {"TX", "tx_bytes", node_format_bytes, true},
+    {"MTU", "mtu", node_format_plain, true},
+    {"REACHES", "prefixes", node_format_list, false},
 };
 
 static const struct node_column label_columns[] = {
-	{"LABEL", "in", node_format_plain, true},
-	{"OUT", "out", node_format_list, false},
-	{"NEXT", "next", node_format_plain, false},
-	{"DEVICE", "device", node_format_plain, false},
+    {"LABEL", "in", node_format_plain, true},
+    {"OUT", "out", node_format_list, false},
+    {"NEXT", "next", node_format_plain, false},
+    {"DEVICE", "device", node_format_plain, false},
 };
 
 static const struct {
@@ -65,10 +65,10 @@ static const struct {
 	const struct node_column *columns;
 	size_t count;
 } tables[] = {
-	{"links", link_columns, COUNT(link_columns)},
-	{"paths", path_columns, COUNT(path_columns)},
-	{"sessions", session_columns, COUNT(session_columns)},
-	{"labels", label_columns, COUNT(label_columns)},
+    {"links", link_columns, COUNT(link_columns)},
+    {"paths", path_columns, COUNT(path_columns)},
+    {"sessions", session_columns, COUNT(session_columns)},
+    {"labels", label_columns, COUNT(label_columns)},
 };
 
 static const char *string_of(const json_t *object, const char *key)
@@ -100,14 +100,17 @@ static void bundle_print(const json_t *bundle)
 	} else {
 		text_init(&signers);
 		node_format_list(json_object_get(bundle, "signers"), &signers);
-		printf("bundle    epoch %" JSON_INTEGER_FORMAT ", signed by %s, issued %s, expires %s%s\n",
+		printf("bundle    epoch %" JSON_INTEGER_FORMAT
+		       ", signed by %s, issued %s, expires %s%s\n",
 		       json_integer_value(json_object_get(bundle, "epoch")), text_string(&signers),
 		       string_of(bundle, "issued"), string_of(bundle, "expires"),
-		       json_is_true(json_object_get(bundle, "expired")) ? " (PAST: a new release is due)" : "");
+		       json_is_true(json_object_get(bundle, "expired"))
+			   ? " (PAST: a new release is due)"
+			   : "");
 		text_clear(&signers);
 	}
 	json_array_foreach(refusals, i, refusal)
-		printf("refused   %s: %s\n", string_of(refusal, "at"), string_of(refusal, "reason"));
+	    printf("refused   %s: %s\n", string_of(refusal, "at"), string_of(refusal, "reason"));
 }
 
 static size_t count_up(const json_t *rows)
@@ -115,8 +118,7 @@ static size_t count_up(const json_t *rows)
 	size_t i, up = 0;
 	json_t *row;
 
-	json_array_foreach(rows, i, row)
-		up += strcmp(string_of(row, "state"), "up") == 0;
+	json_array_foreach(rows, i, row) up += strcmp(string_of(row, "state"), "up") == 0;
 	return up;
 }
 
@@ -130,15 +132,15 @@ static void checks_print(const json_t *checks)
 	size_t i;
 	json_t *check;
 
-	json_array_foreach(checks, i, check)
-		if (check_failed(check))
-			printf("check     %s: %s; remedy: %s\n", string_of(check, "name"),
-			       string_of(check, "found"), string_of(check, "remedy"));
+	json_array_foreach(checks, i, check) if (check_failed(check))
+	    printf("check     %s: %s; remedy: %s\n", string_of(check, "name"),
+		   string_of(check, "found"), string_of(check, "remedy"));
 }
 
 static void head_print(const json_t *root)
 {
-	const json_t *site = json_object_get(root, "site"), *daemon = json_object_get(root, "daemon");
+	const json_t *site = json_object_get(root, "site"),
+		     *daemon = json_object_get(root, "daemon");
 	const char *failure = string_of(daemon, "last_failure");
 
 	if (json_is_object(site))
@@ -176,7 +178,8 @@ static void section_print(const json_t *root, size_t t)
 	printf("\n%s: %zu, %zu up%s\n", tables[t].name, count, up,
 	       many ? "; those that are down (`tuyen show sessions` has all):" : "");
 	if (!many || up < count)
-		node_table_print(rows, tables[t].columns, tables[t].count, many ? session_down : NULL);
+		node_table_print(rows, tables[t].columns, tables[t].count,
+				 many ? session_down : NULL);
 }
 
 static int status_run(int argc, char **argv)
@@ -229,8 +232,10 @@ static int show_run(int argc, char **argv)
 	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)
 		t++;
 	if (t == COUNT(tables) && strcmp(a.words[0], "bundle") != 0) {
-		fprintf(stderr, "tuyen show: no table '%s'; there are links, paths, sessions, labels, bundle\n",
-			a.words[0]);
+		fprintf(
+		    stderr,
+		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, bundle\n",
+		    a.words[0]);
 		return CLI_SYSTEM;
 	}
 	root = node_status(&a, &code);
@@ -247,23 +252,23 @@ static int show_run(int argc, char **argv)
 	return code;
 }
 
-#define NODE_OPTIONS                                                       \
-	"  --control SOCKET  control socket of tuyend [" CONTROL_SOCKET "]\n" \
+#define NODE_OPTIONS                                                                               \
+	"  --control SOCKET  control socket of tuyend [" CONTROL_SOCKET "]\n"                      \
 	"  --json            the data as JSON (see control.h for its shape)\n"
 #define NODE_EXITS "exit codes: 0 ok, 2 tuyend does not answer\n"
 
 const struct cli_command cli_status = {
-	.name = "status",
-	.usage = "[--json] [--control SOCKET]",
-	.summary = "show what this node does: links, paths, sessions, who is up and since when",
-	.help = NODE_OPTIONS NODE_EXITS,
-	.run = status_run,
+    .name = "status",
+    .usage = "[--json] [--control SOCKET]",
+    .summary = "show what this node does: links, paths, sessions, who is up and since when",
+    .help = NODE_OPTIONS NODE_EXITS,
+    .run = status_run,
 };
 
 const struct cli_command cli_show = {
-	.name = "show",
-	.usage = "links|paths|sessions|labels|bundle [--json] [--control SOCKET]",
-	.summary = "show one table of the status in full",
-	.help = NODE_OPTIONS NODE_EXITS,
-	.run = show_run,
+    .name = "show",
+    .usage = "links|paths|sessions|labels|bundle [--json] [--control SOCKET]",
+    .summary = "show one table of the status in full",
+    .help = NODE_OPTIONS NODE_EXITS,
+    .run = show_run,
 };

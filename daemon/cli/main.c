@@ -9,28 +9,28 @@ static const struct {
 	const char *heading;
 	const struct cli_command *command;
 } table[] = {
-	{"Describe the network (off-line)", &cli_check},
-	{NULL, &cli_fmt},
-	{NULL, &cli_explain},
-	{NULL, &cli_audit},
-	{NULL, &cli_diff},
-	{NULL, &cli_generate},
-	{NULL, &cli_import},
-	{NULL, &cli_budget},
-	{NULL, &cli_simulate},
-	{"Make a release (off-line)", &cli_compile},
-	{NULL, &cli_officer},
-	{NULL, &cli_roster},
-	{NULL, &cli_sign},
-	{NULL, &cli_verify},
-	{NULL, &cli_seal},
-	{"On a node", &cli_keygen},
-	{NULL, &cli_install},
-	{NULL, &cli_reload},
-	{NULL, &cli_status},
-	{NULL, &cli_show},
-	{NULL, &cli_plan},
-	{NULL, &cli_watch},
+    {"Describe the network (off-line)", &cli_check},
+    {NULL, &cli_fmt},
+    {NULL, &cli_explain},
+    {NULL, &cli_audit},
+    {NULL, &cli_diff},
+    {NULL, &cli_generate},
+    {NULL, &cli_import},
+    {NULL, &cli_budget},
+    {NULL, &cli_simulate},
+    {"Make a release (off-line)", &cli_compile},
+    {NULL, &cli_officer},
+    {NULL, &cli_roster},
+    {NULL, &cli_sign},
+    {NULL, &cli_verify},
+    {NULL, &cli_seal},
+    {"On a node", &cli_keygen},
+    {NULL, &cli_install},
+    {NULL, &cli_reload},
+    {NULL, &cli_status},
+    {NULL, &cli_show},
+    {NULL, &cli_plan},
+    {NULL, &cli_watch},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -65,7 +65,8 @@ static int command_run(const struct cli_command *c, int argc, char **argv)
 /* @return -1 where there is no such command. */
 static int word_run(int argc, char **argv)
 {
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "-h") == 0) {
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
+	    strcmp(argv[1], "-h") == 0) {
 		usage(stdout);
 		return CLI_OK;
 	}

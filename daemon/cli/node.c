@@ -16,10 +16,10 @@
 int node_arguments_parse(int argc, char **argv, struct node_arguments *ret)
 {
 	static const struct option options[] = {
-		{"control", required_argument, NULL, 'c'},
-		{"state", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{0},
+	    {"control", required_argument, NULL, 'c'},
+	    {"state", required_argument, NULL, 's'},
+	    {"json", no_argument, NULL, 'j'},
+	    {0},
 	};
 	int option;
 
@@ -48,7 +48,8 @@ int node_request(const struct node_arguments *a, const char *request, struct tex
 	struct reason reason;
 
 	text_init(ret_body);
-	if (control_request(a->control, request, REQUEST_TIMEOUT_MS, &status, ret_body, &reason) < 0) {
+	if (control_request(a->control, request, REQUEST_TIMEOUT_MS, &status, ret_body, &reason) <
+	    0) {
 		fprintf(stderr, "tuyen: %s\n", reason.text);
 		text_clear(ret_body);
 		return CLI_SYSTEM;
@@ -74,10 +75,8 @@ static void strings_clean(json_t *value)
 	json_t *item;
 	size_t i;
 
-	json_object_foreach(value, key, item)
-		strings_clean(item);
-	json_array_foreach(value, i, item)
-		strings_clean(item);
+	json_object_foreach(value, key, item) strings_clean(item);
+	json_array_foreach(value, i, item) strings_clean(item);
 	if (!json_is_string(value))
 		return;
 	text_init(&shown);
@@ -96,7 +95,8 @@ json_t *node_status(const struct node_arguments *a, int *ret_code)
 	if (*ret_code == CLI_OK) {
 		root = json_loadb(text_string(&body), body.length, 0, &error);
 		if (!json_is_object(root)) {
-			fprintf(stderr, "tuyen: the status document cannot be read: %s\n", error.text);
+			fprintf(stderr, "tuyen: the status document cannot be read: %s\n",
+				error.text);
 			json_decref(root);
 			root = NULL;
 			*ret_code = CLI_SYSTEM;
@@ -167,7 +167,9 @@ void node_format_us(const json_t *value, struct text *ret)
 void node_format_state(const json_t *value, struct text *ret)
 {
 	const char *state = json_is_string(value) ? json_string_value(value) : "-";
-	const char *color = strcmp(state, "up") == 0 ? "32" : strcmp(state, "down") == 0 ? "31" : "33";
+	const char *color = strcmp(state, "up") == 0	 ? "32"
+			    : strcmp(state, "down") == 0 ? "31"
+							 : "33";
 
 	if (isatty(STDOUT_FILENO) && !getenv("NO_COLOR"))
 		text_printf(ret, "\033[%sm%s\033[0m", color, state);
@@ -182,7 +184,8 @@ void node_format_list(const json_t *value, struct text *ret)
 
 	if (!json_array_size(value))
 		text_add_char(ret, '-');
-	json_array_foreach(value, i, item) {
+	json_array_foreach(value, i, item)
+	{
 		if (i)
 			text_add(ret, json_is_string(item) ? " " : "/");
 		node_format_plain(item, ret);
@@ -245,15 +248,16 @@ void node_table_print(const json_t *rows, const struct node_column *columns, siz
 	text_init(&cell);
 	for (c = 0; c < count; c++)
 		widths[c] = width_of(columns[c].heading);
-	json_array_foreach(rows, i, row)
-		for (c = 0; c < count; c++) {
-			cell_format(row, &columns[c], &cell);
-			if (width_of(text_string(&cell)) > widths[c])
-				widths[c] = width_of(text_string(&cell));
-		}
+	json_array_foreach(rows, i, row) for (c = 0; c < count; c++)
+	{
+		cell_format(row, &columns[c], &cell);
+		if (width_of(text_string(&cell)) > widths[c])
+			widths[c] = width_of(text_string(&cell));
+	}
 	for (c = 0; c < count; c++)
 		cell_print(columns[c].heading, widths[c], columns[c].right, c + 1 == count);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		if (wanted && !wanted(row))
 			continue;
 		for (c = 0; c < count; c++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The head of an answer is "OK <bytes>", "REFUSED <bytes>", "FAILED <bytes>", or "OK" alone before a
- * stream, and LF. It is read by hand because the peer may be anything that listens there: a number has
- * one form only, no sign, no zero in front, and never more than CONTROL_ANSWER_MAX.
+ * The head of an answer is "OK <bytes>", "REFUSED <bytes>", "FAILED <bytes>", or "OK" alone before
+ * a stream, and LF. It is read by hand because the peer may be anything that listens there: a
+ * number has one form only, no sign, no zero in front, and never more than CONTROL_ANSWER_MAX.
  */
 #include "tuyen/client/answer.h"
 
@@ -12,9 +12,9 @@ static const struct {
 	const char *word;
 	enum control_status status;
 } answer_words[] = {
-	{"OK", CONTROL_OK},
-	{"REFUSED", CONTROL_REFUSED},
-	{"FAILED", CONTROL_FAILED},
+    {"OK", CONTROL_OK},
+    {"REFUSED", CONTROL_REFUSED},
+    {"FAILED", CONTROL_FAILED},
 };
 
 void control_answer_init(struct control_answer *answer)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The blocking client of the control socket, for commands that a person or a script waits for. Every wait
- * has one deadline for the whole exchange, so that a stopped daemon costs at most the time that was given.
+ * The blocking client of the control socket, for commands that a person or a script waits for.
+ * Every wait has one deadline for the whole exchange, so that a stopped daemon costs at most the
+ * time that was given.
  */
 #include "tuyen/client/control.h"
 
@@ -45,7 +46,8 @@ int control_connect(const char *socket_path, int timeout_ms, struct reason *reas
 	int fd, err;
 
 	if (!socket_path[0] || strlen(socket_path) >= sizeof(address.sun_path))
-		return reason_set(reason, -TUYEN_EINVAL, "%s: not a path for a socket", socket_path);
+		return reason_set(reason, -TUYEN_EINVAL, "%s: not a path for a socket",
+				  socket_path);
 	memcpy(address.sun_path, socket_path, strlen(socket_path));
 	fd = socket(AF_UNIX, type, 0);
 	if (fd < 0)
@@ -66,17 +68,20 @@ static int request_send(int fd, const char *request, struct reason *reason)
 	size_t length = strlen(request);
 
 	if (!length || length + 1 > sizeof(line) || strchr(request, '\n'))
-		return reason_set(reason, -TUYEN_EINVAL, "not a request: at most %d bytes in one line",
+		return reason_set(reason, -TUYEN_EINVAL,
+				  "not a request: at most %d bytes in one line",
 				  CONTROL_REQUEST_MAX - 1);
 	memcpy(line, request, length);
 	line[length++] = '\n';
 	if (send(fd, line, length, MSG_NOSIGNAL) != (ssize_t)length)
-		return reason_set(reason, -TUYEN_ESYSTEM, "cannot send the request: %s", strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM, "cannot send the request: %s",
+				  strerror(errno));
 	return 0;
 }
 
 /* Waits for bytes until @deadline_ms. @return their number, at least 1. */
-static int bytes_receive(int fd, char *bytes, size_t size, int64_t deadline_ms, struct reason *reason)
+static int bytes_receive(int fd, char *bytes, size_t size, int64_t deadline_ms,
+			 struct reason *reason)
 {
 	struct pollfd item = {.fd = fd, .events = POLLIN};
 	int64_t left_ms;
@@ -90,7 +95,8 @@ static int bytes_receive(int fd, char *bytes, size_t size, int64_t deadline_ms, 
 		if (n > 0)
 			return (int)n;
 		if (n == 0)
-			return reason_set(reason, -TUYEN_ESYSTEM, "closed before the answer was complete");
+			return reason_set(reason, -TUYEN_ESYSTEM,
+					  "closed before the answer was complete");
 		if (errno != EINTR && errno != EAGAIN)
 			return reason_set(reason, -TUYEN_ESYSTEM, "cannot read the answer: %s",
 					  strerror(errno));
@@ -117,9 +123,11 @@ static int answer_receive(int fd, int64_t deadline_ms, struct control_answer *an
 			return n;
 		err = control_answer_feed(answer, bytes, (size_t)n, &taken);
 		if (err == -TUYEN_ENOMEM)
-			return reason_set(reason, -TUYEN_ESYSTEM, "the answer is too large for the memory");
+			return reason_set(reason, -TUYEN_ESYSTEM,
+					  "the answer is too large for the memory");
 		if (err < 0)
-			return reason_set(reason, -TUYEN_EINVAL, "what answers there is not tuyend");
+			return reason_set(reason, -TUYEN_EINVAL,
+					  "what answers there is not tuyend");
 	}
 	return 0;
 }

@@ -4,21 +4,21 @@
  * reflector of Seamless BFD, RFC 7880.
  *
  * State changes in one function, state_set(). What follows from a change of state, of
- * our own timers or of the remote's, follows in timers_update(): which intervals are in force, whether a poll
- * sequence is due, when the next packet goes out and when silence becomes a failure.
+ * our own timers or of the remote's, follows in timers_update(): which intervals are in force,
+ * whether a poll sequence is due, when the next packet goes out and when silence becomes a failure.
  *
  * Timers. We advertise at once what we want, and use it at once when that can harm nobody: a
  * shorter transmit interval, a longer receive interval. A longer transmit interval and a
  * shorter receive interval wait, while up, for the remote's Final (section 6.8.3).
  * While not up we send once a second at most, but a packet that says something new is sent
- * at once (section 6.8.7). Detection time is counted from the newest valid packet, so that a failure shows at most
- * one detection time after it happened.
+ * at once (section 6.8.7). Detection time is counted from the newest valid packet, so that a
+ * failure shows at most one detection time after it happened.
  *
- * An S-BFD initiator asks with the D bit set and is up as long as the reflector's answers come back: its detection time
- * is its own multiplier times its own interval. It runs no poll sequence: the reflector keeps no state to agree on. It
- * sets P on one probe at a time, so that the Final tells the round trip, also where that is longer than the
- * interval (VSAT). When the pace quickens, the first answer at the new pace comes a round trip later: silence
- * is counted from then.
+ * An S-BFD initiator asks with the D bit set and is up as long as the reflector's answers come
+ * back: its detection time is its own multiplier times its own interval. It runs no poll sequence:
+ * the reflector keeps no state to agree on. It sets P on one probe at a time, so that the Final
+ * tells the round trip, also where that is longer than the interval (VSAT). When the pace quickens,
+ * the first answer at the new pace comes a round trip later: silence is counted from then.
  *
  * Not done: echo, authentication, the passive role, demand mode of our own. A remote's demand
  * mode is honoured.
@@ -91,7 +91,8 @@ static void poll_finish(struct bfd_session *s)
 		return;
 	s->poll_active = false;
 	if (s->poll_again || s->config.role == BFD_ROLE_SBFD_INITIATOR)
-		return; /* the Final may answer the older values: the next sequence agrees on ours */
+		return; /* the Final may answer the older values: the next sequence agrees on ours
+			 */
 	s->applied_tx_us = desired_tx_us(s);
 	s->applied_rx_us = s->config.interval_us;
 }
@@ -129,7 +130,8 @@ static void answers_expect(struct bfd_session *s, struct monotime now)
 		s->answers_from = monotime_after(now, s->round_trip_us);
 }
 
-/* A shorter time must not turn past silence into a failure: the remote sends at the old pace until now. */
+/* A shorter time must not turn past silence into a failure: the remote sends at the old pace until
+ * now. */
 static void detection_change(struct bfd_session *s, struct monotime now)
 {
 	uint64_t before_us = s->detection_us;
@@ -167,8 +169,8 @@ static void timers_update(struct bfd_session *s, struct monotime now)
 	uint32_t before_us = s->tx_interval_us;
 
 	intervals_apply(s);
-	s->tx_interval_us = s->applied_tx_us > s->remote_min_rx_us ? s->applied_tx_us
-								   : s->remote_min_rx_us;
+	s->tx_interval_us =
+	    s->applied_tx_us > s->remote_min_rx_us ? s->applied_tx_us : s->remote_min_rx_us;
 	if (s->tx_interval_us != before_us && monotime_before(now, s->next_send))
 		send_schedule(s, s->last_sent, now);
 }
@@ -190,9 +192,8 @@ static void state_set(struct bfd_session *s, enum bfd_state state, enum bfd_diag
 static void remote_forget(struct bfd_session *s)
 {
 	s->remote_state = BFD_STATE_DOWN;
-	s->remote_discriminator = s->config.role == BFD_ROLE_SBFD_INITIATOR
-					  ? s->config.remote_discriminator
-					  : 0;
+	s->remote_discriminator =
+	    s->config.role == BFD_ROLE_SBFD_INITIATOR ? s->config.remote_discriminator : 0;
 	s->remote_min_rx_us = 1;
 	s->remote_desired_tx_us = 0;
 	s->remote_multiplier = 0;
@@ -208,13 +209,13 @@ void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, st
 	assert(config->local_discriminator && config->interval_us && config->multiplier);
 	assert(config->role == BFD_ROLE_ACTIVE || config->remote_discriminator);
 	*s = (struct bfd_session){
-		.config = *config,
-		.state = BFD_STATE_DOWN,
-		.random = random_seed ? random_seed : 1,
-		.since = now,
-		.last_sent = now,
-		.next_send = now,
-		.changed = true,
+	    .config = *config,
+	    .state = BFD_STATE_DOWN,
+	    .random = random_seed ? random_seed : 1,
+	    .since = now,
+	    .last_sent = now,
+	    .next_send = now,
+	    .changed = true,
 	};
 	remote_forget(s);
 	timers_update(s, now);
@@ -247,7 +248,8 @@ static enum bfd_verdict active_check(const struct bfd_session *s, const struct b
 {
 	if (p->your_discriminator && p->your_discriminator != s->config.local_discriminator)
 		return BFD_DROP_YOUR_DISCRIMINATOR;
-	if (!p->your_discriminator && p->state != BFD_STATE_DOWN && p->state != BFD_STATE_ADMIN_DOWN)
+	if (!p->your_discriminator && p->state != BFD_STATE_DOWN &&
+	    p->state != BFD_STATE_ADMIN_DOWN)
 		return BFD_DROP_YOUR_DISCRIMINATOR;
 	if (p->authentication)
 		return BFD_DROP_AUTHENTICATION;
@@ -309,7 +311,8 @@ static void state_machine(struct bfd_session *s, enum bfd_state heard, struct mo
 }
 
 /* RFC 7880 section 7.1: there is no Init, an answer is enough. */
-static void state_machine_initiator(struct bfd_session *s, enum bfd_state heard, struct monotime now)
+static void state_machine_initiator(struct bfd_session *s, enum bfd_state heard,
+				    struct monotime now)
 {
 	if (heard == BFD_STATE_UP)
 		state_set(s, BFD_STATE_UP, BFD_DIAG_NONE, now);
@@ -344,7 +347,8 @@ static void round_trip_take(struct bfd_session *s, const struct bfd_packet *p, s
 	s->round_trip_us = us ? (uint32_t)us : 1; /* 0 says unknown */
 }
 
-static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)
+static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p,
+			      struct monotime now)
 {
 	bool was_up = s->state == BFD_STATE_UP;
 
@@ -361,8 +365,8 @@ enum bfd_verdict bfd_session_receive(struct bfd_session *s, const struct bfd_pac
 				     uint8_t ttl, struct monotime now)
 {
 	bool active = s->config.role == BFD_ROLE_ACTIVE;
-	enum bfd_verdict verdict = active ? active_check(s, packet, ttl)
-					  : reflected_check(s, packet);
+	enum bfd_verdict verdict =
+	    active ? active_check(s, packet, ttl) : reflected_check(s, packet);
 
 	if (verdict == BFD_ACCEPT && s->state == BFD_STATE_ADMIN_DOWN)
 		verdict = BFD_DROP_ADMIN_DOWN;
@@ -406,7 +410,8 @@ static void detection_step(struct bfd_session *s, struct monotime now, bool star
 	if (!monotime_reached(now, s->detect_at))
 		return;
 	if (starved && !s->put_off) {
-		s->put_off = true; /* once between two packets, or a busy machine would never see a failure */
+		s->put_off = true; /* once between two packets, or a busy machine would never see a
+				      failure */
 		s->detect_at = monotime_after(now, heard_interval_us(s));
 		return;
 	}
@@ -418,16 +423,16 @@ static struct bfd_packet packet_build(const struct bfd_session *s, bool final)
 	bool initiator = s->config.role == BFD_ROLE_SBFD_INITIATOR;
 
 	return (struct bfd_packet){
-		.diagnostic = s->diagnostic,
-		.state = s->state,
-		.poll = s->poll_active && !final,
-		.final = final,
-		.demand = initiator,
-		.multiplier = s->config.multiplier,
-		.my_discriminator = s->config.local_discriminator,
-		.your_discriminator = s->remote_discriminator,
-		.desired_min_tx_us = desired_tx_us(s),
-		.required_min_rx_us = s->config.interval_us,
+	    .diagnostic = s->diagnostic,
+	    .state = s->state,
+	    .poll = s->poll_active && !final,
+	    .final = final,
+	    .demand = initiator,
+	    .multiplier = s->config.multiplier,
+	    .my_discriminator = s->config.local_discriminator,
+	    .your_discriminator = s->remote_discriminator,
+	    .desired_min_tx_us = desired_tx_us(s),
+	    .required_min_rx_us = s->config.interval_us,
 	};
 }
 
@@ -440,7 +445,8 @@ static bool probe_polls(struct bfd_session *s, struct monotime now)
 	return true;
 }
 
-static void packet_periodic(struct bfd_session *s, struct monotime now, struct bfd_packet *ret_packet)
+static void packet_periodic(struct bfd_session *s, struct monotime now,
+			    struct bfd_packet *ret_packet)
 {
 	*ret_packet = packet_build(s, false);
 	if (s->config.role == BFD_ROLE_SBFD_INITIATOR)
@@ -482,13 +488,13 @@ enum bfd_verdict bfd_reflect(const struct bfd_packet *packet, uint32_t reflector
 	if (!packet->demand) /* an answer, perhaps of another reflector: it must not go round */
 		return BFD_DROP_NOT_REFLECTED;
 	*ret_reply = (struct bfd_packet){
-		.state = BFD_STATE_UP,
-		.final = packet->poll,
-		.multiplier = packet->multiplier,
-		.my_discriminator = packet->your_discriminator,
-		.your_discriminator = packet->my_discriminator,
-		.desired_min_tx_us = packet->desired_min_tx_us,
-		.required_min_rx_us = min_rx_us,
+	    .state = BFD_STATE_UP,
+	    .final = packet->poll,
+	    .multiplier = packet->multiplier,
+	    .my_discriminator = packet->your_discriminator,
+	    .your_discriminator = packet->my_discriminator,
+	    .desired_min_tx_us = packet->desired_min_tx_us,
+	    .required_min_rx_us = min_rx_us,
 	};
 	return BFD_ACCEPT;
 }

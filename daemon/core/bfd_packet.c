@@ -40,15 +40,15 @@ const char *bfd_state_name(enum bfd_state state)
 const char *bfd_diagnostic_name(enum bfd_diagnostic diagnostic)
 {
 	static const char *const names[] = {
-		[BFD_DIAG_NONE] = "none",
-		[BFD_DIAG_DETECTION_EXPIRED] = "detection time expired",
-		[BFD_DIAG_ECHO_FAILED] = "echo failed",
-		[BFD_DIAG_NEIGHBOR_DOWN] = "neighbor signaled session down",
-		[BFD_DIAG_FORWARDING_RESET] = "forwarding plane reset",
-		[BFD_DIAG_PATH_DOWN] = "path down",
-		[BFD_DIAG_CONCATENATED_DOWN] = "concatenated path down",
-		[BFD_DIAG_ADMIN_DOWN] = "administratively down",
-		[BFD_DIAG_REVERSE_CONCATENATED_DOWN] = "reverse concatenated path down",
+	    [BFD_DIAG_NONE] = "none",
+	    [BFD_DIAG_DETECTION_EXPIRED] = "detection time expired",
+	    [BFD_DIAG_ECHO_FAILED] = "echo failed",
+	    [BFD_DIAG_NEIGHBOR_DOWN] = "neighbor signaled session down",
+	    [BFD_DIAG_FORWARDING_RESET] = "forwarding plane reset",
+	    [BFD_DIAG_PATH_DOWN] = "path down",
+	    [BFD_DIAG_CONCATENATED_DOWN] = "concatenated path down",
+	    [BFD_DIAG_ADMIN_DOWN] = "administratively down",
+	    [BFD_DIAG_REVERSE_CONCATENATED_DOWN] = "reverse concatenated path down",
 	};
 
 	if ((unsigned int)diagnostic >= sizeof(names) / sizeof(names[0]))
@@ -113,14 +113,16 @@ static enum bfd_verdict packet_check(const struct bfd_packet *p, uint8_t version
 		return BFD_DROP_MULTIPOINT;
 	if (!p->my_discriminator)
 		return BFD_DROP_MY_DISCRIMINATOR;
-	if (!p->your_discriminator && p->state != BFD_STATE_DOWN && p->state != BFD_STATE_ADMIN_DOWN)
+	if (!p->your_discriminator && p->state != BFD_STATE_DOWN &&
+	    p->state != BFD_STATE_ADMIN_DOWN)
 		return BFD_DROP_YOUR_DISCRIMINATOR;
 	if (p->authentication)
 		return BFD_DROP_AUTHENTICATION;
 	return BFD_ACCEPT;
 }
 
-enum bfd_verdict bfd_packet_decode(const uint8_t *bytes, size_t length, struct bfd_packet *ret_packet)
+enum bfd_verdict bfd_packet_decode(const uint8_t *bytes, size_t length,
+				   struct bfd_packet *ret_packet)
 {
 	struct wire_reader r;
 	struct bfd_packet p = {0};

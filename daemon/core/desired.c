@@ -2,24 +2,27 @@
 /*
  * From compiled forwarding state to what must stand in the kernel.
  *
- *	link0		WireGuard, a peer a neighbour; /32 of ours on it and a /32 route to each neighbour's
+ *	link0		WireGuard, a peer a neighbour; /32 of ours on it and a /32 route to each
+ *neighbour's
  *	lsp<id>		MPLS-in-IP to that neighbour, with a filter of the label stacks it may send
  *	s<color>	WireGuard of one traffic class, its encrypted packets marked OUTER|color
  *	lo		node address, path addresses, LAN address
  *
  *	rule		leads to table			which holds
- *	CLASS|color	TABLE_CLASS + color		prefixes behind the session's peers, dev s<color>
- *	OUTER|color	TABLE_OUTER + color		each endpoint over the active path, src its path address
- *	from path src	TABLE_PROBE + index		the endpoint over that path, for its S-BFD
- *	(main)		254				neighbours, ways back to path addresses, prefixes of the first color
+ *	CLASS|color	TABLE_CLASS + color		prefixes behind the session's peers, dev
+ *s<color> OUTER|color	TABLE_OUTER + color		each endpoint over the active path, src its
+ *path address from path src	TABLE_PROBE + index		the endpoint over that path, for its
+ *S-BFD (main)		254				neighbours, ways back to path addresses,
+ *prefixes of the first color
  *
- * To change the active path is to replace one route of TABLE_OUTER. In main, prefixes of ours and of peers are
- * also unreachable with a high metric: without their device a default route must not carry them off in clear.
+ * To change the active path is to replace one route of TABLE_OUTER. In main, prefixes of ours and
+ *of peers are also unreachable with a high metric: without their device a default route must not
+ *carry them off in clear.
  *
- * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's, and labelled
- * packets arrive on lo, sessions' packets on a device that main does not name. The nft table makes the
- * checks that matter instead. net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with
- * the device), because the plan must open it after the device's filter stands.
+ * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's,
+ *and labelled packets arrive on lo, sessions' packets on a device that main does not name. The nft
+ *table makes the checks that matter instead. net.mpls.conf.<lsp>.input is a sysctl of its own (and
+ *not set with the device), because the plan must open it after the device's filter stands.
  */
 #include "tuyen/core/desired.h"
 
@@ -29,11 +32,11 @@
 
 #include "tuyen/base/err.h"
 
-#define TABLE_MAIN	  254
-#define METRIC_LAST	  1000000
-#define KEEPALIVE_S	  25
-#define ADJACENCY_TTL	  64
-#define PREFIX_HOST(a)	  ((struct ipv4_prefix){.address = (a), .length = 32})
+#define TABLE_MAIN     254
+#define METRIC_LAST    1000000
+#define KEEPALIVE_S    25
+#define ADJACENCY_TTL  64
+#define PREFIX_HOST(a) ((struct ipv4_prefix){.address = (a), .length = 32})
 
 void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX])
 {
@@ -179,7 +182,7 @@ static int neighbor_route(struct kernel_state *state, const struct forwarding *f
 			  const struct fwd_neighbor *n)
 {
 	struct kernel_route *route =
-		route_add(state, TABLE_MAIN, PREFIX_HOST(n->link_address), LINK_DEVICE);
+	    route_add(state, TABLE_MAIN, PREFIX_HOST(n->link_address), LINK_DEVICE);
 
 	if (!route)
 		return -TUYEN_ENOMEM;
@@ -294,8 +297,8 @@ static bool path_active(const struct active_paths *active, const struct fwd_path
 static int path_build(struct kernel_state *state, const struct fwd_path *p, bool active)
 {
 	uint32_t probe = TUYEN_TABLE_PROBE + p->index;
-	int err = labelled_route(state, probe, p->endpoint, p->first_site, &p->stack, p->source,
-				 p->mtu);
+	int err =
+	    labelled_route(state, probe, p->endpoint, p->first_site, &p->stack, p->source, p->mtu);
 
 	if (err == 0)
 		err = rule_add(state, TUYEN_RULE_PROBE + p->index, 0, p->source, probe);
@@ -374,7 +377,7 @@ static int session_peer_routes(struct kernel_state *state, const struct forwardi
 	desired_session_name(p->color, device);
 	for (size_t i = 0; i < p->prefix_count; i++) {
 		struct kernel_route *route =
-			route_add(state, TUYEN_TABLE_CLASS + p->color, p->prefixes[i], device);
+		    route_add(state, TUYEN_TABLE_CLASS + p->color, p->prefixes[i], device);
 
 		if (!route)
 			return -TUYEN_ENOMEM;
@@ -427,8 +430,8 @@ static size_t main_prefixes_list(const struct forwarding *f, struct main_prefix 
 		ret_list[count++] = (struct main_prefix){.prefix = f->lans[i]};
 	for (size_t i = 0; i < f->peer_count; i++)
 		for (size_t j = 0; j < f->peers[i].prefix_count; j++)
-			ret_list[count++] = (struct main_prefix){f->peers[i].prefixes[j],
-								 f->peers[i].color};
+			ret_list[count++] =
+			    (struct main_prefix){f->peers[i].prefixes[j], f->peers[i].color};
 	if (count > 1)
 		qsort(ret_list, count, sizeof(*ret_list), main_prefix_compare);
 	return count;
@@ -531,15 +534,15 @@ int desired_build(const struct forwarding *forwarding, const struct node_keys *k
 static bool path_in_use(const struct fwd_path *p, const struct kernel_state *actual)
 {
 	struct kernel_route key = {
-		.table = TUYEN_TABLE_OUTER + p->color,
-		.destination = PREFIX_HOST(p->endpoint),
+	    .table = TUYEN_TABLE_OUTER + p->color,
+	    .destination = PREFIX_HOST(p->endpoint),
 	};
 	const struct kernel_route *route;
 
 	if (!actual->route_count)
 		return false;
-	route = bsearch(&key, actual->routes, actual->route_count, sizeof(key),
-			kernel_route_compare);
+	route =
+	    bsearch(&key, actual->routes, actual->route_count, sizeof(key), kernel_route_compare);
 	return route && route->source == p->source;
 }
 
@@ -553,9 +556,9 @@ void desired_active_read(const struct forwarding *forwarding, const struct kerne
 
 		if (path_in_use(p, actual))
 			active.entry[active.count++] = (struct active_path){
-				.color = p->color,
-				.endpoint_site = p->endpoint_site,
-				.index = p->index,
+			    .color = p->color,
+			    .endpoint_site = p->endpoint_site,
+			    .index = p->index,
 			};
 	}
 	*ret_active = active;

@@ -2,22 +2,24 @@
 /*
  * The nft table, as text. What it must hold against:
  *
- *   guard, guard_local   A carrier that sends overlay addresses or an IP tunnel in clear. Overlay packets are
- *                        not tracked: a gateway has some for every site, and each is judged by itself.
- *   classify             A LAN packet gets the mark of the color that the policy has for it. It counts as a LAN's
- *                        only if the way back to its source is the device it came from.
- *   outbound, inbound_C  The policy's rules, for each packet in the direction of its connection: as the rule
- *                        says for who opened it, turned round for the replies. So a connection lasts no longer than the
- *                        rule that allowed it, and no color carries another's packets.
- *   forward, egress      Nothing enters a session without its color's mark, nothing of a LAN or of what is
+ *   guard, guard_local   A carrier that sends overlay addresses or an IP tunnel in clear. Overlay
+ * packets are not tracked: a gateway has some for every site, and each is judged by itself.
+ *   classify             A LAN packet gets the mark of the color that the policy has for it. It
+ * counts as a LAN's only if the way back to its source is the device it came from. outbound,
+ * inbound_C  The policy's rules, for each packet in the direction of its connection: as the rule
+ *                        says for who opened it, turned round for the replies. So a connection
+ * lasts no longer than the rule that allowed it, and no color carries another's packets. forward,
+ * egress      Nothing enters a session without its color's mark, nothing of a LAN or of what is
  *                        behind a session leaves in clear, and other forwarding is left alone.
  *
- * The color is not kept in a connection mark: both ends find it by the first rule that matches, in the same order.
+ * The color is not kept in a connection mark: both ends find it by the first rule that matches, in
+ * the same order.
  *
- * The text is compared with what nft lists, so every line stands the way Debian 12's nft 1.0.6 prints it back:
- * sets sorted, two addresses a line, marks as eight digits, protocols as numbers. Four of its habits are
- * avoided: device names in sets (sorted by their bytes from behind), masked marks (printed as prefixes that
- * do not parse back), sets of one element, and overlapping prefixes (refused).
+ * The text is compared with what nft lists, so every line stands the way Debian 12's nft 1.0.6
+ * prints it back: sets sorted, two addresses a line, marks as eight digits, protocols as numbers.
+ * Four of its habits are avoided: device names in sets (sorted by their bytes from behind), masked
+ * marks (printed as prefixes that do not parse back), sets of one element, and overlapping prefixes
+ * (refused).
  */
 #include "tuyen/core/desired.h"
 
@@ -145,7 +147,8 @@ static struct ipv4_prefix rule_near(const struct fwd_rule *rule)
 	return rule->outbound ? rule->from : rule->to;
 }
 
-/* Do the two differ in nothing but the peer? Such rules lie side by side and become one, with a set. */
+/* Do the two differ in nothing but the peer? Such rules lie side by side and become one, with a
+ * set. */
 static bool rule_same_group(const struct fwd_rule *a, const struct fwd_rule *b)
 {
 	struct ipv4_prefix near_a = rule_near(a), near_b = rule_near(b);
@@ -296,10 +299,10 @@ static void end_add(struct text *t, const char *end, struct ipv4_prefix prefix)
 
 /* The names that nft prints; the others are numbers. */
 static const char *const dscp_names[64] = {
-	[0] = "cs0",   [1] = "lephb", [8] = "cs1",   [10] = "af11", [12] = "af12", [14] = "af13",
-	[16] = "cs2",  [18] = "af21", [20] = "af22", [22] = "af23", [24] = "cs3",  [26] = "af31",
-	[28] = "af32", [30] = "af33", [32] = "cs4",  [34] = "af41", [36] = "af42", [38] = "af43",
-	[40] = "cs5",  [44] = "va",   [46] = "ef",   [48] = "cs6",  [56] = "cs7",
+    [0] = "cs0",   [1] = "lephb", [8] = "cs1",	 [10] = "af11", [12] = "af12", [14] = "af13",
+    [16] = "cs2",  [18] = "af21", [20] = "af22", [22] = "af23", [24] = "cs3",  [26] = "af31",
+    [28] = "af32", [30] = "af33", [32] = "cs4",	 [34] = "af41", [36] = "af42", [38] = "af43",
+    [40] = "cs5",  [44] = "va",	  [46] = "ef",	 [48] = "cs6",	[56] = "cs7",
 };
 
 /* Both directions are marked alike: each packet is judged by itself. */
@@ -313,7 +316,8 @@ static void dscp_add(struct text *t, const struct fwd_rule *rule)
 		text_printf(t, "ip dscp 0x%02x ", rule->dscp & 63);
 }
 
-/* What the @count rules from @first on have in common, for packets that leave (@leaving) a LAN for the peers or come. */
+/* What the @count rules from @first on have in common, for packets that leave (@leaving) a LAN for
+ * the peers or come. */
 static void match_add(struct text *t, const struct forwarding *f, size_t first, size_t count,
 		      bool leaving)
 {
@@ -339,10 +343,12 @@ static void outbound_add(struct text *t, const struct forwarding *f)
 		count = rule_group(f, i);
 		text_add(t, "\t\t");
 		match_add(t, f, i, count, true);
-		text_printf(t, "meta mark set 0x%08x accept\n", TUYEN_MARK_CLASS | f->rules[i].color);
+		text_printf(t, "meta mark set 0x%08x accept\n",
+			    TUYEN_MARK_CLASS | f->rules[i].color);
 	}
 	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(t, "\t\tct state related ip daddr @peers_%u meta mark set 0x%08x accept\n",
+		text_printf(t,
+			    "\t\tct state related ip daddr @peers_%u meta mark set 0x%08x accept\n",
 			    f->sessions[i].color, TUYEN_MARK_CLASS | f->sessions[i].color);
 	chain_end(t);
 }
@@ -407,9 +413,11 @@ static void input_add(struct text *t, const struct forwarding *f)
 	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
-	text_add(t, "\t\ticmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
-		    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
-		    "\t\tcounter drop\n");
+	text_add(
+	    t,
+	    "\t\ticmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+	    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
+	    "\t\tcounter drop\n");
 	chain_end(t);
 }
 
@@ -425,10 +433,16 @@ static void forward_session_add(struct text *t, uint32_t color)
 static void forward_add(struct text *t, const struct forwarding *f)
 {
 	static const char *const ours[] = {
-		"iifname \"lo\"",   "iifname \"" LINK_DEVICE "\"", "iifname \"lsp*\"",
-		"oifname \"lo\"",   "oifname \"" LINK_DEVICE "\"", "oifname \"lsp*\"",
-		"ip saddr @lans",    "ip daddr @lans",	       "ip saddr @peers",
-		"ip daddr @peers",
+	    "iifname \"lo\"",
+	    "iifname \"" LINK_DEVICE "\"",
+	    "iifname \"lsp*\"",
+	    "oifname \"lo\"",
+	    "oifname \"" LINK_DEVICE "\"",
+	    "oifname \"lsp*\"",
+	    "ip saddr @lans",
+	    "ip daddr @lans",
+	    "ip saddr @peers",
+	    "ip daddr @peers",
 	};
 
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
@@ -439,10 +453,11 @@ static void forward_add(struct text *t, const struct forwarding *f)
 	chain_end(t);
 	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
 	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(t,
-			    "\t\toifname \"s%u\" tcp flags syn / syn,rst tcp option maxseg size set "
-			    "rt mtu\n",
-			    f->sessions[i].color);
+		text_printf(
+		    t,
+		    "\t\toifname \"s%u\" tcp flags syn / syn,rst tcp option maxseg size set "
+		    "rt mtu\n",
+		    f->sessions[i].color);
 	chain_end(t);
 }
 

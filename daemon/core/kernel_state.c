@@ -30,15 +30,15 @@ static void *array_add(void **array, size_t *count, size_t size)
 }
 
 /* Through a void * of its own, because a struct foo ** is not a void **. */
-#define STATE_ADD(type, name, field, counter)                                   \
-	struct type *kernel_state_add_##name(struct kernel_state *state)          \
-	{                                                                       \
-		void *array = state->field;                                     \
-		struct type *entry;                                             \
-                                                                                \
-		entry = array_add(&array, &state->counter, sizeof(struct type)); \
-		state->field = array;                                           \
-		return entry;                                                   \
+#define STATE_ADD(type, name, field, counter)                                                      \
+	struct type *kernel_state_add_##name(struct kernel_state *state)                           \
+	{                                                                                          \
+		void *array = state->field;                                                        \
+		struct type *entry;                                                                \
+                                                                                                   \
+		entry = array_add(&array, &state->counter, sizeof(struct type));                   \
+		state->field = array;                                                              \
+		return entry;                                                                      \
 	}
 
 STATE_ADD(kernel_device, device, devices, device_count)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What may pass between the two processes. Each type has one size and one check; the table is the whole
- * protocol. A message of another type, size or range is refused as a whole: whoever sends it is broken or taken over.
+ * What may pass between the two processes. Each type has one size and one check; the table is the
+ * whole protocol. A message of another type, size or range is refused as a whole: whoever sends it
+ * is broken or taken over.
  */
 #include "tuyen/core/message.h"
 
@@ -12,7 +13,7 @@
 #include "tuyen/base/err.h"
 
 #define MESSAGE_HEAD_BYTES   ((uint32_t)offsetof(struct message, u))
-#define MESSAGE_INTERVAL_MIN 1000u	/* 1 ms */
+#define MESSAGE_INTERVAL_MIN 1000u	 /* 1 ms */
 #define MESSAGE_INTERVAL_MAX 3600000000u /* an hour */
 
 static bool check_none(const struct message *m)
@@ -81,16 +82,16 @@ struct message_rule {
 };
 
 static const struct message_rule rules[] = {
-	[MESSAGE_HELLO] = {0, check_none},
-	[MESSAGE_BEGIN] = {0, check_none},
-	[MESSAGE_SESSION] = {sizeof(struct message_session), check_session},
-	[MESSAGE_REFLECT] = {sizeof(struct message_reflect), check_reflect},
-	[MESSAGE_COMMIT] = {0, check_none},
-	[MESSAGE_SNAPSHOT] = {sizeof(struct message_piece), check_piece},
-	[MESSAGE_EVENT] = {sizeof(struct message_piece), check_piece},
-	[MESSAGE_ANSWER] = {sizeof(struct message_piece), check_piece},
-	[MESSAGE_LIVENESS] = {sizeof(struct message_liveness), check_liveness},
-	[MESSAGE_COMMAND] = {sizeof(struct message_command), check_command},
+    [MESSAGE_HELLO] = {0, check_none},
+    [MESSAGE_BEGIN] = {0, check_none},
+    [MESSAGE_SESSION] = {sizeof(struct message_session), check_session},
+    [MESSAGE_REFLECT] = {sizeof(struct message_reflect), check_reflect},
+    [MESSAGE_COMMIT] = {0, check_none},
+    [MESSAGE_SNAPSHOT] = {sizeof(struct message_piece), check_piece},
+    [MESSAGE_EVENT] = {sizeof(struct message_piece), check_piece},
+    [MESSAGE_ANSWER] = {sizeof(struct message_piece), check_piece},
+    [MESSAGE_LIVENESS] = {sizeof(struct message_liveness), check_liveness},
+    [MESSAGE_COMMAND] = {sizeof(struct message_command), check_command},
 };
 
 static const struct message_rule *rule_find(uint32_t type)

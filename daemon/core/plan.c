@@ -10,11 +10,12 @@
  *	filters			before
  *	sysctls			... input opens the device to labels
  *	labels, routes, rules	what carries before what leads to it
- *	peers of the sessions	the kernel calls a new peer at once; with no way there it would wait 5 s to call again
- *	removals		in reverse; what hangs on a device that goes, goes with it
+ *	peers of the sessions	the kernel calls a new peer at once; with no way there it would wait
+ *5 s to call again removals		in reverse; what hangs on a device that goes, goes with it
  *
- * A peer is never rewritten: the endpoint is the kernel's own from the first handshake on, and is set
- * only where there is none. The same prefix at two peers of a device would move back and forth, so it is refused.
+ * A peer is never rewritten: the endpoint is the kernel's own from the first handshake on, and is
+ *set only where there is none. The same prefix at two peers of a device would move back and forth,
+ *so it is refused.
  */
 #include "tuyen/core/plan.h"
 
@@ -142,10 +143,10 @@ struct span {
 	size_t count;
 };
 
-#define SPAN_OF(name, array, counter)                                                     \
-	static struct span name(const struct kernel_state *state)                          \
-	{                                                                                  \
-		return (struct span){(const char *)state->array, state->counter};          \
+#define SPAN_OF(name, array, counter)                                                              \
+	static struct span name(const struct kernel_state *state)                                  \
+	{                                                                                          \
+		return (struct span){(const char *)state->array, state->counter};                  \
 	}
 
 SPAN_OF(devices_of, devices, device_count)
@@ -191,25 +192,34 @@ struct kind {
 	const char *(*device)(const void *object); /* that it goes with; NULL: with none */
 };
 
-enum { KIND_DEVICE, KIND_PEER, KIND_ADDRESS, KIND_SYSCTL, KIND_FILTER, KIND_LABEL, KIND_ROUTE, KIND_RULE };
+enum {
+	KIND_DEVICE,
+	KIND_PEER,
+	KIND_ADDRESS,
+	KIND_SYSCTL,
+	KIND_FILTER,
+	KIND_LABEL,
+	KIND_ROUTE,
+	KIND_RULE
+};
 
 static const struct kind kinds[] = {
-	[KIND_DEVICE] = {PLAN_DEVICE, sizeof(struct kernel_device), devices_of, kernel_device_compare,
-			 device_differs, NULL},
-	[KIND_PEER] = {PLAN_PEER, sizeof(struct kernel_peer), peers_of, kernel_peer_compare,
-		       peer_differs, peer_device},
-	[KIND_ADDRESS] = {PLAN_ADDRESS, sizeof(struct kernel_address), addresses_of,
-			  kernel_address_compare, never_differs, address_device},
-	[KIND_SYSCTL] = {PLAN_SYSCTL, sizeof(struct kernel_sysctl), sysctls_of,
-			 kernel_sysctl_compare, sysctl_differs, NULL},
-	[KIND_FILTER] = {PLAN_FILTER, sizeof(struct kernel_label_filter), filters_of,
-			 kernel_filter_compare, filter_differs, filter_device},
-	[KIND_LABEL] = {PLAN_LABEL, sizeof(struct kernel_label_route), labels_of,
-			kernel_label_compare, label_differs, label_device},
-	[KIND_ROUTE] = {PLAN_ROUTE, sizeof(struct kernel_route), routes_of, kernel_route_compare,
-			route_differs, route_device},
-	[KIND_RULE] = {PLAN_RULE, sizeof(struct kernel_rule), rules_of, kernel_rule_compare,
-		       rule_differs, NULL},
+    [KIND_DEVICE] = {PLAN_DEVICE, sizeof(struct kernel_device), devices_of, kernel_device_compare,
+		     device_differs, NULL},
+    [KIND_PEER] = {PLAN_PEER, sizeof(struct kernel_peer), peers_of, kernel_peer_compare,
+		   peer_differs, peer_device},
+    [KIND_ADDRESS] = {PLAN_ADDRESS, sizeof(struct kernel_address), addresses_of,
+		      kernel_address_compare, never_differs, address_device},
+    [KIND_SYSCTL] = {PLAN_SYSCTL, sizeof(struct kernel_sysctl), sysctls_of, kernel_sysctl_compare,
+		     sysctl_differs, NULL},
+    [KIND_FILTER] = {PLAN_FILTER, sizeof(struct kernel_label_filter), filters_of,
+		     kernel_filter_compare, filter_differs, filter_device},
+    [KIND_LABEL] = {PLAN_LABEL, sizeof(struct kernel_label_route), labels_of, kernel_label_compare,
+		    label_differs, label_device},
+    [KIND_ROUTE] = {PLAN_ROUTE, sizeof(struct kernel_route), routes_of, kernel_route_compare,
+		    route_differs, route_device},
+    [KIND_RULE] = {PLAN_RULE, sizeof(struct kernel_rule), rules_of, kernel_rule_compare,
+		   rule_differs, NULL},
 };
 
 /* A device of ours that the plan removes and makes anew, before all that hangs on it is set. */
@@ -372,7 +382,8 @@ static bool sysctl_opens(const struct kernel_sysctl *sysctl)
 }
 
 /* "lsp7" in the path of a sysctl of a device. */
-static bool sysctl_device(const struct kernel_sysctl *sysctl, char ret_name[static KERNEL_IFNAME_MAX])
+static bool sysctl_device(const struct kernel_sysctl *sysctl,
+			  char ret_name[static KERNEL_IFNAME_MAX])
 {
 	const char *conf = strstr(sysctl->path, "/conf/");
 	size_t length = conf ? strcspn(conf + 6, "/") : 0;
@@ -384,7 +395,8 @@ static bool sysctl_device(const struct kernel_sysctl *sysctl, char ret_name[stat
 	return true;
 }
 
-/* The values of a device that is made anew are fresh; those of one that is not ours are not ours to set. */
+/* The values of a device that is made anew are fresh; those of one that is not ours are not ours to
+ * set. */
 static int sysctl_set(struct planner *p, const struct kind *kind, const void *want,
 		      const void *have)
 {
@@ -446,7 +458,8 @@ static int plan_nft_remove(struct planner *p)
 static const struct {
 	int kind;
 	pair_step step;
-} order_set[] = {
+} order_set[] =
+    {
 	{KIND_DEVICE, step_device},
 	{KIND_PEER, step_link_peer_losing},
 	{KIND_PEER, step_link_peer},
@@ -459,10 +472,11 @@ static const struct {
 	{KIND_RULE, step_rule},
 	{KIND_PEER, step_session_peer_losing},
 	{KIND_PEER, step_session_peer},
-}, order_remove[] = {
-	{KIND_RULE, step_rule_remove}, {KIND_ROUTE, step_remove},   {KIND_LABEL, step_remove},
-	{KIND_FILTER, step_remove},    {KIND_ADDRESS, step_remove}, {KIND_PEER, step_remove},
-	{KIND_DEVICE, step_device_remove},
+},
+  order_remove[] = {
+      {KIND_RULE, step_rule_remove},	 {KIND_ROUTE, step_remove},   {KIND_LABEL, step_remove},
+      {KIND_FILTER, step_remove},	 {KIND_ADDRESS, step_remove}, {KIND_PEER, step_remove},
+      {KIND_DEVICE, step_device_remove},
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -512,8 +526,8 @@ static size_t owned_prefixes_list(const struct kernel_state *state, struct owned
 
 	for (size_t i = 0; i < state->peer_count; i++)
 		for (size_t j = 0; j < state->peers[i].allowed_count; j++)
-			ret_list[count++] = (struct owned_prefix){&state->peers[i],
-								  state->peers[i].allowed[j]};
+			ret_list[count++] =
+			    (struct owned_prefix){&state->peers[i], state->peers[i].allowed[j]};
 	if (count > 1)
 		qsort(ret_list, count, sizeof(*ret_list), owned_prefix_compare);
 	return count;

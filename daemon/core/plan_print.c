@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const char *const route_verbs[] = {
-	[PLAN_ADD] = "add",
-	[PLAN_CHANGE] = "replace",
-	[PLAN_REMOVE] = "delete",
+    [PLAN_ADD] = "add",
+    [PLAN_CHANGE] = "replace",
+    [PLAN_REMOVE] = "delete",
 };
 
 static const void *subject(const struct plan_operation *op)
@@ -27,9 +27,9 @@ static void print_sysctl(const struct plan_operation *op, struct text *t)
 static void print_nft(const struct plan_operation *op, struct text *t)
 {
 	static const char *const words[] = {
-		[PLAN_ADD] = "nft add table inet " TUYEN_NFT_TABLE,
-		[PLAN_CHANGE] = "nft replace table inet " TUYEN_NFT_TABLE,
-		[PLAN_REMOVE] = "nft delete table inet " TUYEN_NFT_TABLE,
+	    [PLAN_ADD] = "nft add table inet " TUYEN_NFT_TABLE,
+	    [PLAN_CHANGE] = "nft replace table inet " TUYEN_NFT_TABLE,
+	    [PLAN_REMOVE] = "nft delete table inet " TUYEN_NFT_TABLE,
 	};
 
 	text_add(t, words[op->verb]);
@@ -122,8 +122,7 @@ static void print_filter(const struct plan_operation *op, struct text *t)
 		return;
 	text_add(t, " mpls pass ");
 	for (size_t i = 0; i < filter->accept_count; i++)
-		text_printf(t, "%s%s", i ? "," : "",
-			    label_stack_format(&filter->accept[i], stack));
+		text_printf(t, "%s%s", i ? "," : "", label_stack_format(&filter->accept[i], stack));
 	text_add(t, filter->accept_count ? ", else drop" : "none, else drop");
 }
 
@@ -173,9 +172,9 @@ static void print_rule(const struct plan_operation *op, struct text *t)
 }
 
 static void (*const printers[])(const struct plan_operation *op, struct text *t) = {
-	[PLAN_SYSCTL] = print_sysctl, [PLAN_NFT] = print_nft,	    [PLAN_DEVICE] = print_device,
-	[PLAN_PEER] = print_peer,     [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
-	[PLAN_LABEL] = print_label,   [PLAN_ROUTE] = print_route,   [PLAN_RULE] = print_rule,
+    [PLAN_SYSCTL] = print_sysctl, [PLAN_NFT] = print_nft,	  [PLAN_DEVICE] = print_device,
+    [PLAN_PEER] = print_peer,	  [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
+    [PLAN_LABEL] = print_label,	  [PLAN_ROUTE] = print_route,	  [PLAN_RULE] = print_rule,
 };
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which candidate path carries a (color, endpoint): RFC 9256 section 2.9, with two departures. A path that is
- * merely unknown keeps its traffic (the daemon may just have started, and what forwards must go on forwarding); and
- * going back to a better path waits until that path has been up for the policy's revert hold time, so that a
- * flapping link costs one switch and not many.
+ * Which candidate path carries a (color, endpoint): RFC 9256 section 2.9, with two departures. A
+ * path that is merely unknown keeps its traffic (the daemon may just have started, and what
+ * forwards must go on forwarding); and going back to a better path waits until that path has been
+ * up for the policy's revert hold time, so that a flapping link costs one switch and not many.
  *
- * One pass over the paths a pair: the pair's paths are ranked by (preference, lower index), the numbered
- * rules of selection.h are choose(), one line each.
+ * One pass over the paths a pair: the pair's paths are ranked by (preference, lower index), the
+ * numbered rules of selection.h are choose(), one line each.
  */
 #include "tuyen/core/selection.h"
 
@@ -103,7 +103,8 @@ static struct monotime hold_end(const struct forwarding *f, const struct fwd_pat
 }
 
 /* The best path above @current whose hold is over; notes when the next hold ends. */
-static const struct fwd_path *revert_find(const struct forwarding *f, const struct fwd_path *current,
+static const struct fwd_path *revert_find(const struct forwarding *f,
+					  const struct fwd_path *current,
 					  const struct path_state *states, size_t count,
 					  struct monotime now, struct monotime *next_look)
 {
@@ -166,9 +167,9 @@ void selection_choose(const struct forwarding *forwarding, const struct path_sta
 		assert(active.count < SITE_PATHS_MAX);
 		path = choose(forwarding, pair, states, state_count, previous, now, &next_look);
 		active.entry[active.count++] = (struct active_path){
-			.color = path->color,
-			.endpoint_site = path->endpoint_site,
-			.index = path->index,
+		    .color = path->color,
+		    .endpoint_site = path->endpoint_site,
+		    .index = path->index,
 		};
 	}
 	*ret_active = active;
@@ -181,8 +182,8 @@ bool selection_same_path(const struct fwd_path *a, const struct fwd_path *b)
 	       label_stack_equal(&a->stack, &b->stack);
 }
 
-static const struct fwd_path *path_again(const struct forwarding *old, const struct forwarding *next,
-					 uint8_t index)
+static const struct fwd_path *path_again(const struct forwarding *old,
+					 const struct forwarding *next, uint8_t index)
 {
 	const struct fwd_path *was = forwarding_path(old, index);
 

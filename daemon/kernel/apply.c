@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Applies a plan, top to bottom. Peers, addresses, routes, labels and rules are collected while the kind stays
- * the same and sent in batches; devices, filters, sysctls and the nft table one by one.
+ * Applies a plan, top to bottom. Peers, addresses, routes, labels and rules are collected while the
+ * kind stays the same and sent in batches; devices, filters, sysctls and the nft table one by one.
  *
- * What a failed operation stops: without the nft table nothing is applied at all; a device that could not be
- * made or filtered is not opened to labels, and is closed if it was open without a filter. All else goes on, and the next plan has what is missing.
- * An object that is to be removed and is gone already is no failure.
+ * What a failed operation stops: without the nft table nothing is applied at all; a device that
+ * could not be made or filtered is not opened to labels, and is closed if it was open without a
+ * filter. All else goes on, and the next plan has what is missing. An object that is to be removed
+ * and is gone already is no failure.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct applying {
 	const struct kernel_plan *plan;
 	struct kernel_report *report;
 	struct batch route, generic;
-	bool *failed;		/* by operation */
+	bool *failed; /* by operation */
 	char refused[REFUSED_MAX][KERNEL_IFNAME_MAX];
 	size_t refused_count;
 };
@@ -80,7 +81,8 @@ static void device_refuse(struct applying *a, const char *device)
 		snprintf(a->refused[a->refused_count++], KERNEL_IFNAME_MAX, "%s", device);
 }
 
-/* @return true if @sysctl would open a device that has no filter. Too many to remember: all of them. */
+/* @return true if @sysctl would open a device that has no filter. Too many to remember: all of
+ * them. */
 static bool sysctl_refused(const struct applying *a, const struct kernel_sysctl *sysctl)
 {
 	char path[sizeof(sysctl->path)];
@@ -90,7 +92,8 @@ static bool sysctl_refused(const struct applying *a, const struct kernel_sysctl 
 		if (strcmp(path, sysctl->path) == 0)
 			return true;
 	}
-	return a->refused_count == REFUSED_MAX && strncmp(sysctl->path, "net/mpls/conf/lsp", 17) == 0;
+	return a->refused_count == REFUSED_MAX &&
+	       strncmp(sysctl->path, "net/mpls/conf/lsp", 17) == 0;
 }
 
 static void flush(struct applying *a)
@@ -186,7 +189,8 @@ static void apply_peer(struct applying *a, const struct plan_operation *op, size
 		collect(a, &a->generic, message_peer(a->kernel, want, op->have, i), tag);
 }
 
-static bool stack_listed(const struct label_stack *stack, const struct label_stack *list, size_t count)
+static bool stack_listed(const struct label_stack *stack, const struct label_stack *list,
+			 size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (label_stack_equal(stack, &list[i]))
@@ -234,7 +238,8 @@ static int filter_adjust(struct applying *a, const struct kernel_label_filter *w
 	return error;
 }
 
-/* It was open, its filter was gone, and a new one cannot be had: no labels from there until one can. */
+/* It was open, its filter was gone, and a new one cannot be had: no labels from there until one
+ * can. */
 static void device_close(const char *device)
 {
 	char path[sizeof(((struct kernel_sysctl *)0)->path)];
@@ -271,7 +276,8 @@ static void apply_sysctl(struct applying *a, const struct kernel_sysctl *want, s
 	int error = sysctl_refused(a, want) ? EPERM : sysctl_set(want->path, want->value);
 
 	if (error)
-		fail(a, tag, error, error == EPERM ? "not done: the device has no filter, or no right" : NULL);
+		fail(a, tag, error,
+		     error == EPERM ? "not done: the device has no filter, or no right" : NULL);
 }
 
 /* @return false when nothing may follow. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Netlink as question and answer. libnl makes the messages and owns the socket; sending and receiving are
- * here, because libnl's own loop hides an interrupted dump, allocates a copy of each answer, and knows
- * no batch.
+ * Netlink as question and answer. libnl makes the messages and owns the socket; sending and
+ * receiving are here, because libnl's own loop hides an interrupted dump, allocates a copy of each
+ * answer, and knows no batch.
  *
- * A batch is one sendmsg() of up to BATCH_MESSAGES requests, each with an acknowledgement: the kernel works
- * through them in order and one that fails doesn't stop the next (90,000 to 147,000 routes a second, against
- * 50,000 one by one).
+ * A batch is one sendmsg() of up to BATCH_MESSAGES requests, each with an acknowledgement: the
+ * kernel works through them in order and one that fails doesn't stop the next (90,000 to 147,000
+ * routes a second, against 50,000 one by one).
  */
 #include <errno.h>
 #include <linux/netlink.h>
@@ -110,7 +110,8 @@ static int error_code(const struct nlmsghdr *message)
 	return -error->error;
 }
 
-/* A dump that broke off ends in DONE like any other, with its errno: what was read is then not all there is. */
+/* A dump that broke off ends in DONE like any other, with its errno: what was read is then not all
+ * there is. */
 static int done_code(const struct nlmsghdr *message)
 {
 	int code = 0;
@@ -153,7 +154,8 @@ static void dump_message(struct dump *dump, const struct nlmsghdr *message)
 	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 		dump->interrupted = true;
 	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
-		dump->error = message->nlmsg_type == NLMSG_DONE ? done_code(message) : error_code(message);
+		dump->error =
+		    message->nlmsg_type == NLMSG_DONE ? done_code(message) : error_code(message);
 		dump->done = true;
 	} else if (dump->err == 0) {
 		dump->err = dump->step(message, dump->context);

@@ -2,11 +2,12 @@
 /*
  * Something changed: one epoll descriptor over a route socket, an nftables socket and an eventfd.
  *
- * Our own changes don't count: the kernel stamps most notifications with the port of the socket that asked. Those
- * of devices (before Linux 6.2) and of nftables carry none of ours; what arrives of them while a plan is
- * applied is taken for its echo. If anything else arrived meanwhile, the eventfd keeps the descriptor readable.
- * An overrun (ENOBUFS) means that something was lost: it counts as a change. The next turn reads everything anyway,
- * so what is missed in this window is found by the periodic one.
+ * Our own changes don't count: the kernel stamps most notifications with the port of the socket
+ * that asked. Those of devices (before Linux 6.2) and of nftables carry none of ours; what arrives
+ * of them while a plan is applied is taken for its echo. If anything else arrived meanwhile, the
+ * eventfd keeps the descriptor readable. An overrun (ENOBUFS) means that something was lost: it
+ * counts as a change. The next turn reads everything anyway, so what is missed in this window is
+ * found by the periodic one.
  */
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -21,8 +22,8 @@
 
 #define EVENT_BUFFER_BYTES (4 << 20)
 
-static const int route_groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
-				   RTNLGRP_IPV4_RULE, RTNLGRP_MPLS_ROUTE, RTNLGRP_TC};
+static const int route_groups[] = {RTNLGRP_LINK,      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
+				   RTNLGRP_IPV4_RULE, RTNLGRP_MPLS_ROUTE,  RTNLGRP_TC};
 static const int nft_groups[] = {NFNLGRP_NFTABLES};
 
 static struct nl_sock *listener(int protocol, const int *groups, size_t count)
@@ -39,7 +40,8 @@ static struct nl_sock *listener(int protocol, const int *groups, size_t count)
 	if (setsockopt(nl_socket_get_fd(sock), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		nl_socket_set_buffer_size(sock, EVENT_BUFFER_BYTES, 0);
 	for (size_t i = 0; i < count; i++)
-		nl_socket_add_membership(sock, groups[i]); /* a kernel without MPLS lacks its group */
+		nl_socket_add_membership(sock,
+					 groups[i]); /* a kernel without MPLS lacks its group */
 	return sock;
 }
 
@@ -52,8 +54,8 @@ static int watch(const struct kernel *kernel, int fd)
 
 int events_open(struct kernel *kernel, struct reason *reason)
 {
-	kernel->event_route = listener(NETLINK_ROUTE, route_groups,
-				       sizeof(route_groups) / sizeof(route_groups[0]));
+	kernel->event_route =
+	    listener(NETLINK_ROUTE, route_groups, sizeof(route_groups) / sizeof(route_groups[0]));
 	kernel->event_nft = listener(NETLINK_NETFILTER, nft_groups, 1);
 	kernel->event_epoll = epoll_create1(EPOLL_CLOEXEC);
 	kernel->event_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -81,7 +83,8 @@ int kernel_event_fd(const struct kernel *kernel)
 	return kernel->event_epoll;
 }
 
-static bool message_counts(const struct kernel *kernel, const struct nlmsghdr *message, bool applying)
+static bool message_counts(const struct kernel *kernel, const struct nlmsghdr *message,
+			   bool applying)
 {
 	bool device = message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
 
@@ -110,8 +113,8 @@ static bool route_drain(struct kernel *kernel, bool applying)
 		}
 		if (got < 0)
 			return counts;
-		for (struct nlmsghdr *m = (struct nlmsghdr *)kernel->route.buffer; nlmsg_ok(m, left);
-		     m = nlmsg_next(m, &left))
+		for (struct nlmsghdr *m = (struct nlmsghdr *)kernel->route.buffer;
+		     nlmsg_ok(m, left); m = nlmsg_next(m, &left))
 			counts |= message_counts(kernel, m, applying);
 	}
 }

@@ -2,16 +2,16 @@
 /*
  * What an adjacency may send us, as tc(8) holds it on the device's clsact ingress:
  *
- *	prio 1  flower, protocol mpls_uc: one filter a label stack, each entry's label and bottom bit: pass
- *	prio 2  matchall, protocol all: drop, and count
+ *	prio 1  flower, protocol mpls_uc: one filter a label stack, each entry's label and bottom
+ *bit: pass prio 2  matchall, protocol all: drop, and count
  *
- * An entry is matched by depth, label and bottom-of-stack bit, so that a stack is matched as a whole: the label
- * that is allowed alone is not allowed on top of another. The kernel looks at seven entries; of a stack of
- * eight the first seven are matched. It prints a stack of one entry in older attributes than those
- * it was given.
+ * An entry is matched by depth, label and bottom-of-stack bit, so that a stack is matched as a
+ *whole: the label that is allowed alone is not allowed on top of another. The kernel looks at seven
+ *entries; of a stack of eight the first seven are matched. It prints a stack of one entry in older
+ *attributes than those it was given.
  *
- * A filter that holds anything else, or has no drop, counts as not there: it is flushed and made anew,
- * the drop first.
+ * A filter that holds anything else, or has no drop, counts as not there: it is flushed and made
+ *anew, the drop first.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,11 +33,11 @@ static struct nl_msg *filter_message(int type, int flags, int index, uint32_t pa
 				     uint32_t handle, uint32_t info)
 {
 	struct tcmsg header = {
-		.tcm_family = AF_UNSPEC,
-		.tcm_ifindex = index,
-		.tcm_handle = handle,
-		.tcm_parent = parent,
-		.tcm_info = info,
+	    .tcm_family = AF_UNSPEC,
+	    .tcm_ifindex = index,
+	    .tcm_handle = handle,
+	    .tcm_parent = parent,
+	    .tcm_info = info,
 	};
 	struct nl_msg *m = nlmsg_alloc_simple(type, flags);
 
@@ -129,8 +129,8 @@ static int put_stack(struct nl_msg *m, const struct label_stack *stack)
 struct nl_msg *message_filter_accept(int index, const struct label_stack *stack)
 {
 	struct nl_msg *m =
-		filter_message(RTM_NEWTFILTER, NLM_F_CREATE, index, INGRESS, 0,
-			       TC_H_MAKE(FILTER_PRIORITY_ACCEPT << 16, htons(ETH_P_MPLS_UC)));
+	    filter_message(RTM_NEWTFILTER, NLM_F_CREATE, index, INGRESS, 0,
+			   TC_H_MAKE(FILTER_PRIORITY_ACCEPT << 16, htons(ETH_P_MPLS_UC)));
 	struct nlattr *options;
 
 	if (!m)
@@ -147,8 +147,8 @@ struct nl_msg *message_filter_accept(int index, const struct label_stack *stack)
 struct nl_msg *message_filter_delete(int index, uint32_t handle)
 {
 	struct nl_msg *m =
-		filter_message(RTM_DELTFILTER, 0, index, INGRESS, handle,
-			       TC_H_MAKE(FILTER_PRIORITY_ACCEPT << 16, htons(ETH_P_MPLS_UC)));
+	    filter_message(RTM_DELTFILTER, 0, index, INGRESS, handle,
+			   TC_H_MAKE(FILTER_PRIORITY_ACCEPT << 16, htons(ETH_P_MPLS_UC)));
 
 	return m ? filter_done(m, nla_put_string(m, TCA_KIND, "flower")) : NULL;
 }
@@ -161,9 +161,8 @@ static bool action_read(struct nlattr *list, int *ret_verdict, uint64_t *ret_dro
 	struct gnet_stats_queue queue;
 
 	if (!first || !nla_ok(first, nla_len(list)) ||
-	    nla_parse_nested(action, TCA_ACT_MAX, first, NULL) < 0 ||
-	    !action[TCA_ACT_KIND] || strcmp(nla_get_string(action[TCA_ACT_KIND]), "gact") ||
-	    !action[TCA_ACT_OPTIONS] ||
+	    nla_parse_nested(action, TCA_ACT_MAX, first, NULL) < 0 || !action[TCA_ACT_KIND] ||
+	    strcmp(nla_get_string(action[TCA_ACT_KIND]), "gact") || !action[TCA_ACT_OPTIONS] ||
 	    nla_parse_nested(gact, TCA_GACT_MAX, action[TCA_ACT_OPTIONS], NULL) < 0 ||
 	    !gact[TCA_GACT_PARMS] || nla_len(gact[TCA_GACT_PARMS]) < (int)sizeof(struct tc_gact))
 		return false;
@@ -177,7 +176,8 @@ static bool action_read(struct nlattr *list, int *ret_verdict, uint64_t *ret_dro
 	return true;
 }
 
-/* One entry of the newer attributes. @return false unless it is the next of the stack, by label and bottom bit. */
+/* One entry of the newer attributes. @return false unless it is the next of the stack, by label and
+ * bottom bit. */
 static bool entry_read(struct nlattr *nest, struct label_stack *stack, bool *ret_bottom)
 {
 	struct nlattr *a[TCA_FLOWER_KEY_MPLS_OPT_LSE_MAX + 1];
@@ -207,16 +207,14 @@ static bool stack_read(struct nlattr *a[], struct label_stack *stack)
 	}
 	if (!a[TCA_FLOWER_KEY_MPLS_OPTS])
 		return false;
-	nla_for_each_nested(nest, a[TCA_FLOWER_KEY_MPLS_OPTS], left)
-		if (bottom || !entry_read(nest, stack, &bottom))
-			return false;
+	nla_for_each_nested(nest, a[TCA_FLOWER_KEY_MPLS_OPTS],
+			    left) if (bottom || !entry_read(nest, stack, &bottom)) return false;
 	return bottom;
 }
 
 static int accept_take(struct filter_dump *dump, const struct label_stack *stack, uint32_t handle)
 {
-	struct filter_entry *grown =
-		realloc(dump->entry, (dump->count + 1) * sizeof(*dump->entry));
+	struct filter_entry *grown = realloc(dump->entry, (dump->count + 1) * sizeof(*dump->entry));
 
 	if (!grown)
 		return -TUYEN_ENOMEM;
@@ -259,7 +257,8 @@ static int filter_take(const struct nlmsghdr *message, void *context)
 	struct nlattr *a[TCA_MAX + 1];
 	uint32_t priority = TC_H_MAJ(header->tcm_info) >> 16;
 
-	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, TCA_MAX, NULL) < 0 ||
+	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, TCA_MAX, NULL) <
+		0 ||
 	    !a[TCA_KIND] || message->nlmsg_type != RTM_NEWTFILTER)
 		return 0;
 	if (!header->tcm_handle || !a[TCA_OPTIONS]) /* the head of a priority, without a filter */
@@ -290,7 +289,8 @@ int filter_read(struct kernel *kernel, int index, struct filter_dump *ret_dump)
 	return 0;
 }
 
-static int filter_add(struct kernel_state *state, const char *device, const struct filter_dump *dump)
+static int filter_add(struct kernel_state *state, const char *device,
+		      const struct filter_dump *dump)
 {
 	struct kernel_label_filter *filter;
 	int err = 0;

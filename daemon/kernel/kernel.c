@@ -66,7 +66,8 @@ static int link_take(const struct nlmsghdr *message, void *context)
 	const struct ifinfomsg *header = nlmsg_data(message);
 	struct nlattr *a[IFLA_MAX + 1];
 
-	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, IFLA_MAX, NULL) < 0 ||
+	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, IFLA_MAX, NULL) <
+		0 ||
 	    !a[IFLA_IFNAME])
 		return 0;
 	return link_put(context, header->ifi_index, nla_get_string(a[IFLA_IFNAME]));

@@ -2,10 +2,11 @@
 /*
  * The rtnetlink requests, one function an object.
  *
- * A route is added with NLM_F_EXCL and changed with NLM_F_REPLACE: a change is one message, in which the old
- * route serves until the new one does, and an addition never takes the place of somebody else's route.
- * A device carries our group from the message that creates it, because the kernel takes the alias only
- * in a second one: a daemon that dies between the two still knows it as its own.
+ * A route is added with NLM_F_EXCL and changed with NLM_F_REPLACE: a change is one message, in
+ * which the old route serves until the new one does, and an addition never takes the place of
+ * somebody else's route. A device carries our group from the message that creates it, because the
+ * kernel takes the alias only in a second one: a daemon that dies between the two still knows it as
+ * its own.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -111,10 +112,10 @@ struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 {
 	int index = device_index(kernel, address->device);
 	struct ifaddrmsg header = {
-		.ifa_family = AF_INET,
-		.ifa_prefixlen = address->prefix.length,
-		.ifa_scope = RT_SCOPE_UNIVERSE,
-		.ifa_index = (uint32_t)index,
+	    .ifa_family = AF_INET,
+	    .ifa_prefixlen = address->prefix.length,
+	    .ifa_scope = RT_SCOPE_UNIVERSE,
+	    .ifa_index = (uint32_t)index,
 	};
 	struct nl_msg *m;
 	int failed;
@@ -174,12 +175,12 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 {
 	int index = *route->device ? device_index(kernel, route->device) : 0;
 	struct rtmsg header = {
-		.rtm_family = AF_INET,
-		.rtm_dst_len = route->destination.length,
-		.rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC,
-		.rtm_protocol = TUYEN_RTPROTO,
-		.rtm_scope = route->link_scope ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-		.rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
+	    .rtm_family = AF_INET,
+	    .rtm_dst_len = route->destination.length,
+	    .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC,
+	    .rtm_protocol = TUYEN_RTPROTO,
+	    .rtm_scope = route->link_scope ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+	    .rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
 	};
 	struct nl_msg *m;
 	int failed;
@@ -205,12 +206,12 @@ struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 {
 	int index = device_index(kernel, label->device);
 	struct rtmsg header = {
-		.rtm_family = AF_MPLS,
-		.rtm_dst_len = 20,
-		.rtm_table = RT_TABLE_MAIN,
-		.rtm_protocol = TUYEN_RTPROTO,
-		.rtm_scope = RT_SCOPE_UNIVERSE,
-		.rtm_type = RTN_UNICAST,
+	    .rtm_family = AF_MPLS,
+	    .rtm_dst_len = 20,
+	    .rtm_table = RT_TABLE_MAIN,
+	    .rtm_protocol = TUYEN_RTPROTO,
+	    .rtm_scope = RT_SCOPE_UNIVERSE,
+	    .rtm_type = RTN_UNICAST,
 	};
 	uint32_t entries[LABEL_STACK_MAX];
 	struct nl_msg *m;
@@ -233,10 +234,10 @@ struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule)
 {
 	struct fib_rule_hdr header = {
-		.family = AF_INET,
-		.src_len = rule->source.length,
-		.table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC,
-		.action = FR_ACT_TO_TBL,
+	    .family = AF_INET,
+	    .src_len = rule->source.length,
+	    .table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC,
+	    .action = FR_ACT_TO_TBL,
 	};
 	struct nl_msg *m = message_new(verb_type(verb, RTM_NEWRULE, RTM_DELRULE), verb_flags(verb),
 				       &header, sizeof(header));
@@ -264,8 +265,7 @@ static int put_tunnel(struct nl_msg *m, const struct kernel_device *device)
 	nest = nla_nest_start(m, IFLA_INFO_DATA);
 	if (!nest || put_ipv4(m, IFLA_IPTUN_LOCAL, device->local) ||
 	    put_ipv4(m, IFLA_IPTUN_REMOTE, device->remote) ||
-	    nla_put_u8(m, IFLA_IPTUN_TTL, device->ttl) ||
-	    nla_put_u8(m, IFLA_IPTUN_PMTUDISC, 1) ||
+	    nla_put_u8(m, IFLA_IPTUN_TTL, device->ttl) || nla_put_u8(m, IFLA_IPTUN_PMTUDISC, 1) ||
 	    nla_put_u8(m, IFLA_IPTUN_PROTO, IPPROTO_MPLS))
 		return -1;
 	return nla_nest_end(m, nest);
@@ -284,30 +284,30 @@ static int put_kind(struct nl_msg *m, const struct kernel_device *device)
 struct nl_msg *message_device_new(const struct kernel_device *device)
 {
 	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
-	struct nl_msg *m = message_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header,
-				       sizeof(header));
+	struct nl_msg *m =
+	    message_new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &header, sizeof(header));
 
 	if (!m)
 		return NULL;
 	return message_done(m, nla_put_string(m, IFLA_IFNAME, device->name) ||
-				       nla_put_u32(m, IFLA_GROUP, TUYEN_GROUP) ||
-				       nla_put_u32(m, IFLA_MTU, device->mtu) || put_kind(m, device));
+				   nla_put_u32(m, IFLA_GROUP, TUYEN_GROUP) ||
+				   nla_put_u32(m, IFLA_MTU, device->mtu) || put_kind(m, device));
 }
 
 struct nl_msg *message_device_set(const struct kernel_device *device, int index)
 {
 	struct ifinfomsg header = {
-		.ifi_family = AF_UNSPEC,
-		.ifi_index = index,
-		.ifi_change = IFF_UP,
-		.ifi_flags = device->up ? IFF_UP : 0,
+	    .ifi_family = AF_UNSPEC,
+	    .ifi_index = index,
+	    .ifi_change = IFF_UP,
+	    .ifi_flags = device->up ? IFF_UP : 0,
 	};
 	struct nl_msg *m = message_new(RTM_NEWLINK, 0, &header, sizeof(header));
 
 	if (!m)
 		return NULL;
 	return message_done(m, nla_put_string(m, IFLA_IFALIAS, device->alias) ||
-				       nla_put_u32(m, IFLA_MTU, device->mtu));
+				   nla_put_u32(m, IFLA_MTU, device->mtu));
 }
 
 struct nl_msg *message_device_delete(int index)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The nft table through libnftables: a change of the whole table is one transaction, so that no packet meets a half
- * of it. Listed without counters and with protocols as numbers (/etc/protocols need not be there), its text
- * is compared with what desired_nft() wrote.
+ * The nft table through libnftables: a change of the whole table is one transaction, so that no
+ * packet meets a half of it. Listed without counters and with protocols as numbers (/etc/protocols
+ * need not be there), its text is compared with what desired_nft() wrote.
  *
- * A context is made for each call: a kept one keeps a cache of all tables, with a gateway's sets in it.
+ * A context is made for each call: a kept one keeps a cache of all tables, with a gateway's sets in
+ * it.
  */
 #include <errno.h>
 #include <nftables/libnftables.h>
@@ -42,7 +43,8 @@ int nft_read(struct kernel *kernel, char **ret_text, struct reason *reason)
 
 	(void)kernel;
 	if (!nft)
-		return reason_set(reason, -TUYEN_ESYSTEM, "nft: cannot open it: %s", strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM, "nft: cannot open it: %s",
+				  strerror(errno));
 	if (nft_run_cmd_from_buffer(nft, "list table inet " TUYEN_NFT_TABLE) == 0) {
 		text = strdup(nft_ctx_get_output_buffer(nft));
 		err = text ? 0 : -TUYEN_ENOMEM;
@@ -71,7 +73,8 @@ int nft_apply(struct kernel *kernel, const char *text, struct reason *reason)
 
 	(void)kernel;
 	if (!nft)
-		return reason_set(reason, -TUYEN_ESYSTEM, "nft: cannot open it: %s", strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM, "nft: cannot open it: %s",
+				  strerror(errno));
 	text_init(&commands);
 	commands_write(&commands, text);
 	if (commands.failed)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Actual state, from raw dumps: libnl's caches are six times slower and wrong at times. Routes are filtered by
- * the kernel (strict checking, our protocol); a kernel that does not filter sends all, and the same test
- * is made here again.
+ * Actual state, from raw dumps: libnl's caches are six times slower and wrong at times. Routes are
+ * filtered by the kernel (strict checking, our protocol); a kernel that does not filter sends all,
+ * and the same test is made here again.
  *
- * Ours is a device with our alias, or with our group and no alias yet (see message.c). An address is ours by its
- * protocol (kernel 5.18), or because it is one that is wanted: put there by hand, it serves as well.
+ * Ours is a device with our alias, or with our group and no alias yet (see message.c). An address
+ * is ours by its protocol (kernel 5.18), or because it is one that is wanted: put there by hand, it
+ * serves as well.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -35,8 +36,8 @@ static int parse(const struct nlmsghdr *message, int header, struct nlattr *attr
 	return nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, header, attributes, max, NULL);
 }
 
-static int dump(struct kernel *kernel, int type, const void *header, size_t length, message_step step,
-		void *context)
+static int dump(struct kernel *kernel, int type, const void *header, size_t length,
+		message_step step, void *context)
 {
 	struct nl_msg *m = nlmsg_alloc_simple(type, 0);
 
@@ -114,7 +115,8 @@ static void device_fill(struct kernel_device *device, const struct ifinfomsg *he
 	device->up = header->ifi_flags & IFF_UP;
 	device->mtu = a[IFLA_MTU] ? (uint16_t)nla_get_u32(a[IFLA_MTU]) : 0;
 	if (a[IFLA_IFALIAS])
-		snprintf(device->alias, sizeof(device->alias), "%s", nla_get_string(a[IFLA_IFALIAS]));
+		snprintf(device->alias, sizeof(device->alias), "%s",
+			 nla_get_string(a[IFLA_IFALIAS]));
 	counters_take(device, a[IFLA_STATS64]);
 	snprintf(path, sizeof(path), "net/mpls/conf/%s/input", device->name);
 	device->mpls_input = sysctl_get(path, &value) == 0 && value == 1;
@@ -144,7 +146,8 @@ static int device_take(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-int read_devices(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state)
+int read_devices(struct kernel *kernel, const struct kernel_state *desired,
+		 struct kernel_state *state)
 {
 	struct reading reading = {kernel, desired, state};
 	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
@@ -228,8 +231,8 @@ static int route_take(const struct nlmsghdr *message, void *context)
 	route->destination.address = get_ipv4(a[RTA_DST]);
 	route->destination.length = header->rtm_dst_len;
 	route->metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
-	route->type = header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE :
-							    KERNEL_ROUTE_UNICAST;
+	route->type =
+	    header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE : KERNEL_ROUTE_UNICAST;
 	route->link_scope = header->rtm_scope == RT_SCOPE_LINK;
 	if (route->type == KERNEL_ROUTE_UNICAST)
 		name_take(reading, route->device, a[RTA_OIF]);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Can this kernel carry a node? Asked with real objects, because a feature may be built in, a module, or a
- * module that is loaded at first use: a device "tuyen-check" with a filter, and a route in a table of its own. All
- * are removed again, also those that an interrupted check has left.
+ * Can this kernel carry a node? Asked with real objects, because a feature may be built in, a
+ * module, or a module that is loaded at first use: a device "tuyen-check" with a filter, and a
+ * route in a table of its own. All are removed again, also those that an interrupted check has
+ * left.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +12,10 @@
 
 #include "internal.h"
 
-#define CHECK_DEVICE "tuyen-check"
-#define CHECK_TABLE  569999
+#define CHECK_DEVICE	  "tuyen-check"
+#define CHECK_TABLE	  569999
 #define CAP_NET_ADMIN_BIT 12
-#define TEST_NET_1   0xc0000201u /* 192.0.2.1, RFC 5737 */
+#define TEST_NET_1	  0xc0000201u /* 192.0.2.1, RFC 5737 */
 
 struct finding {
 	bool ok;
@@ -25,7 +26,9 @@ static void found_error(struct finding *finding, int error, const char *words)
 {
 	finding->ok = error == 0;
 	snprintf(finding->found, sizeof(finding->found), "%s",
-		 error == 0 ? "works" : words && *words ? words : strerror(error));
+		 error == 0	   ? "works"
+		 : words && *words ? words
+				   : strerror(error));
 }
 
 static void check_capability(struct kernel *kernel, struct finding *finding)
@@ -63,13 +66,14 @@ static void check_labels(struct kernel *kernel, struct finding *finding)
 static void check_push(struct kernel *kernel, struct finding *finding)
 {
 	struct kernel_route route = {
-		.table = CHECK_TABLE,
-		.destination = {TEST_NET_1, 32},
-		.device = "lo",
-		.push = {.depth = 1, .label = {LABEL_MIN}},
+	    .table = CHECK_TABLE,
+	    .destination = {TEST_NET_1, 32},
+	    .device = "lo",
+	    .push = {.depth = 1, .label = {LABEL_MIN}},
 	};
 	struct reason words = {.text = ""};
-	int error = channel_call(&kernel->route, message_route(kernel, PLAN_CHANGE, &route), &words);
+	int error =
+	    channel_call(&kernel->route, message_route(kernel, PLAN_CHANGE, &route), &words);
 
 	found_error(finding, error == ENETDOWN ? 0 : error, words.text);
 	channel_call(&kernel->route, message_route(kernel, PLAN_REMOVE, &route), NULL);
@@ -78,12 +82,12 @@ static void check_push(struct kernel *kernel, struct finding *finding)
 static void check_device(struct kernel *kernel, struct finding *finding)
 {
 	const struct kernel_device device = {
-		.name = CHECK_DEVICE,
-		.kind = KERNEL_DEVICE_MPLS_IN_IP,
-		.mtu = 1280,
-		.local = TEST_NET_1,
-		.remote = TEST_NET_1 + 1,
-		.ttl = 64,
+	    .name = CHECK_DEVICE,
+	    .kind = KERNEL_DEVICE_MPLS_IN_IP,
+	    .mtu = 1280,
+	    .local = TEST_NET_1,
+	    .remote = TEST_NET_1 + 1,
+	    .ttl = 64,
 	};
 	struct reason words = {.text = ""};
 	int index = links_refresh(kernel, CHECK_DEVICE);
@@ -120,8 +124,9 @@ static void check_flower(struct kernel *kernel, struct finding *finding)
 	const struct label_stack stack = {.depth = 2, .label = {LABEL_MIN, LABEL_MIN + 1}};
 	struct reason words = {.text = ""};
 	int index = links_index(kernel, CHECK_DEVICE);
-	int error = index ? channel_call(&kernel->route, message_filter_accept(index, &stack), &words) :
-			    ENODEV;
+	int error = index
+			? channel_call(&kernel->route, message_filter_accept(index, &stack), &words)
+			: ENODEV;
 
 	if (!error)
 		error = channel_call(&kernel->route, message_filter_drop(index), &words);
@@ -152,24 +157,24 @@ static const struct {
 	bool fatal;
 	const char *remedy;
 } checks[] = {
-	{"capability CAP_NET_ADMIN", check_capability, true,
-	 "start it by systemctl start tuyend, or as root"},
-	{"WireGuard", check_wireguard, true,
-	 "modprobe wireguard; a kernel without it: apt install linux-image-amd64"},
-	{"label routing (mpls_router)", check_labels, true,
-	 "modprobe mpls_router; a cloud kernel lacks it: apt install linux-image-amd64"},
-	{"label push (mpls_iptunnel)", check_push, true,
-	 "modprobe mpls_iptunnel; a cloud kernel lacks it: apt install linux-image-amd64"},
-	{"MPLS in IP (ipip)", check_device, true,
-	 "modprobe ipip; a kernel without it: apt install linux-image-amd64"},
-	{"net.mpls.conf.<device>.input", check_input, true,
-	 "modprobe mpls_router before the devices; /proc/sys must be writable"},
-	{"filters (sch_ingress)", check_clsact, true, "modprobe sch_ingress"},
-	{"label filters (cls_flower, cls_matchall, act_gact)", check_flower, true,
-	 "modprobe -a cls_flower cls_matchall act_gact; Linux 5.8 or newer"},
-	{"nf_tables", check_nft, true, "modprobe nf_tables"},
-	{"/proc/sys/net writable", check_sysctl, true,
-	 "in a container: give it a writable /proc/sys/net; in systemd: ProtectKernelTunables=no"},
+    {"capability CAP_NET_ADMIN", check_capability, true,
+     "start it by systemctl start tuyend, or as root"},
+    {"WireGuard", check_wireguard, true,
+     "modprobe wireguard; a kernel without it: apt install linux-image-amd64"},
+    {"label routing (mpls_router)", check_labels, true,
+     "modprobe mpls_router; a cloud kernel lacks it: apt install linux-image-amd64"},
+    {"label push (mpls_iptunnel)", check_push, true,
+     "modprobe mpls_iptunnel; a cloud kernel lacks it: apt install linux-image-amd64"},
+    {"MPLS in IP (ipip)", check_device, true,
+     "modprobe ipip; a kernel without it: apt install linux-image-amd64"},
+    {"net.mpls.conf.<device>.input", check_input, true,
+     "modprobe mpls_router before the devices; /proc/sys must be writable"},
+    {"filters (sch_ingress)", check_clsact, true, "modprobe sch_ingress"},
+    {"label filters (cls_flower, cls_matchall, act_gact)", check_flower, true,
+     "modprobe -a cls_flower cls_matchall act_gact; Linux 5.8 or newer"},
+    {"nf_tables", check_nft, true, "modprobe nf_tables"},
+    {"/proc/sys/net writable", check_sysctl, true,
+     "in a container: give it a writable /proc/sys/net; in systemd: ProtectKernelTunables=no"},
 };
 
 size_t kernel_selfcheck(struct kernel *kernel, struct kernel_check *ret_checks, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * /proc/sys. A kernel that was booted without IPv6 has no net/ipv6 at all: what is asked for there counts as
- * given, for there is nothing to turn off.
+ * /proc/sys. A kernel that was booted without IPv6 has no net/ipv6 at all: what is asked for there
+ * counts as given, for there is nothing to turn off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,8 @@ int sysctl_set(const char *path, uint32_t value)
 	return error;
 }
 
-/* Opened, for access() asks as the real user and without his capabilities, which a net sysctl goes by. */
+/* Opened, for access() asks as the real user and without his capabilities, which a net sysctl goes
+ * by. */
 int sysctl_writable(const char *path)
 {
 	int fd = sysctl_open(path, O_WRONLY);

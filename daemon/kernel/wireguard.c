@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WireGuard. Reading goes through its embeddable library, which puts a device's many answers together.
- * Writing does not: the library knows no "update only", so that a keepalive sent to a peer that has just been
- * removed would make it anew, and opens a socket and asks for the family at each call, which for a
- * gateway's 11,379 peers is more than the work itself. WGDEVICE_F_REPLACE_PEERS is never sent.
+ * WireGuard. Reading goes through its embeddable library, which puts a device's many answers
+ * together. Writing does not: the library knows no "update only", so that a keepalive sent to a
+ * peer that has just been removed would make it anew, and opens a socket and asks for the family at
+ * each call, which for a gateway's 11,379 peers is more than the work itself.
+ * WGDEVICE_F_REPLACE_PEERS is never sent.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ static int family_id(const struct nlmsghdr *message, void *context)
 {
 	struct nlattr *attributes[CTRL_ATTR_MAX + 1];
 
-	if (genlmsg_parse((struct nlmsghdr *)(uintptr_t)message, 0, attributes, CTRL_ATTR_MAX, NULL) < 0 ||
+	if (genlmsg_parse((struct nlmsghdr *)(uintptr_t)message, 0, attributes, CTRL_ATTR_MAX,
+			  NULL) < 0 ||
 	    !attributes[CTRL_ATTR_FAMILY_ID])
 		return -TUYEN_EINVAL;
 	*(int *)context = nla_get_u16(attributes[CTRL_ATTR_FAMILY_ID]);
@@ -135,8 +137,8 @@ static int put_prefixes(struct nl_msg *m, const struct kernel_peer *want,
 			const struct kernel_peer *skip, size_t first)
 {
 	struct nlattr *nest = nla_nest_start(m, WGPEER_A_ALLOWEDIPS);
-	size_t end = want->allowed_count - first > PEER_PREFIXES_MAX ? first + PEER_PREFIXES_MAX :
-								       want->allowed_count;
+	size_t end = want->allowed_count - first > PEER_PREFIXES_MAX ? first + PEER_PREFIXES_MAX
+								     : want->allowed_count;
 
 	if (!nest)
 		return -1;
@@ -147,7 +149,8 @@ static int put_prefixes(struct nl_msg *m, const struct kernel_peer *want,
 }
 
 /* Opens the two nests that every peer request has. */
-static int peer_begin(struct nl_msg *m, const uint8_t *key, uint32_t flags, struct nlattr *ret_nest[2])
+static int peer_begin(struct nl_msg *m, const uint8_t *key, uint32_t flags,
+		      struct nlattr *ret_nest[2])
 {
 	ret_nest[0] = nla_nest_start(m, WGDEVICE_A_PEERS);
 	ret_nest[1] = ret_nest[0] ? nla_nest_start(m, 0) : NULL;
@@ -196,7 +199,8 @@ struct nl_msg *message_peer_remove(struct kernel *kernel, const struct kernel_pe
 		return NULL;
 	return peer_end(m, nest,
 			peer_begin(m, have->public_key,
-				   (uint32_t)WGPEER_F_REMOVE_ME | (uint32_t)WGPEER_F_UPDATE_ONLY, nest));
+				   (uint32_t)WGPEER_F_REMOVE_ME | (uint32_t)WGPEER_F_UPDATE_ONLY,
+				   nest));
 }
 
 struct nl_msg *message_peer_keepalive(struct kernel *kernel, const char *device,
@@ -229,7 +233,8 @@ static void endpoint_take(const wg_peer *peer, struct ip_endpoint *ret_endpoint)
 /* An IPv6 prefix is never ours: it shows as 0.0.0.0/255, which no desired peer has. */
 static int allowed_take(struct kernel_peer *peer, const wg_allowedip *allowed)
 {
-	struct ipv4_prefix prefix = {.address = ntohl(allowed->ip4.s_addr), .length = allowed->cidr};
+	struct ipv4_prefix prefix = {.address = ntohl(allowed->ip4.s_addr),
+				     .length = allowed->cidr};
 
 	if (allowed->family != AF_INET)
 		prefix = (struct ipv4_prefix){.length = 255};
@@ -251,7 +256,8 @@ static int peer_take(struct kernel_state *state, const char *device, wg_peer *fr
 	peer->last_handshake_s = from->last_handshake_time.tv_sec;
 	peer->rx_bytes = from->rx_bytes;
 	peer->tx_bytes = from->tx_bytes;
-	wg_for_each_allowedip(from, allowed) {
+	wg_for_each_allowedip(from, allowed)
+	{
 		if (err == 0)
 			err = allowed_take(peer, allowed);
 	}
@@ -264,7 +270,7 @@ static void library_device_free(wg_device *device)
 
 	explicit_bzero(device->private_key, sizeof(device->private_key));
 	wg_for_each_peer(device, peer)
-		explicit_bzero(peer->preshared_key, sizeof(peer->preshared_key));
+	    explicit_bzero(peer->preshared_key, sizeof(peer->preshared_key));
 	wg_free_device(device);
 }
 
@@ -284,7 +290,8 @@ static int device_take(struct kernel_state *state, size_t index, struct reason *
 	memcpy(device->private_key, from->private_key, sizeof(device->private_key));
 	device->listen_port = from->listen_port;
 	device->fwmark = from->fwmark;
-	wg_for_each_peer(from, peer) {
+	wg_for_each_peer(from, peer)
+	{
 		if (err == 0)
 			err = peer_take(state, device->name, peer);
 	}
@@ -303,7 +310,8 @@ int read_wireguard(struct kernel *kernel, struct kernel_state *state, struct rea
 	return err;
 }
 
-/* A caller's session has a keepalive: 0 and back again makes the kernel send at once, a packet or a handshake. */
+/* A caller's session has a keepalive: 0 and back again makes the kernel send at once, a packet or a
+ * handshake. */
 static int peer_poke(struct kernel *kernel, const char *device, const wg_peer *peer)
 {
 	uint16_t seconds = peer->persistent_keepalive_interval;
@@ -314,9 +322,9 @@ static int peer_poke(struct kernel *kernel, const char *device, const wg_peer *p
 	error = channel_call(&kernel->generic,
 			     message_peer_keepalive(kernel, device, peer->public_key, 0), NULL);
 	if (!error)
-		error = channel_call(&kernel->generic,
-				     message_peer_keepalive(kernel, device, peer->public_key, seconds),
-				     NULL);
+		error = channel_call(
+		    &kernel->generic,
+		    message_peer_keepalive(kernel, device, peer->public_key, seconds), NULL);
 	return error;
 }
 
@@ -328,7 +336,8 @@ int kernel_session_poke(struct kernel *kernel, const char *device)
 
 	if (wg_get_device(&from, device) < 0)
 		return -TUYEN_ESYSTEM;
-	wg_for_each_peer(from, peer) {
+	wg_for_each_peer(from, peer)
+	{
 		int one = peer_poke(kernel, device, peer);
 
 		error = error ? error : one;

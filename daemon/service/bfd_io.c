@@ -10,17 +10,17 @@
 
 #include "tuyen/base/err.h"
 
-#define TTL_MAX		   255
-#define TOS_CS6		   0xc0	     /* network control, RFC 2474 section 4.2.2.2 */
-#define PRIORITY_CONTROL   6	     /* the highest that needs no privilege */
-#define RECEIVE_BUFFER	   (1 << 20) /* cut by net.core.rmem_max */
+#define TTL_MAX		 255
+#define TOS_CS6		 0xc0	   /* network control, RFC 2474 section 4.2.2.2 */
+#define PRIORITY_CONTROL 6	   /* the highest that needs no privilege */
+#define RECEIVE_BUFFER	 (1 << 20) /* cut by net.core.rmem_max */
 
 static struct sockaddr_in address_of(ipv4_t address, uint16_t port)
 {
 	return (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(address),
+	    .sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(address),
 	};
 }
 
@@ -29,12 +29,12 @@ static int options_set(int fd)
 	static const struct {
 		int level, name, value;
 	} options[] = {
-		{IPPROTO_IP, IP_FREEBIND, 1},
-		{IPPROTO_IP, IP_RECVTTL, 1},
-		{IPPROTO_IP, IP_TTL, TTL_MAX},
-		{IPPROTO_IP, IP_TOS, TOS_CS6},
-		{SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL}, /* after IP_TOS, which sets it too */
-		{SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER},
+	    {IPPROTO_IP, IP_FREEBIND, 1},
+	    {IPPROTO_IP, IP_RECVTTL, 1},
+	    {IPPROTO_IP, IP_TTL, TTL_MAX},
+	    {IPPROTO_IP, IP_TOS, TOS_CS6},
+	    {SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL}, /* after IP_TOS, which sets it too */
+	    {SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER},
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -102,12 +102,12 @@ void bfd_io_receive(int fd, struct bfd_batch *ret_batch)
 	for (size_t i = 0; i < BFD_IO_BATCH; i++) {
 		io[i] = (struct iovec){ret_batch->datagram[i].bytes, BFD_IO_BYTES_MAX};
 		messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &peers[i],
-			.msg_namelen = sizeof(peers[i]),
-			.msg_iov = &io[i],
-			.msg_iovlen = 1,
-			.msg_control = &control[i],
-			.msg_controllen = sizeof(control[i]),
+		    .msg_name = &peers[i],
+		    .msg_namelen = sizeof(peers[i]),
+		    .msg_iov = &io[i],
+		    .msg_iovlen = 1,
+		    .msg_control = &control[i],
+		    .msg_controllen = sizeof(control[i]),
 		};
 	}
 	do
@@ -155,10 +155,10 @@ size_t bfd_io_send_batch(int fd, const struct bfd_batch *batch)
 		peers[i] = address_of(d->peer, d->port);
 		io[i] = (struct iovec){bytes.out, d->length};
 		messages[i].msg_hdr = (struct msghdr){
-			.msg_name = &peers[i],
-			.msg_namelen = sizeof(peers[i]),
-			.msg_iov = &io[i],
-			.msg_iovlen = 1,
+		    .msg_name = &peers[i],
+		    .msg_namelen = sizeof(peers[i]),
+		    .msg_iov = &io[i],
+		    .msg_iovlen = 1,
 		};
 	}
 	while (done < batch->count) { /* it stops at the first that fails: step over that one */

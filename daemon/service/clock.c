@@ -12,6 +12,6 @@ struct monotime monotime_now(void)
 	assert(!err);
 	(void)err;
 	return (struct monotime){
-		.us = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u,
+	    .us = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u,
 	};
 }

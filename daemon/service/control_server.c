@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control socket's server. A client is a small machine: it reads one request line, waits for its answer,
- * writes it, ends; or it watches. STATUS is served from the newest snapshot; one that is older than
- * a second is refreshed first, and if the kernel process does not answer in time the old one is served as it is.
+ * The control socket's server. A client is a small machine: it reads one request line, waits for
+ * its answer, writes it, ends; or it watches. STATUS is served from the newest snapshot; one that
+ * is older than a second is refreshed first, and if the kernel process does not answer in time the
+ * old one is served as it is.
  *
  * Nothing here is trusted by the kernel process, and nothing a client does can make it wait.
  */
@@ -23,15 +24,15 @@
 
 #define SNAPSHOT_FRESH_US 1000000u
 #define REFRESH_WAIT_US	  2000000u
-#define CLIENT_TIME_S	  20	    /* for the whole of a request that is not WATCH */
+#define CLIENT_TIME_S	  20	  /* for the whole of a request that is not WATCH */
 #define WATCH_BACKLOG_MAX 262144u /* bytes that a watcher may be behind */
 
 enum client_stage {
 	CLIENT_FREE = 0,
-	CLIENT_REQUEST,	 /* reading its line */
-	CLIENT_STATUS,	 /* waiting for a snapshot */
-	CLIENT_ANSWER,	 /* waiting for the kernel process */
-	CLIENT_WRITE,	 /* writing, then the end */
+	CLIENT_REQUEST, /* reading its line */
+	CLIENT_STATUS,	/* waiting for a snapshot */
+	CLIENT_ANSWER,	/* waiting for the kernel process */
+	CLIENT_WRITE,	/* writing, then the end */
 	CLIENT_WATCH,
 };
 
@@ -286,7 +287,8 @@ static uid_t user_of(int fd)
 	return peer.uid;
 }
 
-/* One user, say an agent that was taken over and watches on every connection it gets, must not shut out the rest. */
+/* One user, say an agent that was taken over and watches on every connection it gets, must not shut
+ * out the rest. */
 static bool user_has_all(const struct control_server *s, uid_t user)
 {
 	size_t count = 0;
@@ -361,7 +363,8 @@ struct control_server *control_server_new(struct event_base *base, int listen_fd
 	s->listener = event_new(base, listen_fd, EV_READ | EV_PERSIST, client_accept, s);
 	s->refresh_timeout = evtimer_new(base, refresh_timed_out, s);
 	s->listen_again = evtimer_new(base, listen_again, s);
-	if (!s->listener || !s->refresh_timeout || !s->listen_again || event_add(s->listener, NULL) < 0) {
+	if (!s->listener || !s->refresh_timeout || !s->listen_again ||
+	    event_add(s->listener, NULL) < 0) {
 		control_server_free(s);
 		return NULL;
 	}
@@ -474,5 +477,6 @@ void control_server_kernel_restarted(struct control_server *server)
 	text_clear(&server->event);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (server->clients[i].stage == CLIENT_ANSWER)
-			client_fail(&server->clients[i], "the kernel process was started again meanwhile\n");
+			client_fail(&server->clients[i],
+				    "the kernel process was started again meanwhile\n");
 }

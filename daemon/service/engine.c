@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The turn. Facts (a release, a path's liveness, the kernel changed) mark the engine dirty; one turn
- * chooses candidate paths, builds desired state, reads actual state, plans their difference and applies it.
- * A start, a restart, a failover, a repair and a new release are this one code. A plan that is not empty
- * although none of our own facts changed is drift: somebody changed the kernel; it is repaired and said.
+ * The turn. Facts (a release, a path's liveness, the kernel changed) mark the engine dirty; one
+ * turn chooses candidate paths, builds desired state, reads actual state, plans their difference
+ * and applies it. A start, a restart, a failover, a repair and a new release are this one code. A
+ * plan that is not empty although none of our own facts changed is drift: somebody changed the
+ * kernel; it is repaired and said.
  *
- * Repairs that are undone again and again are not fought in a loop: the pause between them doubles. A name that
- * something else has taken costs what hangs on it, and no more.
+ * Repairs that are undone again and again are not fought in a loop: the pause between them doubles.
+ * A name that something else has taken costs what hangs on it, and no more.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,13 +23,15 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
-#define PERIOD_MIN_US	    5000000u /* look at the kernel at least this often: sysctls send no events */
-#define PERIOD_OF_TURN	    20u	     /* but spend no more than a twentieth of the time on it */
-#define SETTLE_US	    50000u   /* after a kernel event: changes come in groups */
+#define PERIOD_MIN_US 5000000u	/* look at the kernel at least this often: sysctls send no events  \
+				 */
+#define PERIOD_OF_TURN	    20u /* but spend no more than a twentieth of the time on it */
+#define SETTLE_US	    50000u /* after a kernel event: changes come in groups */
 #define REPAIR_PAUSE_MAX_US 30000000u
-#define HURRIED_A_SECOND    32u	     /* turns for a path that changed: more than twice the paths there can be */
-#define REST_OF_TURN	    4u	     /* after a turn kernel events wait so many times what it took */
-#define NEVER_UP_GRACE_US   3000000u /* a session that was never up says "down" only after this */
+#define HURRIED_A_SECOND                                                                           \
+	32u /* turns for a path that changed: more than twice the paths there can be */
+#define REST_OF_TURN	  4u	   /* after a turn kernel events wait so many times what it took */
+#define NEVER_UP_GRACE_US 3000000u /* a session that was never up says "down" only after this */
 
 /* A turn that is due sooner stays: events that never stop must not put it off for ever. */
 static void turn_in(struct engine *e, uint64_t us)
@@ -50,8 +53,9 @@ void engine_dirty(struct engine *e, bool expected)
 }
 
 /*
- * A failover does not wait. But whoever holds the wire process may say any number of times that a path is
- * down and up: what is more than all paths could do in a second waits like the kernel's events.
+ * A failover does not wait. But whoever holds the wire process may say any number of times that a
+ * path is down and up: what is more than all paths could do in a second waits like the kernel's
+ * events.
  */
 void engine_hurry(struct engine *e)
 {
@@ -71,7 +75,8 @@ void engine_hurry(struct engine *e)
 }
 
 /*
- * A session that starts says Down without a diagnostic: it has heard nothing yet, which is unknown and not down.
+ * A session that starts says Down without a diagnostic: it has heard nothing yet, which is unknown
+ * and not down.
  */
 static enum path_liveness path_liveness_of(const struct status_liveness *l, struct monotime now,
 					   struct monotime *next_look)
@@ -98,9 +103,9 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 
 	for (size_t i = 0; i < f->path_count && count < SITE_PATHS_MAX; i++)
 		states[count++] = (struct path_state){
-			.index = f->paths[i].index,
-			.liveness = path_liveness_of(&e->paths[i], now, &grace),
-			.since = e->paths[i].since,
+		    .index = f->paths[i].index,
+		    .liveness = path_liveness_of(&e->paths[i], now, &grace),
+		    .since = e->paths[i].since,
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
 	*ret_next_look = monotime_min(*ret_next_look, grace);
@@ -114,9 +119,10 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
 }
 
-int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
-		struct kernel_plan **ret_plan, struct active_paths *ret_active,
-		struct monotime *ret_next_look, struct reason *reason)
+int engine_look(struct engine *e, struct kernel_state **ret_desired,
+		struct kernel_state **ret_actual, struct kernel_plan **ret_plan,
+		struct active_paths *ret_active, struct monotime *ret_next_look,
+		struct reason *reason)
 {
 	struct kernel_state *desired = NULL, *actual = NULL;
 	struct active_paths previous = e->active;
@@ -147,10 +153,12 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kern
 	return 0;
 }
 
-static const struct active_path *active_find(const struct active_paths *a, const struct active_path *of)
+static const struct active_path *active_find(const struct active_paths *a,
+					     const struct active_path *of)
 {
 	for (size_t i = 0; i < a->count; i++)
-		if (a->entry[i].color == of->color && a->entry[i].endpoint_site == of->endpoint_site)
+		if (a->entry[i].color == of->color &&
+		    a->entry[i].endpoint_site == of->endpoint_site)
 			return &a->entry[i];
 	return NULL;
 }
@@ -166,7 +174,8 @@ static bool switched(const struct active_paths *before, const struct active_path
 	return false;
 }
 
-static void say_switch(struct engine *e, const struct active_path *from, const struct active_path *to)
+static void say_switch(struct engine *e, const struct active_path *from,
+		       const struct active_path *to)
 {
 	struct text line;
 
@@ -195,7 +204,8 @@ static void switches_announce(struct engine *e, const struct active_paths *befor
 	}
 }
 
-/* A switch that was said while part of its plan failed: the far end was called before the way was there. */
+/* A switch that was said while part of its plan failed: the far end was called before the way was
+ * there. */
 static void sessions_poke(struct engine *e)
 {
 	for (size_t i = 0; i < e->active.count; i++) {
@@ -335,7 +345,8 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	}
 }
 
-/* Others' routes may come and go for ever, and each event asks for a turn: no more than a fifth of the time. */
+/* Others' routes may come and go for ever, and each event asks for a turn: no more than a fifth of
+ * the time. */
 static void kernel_changed(evutil_socket_t fd, short what, void *context)
 {
 	struct engine *e = context;
@@ -393,15 +404,15 @@ static int events_open(struct engine *e)
 
 	e->turn_event = evtimer_new(e->base, turn, e);
 	e->requests.event = evtimer_new(e->base, engine_requests_serve, e);
-	e->kernel_event = event_new(e->base, kernel_event_fd(e->kernel), EV_READ | EV_PERSIST,
-				    kernel_changed, e);
+	e->kernel_event =
+	    event_new(e->base, kernel_event_fd(e->kernel), EV_READ | EV_PERSIST, kernel_changed, e);
 	e->alive_event = event_new(e->base, -1, EV_PERSIST, alive, e);
 	e->term_event = evsignal_new(e->base, SIGTERM, stop, e);
 	e->int_event = evsignal_new(e->base, SIGINT, stop, e);
 	e->hup_event = evsignal_new(e->base, SIGHUP, hang_up, e);
 	e->pair = pair_new(e->base, e->options->pair_fd, engine_wire_message, wire_closed, e);
-	if (!e->turn_event || !e->requests.event || !e->kernel_event || !e->alive_event || !e->term_event ||
-	    !e->int_event || !e->hup_event || !e->pair)
+	if (!e->turn_event || !e->requests.event || !e->kernel_event || !e->alive_event ||
+	    !e->term_event || !e->int_event || !e->hup_event || !e->pair)
 		return -TUYEN_ENOMEM;
 	event_add(e->kernel_event, NULL);
 	event_add(e->alive_event, &second);
@@ -413,8 +424,8 @@ static int events_open(struct engine *e)
 
 static void events_close(struct engine *e)
 {
-	struct event *const events[] = {e->turn_event, e->kernel_event, e->alive_event,
-					e->term_event, e->int_event,	e->hup_event,
+	struct event *const events[] = {e->turn_event,	  e->kernel_event, e->alive_event,
+					e->term_event,	  e->int_event,	   e->hup_event,
 					e->requests.event};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
@@ -427,7 +438,8 @@ static void events_close(struct engine *e)
 }
 
 /* Opens what every use of the engine needs. */
-static int engine_open(struct engine *e, const struct engine_options *options, struct reason *reason)
+static int engine_open(struct engine *e, const struct engine_options *options,
+		       struct reason *reason)
 {
 	int err;
 
@@ -470,7 +482,8 @@ static struct event_base *base_new(void)
 	return base;
 }
 
-/* Without keys or roster nothing can be done but to say so: `tuyen status` and the log carry the reason. */
+/* Without keys or roster nothing can be done but to say so: `tuyen status` and the log carry the
+ * reason. */
 static int engine_start(struct engine *e, struct reason *reason)
 {
 	struct message hello = {.type = MESSAGE_HELLO};
@@ -490,7 +503,8 @@ static int engine_start(struct engine *e, struct reason *reason)
 		log_info("site %s (%u), release of epoch %" PRIu64, e->release.forwarding.site,
 			 e->release.forwarding.site_id, e->release.status.epoch);
 	else if (err == -TUYEN_ENOENT && e->have_keys)
-		log_info("no release yet: waiting for one (tuyen install); the kernel stays as it is");
+		log_info(
+		    "no release yet: waiting for one (tuyen install); the kernel stays as it is");
 	else
 		failure_note(e, reason->text);
 	engine_dirty(e, true);
@@ -559,7 +573,8 @@ int engine_remove(const struct engine_options *options, struct text *ret_text)
 	int err;
 
 	(void)options;
-	err = nothing ? kernel_open(&kernel, &reason) : reason_set(&reason, -TUYEN_ENOMEM, "no memory");
+	err = nothing ? kernel_open(&kernel, &reason)
+		      : reason_set(&reason, -TUYEN_ENOMEM, "no memory");
 	if (!err)
 		err = kernel_read(kernel, nothing, &actual, &reason);
 	if (!err)
@@ -593,7 +608,10 @@ int engine_check(struct text *ret_text)
 	}
 	count = kernel_selfcheck(kernel, checks, ENGINE_CHECKS_MAX);
 	for (size_t i = 0; i < count; i++) {
-		text_printf(ret_text, "%-4s %-28s %s\n", checks[i].ok ? "ok" : checks[i].fatal ? "FAIL" : "warn",
+		text_printf(ret_text, "%-4s %-28s %s\n",
+			    checks[i].ok      ? "ok"
+			    : checks[i].fatal ? "FAIL"
+					      : "warn",
 			    checks[i].name, checks[i].found);
 		if (!checks[i].ok)
 			text_printf(ret_text, "     %-28s remedy: %s\n", "", checks[i].remedy);

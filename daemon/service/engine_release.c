@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From files to a verified release. Nothing is parsed before seal_verify() has accepted it, and nothing
- * is used before it is on disk: first the seal (twice), then the epoch, then the running configuration.
+ * From files to a verified release. Nothing is parsed before seal_verify() has accepted it, and
+ * nothing is used before it is on disk: first the seal (twice), then the epoch, then the running
+ * configuration.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,19 +30,20 @@ static void release_describe(const struct seal_result *r, int64_t installed_s,
 	size_t used = 0;
 
 	*ret = (struct status_release){
-		.have = true,
-		.epoch = r->statement.epoch,
-		.roster_version = r->roster.version,
-		.issued_s = r->statement.issued_s,
-		.expires_s = r->statement.expires_s,
-		.installed_s = installed_s,
+	    .have = true,
+	    .epoch = r->statement.epoch,
+	    .roster_version = r->roster.version,
+	    .issued_s = r->statement.issued_s,
+	    .expires_s = r->statement.expires_s,
+	    .installed_s = installed_s,
 	};
 	memcpy(ret->root, r->statement.root.bytes, 32);
 	memcpy(ret->digest, r->bundle_digest, 32);
 	for (size_t i = 0; i < r->roster.officer_count && used < sizeof(ret->signers); i++)
 		if (r->signers & (roster_signers)1 << i)
-			used += (size_t)snprintf(ret->signers + used, sizeof(ret->signers) - used,
-						 "%s%s", used ? " " : "", r->roster.officers[i].name);
+			used +=
+			    (size_t)snprintf(ret->signers + used, sizeof(ret->signers) - used,
+					     "%s%s", used ? " " : "", r->roster.officers[i].name);
 }
 
 static void copy_liveness(struct status_liveness *to, const struct status_liveness *from)
@@ -89,16 +91,16 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 }
 
 /* Verify, then parse. @ret_result borrows from @seal and @roster. */
-static int seal_check(const struct engine *e, const uint8_t *seal, size_t length, const char *roster,
-		      size_t roster_length, struct seal_result *ret_result,
+static int seal_check(const struct engine *e, const uint8_t *seal, size_t length,
+		      const char *roster, size_t roster_length, struct seal_result *ret_result,
 		      struct forwarding *ret_forwarding, struct reason *reason)
 {
 	struct seal_trust trust = {
-		.roster = roster,
-		.roster_length = roster_length,
-		.site_id = e->options->site_id,
-		.epoch = e->accepted.epoch,
-		.now_s = (int64_t)time(NULL),
+	    .roster = roster,
+	    .roster_length = roster_length,
+	    .site_id = e->options->site_id,
+	    .epoch = e->accepted.epoch,
+	    .now_s = (int64_t)time(NULL),
 	};
 	int err;
 
@@ -119,21 +121,24 @@ static int seal_check(const struct engine *e, const uint8_t *seal, size_t length
 }
 
 /*
- * Order: the seal twice, the roster that it brings, the epoch. A crash or a full disk between two of them leaves
- * an older roster and epoch beside a newer seal, which verifies by its own chain. The other way round the
- * seal in force would be left with a roster whose officers may never have signed it.
+ * Order: the seal twice, the roster that it brings, the epoch. A crash or a full disk between two
+ * of them leaves an older roster and epoch beside a newer seal, which verifies by its own chain.
+ * The other way round the seal in force would be left with a roster whose officers may never have
+ * signed it.
  */
 static int release_keep(struct engine *e, const uint8_t *seal, size_t length,
 			const struct seal_result *r, struct reason *reason)
 {
-	struct store_state state = {.epoch = r->statement.epoch, .installed_s = (int64_t)time(NULL)};
+	struct store_state state = {.epoch = r->statement.epoch,
+				    .installed_s = (int64_t)time(NULL)};
 	int err = store_write(&e->store, STORE_CURRENT, seal, length, reason);
 
 	memcpy(state.statement_digest, r->statement_digest, SHA256_LEN);
 	if (!err)
 		err = store_write(&e->store, STORE_CURRENT_COPY, seal, length, reason);
 	if (!err && r->roster_moved)
-		err = store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, reason);
+		err =
+		    store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, reason);
 	if (!err)
 		err = store_state_write(&e->store, &state, reason);
 	if (!err)
@@ -150,9 +155,11 @@ static int release_take(struct engine *e, const uint8_t *seal, size_t length, bo
 	size_t roster_length;
 	int err;
 
-	err = store_read(&e->store, STORE_ROSTER, ROSTER_BYTES_MAX, &roster, &roster_length, reason);
+	err =
+	    store_read(&e->store, STORE_ROSTER, ROSTER_BYTES_MAX, &roster, &roster_length, reason);
 	if (err == -TUYEN_ENOENT) /* the node is not ready, and the release is not to blame */
-		return reason_set(reason, -TUYEN_ESYSTEM, "no %s here: put the officers' roster into the node's folder",
+		return reason_set(reason, -TUYEN_ESYSTEM,
+				  "no %s here: put the officers' roster into the node's folder",
 				  STORE_ROSTER);
 	if (err)
 		return err;
@@ -170,7 +177,8 @@ static int release_take(struct engine *e, const uint8_t *seal, size_t length, bo
 	if (err)
 		forwarding_clear(&f);
 	else if (r->expired)
-		log_warning("the release of epoch %" PRIu64 " is past its expiry: forwarding goes on, a new one is due",
+		log_warning("the release of epoch %" PRIu64
+			    " is past its expiry: forwarding goes on, a new one is due",
 			    status.epoch);
 out:
 	free(roster);
@@ -244,7 +252,8 @@ int engine_load(struct engine *e, struct reason *reason)
 	return err;
 }
 
-static void refusal_note(struct engine *e, const char *name, uint64_t epoch, const struct reason *why)
+static void refusal_note(struct engine *e, const char *name, uint64_t epoch,
+			 const struct reason *why)
 {
 	struct text line;
 
@@ -253,7 +262,7 @@ static void refusal_note(struct engine *e, const char *name, uint64_t epoch, con
 		e->refusal_count--;
 	}
 	e->refusals[e->refusal_count++] =
-		(struct status_refusal){.at_s = (int64_t)time(NULL), .reason = *why};
+	    (struct status_refusal){.at_s = (int64_t)time(NULL), .reason = *why};
 	log_warning("refused %s: %s", name, why->text);
 	text_init(&line);
 	status_event_bundle(epoch, false, why->text, (int64_t)time(NULL), &line);
@@ -261,7 +270,8 @@ static void refusal_note(struct engine *e, const char *name, uint64_t epoch, con
 	text_clear(&line);
 }
 
-static int take_one(struct engine *e, const char *name, struct seal_result *r, struct reason *reason)
+static int take_one(struct engine *e, const char *name, struct seal_result *r,
+		    struct reason *reason)
 {
 	struct text line;
 	uint8_t *seal;
@@ -269,7 +279,8 @@ static int take_one(struct engine *e, const char *name, struct seal_result *r, s
 	int err;
 
 	if (keys_need(e, reason) < 0)
-		return -TUYEN_ESYSTEM; /* no fault of the release: it waits until the node has keys */
+		return -TUYEN_ESYSTEM; /* no fault of the release: it waits until the node has keys
+					*/
 	err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
 	if (err)
 		return err;
@@ -288,7 +299,8 @@ static int take_one(struct engine *e, const char *name, struct seal_result *r, s
 	return 0;
 }
 
-static int take_and_answer(struct engine *e, const char *name, struct seal_result *r, struct text *answer)
+static int take_and_answer(struct engine *e, const char *name, struct seal_result *r,
+			   struct text *answer)
 {
 	struct reason reason;
 	int err = take_one(e, name, r, &reason);
@@ -304,18 +316,24 @@ static int take_and_answer(struct engine *e, const char *name, struct seal_resul
 	return err;
 }
 
-/* What cannot be read or removed stays, and does not stand in the way of the next. @return whether any went. */
-static bool incoming_take(struct engine *e, struct seal_result *r, struct text *answer, unsigned int *ret_status)
+/* What cannot be read or removed stays, and does not stand in the way of the next. @return whether
+ * any went. */
+static bool incoming_take(struct engine *e, struct seal_result *r, struct text *answer,
+			  unsigned int *ret_status)
 {
 	char name[STORE_NAME_MAX] = "";
 	bool removed = false;
 
-	for (int i = 0; i < INCOMING_A_LOOK && store_incoming_next(&e->store, name, name) == 0; i++) {
+	for (int i = 0; i < INCOMING_A_LOOK && store_incoming_next(&e->store, name, name) == 0;
+	     i++) {
 		int err = take_and_answer(e, name, r, answer);
-		unsigned int status = !err ? 0 : err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2 : 1;
+		unsigned int status = !err					      ? 0
+				      : err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2
+										      : 1;
 
 		*ret_status = status > *ret_status ? status : *ret_status;
-		if (status == 2) /* a full disk is no fault of the release: it stays for the next try */
+		if (status ==
+		    2) /* a full disk is no fault of the release: it stays for the next try */
 			continue;
 		if (store_incoming_remove(&e->store, name) == 0)
 			removed = true;

@@ -19,13 +19,13 @@ static int send_session(struct engine *e, enum session_kind kind, uint32_t id, i
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
-		.kind = kind,
-		.id = id,
-		.local = local,
-		.remote = remote,
-		.remote_discriminator = reflector,
-		.interval_us = probe->interval_us,
-		.multiplier = probe->multiplier,
+	    .kind = kind,
+	    .id = id,
+	    .local = local,
+	    .remote = remote,
+	    .remote_discriminator = reflector,
+	    .interval_us = probe->interval_us,
+	    .multiplier = probe->multiplier,
 	};
 	if (kind == SESSION_LINK)
 		memcpy(m.u.session.device, LINK_DEVICE, sizeof(LINK_DEVICE));
@@ -91,24 +91,24 @@ void engine_event(struct engine *e, struct text *line)
 static void status_input_fill(const struct engine *e, struct status_input *in)
 {
 	*in = (struct status_input){
-		.now = monotime_now(),
-		.wall_s = (int64_t)time(NULL),
-		.started = e->started,
-		.turns = e->turns,
-		.operations = e->operations,
-		.netlink_messages = e->netlink_messages,
-		.drift_repairs = e->drift_repairs,
-		.last_failure = e->last_failure,
-		.release = e->release.status,
-		.refusals = e->refusals,
-		.refusal_count = e->refusal_count,
-		.forwarding = e->release.status.have ? &e->release.forwarding : NULL,
-		.actual = e->actual,
-		.active = &e->active,
-		.links = e->links,
-		.paths = e->paths,
-		.checks = e->checks,
-		.check_count = e->check_count,
+	    .now = monotime_now(),
+	    .wall_s = (int64_t)time(NULL),
+	    .started = e->started,
+	    .turns = e->turns,
+	    .operations = e->operations,
+	    .netlink_messages = e->netlink_messages,
+	    .drift_repairs = e->drift_repairs,
+	    .last_failure = e->last_failure,
+	    .release = e->release.status,
+	    .refusals = e->refusals,
+	    .refusal_count = e->refusal_count,
+	    .forwarding = e->release.status.have ? &e->release.forwarding : NULL,
+	    .actual = e->actual,
+	    .active = &e->active,
+	    .links = e->links,
+	    .paths = e->paths,
+	    .checks = e->checks,
+	    .check_count = e->check_count,
 	};
 }
 
@@ -123,7 +123,8 @@ void engine_publish(struct engine *e)
 	status_input_fill(e, &in);
 	status_document(&in, &json);
 	if (!json.failed)
-		pair_send_text(e->pair, MESSAGE_SNAPSHOT, e->generation, 0, json.bytes, json.length);
+		pair_send_text(e->pair, MESSAGE_SNAPSHOT, e->generation, 0, json.bytes,
+			       json.length);
 	text_clear(&json);
 }
 
@@ -146,7 +147,8 @@ static struct status_liveness *liveness_find(struct engine *e, const struct mess
 	return NULL;
 }
 
-/* A wire process that was taken over may say anything at any rate: what the log takes of it is bounded. */
+/* A wire process that was taken over may say anything at any rate: what the log takes of it is
+ * bounded. */
 static bool may_tell(struct engine *e)
 {
 	struct monotime now = monotime_now();
@@ -182,7 +184,9 @@ static struct monotime past(uint64_t us)
 {
 	struct monotime now = monotime_now();
 
-	return us < now.us ? (struct monotime){us} : now;
+	if (us >= now.us)
+		return now;
+	return (struct monotime){us};
 }
 
 static void take_liveness(struct engine *e, const struct message_liveness *l)

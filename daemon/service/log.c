@@ -24,7 +24,8 @@ void log_open(const char *process, enum log_level highest)
 	sink.journal = getenv("JOURNAL_STREAM") != NULL;
 }
 
-/* A line is shorter than what a pipe or socket that polls writable takes at once: who reads slowly stops nobody. */
+/* A line is shorter than what a pipe or socket that polls writable takes at once: who reads slowly
+ * stops nobody. */
 static bool would_wait(void)
 {
 	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -35,8 +36,9 @@ static bool would_wait(void)
 static void lost_tell(void)
 {
 	char line[128];
-	int length = snprintf(line, sizeof(line), "%s%s: %u lines were lost: the log did not take them\n",
-			      sink.journal ? "<4>" : "", sink.process, sink.lost);
+	int length =
+	    snprintf(line, sizeof(line), "%s%s: %u lines were lost: the log did not take them\n",
+		     sink.journal ? "<4>" : "", sink.process, sink.lost);
 
 	if (write(STDERR_FILENO, line, (size_t)length) == length)
 		sink.lost = 0;

@@ -33,7 +33,8 @@ struct pair {
 
 #define MESSAGES_A_WAKEUP 256 /* then other events get their turn */
 
-/* recv() says 0 for the end and for an empty message, which the other end may send to be taken for gone. */
+/* recv() says 0 for the end and for an empty message, which the other end may send to be taken for
+ * gone. */
 static bool other_end_closed(int fd)
 {
 	struct pollfd state = {.fd = fd, .events = POLLIN};
@@ -73,7 +74,8 @@ static bool send_now(struct pair *pair, const struct message *m, size_t length)
 	do
 		sent = send(pair->fd, m, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
-	return sent >= 0 || (errno != EAGAIN && errno != ENOBUFS); /* a closed end takes nothing more */
+	return sent >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS); /* a closed end takes nothing more */
 }
 
 static void pair_writable(evutil_socket_t fd, short what, void *context)

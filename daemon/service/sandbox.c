@@ -24,11 +24,12 @@ static int privileges_drop(struct sandbox_identity who, bool net_admin, struct r
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (net_admin)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
-	err = capng_change_id((int)who.uid, (int)who.gid,
-			      CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
+	err =
+	    capng_change_id((int)who.uid, (int)who.gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING);
 	if (err)
-		return reason_set(reason, -TUYEN_ESYSTEM, "dropping privileges to user %u: step %d: %s",
-				  who.uid, -err, strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM,
+				  "dropping privileges to user %u: step %d: %s", who.uid, -err,
+				  strerror(errno));
 	/* after the change of user, which resets the first two */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -59,12 +60,29 @@ static int rules_add(scmp_filter_ctx filter, uint32_t action, const int *calls, 
 static int kernel_filter(struct reason *reason)
 {
 	static const int never[] = {
-		SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
-		SCMP_SYS(process_vm_writev), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(bpf),
-		SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(keyctl), SCMP_SYS(add_key),
-		SCMP_SYS(request_key), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root),
-		SCMP_SYS(chroot), SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(init_module),
-		SCMP_SYS(finit_module), SCMP_SYS(kexec_load), SCMP_SYS(io_uring_setup),
+	    SCMP_SYS(execve),
+	    SCMP_SYS(execveat),
+	    SCMP_SYS(ptrace),
+	    SCMP_SYS(process_vm_readv),
+	    SCMP_SYS(process_vm_writev),
+	    SCMP_SYS(fork),
+	    SCMP_SYS(vfork),
+	    SCMP_SYS(bpf),
+	    SCMP_SYS(perf_event_open),
+	    SCMP_SYS(userfaultfd),
+	    SCMP_SYS(keyctl),
+	    SCMP_SYS(add_key),
+	    SCMP_SYS(request_key),
+	    SCMP_SYS(mount),
+	    SCMP_SYS(umount2),
+	    SCMP_SYS(pivot_root),
+	    SCMP_SYS(chroot),
+	    SCMP_SYS(setns),
+	    SCMP_SYS(unshare),
+	    SCMP_SYS(init_module),
+	    SCMP_SYS(finit_module),
+	    SCMP_SYS(kexec_load),
+	    SCMP_SYS(io_uring_setup),
 	};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int err;
@@ -82,21 +100,64 @@ static int kernel_filter(struct reason *reason)
 static int wire_filter(struct reason *reason)
 {
 	static const int may[] = {
-		SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
-		SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sendto),
-		SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(bind), SCMP_SYS(connect),
-		SCMP_SYS(accept4), SCMP_SYS(accept), SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),
-		SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(shutdown), SCMP_SYS(epoll_wait),
-		SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2), SCMP_SYS(epoll_ctl),
-		SCMP_SYS(epoll_create1), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_create),
-		SCMP_SYS(timerfd_settime), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(fcntl),
-		SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-		SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(mmap), SCMP_SYS(munmap),
-		SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(brk),
-		SCMP_SYS(futex), SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(gettid),
-		SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
-		SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall),
-		SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(socketpair),
+	    SCMP_SYS(read),
+	    SCMP_SYS(readv),
+	    SCMP_SYS(write),
+	    SCMP_SYS(writev),
+	    SCMP_SYS(close),
+	    SCMP_SYS(recvfrom),
+	    SCMP_SYS(recvmsg),
+	    SCMP_SYS(recvmmsg),
+	    SCMP_SYS(sendto),
+	    SCMP_SYS(sendmsg),
+	    SCMP_SYS(sendmmsg),
+	    SCMP_SYS(bind),
+	    SCMP_SYS(connect),
+	    SCMP_SYS(accept4),
+	    SCMP_SYS(accept),
+	    SCMP_SYS(setsockopt),
+	    SCMP_SYS(getsockopt),
+	    SCMP_SYS(getsockname),
+	    SCMP_SYS(getpeername),
+	    SCMP_SYS(shutdown),
+	    SCMP_SYS(epoll_wait),
+	    SCMP_SYS(epoll_pwait),
+	    SCMP_SYS(epoll_pwait2),
+	    SCMP_SYS(epoll_ctl),
+	    SCMP_SYS(epoll_create1),
+	    SCMP_SYS(poll),
+	    SCMP_SYS(ppoll),
+	    SCMP_SYS(timerfd_create),
+	    SCMP_SYS(timerfd_settime),
+	    SCMP_SYS(eventfd2),
+	    SCMP_SYS(pipe2),
+	    SCMP_SYS(fcntl),
+	    SCMP_SYS(clock_gettime),
+	    SCMP_SYS(clock_getres),
+	    SCMP_SYS(gettimeofday),
+	    SCMP_SYS(time),
+	    SCMP_SYS(clock_nanosleep),
+	    SCMP_SYS(nanosleep),
+	    SCMP_SYS(mmap),
+	    SCMP_SYS(munmap),
+	    SCMP_SYS(mremap),
+	    SCMP_SYS(mprotect),
+	    SCMP_SYS(madvise),
+	    SCMP_SYS(brk),
+	    SCMP_SYS(futex),
+	    SCMP_SYS(getrandom),
+	    SCMP_SYS(getpid),
+	    SCMP_SYS(gettid),
+	    SCMP_SYS(getuid),
+	    SCMP_SYS(geteuid),
+	    SCMP_SYS(rt_sigaction),
+	    SCMP_SYS(rt_sigprocmask),
+	    SCMP_SYS(rt_sigreturn),
+	    SCMP_SYS(sigaltstack),
+	    SCMP_SYS(restart_syscall),
+	    SCMP_SYS(exit),
+	    SCMP_SYS(exit_group),
+	    SCMP_SYS(socketpair),
 	};
 	static const int families[] = {AF_INET, AF_INET6};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));

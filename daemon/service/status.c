@@ -99,7 +99,8 @@ static void open_item(struct text *t)
 }
 
 /* When a state began, on both scales. */
-static void add_since(struct text *t, const struct status_input *in, const struct status_liveness *l)
+static void add_since(struct text *t, const struct status_input *in,
+		      const struct status_liveness *l)
 {
 	uint64_t ago_s = monotime_between(l->since, in->now) / 1000000;
 
@@ -313,7 +314,8 @@ static const char *policy_name(const struct forwarding *f, uint32_t color)
 	return s ? s->policy : "";
 }
 
-static uint8_t active_index(const struct active_paths *active, uint32_t color, uint32_t endpoint_site)
+static uint8_t active_index(const struct active_paths *active, uint32_t color,
+			    uint32_t endpoint_site)
 {
 	for (size_t i = 0; active && i < active->count; i++)
 		if (active->entry[i].color == color &&
@@ -472,9 +474,9 @@ void status_document(const struct status_input *input, struct text *ret_json)
 		size_t count;
 		void (*add)(struct text *t, const struct status_input *in, size_t i);
 	} arrays[] = {
-		{"links", f->neighbor_count, add_link},	 {"paths", f->path_count, add_path},
-		{"sessions", f->peer_count, add_session}, {"labels", f->label_count, add_label},
-		{"devices", f->device_count, add_device}, {"self_check", in.check_count, add_check},
+	    {"links", f->neighbor_count, add_link},   {"paths", f->path_count, add_path},
+	    {"sessions", f->peer_count, add_session}, {"labels", f->label_count, add_label},
+	    {"devices", f->device_count, add_device}, {"self_check", in.check_count, add_check},
 	};
 
 	text_add_char(ret_json, '{');

@@ -53,8 +53,10 @@ static int open_regular(const struct store *store, const char *name, struct stat
 	int fd = openat(store->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
-		return reason_set(reason, errno == ENOENT ? -TUYEN_ENOENT :
-					  errno == ELOOP || errno == ENXIO ? -TUYEN_EINVAL : -TUYEN_ESYSTEM,
+		return reason_set(reason,
+				  errno == ENOENT		     ? -TUYEN_ENOENT
+				  : errno == ELOOP || errno == ENXIO ? -TUYEN_EINVAL
+								     : -TUYEN_ESYSTEM,
 				  "%s: %s", name, strerror(errno));
 	if (fstat(fd, ret_stat) < 0 || !S_ISREG(ret_stat->st_mode)) {
 		close(fd);
@@ -139,7 +141,9 @@ static int key_read(const struct store *store, const char *name, uint8_t ret_key
 	if (st.st_mode & 077) {
 		close(fd);
 		return reason_set(reason, -TUYEN_EINVAL,
-				  "%s: readable by others; run chmod 600, and make new keys if it may have been read", name);
+				  "%s: readable by others; run chmod 600, and make new keys if it "
+				  "may have been read",
+				  name);
 	}
 	err = read_whole(fd, (uint8_t *)base64, WG_KEY_STRLEN - 1);
 	close(fd);
@@ -151,7 +155,7 @@ static int key_read(const struct store *store, const char *name, uint8_t ret_key
 
 int store_keys_read(const struct store *store, struct node_keys *ret_keys, struct reason *reason)
 {
-	struct node_keys keys;
+	struct node_keys keys = {0};
 	int err = key_read(store, STORE_KEY_LINK, keys.link, reason);
 
 	if (!err)
@@ -166,7 +170,8 @@ static void state_print(const struct store_state *state, struct text *t)
 {
 	char hex[65];
 
-	text_printf(t, "tuyen-state 1\nepoch %" PRIu64 "\nstatement %s\ninstalled %" PRId64 "\nend\n",
+	text_printf(t,
+		    "tuyen-state 1\nepoch %" PRIu64 "\nstatement %s\ninstalled %" PRId64 "\nend\n",
 		    state->epoch, hex_format(state->statement_digest, 32, hex), state->installed_s);
 }
 
@@ -179,7 +184,9 @@ static int state_scan(const char *bytes, struct store_state *ret_state)
 	int err = -TUYEN_EINVAL;
 
 	text_init(&again);
-	if (sscanf(bytes, "tuyen-state 1\nepoch %" SCNu64 "\nstatement %64[0-9a-f]\ninstalled %" SCNd64 "\nend\n",
+	if (sscanf(bytes,
+		   "tuyen-state 1\nepoch %" SCNu64 "\nstatement %64[0-9a-f]\ninstalled %" SCNd64
+		   "\nend\n",
 		   &state.epoch, hex, &state.installed_s) == 3 &&
 	    hex_parse(hex, 32, state.statement_digest) == 0) {
 		state_print(&state, &again);
@@ -192,7 +199,8 @@ static int state_scan(const char *bytes, struct store_state *ret_state)
 	return err;
 }
 
-int store_state_read(const struct store *store, struct store_state *ret_state, struct reason *reason)
+int store_state_read(const struct store *store, struct store_state *ret_state,
+		     struct reason *reason)
 {
 	uint8_t *bytes;
 	size_t length;
@@ -226,14 +234,15 @@ static bool is_seal(const char *name)
 {
 	size_t length = strlen(name);
 
-	return length > 5 && length < STORE_NAME_MAX - sizeof(STORE_INCOMING) - 8 && name[0] != '.' &&
-	       strcmp(name + length - 5, ".seal") == 0;
+	return length > 5 && length < STORE_NAME_MAX - sizeof(STORE_INCOMING) - 8 &&
+	       name[0] != '.' && strcmp(name + length - 5, ".seal") == 0;
 }
 
 int store_incoming_next(const struct store *store, const char *after,
 			char ret_name[static STORE_NAME_MAX])
 {
-	int fd = openat(store->dir, STORE_INCOMING, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int fd =
+	    openat(store->dir, STORE_INCOMING, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	const char *last = *after ? after + sizeof(STORE_INCOMING) : "";
 	char next[STORE_NAME_MAX] = "";
 	struct dirent *entry;

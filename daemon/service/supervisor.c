@@ -34,16 +34,17 @@ struct supervisor;
 struct child {
 	const char *title;
 	int (*body)(struct supervisor *s);
-	pid_t pid;		/* 0: not running */
+	pid_t pid; /* 0: not running */
 	uint64_t backoff_us;
 	struct monotime started, start_at, heard;
-	int alive_pipe[2];	/* it writes a byte a second */
+	int alive_pipe[2]; /* it writes a byte a second */
 };
 
 struct supervisor {
 	const struct supervisor_options *options;
-	int lock_fd, control_fd, signal_fd, root_fd; /* root: of the wire process, also when its name is gone */
-	int pair[2];	   /* kernel's end, wire's end */
+	int lock_fd, control_fd, signal_fd,
+	    root_fd; /* root: of the wire process, also when its name is gone */
+	int pair[2]; /* kernel's end, wire's end */
 	struct child children[2];
 	bool stopping, ready_said;
 	struct monotime notify_at, looked;
@@ -65,7 +66,8 @@ static void notify(const char *text)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
+	if (sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
+		   (const struct sockaddr *)&to,
 		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0)
 		log_warning("systemd does not listen: %s", strerror(errno));
 	close(fd);
@@ -83,14 +85,16 @@ static int lock_take(struct supervisor *s, struct reason *reason)
 	char path[256], pid[32];
 
 	if (mkdir(s->options->run_dir, 0755) < 0 && errno != EEXIST)
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", s->options->run_dir, strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", s->options->run_dir,
+				  strerror(errno));
 	if (run_path(s, "lock", path, sizeof(path)) < 0)
 		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (s->lock_fd < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno));
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return reason_set(reason, -TUYEN_EEXIST, "another tuyend runs here (it holds %s)", path);
+		return reason_set(reason, -TUYEN_EEXIST, "another tuyend runs here (it holds %s)",
+				  path);
 	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	if (ftruncate(s->lock_fd, 0) < 0 || write(s->lock_fd, pid, strlen(pid)) < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno));
@@ -114,7 +118,8 @@ static int control_open(struct supervisor *s, struct reason *reason)
 	umask(old);
 	if (err < 0 || chown(address.sun_path, 0, s->options->control_group) < 0 ||
 	    listen(s->control_fd, 16) < 0)
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", address.sun_path, strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", address.sun_path,
+				  strerror(errno));
 	return 0;
 }
 
@@ -142,14 +147,21 @@ static int state_own(const struct supervisor_options *o, struct reason *reason)
 		const char *name;
 		bool folder;
 	} entries[] = {
-		{".", true},		    {"keys", true},	       {STORE_INCOMING, true},
-		{STORE_KEY_LINK, false},    {STORE_KEY_SESSION, false}, {STORE_ROSTER, false},
-		{STORE_CURRENT, false},	    {STORE_CURRENT_COPY, false}, {STORE_STATE, false},
+	    {".", true},
+	    {"keys", true},
+	    {STORE_INCOMING, true},
+	    {STORE_KEY_LINK, false},
+	    {STORE_KEY_SESSION, false},
+	    {STORE_ROSTER, false},
+	    {STORE_CURRENT, false},
+	    {STORE_CURRENT_COPY, false},
+	    {STORE_STATE, false},
 	};
 	int dir = open(o->engine.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0)
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", o->engine.state_dir, strerror(errno));
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", o->engine.state_dir,
+				  strerror(errno));
 	if (mkdirat(dir, STORE_INCOMING, 0750) < 0 && errno != EEXIST) {
 		close(dir);
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s/%s: %s", o->engine.state_dir,
@@ -175,7 +187,8 @@ static int root_open(struct supervisor *s, struct reason *reason)
 		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
 	if (mkdir(path, 0555) == 0 || errno == EEXIST)
 		s->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return s->root_fd < 0 ? reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno)) : 0;
+	return s->root_fd < 0 ? reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno))
+			      : 0;
 }
 
 static int sockets_open(struct supervisor *s, struct reason *reason)
@@ -203,7 +216,8 @@ static int signals_open(struct supervisor *s, struct reason *reason)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "signals: %s", strerror(errno));
 	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->signal_fd < 0 ? reason_set(reason, -TUYEN_ESYSTEM, "signals: %s", strerror(errno)) : 0;
+	return s->signal_fd < 0 ? reason_set(reason, -TUYEN_ESYSTEM, "signals: %s", strerror(errno))
+				: 0;
 }
 
 static int kernel_body(struct supervisor *s)
@@ -293,8 +307,8 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
 	if (monotime_between(c->started, now) >= STABLE_US)
 		c->backoff_us = BACKOFF_MIN_US;
 	if (WIFSIGNALED(status))
-		log_error("%s was ended by signal %d; forwarding is not touched; again in %u ms", c->title,
-			  WTERMSIG(status), (unsigned)(c->backoff_us / 1000));
+		log_error("%s was ended by signal %d; forwarding is not touched; again in %u ms",
+			  c->title, WTERMSIG(status), (unsigned)(c->backoff_us / 1000));
 	else
 		log_error("%s ended with exit code %d; forwarding is not touched; again in %u ms",
 			  c->title, WEXITSTATUS(status), (unsigned)(c->backoff_us / 1000));
@@ -434,11 +448,13 @@ static void supervise(struct supervisor *s)
 int supervisor_run(const struct supervisor_options *options)
 {
 	struct supervisor s = {
-		.options = options,
-		.root_fd = -1,
-		.looked = monotime_now(),
-		.children = {{.title = "tuyend-kernel", .body = kernel_body, .backoff_us = BACKOFF_MIN_US},
-			     {.title = "tuyend-wire", .body = wire_body, .backoff_us = BACKOFF_MIN_US}},
+	    .options = options,
+	    .root_fd = -1,
+	    .looked = monotime_now(),
+	    .children = {{.title = "tuyend-kernel",
+			  .body = kernel_body,
+			  .backoff_us = BACKOFF_MIN_US},
+			 {.title = "tuyend-wire", .body = wire_body, .backoff_us = BACKOFF_MIN_US}},
 	};
 	struct reason reason;
 	int err;

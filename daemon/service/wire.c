@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The wire process: one libevent loop, in which the sessions (wire_sessions.c), the pair to the kernel process and the
- * control socket meet. It knows nothing but what the kernel process told it, and outlives it: when the
- * kernel process begins a new life, sessions run on until its next COMMIT, so that its restart is no flap.
+ * The wire process: one libevent loop, in which the sessions (wire_sessions.c), the pair to the
+ * kernel process and the control socket meet. It knows nothing but what the kernel process told it,
+ * and outlives it: when the kernel process begins a new life, sessions run on until its next
+ * COMMIT, so that its restart is no flap.
  *
- * Reports are not queued: each session remembers that its newest state is not yet told. When the pair is
- * full they wait there, and what happened meanwhile is told once.
+ * Reports are not queued: each session remembers that its newest state is not yet told. When the
+ * pair is full they wait there, and what happened meanwhile is told once.
  */
 #include "tuyen/service/wire.h"
 
@@ -96,7 +97,8 @@ static int message_take(struct wire *wire, const struct message *m)
 	case MESSAGE_EVENT:
 	case MESSAGE_ANSWER:
 		if (wire->control)
-			control_server_piece(wire->control, (enum message_type)m->type, &m->u.piece);
+			control_server_piece(wire->control, (enum message_type)m->type,
+					     &m->u.piece);
 		return 0;
 	case MESSAGE_LIVENESS:
 	case MESSAGE_COMMAND:
@@ -133,7 +135,8 @@ static void terminated(evutil_socket_t number, short events, void *context)
 	event_base_loopbreak(wire->base);
 }
 
-/* A supervisor that does not read for a while costs nothing: the pipe is full and the byte is lost. */
+/* A supervisor that does not read for a while costs nothing: the pipe is full and the byte is lost.
+ */
 static void alive_tell(evutil_socket_t number, short events, void *context)
 {
 	struct wire *wire = context;
@@ -179,7 +182,8 @@ static bool wire_open(struct wire *wire, const struct wire_options *options)
 	if (!wire->terminate || !wire->sessions || !wire->pair)
 		return false;
 	if (options->control_fd >= 0) {
-		wire->control = control_server_new(wire->base, options->control_fd, command_send, wire);
+		wire->control =
+		    control_server_new(wire->base, options->control_fd, command_send, wire);
 		if (!wire->control)
 			return false;
 	}
@@ -191,7 +195,8 @@ static void counters_log(const struct wire *wire)
 {
 	const struct wire_counters *c = wire_sessions_counters(wire->sessions);
 
-	log_info("stopping: %llu packets of no session, %llu not reflected, %llu sends and %llu opens failed, "
+	log_info("stopping: %llu packets of no session, %llu not reflected, %llu sends and %llu "
+		 "opens failed, "
 		 "%llu messages refused",
 		 (unsigned long long)c->unmatched, (unsigned long long)c->not_reflected,
 		 (unsigned long long)c->send_failures, (unsigned long long)c->open_failures,

@@ -2,19 +2,22 @@
 /*
  * Sessions, listeners, reflectors.
  *
- * A session owns the socket it sends from, with a source port of its own. A link's packets come in at a
- * listener, one a (local address, device), shared by all neighbours behind that device; a path's answers come in
- * at the socket it sends from, because the kernel routes the path by that socket's source address.
+ * A session owns the socket it sends from, with a source port of its own. A link's packets come in
+ * at a listener, one a (local address, device), shared by all neighbours behind that device; a
+ * path's answers come in at the socket it sends from, because the kernel routes the path by that
+ * socket's source address.
  *
- * Our discriminator holds the session's slot in its lower half and chance in its upper: a lookup is one
- * array access, and a packet for a dead session that had the slot before does not match. A packet without
- * Your Discriminator is matched by listener and source address.
+ * Our discriminator holds the session's slot in its lower half and chance in its upper: a lookup is
+ * one array access, and a packet for a dead session that had the slot before does not match. A
+ * packet without Your Discriminator is matched by listener and source address.
  *
- * Deadlines are in a binary heap; one timer serves them all. A turn handles all that is due. Before silence
- * becomes a failure, the sockets are drained once: what waits there was sent in time, it was us who were late.
+ * Deadlines are in a binary heap; one timer serves them all. A turn handles all that is due. Before
+ * silence becomes a failure, the sockets are drained once: what waits there was sent in time, it
+ * was us who were late.
  *
- * A device may be deleted and made anew under its sockets: sending then fails with ENODEV for good. So the
- * session's socket and its listener are opened anew, at once and then once a second until the device is back.
+ * A device may be deleted and made anew under its sockets: sending then fails with ENODEV for good.
+ * So the session's socket and its listener are opened anew, at once and then once a second until
+ * the device is back.
  */
 #include "tuyen/service/wire_sessions.h"
 
@@ -33,7 +36,7 @@
 #define SOURCE_PORT_FIRST 49152u /* RFC 5881 section 4 */
 #define SOURCE_PORT_COUNT 16384u
 #define REOPEN_US	  1000000u
-#define DRAIN_BATCHES	  8	/* a socket and turn: a flood must not hold the clock */
+#define DRAIN_BATCHES	  8 /* a socket and turn: a flood must not hold the clock */
 #define REFLECT_MIN_RX_US 1000u
 #define NOT_IN_HEAP	  SIZE_MAX
 
@@ -55,7 +58,7 @@ struct wire_session {
 	struct monotime deadline;
 	size_t heap_at;
 	int fd;
-	struct event *readable; /* SESSION_PATH */
+	struct event *readable;	   /* SESSION_PATH */
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
 	bool report_due, device_gone, kept;
@@ -79,8 +82,8 @@ struct wire_sessions {
 	size_t staged_count, staged_capacity;
 	struct message_reflect staged_reflect[WIRE_REFLECTORS_MAX];
 	size_t staged_reflect_count;
-	struct array sessions;	/* by (kind, id) */
-	struct array heap;	/* by deadline */
+	struct array sessions; /* by (kind, id) */
+	struct array heap;     /* by deadline */
 	struct array listeners;
 	struct wire_session *slot[WIRE_SESSIONS_MAX];
 	size_t report_from, reports_due;
@@ -221,7 +224,8 @@ static void socket_close(int *fd, struct event **readable)
 	*fd = -1;
 }
 
-static struct event *readable_add(struct event_base *base, int fd, event_callback_fn read, void *context)
+static struct event *readable_add(struct event_base *base, int fd, event_callback_fn read,
+				  void *context)
 {
 	struct event *readable = event_new(base, fd, EV_READ | EV_PERSIST, read, context);
 
@@ -238,9 +242,9 @@ static void listener_open(struct listener *l)
 
 	socket_close(&l->fd, &l->readable);
 	if (!bfd_io_open(l->local, l->port, l->device, &l->fd)) {
-		l->readable = readable_add(l->owner->base, l->fd,
-					   l->discriminator ? reflector_readable : listener_readable,
-					   l);
+		l->readable =
+		    readable_add(l->owner->base, l->fd,
+				 l->discriminator ? reflector_readable : listener_readable, l);
 		if (l->readable)
 			return;
 		socket_close(&l->fd, &l->readable);
@@ -268,7 +272,8 @@ static uint32_t slot_of(const struct wire_session *s)
 	return s->bfd.config.local_discriminator & 0xffff;
 }
 
-/* A foreign socket may hold a port; the second half of the range is then tried from a place apart. */
+/* A foreign socket may hold a port; the second half of the range is then tried from a place apart.
+ */
 static int source_port_open(const struct wire_session *s, int *ret_fd)
 {
 	for (uint32_t i = 0; i < 8; i++) {
@@ -304,7 +309,8 @@ static void session_open(struct wire_session *s, struct monotime now)
 
 /* ---- a session's turn ---- */
 
-static void session_send(struct wire_session *s, const struct bfd_packet *packet, struct monotime now)
+static void session_send(struct wire_session *s, const struct bfd_packet *packet,
+			 struct monotime now)
 {
 	uint16_t port = s->config.kind == SESSION_PATH ? BFD_PORT_SBFD : BFD_PORT_SINGLE_HOP;
 
@@ -339,7 +345,8 @@ static void session_turn(struct wire_session *s, struct monotime now, bool starv
 
 static struct wire_session *session_by_discriminator(const struct wire_sessions *w, uint32_t number)
 {
-	struct wire_session *s = (number & 0xffff) < WIRE_SESSIONS_MAX ? w->slot[number & 0xffff] : NULL;
+	struct wire_session *s =
+	    (number & 0xffff) < WIRE_SESSIONS_MAX ? w->slot[number & 0xffff] : NULL;
 
 	return s && s->bfd.config.local_discriminator == number ? s : NULL;
 }
@@ -371,8 +378,9 @@ static struct wire_session *session_match(struct wire_sessions *w, const struct 
 	return s && s->listener == l && s->config.remote == d->peer ? s : NULL;
 }
 
-static void datagram_take(struct wire_sessions *w, const struct listener *l, struct wire_session *only,
-			  const struct bfd_datagram *d, struct monotime now)
+static void datagram_take(struct wire_sessions *w, const struct listener *l,
+			  struct wire_session *only, const struct bfd_datagram *d,
+			  struct monotime now)
 {
 	struct bfd_packet packet;
 	struct wire_session *s;
@@ -453,7 +461,8 @@ static void timer_due(evutil_socket_t fd, short events, void *context)
 	(void)fd;
 	(void)events;
 	turn(w);
-	if (w->heap.count && w->armed_for.us != MONOTIME_NEVER.us && !evtimer_pending(w->timer, NULL)) {
+	if (w->heap.count && w->armed_for.us != MONOTIME_NEVER.us &&
+	    !evtimer_pending(w->timer, NULL)) {
 		w->armed_for.us = 0; /* it fired a little early: the same deadline again */
 		timer_arm(w, monotime_now());
 	}
@@ -554,8 +563,8 @@ static struct listener *listener_get(struct wire_sessions *w, ipv4_t local, cons
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return NULL;
-	*l = (struct listener){.owner = w, .local = local, .port = port,
-			       .discriminator = discriminator, .fd = -1};
+	*l = (struct listener){
+	    .owner = w, .local = local, .port = port, .discriminator = discriminator, .fd = -1};
 	memcpy(l->device, device, strlen(device) + 1);
 	array_add(&w->listeners, l);
 	return l;
@@ -593,10 +602,12 @@ static void session_free(struct wire_session *s)
 	free(s);
 }
 
-/* Unlike at every node and session, which is all that jitter is for, and alike in every run of a lab. */
+/* Unlike at every node and session, which is all that jitter is for, and alike in every run of a
+ * lab. */
 static uint32_t jitter_seed(const struct message_session *m)
 {
-	uint32_t x = m->local * 0x9e3779b1u ^ m->remote * 0x85ebca6bu ^ (m->kind << 16 | m->id) * 0xc2b2ae35u;
+	uint32_t x = m->local * 0x9e3779b1u ^ m->remote * 0x85ebca6bu ^
+		     (m->kind << 16 | m->id) * 0xc2b2ae35u;
 
 	x ^= x >> 16;
 	return x * 0x7feb352du;
@@ -605,11 +616,11 @@ static uint32_t jitter_seed(const struct message_session *m)
 static struct bfd_config bfd_config_of(const struct message_session *m, uint32_t discriminator)
 {
 	return (struct bfd_config){
-		.role = m->kind == SESSION_PATH ? BFD_ROLE_SBFD_INITIATOR : BFD_ROLE_ACTIVE,
-		.local_discriminator = discriminator,
-		.remote_discriminator = m->remote_discriminator,
-		.interval_us = m->interval_us,
-		.multiplier = (uint8_t)m->multiplier,
+	    .role = m->kind == SESSION_PATH ? BFD_ROLE_SBFD_INITIATOR : BFD_ROLE_ACTIVE,
+	    .local_discriminator = discriminator,
+	    .remote_discriminator = m->remote_discriminator,
+	    .interval_us = m->interval_us,
+	    .multiplier = (uint8_t)m->multiplier,
 	};
 }
 
@@ -710,7 +721,8 @@ static void commit_undo(struct wire_sessions *w, struct array *next)
 	free(next->items);
 }
 
-static void session_update(struct wire_session *s, const struct message_session *m, struct monotime now)
+static void session_update(struct wire_session *s, const struct message_session *m,
+			   struct monotime now)
 {
 	if (s->config.interval_us != m->interval_us || s->config.multiplier != m->multiplier)
 		bfd_session_configure(&s->bfd, m->interval_us, (uint8_t)m->multiplier, now);
@@ -737,7 +749,8 @@ static void commit_install(struct wire_sessions *w, struct array *next, struct m
 		session_update(session_at(next, i), &w->staged[i], now);
 	for (size_t i = 0; i < w->staged_reflect_count; i++) {
 		struct message_reflect *r = &w->staged_reflect[i];
-		struct listener *l = listener_get(w, r->address, "", BFD_PORT_SBFD, r->discriminator);
+		struct listener *l =
+		    listener_get(w, r->address, "", BFD_PORT_SBFD, r->discriminator);
 
 		if (l)
 			l->used = true;
@@ -781,7 +794,8 @@ static int commit_apply(struct wire_sessions *w)
 
 int wire_sessions_commit(struct wire_sessions *w, uint32_t generation)
 {
-	int err = w->staging && generation == w->staged_generation ? commit_apply(w) : -TUYEN_EINVAL;
+	int err =
+	    w->staging && generation == w->staged_generation ? commit_apply(w) : -TUYEN_EINVAL;
 
 	wire_sessions_abandon(w);
 	if (err < 0)
@@ -846,19 +860,20 @@ void wire_sessions_report_all(struct wire_sessions *w)
 static struct message report_build(const struct wire_sessions *w, const struct wire_session *s)
 {
 	return (struct message){
-		.type = MESSAGE_LIVENESS,
-		.u.liveness = {
-			.kind = s->config.kind,
-			.id = s->config.id,
-			.state = s->bfd.state,
-			.diagnostic = s->bfd.diagnostic,
-			.round_trip_us = s->bfd.round_trip_us,
-			.generation = w->generation,
-			.sent = s->bfd.counters.sent,
-			.received = s->bfd.counters.received,
-			.dropped = s->bfd.counters.dropped + s->dropped,
-			.detection_us = s->bfd.detection_us,
-			.changed_at_us = s->bfd.since.us,
+	    .type = MESSAGE_LIVENESS,
+	    .u.liveness =
+		{
+		    .kind = s->config.kind,
+		    .id = s->config.id,
+		    .state = s->bfd.state,
+		    .diagnostic = s->bfd.diagnostic,
+		    .round_trip_us = s->bfd.round_trip_us,
+		    .generation = w->generation,
+		    .sent = s->bfd.counters.sent,
+		    .received = s->bfd.counters.received,
+		    .dropped = s->bfd.counters.dropped + s->dropped,
+		    .detection_us = s->bfd.detection_us,
+		    .changed_at_us = s->bfd.since.us,
 		},
 	};
 }
@@ -893,7 +908,8 @@ const struct wire_counters *wire_sessions_counters(const struct wire_sessions *w
 
 /* ---- life ---- */
 
-struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report, void *context)
+struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report,
+					void *context)
 {
 	struct wire_sessions *w = calloc(1, sizeof(*w));
 
@@ -904,7 +920,8 @@ struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn 
 	w->context = context;
 	w->armed_for = MONOTIME_NEVER;
 	if (getrandom(&w->random, sizeof(w->random), GRND_NONBLOCK) != sizeof(w->random))
-		w->random = monotime_now().us; /* weaker discriminators, and no reason not to start */
+		w->random =
+		    monotime_now().us; /* weaker discriminators, and no reason not to start */
 	w->timer = evtimer_new(base, timer_due, w);
 	w->retry = evtimer_new(base, listeners_retry, w);
 	if (!w->timer || !w->retry) {

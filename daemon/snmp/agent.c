@@ -16,16 +16,13 @@ static const oid trap_root[ROOT_LEN] = {SNMP_OID_ENTERPRISES, TUYEN_PEN, 1, 0};
 static const oid trap_oid[] = {1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0}; /* snmpTrapOID.0 */
 
 static const u_char asn_types[] = {
-	[MIB_STRING] = ASN_OCTET_STR,
-	[MIB_ENUM] = ASN_INTEGER,
-	[MIB_GAUGE] = ASN_GAUGE,
-	[MIB_TICKS] = ASN_TIMETICKS,
-	[MIB_COUNTER32] = ASN_COUNTER,
-	[MIB_COUNTER64] = ASN_COUNTER64,
-	[MIB_DATE] = ASN_OCTET_STR,
+    [MIB_STRING] = ASN_OCTET_STR, [MIB_ENUM] = ASN_INTEGER,	 [MIB_GAUGE] = ASN_GAUGE,
+    [MIB_TICKS] = ASN_TIMETICKS,  [MIB_COUNTER32] = ASN_COUNTER, [MIB_COUNTER64] = ASN_COUNTER64,
+    [MIB_DATE] = ASN_OCTET_STR,
 };
 
-/* Sub-identifiers have 32 bits; the library's type has more. Longer names are cut: none of ours is so long. */
+/* Sub-identifiers have 32 bits; the library's type has more. Longer names are cut: none of ours is
+ * so long. */
 static size_t oid_relative(const oid *name, size_t length, uint32_t out[static MIB_OID_MAX])
 {
 	size_t n = 0;
@@ -44,8 +41,8 @@ static size_t oid_absolute(const uint32_t *relative, size_t length, oid out[stat
 }
 
 /* @return the bytes of @value in the library's representation. */
-static const void *value_bytes(const struct mib_value *value, long *integer, struct counter64 *counter,
-			       size_t *ret_length)
+static const void *value_bytes(const struct mib_value *value, long *integer,
+			       struct counter64 *counter, size_t *ret_length)
 {
 	switch (value->type) {
 	case MIB_STRING:
@@ -177,7 +174,8 @@ static void library_options(const char *master)
 	netsnmp_ds_set_int(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_TIMEOUT, 1);
 	netsnmp_ds_set_int(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_RETRIES, 0);
 	netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
-	netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
+	netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS,
+			       1);
 	netsnmp_ds_set_string(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, master);
 }
 
@@ -194,7 +192,7 @@ static void master_address(const char *master, char *out, size_t size)
 static int subtree_register(struct agent *agent)
 {
 	netsnmp_handler_registration *registration = netsnmp_create_handler_registration(
-		"tuyen", handle_request, mib_root, ROOT_LEN, HANDLER_CAN_RONLY);
+	    "tuyen", handle_request, mib_root, ROOT_LEN, HANDLER_CAN_RONLY);
 
 	if (!registration)
 		return -TUYEN_ENOMEM;
@@ -210,7 +208,8 @@ int agent_start(struct agent *agent, const char *master)
 	netsnmp_session unused;
 	int err;
 
-	snmp_sess_init(&unused); /* the library's own defaults first, or they would come over ours */
+	snmp_sess_init(
+	    &unused); /* the library's own defaults first, or they would come over ours */
 	snmp_disable_log();
 	master_address(master, address, sizeof(address));
 	library_options(address);
@@ -218,7 +217,8 @@ int agent_start(struct agent *agent, const char *master)
 	if (init_agent("tuyen-snmp") < 0)
 		return -TUYEN_ESYSTEM;
 	/* init_agent() has put back its own 15 s. */
-	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, AGENT_PING_S);
+	netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL,
+			   AGENT_PING_S);
 	agent_transport_register();
 	master_watch(agent, SNMPD_CALLBACK_INDEX_START);
 	master_watch(agent, SNMPD_CALLBACK_INDEX_STOP);
@@ -266,7 +266,8 @@ static void notification_send(struct agent *agent, const struct notification *no
 
 	memcpy(kind, trap_root, sizeof(trap_root));
 	kind[ROOT_LEN] = notification->kind;
-	snmp_varlist_add_variable(&list, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID, kind, sizeof(kind));
+	snmp_varlist_add_variable(&list, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID, kind,
+				  sizeof(kind));
 	for (size_t i = 0; i < notification->count; i++)
 		binding_append(&list, &notification->bindings[i]);
 	send_v2trap(list);

@@ -23,7 +23,8 @@ static bool entry_over(const struct damping_entry *entry, struct monotime now)
 }
 
 /* The entry of @key, or one that is free or whose window has passed in silence. */
-static struct damping_entry *entry_get(struct damping *damping, const char *key, struct monotime now)
+static struct damping_entry *entry_get(struct damping *damping, const char *key,
+				       struct monotime now)
 {
 	struct damping_entry *spare = NULL;
 
@@ -46,7 +47,8 @@ static struct damping_entry *entry_get(struct damping *damping, const char *key,
 	return spare;
 }
 
-bool damping_offer(struct damping *damping, const char *key, void *notification, struct monotime now)
+bool damping_offer(struct damping *damping, const char *key, void *notification,
+		   struct monotime now)
 {
 	struct damping_entry *entry = entry_get(damping, key, now);
 

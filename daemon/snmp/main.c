@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tuyen-snmp stands between tuyend and SNMP, so that neither snmpd nor a modem can stall what watches the
- * links. One loop, one thread:
+ * tuyen-snmp stands between tuyend and SNMP, so that neither snmpd nor a modem can stall what
+ *watches the links. One loop, one thread:
  *
  *	tuyend --- control socket ---> feed ---> mib ---> agent --- AgentX ---> snmpd
  *	                                 |        ^
@@ -39,10 +39,12 @@
 #define REFRESH_IDLE_US	 10000000u
 #define ASKED_FOR_US	 5000000u  /* a walk is under way until so long after its last request */
 #define DOWN_AFTER_US	 5000000u  /* a restart of tuyend is no news */
+#define MASTER_AFTER_US	 10000000u /* a restart of snmpd is no news either */
 #define TICK_US		 1000000u
-#define TRIM_BYTES	 65536u	   /* reading a larger document leaves memory worth giving back */
+#define TRIM_BYTES	 65536u /* reading a larger document leaves memory worth giving back */
 
 enum { EXIT_INPUT = 1, EXIT_SYSTEM = 2 };
+enum master_told { MASTER_UNKNOWN, MASTER_HERE, MASTER_GONE };
 
 struct options {
 	const char *control, *agentx, *devices, *user;
@@ -57,6 +59,9 @@ struct program {
 	struct poller *poller;
 	struct monotime asked_at, status_at, lost_at;
 	bool have_status, running, lost, told_down;
+	const char *agentx;
+	enum master_told master_told;
+	struct monotime master_at; /* last seen */
 	char why[128];
 };
 
@@ -99,7 +104,8 @@ static void service_notify(const char *message)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	sendto(fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, length);
+	sendto(fd, message, strlen(message), MSG_NOSIGNAL | MSG_DONTWAIT,
+	       (struct sockaddr *)&address, length);
 	close(fd);
 }
 
@@ -112,7 +118,8 @@ static void notification_release(void *notification)
 
 static void notify(struct program *p, struct notification *notification)
 {
-	if (notification && damping_offer(&p->damping, notification->key, notification, clock_now()))
+	if (notification &&
+	    damping_offer(&p->damping, notification->key, notification, clock_now()))
 		agent_notify(&p->agent, notification);
 }
 
@@ -247,7 +254,8 @@ static int loop_wait(struct program *p, netsnmp_large_fd_set *set)
 {
 	struct monotime now = clock_now();
 	uint64_t wait_us = monotime_between(now, turn_next(p, now));
-	struct timeval limit = {.tv_sec = (time_t)(wait_us / 1000000u), .tv_usec = (suseconds_t)(wait_us % 1000000u)};
+	struct timeval limit = {.tv_sec = (time_t)(wait_us / 1000000u),
+				.tv_usec = (suseconds_t)(wait_us % 1000000u)};
 	int descriptors = 0, block = 0;
 
 	NETSNMP_LARGE_FD_ZERO(set);
@@ -256,6 +264,33 @@ static int loop_wait(struct program *p, netsnmp_large_fd_set *set)
 	descriptor_add(p->feed.watch.fd, &descriptors, set);
 	descriptor_add(p->feed.request.fd, &descriptors, set);
 	return netsnmp_large_fd_set_select(descriptors, set, NULL, NULL, &limit);
+}
+
+/* @return why snmpd's socket cannot be reached, as far as the file system tells. */
+static const char *master_why(const char *address)
+{
+	const char *path = !strncmp(address, "unix:", 5) ? address + 5 : address;
+
+	return path[0] == '/' && access(path, W_OK) < 0 ? strerror(errno) : "no answer";
+}
+
+/* The library keeps silent about its master. */
+static void master_tell(struct program *p, struct monotime now)
+{
+	enum master_told found = p->agent.connected ? MASTER_HERE : MASTER_GONE;
+
+	if (found == MASTER_HERE)
+		p->master_at = now;
+	if (found == p->master_told)
+		return;
+	if (found == MASTER_GONE && monotime_between(p->master_at, now) < MASTER_AFTER_US)
+		return;
+	p->master_told = found;
+	if (found == MASTER_HERE)
+		say("snmpd answers", NULL);
+	else
+		fprintf(stderr, "tuyen-snmp: snmpd does not answer on %s: %s\n", p->agentx,
+			master_why(p->agentx));
 }
 
 static void loop_turn(struct program *p, netsnmp_large_fd_set *set, bool readable)
@@ -275,6 +310,7 @@ static void loop_turn(struct program *p, netsnmp_large_fd_set *set, bool readabl
 	feed_turn(&p->feed, now);
 	held_send(p, now);
 	daemon_down_tell(p, now);
+	master_tell(p, now);
 	agent_flush(&p->agent);
 }
 
@@ -364,6 +400,8 @@ static int program_start(struct program *p, const struct options *options)
 	p->feed.event = event_came;
 	p->feed.lost = status_lost;
 	p->feed.context = p;
+	p->agentx = options->agentx;
+	p->master_at = clock_now();
 	p->agent.asked = mib_asked;
 	p->agent.context = p;
 	err = poller_start(p, options);
@@ -390,18 +428,19 @@ static void program_stop(struct program *p)
 }
 
 static const char help[] =
-	"usage: tuyen-snmp [options]\n"
-	"Tells snmpd what tuyend knows (TUYEN-MIB), and polls the devices beside the site.\n"
-	"\n"
-	"  --control PATH    tuyend's control socket (" CONTROL_SOCKET ")\n"
-	"  --agentx SOCKET   snmpd's AgentX socket (unix:/var/agentx/master)\n"
-	"  --devices FILE    SNMPv3 users for the devices (/etc/tuyen/snmp-devices.conf)\n"
-	"  --interval S      seconds between two polls of a device (10)\n"
-	"  --user NAME       become this user after the secrets are read\n"
-	"  --foreground      stay in the foreground: the only mode\n"
-	"  --help, --version\n"
-	"\n"
-	"Exit codes: 0 stopped by a signal, 1 the devices file is refused, 2 the call was wrong or the system failed.\n";
+    "usage: tuyen-snmp [options]\n"
+    "Tells snmpd what tuyend knows (TUYEN-MIB), and polls the devices beside the site.\n"
+    "\n"
+    "  --control PATH    tuyend's control socket (" CONTROL_SOCKET ")\n"
+    "  --agentx SOCKET   snmpd's AgentX socket (unix:/var/agentx/master)\n"
+    "  --devices FILE    SNMPv3 users for the devices (/etc/tuyen/snmp-devices.conf)\n"
+    "  --interval S      seconds between two polls of a device (10)\n"
+    "  --user NAME       become this user after the secrets are read\n"
+    "  --foreground      stay in the foreground: the only mode\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit codes: 0 stopped by a signal, 1 the devices file is refused, 2 the call was wrong or the "
+    "system failed.\n";
 
 static bool interval_read(const char *string, unsigned int *ret_interval_s)
 {
@@ -418,11 +457,15 @@ static bool interval_read(const char *string, unsigned int *ret_interval_s)
 static int options_read(int argc, char **argv, struct options *options)
 {
 	static const struct option names[] = {
-		{"control", required_argument, NULL, 'c'}, {"agentx", required_argument, NULL, 'x'},
-		{"devices", required_argument, NULL, 'd'}, {"interval", required_argument, NULL, 'i'},
-		{"user", required_argument, NULL, 'u'},	   {"foreground", no_argument, NULL, 'f'},
-		{"help", no_argument, NULL, 'h'},	   {"version", no_argument, NULL, 'v'},
-		{NULL, 0, NULL, 0},
+	    {"control", required_argument, NULL, 'c'},
+	    {"agentx", required_argument, NULL, 'x'},
+	    {"devices", required_argument, NULL, 'd'},
+	    {"interval", required_argument, NULL, 'i'},
+	    {"user", required_argument, NULL, 'u'},
+	    {"foreground", no_argument, NULL, 'f'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'v'},
+	    {NULL, 0, NULL, 0},
 	};
 	int c;
 
@@ -449,10 +492,10 @@ int main(int argc, char **argv)
 {
 	static struct program program;
 	struct options options = {
-		.control = CONTROL_SOCKET,
-		.agentx = "unix:/var/agentx/master",
-		.devices = "/etc/tuyen/snmp-devices.conf",
-		.interval_s = 10,
+	    .control = CONTROL_SOCKET,
+	    .agentx = "unix:/var/agentx/master",
+	    .devices = "/etc/tuyen/snmp-devices.conf",
+	    .interval_s = 10,
 	};
 	int code = options_read(argc, argv, &options);
 

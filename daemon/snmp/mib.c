@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Rows are sorted once when a document is read, so that GET and GETNEXT are binary searches: the
- * library's table_iterator walks all rows for every variable instead, and takes half a minute for the
- * data centre's sessions. Instances of a column are in the order of the rows, columns in the order of
- * their numbers, tables in the order of their arcs; that is the order of RFC 2578, so GETNEXT is: find the
- * place, then take the first known cell from there on.
+ * library's table_iterator walks all rows for every variable instead, and takes half a minute for
+ * the data centre's sessions. Instances of a column are in the order of the rows, columns in the
+ * order of their numbers, tables in the order of their arcs; that is the order of RFC 2578, so
+ * GETNEXT is: find the place, then take the first known cell from there on.
  */
 #include "tuyen/snmp/mib.h"
 
@@ -76,7 +76,8 @@ static size_t row_bound(const struct mib *mib, enum mib_table_id table, const ui
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = mib_oid_compare(rows[middle].index, rows[middle].index_length, index, length);
+		int order =
+		    mib_oid_compare(rows[middle].index, rows[middle].index_length, index, length);
 
 		if (order < 0 || (after && order == 0))
 			low = middle + 1;
@@ -260,12 +261,14 @@ static int table_first(const struct mib *mib, enum mib_table_id table, size_t c,
 	const struct mib_table *t = &mib_tables[table];
 
 	for (; c < t->column_count; c++, r = 0) {
-		for (r = t->columns[c].id ? r : mib->tables[table].count; r < mib->tables[table].count; r++) {
+		for (r = t->columns[c].id ? r : mib->tables[table].count;
+		     r < mib->tables[table].count; r++) {
 			const struct mib_row *row = &mib->tables[table].rows[r];
 
 			if (!row->cells[c].known)
 				continue;
-			*ret_length = mib_oid(table, t->columns[c].id, row->index, row->index_length, ret_oid);
+			*ret_length = mib_oid(table, t->columns[c].id, row->index,
+					      row->index_length, ret_oid);
 			value_of(&t->columns[c], &row->cells[c], ret_value);
 			return 0;
 		}

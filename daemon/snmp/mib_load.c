@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the status document to rows. The document comes from our own daemon, yet nothing is taken on trust: a
- * key that is missing, null or of another kind is an unknown cell, and what has no valid index is no row.
+ * From the status document to rows. The document comes from our own daemon, yet nothing is taken on
+ * trust: a key that is missing, null or of another kind is an unknown cell, and what has no valid
+ * index is no row.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -39,11 +40,13 @@ static void string_fill(struct mib_cell *cell, const json_t *value)
 	if (!json_is_array(value))
 		return;
 	text_init(&joined);
-	json_array_foreach(value, i, item) {
+	json_array_foreach(value, i, item)
+	{
 		if (i)
 			text_add_char(&joined, '/');
-		text_add_u64(&joined, json_is_integer(item) && json_integer_value(item) > 0 ?
-			     (uint64_t)json_integer_value(item) : 0);
+		text_add_u64(&joined, json_is_integer(item) && json_integer_value(item) > 0
+					  ? (uint64_t)json_integer_value(item)
+					  : 0);
 	}
 	if (!joined.failed)
 		mib_set_string(cell, text_string(&joined));
@@ -184,13 +187,15 @@ static int table_load(struct mib *mib, enum mib_table_id t, const json_t *docume
 	mib->tables[t].rows = calloc(json_array_size(array), sizeof(struct mib_row));
 	if (!mib->tables[t].rows)
 		return -TUYEN_ENOMEM;
-	json_array_foreach(array, i, object) {
+	json_array_foreach(array, i, object)
+	{
 		err = row_add(mib, t, object);
 		if (err < 0)
 			return err;
 	}
 	if (mib->tables[t].count)
-		qsort(mib->tables[t].rows, mib->tables[t].count, sizeof(struct mib_row), row_compare);
+		qsort(mib->tables[t].rows, mib->tables[t].count, sizeof(struct mib_row),
+		      row_compare);
 	rows_deduplicate(mib, t);
 	return 0;
 }
@@ -202,8 +207,8 @@ static void self_check_count(struct mib *mib, const json_t *document)
 	json_t *object;
 	size_t i;
 
-	json_array_foreach(array, i, object)
-		failures += json_is_false(json_object_get(object, "ok"));
+	json_array_foreach(array, i, object) failures +=
+	    json_is_false(json_object_get(object, "ok"));
 	if (json_is_array(array))
 		mib_set_number(mib_scalar(mib, "tuyenSelfCheckFailures"), failures);
 }
@@ -229,7 +234,8 @@ int mib_load(const char *json, size_t length, struct mib *ret_mib, struct reason
 	if (!document)
 		return reason_set(reason, -TUYEN_EINVAL, "line %d: %s", error.line, error.text);
 	if (json_integer_value(json_object_get(document, "format")) != STATUS_FORMAT)
-		err = reason_set(reason, -TUYEN_EINVAL, "not a status document of format %d", STATUS_FORMAT);
+		err = reason_set(reason, -TUYEN_EINVAL, "not a status document of format %d",
+				 STATUS_FORMAT);
 	else if (!(err = mib_init(&mib)))
 		err = document_load(document, &mib);
 	json_decref(document);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From an event to the varbinds of its notification. The event's own words win over the snapshot, which may be
- * a second older; the snapshot gives who we are. A receiver gets every object that the MIB lists, in its
- * order: one that is not known has an empty or zero value.
+ * From an event to the varbinds of its notification. The event's own words win over the snapshot,
+ * which may be a second older; the snapshot gives who we are. A receiver gets every object that the
+ * MIB lists, in its order: one that is not known has an empty or zero value.
  */
 #include "tuyen/snmp/notification.h"
 
@@ -64,8 +64,8 @@ static void bind_site(struct notification *n, const struct mib *mib)
 	bind_column(n, mib, MIB_SITE, "tuyenSiteId", (const uint32_t[]){0}, 1);
 }
 
-static struct notification_binding *bind_object(struct notification *n, enum notification_object object,
-						enum mib_type type)
+static struct notification_binding *bind_object(struct notification *n,
+						enum notification_object object, enum mib_type type)
 {
 	struct notification_binding *b = binding_add(n, type);
 
@@ -153,7 +153,8 @@ static int kind_of_state(const char *state, enum notification_kind up, enum noti
 	return !strcmp(state, "down") || !strcmp(state, "admin-down") ? (int)down : 0;
 }
 
-static int link_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+static int link_event(const json_t *event, const struct mib *mib,
+		      struct notification **ret_notification)
 {
 	int kind = kind_of_state(event_string(event, "state"), NOTIFY_LINK_UP, NOTIFY_LINK_DOWN);
 	struct notification *n;
@@ -166,7 +167,8 @@ static int link_event(const json_t *event, const struct mib *mib, struct notific
 		return -TUYEN_ENOMEM;
 	snprintf(n->key, sizeof(n->key), "link %u", id);
 	bind_site(n, mib);
-	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1), event_string(event, "site"));
+	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1),
+			event_string(event, "site"));
 	bind_state(n, mib, MIB_LINKS, "tuyenLinkState", "tuyenLinkSince", id, event);
 	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkDiagnostic", &id, 1),
 			event_string(event, "diagnostic"));
@@ -175,7 +177,8 @@ static int link_event(const json_t *event, const struct mib *mib, struct notific
 	return 0;
 }
 
-static int path_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+static int path_event(const json_t *event, const struct mib *mib,
+		      struct notification **ret_notification)
 {
 	int kind = kind_of_state(event_string(event, "state"), NOTIFY_PATH_UP, NOTIFY_PATH_DOWN);
 	struct notification *n;
@@ -188,7 +191,8 @@ static int path_event(const json_t *event, const struct mib *mib, struct notific
 		return -TUYEN_ENOMEM;
 	snprintf(n->key, sizeof(n->key), "path %u", index);
 	bind_site(n, mib);
-	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathName", &index, 1), event_string(event, "name"));
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathName", &index, 1),
+			event_string(event, "name"));
 	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathPolicy", &index, 1),
 			event_string(event, "policy"));
 	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathEndpoint", &index, 1),
@@ -201,7 +205,8 @@ static int path_event(const json_t *event, const struct mib *mib, struct notific
 	return 0;
 }
 
-static int switch_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+static int switch_event(const json_t *event, const struct mib *mib,
+			struct notification **ret_notification)
 {
 	struct notification *n;
 	uint32_t color, endpoint = 0;
@@ -223,7 +228,8 @@ static int switch_event(const json_t *event, const struct mib *mib, struct notif
 	return 0;
 }
 
-static int bundle_event(const json_t *event, const struct mib *mib, struct notification **ret_notification)
+static int bundle_event(const json_t *event, const struct mib *mib,
+			struct notification **ret_notification)
 {
 	struct notification *n;
 	uint32_t epoch = 0;
@@ -245,12 +251,13 @@ static int bundle_event(const json_t *event, const struct mib *mib, struct notif
 
 static const struct {
 	const char *event;
-	int (*build)(const json_t *event, const struct mib *mib, struct notification **ret_notification);
+	int (*build)(const json_t *event, const struct mib *mib,
+		     struct notification **ret_notification);
 } events[] = {
-	{"link", link_event},
-	{"path", path_event},
-	{"switch", switch_event},
-	{"bundle", bundle_event},
+    {"link", link_event},
+    {"path", path_event},
+    {"switch", switch_event},
+    {"bundle", bundle_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,
@@ -274,8 +281,8 @@ struct notification *notification_of_device(const struct mib *mib, const char *n
 					    uint64_t now_s)
 {
 	static const char *const columns[] = {
-		"tuyenDeviceAddress", "tuyenDeviceState", "tuyenDeviceIfOperStatus",
-		"tuyenDeviceLink", "tuyenDeviceLinkId", "tuyenDeviceLastError",
+	    "tuyenDeviceAddress", "tuyenDeviceState",  "tuyenDeviceIfOperStatus",
+	    "tuyenDeviceLink",	  "tuyenDeviceLinkId", "tuyenDeviceLastError",
 	};
 	uint32_t index[MIB_NAME_BYTES + 1];
 	size_t length = mib_name_index(name, index);

@@ -4,14 +4,14 @@
  *
  *	DISCOVER   its engine id (RFC 3414 section 4), once a session
  *	SYSTEM     sysDescr, sysUpTime, sysName
- *	FIND       the interface: ifName, then ifDescr; without a name the first that is not a loopback
- *	INTERFACE  its row of ifTable and ifXTable (RFC 2863)
- *	IDLE       until the next round
+ *	FIND       the interface: ifName, then ifDescr; without a name the first that is not a
+ *loopback INTERFACE  its row of ifTable and ifXTable (RFC 2863) IDLE       until the next round
  *
- * The library would discover by waiting for the answer, so sessions are opened with SNMP_FLAGS_DONT_PROBE and the
- * empty request of section 4 is sent here. A callback only notes what happened: the library does not
- * bear a session that is closed while it reads from it. A round that fails drops the session: the
- * next one begins with a discovery, which also finds a device that was replaced.
+ * The library would discover by waiting for the answer, so sessions are opened with
+ *SNMP_FLAGS_DONT_PROBE and the empty request of section 4 is sent here. A callback only notes what
+ *happened: the library does not bear a session that is closed while it reads from it. A round that
+ *fails drops the session: the next one begins with a discovery, which also finds a device that was
+ *replaced.
  */
 #include "tuyen/snmp/poller.h"
 
@@ -22,9 +22,9 @@
 #include "tuyen/base/ip.h"
 #include "tuyen/base/utf8.h"
 
-#define ROWS_MAX     1024 /* of an interface table; more is not a modem */
-#define BULK_ROWS    16
-#define TICK_US	     200000
+#define ROWS_MAX	1024 /* of an interface table; more is not a modem */
+#define BULK_ROWS	16
+#define TICK_US		200000
 #define IFTYPE_LOOPBACK 24 /* IANAifType softwareLoopback */
 
 enum poll_step {
@@ -36,7 +36,7 @@ enum poll_step {
 };
 
 enum poll_outcome {
-	OUTCOME_NONE,	/* still under way */
+	OUTCOME_NONE, /* still under way */
 	OUTCOME_ANSWER,
 	OUTCOME_FAIL,
 };
@@ -68,7 +68,10 @@ enum device_state {
 	DEVICE_REFUSED = 4,
 };
 
-#define MIB2(...) {1, 3, 6, 1, 2, 1, __VA_ARGS__}
+#define MIB2(...)                                                                                  \
+	{                                                                                          \
+		1, 3, 6, 1, 2, 1, __VA_ARGS__                                                      \
+	}
 
 /* What is asked, in which step, and where it goes. */
 static const struct {
@@ -78,18 +81,18 @@ static const struct {
 	bool text;
 	int slot;
 } objects[] = {
-	{MIB2(1, 1, 0), 9, POLL_SYSTEM, true, STRING_DESCR},
-	{MIB2(1, 3, 0), 9, POLL_SYSTEM, false, NUMBER_UPTIME},
-	{MIB2(1, 5, 0), 9, POLL_SYSTEM, true, STRING_NAME},
-	{MIB2(2, 2, 1, 2), 10, POLL_INTERFACE, true, STRING_IF_DESCR},
-	{MIB2(2, 2, 1, 5), 10, POLL_INTERFACE, false, NUMBER_SPEED},
-	{MIB2(2, 2, 1, 8), 10, POLL_INTERFACE, false, NUMBER_OPER_STATUS},
-	{MIB2(2, 2, 1, 14), 10, POLL_INTERFACE, false, NUMBER_IN_ERRORS},
-	{MIB2(2, 2, 1, 20), 10, POLL_INTERFACE, false, NUMBER_OUT_ERRORS},
-	{MIB2(31, 1, 1, 1, 1), 11, POLL_INTERFACE, true, STRING_IF_NAME},
-	{MIB2(31, 1, 1, 1, 6), 11, POLL_INTERFACE, false, NUMBER_IN_OCTETS},
-	{MIB2(31, 1, 1, 1, 10), 11, POLL_INTERFACE, false, NUMBER_OUT_OCTETS},
-	{MIB2(31, 1, 1, 1, 15), 11, POLL_INTERFACE, false, NUMBER_HIGH_SPEED},
+    {MIB2(1, 1, 0), 9, POLL_SYSTEM, true, STRING_DESCR},
+    {MIB2(1, 3, 0), 9, POLL_SYSTEM, false, NUMBER_UPTIME},
+    {MIB2(1, 5, 0), 9, POLL_SYSTEM, true, STRING_NAME},
+    {MIB2(2, 2, 1, 2), 10, POLL_INTERFACE, true, STRING_IF_DESCR},
+    {MIB2(2, 2, 1, 5), 10, POLL_INTERFACE, false, NUMBER_SPEED},
+    {MIB2(2, 2, 1, 8), 10, POLL_INTERFACE, false, NUMBER_OPER_STATUS},
+    {MIB2(2, 2, 1, 14), 10, POLL_INTERFACE, false, NUMBER_IN_ERRORS},
+    {MIB2(2, 2, 1, 20), 10, POLL_INTERFACE, false, NUMBER_OUT_ERRORS},
+    {MIB2(31, 1, 1, 1, 1), 11, POLL_INTERFACE, true, STRING_IF_NAME},
+    {MIB2(31, 1, 1, 1, 6), 11, POLL_INTERFACE, false, NUMBER_IN_OCTETS},
+    {MIB2(31, 1, 1, 1, 10), 11, POLL_INTERFACE, false, NUMBER_OUT_OCTETS},
+    {MIB2(31, 1, 1, 1, 15), 11, POLL_INTERFACE, false, NUMBER_HIGH_SPEED},
 };
 #define OBJECTS (sizeof(objects) / sizeof(objects[0]))
 
@@ -98,9 +101,9 @@ static const struct {
 	oid base[12];
 	size_t length;
 } find_columns[] = {
-	{MIB2(31, 1, 1, 1, 1), 11},
-	{MIB2(2, 2, 1, 2), 10},
-	{MIB2(2, 2, 1, 3), 10},
+    {MIB2(31, 1, 1, 1, 1), 11},
+    {MIB2(2, 2, 1, 2), 10},
+    {MIB2(2, 2, 1, 3), 10},
 };
 enum { FIND_IF_NAME, FIND_IF_DESCR, FIND_IF_TYPE, FIND_COLUMNS };
 
@@ -112,12 +115,12 @@ struct poll_values {
 struct poll_device {
 	char *name, *address, *user, *interface; /* @interface NULL: the first */
 	uint16_t port;
-	bool seen;		/* in the newest configuration */
+	bool seen; /* in the newest configuration */
 	struct session_list *session;
 	enum poll_step step;
 	enum poll_outcome outcome;
 	struct monotime due;
-	oid ifindex;		/* 0: to be found */
+	oid ifindex; /* 0: to be found */
 	int find_column;
 	size_t find_rows;
 	oid find_at[MAX_OID_LEN];
@@ -147,9 +150,9 @@ struct poller {
 };
 
 static const oid *const auth_protocols[] = {
-	[SECRETS_SHA] = usmHMACSHA1AuthProtocol,
-	[SECRETS_SHA_256] = usmHMAC192SHA256AuthProtocol,
-	[SECRETS_SHA_512] = usmHMAC384SHA512AuthProtocol,
+    [SECRETS_SHA] = usmHMACSHA1AuthProtocol,
+    [SECRETS_SHA_256] = usmHMAC192SHA256AuthProtocol,
+    [SECRETS_SHA_512] = usmHMAC384SHA512AuthProtocol,
 };
 #define AUTH_PROTOCOL_LEN 10
 
@@ -157,8 +160,8 @@ static const oid *const auth_protocols[] = {
 
 static bool phrase_to_key(enum secrets_auth auth, const char *phrase, u_char *key, size_t *length)
 {
-	return generate_Ku(auth_protocols[auth], AUTH_PROTOCOL_LEN, (const u_char *)phrase, strlen(phrase),
-			   key, length) == SNMPERR_SUCCESS;
+	return generate_Ku(auth_protocols[auth], AUTH_PROTOCOL_LEN, (const u_char *)phrase,
+			   strlen(phrase), key, length) == SNMPERR_SUCCESS;
 }
 
 static void key_make(struct poller *poller, const struct secrets_user *user)
@@ -191,7 +194,8 @@ static void values_clear(struct poll_values *values)
 	*values = (struct poll_values){0};
 }
 
-/* A stranger's text, shown on terminals: as UTF-8 (SnmpAdminString, RFC 3411), a '?' for what is none or hides. */
+/* A stranger's text, shown on terminals: as UTF-8 (SnmpAdminString, RFC 3411), a '?' for what is
+ * none or hides. */
 static void cell_take_text(struct mib_cell *cell, const netsnmp_variable_list *vb)
 {
 	const char *bytes = (const char *)vb->val.string;
@@ -234,7 +238,8 @@ static bool number_of(const netsnmp_variable_list *vb, uint64_t *ret_number)
 	}
 }
 
-/* What is asked again and not answered is not known any more: an interface that went away is not up. */
+/* What is asked again and not answered is not known any more: an interface that went away is not
+ * up. */
 static void values_forget(struct poll_device *d)
 {
 	for (size_t i = 0; i < OBJECTS; i++) {
@@ -253,7 +258,8 @@ static void value_take(struct poll_device *d, const netsnmp_variable_list *vb)
 
 	for (size_t i = 0; i < OBJECTS; i++) {
 		if (objects[i].step != d->step || vb->name_length < objects[i].length ||
-		    snmp_oid_compare(vb->name, objects[i].length, objects[i].base, objects[i].length))
+		    snmp_oid_compare(vb->name, objects[i].length, objects[i].base,
+				     objects[i].length))
 			continue;
 		if (objects[i].text)
 			cell_take_text(&d->values.strings[objects[i].slot], vb);
@@ -271,16 +277,17 @@ static void device_fail(struct poll_device *d, enum device_state state, const ch
 	snprintf(d->error, sizeof(d->error), "%s", why);
 }
 
-/* A report instead of an answer, RFC 3414 section 3.2: usmStats of our user, our keys or our clock. */
+/* A report instead of an answer, RFC 3414 section 3.2: usmStats of our user, our keys or our clock.
+ */
 static void report_take(struct poll_device *d, const netsnmp_pdu *pdu)
 {
 	static const char *const causes[] = {
-		[1] = "refused: the security level is not supported",
-		[2] = "refused: not in the time window",
-		[3] = "refused: the device does not know the user",
-		[4] = "refused: the device has another engine id",
-		[5] = "refused: wrong authentication key",
-		[6] = "refused: wrong privacy key",
+	    [1] = "refused: the security level is not supported",
+	    [2] = "refused: not in the time window",
+	    [3] = "refused: the device does not know the user",
+	    [4] = "refused: the device has another engine id",
+	    [5] = "refused: wrong authentication key",
+	    [6] = "refused: wrong privacy key",
 	};
 	static const oid stats[] = {1, 3, 6, 1, 6, 3, 15, 1, 1};
 	const netsnmp_variable_list *vb = pdu->variables;
@@ -303,12 +310,16 @@ static void engine_take(struct poll_device *d, netsnmp_session *session, const n
 		return;
 	}
 	if (!session->securityEngineIDLen) {
-		session->securityEngineID = netsnmp_memdup(pdu->securityEngineID, pdu->securityEngineIDLen);
-		session->securityEngineIDLen = session->securityEngineID ? pdu->securityEngineIDLen : 0;
+		session->securityEngineID =
+		    netsnmp_memdup(pdu->securityEngineID, pdu->securityEngineIDLen);
+		session->securityEngineIDLen =
+		    session->securityEngineID ? pdu->securityEngineIDLen : 0;
 	}
 	if (!session->contextEngineIDLen) {
-		session->contextEngineID = netsnmp_memdup(pdu->securityEngineID, pdu->securityEngineIDLen);
-		session->contextEngineIDLen = session->contextEngineID ? pdu->securityEngineIDLen : 0;
+		session->contextEngineID =
+		    netsnmp_memdup(pdu->securityEngineID, pdu->securityEngineIDLen);
+		session->contextEngineIDLen =
+		    session->contextEngineID ? pdu->securityEngineIDLen : 0;
 	}
 	if (usm_create_user_from_session(session) != SNMPERR_SUCCESS)
 		device_fail(d, DEVICE_REFUSED, "the library takes no such user");
@@ -391,7 +402,8 @@ static void response_take(struct poll_device *d, const netsnmp_pdu *pdu)
 	d->outcome = OUTCOME_ANSWER;
 }
 
-static int device_heard(int operation, netsnmp_session *session, int reqid, netsnmp_pdu *pdu, void *magic)
+static int device_heard(int operation, netsnmp_session *session, int reqid, netsnmp_pdu *pdu,
+			void *magic)
 {
 	struct poll_device *d = magic;
 
@@ -499,7 +511,8 @@ static bool device_open(const struct poller *poller, struct poll_device *d)
 	s.securityLevel = SNMP_SEC_LEVEL_AUTHPRIV;
 	s.securityName = d->user;
 	s.securityNameLen = strlen(d->user);
-	s.securityAuthProto = netsnmp_memdup(auth_protocols[key->auth], AUTH_PROTOCOL_LEN * sizeof(oid));
+	s.securityAuthProto =
+	    netsnmp_memdup(auth_protocols[key->auth], AUTH_PROTOCOL_LEN * sizeof(oid));
 	s.securityAuthProtoLen = AUTH_PROTOCOL_LEN;
 	s.securityPrivProto = netsnmp_memdup(usmAESPrivProtocol, sizeof(usmAESPrivProtocol));
 	s.securityPrivProtoLen = OID_LENGTH(usmAESPrivProtocol);
@@ -662,7 +675,8 @@ static struct poll_device *device_new(const struct mib *mib, const char *name, s
 	struct poll_device *d;
 	ipv4_t ignored;
 
-	if (!address || ipv4_parse(address, &ignored) < 0 || (port->known && port->number > UINT16_MAX))
+	if (!address || ipv4_parse(address, &ignored) < 0 ||
+	    (port->known && port->number > UINT16_MAX))
 		return NULL;
 	d = calloc(1, sizeof(*d));
 	if (!d)
@@ -747,19 +761,19 @@ static void apply_number(struct mib *mib, const struct poll_device *d, const cha
 static void device_apply(const struct poll_device *d, struct mib *mib)
 {
 	static const char *const numbers[NUMBERS] = {
-		[NUMBER_UPTIME] = "tuyenDeviceUpTime",
-		[NUMBER_OPER_STATUS] = "tuyenDeviceIfOperStatus",
-		[NUMBER_SPEED] = "tuyenDeviceIfSpeed",
-		[NUMBER_HIGH_SPEED] = "tuyenDeviceIfHighSpeed",
-		[NUMBER_IN_OCTETS] = "tuyenDeviceIfInOctets",
-		[NUMBER_OUT_OCTETS] = "tuyenDeviceIfOutOctets",
-		[NUMBER_IN_ERRORS] = "tuyenDeviceIfInErrors",
-		[NUMBER_OUT_ERRORS] = "tuyenDeviceIfOutErrors",
+	    [NUMBER_UPTIME] = "tuyenDeviceUpTime",
+	    [NUMBER_OPER_STATUS] = "tuyenDeviceIfOperStatus",
+	    [NUMBER_SPEED] = "tuyenDeviceIfSpeed",
+	    [NUMBER_HIGH_SPEED] = "tuyenDeviceIfHighSpeed",
+	    [NUMBER_IN_OCTETS] = "tuyenDeviceIfInOctets",
+	    [NUMBER_OUT_OCTETS] = "tuyenDeviceIfOutOctets",
+	    [NUMBER_IN_ERRORS] = "tuyenDeviceIfInErrors",
+	    [NUMBER_OUT_ERRORS] = "tuyenDeviceIfOutErrors",
 	};
 	static const char *const strings[STRINGS] = {
-		[STRING_DESCR] = "tuyenDeviceSysDescr",
-		[STRING_NAME] = "tuyenDeviceSysName",
-		[STRING_IF_NAME] = "tuyenDeviceIfName",
+	    [STRING_DESCR] = "tuyenDeviceSysDescr",
+	    [STRING_NAME] = "tuyenDeviceSysName",
+	    [STRING_IF_NAME] = "tuyenDeviceIfName",
 	};
 	struct mib_cell *cell = mib_cell_named(mib, MIB_DEVICES, "tuyenDeviceState", d->name);
 
@@ -773,7 +787,8 @@ static void device_apply(const struct poll_device *d, struct mib *mib)
 			mib_set_string(mib_cell_named(mib, MIB_DEVICES, strings[i], d->name),
 				       d->values.strings[i].string);
 	if (d->polled_s)
-		mib_set_number(mib_cell_named(mib, MIB_DEVICES, "tuyenDeviceLastPolled", d->name), d->polled_s);
+		mib_set_number(mib_cell_named(mib, MIB_DEVICES, "tuyenDeviceLastPolled", d->name),
+			       d->polled_s);
 	mib_set_string(mib_cell_named(mib, MIB_DEVICES, "tuyenDeviceLastError", d->name), d->error);
 }
 
@@ -790,7 +805,8 @@ void poller_select(struct poller *poller, int *descriptors, netsnmp_large_fd_set
 
 	for (size_t i = 0; i < poller->count; i++)
 		if (poller->devices[i]->session)
-			snmp_sess_select_info2(poller->devices[i]->session, descriptors, set, &ignored, &block);
+			snmp_sess_select_info2(poller->devices[i]->session, descriptors, set,
+					       &ignored, &block);
 }
 
 bool poller_turn(struct poller *poller, netsnmp_large_fd_set *set, struct monotime now)
@@ -821,7 +837,8 @@ struct monotime poller_next(const struct poller *poller)
 		struct monotime due = d->due;
 
 		if (d->step != POLL_IDLE)
-			due = monotime_after(poller->turned, d->outcome == OUTCOME_NONE ? TICK_US : 0);
+			due = monotime_after(poller->turned,
+					     d->outcome == OUTCOME_NONE ? TICK_US : 0);
 		next = monotime_min(next, due);
 	}
 	return next;

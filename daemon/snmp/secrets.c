@@ -12,9 +12,9 @@ static const struct {
 	const char *word;
 	enum secrets_auth auth;
 } auth_words[] = {
-	{"SHA", SECRETS_SHA},
-	{"SHA-256", SECRETS_SHA_256},
-	{"SHA-512", SECRETS_SHA_512},
+    {"SHA", SECRETS_SHA},
+    {"SHA-256", SECRETS_SHA_256},
+    {"SHA-512", SECRETS_SHA_512},
 };
 
 void secrets_wipe(struct secrets *secrets)
@@ -156,8 +156,8 @@ static int file_read(int fd, const char *path, char text[static SECRETS_FILE_MAX
 		return reason_set(reason, -TUYEN_EINVAL, "%s: not a plain file", path);
 	if (st.st_mode & 037)
 		return reason_set(reason, -TUYEN_EINVAL,
-				  "%s: mode %04o lets others at the secrets; chmod 0640 or 0600 it", path,
-				  (unsigned int)st.st_mode & 07777);
+				  "%s: mode %04o lets others at the secrets; chmod 0640 or 0600 it",
+				  path, (unsigned int)st.st_mode & 07777);
 	while ((n = read(fd, text + length, SECRETS_FILE_MAX - length)) > 0)
 		length += (size_t)n;
 	if (n < 0)
@@ -165,7 +165,8 @@ static int file_read(int fd, const char *path, char text[static SECRETS_FILE_MAX
 	if (length == SECRETS_FILE_MAX)
 		return reason_set(reason, -TUYEN_ELIMIT, "%s: too long", path);
 	text[length] = '\0';
-	return strlen(text) == length ? 0 : reason_set(reason, -TUYEN_EINVAL, "%s: not a text", path);
+	return strlen(text) == length ? 0
+				      : reason_set(reason, -TUYEN_EINVAL, "%s: not a text", path);
 }
 
 int secrets_read(const char *path, struct secrets *ret_secrets, struct reason *reason)
@@ -176,8 +177,8 @@ int secrets_read(const char *path, struct secrets *ret_secrets, struct reason *r
 	int err;
 
 	if (fd < 0)
-		return reason_set(reason, errno == ENOENT ? -TUYEN_ENOENT : -TUYEN_ESYSTEM, "%s: %s", path,
-				  strerror(errno));
+		return reason_set(reason, errno == ENOENT ? -TUYEN_ENOENT : -TUYEN_ESYSTEM,
+				  "%s: %s", path, strerror(errno));
 	err = file_read(fd, path, text, reason);
 	close(fd);
 	if (err == 0) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A net-snmp transport for the AgentX socket whose every call returns at once. A connection that ends before
- * it was of use (the master is stopped: it connects, but never answers the Open) is followed by a pause that
- * grows to BACKOFF_MAX_S, because each attempt costs the library's synchronous wait of a second.
- * The library calls without a context, hence the one static.
+ * A net-snmp transport for the AgentX socket whose every call returns at once. A connection that
+ * ends before it was of use (the master is stopped: it connects, but never answers the Open) is
+ * followed by a pause that grows to BACKOFF_MAX_S, because each attempt costs the library's
+ * synchronous wait of a second. The library calls without a context, hence the one static.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static const oid transport_domain[] = {SNMP_OID_ENTERPRISES, TUYEN_PEN, 1, 99, 1
 static struct {
 	time_t retry;
 	time_t pause;
-	bool useful;		/* a byte was received */
+	bool useful; /* a byte was received */
 } state;
 
 static time_t clock_s(void)
@@ -33,7 +33,8 @@ static time_t clock_s(void)
 	return now.tv_sec;
 }
 
-static int transport_recv(netsnmp_transport *t, void *bytes, int size, void **opaque, int *opaque_length)
+static int transport_recv(netsnmp_transport *t, void *bytes, int size, void **opaque,
+			  int *opaque_length)
 {
 	ssize_t n;
 
@@ -128,9 +129,9 @@ static netsnmp_transport *transport_create(const char *path, int local, const ch
 void agent_transport_register(void)
 {
 	static netsnmp_tdomain domain = {
-		.name = transport_domain,
-		.name_length = OID_LENGTH(transport_domain),
-		.f_create_from_tstring_new = transport_create,
+	    .name = transport_domain,
+	    .name_length = OID_LENGTH(transport_domain),
+	    .f_create_from_tstring_new = transport_create,
 	};
 	const char **prefix = calloc(2, sizeof(*prefix)); /* the library frees it */
 
