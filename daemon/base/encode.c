@@ -8,12 +8,12 @@
 /*
  * Without branches or table look-ups that depend on the key: these bytes may be private.
  */
-static char base64_digit(unsigned int v)
+static inline char base64_digit(int16_t d)
 {
-	int d = (int)v;
+	int16_t lower = (int16_t)(25 - d) >> 15, number = (int16_t)(51 - d) >> 15;
+	int16_t plus = (int16_t)(61 - d) >> 15, slash = (int16_t)(62 - d) >> 15;
 
-	return (char)(d + 'A' + (((25 - d) >> 8) & 6) - (((51 - d) >> 8) & 75) -
-		      (((61 - d) >> 8) & 15) + (((62 - d) >> 8) & 3));
+	return (char)(d + 'A' + (lower & 6) - (number & 75) - (plus & 15) + (slash & 3));
 }
 
 static int base64_value(char c)
@@ -31,6 +31,8 @@ static int base64_value(char c)
 const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static WG_KEY_STRLEN])
 {
 	uint8_t padded[33] = {0};
+	int16_t values[48] = {0};
+	char digits[48];
 
 	memcpy(padded, key, WG_KEY_LEN);
 	for (int i = 0; i < 11; i++) {
@@ -38,11 +40,16 @@ const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static 
 			     padded[3 * i + 2];
 
 		for (int j = 0; j < 4; j++)
-			out[4 * i + j] = base64_digit(v >> (18 - 6 * j) & 63);
+			values[4 * i + j] = (int16_t)(v >> (18 - 6 * j) & 63);
 	}
+	for (int i = 0; i < 48; i++) /* a vector's worth at a time */
+		digits[i] = base64_digit(values[i]);
+	memcpy(out, digits, 43);
 	out[43] = '=';
 	out[44] = '\0';
 	explicit_bzero(padded, sizeof(padded));
+	explicit_bzero(values, sizeof(values));
+	explicit_bzero(digits, sizeof(digits));
 	return out;
 }
 
