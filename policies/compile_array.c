@@ -67,10 +67,22 @@ static void index_place(struct index *index, uint32_t position, uint64_t hash)
 	index->slots[(hash + step - 1) & (index->slot_count - 1)] = position + 1;
 }
 
+/* A site has a handful of each thing that is indexed: growing from nothing would look at all of
+ * them time and again. */
+static size_t index_first_slots(const struct compile_result *r)
+{
+	size_t slots = 256;
+
+	while (slots < 8 * r->network->site_count)
+		slots *= 2;
+	return slots;
+}
+
 static bool index_double(struct compile_result *r, struct index *index,
 			 uint64_t (*rehash)(const struct compile_result *r, uint32_t position))
 {
-	struct index more = {.slot_count = index->slot_count ? index->slot_count * 2 : 256,
+	struct index more = {.slot_count =
+				 index->slot_count ? index->slot_count * 2 : index_first_slots(r),
 			     .used = index->used};
 
 	more.slots = calloc(more.slot_count, sizeof(*more.slots));
