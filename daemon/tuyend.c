@@ -100,6 +100,12 @@ static int site_parse(struct arguments *a, const char *text)
 {
 	unsigned long id;
 
+	if (!*text) {
+		fputs("tuyend: which site is this? Write SITE=ID, as in the topology, into "
+		      "/etc/tuyen/node.conf\n",
+		      stderr);
+		return -1;
+	}
 	if (number_of(text, SITE_ID_MAX, &id) < 0 || !id) {
 		fprintf(stderr, "tuyend: --site %s: not a site id (1..%d), as in the topology\n",
 			text, SITE_ID_MAX);

@@ -43,6 +43,8 @@ for p in tuyend tuyen-snmp; do
 	run build/$p --version
 	result "$p --version" says '[0-9]+\.[0-9]+\.[0-9]+'
 done
+run build/tuyend --site ''
+result "a node whose number nobody wrote says where it belongs" says 'SITE=ID.*/etc/tuyen/node\.conf'
 for s in $subcommands; do
 	out="neither tuyen(1) nor a page of its own has $s"
 	result "a manual page has $s" grep -qE "(Ic|Cm|Ss|Nm tuyen) $s\b" packaging/man/tuyen.1 packaging/man/tuyen-*.1
