@@ -123,6 +123,14 @@ void node_format_plain(const json_t *value, struct text *ret)
 		text_add(ret, "-");
 }
 
+/* BFD's reason for the last change; one that was never up has none. */
+void node_format_why(const json_t *value, struct text *ret)
+{
+	const char *why = json_string_value(value);
+
+	text_add(ret, why && strcmp(why, "none") != 0 ? why : "-");
+}
+
 void node_format_ago(const json_t *value, struct text *ret)
 {
 	json_int_t s = json_integer_value(value);

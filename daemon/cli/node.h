@@ -39,6 +39,7 @@ void node_table_print(const json_t *rows, const struct node_column *columns, siz
 		      bool (*wanted)(const json_t *row));
 
 void node_format_plain(const json_t *value, struct text *ret);
+void node_format_why(const json_t *value, struct text *ret);
 void node_format_ago(const json_t *value, struct text *ret);	/* seconds */
 void node_format_bytes(const json_t *value, struct text *ret);
 void node_format_us(const json_t *value, struct text *ret);
