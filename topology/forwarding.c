@@ -109,10 +109,21 @@ static int device_compare(const void *a, const void *b)
 	return strcmp(p->name, q->name);
 }
 
-/* qsort() must not be given NULL. */
+static bool sorted(const void *base, size_t count, size_t size,
+		   int (*compare)(const void *, const void *))
+{
+	const char *at = base;
+
+	for (size_t i = 1; i < count; i++, at += size)
+		if (compare(at, at + size) > 0)
+			return false;
+	return true;
+}
+
+/* The compiler's arrays mostly are, and qsort() would copy them. It must not be given NULL. */
 static void sort(void *base, size_t count, size_t size, int (*compare)(const void *, const void *))
 {
-	if (count > 1)
+	if (!sorted(base, count, size, compare))
 		qsort(base, count, size, compare);
 }
 
