@@ -17,9 +17,8 @@ struct writer {
 
 static void name_copy(char out[static NAME_MAX_BYTES + 1], const char *name)
 {
-	memset(out, 0, NAME_MAX_BYTES + 1);
-	if (name)
-		strncpy(out, name, NAME_MAX_BYTES);
+	strncpy(out, name ? name : "", NAME_MAX_BYTES);
+	out[NAME_MAX_BYTES] = '\0';
 }
 
 static void *array_new(struct writer *w, size_t count, size_t size)
