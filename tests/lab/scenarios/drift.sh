@@ -42,7 +42,7 @@ like "a route that is not ours stays" "$(ip -n phuc-xa route show table 777)" 17
 like "a rule that is not ours stays" "$(ip -n phuc-xa rule)" 9000
 like "a table that is not ours stays" "$(in_site phuc-xa nft list tables)" theirs
 
-in_site ba-dinh sh -c 'ip link del lsp901; ip link add lsp901 type dummy'
+printf '%s\n' "link del lsp901" "link add lsp901 type dummy" | ip -n ba-dinh -batch - # faster than the repair
 ok "a name that something else has taken is said" wait_for 15 "the failure" eval "status_get ba-dinh .daemon.last_failure | grep -q lsp901"
 is "... and not opened to labels" "$(in_site ba-dinh cat /proc/sys/net/mpls/conf/lsp901/input)" 0
 in_site ba-dinh ip -f mpls route del 16001
