@@ -4,6 +4,12 @@
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/snmp.sh"
 MARKER=CITIZEN-001099012345
+PROBE_MS=50
+if [ "$LAB_KERNEL" = stock ]; then # an emulated processor cannot keep six nodes' probes at that pace
+	PROBE_MS=500
+	sed "s/probe 50ms x 3/probe ${PROBE_MS}ms x 3/" "$LAB_TREE/topology/examples/first-light.topology" >first-light.topology
+	COUNTRY_SOURCES="first-light.topology $LAB_TREE/policies/examples/first-light.policy"
+fi
 shown=() missing=0
 
 step() { printf '\n==== %s\n' "$*"; }
@@ -32,6 +38,7 @@ say "Six boxes make their own WireGuard keys; the private halves never leave the
 country_net
 country_officers >make.log 2>&1 && country_keys >>make.log 2>&1 || give_up "keys: $(tail -n 3 make.log)"
 sed 's/^/    /; s/session.*/.../' keys.topology | head -n 2
+[ $PROBE_MS = 50 ] || say "This kernel runs on an emulated processor, so lines are probed every $PROBE_MS ms here and not every 50."
 say "The topology and the policy are compiled into one release: a bundle for each site."
 show "$tuyen" compile $COUNTRY_SOURCES keys.topology -o release.1 --epoch 1
 say "(The warning is right: main and spare share the line from province to data centre. It is a small country.)"
@@ -104,7 +111,7 @@ wait_for 15 "the spare path" path_is phuc-xa spare && say "  traffic is on the s
 check "traffic moved to the spare path" path_is phuc-xa spare
 sleep 2
 stream_stop phuc-xa >/dev/null
-say "  lost $lost of $sent packets, outage $outage_ms ms (probes of 3 x 50 ms)"
+say "  lost $lost of $sent packets, outage $outage_ms ms (probes of 3 x $PROBE_MS ms)"
 seen "packets lost and outage in the cut" "$([ -n "$lost" ] && [ "$gaps" -le 3 ] && echo yes || echo NO)" "$lost packets, $outage_ms ms"
 stream_start phuc-xa 10
 sleep 1
