@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+# The package on Debian 12 as it is used: installed by dpkg, started by systemd with all its hardening, enrolled, given a
+# release, watched, killed, upgraded, removed. systemd is process 1, on a writable copy of this machine's files.
+# init: itself
+# lab: virtual
+# seconds: 240
+# needs: deb
+set -u
+root=/run/copy/root
+
+make_copy() { # only what is written costs memory
+	mkdir -p /run/copy && mount -t tmpfs copy /run/copy && mkdir -p /run/copy/{up,work,root}
+	mount -t overlay overlay -o lowerdir=/,upperdir=/run/copy/up,workdir=/run/copy/work $root || return 1
+	mount --rbind /dev $root/dev
+	mount -t tmpfs run $root/run
+	mkdir -p $root/run/lab $root/etc/systemd/system
+	rm -rf $root/etc/systemd/system/*.wants $root/usr/sbin/policy-rc.d
+	rm -f $root/var/lib/man-db/auto-update # reading every manual page takes a while
+}
+
+quiet_down() { # what this machine starts and the scenario does not need
+	local unit
+	for unit in systemd-udevd.service systemd-udev-trigger.service systemd-timesyncd.service systemd-networkd.service \
+		systemd-resolved.service getty@tty1.service console-getty.service systemd-update-utmp.service \
+		systemd-random-seed.service; do
+		ln -sf /dev/null "$root/etc/systemd/system/$unit"
+	done
+}
+
+write_units() {
+	cat >$root/etc/systemd/system/lab.target <<-UNIT
+	[Unit]
+	Requires=multi-user.target lab.service
+	UNIT
+	cat >$root/etc/systemd/system/lab.service <<-UNIT
+	[Unit]
+	After=basic.target
+	[Service]
+	Type=oneshot
+	Environment=LAB_TREE=$LAB_TREE LAB_BIN=$LAB_BIN LAB_KERNEL=$LAB_KERNEL LAB_CLOCK=$LAB_CLOCK TMPDIR=/run/lab HOME=/run/lab
+	ExecStart=/bin/bash $LAB_TREE/tests/lab/scenarios/install.sh inside
+	ExecStopPost=/bin/busybox poweroff -f
+	StandardOutput=tty
+	StandardError=inherit
+	TTYPath=/dev/console
+	UNIT
+}
+
+if [ "${1:-}" != inside ]; then # process 1: make the copy, hand over to systemd
+	make_copy || { echo "# lab: exit 2"; /bin/busybox poweroff -f; }
+	quiet_down
+	write_units
+	umount /sys /proc 2>/dev/null
+	exec chroot $root /lib/systemd/systemd --unit=lab.target --show-status=0 --log-target=null --log-level=err
+fi
+
+. "$LAB_TREE/tests/lab/lib.sh"
+finish() { # as done_testing, but this is where the lab ends
+	echo "1..$lab_tests"
+	echo "# lab: exit $([ $lab_failed -eq 0 ] && echo 0 || echo 1)"
+	exit 0
+}
+site=901 name=phuc-xa
+state_of() { systemctl is-active "$1"; }
+active() { [ "$(state_of "$1")" = active ]; }
+unit_says() { journalctl -q --no-pager -n 20 -u "$1" 2>/dev/null | sed 's/^/# /'; }
+get() { tuyen status --json 2>/dev/null | jq -r "$1" 2>/dev/null; }
+get_is() { [ "$(get "$1")" = "$2" ]; }
+caps() { sed -n 's/^CapEff:[[:space:]]*//p' "/proc/$1/status"; }
+main_pid() { systemctl show -P MainPID "$1"; }
+deb=$(ls -t "$LAB_TREE"/build/tuyen_*.deb | head -n 1)
+
+ok "dpkg -i" dpkg -i "$deb" || diag_file .last 20
+is "the users are there" "$(getent passwd tuyen tuyen-wire tuyen-snmp | cut -d: -f1 | xargs)" "tuyen tuyen-wire tuyen-snmp"
+like "tuyen-snmp may open the control socket" "$(id -nG tuyen-snmp)" '\btuyen\b'
+is "the keys' folder is the daemon's alone" "$(stat -c '%U %a' /var/lib/tuyen/keys)" "tuyen 700"
+is "the unit is enabled" "$(systemctl is-enabled tuyend.service)" enabled
+is "a node that is not enrolled does not start" "$(state_of tuyend)" inactive
+ok "... and that is no failure" eval '! systemctl is-failed -q tuyend'
+
+echo "SITE=$site" >/etc/tuyen/node.conf
+cp "$LAB_TREE/topology/examples/first-light.topology" "$LAB_TREE/policies/examples/first-light.policy" .
+tuyen keygen -o /var/lib/tuyen/keys --site $name >keys.topology
+for s in npdc-hn hanoi ba-dinh dong-da kham-thien; do mkdir -p other; tuyen keygen -o "other/$s" --site $s; done >>keys.topology
+for o in an binh; do tuyen officer new $o -o officers; done >/dev/null
+tuyen roster new --threshold 2 --officer an=officers/an.pem --officer binh=officers/binh.pem -o roster >/dev/null
+install -m 644 roster /var/lib/tuyen/roster
+for epoch in 1 2; do
+	tuyen compile first-light.* keys.topology -o release.$epoch --epoch $epoch
+	for o in an binh; do tuyen sign release.$epoch --officer $o --key officers/$o.key; done
+	tuyen seal release.$epoch --all -o seals.$epoch
+done >make.log 2>&1
+ok "an enrolled node starts, and says that it is ready" systemctl restart tuyend
+is "tuyend is active" "$(state_of tuyend)" active
+ok "tuyen install gives it a release" tuyen install seals.1/$site.seal
+ok "... which is in force" wait_for 10 "epoch 1" get_is .bundle.epoch 1
+like "its devices are in the kernel" "$(ip -br link)" 'link0'
+is "nothing failed in the kernel" "$(get '.daemon.last_failure // ""')" ""
+is "the self-check finds nothing under all that hardening" "$(get '[.self_check[] | select(.ok | not) | .name] | join(", ")')" ""
+pid=$(main_pid tuyend)
+is "the kernel process has CAP_NET_ADMIN alone" "$(caps "$(pgrep -P "$pid" -x tuyend-kernel)")" 0000000000001000
+is "the wire process has nothing" "$(caps "$(pgrep -P "$pid" -x tuyend-wire)")" 0000000000000000
+install -m 600 seals.2/$site.seal /var/lib/tuyen/incoming/
+ok "systemctl reload" systemctl reload tuyend
+ok "... takes what is in the incoming folder" wait_for 10 "epoch 2" get_is .bundle.epoch 2
+
+kill -KILL "$pid"
+ok "killed, it is started again by systemd" wait_for 15 "a new life" \
+	eval '[ "$(main_pid tuyend)" != 0 ] && [ "$(main_pid tuyend)" != $pid ] && active tuyend && get_is .bundle.epoch 2'
+ok "... and changed nothing in the kernel" wait_for 10 "its status" get_is .daemon.operations 0
+ok "tuyen-snmp starts" systemctl restart tuyen-snmp
+sleep 2
+is "... is active" "$(state_of tuyen-snmp)" active
+is "... without any capability" "$(caps "$(main_pid tuyen-snmp)")" 0000000000000000
+sleep 35
+ok "the watchdog is content" active tuyend
+is "... no restart since" "$(systemctl show -P NRestarts tuyend)" 1
+
+ok "dpkg -i once more: an upgrade" dpkg -i "$deb"
+ok "... the daemon runs" wait_for 15 "it" eval 'active tuyend && get_is .bundle.epoch 2'
+is "... and changed nothing in the kernel" "$(get .daemon.operations)" 0
+is "... the node's number stayed" "$(cat /etc/tuyen/node.conf)" "SITE=$site"
+
+[ $lab_failed -eq 0 ] || { unit_says tuyend; unit_says tuyen-snmp; }
+ok "dpkg -r" dpkg -r tuyen
+is "a removed node forwards nothing" "$(ip -br link | grep -cE '^(link0|lsp|s10)')" 0
+ok "... and keeps its keys" test -e /var/lib/tuyen/keys/link.key
+ok "dpkg -P" dpkg -P tuyen
+ok "... takes them too" eval '! test -e /var/lib/tuyen'
+finish
