@@ -103,6 +103,7 @@ is "the kernel process has CAP_NET_ADMIN alone" "$(caps "$(pgrep -P "$pid" -x tu
 is "the wire process has nothing" "$(caps "$(pgrep -P "$pid" -x tuyend-wire)")" 0000000000000000
 install -m 644 seals.2/$site.seal /var/lib/tuyen/incoming/
 ok "systemctl reload" systemctl reload tuyend
+is "... leaves the node's folder to the daemon" "$(stat -c %U /var/lib/tuyen /var/lib/tuyen/incoming | xargs)" "tuyen tuyen"
 ok "... takes what is in the incoming folder" wait_for 10 "epoch 2" get_is .bundle.epoch 2
 
 kill -KILL "$pid"
