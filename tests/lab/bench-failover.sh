@@ -11,7 +11,7 @@ country_up || exit 1
 stream_echo_start
 stream_start phuc-xa 5
 sleep 1
-link_cut phuc-xa ba-dinh
+link_cut_after_probe phuc-xa phuc-xa ba-dinh || exit 1
 wait_for 20 "the spare path" path_is phuc-xa spare || exit 1
 sleep 2
 stream_stop phuc-xa

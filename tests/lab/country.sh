@@ -110,6 +110,14 @@ cut_pairs() { # VERB A B
 	in_site carrier nft "$1 element ip cuts pairs { $a . $b, $b . $a }"
 }
 link_cut() { cut_pairs add "$1" "$2"; }
+# The worst moment for a cut: just after the path in use was heard. Any other moment gives a shorter outage, by chance.
+link_cut_after_probe() { # SITE A B: when the next S-BFD answer of SITE's path in use has come in
+	local source
+	source=$(status_get "$1" '.paths[] | select(.active) | .source')
+	in_site "$1" timeout "$(lab_patience 10)" tcpdump -i lo -c 1 --immediate-mode -Z root -w /dev/null \
+		"udp src port 7784 and dst host $source" 2>/dev/null || return 1
+	link_cut "$2" "$3"
+}
 link_heal() { cut_pairs delete "$1" "$2"; }
 
 # ---- officers and releases --------------------------------------------------------------

@@ -16,7 +16,7 @@ hub_links_before=$(status_get npdc-hn '[.links[].changes] | add')
 stream_start phuc-xa 10
 stream_start kham-thien 10
 sleep 1
-link_cut phuc-xa ba-dinh
+ok "the line is cut just after a probe came back" link_cut_after_probe phuc-xa phuc-xa ba-dinh
 ok "traffic moves to the spare path" wait_for 10 "the spare path" path_is phuc-xa spare
 sleep 1
 stream_stop phuc-xa
