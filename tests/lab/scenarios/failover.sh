@@ -6,6 +6,17 @@
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 
+# What the gateway's processes send, call by call, from the cut on. The daemon looks at its kernel every 5 s (dumps: sysctls
+# send no events), cut or no cut: begun just after such a look, the trace is over before the next.
+turn_after() { [ "$(status_get npdc-hn .daemon.turns)" -gt "$1" ]; }
+hub_trace_begin() {
+	wait_for 20 "a look" turn_after "$(status_get npdc-hn .daemon.turns)" || return 1
+	spawn hub-trace strace -f -yy -qq -s 64 -e trace=sendto,sendmsg,sendmmsg -e signal=none -o "$LAB_DIR/hub.trace" \
+		-p "$(process_of npdc-hn kernel)" -p "$(process_of npdc-hn wire)"
+	wait_for 10 "the trace" grep -q 'sin_port=htons(3784)' "$LAB_DIR/hub.trace"
+}
+hub_sent() { grep -cE "$1" "$LAB_DIR/hub.trace"; } # lines of the trace
+
 country_up || bail "the country comes up"
 pass "the country comes up"
 stream_echo_start
@@ -16,8 +27,10 @@ hub_links_before=$(status_get npdc-hn '[.links[].changes] | add')
 stream_start phuc-xa 10
 stream_start kham-thien 10
 sleep 1
+ok "the gateway's calls are traced" hub_trace_begin
 ok "the line is cut just after a probe came back" link_cut_after_probe phuc-xa phuc-xa ba-dinh
 ok "traffic moves to the spare path" wait_for 10 "the spare path" path_is phuc-xa spare
+halt hub-trace
 sleep 1
 stream_stop phuc-xa
 at_most "outage of the cut, in ms" "$outage_ms" 160
@@ -27,6 +40,10 @@ stream_stop kham-thien
 is "the other commune loses nothing" "$lost" 0
 is "the gateway's daemon told its kernel nothing" \
 	"$(status_get npdc-hn '.daemon | "\(.netlink_messages) \(.operations) \(.drift_repairs)"')" "$hub_before"
+replies='sendmmsg.*UDP.*htons\((49|[56])[0-9]{3}\)' link_bfd='sendto.*UDP.*htons\(3784\)'
+is "... and sent it no netlink message at all, to read or to write" "$(hub_sent NETLINK)" 0
+at_least "the gateway answered probes meanwhile" "$(hub_sent "$replies")" 3
+is "... and sent nothing else but its own link's BFD" "$(grep -cvE "$replies|$link_bfd|UNIX" "$LAB_DIR/hub.trace")" 0
 is "... and no link of the gateway changed" "$(status_get npdc-hn '[.links[].changes] | add')" "$hub_links_before"
 is "the gateway's kernel follows: the peer comes from the spare path's address" \
 	"$(status_get npdc-hn '.sessions[] | select(.peer == "phuc-xa") | .endpoint')" \
