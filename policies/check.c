@@ -95,20 +95,30 @@ static bool kind_repeats(enum syntax_kind kind)
 	       kind == SYNTAX_AVOID_LINK || kind == SYNTAX_AVOID_RISK || kind == SYNTAX_PLAN_TIER;
 }
 
+static const struct syntax_node *first_of_kind(const struct syntax_node *node,
+					       enum syntax_kind kind)
+{
+	while (node->kind != kind)
+		node = node->next;
+	return node;
+}
+
 void check_once(struct check *c, const struct syntax_file *file, const struct syntax_node *node)
 {
-	const struct syntax_node *seen[128] = {0};
+	uint64_t seen[2] = {0};
 
-	static_assert(SYNTAX_AFTER_LINK < 128, "a slot for each kind");
+	static_assert(SYNTAX_AFTER_LINK < 128, "a bit for each kind");
 	for (const struct syntax_node *n = node->child; n; n = n->next) {
+		uint64_t bit = UINT64_C(1) << n->kind % 64;
+
 		if (kind_repeats(n->kind))
 			continue;
-		if (seen[n->kind]) {
+		if (seen[n->kind / 64] & bit) {
 			diag_error(c->diags, syntax_place(file, n), "this was said already");
-			diag_note(c->diags, syntax_place(file, seen[n->kind]), "first said here");
-		} else {
-			seen[n->kind] = n;
+			diag_note(c->diags, syntax_place(file, first_of_kind(node->child, n->kind)),
+				  "first said here");
 		}
+		seen[n->kind / 64] |= bit;
 	}
 }
 
@@ -280,23 +290,33 @@ typedef void check_visitor(struct check *c, struct statement s, uint32_t index);
 
 static void check_visit(struct check *c, enum syntax_kind kind, check_visitor *visitor)
 {
-	uint32_t index = 0;
-
-	for (size_t i = 0; i < c->file_count && !c->failed; i++)
-		for (const struct syntax_node *n = c->files[i]->statements; n && !c->failed;
-		     n = n->next)
-			if (n->kind == kind)
-				visitor(c, (struct statement){c->files[i], n}, index++);
+	for (size_t i = c->kind_first[kind]; i < c->kind_first[kind + 1] && !c->failed; i++)
+		visitor(c, c->statements[i], (uint32_t)(i - c->kind_first[kind]));
 }
 
 static size_t check_count(const struct check *c, enum syntax_kind kind)
 {
-	size_t count = 0;
+	return c->kind_first[kind + 1] - c->kind_first[kind];
+}
+
+/* All statements by kind, and in the order of the sources: they are asked for kind by kind. */
+static bool check_divide(struct check *c)
+{
+	size_t fill[CHECK_KINDS + 1];
 
 	for (size_t i = 0; i < c->file_count; i++)
 		for (const struct syntax_node *n = c->files[i]->statements; n; n = n->next)
-			count += n->kind == kind;
-	return count;
+			c->kind_first[n->kind + 1]++;
+	for (size_t k = 1; k <= CHECK_KINDS; k++)
+		c->kind_first[k] += c->kind_first[k - 1];
+	c->statements = check_alloc(c, c->kind_first[CHECK_KINDS], sizeof(*c->statements));
+	if (c->failed)
+		return false;
+	memcpy(fill, c->kind_first, sizeof(fill));
+	for (size_t i = 0; i < c->file_count; i++)
+		for (const struct syntax_node *n = c->files[i]->statements; n; n = n->next)
+			c->statements[fill[n->kind]++] = (struct statement){c->files[i], n};
+	return true;
 }
 
 static void visit_network(struct check *c, struct statement s, uint32_t index)
@@ -458,6 +478,7 @@ static void check_clear(struct check *c)
 	name_table_clear(&c->templates);
 	name_table_clear(&c->tags);
 	name_table_clear(&c->risks);
+	free(c->statements);
 	free(c->template_at);
 	free(c->template_used);
 	free(c->template_bad);
@@ -526,7 +547,7 @@ int check_network_at(const struct syntax_file *const *files, size_t count, unsig
 	int err = 0;
 
 	network_init(&c.network);
-	if (check_alloc_files(&c) && check_alloc_all(&c)) {
+	if (check_alloc_files(&c) && check_divide(&c) && check_alloc_all(&c)) {
 		check_run_topology(&c);
 		check_run_policies(&c);
 	}

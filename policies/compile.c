@@ -681,8 +681,6 @@ static int label_entry_compare(const void *a, const void *b)
 {
 	const struct label_entry *p = a, *q = b;
 
-	if (p->site != q->site)
-		return p->site < q->site ? -1 : 1;
 	return p->label < q->label ? -1 : p->label > q->label;
 }
 
@@ -690,8 +688,6 @@ static int accept_entry_compare(const void *a, const void *b)
 {
 	const struct accept_entry *p = a, *q = b;
 
-	if (p->site != q->site)
-		return p->site < q->site ? -1 : 1;
 	if (p->from != q->from)
 		return p->from < q->from ? -1 : 1;
 	return label_stack_compare(&p->stack, &q->stack);
@@ -728,25 +724,58 @@ static int endpoints_build(struct compile_result *r)
 	return 0;
 }
 
+/*
+ * Brings an array of @count entries of @size, each of which begins with its site, into the order of
+ * sites, and a site's own by @compare. Most sites have a few entries of all: they are dealt out,
+ * not compared.
+ */
+static int by_site(void *array, size_t count, size_t size, size_t sites, uint32_t *ret_first,
+		   int (*compare)(const void *, const void *))
+{
+	char *bytes, *dealt = malloc((count + 1) * size);
+	uint32_t *fill = malloc((sites + 1) * sizeof(*fill)), site;
+
+	memcpy(&bytes, array, sizeof(bytes));
+	if (!dealt || !fill) {
+		free(dealt);
+		free(fill);
+		return -TUYEN_ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&site, bytes + i * size, sizeof(site));
+		ret_first[site]++;
+	}
+	counts_to_firsts(ret_first, sites);
+	memcpy(fill, ret_first, (sites + 1) * sizeof(*fill));
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&site, bytes + i * size, sizeof(site));
+		memcpy(dealt + fill[site]++ * size, bytes + i * size, size);
+	}
+	for (size_t i = 0; i < sites; i++)
+		if (ret_first[i + 1] - ret_first[i] > 1)
+			qsort(dealt + ret_first[i] * size, ret_first[i + 1] - ret_first[i], size,
+			      compare);
+	free(fill);
+	free(bytes);
+	memcpy(array, &dealt, sizeof(dealt));
+	return 0;
+}
+
 static int sites_divide(struct compile_result *r)
 {
 	size_t sites = r->network->site_count;
+	int err;
 
 	/* What indexes point at is about to move. */
 	free(r->label_index.slots);
 	free(r->accept_index.slots);
 	r->label_index = r->accept_index = (struct index){0};
-	if (r->label_count)
-		qsort(r->labels, r->label_count, sizeof(*r->labels), label_entry_compare);
-	if (r->accept_count)
-		qsort(r->accepts, r->accept_count, sizeof(*r->accepts), accept_entry_compare);
-	for (size_t i = 0; i < r->label_count; i++)
-		r->label_first[r->labels[i].site]++;
-	for (size_t i = 0; i < r->accept_count; i++)
-		r->accept_first[r->accepts[i].site]++;
-	counts_to_firsts(r->label_first, sites);
-	counts_to_firsts(r->accept_first, sites);
-	return endpoints_build(r);
+	err = by_site(&r->labels, r->label_count, sizeof(*r->labels), sites, r->label_first,
+		      label_entry_compare);
+	if (!err)
+		err = by_site(&r->accepts, r->accept_count, sizeof(*r->accepts), sites,
+			      r->accept_first, accept_entry_compare);
+	return err ? err : endpoints_build(r);
 }
 
 /* ---- warnings about all sites of a path at once ----------------------------------------- */

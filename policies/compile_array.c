@@ -55,16 +55,22 @@ uint32_t index_next(const struct index *index, uint64_t hash, size_t *step)
 {
 	if (!index->slot_count)
 		return NETWORK_NONE;
-	return index->slots[(hash + (*step)++) & (index->slot_count - 1)] - 1;
+	for (;;) {
+		const struct index_slot *s =
+		    &index->slots[(hash + (*step)++) & (index->slot_count - 1)];
+
+		if (!s->position || s->hash == (uint32_t)hash)
+			return s->position - 1;
+	}
 }
 
-static void index_place(struct index *index, uint32_t position, uint64_t hash)
+static void index_place(struct index *index, struct index_slot slot)
 {
-	size_t step = 0;
+	size_t at = slot.hash & (index->slot_count - 1);
 
-	while (index_next(index, hash, &step) != NETWORK_NONE)
-		;
-	index->slots[(hash + step - 1) & (index->slot_count - 1)] = position + 1;
+	while (index->slots[at].position)
+		at = (at + 1) & (index->slot_count - 1);
+	index->slots[at] = slot;
 }
 
 /* A site has a handful of each thing that is indexed: growing from nothing would look at all of
@@ -78,8 +84,7 @@ static size_t index_first_slots(const struct compile_result *r)
 	return slots;
 }
 
-static bool index_double(struct compile_result *r, struct index *index,
-			 uint64_t (*rehash)(const struct compile_result *r, uint32_t position))
+static bool index_double(struct compile_result *r, struct index *index)
 {
 	struct index more = {.slot_count =
 				 index->slot_count ? index->slot_count * 2 : index_first_slots(r),
@@ -91,19 +96,18 @@ static bool index_double(struct compile_result *r, struct index *index,
 		return false;
 	}
 	for (size_t i = 0; i < index->slot_count; i++)
-		if (index->slots[i])
-			index_place(&more, index->slots[i] - 1, rehash(r, index->slots[i] - 1));
+		if (index->slots[i].position)
+			index_place(&more, index->slots[i]);
 	free(index->slots);
 	*index = more;
 	return true;
 }
 
-bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash,
-	       uint64_t (*rehash)(const struct compile_result *r, uint32_t position))
+bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash)
 {
-	if (index->used * 2 >= index->slot_count && !index_double(r, index, rehash))
+	if (index->used * 2 >= index->slot_count && !index_double(r, index))
 		return false;
-	index_place(index, position, hash);
+	index_place(index, (struct index_slot){position + 1, (uint32_t)hash});
 	index->used++;
 	return true;
 }

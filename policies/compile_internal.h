@@ -36,8 +36,13 @@ struct pool {
 	size_t count, room;
 };
 
+struct index_slot {
+	uint32_t position; /* + 1; 0 empty */
+	uint32_t hash;	   /* its low half: chooses the slot, and spares most looks at what is there */
+};
+
 struct index {
-	uint32_t *slots; /* position + 1; 0 empty */
+	struct index_slot *slots;
 	size_t slot_count, used;
 };
 
@@ -141,8 +146,13 @@ uint64_t compile_hash(const void *bytes, size_t length);
 /** Walks the positions that may have @hash; *@step starts at 0. @return NETWORK_NONE when there is
  * no more. */
 uint32_t index_next(const struct index *index, uint64_t hash, size_t *step);
-/** Keeps @position under @hash. @rehash gives the hash of a position, for growing. */
-bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash,
-	       uint64_t (*rehash)(const struct compile_result *r, uint32_t position));
+/** It will be asked for @hash soon. */
+static inline void index_fetch(const struct index *index, uint64_t hash)
+{
+	if (index->slot_count)
+		__builtin_prefetch(&index->slots[hash & (index->slot_count - 1)]);
+}
+/** Keeps @position under @hash. */
+bool index_put(struct compile_result *r, struct index *index, uint32_t position, uint64_t hash);
 
 #endif

@@ -17,8 +17,10 @@ struct writer {
 
 static void name_copy(char out[static NAME_MAX_BYTES + 1], const char *name)
 {
-	strncpy(out, name ? name : "", NAME_MAX_BYTES);
-	out[NAME_MAX_BYTES] = '\0';
+	size_t length = name ? strnlen(name, NAME_MAX_BYTES) : 0;
+
+	memcpy(out, name ? name : "", length);
+	out[length] = '\0';
 }
 
 static void *array_new(struct writer *w, size_t count, size_t size)

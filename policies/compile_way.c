@@ -400,13 +400,6 @@ static bool way_find_disjoint(struct compile_result *r, struct search *s, const 
  * first hop on. Its answer, from the first hop on, follows: length 0 for none. In the memo: length,
  * question, length, answer.
  */
-static uint64_t memo_hash(const struct compile_result *r, uint32_t position)
-{
-	const uint32_t *entry = r->memo.values + position;
-
-	return compile_hash(entry + 1, entry[0] * sizeof(*entry));
-}
-
 static const uint32_t *memo_find(const struct compile_result *r, const uint32_t *question,
 				 uint32_t length, uint64_t hash)
 {
@@ -435,7 +428,7 @@ static void memo_add(struct compile_result *r, const uint32_t *question, uint32_
 	for (uint32_t i = 0; ok && i < answer_length; i++)
 		ok = pool_add(r, &r->memo, answer->site[i + 1]);
 	if (ok)
-		index_put(r, &r->memo_index, position, hash, memo_hash);
+		index_put(r, &r->memo_index, position, hash);
 }
 
 static bool memo_answer(const uint32_t *answer, uint32_t head, struct way *ret_way)
@@ -536,86 +529,115 @@ static uint64_t label_key_hash(uint32_t site, uint32_t label)
 	return compile_hash(key, sizeof(key));
 }
 
-static uint64_t label_hash(const struct compile_result *r, uint32_t position)
+static uint64_t accept_hash(const struct accept_entry *e)
 {
-	return label_key_hash(r->labels[position].site, r->labels[position].label);
+	return label_key_hash(e->site, e->from) ^
+	       compile_hash(e->stack.label, e->stack.depth * sizeof(e->stack.label[0]));
 }
 
-static void label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next)
+static void label_add(struct compile_result *r, const struct label_entry *entry, uint64_t hash)
 {
-	uint64_t hash = label_key_hash(site, label);
 	struct label_entry *e;
 	uint32_t position;
 	size_t step = 0;
 
 	while ((position = index_next(&r->label_index, hash, &step)) != NETWORK_NONE) {
 		e = &r->labels[position];
-		if (e->site != site || e->label != label)
+		if (e->site != entry->site || e->label != entry->label)
 			continue;
-		assert(e->next == next);
+		assert(e->next == entry->next);
 		return;
 	}
 	position = (uint32_t)r->label_count;
 	e = compile_grow(r, &r->labels, &r->label_count, &r->label_room, sizeof(*e));
 	if (!e)
 		return;
-	*e = (struct label_entry){site, label, next};
-	index_put(r, &r->label_index, position, hash, label_hash);
+	*e = *entry;
+	index_put(r, &r->label_index, position, hash);
 }
 
-static uint64_t accept_hash(const struct compile_result *r, uint32_t position)
+static void accept_add(struct compile_result *r, const struct accept_entry *entry, uint64_t hash)
 {
-	const struct accept_entry *e = &r->accepts[position];
-
-	return label_key_hash(e->site, e->from) ^
-	       compile_hash(e->stack.label, e->stack.depth * sizeof(e->stack.label[0]));
-}
-
-static void accept_add(struct compile_result *r, uint32_t site, uint32_t from,
-		       const struct label_stack *stack, uint8_t used)
-{
-	struct accept_entry e = {.site = site, .from = from}, *added;
+	struct accept_entry *added;
 	uint32_t position;
-	uint64_t hash;
 	size_t step = 0;
 
-	for (uint8_t i = used; i < stack->depth; i++)
-		label_stack_push_bottom(&e.stack, stack->label[i]);
-	hash = label_key_hash(site, from) ^
-	       compile_hash(e.stack.label, e.stack.depth * sizeof(e.stack.label[0]));
 	while ((position = index_next(&r->accept_index, hash, &step)) != NETWORK_NONE) {
 		const struct accept_entry *old = &r->accepts[position];
 
-		if (old->site == site && old->from == from &&
-		    label_stack_equal(&old->stack, &e.stack))
+		if (old->site == entry->site && old->from == entry->from &&
+		    label_stack_equal(&old->stack, &entry->stack))
 			return;
 	}
 	position = (uint32_t)r->accept_count;
-	added = compile_grow(r, &r->accepts, &r->accept_count, &r->accept_room, sizeof(e));
+	added = compile_grow(r, &r->accepts, &r->accept_count, &r->accept_room, sizeof(*added));
 	if (!added)
 		return;
-	*added = e;
-	index_put(r, &r->accept_index, position, hash, accept_hash);
+	*added = *entry;
+	index_put(r, &r->accept_index, position, hash);
+}
+
+/*
+ * What a way needs, all of it looked up before any of it is added: the indexes are larger than a
+ * cache, and so the processor waits for several of their lines at once.
+ */
+struct needs {
+	struct accept_entry accepts[COMPILE_WAY_MAX];
+	uint64_t accept_hashes[COMPILE_WAY_MAX];
+	struct label_entry labels[2 * COMPILE_WAY_MAX];
+	uint64_t label_hashes[2 * COMPILE_WAY_MAX];
+	uint32_t accept_count, label_count;
+};
+
+static void needs_accept(const struct compile_result *r, struct needs *needs, uint32_t site,
+			 uint32_t from, const struct label_stack *stack, uint8_t used)
+{
+	struct accept_entry *e = &needs->accepts[needs->accept_count];
+
+	*e = (struct accept_entry){.site = site, .from = from};
+	for (uint8_t i = used; i < stack->depth; i++)
+		label_stack_push_bottom(&e->stack, stack->label[i]);
+	needs->accept_hashes[needs->accept_count] = accept_hash(e);
+	index_fetch(&r->accept_index, needs->accept_hashes[needs->accept_count++]);
+}
+
+static void needs_label(const struct compile_result *r, struct needs *needs, uint32_t site,
+			uint32_t label, uint32_t next)
+{
+	needs->labels[needs->label_count] = (struct label_entry){site, label, next};
+	needs->label_hashes[needs->label_count] = label_key_hash(site, label);
+	index_fetch(&r->label_index, needs->label_hashes[needs->label_count++]);
+}
+
+static void needs_add(struct compile_result *r, const struct needs *needs)
+{
+	for (uint32_t i = 0; i < needs->accept_count; i++)
+		accept_add(r, &needs->accepts[i], needs->accept_hashes[i]);
+	for (uint32_t i = 0; i < needs->label_count; i++)
+		label_add(r, &needs->labels[i], needs->label_hashes[i]);
 }
 
 void compile_way_install(struct compile_result *r, const struct way *w,
 			 const struct label_stack *stack)
 {
+	struct needs needs;
 	uint8_t used = 0;
 
+	needs.accept_count = needs.label_count = 0;
 	for (uint32_t i = 1; i < w->length; i++) {
 		uint32_t site = w->site[i];
 
 		assert(used < stack->depth);
-		accept_add(r, site, w->site[i - 1], stack, used);
+		needs_accept(r, &needs, site, w->site[i - 1], stack, used);
 		if (stack->label[used] == sites_label(r, site)) {
-			label_add(r, site, stack->label[used], site);
+			needs_label(r, &needs, site, stack->label[used], site);
 			used++;
 		}
 		if (i + 1 < w->length)
-			label_add(r, site, stack->label[used], w->site[i + 1]);
+			needs_label(r, &needs, site, stack->label[used], w->site[i + 1]);
 	}
 	assert(used == stack->depth);
+	needs_add(r, &needs);
 }
 
 void compile_way_reverse(const struct way *w, struct way *ret_way)

@@ -130,6 +130,8 @@ static const struct unit units[] = {
 
 struct lexer {
 	const struct diag_source *source;
+	uint8_t
+	    keyword_first[UINT8_MAX + 2]; /* of a word that begins with this byte: into keywords */
 	struct diag_list *diags;
 	struct token_list *list;
 	uint32_t offset;
@@ -156,6 +158,28 @@ int lexer_keyword(const char *bytes, size_t length)
 	return 0;
 }
 
+static void keywords_by_letter(struct lexer *lx)
+{
+	size_t at = 0;
+
+	for (unsigned byte = 0; byte <= UINT8_MAX + 1; byte++) {
+		while (at < KEYWORD_COUNT && (unsigned char)keywords[at].name[0] < byte)
+			at++;
+		lx->keyword_first[byte] = (uint8_t)at;
+	}
+}
+
+/* As lexer_keyword(), for half a million words. */
+static int word_keyword(const struct lexer *lx, const char *bytes, size_t length)
+{
+	unsigned char letter = (unsigned char)bytes[0];
+
+	for (size_t i = lx->keyword_first[letter]; i < lx->keyword_first[letter + 1]; i++)
+		if (!strncmp(keywords[i].name, bytes, length) && !keywords[i].name[length])
+			return keywords[i].kind;
+	return 0;
+}
+
 const char *lexer_keyword_name(int kind)
 {
 	for (size_t i = 0; i < KEYWORD_COUNT; i++)
@@ -176,11 +200,6 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
 static bool is_control(uint32_t code)
 {
 	return utf8_is_control(code) && code != '\t';
@@ -194,6 +213,12 @@ static bool is_word_code(uint32_t code)
 	       !(code >= 0xe000 && code <= 0xf8ff);
 }
 
+/* The word characters of ASCII. */
+static const bool word_bytes[UINT8_MAX + 1] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true,
+    ['-'] = true,	  ['.'] = true,		['/'] = true,	      [':'] = true,
+};
+
 /* Bytes of the word character at @p, 0 if there is none. */
 static size_t word_step(const char *p, const char *end)
 {
@@ -202,7 +227,7 @@ static size_t word_step(const char *p, const char *end)
 
 	if (p == end)
 		return 0;
-	if (is_letter(*p) || is_digit(*p) || *p == '-' || *p == '.' || *p == ':' || *p == '/')
+	if (word_bytes[(unsigned char)*p])
 		return 1;
 	if ((unsigned char)*p < 0x80)
 		return 0;
@@ -501,6 +526,7 @@ static void lexer_word(struct lexer *lx)
 	uint32_t start = lx->offset;
 	struct token *t;
 	size_t size;
+	int keyword;
 
 	while ((size = word_step(bytes + lx->offset, end)))
 		lx->offset += (uint32_t)size;
@@ -515,8 +541,8 @@ static void lexer_word(struct lexer *lx)
 		word_literal(lx, t);
 	else if (*word == '-' || *word == '.' || word_has(word, t->length, '/'))
 		word_complain(lx, t, "is not a word; a name like this is written in quotes");
-	else if (lexer_keyword(word, t->length))
-		t->kind = lexer_keyword(word, t->length);
+	else if ((keyword = word_keyword(lx, word, t->length)))
+		t->kind = keyword;
 }
 
 static void lexer_token(struct lexer *lx)
@@ -549,6 +575,7 @@ int lexer_scan(const struct diag_source *source, struct diag_list *diags,
 	struct token_list list = {0};
 	struct lexer lx = {.source = source, .diags = diags, .list = &list};
 
+	keywords_by_letter(&lx);
 	while (lx.offset < source->length && !lx.failed)
 		lexer_token(&lx);
 	lexer_push(&lx, TOKEN_END_OF_FILE, source->length, source->length);

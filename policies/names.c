@@ -24,21 +24,22 @@ void name_table_clear(struct name_table *t)
 	name_table_init(t);
 }
 
-static size_t name_hash(const char *name)
+static uint32_t name_hash(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 
 	while (*name)
 		hash = (hash ^ (unsigned char)*name++) * 0x100000001b3u;
-	return (size_t)(hash ^ hash >> 32);
+	return (uint32_t)(hash ^ hash >> 32);
 }
 
 /* Where @name is, or would be. */
-static struct name_slot *table_slot(const struct name_table *t, const char *name)
+static struct name_slot *table_slot(const struct name_table *t, const char *name, uint32_t hash)
 {
-	size_t i = name_hash(name) & (t->capacity - 1);
+	size_t i = hash & (t->capacity - 1);
 
-	while (t->slots[i].name && strcmp(t->slots[i].name, name) != 0)
+	while (t->slots[i].name &&
+	       (t->slots[i].hash != hash || strcmp(t->slots[i].name, name) != 0))
 		i = (i + 1) & (t->capacity - 1);
 	return &t->slots[i];
 }
@@ -53,7 +54,7 @@ static int table_grow(struct name_table *t)
 		return -TUYEN_ENOMEM;
 	for (size_t i = 0; i < t->capacity; i++)
 		if (t->slots[i].name)
-			*table_slot(&bigger, t->slots[i].name) = t->slots[i];
+			*table_slot(&bigger, t->slots[i].name, t->slots[i].hash) = t->slots[i];
 	free(t->slots);
 	*t = bigger;
 	return 0;
@@ -61,6 +62,7 @@ static int table_grow(struct name_table *t)
 
 int name_table_add(struct name_table *t, const char *name, uint32_t value)
 {
+	uint32_t hash = name_hash(name);
 	struct name_slot *slot;
 	int err;
 
@@ -69,10 +71,10 @@ int name_table_add(struct name_table *t, const char *name, uint32_t value)
 		if (err < 0)
 			return err;
 	}
-	slot = table_slot(t, name);
+	slot = table_slot(t, name, hash);
 	if (slot->name)
 		return -TUYEN_EEXIST;
-	*slot = (struct name_slot){name, value};
+	*slot = (struct name_slot){name, value, hash};
 	t->count++;
 	return 0;
 }
@@ -83,7 +85,7 @@ uint32_t name_table_find(const struct name_table *t, const char *name)
 
 	if (!t->capacity)
 		return NAME_NONE;
-	slot = table_slot(t, name);
+	slot = table_slot(t, name, name_hash(name));
 	return slot->name ? slot->value : NAME_NONE;
 }
 

@@ -20,247 +20,316 @@
 
 /* ---- writing ------------------------------------------------------------------------ */
 
+/*
+ * A country's bundles are ten million small pieces: a line's room is asked for once, and its pieces
+ * are put one after the other at @p. Each put_ returns where the next one goes.
+ */
+#define LINE_MAX_BYTES 2048
+
+#define PUT(p, literal) ((char *)memcpy(p, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
+
+/* A line has four names at most, of three bytes a byte; two stacks, keys and endpoints. */
+_Static_assert(4 * 3 * NAME_MAX_BYTES + 2 * LABEL_STACK_STRLEN + 2 * WG_KEY_STRLEN +
+		       2 * IP_ENDPOINT_STRLEN + 512 <
+		   LINE_MAX_BYTES,
+	       "a line has room for what it may hold");
+
+static char *line_begin(struct text *t)
+{
+	return text_reserve(t, LINE_MAX_BYTES);
+}
+
+static void line_end(struct text *t, char *p)
+{
+	*p++ = '\n';
+	*p = '\0';
+	t->length = (size_t)(p - t->bytes);
+}
+
 static bool name_plain(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 	       c == '-' || c == '_' || c == '.' || c >= 0x80;
 }
 
-static void put_name(struct text *t, const char *keyword, const char *name)
+static char *put_name(char *p, const char *name)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	text_add(t, keyword);
 	if (!*name)
-		text_add_char(t, '-');
-	else if (!strcmp(name, "-"))
-		text_add(t, "%2D");
-	else
-		for (const unsigned char *p = (const unsigned char *)name; *p; p++) {
-			const unsigned char *plain = p;
-
-			while (name_plain(*p))
-				p++;
-			text_add_bytes(t, plain, (size_t)(p - plain));
-			if (!*p)
-				break;
-			text_add_char(t, '%');
-			text_add_char(t, digits[*p >> 4]);
-			text_add_char(t, digits[*p & 15]);
+		return PUT(p, "-");
+	if (!strcmp(name, "-"))
+		return PUT(p, "%2D");
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+		if (name_plain(*c)) {
+			*p++ = (char)*c;
+			continue;
 		}
+		*p++ = '%';
+		*p++ = digits[*c >> 4];
+		*p++ = digits[*c & 15];
+	}
+	return p;
 }
 
-static void put_u64(struct text *t, const char *keyword, uint64_t value)
+static char *put_number(char *p, uint32_t value)
 {
-	text_add(t, keyword);
-	text_add_u64(t, value);
+	return decimal_put(p, value);
 }
 
-static void put_address(struct text *t, const char *keyword, ipv4_t address)
+static char *put_byte(char *p, uint8_t value)
 {
-	char out[IPV4_STRLEN];
-
-	text_add(t, keyword);
-	text_add(t, ipv4_format(address, out));
+	if (value >= 100) {
+		*p++ = (char)('0' + value / 100);
+		memcpy(p, decimal_pairs + 2 * (value % 100), 2);
+		return p + 2;
+	}
+	if (value >= 10) {
+		memcpy(p, decimal_pairs + 2 * value, 2);
+		return p + 2;
+	}
+	*p++ = (char)('0' + value);
+	return p;
 }
 
-static void put_prefix(struct text *t, const char *keyword, struct ipv4_prefix prefix)
+static char *put_address(char *p, ipv4_t address)
 {
-	char out[IPV4_PREFIX_STRLEN];
-
-	text_add(t, keyword);
-	text_add(t, ipv4_prefix_format(prefix, out));
+	for (int shift = 24; shift > 0; shift -= 8) {
+		p = put_byte(p, (uint8_t)(address >> shift));
+		*p++ = '.';
+	}
+	return put_byte(p, (uint8_t)address);
 }
 
-static void put_stack(struct text *t, const char *keyword, const struct label_stack *stack)
+static char *put_prefix(char *p, struct ipv4_prefix prefix)
 {
-	char out[LABEL_STACK_STRLEN];
-
-	text_add(t, keyword);
-	text_add(t, label_stack_format(stack, out));
+	p = put_address(p, prefix.address);
+	*p++ = '/';
+	return put_number(p, prefix.length);
 }
 
-static void put_key(struct text *t, const uint8_t key[static WG_KEY_LEN])
+static char *put_stack(char *p, const struct label_stack *stack)
+{
+	if (!stack->depth)
+		return PUT(p, "-");
+	p = put_number(p, stack->label[0] & LABEL_MAX);
+	for (uint8_t i = 1; i < stack->depth; i++) {
+		*p++ = '/';
+		p = put_number(p, stack->label[i] & LABEL_MAX);
+	}
+	return p;
+}
+
+static char *put_key(char *p, const uint8_t key[static WG_KEY_LEN])
 {
 	char out[WG_KEY_STRLEN];
 
-	text_add(t, " key ");
-	text_add(t, wg_key_format(key, out));
+	p = PUT(p, " key ");
+	memcpy(p, wg_key_format(key, out), WG_KEY_STRLEN - 1);
+	return p + WG_KEY_STRLEN - 1;
 }
 
-static void put_probe(struct text *t, struct probe_timers probe)
+static char *put_endpoint(char *p, const struct ip_endpoint *endpoint)
 {
-	put_u64(t, " probe ", probe.interval_us);
-	put_u64(t, "us x ", probe.multiplier);
+	char out[IP_ENDPOINT_STRLEN];
+	size_t length = strlen(ip_endpoint_format(endpoint, out));
+
+	memcpy(p, out, length);
+	return p + length;
 }
 
-static void put_head(struct text *t, const struct forwarding *f)
+static char *put_probe(char *p, struct probe_timers probe)
 {
-	text_add(t, BUNDLE_FIRST_LINE "\n");
-	put_u64(t, "site ", f->site_id);
-	put_name(t, " ", f->site);
-	put_name(t, " tier ", f->tier);
-	put_u64(t, " label ", f->own_label);
-	put_address(t, "\naddress link ", f->link_address);
-	put_address(t, " node ", f->node_address);
+	p = put_number(PUT(p, " probe "), probe.interval_us);
+	return put_number(PUT(p, "us x "), probe.multiplier);
+}
+
+static char *put_head_lines(char *p, const struct forwarding *f)
+{
+	p = PUT(p, BUNDLE_FIRST_LINE "\n");
+	p = put_number(PUT(p, "site "), f->site_id);
+	p = put_name(PUT(p, " "), f->site);
+	p = put_name(PUT(p, " tier "), f->tier);
+	p = put_number(PUT(p, " label "), f->own_label);
+	p = put_address(PUT(p, "\naddress link "), f->link_address);
+	p = put_address(PUT(p, " node "), f->node_address);
 	if (f->lan_address)
-		put_address(t, " lan ", f->lan_address);
-	put_u64(t, "\nsrgb ", f->srgb.base);
-	put_u64(t, " size ", f->srgb.size);
-	put_prefix(t, "\noverlay link ", f->overlay[0]);
-	put_prefix(t, " path ", f->overlay[1]);
-	put_u64(t, "\nlink0 port ", f->link_port);
-	put_u64(t, " mtu ", f->link_mtu);
-	text_add_char(t, '\n');
-	for (size_t i = 0; i < f->lan_count; i++) {
-		put_prefix(t, "lan ", f->lans[i]);
-		text_add_char(t, '\n');
-	}
+		p = put_address(PUT(p, " lan "), f->lan_address);
+	p = put_number(PUT(p, "\nsrgb "), f->srgb.base);
+	p = put_number(PUT(p, " size "), f->srgb.size);
+	p = put_prefix(PUT(p, "\noverlay link "), f->overlay[0]);
+	p = put_prefix(PUT(p, " path "), f->overlay[1]);
+	p = put_number(PUT(p, "\nlink0 port "), f->link_port);
+	return put_number(PUT(p, " mtu "), f->link_mtu);
 }
 
-static void put_neighbor(struct text *t, const struct fwd_neighbor *n)
+static char *put_lan(char *p, const struct ipv4_prefix *lan)
 {
-	char endpoint[IP_ENDPOINT_STRLEN];
-
-	put_u64(t, "neighbor ", n->site_id);
-	put_name(t, " ", n->name);
-	put_name(t, " over ", n->underlay);
-	put_key(t, n->link_key);
-	put_address(t, " address ", n->link_address);
-	text_add(t, n->caller ? " call " : " wait");
-	if (n->caller)
-		text_add(t, ip_endpoint_format(&n->endpoint, endpoint));
-	put_probe(t, n->probe);
-	put_u64(t, " mtu ", n->link_mtu);
-	put_u64(t, " lsp ", n->lsp_mtu);
-	text_add_char(t, '\n');
-	for (size_t i = 0; i < n->accept_count; i++) {
-		put_u64(t, "accept ", n->site_id);
-		put_stack(t, " ", &n->accept[i]);
-		text_add_char(t, '\n');
-	}
+	return put_prefix(PUT(p, "lan "), *lan);
 }
 
-static void put_label(struct text *t, const struct fwd_label_route *l)
+static char *put_neighbor(char *p, const struct fwd_neighbor *n)
 {
-	put_u64(t, "label ", l->in_label);
-	if (l->next_site) {
-		put_u64(t, " to ", l->next_site);
-		put_stack(t, " out ", &l->out);
-	} else {
-		text_add(t, " here");
-	}
-	text_add_char(t, '\n');
+	p = put_number(PUT(p, "neighbor "), n->site_id);
+	p = put_name(PUT(p, " "), n->name);
+	p = put_name(PUT(p, " over "), n->underlay);
+	p = put_key(p, n->link_key);
+	p = put_address(PUT(p, " address "), n->link_address);
+	p = n->caller ? put_endpoint(PUT(p, " call "), &n->endpoint) : PUT(p, " wait");
+	p = put_probe(p, n->probe);
+	p = put_number(PUT(p, " mtu "), n->link_mtu);
+	return put_number(PUT(p, " lsp "), n->lsp_mtu);
 }
 
-static void put_path(struct text *t, const struct fwd_path *p)
+static char *put_accept(char *p, uint32_t site_id, const struct label_stack *stack)
 {
-	put_u64(t, "path ", p->index);
-	put_name(t, " ", p->name);
-	put_u64(t, " color ", p->color);
-	put_u64(t, " preference ", p->preference);
-	put_u64(t, " to ", p->endpoint_site);
-	put_address(t, " source ", p->source);
-	put_address(t, " endpoint ", p->endpoint);
-	put_u64(t, " first ", p->first_site);
-	put_stack(t, " stack ", &p->stack);
-	put_u64(t, " mtu ", p->mtu);
-	put_probe(t, p->probe);
-	put_u64(t, " reflector ", p->reflector);
-	text_add_char(t, '\n');
+	p = put_number(PUT(p, "accept "), site_id);
+	return put_stack(PUT(p, " "), stack);
 }
 
-static void put_return(struct text *t, const struct fwd_return *r)
+static char *put_label(char *p, const struct fwd_label_route *l)
 {
-	put_address(t, "return ", r->destination);
-	put_u64(t, " of ", r->site_id);
-	put_u64(t, " first ", r->first_site);
-	put_stack(t, " stack ", &r->stack);
-	put_u64(t, " mtu ", r->mtu);
-	text_add_char(t, '\n');
+	p = put_number(PUT(p, "label "), l->in_label);
+	if (!l->next_site)
+		return PUT(p, " here");
+	p = put_number(PUT(p, " to "), l->next_site);
+	return put_stack(PUT(p, " out "), &l->out);
 }
 
-static void put_session(struct text *t, const struct fwd_session *s)
+static char *put_path(char *p, const struct fwd_path *path)
 {
-	put_u64(t, "session ", s->color);
-	put_name(t, " ", s->policy);
-	put_u64(t, " port ", s->listen_port);
-	put_u64(t, " mtu ", s->mtu);
-	put_u64(t, " revert ", s->revert_hold_ms);
-	text_add(t, "ms\n");
+	p = put_number(PUT(p, "path "), path->index);
+	p = put_name(PUT(p, " "), path->name);
+	p = put_number(PUT(p, " color "), path->color);
+	p = put_number(PUT(p, " preference "), path->preference);
+	p = put_number(PUT(p, " to "), path->endpoint_site);
+	p = put_address(PUT(p, " source "), path->source);
+	p = put_address(PUT(p, " endpoint "), path->endpoint);
+	p = put_number(PUT(p, " first "), path->first_site);
+	p = put_stack(PUT(p, " stack "), &path->stack);
+	p = put_number(PUT(p, " mtu "), path->mtu);
+	p = put_probe(p, path->probe);
+	return put_number(PUT(p, " reflector "), path->reflector);
 }
 
-static void put_peer(struct text *t, const struct fwd_session_peer *p)
+static char *put_return(char *p, const struct fwd_return *r)
 {
-	put_u64(t, "peer ", p->color);
-	put_u64(t, " ", p->site_id);
-	put_name(t, " ", p->name);
-	put_key(t, p->session_key);
-	text_add(t, p->caller ? " call" : " wait");
-	if (p->caller) {
-		put_address(t, " ", p->endpoint);
-		put_u64(t, ":", p->port);
-	}
-	text_add_char(t, '\n');
-	for (size_t i = 0; i < p->prefix_count; i++) {
-		put_u64(t, "prefix ", p->color);
-		put_u64(t, " ", p->site_id);
-		put_prefix(t, " ", p->prefixes[i]);
-		text_add_char(t, '\n');
-	}
+	p = put_address(PUT(p, "return "), r->destination);
+	p = put_number(PUT(p, " of "), r->site_id);
+	p = put_number(PUT(p, " first "), r->first_site);
+	p = put_stack(PUT(p, " stack "), &r->stack);
+	return put_number(PUT(p, " mtu "), r->mtu);
 }
 
-static void put_rule(struct text *t, const struct fwd_rule *r)
+static char *put_session(char *p, const struct fwd_session *s)
 {
-	put_u64(t, "rule ", r->color);
-	text_add(t, r->outbound ? " out" : " in");
-	put_u64(t, " priority ", r->priority);
-	put_u64(t, " protocol ", r->protocol);
-	put_u64(t, " ports ", r->port_first);
-	put_u64(t, "-", r->port_last);
+	p = put_number(PUT(p, "session "), s->color);
+	p = put_name(PUT(p, " "), s->policy);
+	p = put_number(PUT(p, " port "), s->listen_port);
+	p = put_number(PUT(p, " mtu "), s->mtu);
+	p = put_number(PUT(p, " revert "), s->revert_hold_ms);
+	return PUT(p, "ms");
+}
+
+static char *put_peer(char *p, const struct fwd_session_peer *peer)
+{
+	p = put_number(PUT(p, "peer "), peer->color);
+	p = put_number(PUT(p, " "), peer->site_id);
+	p = put_name(PUT(p, " "), peer->name);
+	p = put_key(p, peer->session_key);
+	if (!peer->caller)
+		return PUT(p, " wait");
+	p = put_address(PUT(p, " call "), peer->endpoint);
+	return put_number(PUT(p, ":"), peer->port);
+}
+
+static char *put_peer_prefix(char *p, const struct fwd_session_peer *peer,
+			     const struct ipv4_prefix *prefix)
+{
+	p = put_number(PUT(p, "prefix "), peer->color);
+	p = put_number(PUT(p, " "), peer->site_id);
+	return put_prefix(PUT(p, " "), *prefix);
+}
+
+static char *put_rule(char *p, const struct fwd_rule *r)
+{
+	p = put_number(PUT(p, "rule "), r->color);
+	p = r->outbound ? PUT(p, " out") : PUT(p, " in");
+	p = put_number(PUT(p, " priority "), r->priority);
+	p = put_number(PUT(p, " protocol "), r->protocol);
+	p = put_number(PUT(p, " ports "), r->port_first);
+	p = put_number(PUT(p, "-"), r->port_last);
 	if (r->has_dscp)
-		put_u64(t, " dscp ", r->dscp);
-	put_prefix(t, " to ", r->to);
-	put_prefix(t, " from ", r->from);
-	put_name(t, " class ", r->class_name);
-	text_add_char(t, '\n');
+		p = put_number(PUT(p, " dscp "), r->dscp);
+	p = put_prefix(PUT(p, " to "), r->to);
+	p = put_prefix(PUT(p, " from "), r->from);
+	return put_name(PUT(p, " class "), r->class_name);
 }
 
-static void put_device(struct text *t, const struct fwd_device *d)
+static char *put_device(char *p, const struct fwd_device *d)
 {
-	put_name(t, "device ", d->name);
-	put_address(t, " address ", d->address);
-	put_u64(t, " port ", d->port);
-	put_name(t, " user ", d->user);
-	put_name(t, " interface ", d->interface);
-	put_u64(t, " link ", d->link_site);
-	text_add_char(t, '\n');
+	p = put_name(PUT(p, "device "), d->name);
+	p = put_address(PUT(p, " address "), d->address);
+	p = put_number(PUT(p, " port "), d->port);
+	p = put_name(PUT(p, " user "), d->user);
+	p = put_name(PUT(p, " interface "), d->interface);
+	return put_number(PUT(p, " link "), d->link_site);
+}
+
+/* One line of an object: nothing once memory ran out. */
+#define PUT_LINE(t, put, ...)                                                                      \
+	do {                                                                                       \
+		char *line = line_begin(t);                                                        \
+                                                                                                   \
+		if (!line)                                                                         \
+			return;                                                                    \
+		line_end(t, put(line, __VA_ARGS__));                                               \
+	} while (0)
+
+static void put_neighbors(struct text *t, const struct forwarding *f)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		const struct fwd_neighbor *n = &f->neighbors[i];
+
+		PUT_LINE(t, put_neighbor, n);
+		for (size_t k = 0; k < n->accept_count; k++)
+			PUT_LINE(t, put_accept, n->site_id, &n->accept[k]);
+	}
+}
+
+static void put_peers(struct text *t, const struct forwarding *f)
+{
+	for (size_t i = 0; i < f->peer_count; i++) {
+		const struct fwd_session_peer *peer = &f->peers[i];
+
+		PUT_LINE(t, put_peer, peer);
+		for (size_t k = 0; k < peer->prefix_count; k++)
+			PUT_LINE(t, put_peer_prefix, peer, &peer->prefixes[k]);
+	}
 }
 
 void forwarding_encode(const struct forwarding *f, struct text *ret_text)
 {
-	put_head(ret_text, f);
-	for (size_t i = 0; i < f->neighbor_count; i++)
-		put_neighbor(ret_text, &f->neighbors[i]);
+	PUT_LINE(ret_text, put_head_lines, f);
+	for (size_t i = 0; i < f->lan_count; i++)
+		PUT_LINE(ret_text, put_lan, &f->lans[i]);
+	put_neighbors(ret_text, f);
 	for (size_t i = 0; i < f->label_count; i++)
-		put_label(ret_text, &f->labels[i]);
+		PUT_LINE(ret_text, put_label, &f->labels[i]);
 	for (size_t i = 0; i < f->path_count; i++)
-		put_path(ret_text, &f->paths[i]);
+		PUT_LINE(ret_text, put_path, &f->paths[i]);
 	for (size_t i = 0; i < f->return_count; i++)
-		put_return(ret_text, &f->returns[i]);
+		PUT_LINE(ret_text, put_return, &f->returns[i]);
 	for (size_t i = 0; i < f->session_count; i++)
-		put_session(ret_text, &f->sessions[i]);
-	for (size_t i = 0; i < f->peer_count; i++)
-		put_peer(ret_text, &f->peers[i]);
+		PUT_LINE(ret_text, put_session, &f->sessions[i]);
+	put_peers(ret_text, f);
 	for (size_t i = 0; i < f->rule_count; i++)
-		put_rule(ret_text, &f->rules[i]);
+		PUT_LINE(ret_text, put_rule, &f->rules[i]);
 	for (size_t i = 0; i < f->device_count; i++)
-		put_device(ret_text, &f->devices[i]);
+		PUT_LINE(ret_text, put_device, &f->devices[i]);
 }
 
 /* ---- reading ------------------------------------------------------------------------ */
-
-#define LINE_MAX_BYTES 2048
 
 struct reader {
 	const char *bytes;

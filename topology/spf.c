@@ -134,9 +134,15 @@ static inline void queue_put(struct queue *q, uint32_t node, uint32_t metric, ui
 	q->waiting++;
 }
 
-/* Relaxes every edge of @node, which stands in bucket @at. */
+static bool marked(const uint8_t *marks, uint32_t index)
+{
+	return marks && marks[index];
+}
+
+/* Relaxes every edge of @node, which stands in bucket @at. @limits  what may not be used, or NULL.
+ */
 static inline void node_settle(const struct spf_graph *g, struct queue *q, uint32_t node,
-			       uint32_t at, struct spf_hop *hops)
+			       uint32_t at, const struct spf_limits *limits, struct spf_hop *hops)
 {
 	uint16_t way = hops[node].hops + 1;
 	uint32_t base = hops[node].metric;
@@ -147,6 +153,9 @@ static inline void node_settle(const struct spf_graph *g, struct queue *q, uint3
 		uint32_t metric = base + arc->metric, bucket = at + arc->metric;
 
 		if (metric > hop->metric)
+			continue;
+		if (limits && (marked(limits->edge_banned, arc->edge) ||
+			       marked(limits->node_banned, arc->to)))
 			continue;
 		if (metric == hop->metric) {
 			if (tie_wins(g, hop, way, node))
@@ -159,29 +168,40 @@ static inline void node_settle(const struct spf_graph *g, struct queue *q, uint3
 	}
 }
 
-void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-	      struct spf_hop *ret_hops)
+/* @source  ends there; the buckets may keep entries then. @return false if it did. */
+static inline bool tree_grow(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+			     uint32_t source, const struct spf_limits *limits, struct spf_hop *hops)
 {
 	struct queue q = {
 	    .waits = w->waits, .buckets = w->bucket, .bucket_count = g->metric_max + 1};
 	uint32_t at = 0;
 
 	assert(destination < g->node_count && w->bucket_count == q.bucket_count);
-	hops_reset(ret_hops, g->node_count);
-	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
+	hops_reset(hops, g->node_count);
+	hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
 	queue_put(&q, destination, 0, 0);
 	while (q.waiting) {
-		uint32_t first = q.buckets[at];
+		uint32_t first = q.buckets[at], node;
 
 		if (first == SPF_NONE) {
 			at = at + 1 == q.bucket_count ? 0 : at + 1;
 			continue;
 		}
+		node = q.waits[first].node;
+		if (node == source)
+			return false;
 		q.buckets[at] = q.waits[first].next;
 		q.waiting--;
-		if (q.waits[first].metric == ret_hops[q.waits[first].node].metric)
-			node_settle(g, &q, q.waits[first].node, at, ret_hops);
+		if (q.waits[first].metric == hops[node].metric)
+			node_settle(g, &q, node, at, limits, hops);
 	}
+	return true;
+}
+
+void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+	      struct spf_hop *ret_hops)
+{
+	tree_grow(g, w, destination, SPF_NONE, NULL, ret_hops);
 }
 
 static void heap_put(struct spf_item *heap, size_t *count, struct spf_item item)
@@ -215,14 +235,8 @@ static uint64_t cost_of(uint32_t dear, uint32_t metric)
 	return (uint64_t)dear << 32 | metric;
 }
 
-static bool marked(const uint8_t *marks, uint32_t index)
-{
-	return marks && marks[index];
-}
-
-static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, uint32_t node,
-				const struct spf_limits *limits, struct spf_hop *hops,
-				size_t *count)
+static void node_settle_dear(const struct spf_graph *g, struct spf_work *w, uint32_t node,
+			     const struct spf_limits *limits, struct spf_hop *hops, size_t *count)
 {
 	const struct spf_arc *end = g->arcs + g->first[node + 1];
 	uint64_t base = cost_of(w->dear[node], hops[node].metric);
@@ -248,16 +262,14 @@ static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, u
 	}
 }
 
-void spf_tree_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-		      uint32_t source, const struct spf_limits *limits, struct spf_hop *ret_hops)
+static void tree_grow_dear(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+			   uint32_t source, const struct spf_limits *limits,
+			   struct spf_hop *ret_hops)
 {
 	size_t count = 0;
 
-	assert(destination < g->node_count);
 	hops_reset(ret_hops, g->node_count);
 	memset(w->dear, 0, g->node_count * sizeof(*w->dear));
-	if (marked(limits->node_banned, destination))
-		return;
 	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
 	heap_put(w->heap, &count, (struct spf_item){0, destination});
 	while (count) {
@@ -266,6 +278,18 @@ void spf_tree_limited(const struct spf_graph *g, struct spf_work *w, uint32_t de
 		if (item.node == source)
 			return;
 		if (item.cost == cost_of(w->dear[item.node], ret_hops[item.node].metric))
-			node_settle_limited(g, w, item.node, limits, ret_hops, &count);
+			node_settle_dear(g, w, item.node, limits, ret_hops, &count);
 	}
+}
+
+void spf_tree_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+		      uint32_t source, const struct spf_limits *limits, struct spf_hop *ret_hops)
+{
+	assert(destination < g->node_count);
+	if (marked(limits->node_banned, destination))
+		hops_reset(ret_hops, g->node_count);
+	else if (limits->edge_dear)
+		tree_grow_dear(g, w, destination, source, limits, ret_hops);
+	else if (!tree_grow(g, w, destination, source, limits, ret_hops))
+		memset(w->bucket, 0xff, w->bucket_count * sizeof(*w->bucket)); /* SPF_NONE */
 }

@@ -41,8 +41,8 @@ struct options {
 struct output {
 	const struct options *o;
 	char path[PATH_MAX];
-	int folder;
-	struct proof proof; /* bundles as they were audited; empty with --no-audit */
+	int folder, bundles; /* OUT's and its sites' */
+	struct proof proof;  /* bundles as they were audited; empty with --no-audit */
 	struct statement_audit audit;
 	struct release_writer *writer;
 	uint64_t bytes;
@@ -159,14 +159,14 @@ static int system_fail(struct output *out, const char *what)
 	return reason_set(&out->reason, -TUYEN_ESYSTEM, "%s: %s", what, strerror(errno));
 }
 
-static int file_put(struct output *out, const char *name, const struct text *t)
+static int file_put(struct output *out, int folder, const char *name, const struct text *t)
 {
 	int fd;
 	size_t done = 0;
 
 	if (t->failed)
 		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
-	fd = openat(out->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return system_fail(out, name);
 	while (done < t->length) {
@@ -261,7 +261,8 @@ static int output_open(struct output *out)
 	    mkdirat(out->folder, RELEASE_BUNDLES, 0755) < 0 ||
 	    mkdirat(out->folder, RELEASE_SIGNATURES, 0755) < 0)
 		return system_fail(out, out->path);
-	return 0;
+	out->bundles = openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return out->bundles < 0 ? system_fail(out, out->path) : 0;
 }
 
 /* A roster that lay in the old release still has its signatures and goes along. */
@@ -299,6 +300,8 @@ static void output_close(struct output *out)
 {
 	if (out->path[0])
 		tree_remove_at(AT_FDCWD, out->path, 0);
+	if (out->bundles >= 0)
+		close(out->bundles);
 	if (out->folder >= 0)
 		close(out->folder);
 	release_writer_free(out->writer);
@@ -365,8 +368,8 @@ static int bundle_put(struct output *out, const struct compile_result *result, u
 	err = release_writer_add(out->writer, n->sites[site].id, t->bytes, t->length, &out->reason);
 	if (err)
 		return err;
-	snprintf(name, sizeof(name), RELEASE_BUNDLES "/%u.bundle", n->sites[site].id);
-	return file_put(out, name, t);
+	snprintf(name, sizeof(name), "%u.bundle", n->sites[site].id);
+	return file_put(out, out->bundles, name, t);
 }
 
 static int bundles_put(struct output *out, struct compiled *c)
@@ -407,11 +410,13 @@ static int header_put(struct output *out, const struct release_header *h)
 	text_init(&statement);
 	err = release_writer_finish(out->writer, h, &statement, &out->reason);
 	if (!err)
-		err = file_put(out, RELEASE_MANIFEST, release_writer_manifest(out->writer));
+		err = file_put(out, out->folder, RELEASE_MANIFEST,
+			       release_writer_manifest(out->writer));
 	if (!err)
-		err = file_put(out, RELEASE_LEAVES, release_writer_leaves(out->writer));
+		err =
+		    file_put(out, out->folder, RELEASE_LEAVES, release_writer_leaves(out->writer));
 	if (!err)
-		err = file_put(out, RELEASE_FILE, &statement);
+		err = file_put(out, out->folder, RELEASE_FILE, &statement);
 	text_clear(&statement);
 	return err;
 }
@@ -523,7 +528,7 @@ static void summary_print(const struct output *out, const struct compiled *c, do
 
 static int release_make(const struct options *o, struct compiled *c, const struct timespec *start)
 {
-	struct output out = {.o = o, .folder = -1};
+	struct output out = {.o = o, .folder = -1, .bundles = -1};
 	sigset_t held, before;
 	int err;
 

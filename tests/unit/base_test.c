@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tuyen/base/encode.h"
@@ -203,9 +204,27 @@ static void hex(void **state)
 	assert_int_equal(hex_parse("00ff7a0", 3, bytes), -TUYEN_EINVAL);
 }
 
+static void decimals_are_as_printf_writes_them(void **state)
+{
+	char want[16], got[16];
+
+	(void)state;
+	for (uint64_t power = 1; power <= 10000000000; power *= 10)
+		for (int64_t d = -2; d <= 2; d++) {
+			int64_t value = (int64_t)(power > UINT32_MAX ? UINT32_MAX : power) + d;
+
+			if (value < 0 || value > UINT32_MAX)
+				continue;
+			*decimal_put(got, (uint32_t)value) = '\0';
+			snprintf(want, sizeof(want), "%u", (uint32_t)value);
+			assert_string_equal(got, want);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decimals_are_as_printf_writes_them),
 		cmocka_unit_test(strerror_takes_either_sign_and_anything),
 		cmocka_unit_test(reason_is_cut_and_terminated),
 		cmocka_unit_test(reader_stops_at_the_end),

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <string.h>
+
 #define WG_KEY_LEN    32
 #define WG_KEY_STRLEN 45 /* base64 with the NUL, as wg(8) prints it */
 
@@ -12,6 +14,29 @@
 const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static WG_KEY_STRLEN]);
 /** Strict: 44 characters, canonical padding bits. @return 0 or -TUYEN_EINVAL. */
 int wg_key_parse(const char *string, uint8_t ret_key[static WG_KEY_LEN]);
+
+/** "00" to "99", one after the other. */
+extern const char decimal_pairs[201];
+
+/** Decimal digits without a NUL, ten at most. @return what follows them. In the header: a country's bundles hold five
+ * million numbers. */
+static inline char *decimal_put(char *out, uint32_t value)
+{
+	uint32_t above = 10;
+	char *end = out + 1, *p;
+
+	while (value >= above) {
+		end++;
+		if (above == 1000000000)
+			break;
+		above *= 10;
+	}
+	for (p = end; p - out >= 2; value /= 100)
+		memcpy(p -= 2, decimal_pairs + 2 * (value % 100), 2);
+	if (p > out)
+		*out = (char)('0' + value);
+	return end;
+}
 
 /** Lower-case hex with a NUL: @out has 2 * @length + 1 bytes. @return @out. */
 const char *hex_format(const void *bytes, size_t length, char *out);

@@ -13,9 +13,13 @@ struct statement {
 	const struct syntax_node *node; /* NULL: none */
 };
 
+#define CHECK_KINDS (SYNTAX_AFTER_LINK + 1)
+
 struct check {
 	const struct syntax_file *const *files;
 	size_t file_count;
+	struct statement *statements;	    /* of all files, by kind */
+	size_t kind_first[CHECK_KINDS + 1]; /* into statements */
 	unsigned flags;
 	struct check_times times;
 	struct diag_list *diags;
