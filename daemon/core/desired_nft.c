@@ -49,16 +49,31 @@ static void list_add(struct prefix_list *list, struct ipv4_prefix prefix)
 		list->entry[list->count++] = prefix;
 }
 
-/* Sorts and leaves out what lies inside another: the shorter of two that overlap comes first. */
-static void list_normalize(struct prefix_list *list)
+/* The two halves of one prefix. */
+static bool halves(struct ipv4_prefix a, struct ipv4_prefix b)
 {
+	return a.length == b.length && a.length > 0 &&
+	       (a.address ^ b.address) == UINT32_C(1) << (32 - a.length);
+}
+
+/*
+ * Sorts, leaves out what lies inside another (the shorter of two that overlap comes first), and
+ * makes one of two halves: a province's networks lie side by side, and nft is slow with many.
+ */
+static void list_normalize(struct prefix_list *list, bool interval)
+{
+	struct ipv4_prefix *entry = list->entry;
 	size_t kept = 0;
 
 	if (list->count > 1)
-		qsort(list->entry, list->count, sizeof(*list->entry), ipv4_prefix_compare);
-	for (size_t i = 0; i < list->count; i++)
-		if (!kept || !ipv4_prefix_contains(list->entry[kept - 1], list->entry[i].address))
-			list->entry[kept++] = list->entry[i];
+		qsort(entry, list->count, sizeof(*entry), ipv4_prefix_compare);
+	for (size_t i = 0; i < list->count; i++) {
+		if (kept && ipv4_prefix_contains(entry[kept - 1], entry[i].address))
+			continue;
+		entry[kept++] = entry[i];
+		while (interval && kept > 1 && halves(entry[kept - 2], entry[kept - 1]))
+			entry[--kept - 1].length--;
+	}
 	list->count = kept;
 }
 
@@ -74,7 +89,7 @@ static void prefix_add(struct text *t, struct ipv4_prefix prefix)
 
 static void set_add(struct text *t, const char *name, bool interval, struct prefix_list *list)
 {
-	list_normalize(list);
+	list_normalize(list, interval);
 	text_printf(t, "\tset %s {\n\t\ttype ipv4_addr\n%s", name,
 		    interval ? "\t\tflags interval\n" : "");
 	for (size_t i = 0; i < list->count; i++) {

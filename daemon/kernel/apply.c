@@ -285,7 +285,7 @@ static bool apply_nft(struct applying *a, const struct plan_operation *op, size_
 {
 	struct reason reason = {.text = ""};
 
-	if (nft_apply(a->kernel, op->want, &reason) == 0)
+	if (nft_apply(a->kernel, op->want, op->have, &reason) == 0)
 		return true;
 	fail(a, tag, EPROTO, reason.text);
 	return op->verb == PLAN_REMOVE;

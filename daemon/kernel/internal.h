@@ -60,21 +60,22 @@ int channel_call(struct channel *channel, struct nl_msg *request, struct reason 
 /** Sends one request and gives its single answer to @step. @return 0 or an errno, positive. */
 int channel_ask(struct channel *channel, struct nl_msg *request, message_step step, void *context);
 
-/** Requests of one channel that are sent together. */
-#define BATCH_MESSAGES 128
+/** Requests of one channel that are sent together. No message is longer than BATCH_BYTES. */
+#define BATCH_MESSAGES 1024
+#define BATCH_BYTES    (64u << 10)
 
 struct batch {
 	struct channel *channel;
-	struct nl_msg *message[BATCH_MESSAGES];
 	size_t tag[BATCH_MESSAGES];	/* the caller's, told back on failure */
-	size_t count;
+	size_t count, length, last;	/* @last: where the last message begins */
+	_Alignas(4) uint8_t bytes[BATCH_BYTES];
 };
 
 typedef void (*batch_failure)(size_t tag, int error, const char *words, void *context);
 
-/** Takes @message. @return false when full: flush first. */
+/** Takes @message. @return false when full, @message then stays the caller's: flush first. */
 bool batch_add(struct batch *batch, struct nl_msg *message, size_t tag);
-/** Sends all, waits for every acknowledgement, and empties @batch. */
+/** Sends all, waits for the last one's acknowledgement, tells what failed, and empties @batch. */
 void batch_flush(struct batch *batch, batch_failure failure, void *context);
 
 /** Reads all names again. @return 0 or a tuyen error. */
@@ -88,7 +89,8 @@ int links_refresh(struct kernel *kernel, const char *name);
 /** WireGuard's generic netlink family. @return 0 without. */
 int wireguard_family(struct kernel *kernel);
 
-/* Messages. Each returns NULL without memory or when a device it names is not there (errno ENODEV). */
+/* Messages, at most MESSAGE_BYTES long; a peer's prefixes come on top. Each returns NULL without memory or when a device it names is not there (errno ENODEV). */
+#define MESSAGE_BYTES 1024
 struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 			       const struct kernel_address *address);
 struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
@@ -142,8 +144,8 @@ int read_sysctls(const struct kernel_state *desired, struct kernel_state *state)
 
 /** @ret_text  the table's listing, the caller's; NULL if there is none. */
 int nft_read(struct kernel *kernel, char **ret_text, struct reason *reason);
-/** @text NULL: remove the table. One transaction. */
-int nft_apply(struct kernel *kernel, const char *text, struct reason *reason);
+/** @want NULL: remove the table. @have: what is there, NULL for none or unknown. One transaction. */
+int nft_apply(struct kernel *kernel, const char *want, const char *have, struct reason *reason);
 
 /** @return 0 or an errno, positive. */
 int sysctl_get(const char *path, uint32_t *ret_value);

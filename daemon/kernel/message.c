@@ -51,11 +51,12 @@ bool stack_decode(const void *bytes, size_t length, struct label_stack *ret_stac
 
 static struct nl_msg *message_new(int type, int flags, const void *header, size_t length)
 {
-	struct nl_msg *message = nlmsg_alloc_simple(type, flags);
+	struct nl_msg *message = nlmsg_alloc_size(MESSAGE_BYTES);
 	void *room;
 
 	if (!message)
 		return NULL;
+	nlmsg_put(message, 0, 0, type, 0, flags); /* there is room */
 	room = nlmsg_reserve(message, length, NLMSG_ALIGNTO);
 	if (!room) {
 		nlmsg_free(message);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The nft table through libnftables: a change of the whole table is one transaction, so that no
- * packet meets a half of it. Listed without counters and with protocols as numbers (/etc/protocols
- * need not be there), its text is compared with what desired_nft() wrote.
+ * The nft table through libnftables: a change is one transaction, so that no packet meets a half of
+ * it. It is the elements of sets where nothing else differs, else the whole table. Listed without
+ * counters and with protocols as numbers (/etc/protocols need not be there), its text is compared
+ * with what desired_nft() wrote.
  *
  * A context is made for each call: a kept one keeps a cache of all tables, with a gateway's sets in
  * it.
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "tuyen/core/nft_delta.h"
 
 static struct nft_ctx *context_new(void)
 {
@@ -65,23 +67,47 @@ static void commands_write(struct text *commands, const char *text)
 		text_add(commands, text);
 }
 
-int nft_apply(struct kernel *kernel, const char *text, struct reason *reason)
+static int commands_run(const struct text *commands, struct reason *reason)
 {
 	struct nft_ctx *nft = context_new();
-	struct text commands;
 	int err = 0;
 
-	(void)kernel;
 	if (!nft)
 		return reason_set(reason, -TUYEN_ESYSTEM, "nft: cannot open it: %s",
 				  strerror(errno));
-	text_init(&commands);
-	commands_write(&commands, text);
-	if (commands.failed)
-		err = -TUYEN_ENOMEM;
-	else if (nft_run_cmd_from_buffer(nft, text_string(&commands)) != 0)
+	if (commands->failed)
+		err = reason_set(reason, -TUYEN_ENOMEM, "nft: no memory");
+	else if (nft_run_cmd_from_buffer(nft, text_string(commands)) != 0)
 		err = failure(nft, reason);
-	text_clear(&commands);
 	nft_ctx_free(nft);
+	return err;
+}
+
+/* @return true if all that differed was elements, and now is none. */
+static bool elements_apply(const char *want, const char *have)
+{
+	struct text commands;
+	bool done;
+
+	if (!want || !have)
+		return false;
+	text_init(&commands);
+	done = nft_delta(want, have, &commands) && commands_run(&commands, NULL) == 0;
+	text_clear(&commands);
+	return done;
+}
+
+int nft_apply(struct kernel *kernel, const char *want, const char *have, struct reason *reason)
+{
+	struct text commands;
+	int err;
+
+	(void)kernel;
+	if (elements_apply(want, have))
+		return 0;
+	text_init(&commands);
+	commands_write(&commands, want);
+	err = commands_run(&commands, reason);
+	text_clear(&commands);
 	return err;
 }

@@ -20,7 +20,7 @@
 
 #include "wireguard.h"
 
-#define PEER_MESSAGE_BYTES (PEER_PREFIXES_MAX * 32 + 512)
+#define PREFIX_BYTES 32 /* in a request, with its nest */
 
 static int family_id(const struct nlmsghdr *message, void *context)
 {
@@ -53,7 +53,8 @@ int wireguard_family(struct kernel *kernel)
 	return kernel->wireguard_family;
 }
 
-static struct nl_msg *set_device(struct kernel *kernel, const char *name)
+/* @prefixes: how many it has room for. */
+static struct nl_msg *set_device(struct kernel *kernel, const char *name, size_t prefixes)
 {
 	int family = wireguard_family(kernel);
 	struct nl_msg *m;
@@ -62,7 +63,7 @@ static struct nl_msg *set_device(struct kernel *kernel, const char *name)
 		errno = EPROTONOSUPPORT;
 		return NULL;
 	}
-	m = nlmsg_alloc_size(PEER_MESSAGE_BYTES);
+	m = nlmsg_alloc_size(MESSAGE_BYTES + prefixes * PREFIX_BYTES);
 	if (!m)
 		return NULL;
 	if (genlmsg_put(m, 0, 0, family, 0, 0, WG_CMD_SET_DEVICE, WG_GENL_VERSION) &&
@@ -75,7 +76,7 @@ static struct nl_msg *set_device(struct kernel *kernel, const char *name)
 struct nl_msg *message_wireguard_device(struct kernel *kernel, const struct kernel_device *want,
 					const struct kernel_device *have)
 {
-	struct nl_msg *m = set_device(kernel, want->name);
+	struct nl_msg *m = set_device(kernel, want->name, 0);
 	int failed = 0;
 
 	if (!m)
@@ -133,12 +134,19 @@ static bool peer_only_gains(const struct kernel_peer *want, const struct kernel_
 	return true;
 }
 
+/* How many prefixes from @first on go into one request. */
+static size_t prefixes_from(const struct kernel_peer *peer, size_t first)
+{
+	size_t left = peer->allowed_count - first;
+
+	return left > PEER_PREFIXES_MAX ? PEER_PREFIXES_MAX : left;
+}
+
 static int put_prefixes(struct nl_msg *m, const struct kernel_peer *want,
 			const struct kernel_peer *skip, size_t first)
 {
 	struct nlattr *nest = nla_nest_start(m, WGPEER_A_ALLOWEDIPS);
-	size_t end = want->allowed_count - first > PEER_PREFIXES_MAX ? first + PEER_PREFIXES_MAX
-								     : want->allowed_count;
+	size_t end = first + prefixes_from(want, first);
 
 	if (!nest)
 		return -1;
@@ -174,7 +182,7 @@ struct nl_msg *message_peer(struct kernel *kernel, const struct kernel_peer *wan
 	bool gains = peer_only_gains(want, have);
 	uint32_t flags = (have || first ? (uint32_t)WGPEER_F_UPDATE_ONLY : 0) |
 			 (!first && !gains ? (uint32_t)WGPEER_F_REPLACE_ALLOWEDIPS : 0);
-	struct nl_msg *m = set_device(kernel, want->device);
+	struct nl_msg *m = set_device(kernel, want->device, prefixes_from(want, first));
 	struct nlattr *nest[2];
 	int failed;
 
@@ -192,7 +200,7 @@ struct nl_msg *message_peer(struct kernel *kernel, const struct kernel_peer *wan
 
 struct nl_msg *message_peer_remove(struct kernel *kernel, const struct kernel_peer *have)
 {
-	struct nl_msg *m = set_device(kernel, have->device);
+	struct nl_msg *m = set_device(kernel, have->device, 0);
 	struct nlattr *nest[2];
 
 	if (!m)
@@ -206,7 +214,7 @@ struct nl_msg *message_peer_remove(struct kernel *kernel, const struct kernel_pe
 struct nl_msg *message_peer_keepalive(struct kernel *kernel, const char *device,
 				      const uint8_t key[static WG_KEY_LEN], uint16_t seconds)
 {
-	struct nl_msg *m = set_device(kernel, device);
+	struct nl_msg *m = set_device(kernel, device, 0);
 	struct nlattr *nest[2];
 	int failed;
 
