@@ -130,13 +130,15 @@ $(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/c
 	$(CC) $(LDHARD) -o $@ $^ -lcrypto
 bench-compile: $(B)/tuyen $(B)/bench/bench_compile
 	@tests/bench/compile
-.PHONY: bench-compile demo test bench-failover bless lint clean fuzz
+.PHONY: bench-compile bench-hub demo test bench-failover bless lint clean fuzz
 demo:
 	@tests/lab/demo
 test:
 	@tests/run
 bench-failover: all
 	@tests/lab/bench-failover
+bench-hub: all
+	@tests/bench/hub/run
 bless: all
 	@tests/golden/run --bless
 fuzz:

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+# The inside of make bench-hub: one gateway applied from nothing, its messages replayed by a bare sender, and the same
+# state made by ip -batch, tc -batch, wg setconf and nft -f. Each in a namespace of its own, in turns; the best counts.
+# seconds: 600
+#
+#	hub.sh FOLDER [ROUNDS]		FOLDER holds hub.bundle and changed.bundle
+. "$LAB_TREE/tests/lab/lib.sh"
+folder=$1 rounds=${2:-3}
+driver=$LAB_TREE/build/bench/hub_driver
+declare -A best
+missed=0
+
+fresh() { # a namespace like the last one was
+	ip netns del hub 2>/dev/null
+	ip netns add hub && ip -n hub link set lo up
+}
+in_hub() { ip netns exec hub "$@"; }
+figure() { sed -n "s/^$2 //p" "$1"; }
+lower() { # NAME VALUE: keeps the lowest
+	best[$1]=$(awk -v a="${best[$1]:-}" -v b="$2" 'BEGIN {print (a == "" || b + 0 < a + 0) ? b : a}')
+}
+judge() { # WHAT VALUE RELATION LIMIT
+	local word=ok
+	awk -v v="$2" -v l="$4" -v r="$3" 'BEGIN {exit !(r == "<=" ? v + 0 <= l + 0 : v + 0 >= l + 0)}' || { word=MISSED; missed=1; }
+	printf '%-62s %10s   bar %s %-8s %s\n' "$1" "$2" "$3" "$4" $word
+}
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
+
+ours() {
+	fresh
+	in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >ours || { cat ours; exit 1; }
+	for f in desired read plan apply sum again; do lower $f "$(figure ours $f)"; done
+}
+bare() {
+	fresh
+	in_hub "$driver" replay messages >bare || { cat bare; exit 1; }
+	lower replay "$(figure bare replay)"
+	[ "$(figure bare failed)" = 0 ] || { echo "the bare sender failed: $(cat bare)"; missed=1; }
+}
+scripts_make() { # what the plan says in words, as the tools take it
+	fresh
+	in_hub "$driver" commands "$folder/hub.bundle" link.key session.key
+	sed -n 's/, listen-port.*//; s/^ip link add \([^ ]*\) \(type.*\) mtu \([0-9]*\)$/link add \1 mtu \3 group 21593 \2/p' plan.txt >links
+	sed -n 's/^link add \([^ ]*\) .*/link set \1 up alias "tuyen: bench"/p' links >>links
+	sed -n 's/^ip \(address .*\)/\1/p; s/^ip \(route.*dev link0.*\)/\1 scope link proto 84/p' plan.txt >onlink
+	sed -n '/dev link0/! s/^ip \(route .*\)/\1 scope global proto 84/p; s/^ip \(rule .*\)/\1 protocol 84/p' plan.txt >rest
+	sed -n 's/^ip -f mpls \(.*\)/\1 proto 84/p' plan.txt >labels
+	sed -n 's|^sysctl ||p' plan.txt >sysctls
+	awk '/^tc filter add dev/ {
+		print "qdisc add dev " $5 " clsact"
+		print "filter add dev " $5 " ingress prio 2 protocol all matchall action drop"
+		sub(/,? ?else drop$/, ""); n = split($NF, stacks, ",")
+		for (i = 1; i <= n; i++) {
+			depth = split(stacks[i], label, "/")
+			line = "filter add dev " $5 " ingress protocol mpls_uc prio 1 flower mpls"
+			for (d = 1; d <= depth; d++) line = line " lse depth " d " label " label[d] (d == depth ? " bos 1" : "")
+			print line " action pass"
+		}}' plan.txt >filters
+}
+tools() {
+	local begin conf
+	fresh
+	begin=$EPOCHREALTIME
+	in_hub ip -batch links && in_hub nft -f table.nft || missed=1
+	for conf in *.conf; do in_hub wg setconf "${conf%.conf}" "$conf" || missed=1; done
+	in_hub ip -batch onlink || missed=1
+	in_hub tc -batch filters || missed=1
+	in_hub sysctl -qp sysctls || missed=1
+	in_hub ip -f mpls -batch labels && in_hub ip -batch rest || missed=1
+	lower tools "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", (b - a) * 1000}')"
+	in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >left 2>&1 || true
+	[ -n "${said:-}" ] || said=$(figure left operations)
+}
+
+for k in link session; do wg genkey >$k.key; done
+fresh
+RECORD=$LAB_DIR/messages in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >first || { cat first; exit 1; }
+scripts_make
+for ((i = 0; i < rounds; i++)); do ours; bare; tools >tools.log 2>&1; done
+head -n 5 tools.log
+ours
+COUNT=1 in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >same || { cat same; exit 1; }
+is_changed() { # one site has another key and network
+	COUNT=1 in_hub "$driver" apply "$folder/changed.bundle" link.key session.key >changed || { cat changed; exit 1; }
+}
+is_changed
+echo
+printf '%-34s %10s\n' "one gateway, $(grep -c '^peer ' "$folder/hub.bundle") peers, $(grep -c '^return ' "$folder/hub.bundle") ways back" "ms"
+for f in desired read plan apply sum replay tools again; do
+	case $f in
+	desired) what="desired state" ;; read) what="reading the empty kernel" ;; plan) what="plan" ;;
+	apply) what="apply" ;; sum) what="whole turn" ;; replay) what="bare sender, the same messages" ;;
+	tools) what="ip, tc, wg, nft and sysctl" ;; again) what="reading all of it, and the plan" ;;
+	esac
+	printf '%-34s %10s\n' "$what" "${best[$f]}"
+done
+echo "operations $(figure first operations), messages $(figure first messages); the tools left $said operations undone"
+echo
+judge "apply / the kernel's own time" "$(ratio "${best[apply]}" "${best[replay]}")" "<=" 1.15
+judge "the tools / apply" "$(ratio "${best[tools]}" "${best[apply]}")" ">=" 2
+judge "no change: changing messages" "$(figure same messages)" "<=" 0
+judge "one changed site: messages" "$(figure changed messages)" "<=" 20
+ip netns del hub
+exit $missed
