@@ -338,6 +338,7 @@ int audit_prove(struct audit *a)
 	if ((err = audit_peers(a)) || (err = audit_paths(a)) || (err = audit_flows(a)))
 		return err;
 	audit_isolation(a);
+	audit_queues(a);
 	audit_reach(a);
 	err = audit_expect(a);
 	return err ? err : a->failed ? -TUYEN_ENOMEM : 0;

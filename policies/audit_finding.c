@@ -40,6 +40,7 @@ static const struct {
     [AUDIT_RULE_MISSING] = {"rule-missing", "what a policy allows, no rule lets through"},
     [AUDIT_RULE_CLASS] = {"rule-class",
 			  "a rule's class or priority is not the policy's, or its prefix is none"},
+    [AUDIT_QUEUE] = {"queue", "a line's rate, a queue's share or a code point is not as described"},
     [AUDIT_UNREACHABLE] = {"unreachable", "allowed, and no path works"},
     [AUDIT_LEAK] = {"leak", "a stack is accepted that no lawful path uses"},
     [AUDIT_USELESS] = {"useless", "nothing lawful uses it"},
@@ -102,7 +103,9 @@ static uint32_t bundle_line(const struct forwarding *f, enum audit_object object
 	    [OBJECT_RETURN] = (uint32_t)f->return_count,
 	    [OBJECT_SESSION] = (uint32_t)f->session_count,
 	    [OBJECT_PEER] = peer_lines(f, f->peer_count),
-	    [OBJECT_RULE] = 0,
+	    [OBJECT_RULE] = (uint32_t)f->rule_count,
+	    [OBJECT_LINE] = (uint32_t)f->line_count,
+	    [OBJECT_QUEUE] = 0,
 	};
 	uint32_t line = HEAD_LINES + 1;
 

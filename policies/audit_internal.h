@@ -32,6 +32,8 @@ enum audit_object {
 	OBJECT_SESSION,
 	OBJECT_PEER,
 	OBJECT_RULE,
+	OBJECT_LINE,
+	OBJECT_QUEUE,
 	OBJECT_NONE, /* what should be there and is not */
 };
 
@@ -131,6 +133,7 @@ uint64_t audit_intent(const struct audit *a, uint32_t policy, uint32_t from, uin
 void audit_orders(struct audit *a);     /* audit_site.c */
 void audit_identities(struct audit *a); /* audit_site.c */
 void audit_links(struct audit *a);     /* audit_site.c */
+void audit_queues(struct audit *a);    /* audit_queue.c */
 int audit_peers(struct audit *a);      /* audit_flow.c: peers, their LANs */
 int audit_flows(struct audit *a);      /* audit_flow.c: rules against policy */
 int audit_paths(struct audit *a);      /* audit_walk.c */

@@ -92,7 +92,8 @@ static bool kind_repeats(enum syntax_kind kind)
 	       kind == SYNTAX_DEVICE || kind == SYNTAX_TO_PORT || kind == SYNTAX_TO_PREFIX ||
 	       kind == SYNTAX_PROTOCOL || kind == SYNTAX_PATH || kind == SYNTAX_DSCP ||
 	       kind == SYNTAX_TAG || kind == SYNTAX_RISK || kind == SYNTAX_AVOID ||
-	       kind == SYNTAX_AVOID_LINK || kind == SYNTAX_AVOID_RISK || kind == SYNTAX_PLAN_TIER;
+	       kind == SYNTAX_AVOID_LINK || kind == SYNTAX_AVOID_RISK || kind == SYNTAX_PLAN_TIER ||
+	       kind == SYNTAX_DSCP_MARK;
 }
 
 static const struct syntax_node *first_of_kind(const struct syntax_node *node,

@@ -65,19 +65,19 @@ static uint8_t dscp_of(const struct syntax_node *node)
 	return (uint8_t)node->number;
 }
 
-static void class_dscp(struct check *c, const struct syntax_file *file,
-		       const struct syntax_node *node)
+uint8_t check_dscp(struct check *c, const struct syntax_file *file, const struct syntax_node *node)
 {
 	if (!node->text) {
 		check_range(c, file, node, 0, 63, "a DSCP");
-		return;
+		return dscp_of(node) & 63;
 	}
 	for (size_t i = 0; i < sizeof(dscp_names) / sizeof(dscp_names[0]); i++)
 		if (strcmp(dscp_names[i].name, node->text) == 0)
-			return;
+			return dscp_names[i].dscp;
 	diag_error(c->diags, syntax_place(file, node),
 		   "'%s' is no DSCP: 0 to 63, ef, af11 to af43, cs0 to cs7, va, le or be",
 		   node->text);
+	return 0;
 }
 
 /* @m with each of the class's DSCPs, or once with none. */
@@ -154,7 +154,7 @@ void check_class(struct check *c, uint32_t index)
 		if (n->kind == SYNTAX_TO_PORT)
 			class_ports(c, s.file, n);
 		else if (n->kind == SYNTAX_DSCP)
-			class_dscp(c, s.file, n);
+			check_dscp(c, s.file, n);
 		else if (n->kind == SYNTAX_SHARE)
 			t->share_percent =
 			    (uint8_t)check_range(c, s.file, n, 1, 100, "a share in percent");
@@ -187,6 +187,55 @@ static void class_shares(struct check *c)
 		diag_note(c->diags, check_at(c->class_at[first]), "the first class with a share");
 		return;
 	}
+}
+
+/* A share is of a rate. */
+static void shares_without_rate(struct check *c)
+{
+	const struct network *n = &c->network;
+
+	for (uint32_t i = 0; i < n->class_count && !c->diags->error_count && !c->rated; i++) {
+		if (!n->classes[i].share_percent)
+			continue;
+		diag_warning(c->diags,
+			     syntax_place(c->class_at[i].file,
+					  check_child(c->class_at[i].node, SYNTAX_SHARE)),
+			     "share-without-rate",
+			     "no underlay and no uplink says its rate: shares divide nothing");
+		return;
+	}
+}
+
+/* WireGuard's session hides which class a packet is of: a policy's packets have one queue. */
+static void policy_priorities(struct check *c, uint32_t index)
+{
+	const struct policy *p = &c->network.policies[index];
+	const struct traffic_class *classes = c->network.classes;
+
+	for (size_t i = 1; i < p->class_count; i++) {
+		const struct traffic_class *a = &classes[p->classes[0]],
+					   *b = &classes[p->classes[i]];
+
+		if (a->priority == b->priority)
+			continue;
+		diag_warning(c->diags, check_at(c->policy_at[index]), "mixed-priorities",
+			     "classes '%s' and '%s' differ in priority and share the queue of "
+			     "policy '%s': a policy of its own gives a class a queue of its own",
+			     a->name, b->name, p->name);
+		return;
+	}
+}
+
+static void check_queues(struct check *c)
+{
+	if ((c->rated || c->marked) && c->network.policy_count > QUEUES_MAX)
+		diag_error(c->diags, check_at(c->policy_at[QUEUES_MAX]),
+			   "lines with a rate or with code points know %d policies apart: this is "
+			   "one more",
+			   QUEUES_MAX);
+	shares_without_rate(c);
+	for (uint32_t i = 0; c->rated && i < c->network.policy_count; i++)
+		policy_priorities(c, i);
 }
 
 /* ---- selectors ---- */
@@ -719,4 +768,5 @@ void check_policies(struct check *c)
 				     "no policy carries class '%s'", c->network.classes[i].name);
 	free(carried);
 	class_shares(c);
+	check_queues(c);
 }

@@ -9,6 +9,7 @@
  * LANs are compared by sorting: overlapping prefixes are nested, so a prefix
  * overlaps an earlier one only if it begins before the farthest end so far.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,6 +175,48 @@ static uint32_t metric_read(struct check *c, const struct syntax_file *file,
 	return (uint32_t)check_range(c, file, node, 1, METRIC_MAX, "a metric");
 }
 
+static const char *rate_format(uint64_t bps, char out[static 24])
+{
+	if (bps % 1000000000 == 0)
+		snprintf(out, 24, "%lluGbit/s", (unsigned long long)bps / 1000000000);
+	else if (bps % 1000000 == 0)
+		snprintf(out, 24, "%lluMbit/s", (unsigned long long)bps / 1000000);
+	else
+		snprintf(out, 24, "%llukbit/s", (unsigned long long)bps / 1000);
+	return out;
+}
+
+static struct line_rate rate_read(struct check *c, const struct syntax_file *file,
+				  const struct syntax_node *node)
+{
+	uint64_t low = node->number < node->number2 ? node->number : node->number2;
+	uint64_t high = node->number < node->number2 ? node->number2 : node->number;
+	char least[24], most[24];
+
+	if (low < LINE_RATE_MIN_BPS || high > LINE_RATE_MAX_BPS)
+		diag_error(
+		    c->diags, syntax_place(file, node), "a line's rate must be from %s to %s",
+		    rate_format(LINE_RATE_MIN_BPS, least), rate_format(LINE_RATE_MAX_BPS, most));
+	c->rated = true;
+	return (struct line_rate){node->number, node->number2};
+}
+
+static void dscp_marks_read(struct check *c, const struct syntax_file *file,
+			    const struct syntax_node *marks, struct underlay_class *u)
+{
+	const struct syntax_node *said[3] = {NULL};
+
+	u->has_dscp = c->marked = true;
+	for (const struct syntax_node *n = marks->child; n; n = n->next) {
+		if (said[n->number]) {
+			diag_error(c->diags, syntax_place(file, n), "this was said already");
+			diag_note(c->diags, syntax_place(file, said[n->number]), "first said here");
+		}
+		said[n->number] = n;
+		u->dscp[n->number] = check_dscp(c, file, n->child);
+	}
+}
+
 void check_underlay(struct check *c, struct statement s, uint32_t index)
 {
 	struct underlay_class *u = &c->network.underlays[index];
@@ -195,6 +238,10 @@ void check_underlay(struct check *c, struct statement s, uint32_t index)
 			u->delay_us = delay_read(c, s.file, n);
 		else if (n->kind == SYNTAX_METRIC)
 			u->metric = metric_read(c, s.file, n);
+		else if (n->kind == SYNTAX_RATE)
+			u->rate = rate_read(c, s.file, n);
+		else if (n->kind == SYNTAX_DSCP_MARKS)
+			dscp_marks_read(c, s.file, n, u);
 	}
 }
 
@@ -255,10 +302,36 @@ static void uplink_endpoint(struct check *c, const struct syntax_file *file,
 			   "'%s' cannot be the address of a carrier line", address->text);
 }
 
+/* A packet that leaves link0 tells its priority and not its neighbour: one set of marks a site. */
+static void uplink_dscp(struct check *c, const struct syntax_file *file,
+			const struct syntax_node *node, const struct site *site,
+			const struct site_uplink *u)
+{
+	const struct network *n = &c->network;
+
+	if (u->underlay == NETWORK_NONE || !n->underlays[u->underlay].has_dscp)
+		return;
+	for (size_t i = 0; i < site->uplink_count; i++) {
+		const struct underlay_class *other = site->uplinks[i].underlay == NETWORK_NONE
+							 ? NULL
+							 : &n->underlays[site->uplinks[i].underlay];
+
+		if (!other || !other->has_dscp ||
+		    !memcmp(other->dscp, n->underlays[u->underlay].dscp, sizeof(other->dscp)))
+			continue;
+		diag_error(c->diags, syntax_place(file, node),
+			   "the carriers of site '%s' must honour the same code points: '%s' has "
+			   "others",
+			   site->name, other->name);
+		return;
+	}
+}
+
 static void site_uplink_add(struct check *c, const struct syntax_file *file,
 			    const struct syntax_node *node, struct site *site)
 {
 	const struct syntax_node *metered = check_child(node, SYNTAX_METERED);
+	const struct syntax_node *rate = check_child(node, SYNTAX_RATE);
 	struct site_uplink *u = &site->uplinks[site->uplink_count];
 
 	check_once(c, file, node);
@@ -269,7 +342,12 @@ static void site_uplink_add(struct check *c, const struct syntax_file *file,
 	if (metered)
 		u->allowance_bytes_day =
 		    check_range(c, file, metered, 1000, INT64_MAX, "an allowance in bytes");
+	if (rate)
+		u->rate = rate_read(c, file, rate);
+	else if (u->underlay != NETWORK_NONE)
+		u->rate = c->network.underlays[u->underlay].rate;
 	uplink_endpoint(c, file, node, u);
+	uplink_dscp(c, file, node, site, u);
 	for (size_t i = 0; i < site->uplink_count; i++) {
 		const struct ip_endpoint *other = &site->uplinks[i].endpoint;
 

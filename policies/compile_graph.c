@@ -73,7 +73,7 @@ uint32_t compile_link_find(const struct compile_result *r, uint32_t a, uint32_t 
 }
 
 /* The caller calls an address of the other end: its family is the outer packet's. */
-static bool link_is_ipv6(const struct network *n, const struct link *l)
+bool compile_link_is_ipv6(const struct network *n, const struct link *l)
 {
 	return n->sites[l->b].uplinks[l->uplink_b].endpoint.family == 6;
 }
@@ -90,7 +90,7 @@ static void links_measure(struct compile_result *r)
 			compile_report(r, true, NULL, l->place,
 				       "nobody can call: '%s' has no fixed address here",
 				       n->sites[l->b].name);
-		if (mtu_layers_compute(l->mtu_bytes, link_is_ipv6(n, l), 1, &layers) < 0) {
+		if (mtu_layers_compute(l->mtu_bytes, compile_link_is_ipv6(n, l), 1, &layers) < 0) {
 			compile_report(
 			    r, true, NULL, l->place,
 			    "link '%s' '%s': MTU %u is too small for a session of %d bytes",

@@ -114,6 +114,8 @@ static inline uint32_t sites_label(const struct compile_result *r, uint32_t site
 
 /* compile_graph.c: who is whose neighbour, and who carries others' traffic */
 int compile_graph_build(struct compile_result *r);
+/** Is the outer packet of this link IPv6? */
+bool compile_link_is_ipv6(const struct network *n, const struct link *l);
 void compile_graph_clear(struct compile_result *r);
 /** The tree of shortest ways towards core node @node; NULL without memory. */
 const struct spf_hop *compile_tree(struct compile_result *r, uint32_t node);

@@ -132,6 +132,8 @@ static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struc
 	n->probe = l->probe;
 	n->link_mtu = w->f->link_mtu < other_mtu ? w->f->link_mtu : other_mtu;
 	n->lsp_mtu = n->link_mtu - MTU_MPLS_IN_IP;
+	n->down_kbps =
+	    (uint32_t)(other->uplinks[caller ? l->uplink_b : l->uplink_a].rate.down_bps / 1000);
 	neighbor_accept(w, n, near->site);
 }
 
@@ -397,6 +399,110 @@ static void write_sessions(struct writer *w)
 	free(used);
 }
 
+/* ---- queues ----------------------------------------------------------------------- */
+
+/* Has any line of the country something to queue or to mark for? */
+static bool country_queues(const struct network *n)
+{
+	for (size_t i = 0; i < n->site_count; i++)
+		for (size_t k = 0; k < n->sites[i].uplink_count; k++) {
+			const struct site_uplink *u = &n->sites[i].uplinks[k];
+
+			if (u->rate.up_bps || u->rate.down_bps ||
+			    n->underlays[u->underlay].has_dscp)
+				return true;
+		}
+	return false;
+}
+
+/* What @uplink's line must know of itself; false where nothing is queued or marked for it. */
+static bool line_of(const struct writer *w, uint32_t uplink, struct fwd_line *line)
+{
+	const struct site_uplink *u = &w->n->sites[w->site].uplinks[uplink];
+	const struct underlay_class *class = &w->n->underlays[u->underlay];
+	bool needed = u->rate.up_bps || class->has_dscp;
+
+	*line = (struct fwd_line){.up_kbps = (uint32_t)(u->rate.up_bps / 1000),
+				  .has_dscp = class->has_dscp};
+	memcpy(line->dscp, class->dscp, sizeof(line->dscp));
+	name_copy(line->underlay, class->name);
+	line->overhead = MTU_WIREGUARD_IPV4;
+	for (uint32_t i = w->r->near_first[w->site]; i < w->r->near_first[w->site + 1]; i++) {
+		const struct near *near = &w->r->near[i];
+		const struct link *l = &w->n->links[near->link];
+		bool caller = l->a == w->site;
+
+		if ((caller ? l->uplink_a : l->uplink_b) != uplink)
+			continue;
+		needed |= w->n->sites[near->site]
+			      .uplinks[caller ? l->uplink_b : l->uplink_a]
+			      .rate.down_bps != 0;
+		if (compile_link_is_ipv6(w->n, l))
+			line->overhead = MTU_WIREGUARD_IPV6;
+	}
+	return needed;
+}
+
+static void write_lines(struct writer *w)
+{
+	size_t count = w->n->sites[w->site].uplink_count;
+
+	w->f->lines = array_new(w, count, sizeof(*w->f->lines));
+	for (uint32_t i = 0; w->f->lines && i < count; i++)
+		if (line_of(w, i, &w->f->lines[w->f->line_count]))
+			w->f->line_count++;
+}
+
+/* The shares of what the policy carries, 0 if none is said. */
+static unsigned policy_share(const struct network *n, const struct policy *p, uint8_t *ret_priority)
+{
+	unsigned share = 0;
+
+	*ret_priority = 0;
+	for (size_t i = 0; i < p->class_count; i++) {
+		const struct traffic_class *c = &n->classes[p->classes[i]];
+
+		share += c->share_percent;
+		if (c->priority > *ret_priority)
+			*ret_priority = c->priority;
+	}
+	return share > 100 ? 100 : share;
+}
+
+/* Policies without a share divide what is left, and none is left without anything. */
+static void queues_share(struct forwarding *f)
+{
+	unsigned left = 100, unsaid = 0;
+
+	for (size_t i = 0; i < f->queue_count; i++) {
+		unsigned share = f->queues[i].share_percent;
+
+		left -= share < left ? share : left;
+		unsaid += !share;
+	}
+	for (size_t i = 0; i < f->queue_count; i++)
+		if (!f->queues[i].share_percent)
+			f->queues[i].share_percent = left > unsaid ? (uint8_t)(left / unsaid) : 1;
+}
+
+/* The same on every node, so that a packet's code point means the same queue everywhere. */
+static void write_queues(struct writer *w)
+{
+	struct forwarding *f = w->f;
+
+	f->queues = array_new(w, w->n->policy_count, sizeof(*f->queues));
+	for (size_t i = 0; f->queues && i < w->n->policy_count; i++) {
+		struct fwd_queue *q = &f->queues[f->queue_count++];
+
+		q->color = w->n->policies[i].color;
+		q->share_percent = (uint8_t)policy_share(w->n, &w->n->policies[i], &q->priority);
+	}
+	forwarding_sort(f);
+	for (size_t i = 0; i < f->queue_count; i++)
+		f->queues[i].dscp = (uint8_t)(i + 1);
+	queues_share(f);
+}
+
 /* The neighbour whose link runs over @uplink of the site: the parent's first, else the first in
  * source order. */
 static uint32_t uplink_site(const struct writer *w, uint32_t uplink)
@@ -451,6 +557,10 @@ int compile_site(const struct compile_result *r, uint32_t site, struct forwardin
 	write_paths(&w);
 	write_sessions(&w);
 	write_devices(&w);
+	if (country_queues(w.n)) {
+		write_lines(&w);
+		write_queues(&w);
+	}
 	if (w.failed) {
 		forwarding_clear(ret_forwarding);
 		return -TUYEN_ENOMEM;

@@ -36,6 +36,7 @@ static void grammar_error(struct parser *p, const char *message);
 %token END_OF_FILE 0 "the end of the file"
 %token <token> NAME "a name" STRING "a quoted string" NUMBER "a number" RANGE "a range like 161-162"
 %token <token> TIME "a time like 50ms" RATE "an amount like 200MB/day" SIZE "a size like 200MB"
+%token <token> BANDWIDTH "a rate like 2Mbit/s"
 %token <token> ADDRESS "an address" PREFIX "a prefix like 10.9.1.0/24" INVALID "an invalid word"
 %token <token> DATE "a date like 2027-03-01" PERCENT "a share like 30%" LENGTH "a length like /24"
 %token <token> '{' '}' ';' ','
@@ -43,24 +44,24 @@ static void grammar_error(struct parser *p, const char *message);
 %token <token> AFTER "after" ALL "all" ANY "any" AUTHOR "author" AVOID "avoid" BACKUP "backup"
 %token <token> CARRIES "carries" CARRY "carry"
 %token <token> CLASS "class" COLOR "color" DELAY "delay" DENY "deny" DEVICE "device"
-%token <token> DISJOINT "disjoint" DSCP "dscp" DYNAMIC "dynamic" ENCRYPT "encrypt"
+%token <token> DISJOINT "disjoint" DOWN "down" DSCP "dscp" DYNAMIC "dynamic" ENCRYPT "encrypt"
 %token <token> END_TO_END "end-to-end" EXCEPT "except" EXPECT "expect" EXPIRES "expires" FAILURE "failure" FROM "from" HIGH "high" ICMP "icmp" ID "id"
 %token <token> INCLUDE "include" INTERFACE "interface" KEYS "keys" LABELS "labels" LAN "lan"
 %token <token> LINK "link" LOW "low" MAX "max" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
 %token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARENT "parent" PATH "path"
 %token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PRIORITY "priority"
-%token <token> PROBE "probe" PROTOCOL "protocol" REACHES "reaches" REASON "reason"
+%token <token> PROBE "probe" PROTOCOL "protocol" RATE_WORD "rate" REACHES "reaches" REASON "reason"
 %token <token> REVERT "revert" RISK "risk" SESSION "session" SHARE "share" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
 %token <token> SNMP "snmp" SPACE "space" TAG "tag" TCP "tcp" TEMPLATE "template" THROUGH "through" TIER "tier" TIERS "tiers"
-%token <token> TO "to" UDP "udp" UNDER "under" UNDERLAY "underlay" UPLINK "uplink" USE "use"
+%token <token> TO "to" UDP "udp" UNDER "under" UNDERLAY "underlay" UP "up" UPLINK "uplink" USE "use"
 %token <token> USER "user" VIA "via" WITH "with" X "x"
 
 %type <token> keyword soft_keyword plain_keyword ports
 %type <node> statement tiers network underlay site template plan keys link class policy deny expect
 %type <node> include name bare_name avoid_name set use note risk plan_item dscp_value path_option setting underlay_item site_item device_item key_item link_item
-%type <node> class_item policy_item uplink_option port_match via class_option with_option probe mtu metric delay
+%type <node> class_item policy_item uplink_option port_match via class_option with_option probe mtu metric delay rate dscp_mark
 %type <list> names bare_names avoid_names selector site_head under_option backup_option
-%type <list> uplink_options port_matches dscp_values snmp_port over_names path_options after_option
+%type <list> dscp_marks uplink_options port_matches dscp_values snmp_port over_names path_options after_option
 %type <list> link_block deny_block notes plan_items
 %type <list> settings underlay_items site_items device_items key_items link_items class_items
 %type <list> policy_items close
@@ -111,6 +112,8 @@ underlay_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| underlay_items underlay_item { $$ = parser_list($1, $2); }
 	;
 underlay_item: probe | mtu | delay | metric
+	| rate end
+	| DSCP dscp_marks end	{ $$ = parser_children(parser_node(p, SYNTAX_DSCP_MARKS, $1), $2); }
 	| skipped_item		{ $$ = NULL; }
 	;
 probe: PROBE TIME X NUMBER end	{ $$ = parser_value(p, SYNTAX_PROBE, $2); $$->number2 = $4->number; }
@@ -120,6 +123,17 @@ mtu: MTU NUMBER end		{ $$ = parser_value(p, SYNTAX_MTU, $2); }
 delay: DELAY TIME end		{ $$ = parser_value(p, SYNTAX_DELAY, $2); }
 	;
 metric: METRIC NUMBER end	{ $$ = parser_value(p, SYNTAX_METRIC, $2); }
+	;
+rate: RATE_WORD BANDWIDTH	{ $$ = parser_value(p, SYNTAX_RATE, $2); }
+	| RATE_WORD UP BANDWIDTH DOWN BANDWIDTH
+		{ $$ = parser_value(p, SYNTAX_RATE, $3); $$->number2 = $5->number; }
+	;
+dscp_marks: dscp_mark		{ $$ = parser_list((struct syntax_list){0}, $1); }
+	| dscp_marks ',' dscp_mark { $$ = parser_list($1, $3); }
+	;
+dscp_mark: HIGH dscp_value	{ $$ = parser_children(parser_number(p, SYNTAX_DSCP_MARK, $1, 2), parser_list((struct syntax_list){0}, $2)); }
+	| NORMAL dscp_value	{ $$ = parser_children(parser_number(p, SYNTAX_DSCP_MARK, $1, 1), parser_list((struct syntax_list){0}, $2)); }
+	| LOW dscp_value	{ $$ = parser_children(parser_number(p, SYNTAX_DSCP_MARK, $1, 0), parser_list((struct syntax_list){0}, $2)); }
 	;
 
 site: SITE name site_head '{' site_items close
@@ -170,6 +184,7 @@ uplink_option: DYNAMIC		{ $$ = parser_node(p, SYNTAX_DYNAMIC, $1); }
 	| ADDRESS		{ $$ = parser_value(p, SYNTAX_ADDRESS, $1); }
 	| METERED RATE		{ $$ = parser_value(p, SYNTAX_METERED, $2); }
 	| PORT NUMBER		{ $$ = parser_value(p, SYNTAX_PORT, $2); }
+	| rate
 	| risk
 	;
 risk: RISK names		{ $$ = parser_children(parser_node(p, SYNTAX_RISK, $1), $2); }
@@ -429,12 +444,12 @@ keyword: soft_keyword | TIER | SITE | UNDER | ALL | TAG
 soft_keyword: plain_keyword | LINK | RISK
 	;
 plain_keyword: AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY
-	| DENY | DEVICE | DISJOINT | DSCP | DYNAMIC | ENCRYPT | END_TO_END | EXCEPT | EXPECT
+	| DENY | DEVICE | DISJOINT | DOWN | DSCP | DYNAMIC | ENCRYPT | END_TO_END | EXCEPT | EXPECT
 	| EXPIRES | FAILURE | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | KEYS | LABELS | LAN
 	| LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
-	| PLAN | POLICY | PORT | PREFERENCE | PRIORITY | PROBE | PROTOCOL | REACHES | REASON
+	| PLAN | POLICY | PORT | PREFERENCE | PRIORITY | PROBE | PROTOCOL | RATE_WORD | REACHES | REASON
 	| REVERT | SESSION | SHARE | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
-	| THROUGH | TIERS | TO | UDP | UNDERLAY | UPLINK | USE | USER | VIA | WITH | X
+	| THROUGH | TIERS | TO | UDP | UNDERLAY | UP | UPLINK | USE | USER | VIA | WITH | X
 	;
 
 /* ---- what is skipped after an error ---- */
@@ -450,7 +465,7 @@ skipped_block: '{' skipped '}'
 skipped: %empty | skipped skipped_word | skipped skipped_block
 	;
 skipped_word: keyword | NAME | STRING | NUMBER | RANGE | TIME | RATE | SIZE | ADDRESS | PREFIX
-	| DATE | PERCENT | LENGTH | INVALID | ';' | ','
+	| BANDWIDTH | DATE | PERCENT | LENGTH | INVALID | ';' | ','
 	;
 
 %%

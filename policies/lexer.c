@@ -43,6 +43,7 @@ static const struct keyword keywords[] = {
     {"deny", TOKEN_DENY},
     {"device", TOKEN_DEVICE},
     {"disjoint", TOKEN_DISJOINT},
+    {"down", TOKEN_DOWN},
     {"dscp", TOKEN_DSCP},
     {"dynamic", TOKEN_DYNAMIC},
     {"encrypt", TOKEN_ENCRYPT},
@@ -80,6 +81,7 @@ static const struct keyword keywords[] = {
     {"priority", TOKEN_PRIORITY},
     {"probe", TOKEN_PROBE},
     {"protocol", TOKEN_PROTOCOL},
+    {"rate", TOKEN_RATE_WORD},
     {"reaches", TOKEN_REACHES},
     {"reason", TOKEN_REASON},
     {"revert", TOKEN_REVERT},
@@ -102,6 +104,7 @@ static const struct keyword keywords[] = {
     {"udp", TOKEN_UDP},
     {"under", TOKEN_UNDER},
     {"underlay", TOKEN_UNDERLAY},
+    {"up", TOKEN_UP},
     {"uplink", TOKEN_UPLINK},
     {"use", TOKEN_USE},
     {"user", TOKEN_USER},
@@ -116,15 +119,23 @@ static const struct keyword keywords[] = {
 struct unit {
 	const char *name;
 	int kind;
-	uint64_t factor; /* to microseconds, to bytes */
+	uint64_t factor; /* to microseconds, to bytes, to bits a second */
 };
 
 static const struct unit units[] = {
-    {"us", TOKEN_TIME, 1},	     {"ms", TOKEN_TIME, 1000},
-    {"s", TOKEN_TIME, 1000000},	     {"m", TOKEN_TIME, 60000000},
-    {"KB", TOKEN_SIZE, 1000},	     {"MB", TOKEN_SIZE, 1000000},
-    {"GB", TOKEN_SIZE, 1000000000},  {"KB/day", TOKEN_RATE, 1000},
-    {"MB/day", TOKEN_RATE, 1000000}, {"GB/day", TOKEN_RATE, 1000000000},
+    {"us", TOKEN_TIME, 1},
+    {"ms", TOKEN_TIME, 1000},
+    {"s", TOKEN_TIME, 1000000},
+    {"m", TOKEN_TIME, 60000000},
+    {"KB", TOKEN_SIZE, 1000},
+    {"MB", TOKEN_SIZE, 1000000},
+    {"GB", TOKEN_SIZE, 1000000000},
+    {"KB/day", TOKEN_RATE, 1000},
+    {"MB/day", TOKEN_RATE, 1000000},
+    {"GB/day", TOKEN_RATE, 1000000000},
+    {"kbit/s", TOKEN_BANDWIDTH, 1000},
+    {"Mbit/s", TOKEN_BANDWIDTH, 1000000},
+    {"Gbit/s", TOKEN_BANDWIDTH, 1000000000},
     {"%", TOKEN_PERCENT, 1},
 };
 
@@ -493,7 +504,8 @@ static void word_quantity(struct lexer *lx, struct token *t, const char *word)
 	}
 	word_complain(lx, t,
 		      "has no unit that is known here (times: us, ms, s, m; amounts: KB/day, "
-		      "MB/day, GB/day); a name that begins with a digit is written in quotes");
+		      "MB/day, GB/day; rates: kbit/s, Mbit/s, Gbit/s); a name that begins with a "
+		      "digit is written in quotes");
 }
 
 /* Words with a digit in front, or a ':' somewhere. All forms are short. */

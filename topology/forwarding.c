@@ -23,6 +23,8 @@ void forwarding_clear(struct forwarding *f)
 	free(f->sessions);
 	free(f->peers);
 	free(f->rules);
+	free(f->lines);
+	free(f->queues);
 	free(f->devices);
 	forwarding_init(f);
 }
@@ -102,6 +104,20 @@ static int rule_compare(const void *a, const void *b)
 	return strcmp(p->class_name, q->class_name);
 }
 
+static int line_compare(const void *a, const void *b)
+{
+	const struct fwd_line *p = a, *q = b;
+
+	return strcmp(p->underlay, q->underlay);
+}
+
+static int queue_compare(const void *a, const void *b)
+{
+	const struct fwd_queue *p = a, *q = b;
+
+	return order(p->color, q->color);
+}
+
 static int device_compare(const void *a, const void *b)
 {
 	const struct fwd_device *p = a, *q = b;
@@ -154,6 +170,8 @@ void forwarding_sort(struct forwarding *f)
 	sort(f->peers, f->peer_count, sizeof(*f->peers), peer_compare);
 	sort(f->rules, f->rule_count, sizeof(*f->rules), rule_compare);
 	rules_unique(f);
+	sort(f->lines, f->line_count, sizeof(*f->lines), line_compare);
+	sort(f->queues, f->queue_count, sizeof(*f->queues), queue_compare);
 	sort(f->devices, f->device_count, sizeof(*f->devices), device_compare);
 }
 
@@ -183,4 +201,12 @@ const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_
 	struct fwd_session key = {.color = color};
 
 	return find(&key, f->sessions, f->session_count, sizeof(key), session_compare);
+}
+
+const struct fwd_line *forwarding_line(const struct forwarding *f, const char *underlay)
+{
+	for (size_t i = 0; i < f->line_count; i++)
+		if (!strcmp(f->lines[i].underlay, underlay))
+			return &f->lines[i];
+	return NULL;
 }

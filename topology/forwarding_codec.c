@@ -17,6 +17,7 @@
 #include <string.h>
 
 #define BUNDLE_FIRST_LINE "tuyen-bundle 1"
+#define RATE_UNIT	  "kbit/s"
 
 /* ---- writing ------------------------------------------------------------------------ */
 
@@ -144,6 +145,11 @@ static char *put_probe(char *p, struct probe_timers probe)
 	return put_number(PUT(p, "us x "), probe.multiplier);
 }
 
+static char *put_rate(char *p, uint32_t kbps)
+{
+	return PUT(put_number(p, kbps), RATE_UNIT);
+}
+
 static char *put_head_lines(char *p, const struct forwarding *f)
 {
 	p = PUT(p, BUNDLE_FIRST_LINE "\n");
@@ -178,7 +184,8 @@ static char *put_neighbor(char *p, const struct fwd_neighbor *n)
 	p = n->caller ? put_endpoint(PUT(p, " call "), &n->endpoint) : PUT(p, " wait");
 	p = put_probe(p, n->probe);
 	p = put_number(PUT(p, " mtu "), n->link_mtu);
-	return put_number(PUT(p, " lsp "), n->lsp_mtu);
+	p = put_number(PUT(p, " lsp "), n->lsp_mtu);
+	return n->down_kbps ? put_rate(PUT(p, " down "), n->down_kbps) : p;
 }
 
 static char *put_accept(char *p, uint32_t site_id, const struct label_stack *stack)
@@ -266,6 +273,27 @@ static char *put_rule(char *p, const struct fwd_rule *r)
 	return put_name(PUT(p, " class "), r->class_name);
 }
 
+static char *put_line_rate(char *p, const struct fwd_line *l)
+{
+	p = put_name(PUT(p, "line "), l->underlay);
+	p = put_rate(PUT(p, " up "), l->up_kbps);
+	p = put_number(PUT(p, " overhead "), l->overhead);
+	if (!l->has_dscp)
+		return p;
+	p = PUT(p, " dscp");
+	for (int i = 0; i < 3; i++)
+		p = put_number(PUT(p, " "), l->dscp[i]);
+	return p;
+}
+
+static char *put_queue(char *p, const struct fwd_queue *q)
+{
+	p = put_number(PUT(p, "queue "), q->color);
+	p = put_number(PUT(p, " dscp "), q->dscp);
+	p = put_number(PUT(p, " priority "), q->priority);
+	return put_number(PUT(p, " share "), q->share_percent);
+}
+
 static char *put_device(char *p, const struct fwd_device *d)
 {
 	p = put_name(PUT(p, "device "), d->name);
@@ -325,6 +353,10 @@ void forwarding_encode(const struct forwarding *f, struct text *ret_text)
 	put_peers(ret_text, f);
 	for (size_t i = 0; i < f->rule_count; i++)
 		PUT_LINE(ret_text, put_rule, &f->rules[i]);
+	for (size_t i = 0; i < f->line_count; i++)
+		PUT_LINE(ret_text, put_line_rate, &f->lines[i]);
+	for (size_t i = 0; i < f->queue_count; i++)
+		PUT_LINE(ret_text, put_queue, &f->queues[i]);
 	for (size_t i = 0; i < f->device_count; i++)
 		PUT_LINE(ret_text, put_device, &f->devices[i]);
 }
@@ -340,7 +372,7 @@ struct reader {
 	int err;
 	struct reason *reason;
 	struct forwarding *f;
-	size_t room[9];	    /* capacities of the arrays */
+	size_t room[11];    /* capacities of the arrays */
 	size_t accept_room; /* of the last neighbor's accept */
 	size_t prefix_room; /* of the last peer's prefixes */
 };
@@ -354,6 +386,8 @@ enum room_index {
 	ROOM_SESSIONS,
 	ROOM_PEERS,
 	ROOM_RULES,
+	ROOM_LINES,
+	ROOM_QUEUES,
 	ROOM_DEVICES,
 };
 
@@ -615,6 +649,13 @@ static void read_lan(struct reader *r)
 		*p = prefix(r, NULL);
 }
 
+static uint32_t rate(struct reader *r, const char *keyword)
+{
+	expect(r, keyword);
+	return (uint32_t)number_in(r, word(r), RATE_UNIT, LINE_RATE_MIN_BPS / 1000,
+				   LINE_RATE_MAX_BPS / 1000);
+}
+
 static void read_neighbor(struct reader *r)
 {
 	struct fwd_neighbor *n =
@@ -634,6 +675,8 @@ static void read_neighbor(struct reader *r)
 	n->probe = probe(r);
 	n->link_mtu = u16(r, "mtu");
 	n->lsp_mtu = u16(r, "lsp");
+	if (*r->at)
+		n->down_kbps = rate(r, "down");
 }
 
 static void read_accept(struct reader *r)
@@ -799,6 +842,39 @@ static void read_rule(struct reader *r)
 	name(r, "class", true, e->class_name);
 }
 
+/* Its rate may be unknown: 0. */
+static void read_line_rate(struct reader *r)
+{
+	static const char unknown[] = "up 0" RATE_UNIT " ";
+	struct fwd_line *l =
+	    grow(r, &r->f->lines, &r->f->line_count, &r->room[ROOM_LINES], sizeof(*l));
+
+	if (!l)
+		return;
+	name(r, NULL, true, l->underlay);
+	if (strncmp(r->at, unknown, sizeof(unknown) - 1))
+		l->up_kbps = rate(r, "up");
+	else
+		r->at += sizeof(unknown) - 1;
+	l->overhead = (uint8_t)number(r, "overhead", 0, UINT8_MAX);
+	l->has_dscp = *r->at;
+	for (int i = 0; l->has_dscp && i < 3; i++)
+		l->dscp[i] = (uint8_t)number(r, i ? NULL : "dscp", 0, 63);
+}
+
+static void read_queue(struct reader *r)
+{
+	struct fwd_queue *q =
+	    grow(r, &r->f->queues, &r->f->queue_count, &r->room[ROOM_QUEUES], sizeof(*q));
+
+	if (!q)
+		return;
+	q->color = color(r, NULL);
+	q->dscp = (uint8_t)number(r, "dscp", 1, QUEUES_MAX);
+	q->priority = (uint8_t)number(r, "priority", 0, 2);
+	q->share_percent = (uint8_t)number(r, "share", 1, 100);
+}
+
 static void read_device(struct reader *r)
 {
 	struct fwd_device *d =
@@ -821,7 +897,8 @@ static const struct line_kind {
     {"lan", read_lan},	       {"neighbor", read_neighbor}, {"accept", read_accept},
     {"label", read_label},     {"path", read_path},	    {"return", read_return},
     {"session", read_session}, {"peer", read_peer},	    {"prefix", read_prefix},
-    {"rule", read_rule},       {"device", read_device},
+    {"rule", read_rule},       {"line", read_line_rate},    {"queue", read_queue},
+    {"device", read_device},
 };
 
 static void read_line(struct reader *r)
@@ -914,6 +991,28 @@ static int check_sessions(const struct forwarding *f, struct reason *reason)
 	return 0;
 }
 
+static bool color_has_queue(const struct forwarding *f, uint32_t c)
+{
+	for (size_t i = 0; i < f->queue_count; i++)
+		if (f->queues[i].color == c)
+			return true;
+	return false;
+}
+
+static int check_lines(const struct forwarding *f, struct reason *reason)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (f->neighbors[i].down_kbps && !forwarding_line(f, f->neighbors[i].underlay))
+			return refuse(reason, "neighbor", f->neighbors[i].site_id,
+				      "its rate is known and our line is not");
+	for (size_t i = 0; f->queue_count && i < f->session_count; i++)
+		if (!color_has_queue(f, f->sessions[i].color))
+			return refuse(reason, "session", f->sessions[i].color, "it has no queue");
+	if (f->line_count && !f->queue_count)
+		return reason_set(reason, -TUYEN_EINVAL, "a line, and no queue");
+	return 0;
+}
+
 /* Two neighbours in an array with equal keys: their encodings differ, so only keys tell. */
 #define KEYS_ASCEND(array, count, less)                                                            \
 	for (size_t i = 1; i < (count); i++)                                                       \
@@ -933,6 +1032,11 @@ static int check_keys(const struct forwarding *f, struct reason *reason)
 		    f->peers[i - 1].color < f->peers[i].color ||
 			(f->peers[i - 1].color == f->peers[i].color &&
 			 f->peers[i - 1].site_id < f->peers[i].site_id));
+	KEYS_ASCEND(lines, f->line_count,
+		    strcmp(f->lines[i - 1].underlay, f->lines[i].underlay) < 0);
+	KEYS_ASCEND(queues, f->queue_count,
+		    f->queues[i - 1].color < f->queues[i].color &&
+			f->queues[i - 1].dscp < f->queues[i].dscp);
 	KEYS_ASCEND(devices, f->device_count,
 		    strcmp(f->devices[i - 1].name, f->devices[i].name) < 0);
 	for (size_t n = 0; n < f->neighbor_count; n++)
@@ -1038,6 +1142,8 @@ static int check_all(struct forwarding *f, const char *bytes, size_t length, str
 		err = check_paths(f, reason);
 	if (!err)
 		err = check_sessions(f, reason);
+	if (!err)
+		err = check_lines(f, reason);
 	return err;
 }
 

@@ -11,9 +11,9 @@ syntax keyword tuyenItem labels size space port session probe x mtu delay metric
 syntax keyword tuyenItem uplink metered lan device snmp user interface carries over to from protocol
 syntax keyword tuyenItem priority carry color path preference via disjoint revert after encrypt
 syntax keyword tuyenItem reaches with never any single failure of use tag risk dscp share except avoid
-syntax keyword tuyenItem max expires author reason
+syntax keyword tuyenItem max expires author reason rate up down
 syntax keyword tuyenValue dynamic high normal low tcp udp icmp parent shortest through end-to-end all
-syntax match tuyenNumber "\<\d\+\(us\|ms\|s\|m\|[KMG]B\(/day\)\?\)\?\>"
+syntax match tuyenNumber "\<\d\+\(us\|ms\|s\|m\|[KMG]B\(/day\)\?\|[kMG]bit/s\)\?\>"
 syntax match tuyenNumber "\<\d\{4}-\d\d-\d\d\>\|\<\d\+%\|\s\zs/\d\+\>"
 syntax match tuyenAddress "\<\d\+\.\d\+\.\d\+\.\d\+\(/\d\+\)\?\>"
 syntax match tuyenAddress "\<\x*:[0-9a-fA-F:.]\+"

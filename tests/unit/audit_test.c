@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_flow.c
-// link: policies/audit_walk.c policies/audit_expect.c policies/audit_failure.c
+// link: policies/audit_walk.c policies/audit_queue.c policies/audit_expect.c policies/audit_failure.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
@@ -42,6 +42,15 @@ static void country_compile(struct country *c)
 	for (uint32_t i = 0; i < c->count; i++)
 		assert_int_equal(compile_site(r, i, &c->site[i]), 0);
 	compile_free(r);
+}
+
+/* A slow line to one commune, and a carrier that honours code points. */
+static void rate_lines(struct network *n)
+{
+	n->sites[4].uplinks[0].rate = (struct line_rate){2000000, 8000000};
+	n->underlays[0].has_dscp = true;
+	memcpy(n->underlays[0].dscp, (const uint8_t[]){8, 18, 46}, 3);
+	n->classes[0].share_percent = 40;
 }
 
 static void country_clear(struct country *c)
@@ -346,6 +355,23 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	  s[PHUC_XA].rules[0].to = ((struct ipv4_prefix){0x0a000000, 24}))                         \
 	X(rule_class_wrong, RULE_CLASS, 901, "is of class 'x'", strcpy(s[PHUC_XA].rules[0].class_name, "x")) \
 	X(rule_priority_wrong, RULE_CLASS, 901, "priority 2", s[PHUC_XA].rules[0].priority = 2)    \
+	X(line_rate_wrong, QUEUE, 901, "sends 3000 kbit/s over 'fibre'",                         \
+	  s[PHUC_XA].lines[0].up_kbps = 3000)                                                    \
+	X(line_unknown, QUEUE, 901, "does not know its line 'fibre'", s[PHUC_XA].line_count = 0)   \
+	X(line_extra, QUEUE, 902, "knows 2 lines, and 1 are to be",                                \
+	  APPEND(s[KHAM_THIEN].lines, s[KHAM_THIEN].line_count, (struct fwd_line){.underlay = "lte"}))              \
+	X(line_overhead, QUEUE, 901, "counts 20 bytes more", s[PHUC_XA].lines[0].overhead = 20)    \
+	X(line_dscp, QUEUE, 901, "other code points", s[PHUC_XA].lines[0].dscp[2] = 0)             \
+	X(neighbor_rate, QUEUE, 210, "sends 9000 kbit/s to 'phuc-xa', whose line takes 8000", \
+	  neighbor(&s[BA_DINH], 901)->down_kbps = 9000)                                          \
+	X(queue_share, QUEUE, 210, "has a share of 4%, and is promised 40%",                       \
+	  s[BA_DINH].queues[0].share_percent = 4)                                                  \
+	X(queue_priority, QUEUE, 210, "has priority 0, and should have", s[BA_DINH].queues[0].priority = 0) \
+	X(queue_dscp, QUEUE, 210, "by code point 9, and its neighbours by 1",                      \
+	  s[BA_DINH].queues[0].dscp = 9)                                                           \
+	X(queue_color, QUEUE, 210, "a queue of color 11, which no policy has",                     \
+	  s[BA_DINH].queues[0].color = 11)                                                         \
+	X(queue_missing, QUEUE, 901, "has 0 queues, and 1 are to be", s[PHUC_XA].queue_count = 0)  \
 	X(rule_for_nobody, USELESS, 1, "for no peer",                                              \
 	  struct fwd_rule r = s[HUB].rules[0]; r.from = (struct ipv4_prefix){0x0a630000, 16};      \
 	  rule_add(&s[HUB], r))                                                                    \
@@ -385,6 +411,7 @@ static void test_planted_faults(void **state)
 		struct audit *a;
 
 		fixture_first_light(&c.n);
+		rate_lines(&c.n);
 		country_compile(&c);
 		faults[i].plant(c.site);
 		a = country_audit(&c);
@@ -470,6 +497,9 @@ static void expect_never(struct network *n)
 	X(site_renamed, IDENTITY, 902, "should be 'xham-thien'", n->sites[KHAM_THIEN].name[0] = 'x') \
 	X(site_renumbered, BUNDLE, 902, "does not know", n->sites[KHAM_THIEN].id = 903)            \
 	X(port_moved, IDENTITY, 210, "listens on port", n->sites[BA_DINH].uplinks[0].endpoint.port = 4500) \
+	X(rate_changed, QUEUE, 901, "and the line carries 4000",                                \
+	  n->sites[PHUC_XA].uplinks[0].rate.up_bps = 4000000)                                      \
+	X(share_changed, QUEUE, 1, "and is promised 30%", n->classes[0].share_percent = 30)        \
 	X(expectation_link, EXPECTATION, 0, "'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails", \
 	  expect_any_link(n))                                                                      \
 	X(expectation_never, EXPECTATION, 0, "'phuc-xa' reaches 'npdc-hn'", expect_never(n))
@@ -502,6 +532,7 @@ static void test_changed_sources(void **state)
 		struct audit *a;
 
 		fixture_first_light(&c.n);
+		rate_lines(&c.n);
 		country_compile(&c);
 		changes[i].make(&c.n);
 		a = country_audit(&c);
@@ -777,6 +808,11 @@ static struct array array_of(struct forwarding *f, uint32_t kind)
 	case 5:
 		return (struct array){f->peers, f->peer_count, sizeof(*f->peers),
 				      offsetof(struct fwd_session_peer, prefixes)};
+	case 6:
+		return (struct array){f->lines, f->line_count, sizeof(*f->lines), sizeof(*f->lines)};
+	case 7:
+		return (struct array){f->queues, f->queue_count, sizeof(*f->queues),
+				      sizeof(*f->queues)};
 	default:
 		return (struct array){f->rules, f->rule_count, sizeof(*f->rules), sizeof(*f->rules)};
 	}
@@ -803,6 +839,8 @@ static void damage_bound(struct forwarding *f)
 		bound(&f->neighbors[i].caller, 1);
 	for (size_t i = 0; i < f->peer_count; i++)
 		bound(&f->peers[i].caller, 1);
+	for (size_t i = 0; i < f->line_count; i++)
+		bound(&f->lines[i].has_dscp, 1);
 	for (size_t i = 0; i < f->rule_count; i++) {
 		bound(&f->rules[i].outbound, 1);
 		bound(&f->rules[i].has_dscp, 1);
@@ -815,7 +853,7 @@ static void damage_bound(struct forwarding *f)
 /* @return false where nothing was changed, or what no struct forwarding may hold. */
 static bool damage(struct forwarding *f, uint64_t *seed)
 {
-	struct array a = array_of(f, draw(seed, 7));
+	struct array a = array_of(f, draw(seed, 9));
 	struct text before, after;
 	size_t at, offset;
 	bool changed;
@@ -873,6 +911,7 @@ static void blind_fault(uint64_t *seed, size_t *planted, size_t *missed)
 	uint32_t site;
 
 	fixture_first_light(&c.n);
+	rate_lines(&c.n);
 	country_compile(&c);
 	site = draw(seed, (uint32_t)c.count);
 	text_init(&before);

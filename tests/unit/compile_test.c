@@ -549,15 +549,17 @@ static void what_is_forbidden_passes_as_no_other_class(void **state)
 	d = fixture_deny(&n, 0);
 	fixture_set_add(&d->from, 5);
 	fixture_set_add(&d->to, 0);
-	refused_with(&n, "packets of class 'query' still pass from 'c' to 'hub' as class 'any-tcp'");
+	refused_with(&n,
+		     "packets of class 'query' still pass from 'c' to 'hub' as class 'any-tcp'");
 	d->class_index = any; /* and the other way: query's are some of any-tcp's */
-	refused_with(&n, "packets of class 'any-tcp' still pass from 'c' to 'hub' as class 'query'");
+	refused_with(&n,
+		     "packets of class 'any-tcp' still pass from 'c' to 'hub' as class 'query'");
 	d->class_index = NETWORK_NONE;
 	tables_compile(&n, &t);
 	assert_true(compile_classes_overlap(&n, 0, any));
 	tables_clear(&t);
 	d->class_index = 0;
-	d->from.sites[0] = 0; /* nobody who may */
+	d->from.sites[0] = 0;	     /* nobody who may */
 	n.policies[0].class_count--; /* query is carried no more, any-tcp is */
 	n.policies[0].classes[0] = any;
 	e = fixture_expect(&n, EXPECT_NEVER_REACHES, 0);
@@ -595,7 +597,8 @@ static void explain_names_the_policy_that_takes_the_packets(void **state)
 	text_init(&text);
 	assert_true(explain_text(t.result, 5, 0, 0, &text));
 	assert_non_null(strstr(text_string(&text), "allowed by policy 'late'"));
-	assert_non_null(strstr(text_string(&text), "what of it is 'any-tcp' too goes by policy 'query'"));
+	assert_non_null(
+	    strstr(text_string(&text), "what of it is 'any-tcp' too goes by policy 'query'"));
 	text_clear(&text);
 	tables_clear(&t);
 	network_clear(&n);
@@ -923,6 +926,99 @@ static void order_of_sources_says_nothing(void **state)
 	text_clear(&b);
 }
 
+static void without_a_rate_there_is_no_queue(void **state)
+{
+	struct network n;
+	struct tables t;
+
+	(void)state;
+	fixture_first_light(&n);
+	n.classes[0].share_percent = 60;
+	tables_compile(&n, &t);
+	for (uint32_t i = 0; i < n.site_count; i++) {
+		assert_int_equal(t.site[i].queue_count, 0);
+		assert_int_equal(t.site[i].line_count, 0);
+		assert_int_equal(t.site[i].neighbors[0].down_kbps, 0);
+	}
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* One rated line: its own site, the two that send towards it, and the queues of all. */
+static void a_rate_makes_queues_at_both_ends(void **state)
+{
+	struct network n;
+	struct tables t;
+	struct policy *p;
+	uint32_t commune;
+
+	(void)state;
+	fixture_country(&n, 30);
+	for (commune = 0; n.sites[commune].tier != 3; commune++)
+		;
+	n.sites[commune].uplinks[0].rate = (struct line_rate){512000, 2000000};
+	for (size_t i = 0; i < n.class_count; i++)
+		n.classes[i].share_percent = 0;
+	n.policies[0].class_count = n.policies[1].class_count = n.policies[2].class_count = 1;
+	for (uint32_t i = 0; i < 3; i++)
+		n.policies[i].classes[0] = i;
+	n.classes[0].share_percent = 70;
+	n.classes[1].priority = 0;
+	p = &n.policies[2];
+	p->classes[0] = 1;
+	tables_compile(&n, &t);
+	for (uint32_t i = 0; i < n.site_count; i++) {
+		const struct forwarding *f = &t.site[i];
+		const struct fwd_neighbor *to = forwarding_neighbor(f, n.sites[commune].id);
+		bool parent = n.sites[commune].parent == i || n.sites[commune].backup == i;
+
+		assert_int_equal(f->queue_count, 3);
+		for (size_t k = 0; k < 3; k++) {
+			assert_int_equal(f->queues[k].dscp, k + 1);
+			assert_true(!k || f->queues[k - 1].color < f->queues[k].color);
+		}
+		assert_int_equal(to != NULL, parent);
+		assert_int_equal(f->line_count, i == commune || parent);
+		assert_int_equal(to ? to->down_kbps : 0, parent ? 2000 : 0);
+	}
+	assert_int_equal(t.site[commune].lines[0].up_kbps, 512);
+	assert_int_equal(t.site[commune].lines[0].overhead, 60);
+	assert_int_equal(t.site[n.sites[commune].parent].lines[0].up_kbps, 0);
+	for (size_t k = 0; k < 3; k++) {
+		const struct fwd_queue *q = &t.site[0].queues[k];
+		bool first = q->color == n.policies[0].color;
+
+		assert_int_equal(q->share_percent, first ? 70 : 15);
+		assert_int_equal(q->priority, first ? n.classes[0].priority : 0);
+	}
+	bundles_all_read_back(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void a_carrier_that_honours_code_points_is_told(void **state)
+{
+	struct network n;
+	struct tables t;
+
+	(void)state;
+	fixture_first_light(&n);
+	n.underlays[0].has_dscp = true;
+	memcpy(n.underlays[0].dscp, (const uint8_t[]){8, 0, 46}, 3);
+	n.sites[0].uplinks[0].endpoint.family = 6;
+	tables_compile(&n, &t);
+	assert_int_equal(t.site[0].line_count, 1);
+	assert_true(t.site[0].lines[0].has_dscp);
+	assert_int_equal(t.site[0].lines[0].dscp[2], 46);
+	assert_int_equal(t.site[0].lines[0].up_kbps, 0);
+	assert_int_equal(t.site[0].lines[0].overhead, 80);
+	assert_int_equal(t.site[1].lines[0].overhead, 80); /* it calls site 0 */
+	assert_int_equal(t.site[3].lines[0].overhead, 60);
+	bundles_all_read_back(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
 static void a_country_of_3000_sites(void **state)
 {
 	struct network n;
@@ -964,6 +1060,9 @@ int main(void)
 	    cmocka_unit_test(unlawful_networks_are_refused),
 	    cmocka_unit_test(paths_of_random_networks_work),
 	    cmocka_unit_test(order_of_sources_says_nothing),
+	    cmocka_unit_test(without_a_rate_there_is_no_queue),
+	    cmocka_unit_test(a_rate_makes_queues_at_both_ends),
+	    cmocka_unit_test(a_carrier_that_honours_code_points_is_told),
 	    cmocka_unit_test(a_country_of_3000_sites),
 	};
 

@@ -27,7 +27,7 @@ static const char whole[] =
     "accept 101 16901\n"
     "accept 101 16210/16901\n"
     "neighbor 901 phuc-xa over lte%25 key " KEY
-    " address 100.64.3.133 wait probe 300000us x 5 mtu 1368 lsp 1348\n"
+    " address 100.64.3.133 wait probe 300000us x 5 mtu 1368 lsp 1348 down 2000kbit/s\n"
     "label 16001 to 101 out 16001\n"
     "label 16210 here\n"
     "label 16901 to 901 out 16901\n"
@@ -44,6 +44,10 @@ static const char whole[] =
     "peer 20 901 phuc-xa key " KEY " wait\n"
     "rule 10 in priority 0 protocol 1 ports 0-65535 to 0.0.0.0/0 from 10.9.1.0/24 class ping\n"
     "rule 10 out priority 2 protocol 6 ports 443-443 to 10.0.5.0/24 from 0.0.0.0/0 class query\n"
+    "line fibre up 0kbit/s overhead 80 dscp 8 0 46\n"
+    "line lte%25 up 512kbit/s overhead 60\n"
+    "queue 10 dscp 1 priority 2 share 60\n"
+    "queue 20 dscp 2 priority 0 share 40\n"
     "device modem address 192.168.100.1 port 161 user poller interface - link 901\n"
     "device modem2 address 192.168.100.2 port 161 user - interface wan0 link 0\n";
 
@@ -76,6 +80,13 @@ static void reads_every_kind_of_line(void **state)
 	assert_int_equal(f.peers[0].port, 52010);
 	assert_int_equal(f.rules[0].from.length, 24);
 	assert_string_equal(f.devices[0].interface, "");
+	assert_int_equal(f.neighbors[0].down_kbps, 0);
+	assert_int_equal(f.neighbors[1].down_kbps, 2000);
+	assert_int_equal(forwarding_line(&f, "fibre")->dscp[2], 46);
+	assert_false(forwarding_line(&f, "lte%")->has_dscp);
+	assert_int_equal(forwarding_line(&f, "lte%")->up_kbps, 512);
+	assert_null(forwarding_line(&f, "lte"));
+	assert_int_equal(f.queues[1].dscp, 2);
 	text_init(&again);
 	forwarding_encode(&f, &again);
 	assert_string_equal(text_string(&again), whole);
@@ -168,7 +179,23 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	    {"ports 443-443", "ports 443", "line 26: the ports"},
 	    {"link 901", "link 902", "device 'modem': its link has no neighbor"},
 	    {"device modem2", "device modem", "devices: not in strict order"},
-	    {"device modem2", "device", "line 28: "},
+	    {"device modem2", "device", "line 32: "},
+	    {"down 2000kbit/s", "down 0kbit/s", "line 12: a number"},
+	    {"down 2000", "up 2000", "line 12: 'down' is missing"},
+	    {"line fibre", "line mibre", "line 27: not in its canonical form"},
+	    {"line lte%25 up", "line lte up", "neighbor 901: its rate is known and our line is"},
+	    {"up 512kbit/s", "up 512", "line 28: a number"},
+	    {"up 512", "up 63", "line 28: a number"},
+	    {"up 512", "up 10000001", "line 28: a number"},
+	    {"up 0kbit/s", "up 00kbit/s", "line 27: "},
+	    {"dscp 8 0 46", "dscp 8 0 64", "line 27: a number"},
+	    {"dscp 8 0 46", "dscp 8 0", "line 27: a number"},
+	    {"overhead 60", "overhead 256", "line 28: a number"},
+	    {"queue 20 dscp 2", "queue 20 dscp 1", "queues: not in strict order"},
+	    {"queue 20", "queue 30", "session 20: it has no queue"},
+	    {"queue 10 dscp 1", "queue 10 dscp 0", "line 29: a number"},
+	    {"priority 2 share", "priority 3 share", "line 29: a number"},
+	    {"share 40", "share 0", "line 30: a number"},
 	};
 
 	(void)state;

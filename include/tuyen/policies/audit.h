@@ -47,6 +47,7 @@ enum audit_kind {
 	AUDIT_RULE_WIDE,     /* lets through what policy does not allow */
 	AUDIT_RULE_MISSING,
 	AUDIT_RULE_CLASS,    /* of a class or with a priority that is not the policy's */
+	AUDIT_QUEUE,	     /* a rate, share or code point that is not the topology's or the policy's */
 	AUDIT_UNREACHABLE,   /* allowed, and no path works */
 	AUDIT_LEAK,	     /* a stack is accepted that no lawful path uses */
 	AUDIT_USELESS,	     /* a label route, return or rule that nothing lawful uses */

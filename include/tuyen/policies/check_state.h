@@ -36,6 +36,8 @@ struct check {
 	uint32_t *links_by_pair; /* hash table of indexes of links + 1 */
 	size_t pair_capacity;	 /* a power of two */
 	bool discarded; /* some statement could not be read: unknown names may be its fault */
+	bool rated;	/* some line says its rate */
+	bool marked;	/* some carrier honours code points */
 	bool failed;	/* out of memory */
 };
 
@@ -101,6 +103,8 @@ void check_link(struct check *c, struct statement s);
 void check_links(struct check *c); /* what needs all links */
 
 /* check_policy.c */
+/** Complains about a SYNTAX_DSCP that is none. @return its code point. */
+uint8_t check_dscp(struct check *c, const struct syntax_file *file, const struct syntax_node *node);
 void check_class(struct check *c, uint32_t index);
 void check_policy(struct check *c, uint32_t index);
 void check_deny(struct check *c, struct statement s, struct deny_rule *ret_rule);

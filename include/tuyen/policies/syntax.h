@@ -38,6 +38,9 @@ enum syntax_kind {
 	SYNTAX_MTU,	     /* number: bytes */
 	SYNTAX_DELAY,	     /* number: us */
 	SYNTAX_METRIC,	     /* number */
+	SYNTAX_RATE,	     /* number: up, number2: down, bit/s */
+	SYNTAX_DSCP_MARKS,   /* DSCP_MARK... */
+	SYNTAX_DSCP_MARK,    /* number: the priority, 0 low, 1 normal, 2 high; DSCP */
 	SYNTAX_TIER,	     /* text */
 	SYNTAX_ID,	     /* number */
 	SYNTAX_UNDER,	     /* text */
@@ -48,7 +51,7 @@ enum syntax_kind {
 	SYNTAX_PLAN_TIER,    /* text: the tier; LENGTH, OWN_LENGTH */
 	SYNTAX_LENGTH,	     /* number */
 	SYNTAX_OWN_LENGTH,   /* number */
-	SYNTAX_UPLINK,	     /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT, RISK... */
+	SYNTAX_UPLINK,	     /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT, RATE, RISK... */
 	SYNTAX_DYNAMIC,
 	SYNTAX_ADDRESS,	     /* text */
 	SYNTAX_METERED,	     /* number: bytes a day */

@@ -32,6 +32,7 @@ struct fwd_neighbor {
 	struct ip_endpoint endpoint; /* family 0: learned from its handshake */
 	struct probe_timers probe;   /* BFD on this link, RFC 5881 */
 	uint16_t link_mtu, lsp_mtu;  /* bytes, see mtu.h */
+	uint32_t down_kbps; /* what its own line takes from the carrier; 0 unknown */
 	/** Label stacks, complete to the bottom, that this neighbour may send us. Sorted. */
 	struct label_stack *accept;
 	size_t accept_count;
@@ -106,6 +107,27 @@ struct fwd_rule {
 	char class_name[NAME_MAX_BYTES + 1];
 };
 
+/** One of the site's own carrier lines, where packets are queued or marked for it. Key: underlay. */
+struct fwd_line {
+	char underlay[NAME_MAX_BYTES + 1];
+	uint32_t up_kbps;	/* IP packets on the carrier; 0 unknown */
+	uint8_t overhead;	/* what a packet of link0 grows by on it, bytes: see mtu.h */
+	bool has_dscp;		/* the carrier honours these */
+	uint8_t dscp[3];	/* by priority: 0 low, 1 normal, 2 high */
+};
+
+/**
+ * The queue of one policy, the same on every node of the country, whether it ends the policy's sessions or
+ * sees their labels alone. Between neighbours a packet's queue is known by the DSCP of the adjacency's own IP
+ * header. None where no line has a rate or honours DSCP. Key: color; dscps ascend with it.
+ */
+struct fwd_queue {
+	uint32_t color;
+	uint8_t dscp;		/* 1..QUEUES_MAX */
+	uint8_t priority;	/* 0 low, 1 normal, 2 high */
+	uint8_t share_percent;	/* 1..100, guaranteed, of what lines leave beside probes */
+};
+
 /** What tuyen-snmp polls. Key: name. */
 struct fwd_device {
 	char name[NAME_MAX_BYTES + 1];
@@ -144,6 +166,10 @@ struct forwarding {
 	size_t peer_count;
 	struct fwd_rule *rules;
 	size_t rule_count;
+	struct fwd_line *lines;
+	size_t line_count;
+	struct fwd_queue *queues;
+	size_t queue_count;
 	struct fwd_device *devices;
 	size_t device_count;
 };
@@ -157,6 +183,7 @@ void forwarding_sort(struct forwarding *f);
 const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint32_t site_id);
 const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index);
 const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color);
+const struct fwd_line *forwarding_line(const struct forwarding *f, const char *underlay);
 
 /**
  * The canonical text that a bundle is: one line an object, a keyword and its fields, LF

@@ -20,6 +20,7 @@
 #define NETWORK_NONE	 UINT32_MAX
 #define NAME_MAX_BYTES	 63 /* of a site, policy, path, class, device: UTF-8 */
 #define SITE_ID_MAX	 65535
+#define QUEUES_MAX	 40 /* policies, where a line has a rate: a queue each, known by a code point */
 #define SITE_PATHS_MAX	 15 /* candidate paths a head-end: a path address holds 4 bits for them */
 
 /** A place in a source file, for messages and for `explain`. Lines and columns count from 1. */
@@ -35,6 +36,14 @@ struct probe_timers {
 	uint8_t multiplier;
 };
 
+/** What a line carries, seen from the site, bit/s of IP packets on the underlay; 0 unknown: not queued for. */
+struct line_rate {
+	uint64_t up_bps, down_bps;
+};
+
+#define LINE_RATE_MIN_BPS 64000u
+#define LINE_RATE_MAX_BPS 10000000000u
+
 /** A kind of carrier line: fibre, leased, lte, vsat. */
 struct underlay_class {
 	char *name;
@@ -42,6 +51,9 @@ struct underlay_class {
 	uint16_t mtu_bytes;
 	uint32_t metric;    /* of a link that runs over it, unless the link says so */
 	uint32_t delay_us;  /* one way, typical; 0 unknown */
+	struct line_rate rate; /* of an uplink, unless it says its own */
+	bool has_dscp;	    /* the carrier honours the code points of our packets */
+	uint8_t dscp[3];    /* RFC 2474, 0..63, by a class's priority */
 	struct source_place place;
 };
 
@@ -55,6 +67,7 @@ struct site_uplink {
 	uint32_t underlay;	     /* index into underlays */
 	struct ip_endpoint endpoint; /* family 0: dynamic, this site is always the caller */
 	uint64_t allowance_bytes_day; /* 0: not metered */
+	struct line_rate rate;
 	uint32_t *risks; /* shared-risk groups (RFC 4202 section 2.3): indexes into risks */
 	size_t risk_count;
 	struct source_place place;
@@ -118,7 +131,7 @@ struct traffic_class {
 	struct class_match *matches; /* any of them */
 	size_t match_count;
 	uint8_t priority;	/* 0 low, 1 normal, 2 high */
-	uint8_t share_percent;	/* of a line, 1..100; 0 unsaid */
+	uint8_t share_percent;	/* of a line whose rate is known, 1..100; 0 unsaid */
 	bool expired;		/* no policy carries it any more */
 	struct rule_note note;
 	struct source_place place;
