@@ -319,6 +319,7 @@ void audit_free(struct audit *a)
 	free(a->paths);
 	free(a->ways.value);
 	free(a->nodes.value);
+	free(a->repaired.value);
 	free(a->failures);
 	free(a->cut.value);
 	free(a);
@@ -364,6 +365,12 @@ const struct audit_session *audit_session(const struct audit *a, size_t index)
 const char *audit_path_name(const struct audit *a, uint32_t index)
 {
 	return a->paths[index].path->name;
+}
+
+const uint32_t *audit_path_repaired(const struct audit *a, uint32_t index, uint32_t *ret_count)
+{
+	*ret_count = a->paths[index].repaired_link_count;
+	return a->repaired.value + a->paths[index].repaired;
 }
 
 const uint32_t *audit_path_links(const struct audit *a, uint32_t index, uint32_t *ret_count)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every single failure, by an index from each link and each site to the paths that need it. A
- * failure takes just those paths away; a session that had one of them goes on by the best that is
- * left, for labels are static and sites choose alone. So a failure costs what it hits, and all of
+ * failure takes just those paths away, but for those that were walked around it; a session that had
+ * one of them goes on by the best that is left, for labels are static and sites choose alone. So a failure costs what it hits, and all of
  * them together cost the lengths of all paths.
  */
 #include "audit_internal.h"
@@ -21,7 +21,7 @@ struct storm {
 	uint32_t *path_hit, *session_hit, *head_hit; /* the last failure, from 1, that did */
 	uint32_t *session_now; /* its path after the failure, or NETWORK_NONE */
 	struct numbers sessions, heads;
-	uint32_t number;
+	uint32_t number, repaired;
 	audit_visit *visit;
 	void *context;
 };
@@ -122,11 +122,34 @@ static void storm_clear(struct storm *s)
 /* ---- one failure ------------------------------------------------------------------------------
  */
 
-static void paths_take(struct storm *s, const struct lists *l, uint32_t key)
+/* Alone of its kind that fails: the nodes beside it may lead around it. */
+enum alone { NOT_ALONE, LINK_ALONE, SITE_ALONE };
+
+static bool path_repaired(const struct audit *a, const struct audit_path *p, enum alone alone,
+			  uint32_t key)
+{
+	const uint32_t *list = a->repaired.value + p->repaired;
+	uint32_t count = alone == LINK_ALONE ? p->repaired_link_count : p->repaired_node_count;
+
+	if (alone == NOT_ALONE)
+		return false;
+	if (alone == SITE_ALONE)
+		list += p->repaired_link_count;
+	for (uint32_t i = 0; i < count; i++)
+		if (list[i] == key)
+			return true;
+	return false;
+}
+
+static void paths_take(struct storm *s, const struct lists *l, uint32_t key, enum alone alone)
 {
 	for (uint32_t i = l->first[key]; i < l->first[key + 1]; i++) {
 		uint32_t path = l->value[i], session = s->a->paths[path].session;
 
+		if (path_repaired(s->a, &s->a->paths[path], alone, key)) {
+			s->repaired += s->a->sessions[session].path == path;
+			continue;
+		}
 		s->path_hit[path] = s->number;
 		if (s->session_hit[session] == s->number)
 			continue;
@@ -245,11 +268,13 @@ static bool failure_begin(struct storm *s, enum audit_failure_kind kind, uint32_
 	**ret = (struct audit_failure){.kind = kind, .subject = subject, .uplink = uplink};
 	s->number++;
 	s->sessions.count = s->heads.count = 0;
+	s->repaired = 0;
 	return true;
 }
 
 static void failure_end(struct storm *s, struct audit_failure *f, uint32_t self)
 {
+	f->sessions_repaired = s->repaired;
 	sessions_choose(s, f, self);
 	heads_count(s, f);
 }
@@ -260,7 +285,7 @@ static void link_fails(struct storm *s, uint32_t link)
 
 	if (!failure_begin(s, AUDIT_FAIL_LINK, link, 0, &f))
 		return;
-	paths_take(s, &s->by_link, link);
+	paths_take(s, &s->by_link, link, LINK_ALONE);
 	failure_end(s, f, NETWORK_NONE);
 }
 
@@ -270,8 +295,8 @@ static void site_fails(struct storm *s, uint32_t site)
 
 	if (!failure_begin(s, AUDIT_FAIL_SITE, site, 0, &f))
 		return;
-	paths_take(s, &s->by_node, site);
-	paths_take(s, &s->by_endpoint, site);
+	paths_take(s, &s->by_node, site, SITE_ALONE);
+	paths_take(s, &s->by_endpoint, site, NOT_ALONE);
 	failure_end(s, f, site);
 }
 
@@ -298,7 +323,7 @@ static void uplink_fails(struct storm *s, uint32_t site, uint32_t uplink)
 		return;
 	for (uint32_t i = a->link_first[site]; i < a->link_first[site + 1]; i++)
 		if (uplink_of(&a->network->links[a->link_near[i]], site) == uplink)
-			paths_take(s, &s->by_link, a->link_near[i]);
+			paths_take(s, &s->by_link, a->link_near[i], NOT_ALONE);
 	failure_end(s, f, NETWORK_NONE);
 }
 
@@ -321,7 +346,7 @@ static void risk_strikes(struct storm *s, uint32_t risk, uint32_t *links)
 	if (count < 2 || !failure_begin(s, AUDIT_FAIL_RISK, risk, 0, &f))
 		return;
 	for (size_t i = 0; i < count; i++)
-		paths_take(s, &s->by_link, links[i]);
+		paths_take(s, &s->by_link, links[i], NOT_ALONE);
 	failure_end(s, f, NETWORK_NONE);
 }
 
@@ -439,7 +464,8 @@ struct audit_failure_sum audit_failure_sum(const struct audit *a, enum audit_fai
 		if (f->kind != kind)
 			continue;
 		sum.tried++;
-		sum.harmless += !f->sessions_hit;
+		sum.harmless += !f->sessions_hit && !f->sessions_repaired;
+		sum.repaired += !f->sessions_hit && f->sessions_repaired;
 		sum.absorbed += f->sessions_hit && !f->sites_cut;
 		sum.cutting += f->sites_cut != 0;
 		sum.sites_cut_sum += f->sites_cut;

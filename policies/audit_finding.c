@@ -29,6 +29,7 @@ static const struct {
     [AUDIT_MISDELIVERY] = {"misdelivery", "a packet ends at another site than it should"},
     [AUDIT_RETURN] = {"return", "the way back is missing or not of this path"},
     [AUDIT_DETOUR] = {"detour", "a path does not go where policy or its way back goes"},
+    [AUDIT_REPAIR] = {"repair", "what replaces a failed link does not lead where the path leads"},
     [AUDIT_SESSION] = {"session", "a color's session is not as policy describes it"},
     [AUDIT_PEER_MISSING] = {"peer-missing", "a session that policy wants is not there"},
     [AUDIT_PEER_EXTRA] = {"peer-extra", "a session is there that no policy wants"},

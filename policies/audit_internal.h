@@ -61,6 +61,7 @@ struct audit_path {
 	uint32_t session;
 	uint32_t way, way_count;     /* in ways: links */
 	uint32_t nodes, node_count;  /* in nodes: sites between the ends, of the network */
+	uint32_t repaired, repaired_link_count, repaired_node_count; /* in repaired: links, then sites, that may fail */
 };
 
 struct audit {
@@ -90,7 +91,7 @@ struct audit {
 	uint32_t *session_first; /* by site: sites' count + 1 */
 	struct audit_path *paths;
 	size_t path_count;
-	struct numbers ways, nodes;
+	struct numbers ways, nodes, repaired;
 
 	struct audit_finding *findings;
 	size_t finding_count, finding_room;

@@ -162,6 +162,8 @@ static void text_walked(const struct audit *a, struct text *t)
 	audit_number(t, c->hops);
 	text_printf(t, " links; the longest %u, the deepest stack %u\n", c->longest_way,
 		    c->deepest_stack);
+	of(t, "repairs", c->repairs, c->repairs);
+	text_add(t, " ways around a failed link or site that nodes beside it take at once\n");
 	of(t, "isolation", c->accepts, c->accepts);
 	text_add(t, " accepted stacks and ");
 	audit_number(t, c->labels);
@@ -188,6 +190,8 @@ static void text_failure_kind(const struct audit *a, enum audit_failure_kind kin
 	text_add(t, ": ");
 	audit_number(t, s.harmless);
 	text_add(t, " harmless, ");
+	audit_number(t, s.repaired);
+	text_add(t, " repaired, ");
 	audit_number(t, s.absorbed);
 	text_add(t, " absorbed, ");
 	audit_number(t, s.cutting);
@@ -425,10 +429,10 @@ static void json_failures(const struct audit *a, struct text *t)
 		struct audit_failure_sum s = audit_failure_sum(a, (enum audit_failure_kind)k);
 
 		text_printf(t,
-			    "%s\"%s\":{\"tried\":%zu,\"harmless\":%zu,\"absorbed\":%zu,"
-			    "\"cutting\":%zu,\"worst\":%u}",
+			    "%s\"%s\":{\"tried\":%zu,\"harmless\":%zu,\"repaired\":%zu,"
+			    "\"absorbed\":%zu,\"cutting\":%zu,\"worst\":%u}",
 			    k ? "," : "", audit_failure_kind_name((enum audit_failure_kind)k),
-			    s.tried, s.harmless, s.absorbed, s.cutting, s.worst);
+			    s.tried, s.harmless, s.repaired, s.absorbed, s.cutting, s.worst);
 	}
 	text_add(t, "},\"single_points\":[");
 	for (size_t i = 0; i < points_count(a); i++) {
@@ -461,11 +465,11 @@ static void json_document(const struct audit *a, const struct audit_about *about
 	text_printf(
 	    t,
 	    ",\"sites\":%zu,\"links\":%zu,\"sessions\":%zu,\"paths\":%zu,\"paths_working\":%zu,"
-	    "\"hops\":%zu,\"labels\":%zu,\"accepts\":%zu,\"rules_compared\":%zu,"
+	    "\"hops\":%zu,\"repairs\":%zu,\"labels\":%zu,\"accepts\":%zu,\"rules_compared\":%zu,"
 	    "\"pairs_allowed\":%zu,\"pairs_open\":%zu,\"expectations\":%zu,"
 	    "\"expectations_held\":%zu,\"deepest_stack\":%u,\"longest_way\":%u",
-	    c->sites, c->links, c->sessions, c->paths, c->paths_working, c->hops, c->labels,
-	    c->accepts, c->rules_compared, c->pairs, c->pairs_open, c->expectations,
+	    c->sites, c->links, c->sessions, c->paths, c->paths_working, c->hops, c->repairs,
+	    c->labels, c->accepts, c->rules_compared, c->pairs, c->pairs_open, c->expectations,
 	    c->expectations_held, c->deepest_stack, c->longest_way);
 	if (about->seconds >= 0)
 		text_printf(t, ",\"seconds\":%.3f", about->seconds);

@@ -44,7 +44,7 @@ static const char style[] =
     "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
     ".bar{height:8px;background:#e6ebf0;border-radius:4px;overflow:hidden;display:flex;margin-top:"
     "6px}"
-    ".bar i{display:block;height:8px}.h{background:#9fb4c8}.a{background:var(--good)}.c{background:"
+    ".bar i{display:block;height:8px}.h{background:#9fb4c8}.r{background:#6fae8b}.a{background:var(--good)}.c{background:"
     "var(--bad)}"
     "footer{margin-top:40px;color:var(--soft);font-size:13px;border-top:1px solid var(--line);"
     "padding-top:10px}"
@@ -332,10 +332,11 @@ static void html_bar(struct text *t, const struct audit_failure_sum *s)
 	double total = s->tried ? (double)s->tried : 1;
 
 	text_printf(t,
-		    "<div class=bar><i class=h style=\"width:%.2f%%\"></i><i class=a "
-		    "style=\"width:%.2f%%\"></i><i class=c style=\"width:%.2f%%\"></i></div>",
-		    100 * (double)s->harmless / total, 100 * (double)s->absorbed / total,
-		    100 * (double)s->cutting / total);
+		    "<div class=bar><i class=h style=\"width:%.2f%%\"></i><i class=r "
+		    "style=\"width:%.2f%%\"></i><i class=a style=\"width:%.2f%%\"></i><i class=c "
+		    "style=\"width:%.2f%%\"></i></div>",
+		    100 * (double)s->harmless / total, 100 * (double)s->repaired / total,
+		    100 * (double)s->absorbed / total, 100 * (double)s->cutting / total);
 }
 
 static void html_failures(const struct audit *a, struct text *t)
@@ -346,7 +347,8 @@ static void html_failures(const struct audit *a, struct text *t)
 	if (!a->failure_count)
 		return;
 	heading(t, "Every single failure",
-		"<th>What fails<th class=n>Tried<th class=n>Nobody notices<th class=n>All move"
+		"<th>What fails<th class=n>Tried<th class=n>Nobody notices<th class=n>Repaired beside it"
+		"<th class=n>All move"
 		"<th class=n>Sites are cut off<th class=n>At worst");
 	for (int k = AUDIT_FAIL_LINK; k <= AUDIT_FAIL_RISK; k++) {
 		struct audit_failure_sum s = audit_failure_sum(a, (enum audit_failure_kind)k);
@@ -358,6 +360,7 @@ static void html_failures(const struct audit *a, struct text *t)
 		text_add(t, "</td>");
 		cell_number(t, s.tried);
 		cell_number(t, s.harmless);
+		cell_number(t, s.repaired);
 		cell_number(t, s.absorbed);
 		cell_number(t, s.cutting);
 		cell_number(t, s.worst);
@@ -533,12 +536,12 @@ static void csv_failures(const struct audit *a, struct text *t)
 	struct text name;
 
 	text_add(t, "#failure,what,sites cut,sites that lose an endpoint,sites that move,sessions "
-		    "lost\r\n");
+		    "lost,sessions repaired\r\n");
 	text_init(&name);
 	for (size_t i = 0; i < a->failure_count; i++) {
 		const struct audit_failure *f = &a->failures[i];
 
-		if (!f->sessions_hit)
+		if (!f->sessions_hit && !f->sessions_repaired)
 			continue;
 		text_reset(&name);
 		audit_failure_name(a, f, &name);
@@ -548,6 +551,7 @@ static void csv_failures(const struct audit *a, struct text *t)
 		csv_number(t, f->sites_partly);
 		csv_number(t, f->sites_moved);
 		csv_number(t, f->sessions_lost);
+		csv_number(t, f->sessions_repaired);
 		text_add(t, "\r\n");
 	}
 	text_clear(&name);

@@ -185,17 +185,24 @@ static void labels_of_site(struct audit *a, uint32_t s)
 
 	for (size_t i = 0; i < f->label_count; i++) {
 		const struct fwd_label_route *l = &f->labels[i];
+		bool ours = l->in_label == f->own_label ||
+			    l->in_label == label_repair_sid(f->srgb, f->site_id);
 
 		if (l->in_label < LABEL_MIN || l->in_label > LABEL_MAX)
 			audit_find(a, AUDIT_STACK, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
 				   "'%s' routes %u, which is no label", f->site, l->in_label);
-		if ((l->in_label == f->own_label) != !l->next_site)
+		if (ours != !l->next_site)
 			audit_find(a, AUDIT_IDENTITY, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
 				   l->next_site ? "'%s' sends its own label %u on"
 						: "'%s' ends label %u, which is not its own",
 				   f->site, l->in_label);
 		if (!l->next_site)
 			continue;
+		if (l->repair.next_site && l->in_label >= f->srgb.base + f->srgb.size)
+			audit_find(a, AUDIT_REPAIR, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
+				   "'%s' repairs label %u, which is a detour itself: two could "
+				   "send packets round",
+				   f->site, l->in_label);
 		if (!forwarding_neighbor(f, l->next_site))
 			audit_find(a, AUDIT_BLACK_HOLE, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
 				   "'%s' sends label %u to site %u, which is no neighbour", f->site,

@@ -2,6 +2,11 @@
 /*
  * Walking: what the kernels on the way do with a label stack. A walk starts with "site s sends this
  * stack to its neighbour n" and ends at a site, or with the first thing that is wrong.
+ *
+ * Of each path that works it is walked again what happens when one of its links fails, and one of
+ * its sites: each node whose adjacency is down then sends what its bundle says for that. Such a walk
+ * must end where the path does, keep out of what its policy avoids, and carry as much. Where there
+ * is no repair the path is just gone, which is no fault.
  */
 #include "audit_internal.h"
 
@@ -9,12 +14,16 @@
 #include <string.h>
 
 struct walk {
+	uint32_t down_link, down_site; /* of the network: what has failed; NETWORK_NONE */
+	bool repaired;		       /* some adjacency was down, and had a repair */
+	bool cut;		       /* it stops where there is none, and not on a detour */
 	uint32_t end;  /* site where the last label came off */
 	uint32_t hops; /* adjacencies crossed */
 	uint32_t label_count;
 	uint32_t capacity; /* bytes of IP packet that fit under the labels, all the way */
 	uint32_t adjacency[AUDIT_HOPS_MAX];
 	uint32_t accept[AUDIT_HOPS_MAX];
+	bool repair[AUDIT_HOPS_MAX]; /* there is one for this hop */
 	uint32_t label[AUDIT_HOPS_MAX + LABEL_STACK_MAX];
 	/* or: */
 	enum audit_kind kind;
@@ -62,10 +71,54 @@ static uint32_t accept_find(const struct fwd_neighbor *n, const struct label_sta
 	return NETWORK_NONE;
 }
 
-/* From @site to its neighbour: the link, its MTU, the other end's filter. @return the neighbour. */
-static uint32_t walk_cross(const struct audit *a, struct walk *w, uint32_t site, uint32_t next_id,
-			   const struct label_stack *stack)
+static bool adjacency_down(const struct audit *a, const struct walk *w, uint32_t site, uint32_t id)
 {
+	uint32_t adjacency = audit_adjacency(a, site, id);
+	const struct adjacency *j;
+
+	if (adjacency == NETWORK_NONE)
+		return false; /* walk_cross() says so */
+	j = &a->adjacencies[adjacency];
+	return (w->down_link != NETWORK_NONE && j->link == w->down_link) ||
+	       (w->down_site != NETWORK_NONE &&
+		(a->intent[site] == w->down_site || audit_site_by_id(a, id) == NETWORK_NONE ||
+		 a->intent[audit_site_by_id(a, id)] == w->down_site));
+}
+
+/* Where @site sends it, and what instead of the label that it had. */
+struct choice {
+	uint32_t next;
+	const struct label_stack *out;
+	bool repairable;
+};
+
+/* @label  that it came with; 0 at its head-end. */
+static bool walk_choose(const struct audit *a, struct walk *w, uint32_t site, uint32_t label,
+			const struct fwd_repair *repair, struct choice *c)
+{
+	struct label_block srgb = a->sites[site].srgb;
+
+	c->repairable = repair->next_site != 0;
+	if ((w->down_link == NETWORK_NONE && w->down_site == NETWORK_NONE) ||
+	    !adjacency_down(a, w, site, c->next))
+		return true;
+	if (repair->next_site && !adjacency_down(a, w, site, repair->next_site)) {
+		w->repaired = true;
+		c->next = repair->next_site;
+		c->out = &repair->out;
+		return true;
+	}
+	w->repaired |= c->repairable;
+	w->cut = !c->repairable && label < srgb.base + srgb.size;
+	snprintf(w->why, sizeof(w->why), "'%s' sends it where it is down", audit_name(a, site));
+	return walk_stop(w, AUDIT_BLACK_HOLE, site, OBJECT_NONE, 0);
+}
+
+/* From @site to its neighbour: the link, its MTU, the other end's filter. @return the neighbour. */
+static uint32_t walk_cross(const struct audit *a, struct walk *w, uint32_t site,
+			   const struct choice *c, const struct label_stack *stack)
+{
+	uint32_t next_id = c->next;
 	uint32_t adjacency = audit_adjacency(a, site, next_id), accept, room;
 	const struct adjacency *out, *in;
 	const struct fwd_neighbor *n, *back;
@@ -101,6 +154,7 @@ static uint32_t walk_cross(const struct audit *a, struct walk *w, uint32_t site,
 	if (room < w->capacity)
 		w->capacity = room;
 	w->adjacency[w->hops] = adjacency;
+	w->repair[w->hops] = c->repairable;
 	w->accept[w->hops++] = in->accept + accept;
 	return out->peer;
 }
@@ -139,9 +193,9 @@ static bool stack_swap(struct label_stack *stack, const struct label_stack *out)
 	return true;
 }
 
-/* What @site does with what came: pops its own labels, swaps. @ret_next 0: it ends here. */
+/* What @site does with what came: pops its own labels, swaps. @ret_choice: next 0: it ends here. */
 static bool walk_forward(const struct audit *a, struct walk *w, uint32_t site,
-			 struct label_stack *stack, uint32_t *ret_next)
+			 struct label_stack *stack, struct choice *ret_choice)
 {
 	const struct fwd_label_route *route = walk_look_up(a, w, site, stack->label[0]);
 
@@ -149,33 +203,37 @@ static bool walk_forward(const struct audit *a, struct walk *w, uint32_t site,
 		memmove(stack->label, stack->label + 1,
 			sizeof(stack->label) - sizeof(stack->label[0]));
 		if (!--stack->depth) {
-			*ret_next = 0;
+			ret_choice->next = 0;
 			return true;
 		}
 		route = walk_look_up(a, w, site, stack->label[0]);
 	}
 	if (!route)
 		return false;
-	if (!route->out.depth || !stack_swap(stack, &route->out)) {
+	*ret_choice = (struct choice){.next = route->next_site, .out = &route->out};
+	if (!walk_choose(a, w, site, route->in_label, &route->repair, ret_choice))
+		return false;
+	if (!ret_choice->out->depth || !stack_swap(stack, ret_choice->out)) {
+		bool deep = ret_choice->out->depth;
+
 		snprintf(w->why, sizeof(w->why), "'%s' leaves %s after label %u",
-			 audit_name(a, site), route->out.depth ? "too many labels" : "no label",
+			 audit_name(a, site), deep ? "too many labels" : "no label",
 			 route->in_label);
-		return walk_stop(w, route->out.depth ? AUDIT_STACK : AUDIT_BLACK_HOLE, site,
-				 OBJECT_LABEL, (size_t)(route - a->sites[site].labels));
+		return walk_stop(w, deep ? AUDIT_STACK : AUDIT_BLACK_HOLE, site, OBJECT_LABEL,
+				 (size_t)(route - a->sites[site].labels));
 	}
-	*ret_next = route->next_site;
 	return true;
 }
 
 /* @at has @stack from its neighbour already. */
 static bool walk_on(const struct audit *a, uint32_t at, struct label_stack stack, struct walk *w)
 {
-	uint32_t next;
+	struct choice c;
 
 	for (;;) {
-		if (!walk_forward(a, w, at, &stack, &next))
+		if (!walk_forward(a, w, at, &stack, &c))
 			return false;
-		if (!next) {
+		if (!c.next) {
 			w->end = at;
 			return true;
 		}
@@ -185,41 +243,61 @@ static bool walk_on(const struct audit *a, uint32_t at, struct label_stack stack
 				 AUDIT_HOPS_MAX);
 			return walk_stop(w, AUDIT_LOOP, at, OBJECT_NONE, 0);
 		}
-		at = walk_cross(a, w, at, next, &stack);
+		at = walk_cross(a, w, at, &c, &stack);
 		if (at == NETWORK_NONE)
 			return false;
 	}
 }
 
-static void walk_init(struct walk *w)
+static void walk_init(struct walk *w, uint32_t down_link, uint32_t down_site)
 {
+	w->down_link = down_link;
+	w->down_site = down_site;
+	w->repaired = w->cut = false;
 	w->hops = w->label_count = 0;
 	w->capacity = UINT32_MAX;
 	w->why[0] = '\0';
 }
 
+/* walk_init() before. */
 static bool walk_start(const struct audit *a, uint32_t site, uint32_t next_id,
-		       const struct label_stack *stack, struct walk *w)
+		       const struct label_stack *stack, const struct fwd_repair *repair,
+		       struct walk *w)
 {
+	struct choice c = {.next = next_id, .out = stack};
 	uint32_t at;
 
-	walk_init(w);
-	at = walk_cross(a, w, site, next_id, stack);
-	return at != NETWORK_NONE && walk_on(a, at, *stack, w);
+	if (!walk_choose(a, w, site, 0, repair, &c))
+		return false;
+	at = walk_cross(a, w, site, &c, c.out);
+	return at != NETWORK_NONE && walk_on(a, at, *c.out, w);
 }
 
-static void walk_mark(struct audit *a, const struct walk *w)
+static void walk_use(struct audit *a, const struct walk *w)
 {
 	for (uint32_t i = 0; i < w->hops; i++)
 		a->accept_used[w->accept[i]] = 1;
 	for (uint32_t i = 0; i < w->label_count; i++)
 		a->label_used[w->label[i]] = 1;
+}
+
+static void walk_mark(struct audit *a, const struct walk *w)
+{
+	walk_use(a, w);
 	a->counts.hops += w->hops;
 	if (w->hops > a->counts.longest_way)
 		a->counts.longest_way = w->hops;
 }
 
 /* ---- one candidate path ---------------------------------------------------------------------- */
+
+/* What was found out of a path of the same head-end: another policy's may go the same way. */
+struct known {
+	const struct fwd_path *path;
+	const struct fwd_return *back;
+	const struct candidate_path *candidate;
+	uint32_t repaired, link_count, node_count, capacity;
+};
 
 struct trial {
 	struct audit *a;
@@ -232,7 +310,14 @@ struct trial {
 	const struct fwd_return *back;
 	bool lawful;
 	uint16_t *least; /* MTU of the paths of each session, at each site */
-	struct walk there, here;
+	struct walk there, here, around;
+	uint32_t tried_links[2 * AUDIT_HOPS_MAX], tried_nodes[2 * AUDIT_HOPS_MAX];
+	uint32_t tried_link_count, tried_node_count;
+	uint32_t repaired_links[2 * AUDIT_HOPS_MAX], repaired_nodes[2 * AUDIT_HOPS_MAX];
+	uint32_t repaired_link_count, repaired_node_count;
+	uint32_t repaired_capacity; /* of the narrowest way around */
+	struct known known[SITE_PATHS_MAX];
+	size_t known_count;
 };
 
 #define TRIAL_FIND(t, kind, format, ...)                                                           \
@@ -248,6 +333,14 @@ static const struct candidate_path *candidate_find(const struct policy *p, const
 	return NULL;
 }
 
+static bool numbers_have(const uint32_t *list, size_t count, uint32_t value)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == value)
+			return true;
+	return false;
+}
+
 static void trial_policy(struct trial *t)
 {
 	t->candidate = candidate_find(t->policy, t->path->name);
@@ -261,8 +354,38 @@ static void trial_policy(struct trial *t)
 			   t->path->probe.interval_us, t->path->probe.multiplier);
 }
 
+#define PATIENCE_MORE 2
+
+/* The longest detection of a link that would be repaired; 0 where there is none. */
+static uint64_t walk_repaired_after_us(const struct trial *t, const struct walk *w)
+{
+	uint64_t longest = 0;
+
+	for (uint32_t i = 0; i < w->hops; i++) {
+		const struct adjacency *j = &t->a->adjacencies[w->adjacency[i]];
+		struct probe_timers p = t->a->network->links[j->link].probe;
+
+		if (w->repair[i] && (uint64_t)p.interval_us * p.multiplier > longest)
+			longest = (uint64_t)p.interval_us * p.multiplier;
+	}
+	return longest;
+}
+
+static void patience_want(const struct trial *t, struct probe_timers *want)
+{
+	uint64_t there = walk_repaired_after_us(t, &t->there);
+	uint64_t here = walk_repaired_after_us(t, &t->here);
+	uint64_t after = there > here ? there : here, probes;
+
+	if (!after || !want->interval_us)
+		return;
+	probes = (after + want->interval_us - 1) / want->interval_us + PATIENCE_MORE;
+	if (probes > want->multiplier)
+		want->multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
+}
+
 /* As slowly as the slowest link, as patiently as the most patient: else it fails where its links do
- * not. */
+ * not. Until a link is repaired, and two probes more: else it fails before that is. */
 static void trial_timers(struct trial *t)
 {
 	struct probe_timers want = {0};
@@ -275,6 +398,7 @@ static void trial_timers(struct trial *t)
 		    p.interval_us > want.interval_us ? p.interval_us : want.interval_us;
 		want.multiplier = p.multiplier > want.multiplier ? p.multiplier : want.multiplier;
 	}
+	patience_want(t, &want);
 	if (t->path->probe.interval_us != want.interval_us ||
 	    t->path->probe.multiplier != want.multiplier)
 		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
@@ -318,7 +442,9 @@ static bool trial_there(struct trial *t)
 		TRIAL_FIND(t, AUDIT_STACK, "its stack of %u labels is none", t->path->stack.depth);
 		return false;
 	}
-	if (!walk_start(t->a, t->site, t->path->first_site, &t->path->stack, &t->there)) {
+	walk_init(&t->there, NETWORK_NONE, NETWORK_NONE);
+	if (!walk_start(t->a, t->site, t->path->first_site, &t->path->stack, &t->path->repair,
+			&t->there)) {
 		trial_stopped(t, &t->there, false);
 		return false;
 	}
@@ -377,7 +503,9 @@ static bool trial_back(struct trial *t)
 		trial_return_find(t, AUDIT_STACK, "its stack is none");
 		return false;
 	}
-	if (!walk_start(t->a, t->end, t->back->first_site, &t->back->stack, &t->here)) {
+	walk_init(&t->here, NETWORK_NONE, NETWORK_NONE);
+	if (!walk_start(t->a, t->end, t->back->first_site, &t->back->stack, &t->back->repair,
+			&t->here)) {
 		trial_stopped(t, &t->here, true);
 		return false;
 	}
@@ -417,6 +545,11 @@ static void trial_mtu(struct trial *t)
 {
 	uint32_t both = t->there.capacity < t->here.capacity ? t->there.capacity : t->here.capacity;
 	char what[128];
+
+	if (t->path->mtu > t->repaired_capacity)
+		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes, and around a failed link it carries %u",
+			   t->path->mtu, t->repaired_capacity);
+	both = t->repaired_capacity < both ? t->repaired_capacity : both;
 
 	if (t->path->mtu > t->there.capacity)
 		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes, and it carries %u", t->path->mtu,
@@ -478,6 +611,181 @@ static bool passes_in_order(const struct trial *t, const struct site_set *throug
 	return next == through->count;
 }
 
+/* Does it pass what its policy avoids? The path's ends are never meant. */
+static bool walk_avoided(const struct trial *t, const struct walk *w, bool back)
+{
+	const struct candidate_path *c = t->candidate;
+	const struct audit *a = t->a;
+
+	if (!c || (!c->avoid.count && !c->avoid_link_count))
+		return false;
+	for (uint32_t i = 0; i < w->hops; i++) {
+		const struct adjacency *j = &a->adjacencies[w->adjacency[i]];
+		uint32_t site = a->intent[j->peer];
+
+		if (numbers_have(c->avoid_links, c->avoid_link_count, j->link))
+			return true;
+		if (j->peer != (back ? t->site : t->end) && j->peer != (back ? t->end : t->site) &&
+		    numbers_have(c->avoid.sites, c->avoid.count, site))
+			return true;
+	}
+	return false;
+}
+
+/* ---- what is left of it when a link or a site fails -------------------------------------------- */
+
+enum remains { REMAINS_NOT, REMAINS, REMAINS_WRONGLY };
+
+/* At @site, where it went wrong; or in the path itself. */
+static void repair_find(struct trial *t, bool back, bool stopped, const char *what)
+{
+	const struct network *n = t->a->network;
+	const struct walk *w = &t->around;
+	const struct link *l = w->down_link == NETWORK_NONE ? NULL : &n->links[w->down_link];
+
+	audit_find(t->a, AUDIT_REPAIR, stopped ? w->site : t->site,
+		   stopped ? w->object : OBJECT_PATH, stopped ? w->index : t->index,
+		   t->policy->place, "path %u '%s' of '%s' to '%s'%s, when '%s'%s%s%s fails: %s",
+		   t->path->index, t->path->name, t->head->site, t->endpoint->site,
+		   back ? ", on its way back" : "",
+		   n->sites[l ? l->a : w->down_site].name, l ? " '" : "",
+		   l ? n->sites[l->b].name : "", l ? "'" : "", what);
+}
+
+/* One direction. What was repaired must go on rightly; without any repair the path is just gone. */
+static enum remains direction_around(struct trial *t, bool back)
+{
+	struct walk *w = &t->around;
+	uint32_t site = back ? t->end : t->site, end = back ? t->site : t->end;
+	bool link = w->down_link != NETWORK_NONE;
+	bool ok;
+
+	ok = back ? walk_start(t->a, site, t->back->first_site, &t->back->stack, &t->back->repair, w)
+		  : walk_start(t->a, site, t->path->first_site, &t->path->stack, &t->path->repair,
+			       w);
+	if (!ok && w->repaired && !w->cut && (link || w->kind == AUDIT_LOOP)) {
+		repair_find(t, back, true, w->why);
+		return REMAINS_WRONGLY;
+	}
+	if (!ok)
+		return REMAINS_NOT;
+	if (w->end != end) {
+		repair_find(t, back, false, "it leads to another site");
+		return REMAINS_WRONGLY;
+	}
+	if (w->repaired && walk_avoided(t, w, back)) {
+		repair_find(t, back, false, "it goes where its policy says that it must not");
+		return REMAINS_WRONGLY;
+	}
+	t->a->counts.repairs += w->repaired;
+	if (t->lawful)
+		walk_use(t->a, w);
+	if (link && w->capacity < t->repaired_capacity)
+		t->repaired_capacity = w->capacity;
+	return REMAINS;
+}
+
+static bool remains_around(struct trial *t, uint32_t link, uint32_t site)
+{
+	enum remains there, here;
+
+	walk_init(&t->around, link, site);
+	there = direction_around(t, false);
+	walk_init(&t->around, link, site);
+	here = direction_around(t, true);
+	return there == REMAINS && here == REMAINS;
+}
+
+static void link_fails(struct trial *t, uint32_t link)
+{
+	if (numbers_have(t->tried_links, t->tried_link_count, link))
+		return;
+	t->tried_links[t->tried_link_count++] = link;
+	if (remains_around(t, link, NETWORK_NONE))
+		t->repaired_links[t->repaired_link_count++] = link;
+}
+
+static void node_fails(struct trial *t, uint32_t site)
+{
+	if (site == t->site || site == t->end)
+		return;
+	site = t->a->intent[site];
+	if (numbers_have(t->tried_nodes, t->tried_node_count, site))
+		return;
+	t->tried_nodes[t->tried_node_count++] = site;
+	if (remains_around(t, NETWORK_NONE, site))
+		t->repaired_nodes[t->repaired_node_count++] = site;
+}
+
+/* Each link and site of the walk whose crossing has a repair. */
+static void failures_of_walk(struct trial *t, const struct walk *w)
+{
+	for (uint32_t i = 0; i < w->hops; i++) {
+		const struct adjacency *j = &t->a->adjacencies[w->adjacency[i]];
+
+		if (!w->repair[i])
+			continue;
+		link_fails(t, j->link);
+		node_fails(t, j->peer);
+	}
+}
+
+static bool repair_equal(const struct fwd_repair *x, const struct fwd_repair *y)
+{
+	return x->next_site == y->next_site && label_stack_equal(&x->out, &y->out);
+}
+
+static bool known_serves(const struct trial *t, const struct known *k)
+{
+	bool avoids = t->candidate && (t->candidate->avoid.count || t->candidate->avoid_link_count);
+
+	return t->lawful && (!avoids || k->candidate == t->candidate) &&
+	       k->path->endpoint_site == t->path->endpoint_site &&
+	       k->path->first_site == t->path->first_site &&
+	       label_stack_equal(&k->path->stack, &t->path->stack) &&
+	       repair_equal(&k->path->repair, &t->path->repair) &&
+	       k->back->first_site == t->back->first_site &&
+	       label_stack_equal(&k->back->stack, &t->back->stack) &&
+	       repair_equal(&k->back->repair, &t->back->repair);
+}
+
+static void known_take(struct trial *t, const struct known *k)
+{
+	const uint32_t *list = t->a->repaired.value + k->repaired;
+
+	t->repaired_link_count = k->link_count;
+	t->repaired_node_count = k->node_count;
+	t->repaired_capacity = k->capacity;
+	for (uint32_t i = 0; i < k->link_count; i++)
+		t->repaired_links[i] = list[i];
+	for (uint32_t i = 0; i < k->node_count; i++)
+		t->repaired_nodes[i] = list[k->link_count + i];
+}
+
+static void known_add(struct trial *t, const struct audit_path *p)
+{
+	if (t->lawful && t->known_count < SITE_PATHS_MAX)
+		t->known[t->known_count++] =
+		    (struct known){t->path,	      t->back,
+				   t->candidate,      p->repaired,
+				   p->repaired_link_count, p->repaired_node_count,
+				   t->repaired_capacity};
+}
+
+static void trial_repairs(struct trial *t)
+{
+	for (size_t i = 0; i < t->known_count; i++)
+		if (known_serves(t, &t->known[i])) {
+			known_take(t, &t->known[i]);
+			return;
+		}
+	t->repaired_link_count = t->repaired_node_count = 0;
+	t->tried_link_count = t->tried_node_count = 0;
+	t->repaired_capacity = UINT32_MAX;
+	failures_of_walk(t, &t->there);
+	failures_of_walk(t, &t->here);
+}
+
 static void trial_way(struct trial *t)
 {
 	const struct audit *a = t->a;
@@ -491,6 +799,8 @@ static void trial_way(struct trial *t)
 	if ((parent && first != head->parent) || (backup && first != head->backup))
 		TRIAL_FIND(t, AUDIT_DETOUR, "it goes via '%s', which is not its %s",
 			   a->network->sites[first].name, parent ? "parent" : "backup");
+	if (walk_avoided(t, &t->there, false) || walk_avoided(t, &t->here, true))
+		TRIAL_FIND(t, AUDIT_DETOUR, "it goes where its policy says that it must not");
 	if (t->candidate && t->candidate->via == PATH_VIA_SITES &&
 	    !passes_in_order(t, &t->candidate->through))
 		TRIAL_FIND(t, AUDIT_DETOUR, "it does not pass the sites that policy names");
@@ -520,6 +830,14 @@ static void trial_keep(struct trial *t, uint32_t session)
 	}
 	p->way_count = (uint32_t)a->ways.count - p->way;
 	p->node_count = (uint32_t)a->nodes.count - p->nodes;
+	p->repaired = (uint32_t)a->repaired.count;
+	p->repaired_link_count = t->repaired_link_count;
+	p->repaired_node_count = t->repaired_node_count;
+	for (uint32_t i = 0; i < t->repaired_link_count; i++)
+		numbers_add(a, &a->repaired, t->repaired_links[i]);
+	for (uint32_t i = 0; i < t->repaired_node_count; i++)
+		numbers_add(a, &a->repaired, t->repaired_nodes[i]);
+	known_add(t, p);
 }
 
 static void path_try(struct trial *t, uint32_t session)
@@ -535,6 +853,7 @@ static void path_try(struct trial *t, uint32_t session)
 		return;
 	if (t->back->stack.depth > t->a->counts.deepest_stack)
 		t->a->counts.deepest_stack = t->back->stack.depth;
+	trial_repairs(t);
 	trial_mtu(t);
 	trial_timers(t);
 	trial_way(t);
@@ -588,6 +907,7 @@ static void paths_of_site(struct trial *t)
 	size_t paths = t->head->path_count < SITE_PATHS_MAX ? t->head->path_count : SITE_PATHS_MAX;
 	uint8_t tried[SITE_PATHS_MAX] = {0};
 
+	t->known_count = 0;
 	a->counts.paths += t->head->path_count;
 	a->counts.returns += t->head->return_count;
 	for (uint32_t s = a->session_first[t->site]; s < a->session_first[t->site + 1]; s++)
@@ -644,7 +964,7 @@ static void leak_find(struct audit *a, uint32_t site, size_t neighbor, struct la
 	const struct fwd_neighbor *n = &a->sites[site].neighbors[neighbor];
 	char text[LABEL_STACK_STRLEN], where[320];
 
-	walk_init(w);
+	walk_init(w, NETWORK_NONE, NETWORK_NONE);
 	if (stack.depth > LABEL_STACK_MAX)
 		stack.depth = 0;
 	if (!stack_lawful(&stack))

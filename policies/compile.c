@@ -6,6 +6,7 @@
  *   this file         which sites have a session under which policy (pairs), and
  *                     their candidate paths: index, way, stacks, MTU, timers
  *   compile_way.c     the way of one path, its labels, the routes and filters they need
+ *   compile_repair.c  detours around each adjacency that fails
  *   compile_site.c    one site's share of all that, as struct forwarding
  *
  * Everything is numbered: sites, links, pairs and paths are places in arrays, so that a country of
@@ -966,7 +967,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 		return err;
 	sites_check(r, flags);
 	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) ||
-	    (err = pairs_build(r)) || (err = sites_divide(r)))
+	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) || (err = sites_divide(r)))
 		return err;
 	denies_check(r);
 	tallies_report(r);
@@ -1015,6 +1016,7 @@ void compile_free(struct compile_result *r)
 	free(r->accepts);
 	free(r->accept_index.slots);
 	free(r->accept_first);
+	compile_repairs_clear(r);
 	free(r->labels);
 	free(r->label_index.slots);
 	free(r->label_first);

@@ -30,6 +30,25 @@ struct label_entry {
 	uint32_t site, label, next;
 };
 
+/** A way from site @from to site @to, without @around (or, where that is @to, without the link to it). */
+struct detour {
+	uint32_t from, around, to;
+	uint32_t way;		  /* index into detour_sites */
+	uint8_t length;		  /* sites on it; 0: there is none */
+	bool risky;		  /* shares a risk with what it goes around */
+	bool installed;
+	struct label_stack stack; /* of repair SIDs, to @to's own */
+};
+
+/** At @site, what has @label on top goes to @next. */
+struct crossing {
+	uint32_t site, next, label;
+	uint32_t target;    /* the site whose label it is */
+	uint32_t option[2]; /* detours + 1: past the neighbour, to the neighbour; 0: none */
+	uint32_t detour;    /* the one chosen, + 1 */
+	uint8_t refused;    /* bit an option */
+};
+
 /** A growing array of uint32_t and a set of the places of what stands in it. */
 struct pool {
 	uint32_t *values;
@@ -101,6 +120,13 @@ struct compile_result {
 	size_t accept_count, accept_room;
 	struct index accept_index;
 	uint32_t *accept_first; /* site_count + 1 */
+	struct detour *detours;
+	size_t detour_count, detour_room;
+	struct index detour_index;
+	struct pool detour_sites;
+	struct crossing *crossings;
+	size_t crossing_count, crossing_room;
+	struct index crossing_index;
 	struct label_entry *labels;
 	size_t label_count, label_room;
 	struct index label_index;
@@ -137,7 +163,17 @@ bool compile_way_stack(struct compile_result *r, const struct way *way,
 /** Adds the label routes and the lawful stacks that @way needs. */
 void compile_way_install(struct compile_result *r, const struct way *way,
 			 const struct label_stack *stack);
+/** At @site, @label leads to neighbour @next, or ends (@next = @site). */
+void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next);
+/** @site takes @stack from @from, without its first @used labels. */
+void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from,
+			const struct label_stack *stack, uint8_t used);
 void compile_way_reverse(const struct way *way, struct way *ret_way);
+
+/* compile_repair.c: what each site does when an adjacency fails */
+/** After all paths, before they are divided by site. Changes the MTU and the timers of paths that have repairs. */
+int compile_repairs_build(struct compile_result *r);
+void compile_repairs_clear(struct compile_result *r);
 
 /* compile_array.c */
 /** Makes room for one more at the end of the array whose pointer lies at @array. @return it,

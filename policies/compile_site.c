@@ -146,6 +146,17 @@ static void write_neighbors(struct writer *w)
 		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], &w->r->near[i]);
 }
 
+static void write_repair(const struct writer *w, uint32_t next, const struct label_stack *stack,
+			 struct fwd_repair *ret)
+{
+	struct compile_repair repair;
+
+	if (!compile_repair_find(w->r, w->site, next, stack, &repair))
+		return;
+	ret->next_site = w->n->sites[repair.way[1]].id;
+	ret->out = repair.stack;
+}
+
 static void write_labels(struct writer *w)
 {
 	uint32_t first = w->r->label_first[w->site], end = w->r->label_first[w->site + 1];
@@ -160,6 +171,7 @@ static void write_labels(struct writer *w)
 			continue;
 		l->next_site = w->n->sites[e->next].id;
 		label_stack_push_bottom(&l->out, e->label);
+		write_repair(w, e->next, &l->out, &l->repair);
 	}
 }
 
@@ -179,6 +191,7 @@ static void write_path(struct writer *w, const struct compile_pair *pair,
 	p->endpoint = network_path_address(w->n, p->endpoint_site, 0);
 	p->first_site = w->n->sites[way[1]].id;
 	p->stack = path->stack;
+	write_repair(w, way[1], &p->stack, &p->repair);
 	p->mtu = path->mtu;
 	p->probe = path->probe;
 	p->reflector = p->endpoint_site;
@@ -194,6 +207,7 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 	e->destination = network_path_address(w->n, e->site_id, path->index);
 	e->first_site = w->n->sites[way[path->way_length - 2]].id;
 	e->stack = path->back;
+	write_repair(w, way[path->way_length - 2], &e->stack, &e->repair);
 	e->mtu = path->mtu;
 }
 

@@ -535,7 +535,7 @@ static uint64_t accept_hash(const struct accept_entry *e)
 	       compile_hash(e->stack.label, e->stack.depth * sizeof(e->stack.label[0]));
 }
 
-static void label_add(struct compile_result *r, const struct label_entry *entry, uint64_t hash)
+static void label_put(struct compile_result *r, const struct label_entry *entry, uint64_t hash)
 {
 	struct label_entry *e;
 	uint32_t position;
@@ -556,7 +556,7 @@ static void label_add(struct compile_result *r, const struct label_entry *entry,
 	index_put(r, &r->label_index, position, hash);
 }
 
-static void accept_add(struct compile_result *r, const struct accept_entry *entry, uint64_t hash)
+static void accept_put(struct compile_result *r, const struct accept_entry *entry, uint64_t hash)
 {
 	struct accept_entry *added;
 	uint32_t position;
@@ -575,6 +575,21 @@ static void accept_add(struct compile_result *r, const struct accept_entry *entr
 		return;
 	*added = *entry;
 	index_put(r, &r->accept_index, position, hash);
+}
+
+void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next)
+{
+	label_put(r, &(struct label_entry){site, label, next}, label_key_hash(site, label));
+}
+
+void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from,
+			const struct label_stack *stack, uint8_t used)
+{
+	struct accept_entry e = {.site = site, .from = from};
+
+	for (uint8_t i = used; i < stack->depth; i++)
+		label_stack_push_bottom(&e.stack, stack->label[i]);
+	accept_put(r, &e, accept_hash(&e));
 }
 
 /*
@@ -612,9 +627,9 @@ static void needs_label(const struct compile_result *r, struct needs *needs, uin
 static void needs_add(struct compile_result *r, const struct needs *needs)
 {
 	for (uint32_t i = 0; i < needs->accept_count; i++)
-		accept_add(r, &needs->accepts[i], needs->accept_hashes[i]);
+		accept_put(r, &needs->accepts[i], needs->accept_hashes[i]);
 	for (uint32_t i = 0; i < needs->label_count; i++)
-		label_add(r, &needs->labels[i], needs->label_hashes[i]);
+		label_put(r, &needs->labels[i], needs->label_hashes[i]);
 }
 
 void compile_way_install(struct compile_result *r, const struct way *w,

@@ -67,10 +67,13 @@ static struct label_stack stack_at(const struct network *n, const struct label_s
 	struct label_stack rest = {0};
 	uint8_t used = 0;
 
-	for (uint32_t i = 1; i <= hop; i++)
-		if (used < whole->depth &&
-		    whole->label[used] == label_node_sid(n->srgb, n->sites[way[(int)i * step]].id))
+	for (uint32_t i = 1; i <= hop; i++) {
+		uint32_t id = n->sites[way[(int)i * step]].id;
+
+		if (used < whole->depth && (whole->label[used] == label_node_sid(n->srgb, id) ||
+					    whole->label[used] == label_repair_sid(n->srgb, id)))
 			used++;
+	}
 	for (uint8_t i = used; i < whole->depth; i++)
 		label_stack_push_bottom(&rest, whole->label[i]);
 	return rest;
@@ -201,6 +204,46 @@ static void shared_text(const struct compile_result *r, const struct policy *p,
 		    p->paths[p->paths[path->path].disjoint_from].name);
 }
 
+typedef void repair_step(const struct network *n, uint32_t site, uint32_t next, bool back,
+			 const struct compile_repair *repair, void *context);
+
+/* The hops of a way, @step 1 there or -1 back, that have a repair. */
+static void repairs_of_way(const struct compile_result *r, const uint32_t *way, int step,
+			   uint32_t length, const struct label_stack *stack, repair_step *found,
+			   void *context)
+{
+	const struct network *n = compile_source(r);
+	struct compile_repair repair;
+
+	for (uint32_t i = 0; i + 1 < length; i++) {
+		struct label_stack rest = stack_at(n, stack, way, step, i);
+		uint32_t site = way[(int)i * step], next = way[((int)i + 1) * step];
+
+		if (compile_repair_find(r, site, next, &rest, &repair))
+			found(n, site, next, step < 0, &repair, context);
+	}
+}
+
+static void repairs_of_path(const struct compile_result *r, const struct compile_path *path,
+			    repair_step *found, void *context)
+{
+	const uint32_t *way = compile_path_way(r, path);
+
+	repairs_of_way(r, way, 1, path->way_length, &path->stack, found, context);
+	repairs_of_way(r, way + path->way_length - 1, -1, path->way_length, &path->back, found,
+		       context);
+}
+
+static void repair_text(const struct network *n, uint32_t site, uint32_t next, bool back,
+			const struct compile_repair *repair, void *context)
+{
+	struct text *t = context;
+
+	text_printf(t, "      repair %s, link %s %s: ", back ? "back" : "there", n->sites[site].name,
+		    n->sites[next].name);
+	way_text(n, repair->way, 1, repair->way_length, &repair->stack, t);
+}
+
 static void path_text(const struct compile_result *r, const struct policy *p,
 		      const struct compile_path *path, struct text *t)
 {
@@ -217,6 +260,7 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	way_text(n, way, 1, path->way_length, &path->stack, t);
 	text_add(t, "      back   ");
 	way_text(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	repairs_of_path(r, path, repair_text, t);
 	shared_text(r, p, path, t);
 }
 
@@ -376,6 +420,20 @@ static void way_json(const struct network *n, const uint32_t *way, int step, uin
 	text_add_char(t, ']');
 }
 
+static void repair_json(const struct network *n, uint32_t site, uint32_t next, bool back,
+			const struct compile_repair *repair, void *context)
+{
+	struct text *t = context;
+
+	text_add(t, t->bytes[t->length - 1] == '[' ? "{" : ",{");
+	text_printf(t, "\"back\":%s", back ? "true" : "false");
+	json_string(t, ",\"link\":[", n->sites[site].name);
+	json_string(t, ",", n->sites[next].name);
+	text_add(t, "],\"way\":");
+	way_json(n, repair->way, 1, repair->way_length, &repair->stack, t);
+	text_add_char(t, '}');
+}
+
 static void path_json(const struct compile_result *r, const struct candidate_path *c,
 		      const struct compile_path *path, struct text *t)
 {
@@ -392,7 +450,9 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 	way_json(n, way, 1, path->way_length, &path->stack, t);
 	text_add(t, ",\"back\":");
 	way_json(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
-	text_add(t, ",\"shared\":[");
+	text_add(t, ",\"repairs\":[");
+	repairs_of_path(r, path, repair_json, t);
+	text_add(t, "],\"shared\":[");
 	for (uint8_t i = 0; i < path->shared_count; i++) {
 		json_string(t, i ? ",[" : "[", n->sites[n->links[shared[i]].a].name);
 		json_string(t, ",", n->sites[n->links[shared[i]].b].name);

@@ -194,13 +194,22 @@ static char *put_accept(char *p, uint32_t site_id, const struct label_stack *sta
 	return put_stack(PUT(p, " "), stack);
 }
 
+static char *put_repair(char *p, const struct fwd_repair *repair)
+{
+	if (!repair->next_site)
+		return p;
+	p = put_number(PUT(p, " repair "), repair->next_site);
+	return put_stack(PUT(p, " out "), &repair->out);
+}
+
 static char *put_label(char *p, const struct fwd_label_route *l)
 {
 	p = put_number(PUT(p, "label "), l->in_label);
 	if (!l->next_site)
 		return PUT(p, " here");
 	p = put_number(PUT(p, " to "), l->next_site);
-	return put_stack(PUT(p, " out "), &l->out);
+	p = put_stack(PUT(p, " out "), &l->out);
+	return put_repair(p, &l->repair);
 }
 
 static char *put_path(char *p, const struct fwd_path *path)
@@ -216,7 +225,8 @@ static char *put_path(char *p, const struct fwd_path *path)
 	p = put_stack(PUT(p, " stack "), &path->stack);
 	p = put_number(PUT(p, " mtu "), path->mtu);
 	p = put_probe(p, path->probe);
-	return put_number(PUT(p, " reflector "), path->reflector);
+	p = put_number(PUT(p, " reflector "), path->reflector);
+	return put_repair(p, &path->repair);
 }
 
 static char *put_return(char *p, const struct fwd_return *r)
@@ -225,7 +235,8 @@ static char *put_return(char *p, const struct fwd_return *r)
 	p = put_number(PUT(p, " of "), r->site_id);
 	p = put_number(PUT(p, " first "), r->first_site);
 	p = put_stack(PUT(p, " stack "), &r->stack);
-	return put_number(PUT(p, " mtu "), r->mtu);
+	p = put_number(PUT(p, " mtu "), r->mtu);
+	return put_repair(p, &r->repair);
 }
 
 static char *put_session(char *p, const struct fwd_session *s)
@@ -694,6 +705,15 @@ static void read_accept(struct reader *r)
 		stack(r, NULL, s);
 }
 
+/* The rest of a line, if there is any. */
+static void repair(struct reader *r, struct fwd_repair *ret)
+{
+	if (!*r->at)
+		return;
+	ret->next_site = site_id(r, "repair");
+	stack(r, "out", &ret->out);
+}
+
 static void read_label(struct reader *r)
 {
 	struct fwd_label_route *l =
@@ -710,6 +730,7 @@ static void read_label(struct reader *r)
 		fail(r, "'to' or 'here' is missing");
 	l->next_site = site_id(r, NULL);
 	stack(r, "out", &l->out);
+	repair(r, &l->repair);
 }
 
 static void read_path(struct reader *r)
@@ -731,6 +752,7 @@ static void read_path(struct reader *r)
 	p->mtu = u16(r, "mtu");
 	p->probe = probe(r);
 	p->reflector = (uint32_t)number(r, "reflector", 1, UINT32_MAX);
+	repair(r, &p->repair);
 }
 
 static void read_return(struct reader *r)
@@ -746,6 +768,7 @@ static void read_return(struct reader *r)
 	e->first_site = site_id(r, "first");
 	stack(r, "stack", &e->stack);
 	e->mtu = u16(r, "mtu");
+	repair(r, &e->repair);
 }
 
 static void read_session(struct reader *r)
@@ -922,6 +945,18 @@ static int refuse(struct reason *reason, const char *what, uint64_t key_value, c
 			  why);
 }
 
+static bool repair_lawful(const struct forwarding *f, const struct fwd_repair *repair,
+			  uint32_t next_site)
+{
+	return !repair->next_site || (repair->next_site != next_site &&
+				      forwarding_neighbor(f, repair->next_site) != NULL);
+}
+
+static bool label_ours(const struct forwarding *f, uint32_t label)
+{
+	return label == f->own_label || label == label_repair_sid(f->srgb, f->site_id);
+}
+
 static int check_labels(const struct forwarding *f, struct reason *reason)
 {
 	if (label_node_sid(f->srgb, f->site_id) != f->own_label)
@@ -931,9 +966,12 @@ static int check_labels(const struct forwarding *f, struct reason *reason)
 
 		if (l->next_site && !forwarding_neighbor(f, l->next_site))
 			return refuse(reason, "label", l->in_label, "leads to no neighbor");
-		if ((l->in_label == f->own_label) != !l->next_site)
+		if (label_ours(f, l->in_label) != !l->next_site)
 			return refuse(reason, "label", l->in_label,
 				      "ours alone ends here, and nowhere else");
+		if (!repair_lawful(f, &l->repair, l->next_site))
+			return refuse(reason, "label", l->in_label,
+				      "its repair leads to no other neighbor");
 	}
 	return 0;
 }
@@ -965,11 +1003,20 @@ static int check_paths(const struct forwarding *f, struct reason *reason)
 			return refuse(reason, "path", p->index, "starts at no neighbor");
 		if (!peer_find(f, p->color, p->endpoint_site))
 			return refuse(reason, "path", p->index, "leads to no peer of its color");
+		if (!repair_lawful(f, &p->repair, p->first_site))
+			return refuse(reason, "path", p->index,
+				      "its repair leads to no other neighbor");
 	}
-	for (size_t i = 0; i < f->return_count; i++)
-		if (!forwarding_neighbor(f, f->returns[i].first_site))
-			return refuse(reason, "return to site", f->returns[i].site_id,
+	for (size_t i = 0; i < f->return_count; i++) {
+		const struct fwd_return *e = &f->returns[i];
+
+		if (!forwarding_neighbor(f, e->first_site))
+			return refuse(reason, "return to site", e->site_id,
 				      "starts at no neighbor");
+		if (!repair_lawful(f, &e->repair, e->first_site))
+			return refuse(reason, "return to site", e->site_id,
+				      "its repair leads to no other neighbor");
+	}
 	return 0;
 }
 

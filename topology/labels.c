@@ -13,6 +13,15 @@ uint32_t label_node_sid(struct label_block srgb, uint32_t site_id)
 	return srgb.base + site_id;
 }
 
+uint32_t label_repair_sid(struct label_block srgb, uint32_t site_id)
+{
+	uint32_t label = label_node_sid(srgb, site_id);
+
+	if (!label || srgb.size > (LABEL_MAX + 1 - srgb.base) / 2)
+		return 0;
+	return label + srgb.size;
+}
+
 int label_stack_compare(const struct label_stack *a, const struct label_stack *b)
 {
 	if (a->depth != b->depth)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_flow.c
 // link: policies/audit_walk.c policies/audit_queue.c policies/audit_expect.c policies/audit_failure.c
-// link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_way.c
+// link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
 // link: topology/forwarding_codec.c tests/unit/network_fixture.c
@@ -263,7 +263,7 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	  forwarding_sort(&s[BA_DINH]))                                                            \
 	X(label_useless, USELESS, 210, "label 16902",                                              \
 	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count,                                        \
-		 (struct fwd_label_route){16902, 101, STACK(16902)}))                              \
+		 (struct fwd_label_route){16902, 101, STACK(16902), {0}}))                              \
 	X(labels_grow, STACK, 101, "too many labels",                                              \
 	  label(&s[HANOI], 16211)->out = STACK(16211, 16901, 16901, 16901, 16901, 16901, 16901, 16901)) \
 	X(accept_missing, FILTERED, 210, "'ba-dinh' drops 16001 from 'phuc-xa'",                   \
@@ -696,18 +696,34 @@ static void test_failures_of_first_light(void **state)
 static bool path_survives(const struct audit *a, uint32_t path, const struct audit_failure *f)
 {
 	uint32_t count;
-	const uint32_t *links = audit_path_links(a, path, &count);
+	const uint32_t *links = audit_path_repaired(a, path, &count);
 
+	for (uint32_t i = 0; f->kind == AUDIT_FAIL_LINK && i < count; i++)
+		if (links[i] == f->subject)
+			return true;
+	links = audit_path_links(a, path, &count);
 	for (uint32_t i = 0; f->kind == AUDIT_FAIL_LINK && i < count; i++)
 		if (links[i] == f->subject)
 			return false;
 	return true;
 }
 
+static bool path_passes(const struct audit *a, uint32_t path, uint32_t link)
+{
+	uint32_t count;
+	const uint32_t *links = audit_path_links(a, path, &count);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (links[i] == link)
+			return true;
+	return false;
+}
+
 static void test_failures_the_slow_way(void **state)
 {
 	struct country c;
 	struct audit *a;
+	size_t repairs = 0;
 
 	(void)state;
 	fixture_country(&c.n, 200);
@@ -715,9 +731,10 @@ static void test_failures_the_slow_way(void **state)
 	a = country_audit(&c);
 	clean(a);
 	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	assert_int_equal(audit_failure_sum(a, AUDIT_FAIL_LINK).repaired, 2);
 	for (size_t i = 0; i < audit_failure_count(a); i++) {
 		const struct audit_failure *f = audit_failure(a, i);
-		uint32_t lost = 0, moved = 0;
+		uint32_t lost = 0, moved = 0, repaired = 0;
 
 		if (f->kind != AUDIT_FAIL_LINK)
 			continue;
@@ -727,12 +744,16 @@ static void test_failures_the_slow_way(void **state)
 
 			while (p < e->path + e->path_count && !path_survives(a, p, f))
 				p++;
+			repaired += p == e->path && path_passes(a, p, f->subject);
 			lost += p == e->path + e->path_count;
 			moved += p > e->path && p < e->path + e->path_count;
 		}
 		assert_int_equal(f->sessions_lost, lost);
 		assert_int_equal(f->sessions_moved, moved);
+		assert_int_equal(f->sessions_repaired, repaired);
+		repairs += repaired;
 	}
+	assert_true(repairs > 0);
 	audit_free(a);
 	country_clear(&c);
 }
@@ -830,11 +851,11 @@ static void bound(void *byte, uint8_t most)
 static void damage_bound(struct forwarding *f)
 {
 	for (size_t i = 0; i < f->label_count; i++)
-		bound(&f->labels[i].out.depth, LABEL_STACK_MAX);
+		bound(&f->labels[i].out.depth, LABEL_STACK_MAX), bound(&f->labels[i].repair.out.depth, LABEL_STACK_MAX);
 	for (size_t i = 0; i < f->path_count; i++)
-		bound(&f->paths[i].stack.depth, LABEL_STACK_MAX);
+		bound(&f->paths[i].stack.depth, LABEL_STACK_MAX), bound(&f->paths[i].repair.out.depth, LABEL_STACK_MAX);
 	for (size_t i = 0; i < f->return_count; i++)
-		bound(&f->returns[i].stack.depth, LABEL_STACK_MAX);
+		bound(&f->returns[i].stack.depth, LABEL_STACK_MAX), bound(&f->returns[i].repair.out.depth, LABEL_STACK_MAX);
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		bound(&f->neighbors[i].caller, 1);
 	for (size_t i = 0; i < f->peer_count; i++)
@@ -903,14 +924,125 @@ static bool difference_print(const char *x, const char *y)
 	return rule;
 }
 
-static void blind_fault(uint64_t *seed, size_t *planted, size_t *missed)
+/* A country whose core has other ways. */
+enum { RING_HUB, RING_P, RING_Q, RING_D, RING_E, RING_C };
+
+static void ring(struct network *n)
+{
+	struct policy *p;
+
+	fixture_init(n);
+	fixture_site(n, "hub", 0, 1, FIXTURE_NONE, FIXTURE_NONE, "10.0.0.0/16");
+	fixture_site(n, "p", 1, 10, RING_HUB, FIXTURE_NONE, "10.2.0.0/24");
+	fixture_site(n, "q", 1, 11, RING_HUB, FIXTURE_NONE, "");
+	fixture_site(n, "d", 2, 100, RING_P, RING_Q, "");
+	fixture_site(n, "e", 2, 101, RING_Q, FIXTURE_NONE, "");
+	fixture_site(n, "c", 3, 1000, RING_D, RING_E, "10.1.0.0/24");
+	fixture_link(n, RING_P, RING_Q, 30);
+	fixture_class(n, "query", IPPROTO_TCP, 443);
+	p = fixture_policy(n, "query", 10);
+	fixture_set_tier(n, &p->from, 1);
+	fixture_set_tier(n, &p->from, 3);
+	fixture_set_tier(n, &p->to, 0);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_path(p, "spare", 100, PATH_VIA_BACKUP, 0);
+}
+
+#define REPAIR(next, ...) ((struct fwd_repair){next, STACK(__VA_ARGS__)})
+
+/* name, in whose bundle, words of the finding, what is done to the sites of the ring: p goes around its link to the
+ * hub by d and q. */
+#define REPAIR_FAULTS(X)                                                                           \
+	X(over_what_failed, 10, "sends it where it is down",                                       \
+	  label(&s[RING_P], 16001)->repair.next_site = 1)                                          \
+	X(no_neighbor, 10, "has no neighbour 77", label(&s[RING_P], 16001)->repair.next_site = 77) \
+	X(other_neighbor, 11, "drops 86011/86001 from 'p'",                                              \
+	  label(&s[RING_P], 16001)->repair.next_site = 11)                                         \
+	X(wrong_stack, 100, "drops 86010 from 'p'",                                                \
+	  label(&s[RING_P], 16001)->repair.out = STACK(86010))                                     \
+	X(plain_stack, 100, "drops 16001/17000 from 'p'",                                          \
+	  label(&s[RING_P], 16001)->repair.out = STACK(16001, 17000))                              \
+	X(no_stack, 10, "leaves no label", label(&s[RING_P], 16001)->repair.out.depth = 0)         \
+	X(accept_missing, 100, "drops 86011/86001 from 'p'",                                             \
+	  struct fwd_neighbor *n = neighbor(&s[RING_D], 10);                                       \
+	  for (size_t i = n->accept_count; i-- > 0;)                                               \
+		  if (n->accept[i].label[0] == 86011)                                              \
+			  REMOVE(n->accept, n->accept_count, i))                                   \
+	X(label_missing, 11, "has no label 86001",                                                 \
+	  REMOVE(s[RING_Q].labels, s[RING_Q].label_count,                                          \
+		 (size_t)(label(&s[RING_Q], 86001) - s[RING_Q].labels)))                           \
+	X(end_missing, 1, "has no label 86001",                                                    \
+	  REMOVE(s[RING_HUB].labels, s[RING_HUB].label_count,                                      \
+		 (size_t)(label(&s[RING_HUB], 86001) - s[RING_HUB].labels)))                       \
+	X(detour_of_detour, 11, "which is a detour itself",                                        \
+	  label(&s[RING_Q], 86001)->repair = REPAIR(10, 86001))                                    \
+	X(detour_sent_back, 10, "drops 86011/86001 from 'd'",                                      \
+	  label(&s[RING_D], 86011)->next_site = 10)                                                \
+	X(detour_over_what_failed, 10, "sends it where it is down",                                \
+	  label(&s[RING_D], 86011)->next_site = 10;                                                \
+	  accept_add(&s[RING_P], 100, STACK(86011, 86001));                                        \
+	  label(&s[RING_P], 86011)->next_site = 1)                                                 \
+	X(return_to_another, 1000, "leads to another site",                                        \
+	  for (size_t i = 0; i < s[RING_HUB].return_count; i++)                                    \
+		  if (s[RING_HUB].returns[i].first_site == 10 && s[RING_HUB].returns[i].site_id == 1000) \
+			  s[RING_HUB].returns[i].repair.out = STACK(86010);                        \
+	  accept_add(&s[RING_Q], 1, STACK(86010)); accept_add(&s[RING_D], 11, STACK(86010)))       \
+	X(head_repair_wrong, 100, "drops 86011 from 'p'", s[RING_P].paths[0].repair.out = STACK(86011))
+
+#define REPAIR_FAULT_FUNCTION(name, site, words, ...)                                              \
+	static void repair_fault_##name(struct forwarding *s)                                      \
+	{                                                                                          \
+		__VA_ARGS__;                                                                       \
+	}
+REPAIR_FAULTS(REPAIR_FAULT_FUNCTION)
+#define REPAIR_FAULT_ROW(name, site, words, ...)                                                   \
+	{#name, AUDIT_REPAIR, site, words, repair_fault_##name},
+static const struct fault repair_faults[] = {REPAIR_FAULTS(REPAIR_FAULT_ROW)};
+
+static void test_planted_repair_faults(void **state)
+{
+	size_t missed = 0;
+	struct country c;
+	struct audit *a;
+
+	(void)state;
+	ring(&c.n);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	assert_true(audit_counts(a).repairs > 0);
+	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	assert_true(failure_find(a, "link p hub")->sessions_repaired > 0);
+	assert_int_equal(failure_find(a, "link p hub")->sessions_hit, 0);
+	assert_int_equal(failure_find(a, "site p")->sessions_hit, 0);
+	audit_free(a);
+	country_clear(&c);
+	for (size_t i = 0; i < COUNT(repair_faults); i++) {
+		ring(&c.n);
+		country_compile(&c);
+		repair_faults[i].plant(c.site);
+		a = country_audit(&c);
+		if (!found(a, AUDIT_REPAIR, repair_faults[i].site_id, repair_faults[i].words)) {
+			print_message("%s: not found; %zu findings:\n", repair_faults[i].name,
+				      audit_findings_total(a));
+			findings_print(a);
+			missed++;
+		}
+		audit_free(a);
+		country_clear(&c);
+	}
+	assert_int_equal(missed, 0);
+}
+
+static void blind_fault(void (*country)(struct network *n), uint64_t *seed, size_t *planted,
+			size_t *missed)
 {
 	struct text before, after;
 	struct country c;
 	struct audit *a;
 	uint32_t site;
 
-	fixture_first_light(&c.n);
+	country(&c.n);
 	rate_lines(&c.n);
 	country_compile(&c);
 	site = draw(seed, (uint32_t)c.count);
@@ -938,7 +1070,9 @@ static void test_blind_faults(void **state)
 
 	(void)state;
 	while (planted < 1000)
-		blind_fault(&seed, &planted, &missed);
+		blind_fault(fixture_first_light, &seed, &planted, &missed);
+	while (planted < 3000)
+		blind_fault(ring, &seed, &planted, &missed);
 	if (missed)
 		fail_msg("%zu of %zu missed", missed, planted);
 }
@@ -951,6 +1085,7 @@ int main(void)
 	    cmocka_unit_test(test_bundle_lines),	 cmocka_unit_test(test_many_policies),
 	    cmocka_unit_test(test_failures_of_first_light),
 	    cmocka_unit_test(test_failures_the_slow_way), cmocka_unit_test(test_planted_faults),
+	    cmocka_unit_test(test_planted_repair_faults),
 	    cmocka_unit_test(test_changed_sources),	 cmocka_unit_test(test_blind_faults),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c
-// link: policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
+// link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c
 // link: topology/forwarding.c topology/forwarding_codec.c tests/unit/network_fixture.c
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
@@ -105,6 +105,78 @@ static size_t packet_send(const struct tables *t, uint32_t from, uint32_t next,
 	return 0;
 }
 
+struct failed {
+	uint32_t a[4], b[4]; /* ids of links' ends */
+	size_t count;
+};
+
+static bool link_failed(const struct failed *down, uint32_t a, uint32_t b)
+{
+	for (size_t i = 0; i < down->count; i++)
+		if ((down->a[i] == a && down->b[i] == b) || (down->a[i] == b && down->b[i] == a))
+			return true;
+	return false;
+}
+
+/* What a node with failed links does. @return where it sends it; 0: nowhere. */
+static uint32_t repaired(const struct failed *down, uint32_t site, uint32_t next,
+			 const struct fwd_repair *repair, const struct label_stack *out,
+			 const struct label_stack **ret_out)
+{
+	*ret_out = out;
+	if (!link_failed(down, site, next))
+		return next;
+	*ret_out = &repair->out;
+	return repair->next_site && !link_failed(down, site, repair->next_site) ? repair->next_site
+										 : 0;
+}
+
+enum fate { DROPPED, ARRIVED, GOES_ROUND };
+
+/* As packet_send(), with links that have failed. @ret_bytes: the labelled packet that fits. */
+static enum fate packet_around(const struct tables *t, uint32_t from, uint32_t next,
+			       struct label_stack stack, const struct fwd_repair *repair,
+			       const struct failed *down, uint32_t *ret_end, uint32_t *ret_mtu)
+{
+	const struct label_stack *out;
+
+	*ret_mtu = UINT16_MAX;
+	next = repaired(down, from, next, repair, &stack, &out);
+	stack = *out;
+	for (size_t hops = 0; next; hops++) {
+		const struct forwarding *f = &t->site[t->by_id[next]];
+		const struct fwd_neighbor *n = forwarding_neighbor(&t->site[t->by_id[from]], next);
+		const struct fwd_label_route *route;
+		struct label_stack rest = {0};
+
+		assert_non_null(n);
+		if (hops == 2 * COMPILE_WAY_MAX)
+			return GOES_ROUND;
+		if (!accepted(f, from, &stack))
+			return DROPPED;
+		if (n->lsp_mtu - 4u * stack.depth < *ret_mtu)
+			*ret_mtu = n->lsp_mtu - 4u * stack.depth;
+		while ((route = label_route(f, stack.label[0])) && !route->next_site) {
+			memmove(stack.label, stack.label + 1,
+				sizeof(stack.label) - sizeof(stack.label[0]));
+			if (!--stack.depth) {
+				*ret_end = next;
+				return ARRIVED;
+			}
+		}
+		if (!route)
+			return DROPPED;
+		from = next;
+		next = repaired(down, from, route->next_site, &route->repair, &route->out, &out);
+		for (uint8_t i = 0; i < out->depth; i++)
+			assert_true(label_stack_push_bottom(&rest, out->label[i]));
+		for (uint8_t i = 1; i < stack.depth; i++)
+			assert_true(label_stack_push_bottom(&rest, stack.label[i]));
+		stack = rest;
+	}
+	return DROPPED;
+}
+
 static const struct fwd_return *return_find(const struct forwarding *f, ipv4_t destination)
 {
 	for (size_t i = 0; i < f->return_count; i++)
@@ -178,6 +250,88 @@ static void bundles_all_read_back(const struct tables *t)
 	}
 	text_clear(&a);
 	text_clear(&b);
+}
+
+/* One path, one direction, with @down: @return what becomes of a packet; at its right end, if it arrives. */
+static enum fate path_around(const struct tables *t, const struct compile_path *path, bool back,
+			     const struct failed *down)
+{
+	const struct compile_pair *pair = compile_pair(t->result, path->pair);
+	const struct forwarding *head = &t->site[pair->head], *end = &t->site[pair->endpoint];
+	const struct fwd_path *p = forwarding_path(head, path->index);
+	const struct fwd_return *r = return_find(end, p->source);
+	uint32_t arrived, mtu;
+	enum fate fate =
+	    back ? packet_around(t, end->site_id, r->first_site, r->stack, &r->repair, down,
+				 &arrived, &mtu)
+		 : packet_around(t, head->site_id, p->first_site, p->stack, &p->repair, down,
+				 &arrived, &mtu);
+
+	if (fate == ARRIVED) {
+		assert_int_equal(arrived, (back ? head : end)->site_id);
+		assert_true(p->mtu <= mtu);
+	}
+	return fate;
+}
+
+/* The stack that @path has on the hop from @at of its way, and so whether the compiler has a repair there. */
+static bool hop_has_repair(const struct tables *t, const struct compile_path *path, bool back,
+			   uint8_t at, struct failed *ret_link)
+{
+	const struct label_stack *stack = back ? &path->back : &path->stack;
+	const uint32_t *way = compile_path_way(t->result, path);
+	struct compile_repair repair;
+	struct label_stack rest = {0};
+	uint32_t site[COMPILE_WAY_MAX];
+	uint8_t used = 0;
+
+	for (uint8_t i = 0; i < path->way_length; i++)
+		site[i] = way[back ? path->way_length - 1 - i : i];
+	for (uint8_t i = 1; i <= at; i++)
+		used += stack->label[used] == label_node_sid(t->n->srgb, t->n->sites[site[i]].id);
+	for (; used < stack->depth; used++)
+		label_stack_push_bottom(&rest, stack->label[used]);
+	*ret_link = (struct failed){
+	    {t->n->sites[site[at]].id}, {t->n->sites[site[at + 1]].id}, 1};
+	return compile_repair_find(t->result, site[at], site[at + 1], &rest, &repair);
+}
+
+/* A way to a named site and back may cross a link twice, and have a repair but one way. */
+static size_t times_crossed(const struct tables *t, const struct compile_path *path,
+			    const struct failed *down)
+{
+	const uint32_t *way = compile_path_way(t->result, path);
+	size_t count = 0;
+
+	for (uint8_t i = 0; i + 1 < path->way_length; i++)
+		count += link_failed(down, t->n->sites[way[i]].id, t->n->sites[way[i + 1]].id);
+	return count;
+}
+
+/* @return hops that have a repair: each leads there, whatever else. */
+static size_t repairs_all_work(const struct tables *t)
+{
+	struct failed down;
+	size_t count = 0;
+
+	for (size_t i = 0; i < compile_path_count(t->result); i++) {
+		const struct compile_path *path = compile_path(t->result, i);
+		bool any = false;
+
+		for (int back = 0; back < 2; back++)
+			for (uint8_t at = 0; at + 1 < path->way_length; at++) {
+				if (!hop_has_repair(t, path, back, at, &down))
+					continue;
+				any = true;
+				count++;
+				if (path_around(t, path, back, &down) != ARRIVED &&
+				    times_crossed(t, path, &down) == 1)
+					fail_msg("path %zu, %s, without link %u %u", i,
+						 back ? "back" : "there", down.a[0], down.b[0]);
+			}
+		assert_int_equal(path->repaired, any);
+	}
+	return count;
 }
 
 /* ---- the example country ---------------------------------------------------------------- */
@@ -885,6 +1039,171 @@ static void paths_of_random_networks_work(void **state)
 	assert_true(tried > 5000);
 }
 
+/* Whatever fails together, a packet arrives or is dropped. */
+static void nothing_goes_round(const struct tables *t, uint32_t seed)
+{
+	for (size_t i = 0; i < compile_path_count(t->result); i++) {
+		struct failed down = {.count = 4};
+
+		for (size_t k = 0; k < down.count; k++) {
+			const struct link *l =
+			    &t->n->links[next_random(&seed) % (uint32_t)t->n->link_count];
+
+			down.a[k] = t->n->sites[l->a].id;
+			down.b[k] = t->n->sites[l->b].id;
+		}
+		assert_int_not_equal(path_around(t, compile_path(t->result, i), false, &down),
+				     GOES_ROUND);
+		assert_int_not_equal(path_around(t, compile_path(t->result, i), true, &down),
+				     GOES_ROUND);
+	}
+}
+
+static void repairs_of_random_networks_work(void **state)
+{
+	size_t tried = 0;
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= 300; seed++) {
+		struct compile_result *r;
+		struct network n;
+		struct tables t;
+
+		random_network(&n, seed);
+		for (size_t i = 0; seed % 3 == 0 && i < n.link_count; i++)
+			n.links[i].mtu_bytes = i % 5 ? 1500 : 1400;
+		if (!compile_network(&n, COMPILE_NEED_KEYS, &r)) {
+			tables_compile(&n, &t);
+			tried += repairs_all_work(&t);
+			for (uint32_t k = 0; k < 10; k++)
+				nothing_goes_round(&t, seed * 100 + k);
+			tables_clear(&t);
+		}
+		compile_free(r);
+		network_clear(&n);
+	}
+	assert_true(tried > 5000);
+}
+
+static const struct fwd_label_route *route_at(const struct tables *t, uint32_t site, uint32_t label)
+{
+	const struct fwd_label_route *l = label_route(&t->site[site], label);
+
+	assert_non_null(l);
+	return l;
+}
+
+enum { P2_HUB, P2_P, P2_Q, P2_D, P2_E, P2_C };
+
+static void a_triangle_repairs_its_sides(void **state)
+{
+	struct network n;
+	struct tables t;
+	struct policy *p;
+	const struct fwd_return *r;
+
+	(void)state;
+	two_provinces(&n, true);
+	fixture_link(&n, P2_D, P2_Q, 30);
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	tables_compile(&n, &t);
+	path_is(&t, P2_C, 1, "c d p hub", "16001", "17000");
+	/* to the link's other end, where that is where the label ends: by the other province */
+	assert_int_equal(route_at(&t, P2_P, 16001)->repair.next_site, 11);
+	stack_is(&route_at(&t, P2_P, 16001)->repair.out, "86001");
+	assert_int_equal(route_at(&t, P2_Q, 86001)->next_site, 1);
+	assert_int_equal(route_at(&t, P2_Q, 86001)->repair.next_site, 0);
+	assert_int_equal(route_at(&t, P2_HUB, 86001)->next_site, 0);
+	/* past the province */
+	assert_int_equal(route_at(&t, P2_D, 16001)->repair.next_site, 11);
+	stack_is(&route_at(&t, P2_D, 16001)->repair.out, "86001");
+	/* the way back: past the province to its district, and the old label below */
+	r = return_find(&t.site[P2_HUB], network_path_address(&n, 1000, 1));
+	assert_int_equal(r->first_site, 10);
+	assert_int_equal(r->repair.next_site, 11);
+	stack_is(&r->repair.out, "86100/17000");
+	assert_true(accepted(&t.site[P2_Q], 1, &r->repair.out));
+	assert_true(accepted(&t.site[P2_D], 11, &r->repair.out));
+	/* a leaf carries nobody's: the last link has none */
+	assert_int_equal(route_at(&t, P2_D, 17000)->repair.next_site, 0);
+	/* one label more, and two probes more */
+	assert_int_equal(t.site[P2_C].paths[0].mtu, 1440 - 20 - 8);
+	assert_int_equal(t.site[P2_C].paths[0].probe.multiplier, 5);
+	assert_int_equal(repairs_all_work(&t), 2 * 4);
+	bundles_all_read_back(&t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+static void a_repair_keeps_out_of_what_a_path_avoids(void **state)
+{
+	struct network n;
+	struct tables t;
+	struct policy *p;
+
+	(void)state;
+	two_provinces(&n, true);
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_set_add(&p->paths[0].avoid, P2_Q);
+	tables_compile(&n, &t);
+	assert_int_equal(route_at(&t, P2_P, 16001)->repair.next_site, 0);
+	assert_int_equal(repairs_all_work(&t), 0);
+	assert_int_equal(t.site[P2_C].paths[0].probe.multiplier, 3);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* A detour over a site with a thin line is refused: all packets would have to be smaller always. */
+static void a_repair_costs_little_mtu(void **state)
+{
+	struct network n;
+	struct tables t;
+	struct policy *p;
+
+	(void)state;
+	two_provinces(&n, true);
+	for (size_t i = 0; i < n.link_count; i++)
+		if (n.links[i].a == P2_E && n.links[i].b == P2_Q)
+			n.links[i].mtu_bytes = 1400;
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	tables_compile(&n, &t);
+	assert_int_equal(t.site[P2_Q].link_mtu, 1340);
+	assert_int_equal(route_at(&t, P2_P, 16001)->repair.next_site, 0);
+	assert_int_equal(t.site[P2_C].paths[0].mtu, 1440 - 20 - 4);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
+/* Over the same conduit as what failed: only where there is nothing else. */
+static void a_repair_keeps_off_the_same_risk(void **state)
+{
+	struct network n;
+	struct tables t;
+	struct policy *p;
+	uint32_t far;
+
+	(void)state;
+	two_provinces(&n, true);
+	far = fixture_site(&n, "far", 1, 12, P2_HUB, FIXTURE_NONE, "");
+	fixture_link(&n, P2_P, far, 500);
+	n.risks = calloc(1, sizeof(*n.risks));
+	n.risks[n.risk_count++] = strdup("bridge");
+	for (size_t i = 0; i < n.link_count; i++)
+		if (n.links[i].b == P2_HUB && n.links[i].a <= P2_Q) {
+			n.links[i].risks = calloc(1, sizeof(uint32_t));
+			n.links[i].risk_count = 1;
+		}
+	p = commune_policy(&n);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	tables_compile(&n, &t);
+	assert_int_equal(route_at(&t, P2_P, 16001)->repair.next_site, 12);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
 /* Links in another order: the same bundles. */
 static void order_of_sources_says_nothing(void **state)
 {
@@ -1059,6 +1378,11 @@ int main(void)
 	    cmocka_unit_test(a_common_link_breaks_an_expectation),
 	    cmocka_unit_test(unlawful_networks_are_refused),
 	    cmocka_unit_test(paths_of_random_networks_work),
+	    cmocka_unit_test(repairs_of_random_networks_work),
+	    cmocka_unit_test(a_triangle_repairs_its_sides),
+	    cmocka_unit_test(a_repair_keeps_out_of_what_a_path_avoids),
+	    cmocka_unit_test(a_repair_costs_little_mtu),
+	    cmocka_unit_test(a_repair_keeps_off_the_same_risk),
 	    cmocka_unit_test(order_of_sources_says_nothing),
 	    cmocka_unit_test(without_a_rate_there_is_no_queue),
 	    cmocka_unit_test(a_rate_makes_queues_at_both_ends),

@@ -6,7 +6,7 @@
 // link: policies/check.c policies/check_topology.c policies/check_policy.c
 // link: policies/check_rule.c policies/check_plan.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c
-// link: policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
+// link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // libs: -lcrypto
 /*
  * From words to ways: what rules that expire, tags, plans, templates, risks and constraints come to

@@ -37,6 +37,7 @@ enum audit_kind {
 	AUDIT_MISDELIVERY,   /* ends at another node than it should */
 	AUDIT_RETURN,	     /* no way back, or one of another path */
 	AUDIT_DETOUR,	     /* there and back by different ways, or not as policy says */
+	AUDIT_REPAIR,	     /* what takes a failed adjacency's place does not lead where the path does */
 	AUDIT_SESSION,	     /* port, policy, timers of a color's device */
 	AUDIT_PEER_MISSING,  /* policy wants it */
 	AUDIT_PEER_EXTRA,    /* policy does not allow it */
@@ -97,6 +98,7 @@ struct audit_counts {
 	size_t pairs;		/* (site, site, class) that policy allows, counted by direction */
 	size_t pairs_open;	/* of those, with both ends' rules and a path that works */
 	size_t rules_compared, expectations, expectations_held;
+	size_t repairs;		/* ways around a failed link or site that were walked */
 	uint8_t deepest_stack;
 	uint32_t longest_way;	/* links */
 };
@@ -118,6 +120,8 @@ const struct audit_session *audit_session(const struct audit *audit, size_t inde
 const char *audit_path_name(const struct audit *audit, uint32_t index);
 /** Its ways as links of the network, there and then (where it differs) back. */
 const uint32_t *audit_path_links(const struct audit *audit, uint32_t index, uint32_t *ret_count);
+/** The links that may fail and leave it working, by local repair, within that and at its two ends. */
+const uint32_t *audit_path_repaired(const struct audit *audit, uint32_t index, uint32_t *ret_count);
 
 /* ---- every single failure --------------------------------------------------------------- */
 
@@ -134,6 +138,7 @@ struct audit_failure {
 	enum audit_failure_kind kind;
 	uint32_t subject;	/* link, site, or risk */
 	uint32_t uplink;
+	uint32_t sessions_repaired; /* whose best path the nodes beside the failure lead around it: nobody moves */
 	uint32_t sessions_hit;	/* whose best path is gone */
 	uint32_t sessions_moved, sessions_lost;
 	uint32_t sites_moved;	/* still reach all they did, not all of it by the same path */
@@ -151,7 +156,8 @@ typedef void audit_visit(void *context, const struct audit_failure *failure, con
 
 /**
  * Tries each link, each site and each uplink that carries more than one link: exact, none left out. The site that fails
- * counts for nothing itself. After audit_prove(). @progress, @visit may be NULL.
+ * counts for nothing itself. Local repair counts where one link or site fails; where several links fail at once it is
+ * taken for none, as its detour may be among them. After audit_prove(). @progress, @visit may be NULL.
  */
 int audit_failures(struct audit *audit, audit_progress *progress, audit_visit *visit, void *context);
 /** Those that cut a site off, the worst first. */
@@ -164,7 +170,8 @@ void audit_failure_name(const struct audit *audit, const struct audit_failure *f
 
 /** Over all failures of a kind. */
 struct audit_failure_sum {
-	size_t tried, harmless, absorbed, cutting; /* nobody moved; all who were hit moved; somebody is cut off */
+	/* nobody was hit; all who were, were repaired locally; all others moved; somebody is cut off */
+	size_t tried, harmless, repaired, absorbed, cutting;
 	size_t sites_cut_sum;
 	uint32_t worst; /* sites cut by the worst */
 };

@@ -43,8 +43,11 @@ struct compile_path {
 	uint32_t shared;	/* index into shared: links it has in common with what it should be disjoint from */
 	struct label_stack stack; /* pushed by the head-end */
 	struct label_stack back;  /* pushed by the endpoint, for exactly the way back */
-	uint16_t mtu;		/* outer IP packet, both ways, bytes */
+	uint16_t mtu;		/* outer IP packet, both ways, bytes; on a detour too */
 	uint16_t session_mtu;	/* inner IP packet, bytes */
+	uint16_t repaired_mtu;	/* on its narrowest detour; UINT16_MAX: it has none */
+	bool repaired;		/* some link of it is: its probes wait for that, ... */
+	uint64_t repaired_after_us; /* ... at most so long */
 	struct probe_timers probe;
 };
 
@@ -101,6 +104,15 @@ const struct compile_path *compile_path(const struct compile_result *result, siz
 const uint32_t *compile_path_way(const struct compile_result *result, const struct compile_path *path);
 /** shared_count links. */
 const uint32_t *compile_path_shared(const struct compile_result *result, const struct compile_path *path);
+/** How a site's traffic goes when the adjacency that it uses is down. */
+struct compile_repair {
+	const uint32_t *way; /* way_length sites: from the site itself to where the old way goes on; borrowed */
+	uint32_t way_length;
+	struct label_stack stack; /* as it is sent to the first neighbour on it */
+};
+/** @stack  as the site sends it to @next otherwise. @return false when there is no repair. */
+bool compile_repair_find(const struct compile_result *result, uint32_t site, uint32_t next,
+			 const struct label_stack *stack, struct compile_repair *ret_repair);
 /** The link between two neighbours, NETWORK_NONE if there is none. */
 uint32_t compile_link_find(const struct compile_result *result, uint32_t site_a, uint32_t site_b);
 size_t compile_label_count(const struct compile_result *result);

@@ -38,11 +38,21 @@ struct fwd_neighbor {
 	size_t accept_count;
 };
 
-/** Incoming label. Key: in_label. Our own label (pop, look again) has next_site 0 and an empty stack. */
+/**
+ * What takes the place of a route over an adjacency while that is down: a detour to a site further down the way,
+ * (RFC 9855; the facility backup of RFC 4090), over the labels of label_repair_sid().
+ */
+struct fwd_repair {
+	uint32_t next_site;	/* neighbour's id, another one; 0: there is no repair */
+	struct label_stack out; /* complete: what replaces in_label, or is pushed */
+};
+
+/** Incoming label. Key: in_label. Our own labels (pop, look again) have next_site 0 and an empty stack. */
 struct fwd_label_route {
 	uint32_t in_label;
 	uint32_t next_site;	/* neighbour's id, or 0: ends here */
 	struct label_stack out;	/* what replaces in_label; depth 1 normally */
+	struct fwd_repair repair;
 };
 
 /** A candidate path of which this site is the head-end, RFC 9256. Key: index. */
@@ -56,7 +66,8 @@ struct fwd_path {
 	ipv4_t endpoint;	/* node address of the endpoint */
 	uint32_t first_site;	/* first hop, a neighbour */
 	struct label_stack stack;
-	uint16_t mtu;		/* outer IP packet, bytes */
+	struct fwd_repair repair;
+	uint16_t mtu;		/* outer IP packet, bytes; repaired or not */
 	struct probe_timers probe; /* S-BFD along it, RFC 7881 */
 	uint32_t reflector;	/* discriminator of the endpoint's reflector: its site id */
 };
@@ -67,6 +78,7 @@ struct fwd_return {
 	uint32_t site_id;
 	uint32_t first_site;
 	struct label_stack stack;
+	struct fwd_repair repair;
 	uint16_t mtu;
 };
 

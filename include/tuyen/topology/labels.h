@@ -23,6 +23,12 @@ struct label_block {
 
 /** Node SID label of site @site_id. @return 0 (no label) when it lies outside the block. */
 uint32_t label_node_sid(struct label_block srgb, uint32_t site_id);
+/**
+ * Repair SID of the site: its node SID's twin in the block of the same size above the SRGB. What carries it is
+ * on a detour around a failed adjacency, and is never sent on another.
+ * @return 0 where that block does not fit into 20 bits, or the site has no node SID.
+ */
+uint32_t label_repair_sid(struct label_block srgb, uint32_t site_id);
 bool label_stack_equal(const struct label_stack *a, const struct label_stack *b);
 /** Total order: depth, then labels; for sorting. */
 int label_stack_compare(const struct label_stack *a, const struct label_stack *b);

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Local repair: what a node does with the traffic of an adjacency that is down, before anybody else
+ * knows (RFC 9855; the detours are RFC 4090's facility backups, said in segments).
+ *
+ * A crossing is a site, its neighbour, and the label on top of what goes there. Each may have a
+ * detour: from the site, around the neighbour, to a site further down the same way, where the old
+ * stack goes on; where there is none of that kind, around the link alone, to the neighbour. The
+ * detour's labels are repair SIDs, twins of the node SIDs that lead along the same trees, and
+ * routes of repair SIDs have no repair. So a packet on a detour is never sent on another, and each
+ * detour that it leaves has brought it nearer to the end of its segment: whatever fails together,
+ * nothing goes round.
+ *
+ * Tables are static, nobody reconverges: the way of a detour is found here, without the adjacency
+ * that it goes around, and its stack is one that the tables of the nodes follow along just this way.
+ * A neighbour from which the tree to the merge point serves (a loop-free alternate, RFC 5286) costs
+ * one label and is tried first, as trees are cheap; else the shortest way around is searched. What
+ * shares a risk with the failed link is the last resort.
+ *
+ * A detour is refused to a crossing when one of the paths over it would no longer fulfil the
+ * constraints of its policy (avoid, max delay, max labels), get a stack too deep for filters, or lose more than MTU_COST_MAX bytes of
+ * MTU; what it costs within that is taken from the path's MTU. One label route serves all paths over
+ * it, so one path's refusal is all paths'.
+ *
+ * Leaves carry only what is their own (compile_graph.c): no detour starts, ends or passes there.
+ */
+#include "compile_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MTU_COST_MAX  (4 * MTU_LABEL)
+#define DEPTH_MAX     7 /* what the filters look into, see kernel/filter.c */
+#define PATIENCE_MORE 2 /* probes: of a path, beyond the detection of a link that is repaired */
+
+enum { OPTION_NODE, OPTION_LINK, OPTIONS };
+
+/* A hop of a way, and what crosses it. */
+struct hop {
+	const struct way *way;
+	uint32_t at;		  /* the hop's first site in @way */
+	uint32_t target_at;	  /* where the label on top ends */
+	struct label_stack stack; /* as it is sent over the hop */
+};
+
+static uint32_t hop_site(const struct hop *h)
+{
+	return h->way->site[h->at];
+}
+
+static uint32_t hop_next(const struct hop *h)
+{
+	return h->way->site[h->at + 1];
+}
+
+static uint32_t repair_sid(const struct compile_result *r, uint32_t site)
+{
+	return label_repair_sid(r->network->srgb, r->network->sites[site].id);
+}
+
+/* ---- detours ----------------------------------------------------------------------------- */
+
+static uint64_t detour_key_hash(uint32_t from, uint32_t around, uint32_t to)
+{
+	uint32_t key[3] = {from, around, to};
+
+	return compile_hash(key, sizeof(key));
+}
+
+static void risks_mark(struct compile_result *r, uint32_t link, uint8_t mark)
+{
+	const struct link *l = &r->network->links[link];
+
+	for (size_t i = 0; i < l->risk_count; i++)
+		for (uint32_t k = r->risk_first[l->risks[i]]; k < r->risk_first[l->risks[i] + 1];
+		     k++)
+			if (r->edge_of[r->risk_links[k]] != NETWORK_NONE)
+				r->edge_marked[r->edge_of[r->risk_links[k]]] = mark;
+}
+
+/* What a detour avoids, for the searches; and what it should. */
+static void detour_mark(struct compile_result *r, const struct detour *d, uint8_t mark)
+{
+	uint32_t link = compile_link_find(r, d->from, d->around);
+
+	risks_mark(r, link, mark);
+	r->edge_banned[r->edge_of[link]] = mark;
+	if (d->to != d->around)
+		r->node_marked[r->core_of[d->around]] = mark;
+}
+
+static bool way_append(struct way *w, uint32_t site)
+{
+	if (w->length == COMPILE_WAY_MAX)
+		return false;
+	w->site[w->length++] = site;
+	return true;
+}
+
+static uint32_t way_metric(const struct compile_result *r, const struct way *w)
+{
+	uint32_t metric = 0;
+
+	for (uint32_t i = 0; i + 1 < w->length; i++)
+		metric += r->network->links[compile_link_find(r, w->site[i], w->site[i + 1])].metric;
+	return metric;
+}
+
+static bool way_risky(const struct compile_result *r, const struct way *w)
+{
+	for (uint32_t i = 0; i + 1 < w->length; i++)
+		if (r->edge_marked[r->edge_of[compile_link_find(r, w->site[i], w->site[i + 1])]])
+			return true;
+	return false;
+}
+
+/* From @first, a neighbour of the detour's beginning, as labels go. @return false if that leads
+ * back, or to what failed. */
+static bool alternate_follow(struct compile_result *r, const struct detour *d, uint32_t first,
+			     struct way *ret_way)
+{
+	*ret_way = (struct way){.length = 1, .site = {d->from}};
+	for (uint32_t at = first; at != d->to; at = compile_label_next(r, at, d->to))
+		if (at == NETWORK_NONE || at == d->from || at == d->around ||
+		    !way_append(ret_way, at))
+			return false;
+	return way_append(ret_way, d->to);
+}
+
+static bool alternate_better(const struct compile_result *r, const struct way *way,
+			     const struct way *best)
+{
+	uint32_t metric = way_metric(r, way), least = way_metric(r, best);
+
+	if (metric != least)
+		return metric < least;
+	if (way->length != best->length)
+		return way->length < best->length;
+	return r->network->sites[way->site[1]].id < r->network->sites[best->site[1]].id;
+}
+
+/*
+ * A neighbour whose tree serves. @return true if no way around can be shorter: what another
+ * neighbour's tree promises, and does not keep, must be longer.
+ */
+static bool alternate_find(struct compile_result *r, const struct detour *d, struct way *best)
+{
+	const struct spf_hop *tree = compile_tree(r, r->core_of[d->to]);
+	uint32_t promised = UINT32_MAX;
+	struct way way;
+
+	best->length = 0;
+	for (uint32_t i = r->near_first[d->from]; tree && i < r->near_first[d->from + 1]; i++) {
+		const struct near *near = &r->near[i];
+		uint32_t node = r->core_of[near->site], least;
+
+		if (node == NETWORK_NONE || near->site == d->around || tree[node].metric == SPF_NONE)
+			continue;
+		least = r->network->links[near->link].metric + tree[node].metric;
+		if (alternate_follow(r, d, near->site, &way) && !way_risky(r, &way)) {
+			if (!best->length || alternate_better(r, &way, best))
+				*best = way;
+		} else if (least < promised) {
+			promised = least;
+		}
+	}
+	return best->length && way_metric(r, best) <= promised;
+}
+
+static bool around_find(struct compile_result *r, const struct detour *d, struct way *ret_way)
+{
+	const struct spf_limits limits = {.edge_banned = r->edge_banned,
+					  .edge_dear = r->edge_marked,
+					  .node_banned = r->node_marked};
+	uint32_t at = r->core_of[d->from], to = r->core_of[d->to];
+
+	spf_tree_limited(&r->core, &r->work, to, at, &limits, r->limited);
+	if (r->limited[at].metric == SPF_NONE)
+		return false;
+	*ret_way = (struct way){.length = 1, .site = {d->from}};
+	while (at != to) {
+		at = r->limited[at].next;
+		if (!way_append(ret_way, r->site_of[at]))
+			return false;
+	}
+	return true;
+}
+
+/* The same stack in repair SIDs. */
+static bool detour_say(struct compile_result *r, const struct way *way, struct detour *d)
+{
+	if (!compile_way_stack(r, way, &d->stack))
+		return false;
+	for (uint8_t i = 0; i < d->stack.depth; i++)
+		d->stack.label[i] += r->network->srgb.size;
+	d->way = (uint32_t)r->detour_sites.count;
+	for (uint32_t i = 0; i < way->length; i++)
+		if (!pool_add(r, &r->detour_sites, way->site[i]))
+			return false;
+	return true;
+}
+
+static void detour_make(struct compile_result *r, struct detour *d)
+{
+	struct way way, around;
+	bool found;
+
+	detour_mark(r, d, 1);
+	if (!alternate_find(r, d, &way) && around_find(r, d, &around))
+		way = around;
+	found = way.length && detour_say(r, &way, d);
+	d->length = found ? (uint8_t)way.length : 0;
+	d->risky = found && way_risky(r, &way);
+	detour_mark(r, d, 0);
+}
+
+/* @return its place + 1; 0 when there is none. */
+static uint32_t detour_find(struct compile_result *r, uint32_t from, uint32_t around, uint32_t to)
+{
+	uint64_t hash = detour_key_hash(from, around, to);
+	struct detour *d, made = {.from = from, .around = around, .to = to};
+	uint32_t position;
+	size_t step = 0;
+
+	if (to == from || r->core_of[to] == NETWORK_NONE)
+		return 0;
+	while ((position = index_next(&r->detour_index, hash, &step)) != NETWORK_NONE) {
+		d = &r->detours[position];
+		if (d->from == from && d->around == around && d->to == to)
+			return d->length ? position + 1 : 0;
+	}
+	detour_make(r, &made);
+	position = (uint32_t)r->detour_count;
+	d = compile_grow(r, &r->detours, &r->detour_count, &r->detour_room, sizeof(*d));
+	if (!d)
+		return 0;
+	*d = made;
+	if (!index_put(r, &r->detour_index, position, hash))
+		return 0;
+	return d->length ? position + 1 : 0;
+}
+
+static const uint32_t *detour_way(const struct compile_result *r, const struct detour *d)
+{
+	return r->detour_sites.values + d->way;
+}
+
+/* ---- crossings ---------------------------------------------------------------------------- */
+
+static uint64_t crossing_key_hash(uint32_t site, uint32_t next, uint32_t label)
+{
+	uint32_t key[3] = {site, next, label};
+
+	return compile_hash(key, sizeof(key));
+}
+
+static struct crossing *crossing_lookup(const struct compile_result *r, uint32_t site,
+					uint32_t next, uint32_t label)
+{
+	uint64_t hash = crossing_key_hash(site, next, label);
+	uint32_t position;
+	size_t step = 0;
+
+	while ((position = index_next(&r->crossing_index, hash, &step)) != NETWORK_NONE) {
+		struct crossing *c = &r->crossings[position];
+
+		if (c->site == site && c->next == next && c->label == label)
+			return c;
+	}
+	return NULL;
+}
+
+/* The first site of the detour that the old way passes further down, still under the same label. */
+static uint32_t detour_meets(const struct compile_result *r, const struct hop *h,
+			     const struct detour *d)
+{
+	const uint32_t *way = detour_way(r, d);
+
+	for (uint32_t i = 1; i < d->length; i++)
+		for (uint32_t k = h->at + 2; k <= h->target_at; k++)
+			if (way[i] == h->way->site[k])
+				return way[i];
+	return d->to;
+}
+
+static uint32_t option_past_neighbor(struct compile_result *r, const struct hop *h)
+{
+	uint32_t from = hop_site(h), around = hop_next(h), detour, meets;
+
+	if (h->target_at == h->at + 1) /* the neighbour is where the label ends */
+		return 0;
+	detour = detour_find(r, from, around, h->way->site[h->at + 2]);
+	if (!detour)
+		return 0;
+	meets = detour_meets(r, h, &r->detours[detour - 1]);
+	if (meets != r->detours[detour - 1].to)
+		detour = detour_find(r, from, around, meets);
+	return detour;
+}
+
+static struct crossing *crossing_get(struct compile_result *r, const struct hop *h)
+{
+	uint32_t site = hop_site(h), next = hop_next(h), label = h->stack.label[0];
+	struct crossing *c = crossing_lookup(r, site, next, label);
+	struct crossing made = {.site = site, .next = next, .label = label};
+	uint32_t position = (uint32_t)r->crossing_count;
+
+	if (c || r->failed)
+		return c;
+	made.target = h->way->site[h->target_at];
+	made.option[OPTION_NODE] = option_past_neighbor(r, h);
+	made.option[OPTION_LINK] = detour_find(r, site, next, next);
+	c = compile_grow(r, &r->crossings, &r->crossing_count, &r->crossing_room, sizeof(*c));
+	if (!c)
+		return NULL;
+	*c = made;
+	index_put(r, &r->crossing_index, position, crossing_key_hash(site, next, label));
+	return c;
+}
+
+/* What is sent over detour @d in place of @stack. @return false when it is too deep. */
+static bool detour_stack(const struct crossing *c, const struct detour *d,
+			 const struct label_stack *stack, struct label_stack *ret_stack)
+{
+	struct label_stack out = d->stack;
+
+	for (uint8_t i = d->to == c->target; i < stack->depth; i++)
+		if (!label_stack_push_bottom(&out, stack->label[i]))
+			return false;
+	*ret_stack = out;
+	return out.depth <= DEPTH_MAX;
+}
+
+/* Bytes of IP packet that fit under @stack all along the detour. */
+static uint16_t detour_mtu(const struct compile_result *r, const struct detour *d,
+			   const struct label_stack *stack)
+{
+	const uint32_t *way = detour_way(r, d);
+	uint16_t least = UINT16_MAX;
+	uint8_t depth = stack->depth, used = 0;
+
+	for (uint32_t i = 1; i < d->length; i++) {
+		uint16_t a = r->link_mtu[way[i - 1]], b = r->link_mtu[way[i]];
+		uint16_t cost = (uint16_t)(MTU_MPLS_IN_IP + MTU_LABEL * (depth - used));
+		uint16_t mtu = a < b ? a : b;
+
+		mtu = mtu > cost ? mtu - cost : 0;
+		least = mtu < least ? mtu : least;
+		used += d->stack.label[used] == repair_sid(r, way[i]);
+	}
+	return least;
+}
+
+/* ---- the hops of all paths ------------------------------------------------------------------ */
+
+typedef void hop_step(struct compile_result *r, struct compile_path *path, const struct hop *hop,
+		      const struct candidate_path *candidate);
+
+static void hops_of_way(struct compile_result *r, struct compile_path *path, const struct way *w,
+			const struct label_stack *stack, const struct candidate_path *candidate,
+			hop_step *step)
+{
+	struct hop h = {.way = w};
+	uint8_t used = 0;
+
+	for (h.at = 0; h.at + 1 < w->length; h.at++) {
+		if (h.at && stack->label[used] == sites_label(r, w->site[h.at]))
+			used++;
+		if (r->core_of[w->site[h.at]] == NETWORK_NONE ||
+		    r->core_of[w->site[h.at + 1]] == NETWORK_NONE)
+			continue;
+		h.stack = (struct label_stack){.depth = (uint8_t)(stack->depth - used)};
+		memcpy(h.stack.label, stack->label + used,
+		       h.stack.depth * sizeof(h.stack.label[0]));
+		h.target_at = h.at + 1;
+		while (sites_label(r, w->site[h.target_at]) != h.stack.label[0])
+			h.target_at++;
+		step(r, path, &h, candidate);
+	}
+}
+
+static void hops_of_path(struct compile_result *r, struct compile_path *path, hop_step *step)
+{
+	const struct candidate_path *candidate =
+	    &r->network->policies[r->pairs[path->pair].policy].paths[path->path];
+	struct way there = {.length = path->way_length}, back;
+
+	memcpy(there.site, compile_path_way(r, path), there.length * sizeof(there.site[0]));
+	compile_way_reverse(&there, &back);
+	hops_of_way(r, path, &there, &path->stack, candidate, step);
+	hops_of_way(r, path, &back, &path->back, candidate, step);
+}
+
+static void hop_plan(struct compile_result *r, struct compile_path *path, const struct hop *h,
+		     const struct candidate_path *candidate)
+{
+	struct crossing *c = crossing_get(r, h);
+	struct label_stack out;
+	uint16_t least = path->mtu > MTU_COST_MAX ? path->mtu - MTU_COST_MAX : 0;
+
+	(void)candidate;
+	if (least < MTU_IPV4_MIN + MTU_WIREGUARD_IPV4)
+		least = MTU_IPV4_MIN + MTU_WIREGUARD_IPV4;
+	for (int i = 0; c && i < OPTIONS; i++)
+		if (c->option[i] && !(c->refused >> i & 1) &&
+		    (!detour_stack(c, &r->detours[c->option[i] - 1], &h->stack, &out) ||
+		     detour_mtu(r, &r->detours[c->option[i] - 1], &out) < least))
+			c->refused |= (uint8_t)(1 << i);
+}
+
+static bool link_avoided(const struct candidate_path *p, uint32_t link)
+{
+	for (size_t i = 0; i < p->avoid_link_count; i++)
+		if (p->avoid_links[i] == link)
+			return true;
+	return false;
+}
+
+/* Its ends are on the old way, and lawful. */
+static bool detour_avoided(const struct compile_result *r, const struct detour *d,
+			   const struct candidate_path *p)
+{
+	const uint32_t *way = detour_way(r, d);
+
+	for (uint32_t i = 1; i < d->length; i++)
+		if (link_avoided(p, compile_link_find(r, way[i - 1], way[i])) ||
+		    (i + 1 < d->length && compile_set_has(&p->avoid, way[i])))
+			return true;
+	return false;
+}
+
+static uint64_t links_delay_us(const struct compile_result *r, const uint32_t *way, uint32_t length)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i + 1 < length; i++)
+		sum += r->network->links[compile_link_find(r, way[i], way[i + 1])].delay_us;
+	return sum;
+}
+
+/* The whole way, the detour in place of what it goes around. */
+static bool detour_late(const struct compile_result *r, const struct hop *h, const struct detour *d,
+			const struct candidate_path *p)
+{
+	const uint32_t *way = h->way->site;
+	uint32_t to = h->at + 1;
+
+	if (!p->max_delay_us)
+		return false;
+	while (way[to] != d->to)
+		to++;
+	return links_delay_us(r, way, h->at + 1) +
+		   links_delay_us(r, detour_way(r, d), d->length) +
+		   links_delay_us(r, way + to, h->way->length - to) >
+	       p->max_delay_us;
+}
+
+static bool detour_unlawful(const struct compile_result *r, const struct hop *h,
+			    const struct crossing *c, const struct detour *d,
+			    const struct candidate_path *p)
+{
+	struct label_stack out;
+
+	return detour_avoided(r, d, p) || detour_late(r, h, d, p) ||
+	       (p->max_labels &&
+		(!detour_stack(c, d, &h->stack, &out) || out.depth > p->max_labels));
+}
+
+static void hop_constrain(struct compile_result *r, struct compile_path *path, const struct hop *h,
+			  const struct candidate_path *candidate)
+{
+	struct crossing *c = crossing_get(r, h);
+
+	(void)path;
+	for (int i = 0; c && i < OPTIONS; i++)
+		if (c->option[i] &&
+		    detour_unlawful(r, h, c, &r->detours[c->option[i] - 1], candidate))
+			c->refused |= (uint8_t)(1 << i);
+}
+
+/* Past the neighbour rather than to it; but rather to it than over the same risk. */
+static void crossing_choose(const struct compile_result *r, struct crossing *c)
+{
+	for (int risky = 0; risky < 2; risky++)
+		for (int i = 0; i < OPTIONS && !c->detour; i++)
+			if (c->option[i] && !(c->refused >> i & 1) &&
+			    r->detours[c->option[i] - 1].risky == risky)
+				c->detour = c->option[i];
+}
+
+static void detour_install(struct compile_result *r, struct detour *d)
+{
+	const uint32_t *way = detour_way(r, d);
+	uint8_t used = 0;
+
+	if (d->installed)
+		return;
+	d->installed = true;
+	for (uint32_t i = 1; i < d->length; i++) {
+		if (d->stack.label[used] == repair_sid(r, way[i]))
+			compile_label_add(r, way[i], d->stack.label[used++], way[i]);
+		if (i + 1 < d->length)
+			compile_label_add(r, way[i], d->stack.label[used], way[i + 1]);
+	}
+}
+
+static void detection_note(const struct compile_result *r, struct compile_path *path, uint32_t link)
+{
+	struct probe_timers t = r->network->links[link].probe;
+	uint64_t detection_us = (uint64_t)t.interval_us * t.multiplier;
+
+	if (detection_us > path->repaired_after_us)
+		path->repaired_after_us = detection_us;
+}
+
+static void hop_install(struct compile_result *r, struct compile_path *path, const struct hop *h,
+			const struct candidate_path *candidate)
+{
+	struct crossing *c = crossing_lookup(r, hop_site(h), hop_next(h), h->stack.label[0]);
+	struct label_stack out;
+	struct detour *d;
+	const uint32_t *way;
+	uint8_t used = 0;
+	uint16_t mtu;
+
+	(void)candidate;
+	if (!c || !c->detour)
+		return;
+	d = &r->detours[c->detour - 1];
+	detour_install(r, d);
+	detour_stack(c, d, &h->stack, &out);
+	way = detour_way(r, d);
+	for (uint32_t i = 1; i < d->length; i++) {
+		compile_accept_add(r, way[i], way[i - 1], &out, used);
+		used += d->stack.label[used] == repair_sid(r, way[i]);
+	}
+	mtu = detour_mtu(r, d, &out);
+	if (mtu < path->repaired_mtu)
+		path->repaired_mtu = mtu;
+	detection_note(r, path, compile_link_find(r, c->site, c->next));
+}
+
+/* Probes that are lost until a link is repaired are no reason to leave the path: it waits for that,
+ * and two probes more, the one that had just come through before, and the next one after. */
+static void path_settle(struct compile_path *p)
+{
+	uint64_t probes;
+
+	if (p->repaired_mtu == UINT16_MAX)
+		return;
+	p->repaired = true;
+	if (p->repaired_mtu < p->mtu) {
+		p->mtu = p->repaired_mtu;
+		p->session_mtu = (uint16_t)(p->mtu - MTU_WIREGUARD_IPV4);
+	}
+	probes = (p->repaired_after_us + p->probe.interval_us - 1) / p->probe.interval_us +
+		 PATIENCE_MORE;
+	if (probes > p->probe.multiplier)
+		p->probe.multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
+}
+
+/* Paths of one head-end that share a way share its place. */
+static void path_copy_repair(const struct compile_result *r, size_t i)
+{
+	struct compile_path *p = &r->paths[i];
+
+	for (size_t k = i; k-- > 0;)
+		if (r->paths[k].way == p->way) {
+			p->repaired = r->paths[k].repaired;
+			p->mtu = r->paths[k].mtu;
+			p->session_mtu = r->paths[k].session_mtu;
+			p->probe = r->paths[k].probe;
+			return;
+		}
+}
+
+int compile_repairs_build(struct compile_result *r)
+{
+	uint8_t *first;
+	uint32_t end = 0;
+
+	if (r->error_count || !label_repair_sid(r->network->srgb, 1))
+		return 0;
+	first = calloc(r->path_count + 1, 1);
+	if (!first)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
+		first[i] = r->paths[i].way >= end;
+		end = first[i] ? r->paths[i].way + r->paths[i].way_length : end;
+		r->paths[i].repaired_mtu = UINT16_MAX;
+		if (first[i])
+			hops_of_path(r, &r->paths[i], hop_plan);
+	}
+	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
+		const struct compile_pair *pair = &r->pairs[r->paths[i].pair];
+		const struct candidate_path *c =
+		    &r->network->policies[pair->policy].paths[r->paths[i].path];
+
+		if (c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels)
+			hops_of_path(r, &r->paths[i], hop_constrain);
+	}
+	for (size_t i = 0; i < r->crossing_count; i++)
+		crossing_choose(r, &r->crossings[i]);
+	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
+		if (first[i]) {
+			hops_of_path(r, &r->paths[i], hop_install);
+			path_settle(&r->paths[i]);
+		} else {
+			path_copy_repair(r, i);
+		}
+	}
+	free(first);
+	return r->failed ? -TUYEN_ENOMEM : 0;
+}
+
+void compile_repairs_clear(struct compile_result *r)
+{
+	free(r->detours);
+	free(r->detour_index.slots);
+	free(r->detour_sites.values);
+	free(r->crossings);
+	free(r->crossing_index.slots);
+}
+
+bool compile_repair_find(const struct compile_result *r, uint32_t site, uint32_t next,
+			 const struct label_stack *stack, struct compile_repair *ret_repair)
+{
+	const struct crossing *c = crossing_lookup(r, site, next, stack->label[0]);
+	const struct detour *d = c && c->detour ? &r->detours[c->detour - 1] : NULL;
+
+	if (!d)
+		return false;
+	ret_repair->way = detour_way(r, d);
+	ret_repair->way_length = d->length;
+	return detour_stack(c, d, stack, &ret_repair->stack);
+}
