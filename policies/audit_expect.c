@@ -95,10 +95,18 @@ static void reaches_pair(const struct audit *a, const struct expectation *e, uin
 {
 	uint32_t links[2 * AUDIT_HOPS_MAX];
 	struct common c = {.links = links};
-	bool needs = false;
+	bool needs = false, shares = site_shares_lan(&a->network->sites[to]);
 
-	common_of_head(a, from, to, true, e->class_index, &c);
-	common_of_head(a, to, from, false, e->class_index, &c);
+	for (size_t i = 0; i < e->to.count; i++) {
+		uint32_t t = shares ? e->to.sites[i] : to;
+
+		if (!shares && i)
+			break;
+		if (t != to && !network_shares_lan(a->network, t, to))
+			continue;
+		common_of_head(a, from, t, true, e->class_index, &c);
+		common_of_head(a, t, from, false, e->class_index, &c);
+	}
 	for (size_t i = 0; i < c.count; i++)
 		needs |= links[i] == e->link;
 	if (!c.any)
@@ -109,11 +117,22 @@ static void reaches_pair(const struct audit *a, const struct expectation *e, uin
 		breach_add(b, from, to, e->link);
 }
 
+/* Of gateways in one LAN, all of them expected, one that is reached is enough: asked of the first. */
+static bool another_is_asked(const struct audit *a, const struct expectation *e, size_t to)
+{
+	if (!site_shares_lan(&a->network->sites[e->to.sites[to]]))
+		return false;
+	for (size_t i = 0; i < to; i++)
+		if (network_shares_lan(a->network, e->to.sites[i], e->to.sites[to]))
+			return true;
+	return false;
+}
+
 static void check_reaches(const struct audit *a, const struct expectation *e, struct breach *b)
 {
 	for (size_t i = 0; i < e->from.count; i++)
 		for (size_t k = 0; k < e->to.count; k++)
-			if (e->from.sites[i] != e->to.sites[k])
+			if (e->from.sites[i] != e->to.sites[k] && !another_is_asked(a, e, k))
 				reaches_pair(a, e, e->from.sites[i], e->to.sites[k], b);
 }
 

@@ -194,6 +194,26 @@ static void sessions_choose(struct storm *s, struct audit_failure *f, uint32_t s
 
 enum fate { FATE_MOVED, FATE_PARTLY, FATE_CUT };
 
+static bool session_is_lost(const struct storm *s, uint32_t session)
+{
+	return s->a->sessions[session].path_count > 0 && s->session_hit[session] == s->number &&
+	       s->session_now[session] == NETWORK_NONE;
+}
+
+/* Does another gateway of the same LAN take over from session @lost's? Those of the color lie from
+ * @first to @end. */
+static bool session_is_relieved(const struct storm *s, uint32_t lost, uint32_t first, uint32_t end)
+{
+	const struct audit *a = s->a;
+
+	for (uint32_t i = first; i < end && a->sessions[i].color == a->sessions[lost].color; i++)
+		if (i != lost && a->sessions[i].path_count && !session_is_lost(s, i) &&
+		    network_shares_lan(a->network, a->sessions[i].endpoint,
+				       a->sessions[lost].endpoint))
+			return true;
+	return false;
+}
+
 /* Sessions of a head-end lie by color: a policy is lost when all of its are. */
 static enum fate head_fate(const struct storm *s, uint32_t head)
 {
@@ -203,13 +223,13 @@ static enum fate head_fate(const struct storm *s, uint32_t head)
 	enum fate fate = FATE_MOVED;
 
 	while (i < end) {
-		uint32_t color = a->sessions[i].color;
+		uint32_t color = a->sessions[i].color, first = i;
 		size_t had = 0, lost = 0;
 
 		for (; i < end && a->sessions[i].color == color; i++) {
 			had += a->sessions[i].path_count > 0;
-			lost += a->sessions[i].path_count > 0 && s->session_hit[i] == s->number &&
-				s->session_now[i] == NETWORK_NONE;
+			lost +=
+			    session_is_lost(s, i) && !session_is_relieved(s, i, first, end);
 		}
 		if (lost && lost == had)
 			return FATE_CUT;

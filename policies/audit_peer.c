@@ -278,6 +278,48 @@ static int owned_compare(const void *x, const void *y)
 	return p->peer < q->peer ? -1 : p->peer > q->peer;
 }
 
+/* Two gateways of one LAN, each behind a device of its own. */
+static bool owned_shared(const struct audit *a, uint32_t s, const struct owned *x,
+			 const struct owned *y)
+{
+	const struct forwarding *f = &a->sites[s];
+	uint32_t p = audit_site_by_id(a, x->site_id), q = audit_site_by_id(a, y->site_id);
+
+	return x->color && y->color && p != NETWORK_NONE && q != NETWORK_NONE &&
+	       a->intent[p] != NETWORK_NONE && a->intent[q] != NETWORK_NONE &&
+	       network_shares_lan(a->network, a->intent[p], a->intent[q]) &&
+	       x->prefix.address == y->prefix.address && x->prefix.length == y->prefix.length &&
+	       f->peers[x->peer].rank != f->peers[y->peer].rank;
+}
+
+/* Of those that lead to one LAN each has its place; who is alone, the first. */
+static void rank_check(struct audit *a, uint32_t s, size_t i)
+{
+	const struct forwarding *f = &a->sites[s];
+	const struct fwd_session_peer *p = &f->peers[i];
+	const struct fwd_session *e = forwarding_session(f, p->color);
+	uint32_t before = 0, others = 0;
+
+	for (size_t k = 0; p->caller && k < f->peer_count; k++) {
+		uint32_t x = a->peers[a->peer_first[s] + i].other,
+			 y = a->peers[a->peer_first[s] + k].other;
+
+		if (k == i || f->peers[k].color != p->color || x == NETWORK_NONE ||
+		    y == NETWORK_NONE || a->intent[x] == NETWORK_NONE ||
+		    a->intent[y] == NETWORK_NONE ||
+		    !network_shares_lan(a->network, a->intent[x], a->intent[y]))
+			continue;
+		others++;
+		before |= f->peers[k].rank < 32 ? 1u << f->peers[k].rank : 0;
+	}
+	if (p->rank <= others && !(before & 1u << p->rank) &&
+	    (!p->rank || (e && forwarding_session_port(e, p->rank))))
+		return;
+	audit_find(a, AUDIT_SESSION, s, OBJECT_PEER, i, AUDIT_NOWHERE,
+		   "'%s' has '%s' as number %u of the %u gateways to its LAN in session s%u",
+		   f->site, p->name, p->rank + 1u, others + 1, p->color);
+}
+
 static void owned_check(struct audit *a, uint32_t s, const struct owned *list, size_t count)
 {
 	const struct forwarding *f = &a->sites[s];
@@ -293,6 +335,8 @@ static void owned_check(struct audit *a, uint32_t s, const struct owned *list, s
 		}
 		if (widest->site_id == o->site_id && widest->color != o->color)
 			continue; /* the same LAN in several colors */
+		if (owned_shared(a, s, widest, o))
+			continue;
 		audit_find(a, AUDIT_OVERLAP, s, o->color ? OBJECT_PEER : OBJECT_LAN,
 			   o->color ? o->peer : 0, AUDIT_NOWHERE,
 			   "at '%s' the prefix %s of site %u overlaps %s of site %u", f->site,
@@ -377,6 +421,9 @@ int audit_peers(struct audit *a)
 	for (uint32_t s = 0; s < a->count; s++) {
 		for (size_t i = 0; i < a->sites[s].peer_count; i++)
 			peer_check(a, s, i);
+		for (size_t i = 0; i < a->sites[s].peer_count; i++)
+			if (a->sites[s].peers[i].caller || a->sites[s].peers[i].rank)
+				rank_check(a, s, i);
 		sessions_of_site(a, s);
 		if (overlaps_of_site(a, s) < 0)
 			return -TUYEN_ENOMEM;

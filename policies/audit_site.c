@@ -132,6 +132,14 @@ static void identity_lans(struct audit *a, uint32_t s, const struct site *want)
 			audit_find(a, AUDIT_IDENTITY, s, OBJECT_NONE, 0, want->place,
 				   "'%s' lacks its LAN %s", f->site,
 				   ipv4_prefix_format(want->lans[i], out));
+	if (f->lan_shared != site_shares_lan(want))
+		audit_find(a, AUDIT_IDENTITY, s, OBJECT_ADDRESS, 0, want->place,
+			   f->lan_shared ? "'%s' tracks no connections, as if it shared its LAN"
+					 : "'%s' shares its LAN, and is not told so",
+			   f->site);
+	if (want->lan_count && site_lan_own(want, 0) && f->lan_address != site_lan_own(want, 0))
+		audit_find(a, AUDIT_IDENTITY, s, OBJECT_ADDRESS, 0, want->place,
+			   "'%s' has not its own address in the LAN that it shares", f->site);
 	if (!inside)
 		audit_find(a, AUDIT_IDENTITY, s, OBJECT_ADDRESS, 0, want->place,
 			   "the LAN address of '%s' lies in none of its LANs", f->site);

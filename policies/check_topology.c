@@ -420,6 +420,28 @@ static void site_device_add(struct check *c, const struct syntax_file *file,
 	device_items(c, file, node, site, d);
 }
 
+/* Where a gateway stands in a LAN that it shares; 0: it does not. */
+static ipv4_t lan_own_address(struct check *c, const struct syntax_file *file,
+			      const struct syntax_node *lan)
+{
+	const struct syntax_node *node = check_child(lan, SYNTAX_ADDRESS);
+	char text[IPV4_PREFIX_STRLEN];
+	ipv4_t address;
+
+	if (!node)
+		return 0;
+	if (ipv4_parse(node->text, &address) < 0) {
+		diag_error(c->diags, syntax_place(file, node), "this is no IPv4 address");
+		return 0;
+	}
+	if (!ipv4_prefix_contains(lan->prefix, address) || address == lan->prefix.address ||
+	    address == (lan->prefix.address | ~ipv4_netmask(lan->prefix.length)))
+		diag_error(c->diags, syntax_place(file, node),
+			   "a gateway's own address must be one of a host in %s",
+			   ipv4_prefix_format(lan->prefix, text));
+	return address;
+}
+
 static void site_lan_add(struct check *c, const struct syntax_file *file,
 			 const struct syntax_node *node, struct site *site)
 {
@@ -436,6 +458,7 @@ static void site_lan_add(struct check *c, const struct syntax_file *file,
 		diag_error(c->diags, syntax_place(file, node),
 			   "a LAN cannot overlap the link space or the path space");
 	site->lan_places[site->lan_count] = check_place(c, file, node);
+	site->lan_own[site->lan_count] = lan_own_address(c, file, node);
 	site->lans[site->lan_count++] = node->prefix;
 }
 
@@ -481,6 +504,7 @@ static bool site_alloc(struct check *c, const struct syntax_node *node,
 	site->uplinks = check_alloc(c, uplinks, sizeof(*site->uplinks));
 	site->lans = check_alloc(c, lans, sizeof(*site->lans));
 	site->lan_places = check_alloc(c, lans, sizeof(*site->lan_places));
+	site->lan_own = check_alloc(c, lans, sizeof(*site->lan_own));
 	site->devices = check_alloc(c, devices, sizeof(*site->devices));
 	return !c->failed;
 }
@@ -514,6 +538,7 @@ static void scratch_clear(struct site *site)
 	free(site->uplinks);
 	free(site->lans);
 	free(site->lan_places);
+	free(site->lan_own);
 	free(site->devices);
 	free(site->tags);
 	free(site->name);
@@ -766,14 +791,41 @@ static size_t lans_collect(const struct check *c, struct lan_entry *entries)
 	return count;
 }
 
-/* Do two gateways mean to serve the same network? */
-static bool lans_are_shared(const struct check *c, const struct lan_entry *a,
-			    const struct lan_entry *b)
+static bool lans_are_one(const struct lan_entry *a, const struct lan_entry *b)
 {
-	const struct network *n = &c->network;
-
 	return a->prefix.address == b->prefix.address && a->prefix.length == b->prefix.length &&
-	       n->sites[a->site].tier == 0 && n->sites[b->site].tier == 0 && a->site != b->site;
+	       a->site != b->site;
+}
+
+static const struct syntax_node *lan_shared(const struct lan_entry *e)
+{
+	return e->at.node->kind == SYNTAX_LAN ? check_child(e->at.node, SYNTAX_ADDRESS) : NULL;
+}
+
+/* Two gateways in one LAN: each has an address of its own there. */
+static bool lans_share(struct check *c, const struct lan_entry *a, const struct lan_entry *b)
+{
+	const struct syntax_node *x = lan_shared(a), *y = lan_shared(b);
+
+	if (!lans_are_one(a, b) || !x || !y)
+		return false;
+	if (strcmp(x->text, y->text) == 0) {
+		diag_error(c->diags, syntax_place(b->at.file, y),
+			   "gateway '%s' has this address in the LAN already",
+			   c->network.sites[a->site].name);
+		diag_note(c->diags, syntax_place(a->at.file, x), "the other gateway");
+	}
+	return true;
+}
+
+static void lan_shared_check(struct check *c, const struct lan_entry *e)
+{
+	const struct syntax_node *own = lan_shared(e);
+
+	if (own && c->network.sites[e->site].tier != 0 &&
+	    c->network.sites[e->site].tier != NETWORK_NONE)
+		diag_error(c->diags, syntax_place(e->at.file, own),
+			   "only sites of the first tier may share a LAN");
 }
 
 static void lans_compare(struct check *c, struct lan_entry *entries, size_t count)
@@ -782,23 +834,27 @@ static void lans_compare(struct check *c, struct lan_entry *entries, size_t coun
 	char text[IPV4_PREFIX_STRLEN];
 
 	qsort(entries, count, sizeof(*entries), lan_entry_compare);
+	lan_shared_check(c, widest);
 	for (size_t i = 1; i < count; i++) {
 		const struct lan_entry *e = &entries[i];
 
+		lan_shared_check(c, e);
 		if (!ipv4_prefix_overlaps(widest->prefix, e->prefix)) {
 			widest = e;
 			continue;
 		}
+		if (lans_share(c, &entries[i - 1], e))
+			continue;
 		diag_error(c->diags, check_at(e->at), "this LAN overlaps %s of site '%s'",
 			   ipv4_prefix_format(widest->prefix, text),
 			   c->network.sites[widest->site].name);
 		diag_note(c->diags, check_at(widest->at), "the other LAN");
-		if (lans_are_shared(c, widest, e))
-			diag_note(
-			    c->diags, check_at(e->at),
-			    "a prefix leads to one peer of a session at a time: gateways have LANs "
-			    "of their own, and what moves between them moves by routing behind "
-			    "them");
+		if (lans_are_one(widest, e) && c->network.sites[widest->site].tier == 0 &&
+		    c->network.sites[e->site].tier == 0)
+			diag_note(c->diags, check_at(e->at),
+				  "gateways that take over for each other in one LAN say so, each "
+				  "with its own address there: lan %s shared ADDRESS;",
+				  ipv4_prefix_format(e->prefix, text));
 	}
 }
 

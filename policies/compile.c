@@ -538,7 +538,7 @@ static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t h
 	struct compile_pair *added;
 	uint32_t position = (uint32_t)r->pair_count;
 
-	if (mutual && !head_wins(n, head, endpoint))
+	if ((mutual && !head_wins(n, head, endpoint)) || network_shares_lan(n, head, endpoint))
 		return true;
 	pair.opens = classes_open(r, policy, head, endpoint);
 	pair.opens_back = mutual ? classes_open(r, policy, endpoint, head) : 0;
@@ -642,6 +642,60 @@ static int policy_order_build(struct compile_result *r, struct policy_order *o)
 	return 0;
 }
 
+/* ---- gateways that share a LAN: the nearest first ---------------------------------------- */
+
+static uint64_t pair_metric(const struct compile_result *r, const struct compile_pair *p)
+{
+	const struct compile_path *path = &r->paths[p->path];
+	const uint32_t *way = compile_path_way(r, path);
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; p->path_count && i + 1 < path->way_length; i++)
+		sum += r->network->links[compile_link_find(r, way[i], way[i + 1])].metric;
+	return p->path_count ? sum : UINT64_MAX;
+}
+
+/* Does @a's endpoint come before @b's, where both have the LAN? */
+static bool pair_ranks_before(const struct compile_result *r, const struct compile_pair *a,
+			      const struct compile_pair *b)
+{
+	uint64_t x = pair_metric(r, a), y = pair_metric(r, b);
+
+	return x != y ? x < y
+		      : r->network->sites[a->endpoint].id < r->network->sites[b->endpoint].id;
+}
+
+static void pair_rank(struct compile_result *r, size_t pair, size_t first)
+{
+	struct compile_pair *p = &r->pairs[pair];
+	const struct network *n = r->network;
+	const struct policy *policy = &n->policies[p->policy];
+	unsigned int rank = 0;
+
+	for (size_t i = first; i < r->pair_count; i++)
+		rank += i != pair && network_shares_lan(n, p->endpoint, r->pairs[i].endpoint) &&
+			pair_ranks_before(r, &r->pairs[i], p);
+	p->rank = (uint8_t)rank;
+	if (rank >= FWD_RANKS_MAX)
+		compile_report(r, true, NULL, policy->place,
+			       "policy '%s': '%s' would have more than %d gateways to one LAN",
+			       policy->name, n->sites[p->head].name, FWD_RANKS_MAX);
+	else if (rank && n->session_port + policy->color < rank * FWD_RANK_PORTS + 1024)
+		compile_report(r, true, NULL, policy->place,
+			       "policy '%s': session port %u leaves no port for a gateway of rank "
+			       "%u: it would be %u below",
+			       policy->name, n->session_port, rank + 1, rank * FWD_RANK_PORTS);
+}
+
+/* Ranks the pairs of one head-end and policy, from @first on. */
+static void pairs_rank(struct compile_result *r, size_t first)
+{
+	for (size_t i = first; i < r->pair_count && r->pair_count - first > 1; i++)
+		if (r->pairs[i].path_count &&
+		    site_shares_lan(&r->network->sites[r->pairs[i].endpoint]))
+			pair_rank(r, i, first);
+}
+
 static bool pairs_of_head(struct compile_result *r, const struct policy_order *o, uint32_t head)
 {
 	uint8_t next_index = 0;
@@ -652,12 +706,15 @@ static bool pairs_of_head(struct compile_result *r, const struct policy_order *o
 	for (size_t i = 0; i < r->network->policy_count; i++) {
 		uint32_t p = o->policies[i];
 
+		size_t first = r->pair_count;
+
 		if (!compile_set_has(&r->network->policies[p].from, head))
 			continue;
 		for (size_t e = 0; e < o->endpoint_count[p]; e++)
 			if (o->endpoints[p][e] != head &&
 			    !pair_add(r, p, head, o->endpoints[p][e], &next_index))
 				return false;
+		pairs_rank(r, first);
 	}
 	return true;
 }

@@ -64,6 +64,11 @@ static ipv4_t lan_first_host(struct ipv4_prefix lan)
 	return lan.length >= 31 ? lan.address : lan.address + 1;
 }
 
+static ipv4_t lan_node_address(const struct site *s)
+{
+	return site_lan_own(s, 0) ? site_lan_own(s, 0) : lan_first_host(s->lans[0]);
+}
+
 static void write_site(struct writer *w)
 {
 	const struct site *s = &w->n->sites[w->site];
@@ -76,7 +81,8 @@ static void write_site(struct writer *w)
 	f->own_label = sites_label(w->r, w->site);
 	f->link_address = network_link_address(w->n, s->id);
 	f->node_address = network_path_address(w->n, s->id, 0);
-	f->lan_address = s->lan_count ? lan_first_host(s->lans[0]) : 0;
+	f->lan_address = s->lan_count ? lan_node_address(s) : 0;
+	f->lan_shared = site_shares_lan(s);
 	f->overlay[0] = w->n->link_space;
 	f->overlay[1] = w->n->path_space;
 	f->link_port = listen_port(w);
@@ -246,6 +252,7 @@ static void write_peer(struct writer *w, const struct compile_pair *pair, bool h
 	if (head) {
 		p->endpoint = network_path_address(w->n, other->id, 0);
 		p->port = (uint16_t)(w->n->session_port + p->color);
+		p->rank = pair->rank;
 	}
 	p->prefixes = array_new(w, other->lan_count, sizeof(*p->prefixes));
 	if (!p->prefixes)

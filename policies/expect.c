@@ -116,14 +116,24 @@ static void common_of_head(const struct compile_result *r, uint32_t head, uint32
 	}
 }
 
-/* What all ways by which @from may open connections to @to have in common. */
-static struct common common_links(const struct compile_result *r, uint32_t from, uint32_t to,
-				  uint32_t class_index)
+/* What all ways by which @from may open connections to @to, or to another gateway of its LAN that is
+ * expected too, have in common. */
+static struct common common_links(const struct compile_result *r, const struct expectation *e,
+				  uint32_t from, uint32_t to)
 {
 	struct common c = {0};
+	bool shares = site_shares_lan(&r->network->sites[to]);
 
-	common_of_head(r, from, to, true, class_index, &c);
-	common_of_head(r, to, from, false, class_index, &c);
+	for (size_t i = 0; i < e->to.count; i++) {
+		uint32_t t = shares ? e->to.sites[i] : to;
+
+		if (!shares && i)
+			break;
+		if (t != to && !network_shares_lan(r->network, t, to))
+			continue;
+		common_of_head(r, from, t, true, e->class_index, &c);
+		common_of_head(r, t, from, false, e->class_index, &c);
+	}
 	return c;
 }
 
@@ -138,7 +148,7 @@ static bool common_has(const struct common *c, uint32_t link)
 static void reaches_pair(const struct compile_result *r, const struct expectation *e, uint32_t from,
 			 uint32_t to, struct breach *b)
 {
-	struct common c = common_links(r, from, to, e->class_index);
+	struct common c = common_links(r, e, from, to);
 
 	switch (e->kind) {
 	case EXPECT_REACHES:
@@ -158,12 +168,23 @@ static void reaches_pair(const struct compile_result *r, const struct expectatio
 	}
 }
 
+/* Of gateways in one LAN, all of them expected, one that is reached is enough: asked of the first. */
+static bool another_is_asked(const struct compile_result *r, const struct expectation *e, size_t to)
+{
+	if (!site_shares_lan(&r->network->sites[e->to.sites[to]]))
+		return false;
+	for (size_t i = 0; i < to; i++)
+		if (network_shares_lan(r->network, e->to.sites[i], e->to.sites[to]))
+			return true;
+	return false;
+}
+
 static void check_reaches(const struct compile_result *r, const struct expectation *e,
 			  struct breach *b)
 {
 	for (size_t i = 0; i < e->from.count; i++)
 		for (size_t j = 0; j < e->to.count; j++)
-			if (e->from.sites[i] != e->to.sites[j])
+			if (e->from.sites[i] != e->to.sites[j] && !another_is_asked(r, e, j))
 				reaches_pair(r, e, e->from.sites[i], e->to.sites[j], b);
 }
 

@@ -264,6 +264,30 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	shared_text(r, p, path, t);
 }
 
+/* Who else stands in the endpoint's LAN, in the order in which the head-end takes them. */
+static void gateway_text(const struct compile_result *r, const struct compile_pair *pair,
+			 struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const char *before = "    gateways to its LAN, the first that is alive: ";
+	size_t count, first = compile_pairs_of_head(r, pair->head, &count);
+
+	if (!site_shares_lan(&n->sites[pair->endpoint]))
+		return;
+	for (uint8_t rank = 0; rank < FWD_RANKS_MAX; rank++)
+		for (size_t i = first; i < first + count; i++) {
+			const struct compile_pair *p = compile_pair(r, i);
+
+			if (p->policy != pair->policy || p->rank != rank ||
+			    (p->endpoint != pair->endpoint &&
+			     !network_shares_lan(n, p->endpoint, pair->endpoint)))
+				continue;
+			text_printf(t, "%s'%s'", before, n->sites[p->endpoint].name);
+			before = ", ";
+		}
+	text_add_char(t, '\n');
+}
+
 static void session_text(const struct compile_result *r, const struct compile_pair *pair,
 			 struct text *t)
 {
@@ -280,6 +304,7 @@ static void session_text(const struct compile_result *r, const struct compile_pa
 		    p->color, p->name, n->session_port + p->color, mtu, n->sites[pair->head].name);
 	duration_add((uint64_t)p->revert_hold_ms * 1000, t);
 	text_add_char(t, '\n');
+	gateway_text(r, pair, t);
 	for (uint32_t i = 0; i < pair->path_count; i++)
 		path_text(r, p, compile_path(r, pair->path + i), t);
 }
@@ -471,6 +496,8 @@ static void session_json(const struct compile_result *r, const struct compile_pa
 	text_printf(t, ",\"color\":%u,\"port\":%u", p->color, n->session_port + p->color);
 	json_string(t, ",\"head\":", n->sites[pair->head].name);
 	json_string(t, ",\"endpoint\":", n->sites[pair->endpoint].name);
+	if (site_shares_lan(&n->sites[pair->endpoint]))
+		text_printf(t, ",\"rank\":%u", pair->rank);
 	text_printf(t, ",\"revert_ms\":%u,\"paths\":[", p->revert_hold_ms);
 	for (uint32_t i = 0; i < pair->path_count; i++) {
 		const struct compile_path *path = compile_path(r, pair->path + i);

@@ -51,7 +51,7 @@ static void grammar_error(struct parser *p, const char *message);
 %token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARENT "parent" PATH "path"
 %token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PRIORITY "priority"
 %token <token> PROBE "probe" PROTOCOL "protocol" RATE_WORD "rate" REACHES "reaches" REASON "reason"
-%token <token> REVERT "revert" RISK "risk" SESSION "session" SHARE "share" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
+%token <token> REVERT "revert" RISK "risk" SESSION "session" SHARE "share" SHARED "shared" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
 %token <token> SNMP "snmp" SPACE "space" TAG "tag" TCP "tcp" TEMPLATE "template" THROUGH "through" TIER "tier" TIERS "tiers"
 %token <token> TO "to" UDP "udp" UNDER "under" UNDERLAY "underlay" UP "up" UPLINK "uplink" USE "use"
 %token <token> USER "user" VIA "via" WITH "with" X "x"
@@ -169,6 +169,10 @@ site_items: %empty		{ $$ = (struct syntax_list){0}; }
 site_item: UPLINK name uplink_options end
 				{ $$ = parser_children(parser_named(p, SYNTAX_UPLINK, $2), $3); }
 	| LAN PREFIX end	{ $$ = parser_value(p, SYNTAX_LAN, $2); }
+	| LAN PREFIX SHARED ADDRESS end
+		{ $$ = parser_value(p, SYNTAX_LAN, $2);
+		  parser_children($$, parser_list((struct syntax_list){0},
+						  parser_value(p, SYNTAX_ADDRESS, $4))); }
 	| TAG names end		{ $$ = parser_children(parser_node(p, SYNTAX_TAG, $1), $2); }
 	| DEVICE name ADDRESS '{' device_items close
 		{ $$ = parser_named(p, SYNTAX_DEVICE, $2);
@@ -448,7 +452,7 @@ plain_keyword: AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS |
 	| EXPIRES | FAILURE | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | KEYS | LABELS | LAN
 	| LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
 	| PLAN | POLICY | PORT | PREFERENCE | PRIORITY | PROBE | PROTOCOL | RATE_WORD | REACHES | REASON
-	| REVERT | SESSION | SHARE | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
+	| REVERT | SESSION | SHARE | SHARED | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
 	| THROUGH | TIERS | TO | UDP | UNDERLAY | UP | UPLINK | USE | USER | VIA | WITH | X
 	;
 

@@ -88,6 +88,7 @@ static const struct keyword keywords[] = {
     {"risk", TOKEN_RISK},
     {"session", TOKEN_SESSION},
     {"share", TOKEN_SHARE},
+    {"shared", TOKEN_SHARED},
     {"shortest", TOKEN_SHORTEST},
     {"single", TOKEN_SINGLE},
     {"site", TOKEN_SITE},

@@ -210,3 +210,41 @@ const struct fwd_line *forwarding_line(const struct forwarding *f, const char *u
 			return &f->lines[i];
 	return NULL;
 }
+
+const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint32_t c, uint32_t id)
+{
+	size_t low = 0, high = f->peer_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct fwd_session_peer *p = &f->peers[middle];
+
+		if (p->color == c && p->site_id == id)
+			return p;
+		if (p->color < c || (p->color == c && p->site_id < id))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+uint16_t forwarding_session_port(const struct fwd_session *s, uint8_t rank)
+{
+	uint32_t below = (uint32_t)rank * FWD_RANK_PORTS;
+
+	return s->listen_port > below + 1023 ? (uint16_t)(s->listen_port - below)
+	       : rank			     ? 0
+					     : s->listen_port;
+}
+
+bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_session_peer *b)
+{
+	if (a->color != b->color || a->site_id == b->site_id || a->rank == b->rank)
+		return false;
+	for (size_t i = 0; i < a->prefix_count; i++)
+		for (size_t k = 0; k < b->prefix_count; k++)
+			if (ipv4_prefix_overlaps(a->prefixes[i], b->prefixes[k]))
+				return true;
+	return false;
+}

@@ -161,6 +161,8 @@ static char *put_head_lines(char *p, const struct forwarding *f)
 	p = put_address(PUT(p, " node "), f->node_address);
 	if (f->lan_address)
 		p = put_address(PUT(p, " lan "), f->lan_address);
+	if (f->lan_shared)
+		p = PUT(p, " shared");
 	p = put_number(PUT(p, "\nsrgb "), f->srgb.base);
 	p = put_number(PUT(p, " size "), f->srgb.size);
 	p = put_prefix(PUT(p, "\noverlay link "), f->overlay[0]);
@@ -258,7 +260,8 @@ static char *put_peer(char *p, const struct fwd_session_peer *peer)
 	if (!peer->caller)
 		return PUT(p, " wait");
 	p = put_address(PUT(p, " call "), peer->endpoint);
-	return put_number(PUT(p, ":"), peer->port);
+	p = put_number(PUT(p, ":"), peer->port);
+	return peer->rank ? put_number(PUT(p, " rank "), peer->rank) : p;
 }
 
 static char *put_peer_prefix(char *p, const struct fwd_session_peer *peer,
@@ -638,6 +641,9 @@ static void read_head(struct reader *r)
 	f->link_address = address(r, "link");
 	f->node_address = address(r, "node");
 	f->lan_address = *r->at ? address(r, "lan") : 0;
+	f->lan_shared = f->lan_address && *r->at;
+	if (f->lan_shared)
+		expect(r, "shared");
 	next_line(r);
 	f->srgb.base = (uint32_t)number(r, "srgb", LABEL_MIN, LABEL_MAX);
 	f->srgb.size = (uint32_t)number(r, "size", 1, LABEL_MAX);
@@ -815,6 +821,8 @@ static void read_peer(struct reader *r)
 	p->caller = caller(r);
 	if (p->caller)
 		read_peer_call(r, p);
+	if (*r->at)
+		p->rank = (uint8_t)number(r, "rank", 1, FWD_RANKS_MAX - 1);
 }
 
 static void read_prefix(struct reader *r)
@@ -976,24 +984,6 @@ static int check_labels(const struct forwarding *f, struct reason *reason)
 	return 0;
 }
 
-static const struct fwd_session_peer *peer_find(const struct forwarding *f, uint32_t c, uint32_t id)
-{
-	size_t low = 0, high = f->peer_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct fwd_session_peer *p = &f->peers[middle];
-
-		if (p->color == c && p->site_id == id)
-			return p;
-		if (p->color < c || (p->color == c && p->site_id < id))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 static int check_paths(const struct forwarding *f, struct reason *reason)
 {
 	for (size_t i = 0; i < f->path_count; i++) {
@@ -1001,7 +991,7 @@ static int check_paths(const struct forwarding *f, struct reason *reason)
 
 		if (!forwarding_neighbor(f, p->first_site))
 			return refuse(reason, "path", p->index, "starts at no neighbor");
-		if (!peer_find(f, p->color, p->endpoint_site))
+		if (!forwarding_peer(f, p->color, p->endpoint_site))
 			return refuse(reason, "path", p->index, "leads to no peer of its color");
 		if (!repair_lawful(f, &p->repair, p->first_site))
 			return refuse(reason, "path", p->index,
@@ -1016,6 +1006,35 @@ static int check_paths(const struct forwarding *f, struct reason *reason)
 		if (!repair_lawful(f, &e->repair, e->first_site))
 			return refuse(reason, "return to site", e->site_id,
 				      "its repair leads to no other neighbor");
+	}
+	return 0;
+}
+
+/* A rank is one of several: it needs a call, a port, and somebody before it with just this LAN. */
+static int check_rank(const struct forwarding *f, const struct fwd_session_peer *p,
+		      struct reason *reason)
+{
+	const struct fwd_session *s = forwarding_session(f, p->color);
+	uint8_t before = 0;
+
+	for (size_t i = 0; i < f->peer_count; i++)
+		before |= forwarding_peers_share(&f->peers[i], p) && f->peers[i].rank < p->rank
+			      ? (uint8_t)(1u << f->peers[i].rank)
+			      : 0;
+	if (!p->caller || before != (1u << p->rank) - 1 || !s ||
+	    !forwarding_session_port(s, p->rank))
+		return refuse(reason, "peer", p->site_id,
+			      "its rank is not the next among those with its LAN");
+	return 0;
+}
+
+static int check_ranks(const struct forwarding *f, struct reason *reason)
+{
+	for (size_t i = 0; i < f->peer_count; i++) {
+		int err = f->peers[i].rank ? check_rank(f, &f->peers[i], reason) : 0;
+
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -1095,6 +1114,7 @@ static int check_keys(const struct forwarding *f, struct reason *reason)
 
 struct owned_prefix {
 	uint32_t color;
+	uint8_t rank;
 	struct ipv4_prefix prefix;
 };
 
@@ -1104,19 +1124,21 @@ static int owned_compare(const void *a, const void *b)
 
 	if (p->color != q->color)
 		return p->color < q->color ? -1 : 1;
+	if (p->rank != q->rank)
+		return p->rank < q->rank ? -1 : 1;
 	if (p->prefix.address != q->prefix.address)
 		return p->prefix.address < q->prefix.address ? -1 : 1;
 	return p->prefix.length < q->prefix.length ? -1 : p->prefix.length > q->prefix.length;
 }
 
-/* WireGuard gives a prefix to one peer alone, and silently to the last who asks. @all is sorted:
- * who overlaps, follows. */
+/* WireGuard gives a prefix to one peer of a device alone, and silently to the last who asks. @all is
+ * sorted: who overlaps, follows. */
 static int check_owned(struct owned_prefix *all, size_t count, struct reason *reason)
 {
 	char out[IPV4_PREFIX_STRLEN];
 
 	for (size_t i = 1; i < count; i++)
-		if (all[i].color == all[i - 1].color &&
+		if (all[i].color == all[i - 1].color && all[i].rank == all[i - 1].rank &&
 		    ipv4_prefix_overlaps(all[i].prefix, all[i - 1].prefix))
 			return reason_set(reason, -TUYEN_EINVAL, "prefix %s: overlaps another",
 					  ipv4_prefix_format(all[i].prefix, out));
@@ -1137,11 +1159,11 @@ static int check_prefixes(const struct forwarding *f, struct reason *reason)
 		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
 	count = 0;
 	for (size_t i = 0; i < f->lan_count; i++)
-		all[count++] = (struct owned_prefix){0, f->lans[i]};
+		all[count++] = (struct owned_prefix){0, 0, f->lans[i]};
 	for (size_t i = 0; i < f->peer_count; i++)
 		for (size_t k = 0; k < f->peers[i].prefix_count; k++)
-			all[count++] =
-			    (struct owned_prefix){f->peers[i].color, f->peers[i].prefixes[k]};
+			all[count++] = (struct owned_prefix){
+			    f->peers[i].color, f->peers[i].rank, f->peers[i].prefixes[k]};
 	qsort(all, count, sizeof(*all), owned_compare);
 	err = check_owned(all, count, reason);
 	free(all);
@@ -1191,6 +1213,8 @@ static int check_all(struct forwarding *f, const char *bytes, size_t length, str
 		err = check_sessions(f, reason);
 	if (!err)
 		err = check_lines(f, reason);
+	if (!err)
+		err = check_ranks(f, reason);
 	return err;
 }
 

@@ -42,7 +42,19 @@ static void site_clear(struct site *s)
 	free(s->tags);
 	free(s->lans);
 	free(s->lan_places);
+	free(s->lan_own);
 	free(s->name);
+}
+
+bool network_shares_lan(const struct network *n, uint32_t site_a, uint32_t site_b)
+{
+	const struct site *a = &n->sites[site_a], *b = &n->sites[site_b];
+
+	for (size_t i = 0; site_a != site_b && i < a->lan_count; i++)
+		for (size_t k = 0; site_lan_own(a, i) && k < b->lan_count; k++)
+			if (site_lan_own(b, k) && ipv4_prefix_overlaps(a->lans[i], b->lans[k]))
+				return true;
+	return false;
 }
 
 void network_policy_clear(struct policy *p)

@@ -6,6 +6,7 @@
  *neighbour's
  *	lsp<id>		MPLS-in-IP to that neighbour, with a filter of the label stacks it may send
  *	s<color>	WireGuard of one traffic class, its encrypted packets marked OUTER|color
+ *	s<color>-<n>	the same to the n-th gateway of those that share a LAN; routes say which is used
  *	lo		node address, path addresses, LAN address
  *
  *	rule		leads to table			which holds
@@ -43,9 +44,19 @@ void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]
 	snprintf(out, KERNEL_IFNAME_MAX, "lsp%u", site_id);
 }
 
-void desired_session_name(uint32_t color, char out[static KERNEL_IFNAME_MAX])
+void desired_session_name(uint32_t color, uint8_t rank, char out[static KERNEL_IFNAME_MAX])
 {
-	snprintf(out, KERNEL_IFNAME_MAX, "s%u", color);
+	snprintf(out, KERNEL_IFNAME_MAX, rank ? "s%u-%u" : "s%u", color, rank + 1u);
+}
+
+uint8_t desired_session_ranks(const struct forwarding *f, uint32_t color)
+{
+	uint8_t ranks = 1;
+
+	for (size_t i = 0; i < f->peer_count; i++)
+		if (f->peers[i].color == color && f->peers[i].rank >= ranks)
+			ranks = f->peers[i].rank + 1;
+	return ranks;
 }
 
 /* The path is @folder/@device/@name, or @folder/@name when @device is NULL. */
@@ -317,19 +328,19 @@ static bool color_has_paths(const struct forwarding *f, uint32_t color)
 }
 
 static int session_device(struct kernel_state *state, const struct node_keys *keys,
-			  const struct fwd_session *s)
+			  const struct fwd_session *s, uint8_t rank)
 {
 	struct kernel_device *device;
 	char name[KERNEL_IFNAME_MAX];
 
-	desired_session_name(s->color, name);
+	desired_session_name(s->color, rank, name);
 	device = device_add(state, name, "policy", s->policy);
 	if (!device)
 		return -TUYEN_ENOMEM;
 	device->kind = KERNEL_DEVICE_WIREGUARD;
 	device->mtu = s->mtu;
 	memcpy(device->private_key, keys->session, WG_KEY_LEN);
-	device->listen_port = s->listen_port;
+	device->listen_port = forwarding_session_port(s, rank);
 	device->fwmark = TUYEN_MARK_OUTER | s->color;
 	return device_sysctls(state, device);
 }
@@ -337,8 +348,11 @@ static int session_device(struct kernel_state *state, const struct node_keys *ke
 static int session_build(struct kernel_state *state, const struct forwarding *f,
 			 const struct node_keys *keys, const struct fwd_session *s)
 {
-	int err = session_device(state, keys, s);
+	uint8_t ranks = desired_session_ranks(f, s->color);
+	int err = 0;
 
+	for (uint8_t rank = 0; err == 0 && rank < ranks; rank++)
+		err = session_device(state, keys, s, rank);
 	if (err == 0)
 		err = rule_add(state, TUYEN_RULE_CLASS + s->color, TUYEN_MARK_CLASS | s->color, 0,
 			       TUYEN_TABLE_CLASS + s->color);
@@ -355,7 +369,7 @@ static int session_peer(struct kernel_state *state, const struct fwd_session_pee
 
 	if (!peer)
 		return -TUYEN_ENOMEM;
-	desired_session_name(p->color, peer->device);
+	desired_session_name(p->color, p->rank, peer->device);
 	memcpy(peer->public_key, p->session_key, WG_KEY_LEN);
 	if (p->caller) {
 		peer->endpoint.family = 4;
@@ -369,16 +383,47 @@ static int session_peer(struct kernel_state *state, const struct fwd_session_pee
 	return err;
 }
 
+/* Does another peer lead to @prefix too? Asked of a head-end's peers alone, who are few. */
+static bool prefix_is_shared(const struct forwarding *f, const struct fwd_session_peer *p,
+			     struct ipv4_prefix prefix)
+{
+	for (size_t i = 0; i < f->peer_count; i++) {
+		const struct fwd_session_peer *q = &f->peers[i];
+
+		if (q->color != p->color || q->rank == p->rank)
+			continue;
+		for (size_t k = 0; k < q->prefix_count; k++)
+			if (ipv4_prefix_overlaps(q->prefixes[k], prefix))
+				return true;
+	}
+	return false;
+}
+
+/* Of several endpoints with one LAN one carries: the first, until something is in use. */
+static bool peer_carries(const struct forwarding *f, const struct active_paths *active,
+			 const struct fwd_session_peer *p, struct ipv4_prefix prefix)
+{
+	if (!p->caller || !prefix_is_shared(f, p, prefix))
+		return true;
+	for (size_t i = 0; i < active->count; i++)
+		if (active->entry[i].color == p->color &&
+		    active->entry[i].endpoint_site == p->site_id)
+			return active->entry[i].carries;
+	return p->rank == 0;
+}
+
 static int session_peer_routes(struct kernel_state *state, const struct forwarding *f,
-			       const struct fwd_session_peer *p)
+			       const struct active_paths *active, const struct fwd_session_peer *p)
 {
 	char device[KERNEL_IFNAME_MAX];
 
-	desired_session_name(p->color, device);
+	desired_session_name(p->color, p->rank, device);
 	for (size_t i = 0; i < p->prefix_count; i++) {
-		struct kernel_route *route =
-		    route_add(state, TUYEN_TABLE_CLASS + p->color, p->prefixes[i], device);
+		struct kernel_route *route;
 
+		if (!peer_carries(f, active, p, p->prefixes[i]))
+			continue;
+		route = route_add(state, TUYEN_TABLE_CLASS + p->color, p->prefixes[i], device);
 		if (!route)
 			return -TUYEN_ENOMEM;
 		route->source = f->lan_address;
@@ -390,6 +435,7 @@ static int session_peer_routes(struct kernel_state *state, const struct forwardi
 struct main_prefix {
 	struct ipv4_prefix prefix;
 	uint32_t color;
+	uint8_t rank;
 };
 
 static int main_prefix_compare(const void *a, const void *b)
@@ -414,7 +460,7 @@ static int main_prefix_build(struct kernel_state *state, const struct forwarding
 	route->metric = METRIC_LAST;
 	if (!m->color)
 		return 0;
-	desired_session_name(m->color, device);
+	desired_session_name(m->color, m->rank, device);
 	route = route_add(state, TABLE_MAIN, m->prefix, device);
 	if (!route)
 		return -TUYEN_ENOMEM;
@@ -422,7 +468,8 @@ static int main_prefix_build(struct kernel_state *state, const struct forwarding
 	return 0;
 }
 
-static size_t main_prefixes_list(const struct forwarding *f, struct main_prefix *ret_list)
+static size_t main_prefixes_list(const struct forwarding *f, const struct active_paths *active,
+				 struct main_prefix *ret_list)
 {
 	size_t count = 0;
 
@@ -430,14 +477,17 @@ static size_t main_prefixes_list(const struct forwarding *f, struct main_prefix 
 		ret_list[count++] = (struct main_prefix){.prefix = f->lans[i]};
 	for (size_t i = 0; i < f->peer_count; i++)
 		for (size_t j = 0; j < f->peers[i].prefix_count; j++)
-			ret_list[count++] =
-			    (struct main_prefix){f->peers[i].prefixes[j], f->peers[i].color};
+			if (peer_carries(f, active, &f->peers[i], f->peers[i].prefixes[j]))
+				ret_list[count++] =
+				    (struct main_prefix){f->peers[i].prefixes[j],
+							 f->peers[i].color, f->peers[i].rank};
 	if (count > 1)
 		qsort(ret_list, count, sizeof(*ret_list), main_prefix_compare);
 	return count;
 }
 
-static int main_prefixes_build(struct kernel_state *state, const struct forwarding *f)
+static int main_prefixes_build(struct kernel_state *state, const struct forwarding *f,
+			       const struct active_paths *active)
 {
 	size_t room = f->lan_count + 1, count;
 	struct main_prefix *list;
@@ -448,7 +498,7 @@ static int main_prefixes_build(struct kernel_state *state, const struct forwardi
 	list = calloc(room, sizeof(*list));
 	if (!list)
 		return -TUYEN_ENOMEM;
-	count = main_prefixes_list(f, list);
+	count = main_prefixes_list(f, active, list);
 	for (size_t i = 0; err == 0 && i < count; i++)
 		if (!i || ipv4_prefix_compare(&list[i - 1].prefix, &list[i].prefix))
 			err = main_prefix_build(state, f, &list[i]);
@@ -483,9 +533,9 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
 		err = session_peer(state, &f->peers[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
-		err = session_peer_routes(state, f, &f->peers[i]);
+		err = session_peer_routes(state, f, active, &f->peers[i]);
 	if (err == 0)
-		err = main_prefixes_build(state, f);
+		err = main_prefixes_build(state, f, active);
 	return err;
 }
 
@@ -546,6 +596,28 @@ static bool path_in_use(const struct fwd_path *p, const struct kernel_state *act
 	return route && route->source == p->source;
 }
 
+/* Do packets for the endpoint's LANs leave by its own device? Of a LAN that is its alone they always do. */
+static bool endpoint_in_use(const struct forwarding *f, const struct fwd_path *p,
+			    const struct kernel_state *actual)
+{
+	const struct fwd_session_peer *peer = forwarding_peer(f, p->color, p->endpoint_site);
+	char device[KERNEL_IFNAME_MAX];
+
+	desired_session_name(p->color, peer ? peer->rank : 0, device);
+	for (size_t i = 0; peer && i < peer->prefix_count; i++) {
+		struct kernel_route key = {.table = TUYEN_TABLE_CLASS + p->color,
+					   .destination = peer->prefixes[i]};
+		const struct kernel_route *route;
+
+		if (!prefix_is_shared(f, peer, peer->prefixes[i]) || !actual->route_count)
+			continue;
+		route = bsearch(&key, actual->routes, actual->route_count, sizeof(key),
+				kernel_route_compare);
+		return route && strcmp(route->device, device) == 0;
+	}
+	return true;
+}
+
 void desired_active_read(const struct forwarding *forwarding, const struct kernel_state *actual,
 			 struct active_paths *ret_active)
 {
@@ -559,6 +631,7 @@ void desired_active_read(const struct forwarding *forwarding, const struct kerne
 			    .color = p->color,
 			    .endpoint_site = p->endpoint_site,
 			    .index = p->index,
+			    .carries = endpoint_in_use(forwarding, p, actual),
 			};
 	}
 	*ret_active = active;

@@ -227,6 +227,15 @@ static void sets_add(struct text *t, const struct forwarding *f)
 	sets_far_add(t, f);
 }
 
+/* "s10", "s10-2" */
+static void device_add(struct text *t, const char *before, uint32_t color, uint8_t rank)
+{
+	char name[KERNEL_IFNAME_MAX];
+
+	desired_session_name(color, rank, name);
+	text_printf(t, "\t\t%s \"%s\" ", before, name);
+}
+
 static void chain_begin(struct text *t, const char *name, const char *hook)
 {
 	text_printf(t, "\tchain %s {\n", name);
@@ -239,7 +248,22 @@ static void chain_end(struct text *t)
 	text_add(t, "\t}\n\n");
 }
 
-static void guard_add(struct text *t)
+/*
+ * Behind gateways that share a LAN a connection may leave by one and come back by another: nobody
+ * sees all of it. Its packets are judged by addresses and ports alone, and are not tracked, so that
+ * half a connection never looks like one in the other direction. The other end judges by direction.
+ */
+static void guard_shared_add(struct text *t, const struct forwarding *f)
+{
+	for (size_t i = 0; i < f->session_count; i++)
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++) {
+			device_add(t, "iifname", f->sessions[i].color, k);
+			text_add(t, "notrack\n");
+		}
+	text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
+}
+
+static void guard_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
 	text_add(t, "\t\tiifname \"lo\" ip saddr @overlay notrack accept\n"
@@ -249,9 +273,13 @@ static void guard_add(struct text *t)
 		    "\t\tip saddr @overlay counter drop\n"
 		    "\t\tip daddr @overlay counter drop\n"
 		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
+	if (f->lan_shared)
+		guard_shared_add(t, f);
 	chain_end(t);
 	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
 	text_add(t, "\t\tip daddr @overlay notrack accept\n");
+	if (f->lan_shared)
+		text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
 	chain_end(t);
 }
 
@@ -340,7 +368,8 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 	bool reply = rule->outbound != leaving;
 	const char *far = leaving ? "daddr" : "saddr", *near = leaving ? "saddr" : "daddr";
 
-	text_printf(t, "ct direction %s ", reply ? "reply" : "original");
+	if (!f->lan_shared)
+		text_printf(t, "ct direction %s ", reply ? "reply" : "original");
 	text_printf(t, "ip %s @peers_%u ", far, rule->color);
 	end_add(t, near, rule_near(rule));
 	if (count == 1)
@@ -349,6 +378,21 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 		text_printf(t, "ip %s @far_%zu ", far, first);
 	dscp_add(t, rule);
 	port_add(t, rule, reply);
+	if (f->lan_shared && reply && rule->protocol == 6) /* nobody opens a connection by answering */
+		text_add(t, "tcp flags != syn / syn,ack ");
+}
+
+/* Errors about what passed: of tracked connections conntrack knows them. */
+#define RELATED_SHARED "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
+
+static void related_add(struct text *t, const struct forwarding *f, const char *far, uint32_t color)
+{
+	text_add(t, "\t\t");
+	if (!f->lan_shared)
+		text_add(t, "ct state related ");
+	text_printf(t, "ip %s @peers_%u ", far, color);
+	if (f->lan_shared)
+		text_add(t, RELATED_SHARED " ");
 }
 
 static void outbound_add(struct text *t, const struct forwarding *f)
@@ -361,10 +405,11 @@ static void outbound_add(struct text *t, const struct forwarding *f)
 		text_printf(t, "meta mark set 0x%08x accept\n",
 			    TUYEN_MARK_CLASS | f->rules[i].color);
 	}
-	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(t,
-			    "\t\tct state related ip daddr @peers_%u meta mark set 0x%08x accept\n",
-			    f->sessions[i].color, TUYEN_MARK_CLASS | f->sessions[i].color);
+	for (size_t i = 0; i < f->session_count; i++) {
+		related_add(t, f, "daddr", f->sessions[i].color);
+		text_printf(t, "meta mark set 0x%08x accept\n",
+			    TUYEN_MARK_CLASS | f->sessions[i].color);
+	}
 	chain_end(t);
 }
 
@@ -382,7 +427,8 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 		match_add(t, f, i, count, false);
 		text_add(t, "accept\n");
 	}
-	text_printf(t, "\t\tct state related ip saddr @peers_%u accept\n", color);
+	related_add(t, f, "saddr", color);
+	text_add(t, "accept\n");
 	chain_end(t);
 }
 
@@ -392,8 +438,9 @@ static void input_path_add(struct text *t, const struct forwarding *f)
 	text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %d accept\n", BFD_PORT_SBFD);
 	text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp sport %d accept\n", BFD_PORT_SBFD);
 	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %u accept\n",
-			    f->sessions[i].listen_port);
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
+			text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %u accept\n",
+				    forwarding_session_port(&f->sessions[i], k));
 	text_add(t, "\t\tiifname \"lo\" counter drop\n");
 }
 
@@ -408,13 +455,16 @@ static void input_link_add(struct text *t)
 		    "\t\tiifname \"lsp*\" counter drop\n");
 }
 
-static void input_session_add(struct text *t, uint32_t color)
+static void input_session_add(struct text *t, uint32_t color, uint8_t rank)
 {
-	for (size_t i = 0; i < 2; i++)
-		text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans icmp type %s accept\n", color,
-			    pings[i]);
-	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans jump inbound_%u\n", color, color);
-	text_printf(t, "\t\tiifname \"s%u\" counter drop\n", color);
+	for (size_t i = 0; i < 2; i++) {
+		device_add(t, "iifname", color, rank);
+		text_printf(t, "ip daddr @lans icmp type %s accept\n", pings[i]);
+	}
+	device_add(t, "iifname", color, rank);
+	text_printf(t, "ip daddr @lans jump inbound_%u\n", color);
+	device_add(t, "iifname", color, rank);
+	text_add(t, "counter drop\n");
 }
 
 static void input_add(struct text *t, const struct forwarding *f)
@@ -423,7 +473,8 @@ static void input_add(struct text *t, const struct forwarding *f)
 	input_path_add(t, f);
 	input_link_add(t);
 	for (size_t i = 0; i < f->session_count; i++)
-		input_session_add(t, f->sessions[i].color);
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
+			input_session_add(t, f->sessions[i].color, k);
 	text_add(t, "\t\tct state established,related accept\n");
 	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
@@ -436,13 +487,16 @@ static void input_add(struct text *t, const struct forwarding *f)
 	chain_end(t);
 }
 
-static void forward_session_add(struct text *t, uint32_t color)
+static void forward_session_add(struct text *t, uint32_t color, uint8_t rank)
 {
-	text_printf(t, "\t\tiifname \"s%u\" ip daddr @lans jump inbound_%u\n", color, color);
-	text_printf(t, "\t\tiifname \"s%u\" counter drop\n", color);
-	text_printf(t, "\t\toifname \"s%u\" ip saddr @lans meta mark 0x%08x accept\n", color,
-		    TUYEN_MARK_CLASS | color);
-	text_printf(t, "\t\toifname \"s%u\" counter drop\n", color);
+	device_add(t, "iifname", color, rank);
+	text_printf(t, "ip daddr @lans jump inbound_%u\n", color);
+	device_add(t, "iifname", color, rank);
+	text_add(t, "counter drop\n");
+	device_add(t, "oifname", color, rank);
+	text_printf(t, "ip saddr @lans meta mark 0x%08x accept\n", TUYEN_MARK_CLASS | color);
+	device_add(t, "oifname", color, rank);
+	text_add(t, "counter drop\n");
 }
 
 static void forward_add(struct text *t, const struct forwarding *f)
@@ -462,30 +516,35 @@ static void forward_add(struct text *t, const struct forwarding *f)
 
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
 	for (size_t i = 0; i < f->session_count; i++)
-		forward_session_add(t, f->sessions[i].color);
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
+			forward_session_add(t, f->sessions[i].color, k);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		text_printf(t, "\t\t%s counter drop\n", ours[i]);
 	chain_end(t);
 	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
 	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(
-		    t,
-		    "\t\toifname \"s%u\" tcp flags syn / syn,rst tcp option maxseg size set "
-		    "rt mtu\n",
-		    f->sessions[i].color);
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++) {
+			device_add(t, "oifname", f->sessions[i].color, k);
+			text_add(t, "tcp flags syn / syn,rst tcp option maxseg size set rt mtu\n");
+		}
 	chain_end(t);
+}
+
+static void egress_session_add(struct text *t, const struct forwarding *f, uint32_t color)
+{
+	for (uint8_t k = 0; k < desired_session_ranks(f, color); k++) {
+		device_add(t, "oifname", color, k);
+		text_printf(t, "meta mark 0x%08x accept\n", TUYEN_MARK_CLASS | color);
+		device_add(t, "oifname", color, k);
+		text_add(t, "counter drop\n");
+	}
 }
 
 static void egress_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
-	for (size_t i = 0; i < f->session_count; i++) {
-		uint32_t color = f->sessions[i].color;
-
-		text_printf(t, "\t\toifname \"s%u\" meta mark 0x%08x accept\n", color,
-			    TUYEN_MARK_CLASS | color);
-		text_printf(t, "\t\toifname \"s%u\" counter drop\n", color);
-	}
+	for (size_t i = 0; i < f->session_count; i++)
+		egress_session_add(t, f, f->sessions[i].color);
 	text_add(t, "\t\toifname \"lo\" accept\n"
 		    "\t\toifname \"" LINK_DEVICE "\" accept\n"
 		    "\t\toifname \"lsp*\" accept\n"
@@ -503,7 +562,7 @@ void desired_nft(const struct forwarding *forwarding, struct text *ret_text)
 
 	text_add(t, "table inet " TUYEN_NFT_TABLE " {\n");
 	sets_add(t, forwarding);
-	guard_add(t);
+	guard_add(t, forwarding);
 	outbound_add(t, forwarding);
 	for (size_t i = 0; i < forwarding->session_count; i++)
 		inbound_add(t, forwarding, forwarding->sessions[i].color);

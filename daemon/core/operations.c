@@ -21,6 +21,13 @@ static const struct fwd_path *path_of(const struct forwarding *f, const struct a
 	return NULL;
 }
 
+static bool endpoint_is_first(const struct forwarding *f, const struct fwd_path *p)
+{
+	const struct fwd_session_peer *peer = forwarding_peer(f, p->color, p->endpoint_site);
+
+	return !peer || peer->rank == 0;
+}
+
 static void active_preferred(const struct forwarding *f, struct active_paths *ret_active)
 {
 	ret_active->count = 0;
@@ -29,8 +36,12 @@ static void active_preferred(const struct forwarding *f, struct active_paths *re
 		struct active_path *a = active_find(ret_active, p->color, p->endpoint_site);
 
 		if (!a && ret_active->count < SITE_PATHS_MAX)
-			ret_active->entry[ret_active->count++] =
-			    (struct active_path){p->color, p->endpoint_site, p->index};
+			ret_active->entry[ret_active->count++] = (struct active_path){
+			    .color = p->color,
+			    .endpoint_site = p->endpoint_site,
+			    .index = p->index,
+			    .carries = endpoint_is_first(f, p),
+			};
 		else if (a && p->preference > path_of(f, a)->preference)
 			a->index = p->index;
 	}

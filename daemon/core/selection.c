@@ -144,6 +144,111 @@ static const struct fwd_path *choose(const struct forwarding *f, const struct fw
 	return better ? better : current;
 }
 
+/* ---- endpoints that share a LAN ------------------------------------------------------------ */
+
+/* One of them: its path in use, how that lives, its place among them. */
+struct gateway {
+	struct active_path *entry;
+	const struct path_state *state;
+	uint8_t rank;
+};
+
+static bool carried_before(const struct active_paths *previous, const struct active_path *entry)
+{
+	for (size_t i = 0; i < previous->count; i++)
+		if (previous->entry[i].color == entry->color &&
+		    previous->entry[i].endpoint_site == entry->endpoint_site)
+			return previous->entry[i].carries;
+	return false;
+}
+
+/* The first of @state among them, or NULL. They stand by rank. */
+static const struct gateway *gateway_first(const struct gateway *g, size_t count,
+					   enum path_liveness liveness)
+{
+	for (size_t i = 0; i < count; i++)
+		if (liveness_of(g[i].state) == liveness)
+			return &g[i];
+	return NULL;
+}
+
+static const struct gateway *gateway_instead(const struct gateway *g, size_t count,
+					     const struct gateway *else_this)
+{
+	const struct gateway *up = gateway_first(g, count, PATH_UP);
+
+	return up ? up : (up = gateway_first(g, count, PATH_UNKNOWN)) ? up : else_this;
+}
+
+/* The rules of choose(), with the rank for the preference. */
+static const struct gateway *gateway_choose(const struct forwarding *f, const struct gateway *g,
+					    size_t count, const struct active_paths *previous,
+					    struct monotime now, struct monotime *next_look)
+{
+	const struct fwd_session *session = forwarding_session(f, g->entry->color);
+	uint64_t hold_us = session ? (uint64_t)session->revert_hold_ms * 1000 : 0;
+	const struct gateway *current = NULL;
+
+	for (size_t i = 0; i < count && !current; i++)
+		if (carried_before(previous, g[i].entry))
+			current = &g[i];
+	if (!current || liveness_of(current->state) == PATH_DOWN)
+		return gateway_instead(g, count, current ? current : g);
+	for (const struct gateway *better = g; better < current; better++) {
+		struct monotime end;
+
+		if (liveness_of(better->state) != PATH_UP)
+			continue;
+		end = monotime_after(better->state->since, hold_us);
+		if (monotime_reached(now, end))
+			return better;
+		*next_look = monotime_min(*next_look, end);
+	}
+	return current;
+}
+
+/* Those that share a LAN with the endpoint of @first, itself included, by rank. */
+static size_t gateways_of(const struct forwarding *f, const struct path_state *states, size_t count,
+			  struct active_paths *active, size_t first, struct gateway *ret_gateways)
+{
+	const struct fwd_session_peer *leader =
+	    forwarding_peer(f, active->entry[first].color, active->entry[first].endpoint_site);
+	size_t found = 0;
+
+	for (uint8_t rank = 0; leader && !leader->rank && rank < FWD_RANKS_MAX; rank++)
+		for (size_t i = 0; i < active->count; i++) {
+			struct active_path *e = &active->entry[i];
+			const struct fwd_session_peer *p =
+			    forwarding_peer(f, e->color, e->endpoint_site);
+
+			if (!p || p->rank != rank ||
+			    (p != leader && !forwarding_peers_share(leader, p)))
+				continue;
+			ret_gateways[found++] =
+			    (struct gateway){e, state_find(states, count, e->index), rank};
+			break;
+		}
+	return found;
+}
+
+static void carriers_choose(const struct forwarding *f, const struct path_state *states,
+			    size_t count, const struct active_paths *previous, struct monotime now,
+			    struct active_paths *active, struct monotime *next_look)
+{
+	struct gateway gateways[FWD_RANKS_MAX];
+
+	for (size_t i = 0; i < active->count; i++) {
+		size_t found = gateways_of(f, states, count, active, i, gateways);
+		const struct gateway *carrier;
+
+		if (found < 2)
+			continue;
+		carrier = gateway_choose(f, gateways, found, previous, now, next_look);
+		for (size_t k = 0; k < found; k++)
+			gateways[k].entry->carries = &gateways[k] == carrier;
+	}
+}
+
 static bool pair_is_first(const struct forwarding *f, size_t position)
 {
 	for (size_t i = 0; i < position; i++)
@@ -170,8 +275,10 @@ void selection_choose(const struct forwarding *forwarding, const struct path_sta
 		    .color = path->color,
 		    .endpoint_site = path->endpoint_site,
 		    .index = path->index,
+		    .carries = true,
 		};
 	}
+	carriers_choose(forwarding, states, state_count, previous, now, &active, &next_look);
 	*ret_active = active;
 	*ret_next_look = next_look;
 }

@@ -168,7 +168,8 @@ static bool switched(const struct active_paths *before, const struct active_path
 	for (size_t i = 0; i < now->count; i++) {
 		const struct active_path *was = active_find(before, &now->entry[i]);
 
-		if (!was || was->index != now->entry[i].index)
+		if (!was || was->index != now->entry[i].index ||
+		    was->carries != now->entry[i].carries)
 			return true;
 	}
 	return false;
@@ -186,6 +187,25 @@ static void say_switch(struct engine *e, const struct active_path *from,
 	text_clear(&line);
 }
 
+static uint8_t rank_of(const struct engine *e, const struct active_path *a)
+{
+	const struct fwd_session_peer *p =
+	    forwarding_peer(&e->release.forwarding, a->color, a->endpoint_site);
+
+	return p ? p->rank : 0;
+}
+
+static void say_gateway(struct engine *e, const struct active_path *to)
+{
+	struct text line;
+
+	text_init(&line);
+	status_event_gateway(&e->release.forwarding, to, (int64_t)time(NULL), &line);
+	log_info("%s", text_string(&line));
+	engine_event(e, &line);
+	text_clear(&line);
+}
+
 /* The far end follows with the first packet from the new source: send it one now. */
 static void switches_announce(struct engine *e, const struct active_paths *before)
 {
@@ -194,10 +214,12 @@ static void switches_announce(struct engine *e, const struct active_paths *befor
 		const struct active_path *from = active_find(before, to);
 		char device[KERNEL_IFNAME_MAX];
 
+		if (from && to->carries && !from->carries)
+			say_gateway(e, to);
 		if (!from || from->index == to->index)
 			continue;
 		e->poke_due = true;
-		desired_session_name(to->color, device);
+		desired_session_name(to->color, rank_of(e, to), device);
 		if (kernel_session_poke(e->kernel, device) < 0)
 			log_warning("%s: no keepalive could be sent", device);
 		say_switch(e, from, to);
@@ -211,7 +233,8 @@ static void sessions_poke(struct engine *e)
 	for (size_t i = 0; i < e->active.count; i++) {
 		char device[KERNEL_IFNAME_MAX];
 
-		desired_session_name(e->active.entry[i].color, device);
+		desired_session_name(e->active.entry[i].color, rank_of(e, &e->active.entry[i]),
+				     device);
 		kernel_session_poke(e->kernel, device);
 	}
 	e->poke_due = false;

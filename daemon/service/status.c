@@ -324,6 +324,16 @@ static uint8_t active_index(const struct active_paths *active, uint32_t color,
 	return 0;
 }
 
+static bool endpoint_carries(const struct active_paths *active, uint32_t color,
+			     uint32_t endpoint_site)
+{
+	for (size_t i = 0; active && i < active->count; i++)
+		if (active->entry[i].color == color &&
+		    active->entry[i].endpoint_site == endpoint_site)
+			return active->entry[i].carries;
+	return false;
+}
+
 static const char *path_state_name(const struct status_liveness *l)
 {
 	if (!l->known)
@@ -352,7 +362,9 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 	add_string(t, "state", path_state_name(l));
 	add_string(t, "diagnostic",
 		   bfd_diagnostic_name((enum bfd_diagnostic)(l->known ? l->last.diagnostic : 0)));
-	add_bool(t, "active", active_index(in->active, p->color, p->endpoint_site) == p->index);
+	add_bool(t, "active",
+		 active_index(in->active, p->color, p->endpoint_site) == p->index &&
+		     endpoint_carries(in->active, p->color, p->endpoint_site));
 	add_since(t, in, l);
 	if (l->known && l->last.round_trip_us)
 		add_u64(t, "round_trip_us", l->last.round_trip_us);
@@ -398,7 +410,7 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 	const struct kernel_peer *p;
 	bool alive;
 
-	desired_session_name(peer->color, device);
+	desired_session_name(peer->color, peer->rank, device);
 	p = peer_find(in->actual, device, peer->session_key);
 	alive = p && p->last_handshake_s && in->wall_s - p->last_handshake_s <= SESSION_ALIVE_S;
 	open_item(t);
@@ -408,6 +420,9 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 	add_string(t, "peer", peer->name);
 	add_u64(t, "peer_id", peer->site_id);
 	add_bool(t, "caller", peer->caller);
+	add_bool(t, "standby",
+		 peer->caller && in->active &&
+		     !endpoint_carries(in->active, peer->color, peer->site_id));
 	add_peer_endpoint(t, p);
 	add_session_path(t, in, peer, p);
 	add_string(t, "state", alive ? "up" : "down");
@@ -546,6 +561,17 @@ void status_event_switch(const struct forwarding *f, const struct active_path *f
 	add_u64(ret_json, "to", to->index);
 	add_string(ret_json, "from_name", old_path ? old_path->name : "");
 	add_string(ret_json, "to_name", new_path ? new_path->name : "");
+	close_event(ret_json, wall_s);
+}
+
+void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s,
+			  struct text *ret_json)
+{
+	open_event(ret_json, "gateway");
+	add_u64(ret_json, "color", to->color);
+	add_string(ret_json, "policy", policy_name(f, to->color));
+	add_string(ret_json, "endpoint", site_name(f, to->endpoint_site));
+	add_u64(ret_json, "endpoint_id", to->endpoint_site);
 	close_event(ret_json, wall_s);
 }
 

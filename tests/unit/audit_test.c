@@ -1077,10 +1077,93 @@ static void test_blind_faults(void **state)
 		fail_msg("%zu of %zu missed", missed, planted);
 }
 
+/* ---- two gateways in one LAN --------------------------------------------------------------- */
+
+static void two_ranks_swapped(struct forwarding *s)
+{
+	s[PHUC_XA].peers[0].rank = 1; /* both */
+}
+
+static void two_rank_alone(struct forwarding *s)
+{
+	s[KHAM_THIEN].peers[1].rank = 3;
+}
+
+static void two_rank_at_gateway(struct forwarding *s)
+{
+	s[HUB].peers[0].rank = 1;
+}
+
+static void two_tracks(struct forwarding *s)
+{
+	s[HUB].lan_shared = false;
+}
+
+static void one_does_not_track(struct forwarding *s)
+{
+	s[PHUC_XA].lan_shared = true;
+}
+
+static void two_same_address(struct forwarding *s)
+{
+	s[HUB].lan_address = 0x0a000003;
+}
+
+static const struct fault two_faults[] = {
+	{"the same rank twice", AUDIT_OVERLAP, 901, "overlaps", two_ranks_swapped},
+	{"a rank without the ones before", AUDIT_SESSION, 902, "number 4 of the 2 gateways", two_rank_alone},
+	{"a rank at the gateway", AUDIT_SESSION, 1, "number 2 of the 1 gateways", two_rank_at_gateway},
+	{"a gateway that tracks", AUDIT_IDENTITY, 1, "is not told so", two_tracks},
+	{"a commune that does not", AUDIT_IDENTITY, 901, "tracks no connections", one_does_not_track},
+	{"the other gateway's address", AUDIT_IDENTITY, 1, "not its own address", two_same_address},
+};
+
+static void two_gateways_take_over(void **state)
+{
+	struct country c;
+	struct audit *a;
+	struct audit_failure_sum sites;
+
+	(void)state;
+	fixture_two_gateways(&c.n);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	sites = audit_failure_sum(a, AUDIT_FAIL_SITE);
+	for (size_t i = 0; i < audit_failure_count(a); i++) {
+		const struct audit_failure *f = audit_failure(a, i);
+
+		if (f->kind != AUDIT_FAIL_SITE || c.n.sites[f->subject].tier != 0)
+			continue;
+		assert_int_equal(f->sites_cut, 0); /* the other gateway has the LAN too */
+		assert_int_equal(f->sites_partly, 0);
+		assert_int_equal(f->sites_moved, 2);
+	}
+	assert_true(sites.tried >= 7);
+	audit_free(a);
+	for (size_t i = 0; i < sizeof(two_faults) / sizeof(two_faults[0]); i++) {
+		struct country damaged;
+
+		fixture_two_gateways(&damaged.n);
+		country_compile(&damaged);
+		two_faults[i].plant(damaged.site);
+		a = country_audit(&damaged);
+		if (!found(a, two_faults[i].kind, two_faults[i].site_id, two_faults[i].words)) {
+			findings_print(a);
+			fail_msg("%s: not found", two_faults[i].name);
+		}
+		audit_free(a);
+		country_clear(&damaged);
+	}
+	country_clear(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_first_light_is_clean), cmocka_unit_test(test_missing_bundle),
+	    cmocka_unit_test(two_gateways_take_over),
+		cmocka_unit_test(test_first_light_is_clean), cmocka_unit_test(test_missing_bundle),
 	    cmocka_unit_test(test_head_on_its_own_way),
 	    cmocka_unit_test(test_bundle_lines),	 cmocka_unit_test(test_many_policies),
 	    cmocka_unit_test(test_failures_of_first_light),

@@ -50,7 +50,7 @@ static void bundle_read(struct forwarding *f)
 
 static struct kernel_state *desired(const struct forwarding *f, uint8_t index)
 {
-	struct active_paths active = {.entry = {{10, 1, index}}, .count = index ? 1 : 0};
+	struct active_paths active = {.entry = {{10, 1, index, true}}, .count = index ? 1 : 0};
 	struct node_keys keys;
 	struct kernel_state *state;
 
@@ -248,6 +248,82 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	forwarding_clear(&f);
 }
 
+/* ---- gateways that share a LAN ----------------------------------------------------------- */
+
+static void shared_read(struct forwarding *f)
+{
+	static const char path[] = "path 3 main color 10 preference 200 to 2 source 100.80.56.83 endpoint 100.80.0.32 "
+				   "first 210 stack 16002 mtu 1416 probe 50000us x 3 reflector 2\n";
+	static const char peer[] = "peer 10 2 npdc-hcm key k5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw8= call "
+				   "100.80.0.32:52010 rank 1\nprefix 10 2 10.0.0.0/16\n";
+	char *two = malloc(sizeof(bundle) + sizeof(path) + sizeof(peer));
+	const char *session = strstr(bundle, "session 10"), *rule = strstr(bundle, "rule 10");
+	struct reason reason = {.text = ""};
+
+	assert_non_null(two);
+	sprintf(two, "%.*s%s%.*s%s%s", (int)(session - bundle), bundle, path, (int)(rule - session), session, peer,
+		rule);
+	forwarding_init(f);
+	if (forwarding_parse(two, strlen(two), f, &reason) < 0)
+		fail_msg("%s", reason.text);
+	free(two);
+}
+
+static struct kernel_state *desired_gateway(const struct forwarding *f, uint32_t endpoint)
+{
+	struct active_paths active = {.entry = {{10, 1, 1, endpoint == 1}, {10, 2, 3, endpoint == 2}}, .count = 2};
+	struct node_keys keys = {.link = {1}, .session = {2}};
+	struct kernel_state *state;
+
+	assert_int_equal(desired_build(f, &keys, &active, &state), 0);
+	return state;
+}
+
+/* A device for each, all prefixes behind both; which one carries is two routes, and nothing else. */
+static void another_gateway_is_two_routes(void **state)
+{
+	struct kernel_state *one, *two;
+	struct active_paths read;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	shared_read(&f);
+	one = desired_gateway(&f, 1);
+	two = desired_gateway(&f, 2);
+	assert_int_equal(kernel_state_device(one, "s10")->listen_port, 52010);
+	assert_int_equal(kernel_state_device(one, "s10-2")->listen_port, 42010);
+	plan = words(two, one);
+	assert_string_equal(plan, "ip route replace 10.0.0.0/16 dev s10-2 src 10.9.1.1 table 254\n"
+				  "ip route replace 10.0.0.0/16 dev s10-2 src 10.9.1.1 table 540010\n");
+	free(plan);
+	desired_active_read(&f, two, &read);
+	assert_int_equal(read.count, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(read.entry[i].carries, read.entry[i].endpoint_site == 2);
+	kernel_state_free(one);
+	kernel_state_free(two);
+	forwarding_clear(&f);
+}
+
+static void a_gateway_that_shares_tracks_nothing(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	f.lan_shared = true;
+	text_init(&t);
+	desired_nft(&f, &t);
+	assert_null(strstr(t.bytes, "ct direction"));
+	assert_null(strstr(t.bytes, "ct state related "));
+	assert_non_null(strstr(t.bytes, "\t\tiifname \"s10\" notrack\n\t\tip saddr @lans ip daddr @peers notrack\n"));
+	assert_non_null(strstr(t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +331,8 @@ int main(void)
 		cmocka_unit_test(another_path_is_one_route),
 		cmocka_unit_test(the_active_path_is_read_back),
 		cmocka_unit_test(rules_become_marks),
+		cmocka_unit_test(another_gateway_is_two_routes),
+		cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
 		cmocka_unit_test(rights_of_many_peers_are_one_set),
 		cmocka_unit_test(marks_of_packets_are_matched_both_ways),
 	};

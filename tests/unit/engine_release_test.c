@@ -2,6 +2,7 @@
 // link: daemon/service/engine_release.c daemon/service/store.c daemon/core/selection.c
 // link: topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c daemon/base/encode.c
+// link: daemon/base/ip.c
 /*
  * What is on disk after a release was taken, or could not be. The verifier is a double: a seal is
  * the text "EPOCH ROSTER", signed by the officers of that roster. It brings the chain up to its own

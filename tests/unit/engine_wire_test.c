@@ -2,6 +2,7 @@
 // link: daemon/service/engine_wire.c daemon/service/pair.c daemon/service/clock.c
 // link: daemon/core/message.c topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c
+// link: daemon/base/ip.c
 // libs: -levent_core
 /* A wire process that was taken over says what it likes; one that is away reads nothing. */
 #include <setjmp.h>

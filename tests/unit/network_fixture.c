@@ -175,6 +175,26 @@ void fixture_first_light(struct network *n)
 	fixture_set_tier(n, &d->to, 3);
 }
 
+static void shared_lan(struct site *s, ipv4_t own)
+{
+	s->lan_own = calloc(1, sizeof(*s->lan_own));
+	if (!s->lan_own)
+		abort();
+	s->lan_own[0] = own;
+}
+
+void fixture_two_gateways(struct network *n)
+{
+	uint32_t second;
+
+	fixture_first_light(n);
+	second = fixture_site(n, "npdc-hcm", 0, 2, FIXTURE_NONE, FIXTURE_NONE, "10.0.0.0/16");
+	fixture_link(n, 1, second, 20);
+	fixture_set_add(&n->policies[0].to, second);
+	shared_lan(&n->sites[0], 0x0a000002);
+	shared_lan(&n->sites[second], 0x0a000003);
+}
+
 static uint32_t country_site(struct network *n, uint32_t tier, uint32_t *id, uint32_t parent,
 			     uint32_t backup)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/selection.c topology/forwarding.c topology/labels.c
+// link: daemon/core/selection.c topology/forwarding.c topology/labels.c daemon/base/ip.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +87,7 @@ static void every_rule(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct row *r = &rows[i];
 		struct path_state states[3];
-		struct active_paths previous = {.entry = {{10, 1, r->used}}, .count = r->used != 0};
+		struct active_paths previous = {.entry = {{10, 1, r->used, true}}, .count = r->used != 0};
 		struct active_paths active;
 		struct monotime next_look;
 
@@ -111,7 +111,7 @@ static void pairs_are_apart(void **state)
 		{1, PATH_DOWN, SINCE(0)}, {2, PATH_UP, SINCE(0)},   {3, PATH_UP, SINCE(0)},
 		{4, PATH_UP, SINCE(0)},	  {5, PATH_UP, SINCE(900)}, {6, PATH_UP, SINCE(0)},
 	};
-	struct active_paths active = {.entry = {{10, 1, 1}, {20, 1, 5}}, .count = 2};
+	struct active_paths active = {.entry = {{10, 1, 1, true}, {20, 1, 5, true}}, .count = 2};
 	struct monotime next_look;
 
 	(void)state; /* in place: the output may be the input */
@@ -191,7 +191,7 @@ static void a_new_release_keeps_the_way_and_not_the_index(void **state)
 	};
 	const struct forwarding old = {.paths = before, .path_count = 2};
 	struct forwarding next = {.paths = after, .path_count = 3};
-	struct active_paths active = {.entry = {{10, 1, 2}}, .count = 1}, again;
+	struct active_paths active = {.entry = {{10, 1, 2, true}}, .count = 1}, again;
 
 	(void)state;
 	selection_carry_over(&old, &next, &active, &again);
@@ -203,10 +203,84 @@ static void a_new_release_keeps_the_way_and_not_the_index(void **state)
 	assert_int_equal(active.count, 0);
 }
 
+/* ---- endpoints that share a LAN ---------------------------------------------------------- */
+
+static struct ipv4_prefix lan = {0x0a000000, 16}, own_lan = {0x0a630000, 16};
+
+/* Endpoint 7 before endpoint 3, one LAN; endpoint 5 has its own. Paths 1 and 2 lead to 7, 3 to 3, 4 to 5. */
+static struct fwd_path gateway_paths[] = {
+	{.index = 1, .color = 10, .preference = 200, .endpoint_site = 7},
+	{.index = 2, .color = 10, .preference = 100, .endpoint_site = 7},
+	{.index = 3, .color = 10, .preference = 200, .endpoint_site = 3},
+	{.index = 4, .color = 10, .preference = 200, .endpoint_site = 5},
+};
+static struct fwd_session_peer gateway_peers[] = {
+	{.color = 10, .site_id = 3, .rank = 1, .caller = true, .prefixes = &lan, .prefix_count = 1},
+	{.color = 10, .site_id = 5, .rank = 0, .caller = true, .prefixes = &own_lan, .prefix_count = 1},
+	{.color = 10, .site_id = 7, .rank = 0, .caller = true, .prefixes = &lan, .prefix_count = 1},
+};
+
+static const struct gateway_row {
+	const char *rule;
+	uint32_t carried; /* endpoint; 0: none yet */
+	struct {
+		enum path_liveness liveness;
+		uint64_t up_for_ms;
+	} path[3];
+	uint32_t carries;
+	uint64_t next_look;
+} gateway_rows[] = {
+	{"nothing known: the first", 0, {{K, 0}, {K, 0}, {K, 0}}, 7, NEVER},
+	{"the second alone is up", 0, {{D, 0}, {K, 0}, {U, 0}}, 3, NEVER},
+	{"both up: the first", 0, {{U, 0}, {U, 0}, {U, 9}}, 7, NEVER},
+	{"in use and up stays", 7, {{U, 0}, {U, 0}, {U, 9}}, 7, NEVER},
+	{"in use and unknown stays (restart)", 7, {{K, 0}, {K, 0}, {U, 9}}, 7, NEVER},
+	{"one path of the first is left: no move", 7, {{D, 0}, {U, 0}, {U, 9}}, 7, NEVER},
+	{"the first is dead: the second at once", 7, {{D, 0}, {D, 0}, {U, 0}}, 3, NEVER},
+	{"the first is dead, the second unknown", 7, {{D, 0}, {D, 0}, {K, 0}}, 3, NEVER},
+	{"all dead: it stays", 3, {{D, 0}, {D, 0}, {D, 0}}, 3, NEVER},
+	{"the first is back, and held", 3, {{U, 500}, {K, 0}, {U, 9}}, 3, NOW + 1500000},
+	{"the first is back long enough", 3, {{U, 2000}, {D, 0}, {U, 9}}, 7, NEVER},
+	{"the second dies while the first is held", 3, {{U, 1}, {D, 0}, {D, 0}}, 7, NEVER},
+};
+
+static void gateways_take_over(void **state)
+{
+	struct forwarding f = {.paths = gateway_paths, .path_count = 4, .peers = gateway_peers, .peer_count = 3,
+			       .sessions = sessions, .session_count = 2};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(gateway_rows) / sizeof(gateway_rows[0]); i++) {
+		const struct gateway_row *r = &gateway_rows[i];
+		struct active_paths previous = {.entry = {{10, 7, 1, r->carried == 7}, {10, 3, 3, r->carried == 3}},
+						.count = r->carried ? 2 : 0};
+		struct path_state states[4] = {{4, PATH_UP, SINCE(0)}};
+		struct active_paths active;
+		struct monotime next_look;
+		uint32_t carries = 0;
+
+		for (uint8_t p = 0; p < 3; p++)
+			states[p + 1] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
+							    SINCE(r->path[p].up_for_ms)};
+		selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active, &next_look);
+		assert_int_equal(active.count, 3);
+		for (size_t k = 0; k < active.count; k++) {
+			if (active.entry[k].endpoint_site == 5)
+				assert_true(active.entry[k].carries);
+			else if (active.entry[k].carries)
+				carries = carries ? 99 : active.entry[k].endpoint_site;
+		}
+		if (carries != r->carries || next_look.us != r->next_look)
+			fail_msg("%s: %u carries, next look %llu", r->rule, carries,
+				 (unsigned long long)next_look.us);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule),
+		cmocka_unit_test(gateways_take_over),
 		cmocka_unit_test(pairs_are_apart),
 		cmocka_unit_test(a_new_release_keeps_the_way_and_not_the_index),
 		cmocka_unit_test(a_state_that_is_missing_is_unknown),

@@ -75,7 +75,7 @@ static void with_everything(void **state)
 	};
 	struct kernel_label_filter filter = {.device = "lsp210", .drops = 42};
 	struct kernel_state actual = {.peers = peers, .peer_count = 2, .filters = &filter, .filter_count = 1};
-	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
+	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};
 	struct status_liveness link = {.known = true, .since = {30000000}, .changes = 3,
 				       .last = {.state = BFD_STATE_UP, .detection_us = 150000}};
 	struct status_liveness unknown = {0};

@@ -16,6 +16,7 @@ struct active_path {
 	uint32_t color;
 	uint32_t endpoint_site;
 	uint8_t index;
+	bool carries; /* what is meant for the endpoint's LANs; false where another endpoint with the same LAN does */
 };
 
 struct active_paths {
@@ -38,12 +39,15 @@ int desired_build(const struct forwarding *forwarding, const struct node_keys *k
 void desired_active_read(const struct forwarding *forwarding, const struct kernel_state *actual,
 			 struct active_paths *ret_active);
 
+/** How many devices session @color has: one, and one more for each rank of its peers. */
+uint8_t desired_session_ranks(const struct forwarding *forwarding, uint32_t color);
+
 /** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
 void desired_nft(const struct forwarding *forwarding, struct text *ret_text);
 
-/** Device names: "lsp<id>", "s<color>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
+/** Device names: "lsp<id>", "s<color>" and for a rank above 0 "s<color>-<rank + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
 #define LINK_DEVICE "link0"
 void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]);
-void desired_session_name(uint32_t color, char out[static KERNEL_IFNAME_MAX]);
+void desired_session_name(uint32_t color, uint8_t rank, char out[static KERNEL_IFNAME_MAX]);
 
 #endif

@@ -25,6 +25,8 @@ struct path_state {
  *  2. If it is down: the up path of the highest preference at once; else one that is unknown; else it stays
  *     (a path that all probes call down may still be the only one there is).
  *  3. Nothing in use yet: the highest preference that is up, else unknown, else any.
+ * Of endpoints that share a LAN one carries what is meant for it: by the same rules, its rank for the preference and the
+ * liveness of its own path in use for its own. The others' paths are chosen all the same, so that their sessions stay warm.
  * @previous  what is in use; entries whose path no longer exists count as nothing.
  * @ret_next_look  when a hold time ends and this must be asked again; MONOTIME_NEVER if none does.
  */

@@ -55,6 +55,7 @@ struct compile_path {
 struct compile_pair {
 	uint32_t head, endpoint; /* sites */
 	uint32_t policy;
+	uint8_t rank;		/* of the endpoint among those of this head-end that share its LAN: 0 the nearest */
 	uint32_t path;		/* its first in paths */
 	uint32_t path_count;
 	uint64_t opens;		/* bit i: the head-end may open connections of the policy's classes[i] */

@@ -56,7 +56,7 @@ enum syntax_kind {
 	SYNTAX_ADDRESS,	     /* text */
 	SYNTAX_METERED,	     /* number: bytes a day */
 	SYNTAX_PORT,	     /* number */
-	SYNTAX_LAN,	     /* prefix */
+	SYNTAX_LAN,	     /* prefix; ADDRESS: shared, and where this gateway stands in it */
 	SYNTAX_DEVICE,	     /* text; ADDRESS, SNMP, INTERFACE, CARRIES */
 	SYNTAX_SNMP,	     /* text: the user; PORT */
 	SYNTAX_INTERFACE,    /* text */

@@ -70,6 +70,8 @@ void status_event_path(const struct forwarding *f, const struct fwd_path *path,
 		       const struct message_liveness *l, int64_t wall_s, struct text *ret_json);
 void status_event_switch(const struct forwarding *f, const struct active_path *from,
 			 const struct active_path *to, int64_t wall_s, struct text *ret_json);
+/** Another gateway of those that share a LAN carries what is meant for it. */
+void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json);
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);

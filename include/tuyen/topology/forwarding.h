@@ -91,10 +91,17 @@ struct fwd_session {
 	uint32_t revert_hold_ms;
 };
 
-/** Key: color, site_id. */
+#define FWD_RANKS_MAX 4 /* gateways that take over for each other */
+#define FWD_RANK_PORTS 10000 /* between the ports of two ranks of a color */
+
+/**
+ * Key: color, site_id. A head-end whose endpoints share a LAN has a device for each of them, s<color>, s<color>-2 ...: so it hears
+ * all of them, and to go over to another is to replace one route.
+ */
 struct fwd_session_peer {
 	uint32_t color;
 	uint32_t site_id;
+	uint8_t rank; /* at a head-end: 0 for its first choice of those with this LAN, 1 for its second ...; else 0 */
 	char name[NAME_MAX_BYTES + 1];
 	uint8_t session_key[WG_KEY_LEN];
 	bool caller;		/* we are the head-end; the peer is at @endpoint:@port */
@@ -159,6 +166,7 @@ struct forwarding {
 	ipv4_t link_address;	/* /32 on link0 */
 	ipv4_t node_address;	/* /32 on lo: sessions end here, the S-BFD reflector answers here */
 	ipv4_t lan_address;	/* /32 on lo: the node itself inside the LAN; 0 without a LAN */
+	bool lan_shared;	/* with other gateways: what leaves by one may come back by another, no connection is tracked */
 	struct ipv4_prefix overlay[2]; /* link space, path space: never from the carrier */
 	uint16_t link_port;
 	uint16_t link_mtu;	/* of link0: the smallest over its neighbours, bytes */
@@ -191,7 +199,12 @@ void forwarding_clear(struct forwarding *f);
 /** Brings every array into the order of its key; of equal rules one stays. */
 void forwarding_sort(struct forwarding *f);
 
+/** UDP port of the session's device for endpoints of @rank; 0: there is none. */
+uint16_t forwarding_session_port(const struct fwd_session *session, uint8_t rank);
+/** Do the two lead to one LAN? Peers of one color, of different rank. */
+bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_session_peer *b);
 /** @return the entry or NULL; borrowed. */
+const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint32_t color, uint32_t site_id);
 const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint32_t site_id);
 const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index);
 const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color);

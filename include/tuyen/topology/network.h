@@ -94,6 +94,7 @@ struct site {
 	size_t uplink_count;
 	struct ipv4_prefix *lans;
 	struct source_place *lan_places;
+	ipv4_t *lan_own;  /* by LAN: 0, or it is shared with other gateways, and this is ours in it */
 	size_t lan_count;
 	struct site_device *devices;
 	size_t device_count;
@@ -236,6 +237,20 @@ void network_clear(struct network *n);
 /** What one rule owns, for whoever takes it out of its array. */
 void network_policy_clear(struct policy *policy);
 void network_deny_clear(struct deny_rule *rule);
+/** Where @site stands in its LAN @index if it shares that with other gateways; else 0. */
+static inline ipv4_t site_lan_own(const struct site *site, size_t index)
+{
+	return site->lan_own ? site->lan_own[index] : 0;
+}
+static inline bool site_shares_lan(const struct site *site)
+{
+	for (size_t i = 0; i < site->lan_count; i++)
+		if (site_lan_own(site, i))
+			return true;
+	return false;
+}
+/** Do two different sites stand in one LAN? Then each carries what is meant for it, and one takes over for the other. */
+bool network_shares_lan(const struct network *n, uint32_t site_a, uint32_t site_b);
 /** @return the site's index, NETWORK_NONE if there is none. */
 uint32_t network_site_find(const struct network *n, const char *name);
 
