@@ -466,6 +466,18 @@ static void write_head(const struct writer *w)
 		       "underlay lte { probe 2s x 3; mtu 1428; delay 40ms; metric 50; }\n");
 }
 
+/* All gateways stand in one LAN, and take over for each other. */
+static void add_gateway_lan(const struct writer *w, uint32_t index)
+{
+	char lan[IPV4_PREFIX_STRLEN], own[IPV4_STRLEN];
+
+	text_printf(w->t, "\tlan %s",
+		    ipv4_prefix_format((struct ipv4_prefix){LAN_SPACE, 24}, lan));
+	if (w->options->gateways > 1)
+		text_printf(w->t, " shared %s", ipv4_format(LAN_SPACE + 2 + index, own));
+	text_add(w->t, ";\n");
+}
+
 static void write_gateways(const struct writer *w)
 {
 	for (uint32_t i = 0; i < w->options->gateways; i++) {
@@ -475,7 +487,7 @@ static void write_gateways(const struct writer *w)
 		add_uplink(w->t, "leased", CARRIER_LEASED + i + 1);
 		add_uplink(w->t, "fibre", CARRIER_FIRST + i + 1);
 		add_uplink(w->t, "lte", CARRIER_SECOND + i + 1);
-		add_lan(w->t, LAN_SPACE + i * 256, 24);
+		add_gateway_lan(w, i);
 		text_add(w->t, "}\n");
 	}
 	for (uint32_t i = 1; i < w->options->gateways; i++) {
@@ -548,17 +560,28 @@ int generate_topology(const struct generate_units *units, const struct generate_
 
 /* ---- the policy --------------------------------------------------------------------- */
 
-/* A head-end has at most 15 candidate paths: the first color goes to all gateways, the others to
- * one. */
+/*
+ * A head-end has at most 15 candidate paths, and every gateway of a policy needs its own: with one or
+ * two gateways all policies go to all of them, with more the second and third to two.
+ */
 static const struct {
 	const char *name, *class_text, *class_name;
-	bool everywhere, third_path;
 } colors[GENERATE_COLORS_MAX] = {
-    {"citizen-query", "class query { to port tcp 443; priority high; }\n", "query", true, false},
-    {"alarms", "class alarm { to port udp 162, tcp 6514; priority normal; }\n", "alarm", false,
-     true},
-    {"records", "class record { to port tcp 5432; priority low; }\n", "record", false, true},
+    {"citizen-query", "class query { to port tcp 443; priority high; }\n", "query"},
+    {"alarms", "class alarm { to port udp 162, tcp 6514; priority normal; }\n", "alarm"},
+    {"records", "class record { to port tcp 5432; priority low; }\n", "record"},
 };
+
+static void write_endpoints(const struct generate_options *options, uint32_t color, struct text *t)
+{
+	if (!color || options->gateways < 3) {
+		text_add(t, "tier npdc");
+		return;
+	}
+	gateway_name(t, (color - 1) % options->gateways);
+	text_add(t, ", ");
+	gateway_name(t, color % options->gateways);
+}
 
 static void write_color(const struct generate_units *units, const struct generate_options *options,
 			uint32_t color, struct text *t)
@@ -570,16 +593,11 @@ static void write_color(const struct generate_units *units, const struct generat
 		print_name(units->tiers[i], t);
 	}
 	text_add(t, ";\n\tto ");
-	if (colors[color].everywhere)
-		text_add(t, "tier npdc");
-	else
-		gateway_name(t, (color - 1) % options->gateways);
+	write_endpoints(options, color, t);
 	text_printf(t, ";\n\tcarry %s;\n\tpath main preference 200 via parent;\n",
 		    colors[color].class_name);
-	text_add(t, "\tpath spare preference 100 via backup disjoint main;\n");
-	if (colors[color].third_path)
-		text_add(t, "\tpath any preference 50 via shortest;\n");
-	text_add(t, "\trevert after 10s;\n\tencrypt end-to-end;\n}\n");
+	text_add(t, "\tpath spare preference 100 via backup disjoint main;\n"
+		    "\trevert after 10s;\n\tencrypt end-to-end;\n}\n");
 }
 
 int generate_policy(const struct generate_units *units, const struct generate_options *options,

@@ -263,7 +263,7 @@ const struct cli_command cli_generate = {
 	"  --units FILE     a table of administrative units, tabs between code, parent_code,\n"
 	"                   tier and name\n"
 	"  --provinces N, --districts N, --communes N   an invented country of so many\n"
-	"  --gateways N     of the data centre, 1 to 9; default 2\n"
+	"  --gateways N     of the data centre, 1 to 3, in one LAN; default 2\n"
 	"  --colors N       policies, 1 to 3; default 3\n"
 	"  --seed N         which communes have LTE alone, and the fake keys; default 1\n"
 	"  --keys           also FAKE public keys, for tests and benchmarks: nobody has the\n"

@@ -11,9 +11,9 @@
  *
  * A unit's number comes from its code alone, never from its place in the table, so that a unit that is put in
  * renumbers no other: site id = 100 + a code of two digits, 1000 + one of three, 10000 + one of
- * five; gateways have 1 to 9. Codes are decimal; 01 and 001 are two codes.
+ * five; gateways have 1 to 3. Codes are decimal; 01 and 001 are two codes.
  *
- * Address plan of the LANs, 10.0.0.0/8: the gateways' in 10.0.0.0/15, a /24 each; a province of code pp has
+ * Address plan of the LANs, 10.0.0.0/8: the gateways share 10.0.0.0/24; a province of code pp has
  * 10.(2pp).0.0/15, which is 1,024 networks of /25. A unit below it wants the network number (code / 3) mod 1024 and
  * goes on by steps that its code decides (odd, so that it comes everywhere) if that is gone. Communes choose first, those with code mod 3 = 1 before the others
  * (codes are given out in threes, and between two of them come the units founded later); then districts, then
