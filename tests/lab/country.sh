@@ -248,8 +248,8 @@ stream_start() { # SITE INTERVAL_MS
 }
 stream_stop() { # SITE: sets sent, answered, lost, gaps, outage_ms
 	halt "stream-$1"
-	sent= answered= lost= gaps= outage_ms=
-	eval "$(grep -E '^sent=[0-9]+ answered=[0-9]+ lost=[0-9]+ gaps=[0-9]+ outage_ms=[0-9]+$' "stream-$1.log")"
+	sent= answered= lost= gaps= outage_ms= tail=0
+	eval "$(grep -E '^sent=[0-9]+ answered=[0-9]+ lost=[0-9]+ gaps=[0-9]+ outage_ms=[0-9]+( tail=[0-9]+)?$' "stream-$1.log")"
 	diag "$1: sent $sent, answered $answered, lost $lost in $gaps gaps, longest outage $outage_ms ms"
 }
 

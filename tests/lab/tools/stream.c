@@ -4,11 +4,12 @@
  *
  *	stream echo ADDRESS PORT			answers each packet
  *	stream mirror ADDRESS PORT			a TCP server that sends back what it gets, one client at a time
- *	stream send ADDRESS PORT INTERVAL_MS [SOURCE]	sends until SIGTERM or SIGINT, then waits for late answers
+ *	stream send ADDRESS PORT INTERVAL_MS [SOURCE [BYTES]]
+ *							sends until SIGTERM or SIGINT, then waits for late answers
  *							and prints one line of figures
  *
- * A packet is a number and filling, 64 bytes. "lost" are those never answered, "outage_ms" is the longest run of lost
- * ones in a row times the interval. It sleeps to the next point in time and never spins on the clock.
+ * A packet is a number and filling, 64 bytes unless said. "lost" are those never answered, "outage_ms" is the longest
+ * run of lost ones in a row times the interval, "tail" how many were lost at the end. It sleeps to the next point in time and never spins on the clock.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PACKET_BYTES = 64, PACKETS_MAX = 1 << 20, LATE_MS = 500 };
+enum { PACKET_BYTES = 64, PACKET_BYTES_MAX = 1472, PACKETS_MAX = 1 << 20, LATE_MS = 500 };
 
 static volatile sig_atomic_t stopping;
 static uint8_t answered[PACKETS_MAX];
@@ -67,7 +68,7 @@ static int echo(const char *host, const char *port)
 {
 	const struct sockaddr_in local = address(host, port);
 	int fd = socket_on(&local);
-	uint8_t packet[PACKET_BYTES];
+	uint8_t packet[PACKET_BYTES_MAX];
 	struct sockaddr_in from;
 
 	while (!stopping) {
@@ -112,11 +113,11 @@ static void take_answers(int fd, int64_t until_us)
 
 	while ((left_us = until_us - now_us()) > 0) {
 		struct timespec wait = {left_us / 1000000, left_us % 1000000 * 1000};
-		uint32_t packet[PACKET_BYTES / 4];
+		uint32_t packet[PACKET_BYTES_MAX / 4];
 
 		if (ppoll(&p, 1, &wait, NULL) <= 0)
 			return;
-		if (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) == PACKET_BYTES && packet[0] < PACKETS_MAX)
+		if (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) >= PACKET_BYTES && packet[0] < PACKETS_MAX)
 			answered[packet[0]] = 1;
 	}
 }
@@ -132,20 +133,20 @@ static void print_figures(uint32_t sent, double interval_ms)
 		if (run > longest)
 			longest = run;
 	}
-	printf("sent=%u answered=%u lost=%u gaps=%u outage_ms=%.0f\n", sent, sent - lost, lost, runs,
-	       longest * interval_ms);
+	printf("sent=%u answered=%u lost=%u gaps=%u outage_ms=%.0f tail=%u\n", sent, sent - lost, lost, runs,
+	       longest * interval_ms, run);
 }
 
-static int send_stream(const struct sockaddr_in *to, const struct sockaddr_in *from, double interval_ms)
+static int send_stream(const struct sockaddr_in *to, const struct sockaddr_in *from, double interval_ms, size_t bytes)
 {
 	int fd = socket_on(from);
 	int64_t next_us = now_us();
-	uint32_t packet[PACKET_BYTES / 4] = {0};
+	uint32_t packet[PACKET_BYTES_MAX / 4] = {0};
 	uint32_t sent = 0;
 
 	while (!stopping && sent < PACKETS_MAX) {
 		packet[0] = sent++;
-		sendto(fd, packet, sizeof(packet), MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to));
+		sendto(fd, packet, bytes, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to));
 		next_us += (int64_t)(interval_ms * 1000);
 		while (!stopping && now_us() < next_us)
 			take_answers(fd, next_us);
@@ -166,12 +167,14 @@ int main(int argc, char **argv)
 		return echo(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "mirror"))
 		return mirror(argv[2], argv[3]);
-	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "send")) {
+	if (argc >= 5 && argc <= 7 && !strcmp(argv[1], "send")) {
 		const struct sockaddr_in to = address(argv[2], argv[3]);
-		const struct sockaddr_in from = address(argc == 6 ? argv[5] : "0.0.0.0", "0");
+		const struct sockaddr_in from = address(argc > 5 ? argv[5] : "0.0.0.0", "0");
+		const int bytes = argc > 6 ? atoi(argv[6]) : PACKET_BYTES;
 
-		return send_stream(&to, &from, atof(argv[4]));
+		if (bytes >= PACKET_BYTES && bytes <= PACKET_BYTES_MAX)
+			return send_stream(&to, &from, atof(argv[4]), (size_t)bytes);
 	}
-	fprintf(stderr, "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE]\n");
+	fprintf(stderr, "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE [BYTES]]\n");
 	return 2;
 }

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# Measures one candidate's rows in one boot; a line "figure: WHO ROW OUTAGE_MS LOST" a row. See tests/lab/bench-failover.
+#
+#	measure.sh WHO PROBE_MS PROBE_TIMES ROW...
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+folder=$LAB_TREE/tests/lab/failover
+. "$folder/net.sh"
+. "$folder/wireguard.sh"
+who=$1 PROBE_MS=$2 PROBE_TIMES=$3; shift 3
+. "$folder/$who.sh"
+holds=${who}_holds holds=${!holds} # seconds that a fault lasts
+interval=${who}_interval interval=${!interval:-1} # ms from packet to packet
+without=${who}_without without=${!without:-} # rows that it has no part in
+
+hear() { # SITE DEVICE FILTER: until the next such packet
+	in_site "$1" timeout "$(lab_patience 10)" tcpdump -i "$2" -c 1 --immediate-mode -Z root -w /dev/null "$3" 2>>hear.log || {
+		diag "$1 hears nothing on $2: $3"; diag_file hear.log 5; return 1; }
+}
+fault() { "fault_${row_fault[$2]%% *}" "$1" ${row_fault[$2]#* }; } # add|delete ROW
+
+measure() { # ROW
+	local site=${row_site[$1]} last=$holds
+	"${who}_ready" || { echo "figure: $who $1 not-ready -"; return; }
+	case $1 in loss-30) last=10 ;; mtu-hole) last=6 ;; esac
+	stream_start "$site" "$interval" "$([ "${row_bytes[$1]}" -gt 0 ] && echo "${row_bytes[$1]}" || echo 64)"
+	sleep 0.5
+	"${who}_moment" "$1" || { halt "stream-$site"; echo "figure: $who $1 no-moment -"; return; }
+	fault add "$1"
+	sleep "$last"
+	diag "$who $1: $("${who}_why" "$site" 2>&1)"
+	stream_stop "$site"
+	fault delete "$1"
+	[ $((tail * interval)) -le 100 ] || outage_ms=never
+	[ "$1" != loss-30 ] || outage_ms=$((lost * interval))
+	echo "figure: $who $1 ${outage_ms:-none} ${lost:-none}"
+}
+
+"${who}_up" || { diag "$who does not come up"; exit 1; }
+stream_echo_start
+for row; do
+	case " $without " in *" $row "*) continue ;; esac
+	measure "$row"
+done
+[ "$LAB_KERNEL" = virtual ] || country_down # a kernel of our own ends with us
