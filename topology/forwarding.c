@@ -229,12 +229,12 @@ const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint3
 	return NULL;
 }
 
-uint16_t forwarding_session_port(const struct fwd_session *s, uint8_t rank)
+uint16_t forwarding_session_port(const struct fwd_session *s, uint8_t slot)
 {
-	uint32_t below = (uint32_t)rank * FWD_RANK_PORTS;
+	uint32_t below = (uint32_t)slot * FWD_RANK_PORTS;
 
 	return s->listen_port > below + 1023 ? (uint16_t)(s->listen_port - below)
-	       : rank			     ? 0
+	       : slot			     ? 0
 					     : s->listen_port;
 }
 
@@ -247,4 +247,15 @@ bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_s
 			if (ipv4_prefix_overlaps(a->prefixes[i], b->prefixes[k]))
 				return true;
 	return false;
+}
+
+/* Only who calls has several; and calls few. */
+uint8_t forwarding_peer_slot(const struct forwarding *f, const struct fwd_session_peer *peer)
+{
+	uint8_t slot = 0;
+
+	for (size_t i = 0; peer->caller && i < f->peer_count; i++)
+		slot += f->peers[i].site_id < peer->site_id &&
+			forwarding_peers_share(&f->peers[i], peer);
+	return slot;
 }

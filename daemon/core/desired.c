@@ -44,9 +44,9 @@ void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]
 	snprintf(out, KERNEL_IFNAME_MAX, "lsp%u", site_id);
 }
 
-void desired_session_name(uint32_t color, uint8_t rank, char out[static KERNEL_IFNAME_MAX])
+void desired_session_name(uint32_t color, uint8_t slot, char out[static KERNEL_IFNAME_MAX])
 {
-	snprintf(out, KERNEL_IFNAME_MAX, rank ? "s%u-%u" : "s%u", color, rank + 1u);
+	snprintf(out, KERNEL_IFNAME_MAX, slot ? "s%u-%u" : "s%u", color, slot + 1u);
 }
 
 uint8_t desired_session_ranks(const struct forwarding *f, uint32_t color)
@@ -362,14 +362,15 @@ static int session_build(struct kernel_state *state, const struct forwarding *f,
 	return err;
 }
 
-static int session_peer(struct kernel_state *state, const struct fwd_session_peer *p)
+static int session_peer(struct kernel_state *state, const struct forwarding *f,
+			const struct fwd_session_peer *p)
 {
 	struct kernel_peer *peer = kernel_state_add_peer(state);
 	int err = 0;
 
 	if (!peer)
 		return -TUYEN_ENOMEM;
-	desired_session_name(p->color, p->rank, peer->device);
+	desired_session_name(p->color, forwarding_peer_slot(f, p), peer->device);
 	memcpy(peer->public_key, p->session_key, WG_KEY_LEN);
 	if (p->caller) {
 		peer->endpoint.family = 4;
@@ -417,7 +418,7 @@ static int session_peer_routes(struct kernel_state *state, const struct forwardi
 {
 	char device[KERNEL_IFNAME_MAX];
 
-	desired_session_name(p->color, p->rank, device);
+	desired_session_name(p->color, forwarding_peer_slot(f, p), device);
 	for (size_t i = 0; i < p->prefix_count; i++) {
 		struct kernel_route *route;
 
@@ -435,7 +436,7 @@ static int session_peer_routes(struct kernel_state *state, const struct forwardi
 struct main_prefix {
 	struct ipv4_prefix prefix;
 	uint32_t color;
-	uint8_t rank;
+	uint8_t slot;
 };
 
 static int main_prefix_compare(const void *a, const void *b)
@@ -460,7 +461,7 @@ static int main_prefix_build(struct kernel_state *state, const struct forwarding
 	route->metric = METRIC_LAST;
 	if (!m->color)
 		return 0;
-	desired_session_name(m->color, m->rank, device);
+	desired_session_name(m->color, m->slot, device);
 	route = route_add(state, TABLE_MAIN, m->prefix, device);
 	if (!route)
 		return -TUYEN_ENOMEM;
@@ -480,7 +481,8 @@ static size_t main_prefixes_list(const struct forwarding *f, const struct active
 			if (peer_carries(f, active, &f->peers[i], f->peers[i].prefixes[j]))
 				ret_list[count++] =
 				    (struct main_prefix){f->peers[i].prefixes[j],
-							 f->peers[i].color, f->peers[i].rank};
+							 f->peers[i].color,
+							 forwarding_peer_slot(f, &f->peers[i])};
 	if (count > 1)
 		qsort(ret_list, count, sizeof(*ret_list), main_prefix_compare);
 	return count;
@@ -531,7 +533,7 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 	for (size_t i = 0; err == 0 && i < f->session_count; i++)
 		err = session_build(state, f, keys, &f->sessions[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
-		err = session_peer(state, &f->peers[i]);
+		err = session_peer(state, f, &f->peers[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
 		err = session_peer_routes(state, f, active, &f->peers[i]);
 	if (err == 0)
@@ -603,7 +605,7 @@ static bool endpoint_in_use(const struct forwarding *f, const struct fwd_path *p
 	const struct fwd_session_peer *peer = forwarding_peer(f, p->color, p->endpoint_site);
 	char device[KERNEL_IFNAME_MAX];
 
-	desired_session_name(p->color, peer ? peer->rank : 0, device);
+	desired_session_name(p->color, peer ? forwarding_peer_slot(f, peer) : 0, device);
 	for (size_t i = 0; peer && i < peer->prefix_count; i++) {
 		struct kernel_route key = {.table = TUYEN_TABLE_CLASS + p->color,
 					   .destination = peer->prefixes[i]};

@@ -187,12 +187,12 @@ static void say_switch(struct engine *e, const struct active_path *from,
 	text_clear(&line);
 }
 
-static uint8_t rank_of(const struct engine *e, const struct active_path *a)
+static uint8_t slot_of(const struct engine *e, const struct active_path *a)
 {
 	const struct fwd_session_peer *p =
 	    forwarding_peer(&e->release.forwarding, a->color, a->endpoint_site);
 
-	return p ? p->rank : 0;
+	return p ? forwarding_peer_slot(&e->release.forwarding, p) : 0;
 }
 
 static void say_gateway(struct engine *e, const struct active_path *to)
@@ -219,7 +219,7 @@ static void switches_announce(struct engine *e, const struct active_paths *befor
 		if (!from || from->index == to->index)
 			continue;
 		e->poke_due = true;
-		desired_session_name(to->color, rank_of(e, to), device);
+		desired_session_name(to->color, slot_of(e, to), device);
 		if (kernel_session_poke(e->kernel, device) < 0)
 			log_warning("%s: no keepalive could be sent", device);
 		say_switch(e, from, to);
@@ -233,7 +233,7 @@ static void sessions_poke(struct engine *e)
 	for (size_t i = 0; i < e->active.count; i++) {
 		char device[KERNEL_IFNAME_MAX];
 
-		desired_session_name(e->active.entry[i].color, rank_of(e, &e->active.entry[i]),
+		desired_session_name(e->active.entry[i].color, slot_of(e, &e->active.entry[i]),
 				     device);
 		kernel_session_poke(e->kernel, device);
 	}

@@ -410,7 +410,7 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 	const struct kernel_peer *p;
 	bool alive;
 
-	desired_session_name(peer->color, peer->rank, device);
+	desired_session_name(peer->color, forwarding_peer_slot(f, peer), device);
 	p = peer_find(in->actual, device, peer->session_key);
 	alive = p && p->last_handshake_s && in->wall_s - p->last_handshake_s <= SESSION_ALIVE_S;
 	open_item(t);

@@ -306,6 +306,27 @@ static void another_gateway_is_two_routes(void **state)
 	forwarding_clear(&f);
 }
 
+/* Devices go by id: a release that ranks gateways otherwise makes no session anew. */
+static void other_ranks_are_nothing(void **state)
+{
+	struct kernel_state *before, *after;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	shared_read(&f);
+	before = desired_gateway(&f, 1);
+	for (size_t i = 0; i < f.peer_count; i++)
+		f.peers[i].rank = !f.peers[i].rank;
+	after = desired_gateway(&f, 1);
+	plan = words(after, before);
+	assert_string_equal(plan, "");
+	free(plan);
+	kernel_state_free(before);
+	kernel_state_free(after);
+	forwarding_clear(&f);
+}
+
 static void a_gateway_that_shares_tracks_nothing(void **state)
 {
 	struct forwarding f;
@@ -332,6 +353,7 @@ int main(void)
 		cmocka_unit_test(the_active_path_is_read_back),
 		cmocka_unit_test(rules_become_marks),
 		cmocka_unit_test(another_gateway_is_two_routes),
+	    cmocka_unit_test(other_ranks_are_nothing),
 		cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
 		cmocka_unit_test(rights_of_many_peers_are_one_set),
 		cmocka_unit_test(marks_of_packets_are_matched_both_ways),

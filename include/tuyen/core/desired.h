@@ -45,9 +45,9 @@ uint8_t desired_session_ranks(const struct forwarding *forwarding, uint32_t colo
 /** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
 void desired_nft(const struct forwarding *forwarding, struct text *ret_text);
 
-/** Device names: "lsp<id>", "s<color>" and for a rank above 0 "s<color>-<rank + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
+/** Device names: "lsp<id>", "s<color>" and for a slot above 0 (forwarding_peer_slot()) "s<color>-<slot + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
 #define LINK_DEVICE "link0"
 void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]);
-void desired_session_name(uint32_t color, uint8_t rank, char out[static KERNEL_IFNAME_MAX]);
+void desired_session_name(uint32_t color, uint8_t slot, char out[static KERNEL_IFNAME_MAX]);
 
 #endif

@@ -95,8 +95,8 @@ struct fwd_session {
 #define FWD_RANK_PORTS 10000 /* between the ports of two ranks of a color */
 
 /**
- * Key: color, site_id. A head-end whose endpoints share a LAN has a device for each of them, s<color>, s<color>-2 ...: so it hears
- * all of them, and to go over to another is to replace one route.
+ * Key: color, site_id. A head-end whose endpoints share a LAN has a device for each of them, s<color>, s<color>-2 ... in order of
+ * their ids: so it hears all of them, to go over to another is to replace one route, and other ranks make no session anew.
  */
 struct fwd_session_peer {
 	uint32_t color;
@@ -199,8 +199,10 @@ void forwarding_clear(struct forwarding *f);
 /** Brings every array into the order of its key; of equal rules one stays. */
 void forwarding_sort(struct forwarding *f);
 
-/** UDP port of the session's device for endpoints of @rank; 0: there is none. */
-uint16_t forwarding_session_port(const struct fwd_session *session, uint8_t rank);
+/** UDP port of the session's device @slot; 0: there is none. */
+uint16_t forwarding_session_port(const struct fwd_session *session, uint8_t slot);
+/** Which of the session's devices @peer has, from 0: its place by id among those that share its LAN. */
+uint8_t forwarding_peer_slot(const struct forwarding *f, const struct fwd_session_peer *peer);
 /** Do the two lead to one LAN? Peers of one color, of different rank. */
 bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_session_peer *b);
 /** @return the entry or NULL; borrowed. */
