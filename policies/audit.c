@@ -165,6 +165,7 @@ static void links_build(struct audit *a)
 	for (size_t i = 0; i < n->link_count; i++) {
 		a->link_first[n->links[i].a]++;
 		a->link_first[n->links[i].b]++;
+		a->prepared |= n->links[i].prepared || n->links[i].fresh;
 	}
 	for (size_t i = 1; i <= n->site_count; i++)
 		a->link_first[i] += a->link_first[i - 1];

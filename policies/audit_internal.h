@@ -69,6 +69,7 @@ struct audit {
 	const struct forwarding *sites;
 	size_t count;
 	bool failed;
+	bool prepared; /* some link is, or fresh: what is accepted may be more than what uses it now */
 
 	uint32_t *by_id;     /* SITE_ID_MAX + 1: id -> index into sites */
 	uint32_t *intent_by_id; /* id -> index into the network's sites */

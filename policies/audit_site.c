@@ -337,10 +337,23 @@ static uint32_t link_carries(const struct audit *a, const struct link *l)
 	return l->mtu_bytes > cost ? l->mtu_bytes - cost : 0;
 }
 
+/* Nothing is sent over it yet: what it carries binds nobody else. */
+static bool prepared_mtu(const struct end *e, uint32_t carries)
+{
+	if (e->n->link_mtu > carries || e->n->lsp_mtu + MTU_MPLS_IN_IP != e->n->link_mtu)
+		END_FIND(e, AUDIT_MTU,
+			 "'%s' would send packets of %u bytes, %u of them labelled, to '%s' over a "
+			 "prepared line that carries %u",
+			 e->self->site, e->n->link_mtu, e->n->lsp_mtu, e->other->site, carries);
+	return true;
+}
+
 static bool end_mtu(const struct end *e)
 {
 	uint32_t carries = link_carries(e->a, e->link);
 
+	if (e->link->prepared)
+		return prepared_mtu(e, carries);
 	if (e->n->link_mtu > carries || e->self->link_mtu > carries)
 		END_FIND(e, AUDIT_MTU,
 			 "'%s' sends packets of %u bytes to '%s', the line carries %u",
@@ -432,7 +445,9 @@ static void link0_check(struct audit *a, uint32_t s)
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		uint32_t link = a->adjacencies[a->adjacency_first[s] + i].link;
 		uint32_t carries =
-		    link == NETWORK_NONE ? UINT32_MAX : link_carries(a, &a->network->links[link]);
+		    link == NETWORK_NONE || a->network->links[link].prepared
+			? UINT32_MAX
+			: link_carries(a, &a->network->links[link]);
 
 		least = carries < least ? carries : least;
 	}

@@ -341,11 +341,30 @@ static bool numbers_have(const uint32_t *list, size_t count, uint32_t value)
 	return false;
 }
 
+static bool set_has(const struct site_set *set, uint32_t site)
+{
+	size_t low = 0, high = set->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (set->sites[middle] == site)
+			return true;
+		if (set->sites[middle] < site)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 static void trial_policy(struct trial *t)
 {
 	t->candidate = candidate_find(t->policy, t->path->name);
 	if (!t->candidate)
 		TRIAL_FIND(t, AUDIT_PATH, "policy '%s' has no such path", t->policy->name);
+	else if (t->candidate->some && !set_has(&t->candidate->heads, t->a->intent[t->site]))
+		TRIAL_FIND(t, AUDIT_PATH, "policy '%s' gives it to other sites", t->policy->name);
 	else if (t->candidate->preference != t->path->preference)
 		TRIAL_FIND(t, AUDIT_PATH, "its preference is %u, and policy says %u",
 			   t->path->preference, t->candidate->preference);
@@ -577,7 +596,7 @@ static void sessions_mtu_small(struct audit *a, const uint16_t *least)
 			const struct fwd_session *e = &a->sites[s].sessions[i];
 			uint16_t mtu = least[a->session_device_first[s] + i];
 
-			if (mtu && e->mtu + MTU_WIREGUARD_IPV4 < mtu)
+			if (mtu && e->mtu + MTU_WIREGUARD_IPV4 < mtu && !a->prepared)
 				audit_find(a, AUDIT_MTU, s, OBJECT_SESSION, i, AUDIT_NOWHERE,
 					   "session s%u of '%s' takes packets of only %u bytes, "
 					   "and each of "
@@ -786,6 +805,27 @@ static void trial_repairs(struct trial *t)
 	failures_of_walk(t, &t->here);
 }
 
+/* Over a link that is only prepared nothing goes. */
+static void trial_prepared(struct trial *t)
+{
+	const struct network *n = t->a->network;
+
+	for (int turn = 0; turn < 2; turn++) {
+		const struct walk *w = turn ? &t->here : &t->there;
+
+		for (uint32_t i = 0; i < w->hops; i++) {
+			const struct link *l = &n->links[t->a->adjacencies[w->adjacency[i]].link];
+
+			if (!l->prepared)
+				continue;
+			TRIAL_FIND(t, AUDIT_DETOUR,
+				   "it uses the link '%s' '%s', which is only prepared",
+				   n->sites[l->a].name, n->sites[l->b].name);
+			return;
+		}
+	}
+}
+
 static void trial_way(struct trial *t)
 {
 	const struct audit *a = t->a;
@@ -794,6 +834,8 @@ static void trial_way(struct trial *t)
 	bool parent = t->candidate && t->candidate->via == PATH_VIA_PARENT;
 	bool backup = t->candidate && t->candidate->via == PATH_VIA_BACKUP;
 
+	if (a->prepared)
+		trial_prepared(t);
 	if (!trial_same_way(t))
 		TRIAL_FIND(t, AUDIT_DETOUR, "its way back is another");
 	if ((parent && first != head->parent) || (backup && first != head->backup))
@@ -958,6 +1000,51 @@ int audit_paths(struct audit *a)
 /* ---- what nothing lawful used -----------------------------------------------------------------
  */
 
+/* The site whose node or repair SID @stack ends with; NETWORK_NONE. */
+static uint32_t stack_target(const struct audit *a, const struct label_stack *stack)
+{
+	const struct network *n = a->network;
+	uint32_t label = stack->label[stack->depth - 1] - n->srgb.base;
+
+	return audit_site_by_id(a, label < n->srgb.size ? label : label - n->srgb.size);
+}
+
+/* Does a site that carries what is not its own stand there: one with others below it? */
+static bool site_carries(const struct audit *a, uint32_t intent)
+{
+	const struct network *n = a->network;
+
+	if (n->sites[intent].tier + 1 < n->tier_count)
+		return true;
+	for (size_t i = 0; i < n->site_count; i++)
+		if (n->sites[i].parent == intent || n->sites[i].backup == intent)
+			return true;
+	return false;
+}
+
+/* What a site that carries nothing for others may send: stacks to the ends of its own sessions. */
+static bool may_send_to(const struct audit *a, uint32_t from, uint32_t to)
+{
+	for (uint32_t s = a->session_first[from]; s < a->session_first[from + 1]; s++)
+		if (a->sessions[s].endpoint == a->intent[to])
+			return true;
+	return a->intent[from] == NETWORK_NONE || site_carries(a, a->intent[from]);
+}
+
+/*
+ * Where links are prepared or fresh, what will use them is accepted already, and what used others still: as long as it ends, if anywhere, at the site whose
+ * label it ends with.
+ */
+static bool prepared_harmless(const struct audit *a, uint32_t site, uint32_t from,
+			      const struct label_stack *stack, struct walk *w)
+{
+	walk_init(w, NETWORK_NONE, NETWORK_NONE);
+	return a->prepared && stack_lawful(stack) && stack_target(a, stack) != NETWORK_NONE &&
+	       (from == NETWORK_NONE || may_send_to(a, from, stack_target(a, stack))) &&
+	       (!walk_on(a, site, *stack, w) ? w->kind != AUDIT_LOOP
+					     : w->end == stack_target(a, stack));
+}
+
 static void leak_find(struct audit *a, uint32_t site, size_t neighbor, struct label_stack stack,
 		      struct walk *w)
 {
@@ -982,16 +1069,26 @@ static void leaks_of_site(struct audit *a, uint32_t s, size_t *accept, struct wa
 {
 	for (size_t i = 0; i < a->sites[s].neighbor_count; i++)
 		for (size_t k = 0; k < a->sites[s].neighbors[i].accept_count; k++, (*accept)++)
-			if (!a->accept_used[*accept])
+			if (!a->accept_used[*accept] &&
+			    !prepared_harmless(a, s, a->adjacencies[a->adjacency_first[s] + i].peer,
+					       &a->sites[s].neighbors[i].accept[k], w))
 				leak_find(a, s, i, a->sites[s].neighbors[i].accept[k], w);
 }
 
-static void useless_of_site(struct audit *a, uint32_t s)
+static bool prepared_label(const struct audit *a, uint32_t s, size_t index, struct walk *w)
+{
+	struct label_stack stack = {.depth = 1};
+
+	stack.label[0] = a->sites[s].labels[index].in_label;
+	return prepared_harmless(a, s, NETWORK_NONE, &stack, w);
+}
+
+static void useless_of_site(struct audit *a, uint32_t s, struct walk *w)
 {
 	const struct forwarding *f = &a->sites[s];
 
 	for (size_t i = 0; i < f->label_count; i++)
-		if (!a->label_used[a->label_first[s] + i])
+		if (!a->label_used[a->label_first[s] + i] && !prepared_label(a, s, i, w))
 			audit_find(a, AUDIT_USELESS, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
 				   "'%s' has a route for label %u, which no lawful path uses",
 				   f->site, f->labels[i].in_label);
@@ -1013,7 +1110,7 @@ void audit_isolation(struct audit *a)
 	}
 	for (uint32_t s = 0; s < a->count; s++) {
 		leaks_of_site(a, s, &accept, w);
-		useless_of_site(a, s);
+		useless_of_site(a, s, w);
 	}
 	free(w);
 }

@@ -565,14 +565,39 @@ static void path_constraints(struct check *c, const struct syntax_file *file,
 
 /* A path via backup makes sense only if some head-end has a backup. */
 static void path_backup(struct check *c, struct statement s, const struct syntax_node *node,
-			const struct policy *p)
+			const struct site_set *heads, const struct policy *p)
 {
-	for (size_t i = 0; i < p->from.count; i++)
-		if (c->network.sites[p->from.sites[i]].backup != NETWORK_NONE)
+	for (size_t i = 0; i < heads->count; i++)
+		if (c->network.sites[heads->sites[i]].backup != NETWORK_NONE)
 			return;
-	if (p->from.count && !c->diags->error_count)
+	if (heads->count && !c->diags->error_count)
 		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
 			     "no head-end of policy '%s' has a backup: path '%s' is never used",
+			     p->name, node->text);
+}
+
+/* "from": only these of the policy's head-ends have the path. Who else is named has no use of it. */
+static void path_heads(struct check *c, struct statement s, const struct syntax_node *node,
+		       const struct policy *p, struct candidate_path *path)
+{
+	const struct syntax_node *from = check_child(node, SYNTAX_FROM);
+	size_t kept = 0, said;
+
+	if (!from)
+		return;
+	path->some = true;
+	check_select(c, s.file, from->child, &path->heads);
+	said = path->heads.count;
+	for (size_t i = 0, k = 0; i < path->heads.count; i++) {
+		while (k < p->from.count && p->from.sites[k] < path->heads.sites[i])
+			k++;
+		if (k < p->from.count && p->from.sites[k] == path->heads.sites[i])
+			path->heads.sites[kept++] = path->heads.sites[i];
+	}
+	path->heads.count = kept;
+	if (said && !kept && p->from.count && !c->diags->error_count)
+		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
+			     "no head-end of policy '%s' is among these: path '%s' is never used",
 			     p->name, node->text);
 }
 
@@ -592,8 +617,9 @@ static void policy_path(struct check *c, struct statement s, const struct syntax
 		path_through(c, s.file, via, &path->through);
 	check_once(c, s.file, node);
 	path_constraints(c, s.file, node, path);
+	path_heads(c, s, node, p, path);
 	if (path->via == PATH_VIA_BACKUP)
-		path_backup(c, s, node, p);
+		path_backup(c, s, node, path->some ? &path->heads : &p->from, p);
 	for (size_t i = 0; i < p->path_count && !c->failed; i++) {
 		if (strcmp(p->paths[i].name, path->name) == 0)
 			diag_error(c->diags, syntax_place(s.file, node),

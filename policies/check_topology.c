@@ -1146,7 +1146,14 @@ static void link_amend(struct check *c, struct statement s, uint32_t first, stru
 			l->probe = probe_read(c, s.file, n);
 		else if (n->kind == SYNTAX_MTU)
 			l->mtu_bytes = mtu_read(c, s.file, n);
+		else if (n->kind == SYNTAX_PREPARED)
+			l->prepared = true;
+		else if (n->kind == SYNTAX_FRESH)
+			l->fresh = true;
 	}
+	if (l->prepared && l->fresh)
+		diag_error(c->diags, syntax_place(s.file, check_child(s.node, SYNTAX_FRESH)),
+			   "a link is prepared or fresh, not both");
 }
 
 static bool place_equal(struct source_place a, struct source_place b)
@@ -1208,6 +1215,8 @@ static void link_swap(struct link *l)
 			   .mtu_bytes = l->mtu_bytes,
 			   .risks = l->risks,
 			   .risk_count = l->risk_count,
+			   .prepared = l->prepared,
+			   .fresh = l->fresh,
 			   .place = l->place};
 }
 

@@ -217,16 +217,23 @@ static void denies_check(struct compile_result *r)
 
 /* ---- paths -------------------------------------------------------------------------- */
 
-static uint16_t way_mtu(const struct compile_result *r, const struct way *w, uint8_t depth)
+/* Bytes of IP packet that fit under the labels of @stack all along @w: the fewer are left of them, the more. */
+static uint16_t way_mtu(const struct compile_result *r, const struct way *w,
+			const struct label_stack *stack)
 {
 	uint16_t least = UINT16_MAX;
+	uint8_t used = 0;
 
-	for (uint32_t i = 0; i < w->length; i++)
-		if (r->link_mtu[w->site[i]] < least)
-			least = r->link_mtu[w->site[i]];
-	return least < MTU_MPLS_IN_IP + MTU_LABEL * depth
-		   ? 0
-		   : (uint16_t)(least - MTU_MPLS_IN_IP - MTU_LABEL * depth);
+	for (uint32_t i = 1; i < w->length && used < stack->depth; i++) {
+		uint16_t a = r->link_mtu[w->site[i - 1]], b = r->link_mtu[w->site[i]];
+		uint16_t link = a < b ? a : b;
+		uint16_t cost = (uint16_t)(MTU_MPLS_IN_IP + MTU_LABEL * (stack->depth - used));
+		uint16_t room = link > cost ? link - cost : 0;
+
+		least = room < least ? room : least;
+		used += stack->label[used] == sites_label(r, w->site[i]);
+	}
+	return least;
 }
 
 static struct probe_timers way_probe(const struct compile_result *r, const struct way *w)
@@ -331,9 +338,12 @@ static bool path_label(struct compile_result *r, const struct way *w, struct com
 
 static void path_measure(struct compile_result *r, const struct way *w, struct compile_path *path)
 {
-	uint8_t depth = path->stack.depth > path->back.depth ? path->stack.depth : path->back.depth;
+	uint16_t there = way_mtu(r, w, &path->stack), here;
+	struct way back;
 
-	path->mtu = way_mtu(r, w, depth);
+	compile_way_reverse(w, &back);
+	here = way_mtu(r, &back, &path->back);
+	path->mtu = there < here ? there : here;
 	path->session_mtu =
 	    path->mtu < MTU_WIREGUARD_IPV4 ? 0 : (uint16_t)(path->mtu - MTU_WIREGUARD_IPV4);
 	path->probe = way_probe(r, w);
@@ -470,6 +480,8 @@ static bool pair_way(struct compile_result *r, const struct compile_pair *p, uin
 	const struct candidate_path *c = &r->network->policies[p->policy].paths[path];
 	struct path_tally *t = &r->tallies[r->tally_first[p->policy] + path];
 
+	if (c->some && !compile_set_has(&c->heads, p->head))
+		return false;
 	if (compile_way_find(r, c, p->head, p->endpoint, other, ret_way) &&
 	    way_meets(r, c, ret_way))
 		return true;
@@ -551,7 +563,7 @@ static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t h
 	*added = pair;
 	pair_paths(r, position);
 	r->pairs[position].path_count = (uint32_t)r->path_count - pair.path;
-	if (!r->pairs[position].path_count)
+	if (!r->pairs[position].path_count && r->links != LINKS_PAST)
 		compile_report(r, true, NULL, policy->place,
 			       "policy '%s': no path of it leads from '%s' to '%s'", policy->name,
 			       n->sites[head].name, n->sites[endpoint].name);
@@ -1016,18 +1028,47 @@ static int result_allocate(struct compile_result *r)
 	return r->tallies ? 0 : -TUYEN_ENOMEM;
 }
 
-/* Has any line of the country something to queue or to mark for? */
-static bool country_queues(const struct network *n)
-{
-	for (size_t i = 0; i < n->site_count; i++)
-		for (size_t k = 0; k < n->sites[i].uplink_count; k++) {
-			const struct site_uplink *u = &n->sites[i].uplinks[k];
+static int result_build(struct compile_result *r, unsigned flags);
 
-			if (u->rate.up_bps || u->rate.down_bps ||
-			    n->underlays[u->underlay].has_dscp)
-				return true;
-		}
-	return false;
+/* The same network with other links: what is accepted then is accepted already, or still. Its warnings come in its time. */
+static int other_build(struct compile_result *r, unsigned flags, enum compile_links links,
+		       struct compile_result **ret)
+{
+	struct compile_result *o = *ret = calloc(1, sizeof(*o));
+	int err;
+
+	if (!o)
+		return -TUYEN_ENOMEM;
+	o->network = r->network;
+	o->links = links;
+	err = result_build(o, flags);
+	r->failed |= o->failed;
+	for (size_t i = 0; i < o->problem_count && !r->error_count; i++)
+		if (o->problems[i].error)
+			compile_report(r, true, NULL, o->problems[i].place, "%s: %s",
+				       links == LINKS_ALL ? "when the prepared links are used"
+							  : "without the fresh links",
+				       o->problems[i].text);
+	if (!err)
+		compile_way_adopt(r, o);
+	return err;
+}
+
+static int others_build(struct compile_result *r, unsigned flags)
+{
+	const struct network *n = r->network;
+	bool prepared = false, fresh = false;
+	int err = 0;
+
+	for (size_t i = 0; r->links == LINKS_NOW && i < n->link_count; i++) {
+		prepared |= n->links[i].prepared;
+		fresh |= n->links[i].fresh;
+	}
+	if (prepared)
+		err = other_build(r, flags, LINKS_ALL, &r->future);
+	if (fresh && !err)
+		err = other_build(r, flags, LINKS_PAST, &r->past);
+	return err;
 }
 
 static int result_build(struct compile_result *r, unsigned flags)
@@ -1036,11 +1077,13 @@ static int result_build(struct compile_result *r, unsigned flags)
 
 	if (err)
 		return err;
-	r->queues = country_queues(r->network);
 	sites_check(r, flags);
 	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) ||
-	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) || (err = sites_divide(r)))
+	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) ||
+	    (err = others_build(r, flags)) || (err = sites_divide(r)))
 		return err;
+	if (r->links != LINKS_NOW)
+		return 0; /* what it says of paths holds for none that are used */
 	denies_check(r);
 	tallies_report(r);
 	return 0;
@@ -1092,6 +1135,8 @@ void compile_free(struct compile_result *r)
 	free(r->labels);
 	free(r->label_index.slots);
 	free(r->label_first);
+	compile_free(r->future);
+	compile_free(r->past);
 	free(r);
 }
 

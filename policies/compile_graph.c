@@ -41,14 +41,16 @@ static void near_build(struct compile_result *r)
 	const struct network *n = r->network;
 
 	for (size_t i = 0; i < n->link_count; i++) {
-		r->near_first[n->links[i].a]++;
-		r->near_first[n->links[i].b]++;
+		r->near_first[n->links[i].a] += compile_link_used(r, &n->links[i]);
+		r->near_first[n->links[i].b] += compile_link_used(r, &n->links[i]);
 	}
 	for (size_t i = 1; i <= n->site_count; i++)
 		r->near_first[i] += r->near_first[i - 1];
 	for (size_t i = n->link_count; i-- > 0;) {
 		const struct link *l = &n->links[i];
 
+		if (!compile_link_used(r, l))
+			continue;
 		r->near[--r->near_first[l->a]] = (struct near){l->b, (uint32_t)i};
 		r->near[--r->near_first[l->b]] = (struct near){l->a, (uint32_t)i};
 	}
@@ -97,6 +99,8 @@ static void links_measure(struct compile_result *r)
 			    n->sites[l->a].name, n->sites[l->b].name, l->mtu_bytes, MTU_IPV4_MIN);
 			continue;
 		}
+		if (!compile_link_used(r, l))
+			continue;
 		if (!r->link_mtu[l->a] || layers.link < r->link_mtu[l->a])
 			r->link_mtu[l->a] = layers.link;
 		if (!r->link_mtu[l->b] || layers.link < r->link_mtu[l->b])
@@ -104,8 +108,9 @@ static void links_measure(struct compile_result *r)
 	}
 }
 
-static void transit_mark(const struct network *n, uint8_t *transit)
+static void transit_mark(const struct compile_result *r, uint8_t *transit)
 {
+	const struct network *n = r->network;
 	uint32_t lowest = (uint32_t)n->tier_count - 1;
 
 	for (size_t i = 0; i < n->site_count; i++) {
@@ -120,7 +125,8 @@ static void transit_mark(const struct network *n, uint8_t *transit)
 	for (size_t i = 0; i < n->link_count; i++) {
 		uint32_t a = n->links[i].a, b = n->links[i].b;
 
-		if (n->sites[a].tier == lowest && n->sites[b].tier == lowest)
+		if (compile_link_used(r, &n->links[i]) && n->sites[a].tier == lowest &&
+		    n->sites[b].tier == lowest)
 			transit[a] = transit[b] = 1;
 	}
 	for (size_t p = 0; p < n->policy_count; p++)
@@ -160,7 +166,7 @@ static size_t core_edges(struct compile_result *r, struct spf_edge *edges)
 		if (!l->metric || l->metric > SPF_METRIC_MAX)
 			compile_report(r, true, NULL, l->place, "metric %u is not 1 to %d",
 				       l->metric, SPF_METRIC_MAX);
-		if (e.a == NETWORK_NONE || e.b == NETWORK_NONE)
+		if (e.a == NETWORK_NONE || e.b == NETWORK_NONE || !compile_link_used(r, l))
 			continue;
 		r->edge_of[i] = (uint32_t)count;
 		edges[count++] = e;
@@ -179,7 +185,7 @@ static int core_build(struct compile_result *r)
 
 	if (!edges || !transit || !rank)
 		goto out;
-	transit_mark(n, transit);
+	transit_mark(r, transit);
 	nodes = core_number(r, transit, rank);
 	edge_count = core_edges(r, edges);
 	err = r->error_count ? -TUYEN_EINVAL

@@ -77,7 +77,13 @@ struct path_tally {
 struct compile_result {
 	const struct network *network;
 	bool failed; /* no memory */
-	bool queues; /* some line of the country has something to queue or to mark for */
+	enum compile_links {
+		LINKS_NOW,  /* all but prepared ones */
+		LINKS_ALL,
+		LINKS_PAST, /* neither prepared nor fresh ones */
+	} links;
+	struct compile_result *future; /* the same network with all links; NULL: it has no prepared one */
+	struct compile_result *past;   /* or without the fresh ones; NULL: it has none */
 
 	struct compile_problem *problems;
 	size_t problem_count, problem_room, error_count;
@@ -139,6 +145,20 @@ static inline uint32_t sites_label(const struct compile_result *r, uint32_t site
 	return label_node_sid(r->network->srgb, r->network->sites[site].id);
 }
 
+/** Does the result use @link? */
+static inline bool compile_link_used(const struct compile_result *r, const struct link *link)
+{
+	switch (r->links) {
+	case LINKS_NOW:
+		return !link->prepared;
+	case LINKS_ALL:
+		return true;
+	case LINKS_PAST:
+		return !link->prepared && !link->fresh;
+	}
+	return true;
+}
+
 /* compile_graph.c: who is whose neighbour, and who carries others' traffic */
 int compile_graph_build(struct compile_result *r);
 /** Is the outer packet of this link IPv6? */
@@ -169,6 +189,8 @@ void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, 
 /** @site takes @stack from @from, without its first @used labels. */
 void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from,
 			const struct label_stack *stack, uint8_t used);
+/** Accepts and routes besides what @other, the same network with other links, does; what there is stays. */
+void compile_way_adopt(struct compile_result *r, const struct compile_result *other);
 void compile_way_reverse(const struct way *way, struct way *ret_way);
 
 /* compile_repair.c: what each site does when an adjacency fails */

@@ -87,6 +87,8 @@ static void write_site(struct writer *w)
 	f->overlay[1] = w->n->path_space;
 	f->link_port = listen_port(w);
 	f->link_mtu = w->r->link_mtu[w->site];
+	if (!f->link_mtu && w->r->future)
+		f->link_mtu = w->r->future->link_mtu[w->site];
 	f->lans = array_new(w, s->lan_count, sizeof(*f->lans));
 	if (!f->lans)
 		return;
@@ -119,12 +121,32 @@ static struct ip_endpoint endpoint_of(const struct network *n, uint32_t site, ui
 	return e;
 }
 
+static uint16_t least(uint16_t a, uint16_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The links of which the nodes know: prepared ones too. */
+static const struct compile_result *links_of(const struct writer *w)
+{
+	return w->r->future ? w->r->future : w->r;
+}
+
+/* Over a prepared link only what watches it goes: the others stay as wide as they are. */
+static uint16_t neighbor_mtu(const struct writer *w, const struct near *near)
+{
+	const struct compile_result *all = links_of(w);
+
+	if (w->n->links[near->link].prepared)
+		return least(all->link_mtu[w->site], all->link_mtu[near->site]);
+	return least(w->r->link_mtu[w->site], w->r->link_mtu[near->site]);
+}
+
 static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struct near *near)
 {
 	const struct link *l = &w->n->links[near->link];
 	const struct site *other = &w->n->sites[near->site], *self = &w->n->sites[w->site];
 	bool caller = l->a == w->site;
-	uint16_t other_mtu = w->r->link_mtu[near->site];
 
 	n->site_id = other->id;
 	name_copy(n->name, other->name);
@@ -136,7 +158,7 @@ static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struc
 	if (caller)
 		n->endpoint = endpoint_of(w->n, near->site, l->uplink_b);
 	n->probe = l->probe;
-	n->link_mtu = w->f->link_mtu < other_mtu ? w->f->link_mtu : other_mtu;
+	n->link_mtu = neighbor_mtu(w, near);
 	n->lsp_mtu = n->link_mtu - MTU_MPLS_IN_IP;
 	n->down_kbps =
 	    (uint32_t)(other->uplinks[caller ? l->uplink_b : l->uplink_a].rate.down_bps / 1000);
@@ -145,11 +167,12 @@ static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struc
 
 static void write_neighbors(struct writer *w)
 {
-	uint32_t first = w->r->near_first[w->site], end = w->r->near_first[w->site + 1];
+	const struct compile_result *all = links_of(w);
+	uint32_t first = all->near_first[w->site], end = all->near_first[w->site + 1];
 
 	w->f->neighbors = array_new(w, end - first, sizeof(*w->f->neighbors));
 	for (uint32_t i = first; w->f->neighbors && i < end; i++)
-		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], &w->r->near[i]);
+		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], &all->near[i]);
 }
 
 static void write_repair(const struct writer *w, uint32_t next, const struct label_stack *stack,
@@ -368,9 +391,9 @@ static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outb
 	}
 }
 
-static uint16_t session_mtu(const struct writer *w, uint32_t policy)
+static uint16_t sessions_mtu(const struct writer *w, uint32_t policy)
 {
-	uint16_t least = UINT16_MAX;
+	uint16_t mtu = UINT16_MAX;
 	bool head;
 
 	for (size_t i = 0; i < pair_count(w); i++) {
@@ -379,10 +402,20 @@ static uint16_t session_mtu(const struct writer *w, uint32_t policy)
 		if (p->policy != policy)
 			continue;
 		for (uint32_t k = 0; k < p->path_count; k++)
-			if (w->r->paths[p->path + k].session_mtu < least)
-				least = w->r->paths[p->path + k].session_mtu;
+			mtu = least(mtu, w->r->paths[p->path + k].session_mtu);
 	}
-	return least;
+	return mtu;
+}
+
+/* The smallest over all paths, and over those that will be when prepared links are used. */
+static uint16_t session_mtu(const struct writer *w, uint32_t policy)
+{
+	struct writer future = *w;
+
+	if (!w->r->future)
+		return sessions_mtu(w, policy);
+	future.r = w->r->future;
+	return least(sessions_mtu(w, policy), sessions_mtu(&future, policy));
 }
 
 static void write_session(struct writer *w, uint32_t policy)
@@ -421,6 +454,20 @@ static void write_sessions(struct writer *w)
 }
 
 /* ---- queues ----------------------------------------------------------------------- */
+
+/* Has any line of the country something to queue or to mark for? */
+static bool country_queues(const struct network *n)
+{
+	for (size_t i = 0; i < n->site_count; i++)
+		for (size_t k = 0; k < n->sites[i].uplink_count; k++) {
+			const struct site_uplink *u = &n->sites[i].uplinks[k];
+
+			if (u->rate.up_bps || u->rate.down_bps ||
+			    n->underlays[u->underlay].has_dscp)
+				return true;
+		}
+	return false;
+}
 
 /* What @uplink's line must know of itself; false where nothing is queued or marked for it. */
 static bool line_of(const struct writer *w, uint32_t uplink, struct fwd_line *line)
@@ -515,10 +562,11 @@ static void write_queues(struct writer *w)
 static uint32_t uplink_site(const struct writer *w, uint32_t uplink)
 {
 	const struct site *s = &w->n->sites[w->site];
+	const struct compile_result *all = links_of(w);
 	uint32_t best = NETWORK_NONE, best_link = NETWORK_NONE;
 
-	for (uint32_t i = w->r->near_first[w->site]; i < w->r->near_first[w->site + 1]; i++) {
-		const struct near *near = &w->r->near[i];
+	for (uint32_t i = all->near_first[w->site]; i < all->near_first[w->site + 1]; i++) {
+		const struct near *near = &all->near[i];
 		const struct link *l = &w->n->links[near->link];
 
 		if ((l->a == w->site ? l->uplink_a : l->uplink_b) != uplink)
@@ -564,7 +612,7 @@ int compile_site(const struct compile_result *r, uint32_t site, struct forwardin
 	write_paths(&w);
 	write_sessions(&w);
 	write_devices(&w);
-	if (r->queues) {
+	if (country_queues(w.n)) {
 		write_lines(&w);
 		write_queues(&w);
 	}

@@ -655,6 +655,49 @@ void compile_way_install(struct compile_result *r, const struct way *w,
 	needs_add(r, &needs);
 }
 
+static void label_adopt(struct compile_result *r, const struct label_entry *e)
+{
+	uint64_t hash = label_key_hash(e->site, e->label);
+	uint32_t position;
+	size_t step = 0;
+
+	while ((position = index_next(&r->label_index, hash, &step)) != NETWORK_NONE)
+		if (r->labels[position].site == e->site && r->labels[position].label == e->label)
+			return;
+	compile_label_add(r, e->site, e->label, e->next);
+}
+
+/*
+ * The last step over a link that comes into use: what @from carries for others may take it as soon as @from knows of it,
+ * with the stack of an older way.
+ */
+static void accept_last(struct compile_result *r, uint32_t from, uint32_t to)
+{
+	struct label_stack stack = {.depth = 1, .label = {sites_label(r, to)}};
+
+	if (r->core_of[from] == NETWORK_NONE)
+		return;
+	compile_accept_add(r, to, from, &stack, 0);
+	label_adopt(r, &(struct label_entry){to, stack.label[0], to});
+}
+
+void compile_way_adopt(struct compile_result *r, const struct compile_result *other)
+{
+	for (size_t i = 0; i < other->label_count; i++)
+		label_adopt(r, &other->labels[i]);
+	for (size_t i = 0; i < other->accept_count; i++)
+		compile_accept_add(r, other->accepts[i].site, other->accepts[i].from,
+				   &other->accepts[i].stack, 0);
+	for (size_t i = 0; i < r->network->link_count; i++) {
+		const struct link *l = &r->network->links[i];
+
+		if (!l->prepared && !l->fresh)
+			continue;
+		accept_last(r, l->a, l->b);
+		accept_last(r, l->b, l->a);
+	}
+}
+
 void compile_way_reverse(const struct way *w, struct way *ret_way)
 {
 	ret_way->length = w->length;

@@ -45,11 +45,11 @@ static void grammar_error(struct parser *p, const char *message);
 %token <token> CARRIES "carries" CARRY "carry"
 %token <token> CLASS "class" COLOR "color" DELAY "delay" DENY "deny" DEVICE "device"
 %token <token> DISJOINT "disjoint" DOWN "down" DSCP "dscp" DYNAMIC "dynamic" ENCRYPT "encrypt"
-%token <token> END_TO_END "end-to-end" EXCEPT "except" EXPECT "expect" EXPIRES "expires" FAILURE "failure" FROM "from" HIGH "high" ICMP "icmp" ID "id"
+%token <token> END_TO_END "end-to-end" EXCEPT "except" EXPECT "expect" EXPIRES "expires" FAILURE "failure" FRESH "fresh" FROM "from" HIGH "high" ICMP "icmp" ID "id"
 %token <token> INCLUDE "include" INTERFACE "interface" KEYS "keys" LABELS "labels" LAN "lan"
 %token <token> LINK "link" LOW "low" MAX "max" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
 %token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARENT "parent" PATH "path"
-%token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PRIORITY "priority"
+%token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PREPARED "prepared" PRIORITY "priority"
 %token <token> PROBE "probe" PROTOCOL "protocol" RATE_WORD "rate" REACHES "reaches" REASON "reason"
 %token <token> REVERT "revert" RISK "risk" SESSION "session" SHARE "share" SHARED "shared" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
 %token <token> SNMP "snmp" SPACE "space" TAG "tag" TCP "tcp" TEMPLATE "template" THROUGH "through" TIER "tier" TIERS "tiers"
@@ -257,6 +257,8 @@ link_items: %empty		{ $$ = (struct syntax_list){0}; }
 link_item: metric | delay | probe | mtu
 	| OVER over_names end	{ $$ = parser_children(parser_node(p, SYNTAX_OVER, $1), $2); }
 	| risk end
+	| PREPARED end		{ $$ = parser_node(p, SYNTAX_PREPARED, $1); }
+	| FRESH end		{ $$ = parser_node(p, SYNTAX_FRESH, $1); }
 	| skipped_item		{ $$ = NULL; }
 	;
 over_names: name		{ $$ = parser_list((struct syntax_list){0}, $1); }
@@ -350,6 +352,7 @@ path_option: DISJOINT name	{ $$ = parser_named(p, SYNTAX_DISJOINT, $2); }
 		  $$ = parser_children(parser_node(p, SYNTAX_AVOID_LINK, $2), parser_list(ends, $4)); }
 	| MAX DELAY TIME	{ $$ = parser_value(p, SYNTAX_MAX_DELAY, $3); }
 	| MAX LABELS NUMBER	{ $$ = parser_value(p, SYNTAX_MAX_LABELS, $3); }
+	| FROM selector		{ $$ = parser_children(parser_node(p, SYNTAX_FROM, $1), $2); }
 	;
 
 /* Who says this rule, why, and until when. */
@@ -449,9 +452,9 @@ soft_keyword: plain_keyword | LINK | RISK
 	;
 plain_keyword: AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY
 	| DENY | DEVICE | DISJOINT | DOWN | DSCP | DYNAMIC | ENCRYPT | END_TO_END | EXCEPT | EXPECT
-	| EXPIRES | FAILURE | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | KEYS | LABELS | LAN
+	| EXPIRES | FAILURE | FRESH | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | KEYS | LABELS | LAN
 	| LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
-	| PLAN | POLICY | PORT | PREFERENCE | PRIORITY | PROBE | PROTOCOL | RATE_WORD | REACHES | REASON
+	| PLAN | POLICY | PORT | PREFERENCE | PREPARED | PRIORITY | PROBE | PROTOCOL | RATE_WORD | REACHES | REASON
 	| REVERT | SESSION | SHARE | SHARED | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
 	| THROUGH | TIERS | TO | UDP | UNDERLAY | UP | UPLINK | USE | USER | VIA | WITH | X
 	;

@@ -64,6 +64,7 @@ void network_policy_clear(struct policy *p)
 		free(p->paths[i].through.sites);
 		free(p->paths[i].avoid.sites);
 		free(p->paths[i].avoid_links);
+		free(p->paths[i].heads.sites);
 	}
 	free(p->paths);
 	free(p->classes);

@@ -22,7 +22,7 @@ enum syntax_kind {
 	SYNTAX_TEMPLATE, /* text; UPLINK..., LAN..., TAG..., DEVICE... */
 	SYNTAX_PLAN,	 /* prefix; PLAN_TIER... */
 	SYNTAX_KEYS,	 /* text; LINK_KEY, SESSION_KEY */
-	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK... */
+	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK..., PREPARED or FRESH */
 	SYNTAX_CLASS,	 /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., DSCP..., PRIORITY, SHARE, notes */
 	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, ENCRYPT, notes */
 	SYNTAX_DENY,	 /* FROM, TO, WITH, notes: EXPIRES, AUTHOR, REASON */
@@ -63,6 +63,8 @@ enum syntax_kind {
 	SYNTAX_CARRIES,	     /* text: an underlay */
 	SYNTAX_LINK_KEY,     /* text: base64 */
 	SYNTAX_SESSION_KEY,  /* text: base64 */
+	SYNTAX_PREPARED,
+	SYNTAX_FRESH,
 	SYNTAX_OVER,	     /* NAME, one or two: underlays of the first and the second site */
 	SYNTAX_TO_PORT,	     /* number .. number2; PROTOCOL */
 	SYNTAX_TO_PREFIX,    /* prefix */
@@ -83,7 +85,7 @@ enum syntax_kind {
 	SYNTAX_SELECT_TAG,   /* NAME... */
 	SYNTAX_SELECT_ALL,
 	SYNTAX_CARRY,	   /* NAME... */
-	SYNTAX_PATH,	   /* text; PREFERENCE, one VIA_, DISJOINT, AVOID..., MAX_... */
+	SYNTAX_PATH,	   /* text; PREFERENCE, one VIA_, DISJOINT, AVOID..., MAX_..., FROM */
 	SYNTAX_PREFERENCE, /* number */
 	SYNTAX_VIA_PARENT,
 	SYNTAX_VIA_BACKUP,
@@ -136,8 +138,6 @@ int syntax_parse(const char *name, const char *bytes, size_t length, struct diag
 /** Takes NULL. */
 void syntax_file_free(struct syntax_file *file);
 struct diag_place syntax_place(const struct syntax_file *file, const struct syntax_node *node);
-/** Do both say the same, with all that stands in them? */
-bool syntax_node_equal(const struct syntax_node *a, const struct syntax_node *b);
 /** Do both hold the same tokens and comments in the same order? */
 bool syntax_file_equal(const struct syntax_file *a, const struct syntax_file *b);
 

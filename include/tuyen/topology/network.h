@@ -116,6 +116,8 @@ struct link {
 	uint16_t mtu_bytes;	/* carrier MTU: the smaller of the two ends */
 	uint32_t *risks;	/* its own and those of both its uplinks: indexes into risks, sorted */
 	size_t risk_count;
+	bool prepared; /* it stands and is watched, and nothing is sent over it yet */
+	bool fresh;    /* it is used, and what was accepted without it still is */
 	struct source_place place;
 };
 
@@ -163,6 +165,8 @@ struct candidate_path {
 	size_t avoid_link_count;
 	uint32_t max_delay_us;	/* one way, the sum of its links'; 0 unsaid */
 	uint8_t max_labels;	/* pushed, either way; 0 unsaid */
+	bool some;		/* only these head-ends have it; else all of the policy's */
+	struct site_set heads;	/* sorted */
 	struct source_place place;
 };
 
