@@ -14,6 +14,7 @@ static const struct {
     {NULL, &cli_explain},
     {NULL, &cli_audit},
     {NULL, &cli_diff},
+    {NULL, &cli_migrate},
     {NULL, &cli_generate},
     {NULL, &cli_import},
     {NULL, &cli_budget},

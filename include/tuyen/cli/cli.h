@@ -21,7 +21,7 @@ struct cli_command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct cli_command cli_check, cli_fmt, cli_compile, cli_explain, cli_audit, cli_diff;
+extern const struct cli_command cli_check, cli_fmt, cli_compile, cli_explain, cli_audit, cli_diff, cli_migrate;
 extern const struct cli_command cli_generate, cli_import, cli_budget, cli_simulate;
 extern const struct cli_command cli_keygen, cli_roster, cli_sign, cli_verify, cli_seal, cli_officer;
 extern const struct cli_command cli_install, cli_reload, cli_status, cli_show, cli_plan, cli_watch;
