@@ -20,6 +20,10 @@
  * tells the round trip, also where that is longer than the interval (VSAT). When the pace quickens,
  * the first answer at the new pace comes a round trip later: silence is counted from then.
  *
+ * A path may be probed with more patience than its links, so that who repairs a link on the way has
+ * the time to do it. Of the first link the head-end knows itself: when that is down nobody repairs,
+ * and the patience ends (bfd_session_hasten).
+ *
  * Not done: echo, authentication, the passive role, demand mode of our own. A remote's demand
  * mode is honoured.
  */
@@ -229,6 +233,21 @@ void bfd_session_configure(struct bfd_session *s, uint32_t interval_us, uint8_t 
 	s->config.multiplier = multiplier;
 	timers_update(s, now);
 	detection_change(s, now);
+}
+
+void bfd_session_hasten(struct bfd_session *s, uint8_t multiplier, struct monotime now)
+{
+	struct monotime from = s->last_received, detect_at;
+
+	assert(multiplier && s->config.role == BFD_ROLE_SBFD_INITIATOR);
+	if (s->state != BFD_STATE_UP)
+		return;
+	if (monotime_before(from, s->answers_from))
+		from = s->answers_from;
+	detect_at = monotime_after(from, (uint64_t)multiplier * s->tx_interval_us);
+	if (monotime_before(detect_at, now))
+		detect_at = now;
+	s->detect_at = monotime_min(s->detect_at, detect_at);
 }
 
 void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now)

@@ -45,9 +45,11 @@ static bool check_session(const struct message *m)
 	if (s->multiplier < 1 || s->multiplier > 255 || !device_name_ok(s->device))
 		return false;
 	if (s->kind == SESSION_LINK)
-		return !s->remote_discriminator && s->id <= SITE_ID_MAX;
+		return !s->remote_discriminator && s->id <= SITE_ID_MAX && !s->first_site &&
+		       !s->hasty_multiplier;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
-	       !s->device[0];
+	       !s->device[0] && s->first_site <= SITE_ID_MAX &&
+	       s->hasty_multiplier <= s->multiplier && (s->hasty_multiplier || !s->first_site);
 }
 
 static bool check_reflect(const struct message *m)

@@ -13,22 +13,43 @@
 
 #define TOLD_A_SECOND_MAX 512u
 
-static int send_session(struct engine *e, enum session_kind kind, uint32_t id, ipv4_t local,
-			ipv4_t remote, uint32_t reflector, const struct probe_timers *probe)
+static int send_link(struct engine *e, const struct fwd_neighbor *n)
 {
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
-	    .kind = kind,
-	    .id = id,
-	    .local = local,
-	    .remote = remote,
-	    .remote_discriminator = reflector,
-	    .interval_us = probe->interval_us,
-	    .multiplier = probe->multiplier,
+	    .kind = SESSION_LINK,
+	    .id = n->site_id,
+	    .local = e->release.forwarding.link_address,
+	    .remote = n->link_address,
+	    .interval_us = n->probe.interval_us,
+	    .multiplier = n->probe.multiplier,
+	    .device = LINK_DEVICE,
 	};
-	if (kind == SESSION_LINK)
-		memcpy(m.u.session.device, LINK_DEVICE, sizeof(LINK_DEVICE));
+	return pair_send(e->pair, &m);
+}
+
+static int send_path(struct engine *e, const struct fwd_path *p)
+{
+	const struct fwd_neighbor *first =
+	    forwarding_neighbor(&e->release.forwarding, p->first_site);
+	struct message m = {.type = MESSAGE_SESSION};
+
+	m.u.session = (struct message_session){
+	    .kind = SESSION_PATH,
+	    .id = p->index,
+	    .local = p->source,
+	    .remote = p->endpoint,
+	    .remote_discriminator = p->reflector,
+	    .interval_us = p->probe.interval_us,
+	    .multiplier = p->probe.multiplier,
+	};
+	if (first) {
+		m.u.session.first_site = first->site_id;
+		m.u.session.hasty_multiplier = first->probe.multiplier < p->probe.multiplier
+						   ? first->probe.multiplier
+						   : p->probe.multiplier;
+	}
 	return pair_send(e->pair, &m);
 }
 
@@ -58,11 +79,9 @@ static int send_all(struct engine *e)
 	int err = send_mark(e, MESSAGE_BEGIN);
 
 	for (size_t i = 0; i < f->neighbor_count && !err; i++)
-		err = send_session(e, SESSION_LINK, f->neighbors[i].site_id, f->link_address,
-				   f->neighbors[i].link_address, 0, &f->neighbors[i].probe);
+		err = send_link(e, &f->neighbors[i]);
 	for (size_t i = 0; i < f->path_count && !err; i++)
-		err = send_session(e, SESSION_PATH, f->paths[i].index, f->paths[i].source,
-				   f->paths[i].endpoint, f->paths[i].reflector, &f->paths[i].probe);
+		err = send_path(e, &f->paths[i]);
 	if (!err)
 		err = send_reflector(e);
 	return err ? err : send_mark(e, MESSAGE_COMMIT);

@@ -328,14 +328,39 @@ static void report_mark(struct wire_session *s)
 	s->report_due = true;
 }
 
+/* A link went down. Paths that leave by it wait no longer for a repair that nobody makes. */
+static void paths_hasten(const struct wire_session *link, struct monotime now)
+{
+	const struct array *sessions = &link->owner->sessions;
+
+	for (size_t i = 0; i < sessions->count; i++) {
+		struct wire_session *s = session_at(sessions, i);
+
+		if (s->config.kind != SESSION_PATH || s->config.first_site != link->config.id)
+			continue;
+		bfd_session_hasten(&s->bfd, (uint8_t)s->config.hasty_multiplier, now);
+		s->deadline = bfd_session_deadline(&s->bfd);
+		heap_move(s->owner, s);
+	}
+}
+
+static bool link_failed(const struct wire_session *s)
+{
+	return s->config.kind == SESSION_LINK && s->bfd.state == BFD_STATE_DOWN &&
+	       s->bfd.diagnostic != BFD_DIAG_NONE;
+}
+
 static void session_turn(struct wire_session *s, struct monotime now, bool starved)
 {
 	struct bfd_step step;
 
 	do {
 		step = bfd_session_step(&s->bfd, now, starved);
-		if (step.changed)
+		if (step.changed) {
 			report_mark(s);
+			if (link_failed(s))
+				paths_hasten(s, now);
+		}
 		if (step.send)
 			session_send(s, &step.packet, now);
 	} while (step.send);

@@ -581,6 +581,33 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1241).us);
 }
 
+/* Its first link is down: patience ends, and no answer that came in time is taken for silence. */
+static void initiator_in_haste(void **state)
+{
+	struct bfd_config patient = initiator;
+	struct bfd_session s;
+
+	(void)state;
+	patient.multiplier = 5;
+	s = session(&patient, BFD_STATE_UP);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1000));
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1040));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1040 + 250).us);
+	bfd_session_hasten(&s, 3, MS(START_MS + 1150));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1040 + 150).us);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 1160)); /* it was the neighbour's daemon, not the way */
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1160 + 250).us);
+	bfd_session_hasten(&s, 3, MS(START_MS + 1360)); /* silent for longer than that: now */
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1360).us);
+	bfd_session_hasten(&s, 200, MS(START_MS + 1361)); /* never later */
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1360).us);
+	sent(&s, MS(START_MS + 1360));
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_int_equal(s.diagnostic, BFD_DIAG_DETECTION_EXPIRED);
+	bfd_session_hasten(&s, 3, MS(START_MS + 1400));
+	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
+}
+
 static void reflector(void **state)
 {
 	static const struct {
@@ -650,6 +677,7 @@ int main(void)
 		cmocka_unit_test(initiator_follows_the_reflector),
 		cmocka_unit_test(initiator_with_a_long_way),
 		cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
+		cmocka_unit_test(initiator_in_haste),
 		cmocka_unit_test(reflector),
 	};
 

@@ -49,6 +49,8 @@ struct message_session {
 	uint32_t interval_us;
 	uint32_t multiplier;
 	char device[16]; /* SESSION_LINK: bound to it; "" none */
+	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
+	uint32_t hasty_multiplier; /* SESSION_PATH: instead of @multiplier when that link goes down; not above it */
 };
 
 struct message_reflect {
