@@ -17,6 +17,15 @@ hear() { # SITE DEVICE FILTER: until the next such packet
 	in_site "$1" timeout "$(lab_patience 10)" tcpdump -i "$2" -c 1 --immediate-mode -Z root -w /dev/null "$3" 2>>hear.log || {
 		diag "$1 hears nothing on $2: $3"; diag_file hear.log 5; return 1; }
 }
+both_hear() { # SITE DEVICE FILTER SITE DEVICE FILTER: the second within 4 ms of the first
+	local try
+	for ((try = 0; try < 300; try++)); do
+		hear "$1" "$2" "$3" || return 1
+		in_site "$4" timeout 0.004 tcpdump -i "$5" -c 1 --immediate-mode -Z root -w /dev/null "$6" 2>/dev/null && return 0
+	done
+	diag "$1 and $4 never hear each other at once"
+	return 1
+}
 fault() { "fault_${row_fault[$2]%% *}" "$1" ${row_fault[$2]#* }; } # add|delete ROW
 
 measure() { # ROW

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Nebula: the communes reach the gateway through their two districts, which relay. It knows one relay between two ends, so
-# that the provinces are no part of it: their rows are not measured; hai-phong is the lighthouse. Its own timers, in whole
+# that the provinces are no part of it: their rows are not measured; hai-phong is the lighthouse; a LAN behind two gateways it has not. Its own timers, in whole
 # seconds, at their least.
 nebula_holds=40 nebula_interval=10
 LOSS_BYTE=23 # the low byte of Nebula's counter
-nebula_without="province-dead trunk-cut local-repair"
+nebula_without="gateway-dead province-dead trunk-cut local-repair"
 nebula_sites="hai-phong npdc-hn ba-dinh dong-da le-chan ngo-quyen phuc-xa kham-thien truc-bach"
 nebula_address() { echo "10.77.$((${country_id[$1]} / 256)).$((${country_id[$1]} % 256))"; }
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # The carrier of bench.topology, its faults, and the stream that measures. Sourced after lib.sh and country.sh.
 #
-#	                  npdc-hn (lan-npdc-hn: the echo)
-#	                 /       \
+#	              (lan-npdc-hn: the echo, behind both)
+#	              npdc-hn     npdc-hcm
+#	                 |    \ /    |
+#	                 |    / \    |
 #	             hanoi ------ hai-phong
 #	            /     \        /      \
 #	      ba-dinh - dong-da  le-chan - ngo-quyen
@@ -13,18 +15,18 @@
 # hands over: 1 ms to a fibre, 21 ms to the modem. All faults are the carrier's own: what a link's two addresses send each
 # other is dropped, in one direction or both, or at times, or above a size. No device of a site ever says a word.
 
-COUNTRY_SITES="npdc-hn hanoi hai-phong ba-dinh dong-da le-chan ngo-quyen phuc-xa kham-thien truc-bach an-bien cat-dai nam-dong"
+COUNTRY_SITES="npdc-hn npdc-hcm hanoi hai-phong ba-dinh dong-da le-chan ngo-quyen phuc-xa kham-thien truc-bach an-bien cat-dai nam-dong"
 # caller:other, the caller first. It is the spare one of its two if its third word is "spare".
-COUNTRY_LINKS="hanoi:npdc-hn hai-phong:npdc-hn hanoi:hai-phong ba-dinh:hanoi dong-da:hanoi le-chan:hai-phong
+COUNTRY_LINKS="hanoi:npdc-hn hanoi:npdc-hcm:spare hai-phong:npdc-hcm hai-phong:npdc-hn:spare hanoi:hai-phong ba-dinh:hanoi dong-da:hanoi le-chan:hai-phong
 	ngo-quyen:hai-phong ba-dinh:dong-da le-chan:ngo-quyen phuc-xa:ba-dinh phuc-xa:le-chan:spare
 	kham-thien:dong-da kham-thien:ngo-quyen:spare truc-bach:ba-dinh truc-bach:le-chan:spare
 	an-bien:le-chan an-bien:ba-dinh:spare cat-dai:ngo-quyen cat-dai:dong-da:spare nam-dong:dong-da nam-dong:ngo-quyen:spare"
-country_id=([npdc-hn]=1 [hanoi]=101 [hai-phong]=102 [ba-dinh]=210 [dong-da]=211 [le-chan]=212 [ngo-quyen]=213
+country_id=([npdc-hn]=1 [npdc-hcm]=2 [hanoi]=101 [hai-phong]=102 [ba-dinh]=210 [dong-da]=211 [le-chan]=212 [ngo-quyen]=213
 	[phuc-xa]=901 [kham-thien]=902 [truc-bach]=903 [an-bien]=904 [cat-dai]=905 [nam-dong]=906)
-country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1 [hai-phong]=198.51.100.2 [ba-dinh]=198.51.100.9
+country_public=([npdc-hn]=203.0.113.1 [npdc-hcm]=203.0.113.2 [hanoi]=198.51.100.1 [hai-phong]=198.51.100.2 [ba-dinh]=198.51.100.9
 	[dong-da]=198.51.100.13 [le-chan]=198.51.100.17 [ngo-quyen]=198.51.100.21 [phuc-xa]=192.0.2.91 [kham-thien]=192.0.2.92
 	[truc-bach]=192.0.2.93 [an-bien]=192.0.2.94 [cat-dai]=192.0.2.95 [nam-dong]=192.0.2.96)
-country_lan=([npdc-hn]=10.0.0.0/16 [phuc-xa]=10.9.1.0/24 [kham-thien]=10.9.2.0/24 [truc-bach]=10.9.3.0/24)
+country_lan=([phuc-xa]=10.9.1.0/24 [kham-thien]=10.9.2.0/24 [truc-bach]=10.9.3.0/24)
 country_host=([npdc-hn]=10.0.0.10 [phuc-xa]=10.9.1.10 [kham-thien]=10.9.2.10 [truc-bach]=10.9.3.10)
 LTE_PUBLIC=192.0.2.193 LTE_GATEWAY=169.254.1.2
 RENUMBERED=192.0.2.191 # what phuc-xa is given by a new DHCP lease
@@ -72,18 +74,37 @@ modem_up() { # truc-bach's LTE: its own line, and a route over it to the distric
 	carrier_delay u-truc-bach-l $LTE_DELAY
 }
 
+# The data centre's LAN: a switch that routes, with a line to each gateway; a line without light is not used.
+npdc_lan_up() {
+	local gateway line=0
+	namespace lan-npdc-hn
+	ip -n lan-npdc-hn addr add "${country_host[npdc-hn]}/32" dev lo
+	in_site lan-npdc-hn sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1 net.ipv4.conf.all.rp_filter=0
+	for gateway in npdc-hn npdc-hcm; do
+		ip link add lan0 netns $gateway type veth peer name eth$line netns lan-npdc-hn
+		ip -n $gateway addr add 10.0.0.$((line + 2))/16 dev lan0
+		ip -n $gateway link set lan0 up
+		ip -n lan-npdc-hn link set eth$line up
+		ip -n lan-npdc-hn route add 10.0.0.$((line + 2)) dev eth$line src "${country_host[npdc-hn]}"
+		ip -n lan-npdc-hn route add default via 10.0.0.$((line + 2)) dev eth$line src "${country_host[npdc-hn]}" \
+			metric $((line + 1)) onlink
+		line=$((line + 1))
+	done
+}
+
 country_net() {
 	local s
 	carrier_up
 	for s in $COUNTRY_SITES; do site_up "$s"; carrier_delay "u-$s" $FIBRE_DELAY; done
 	for s in "${!country_lan[@]}"; do lan_up "$s"; done
 	modem_up
+	npdc_lan_up
 }
 
 country_down() {
 	local s
 	halt_all
-	for s in $COUNTRY_SITES carrier; do ip netns del "$s" 2>/dev/null; done
+	for s in $COUNTRY_SITES carrier lan-npdc-hn; do ip netns del "$s" 2>/dev/null; done
 	for s in "${!country_lan[@]}"; do ip netns del "lan-$s" 2>/dev/null; done
 	return 0
 }
@@ -97,7 +118,10 @@ fault_cut() { both_ways "$1" pairs "$2" "$3"; }
 fault_deaf() { in_site carrier nft "$1 element ip cuts pairs { ${country_public[$2]} . ${country_public[$3]} }"; } # FROM TO
 fault_lossy() { both_ways "$1" lossy "$2" "$3"; }
 fault_narrow() { both_ways "$1" narrow "$2" "$3"; }
-fault_dead() { in_site carrier nft "$1 element ip cuts dead { ${country_public[$2]} }"; }
+fault_dead() { # VERB SITE: the light of its LAN goes out too
+	in_site carrier nft "$1 element ip cuts dead { ${country_public[$2]} }"
+	[ "$2" != npdc-hn ] || ip -n npdc-hn link set lan0 "$([ "$1" = add ] && echo down || echo up)"
+}
 fault_renumber() { # VERB SITE: the lease ends and another one begins, as a DHCP client does it
 	local s=$2 old=${country_public[$2]} new=$RENUMBERED
 	[ "$1" = add ] || { new=$old old=$RENUMBERED; }

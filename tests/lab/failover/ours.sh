@@ -11,20 +11,27 @@ ours_up() {
 	for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
 }
 
-ours_commune_ready() { paths_up "$1" 2 && path_is "$1" main && session_up "$1"; }
+ours_commune_ready() { # on the main paths to both gateways, and by the nearer of these
+	paths_up "$1" 4 && status_is "$1" '[.paths[] | select(.active) | .name] | unique | join(" ")' main &&
+		status_is "$1" '[.sessions[] | select(.standby | not) | "\(.peer) \(.state)"] | join(" ")' "npdc-hn up"
+}
 ours_ready() {
-	wait_for 60 "the links of npdc-hn" links_up npdc-hn 2 && wait_for 60 "the links of hanoi" links_up hanoi 4 &&
+	wait_for 60 "the links of npdc-hn" links_up npdc-hn 2 && wait_for 60 "the links of hanoi" links_up hanoi 5 &&
 		wait_for 60 "the paths of phuc-xa" ours_commune_ready phuc-xa &&
 		wait_for 60 "the paths of kham-thien" ours_commune_ready kham-thien &&
 		wait_for 60 "the paths of truc-bach" ours_commune_ready truc-bach
 }
 
-# The path's own probe tells the commune; of the trunk's repair, the trunk's.
+# The path's own probe tells the commune; of the trunk's repair, the trunk's both ends.
 ours_moment() { # ROW
-	local site=${row_site[$1]} node=${row_near[$1]% *} from=${row_near[$1]#* } source device=lo
-	source="udp src port 7784 and dst host $(status_get "$site" '.paths[] | select(.active) | .source')"
-	[ "$1" != local-repair ] || { source="udp dst port 3784 and src host $(link_address "$node" "$from")" site=$node device=link0; }
-	hear "$site" $device "$source"
+	local site=${row_site[$1]} node=${row_near[$1]% *} from=${row_near[$1]#* }
+	if [ "$1" = local-repair ]; then
+		both_hear "$node" link0 "udp dst port 3784 and src host $(link_address "$node" "$from")" \
+			"$from" link0 "udp dst port 3784 and src host $(link_address "$from" "$node")"
+	else
+		hear "$site" lo "udp src port 7784 and dst host $(status_get "$site" \
+			'.paths[] | select(.active and .endpoint == "npdc-hn") | .source')"
+	fi
 }
 link_address() { status_get "$1" ".links[] | select(.site == \"$2\") | .link_address"; } # NODE NEIGHBOR
-ours_why() { echo "$(active_path "$1"): $(status "$1" | jq -c '[.paths[] | [.name, .state, .diagnostic]]')"; } # SITE
+ours_why() { status "$1" | jq -c '[.paths[] | [.name, .endpoint, .active, .state, .diagnostic]]'; } # SITE

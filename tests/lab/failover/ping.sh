@@ -3,6 +3,7 @@
 # many a branch office runs. A way is down after PROBE_TIMES pings without an answer, up again after 2 s of answers.
 #
 # For commune n the main way has the addresses 10.251.n.1 (the commune) and 10.252.n.1 (the gateway), the spare way .2.
+ping_without=gateway-dead # it knows one
 ping_holds=2
 ping_communes="phuc-xa kham-thien truc-bach"
 ping_way() { # COMMUNE NUMBER(1 main, 2 spare): the sites that it goes through

@@ -46,10 +46,12 @@ links_of() { # SITE: words neighbour:index:side:probe:spare
 		[ "$b" != "$1" ] || echo "$a:$i:1:$(link_probe "$link"):$spare"
 	done
 }
-bfd_moment() { # ROW: a BFD packet of the neighbour comes in
+bfd_moment() { # ROW: both ends of the link just heard each other: of OSPF the quicker end tells the other
 	local node=${row_near[$1]% *} from=${row_near[$1]#* }
-	hear "$node" "l${country_id[$from]}" "udp dst port 3784 and not src host $(ip -n "$node" -br addr show "l${country_id[$from]}" | awk '{sub("/.*", "", $3); print $3}')"
+	both_hear "$node" "l${country_id[$from]}" "udp dst port 3784 and not src host $(own_address "$node" "$from")" \
+		"$from" "l${country_id[$node]}" "udp dst port 3784 and not src host $(own_address "$from" "$node")"
 }
+own_address() { ip -n "$1" -br addr show "l${country_id[$2]}" | awk '{sub("/.*", "", $3); print $3}'; } # SITE NEIGHBOR
 routes_through() { # SITE NEIGHBOR DESTINATION
 	ip -n "$1" route get "$3" 2>/dev/null | grep -q " dev l${country_id[$2]} "
 }
