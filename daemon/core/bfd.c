@@ -32,6 +32,7 @@
 #include <assert.h>
 
 #define TTL_SINGLE_HOP	  255u
+#define GRID_US		  1000u
 #define ROUND_TRIP_MAX_US 3000000u /* of an S-BFD probe; then its Final is taken for lost */
 
 static uint32_t random_next(struct bfd_session *s)
@@ -45,12 +46,24 @@ static uint32_t random_next(struct bfd_session *s)
 	return x;
 }
 
-/* Section 6.8.7: 75 to 100 %, with a multiplier of 1 75 to 90 %. */
+/*
+ * Packets go out on a grid, so that hundreds of sessions wake the processor once a millisecond and
+ * not once a packet. It is a twentieth of the interval at most.
+ */
+static uint64_t grid_us(const struct bfd_session *s)
+{
+	uint64_t twentieth = s->tx_interval_us / 20;
+
+	return twentieth > GRID_US ? GRID_US : twentieth ? twentieth : 1;
+}
+
+/* Section 6.8.7: 75 to 100 %, with a multiplier of 1 75 to 90 %; the room for the grid left out. */
 static uint64_t interval_jittered(struct bfd_session *s)
 {
 	uint64_t spread = (uint64_t)s->tx_interval_us * (s->config.multiplier == 1 ? 15 : 25) / 100;
 
-	return (uint64_t)s->tx_interval_us - (uint64_t)s->tx_interval_us / 4 +
+	spread -= grid_us(s);
+	return (uint64_t)s->tx_interval_us - (uint64_t)s->tx_interval_us / 4 + grid_us(s) +
 	       spread * (random_next(s) & 0xffff) / 0x10000;
 }
 
@@ -74,6 +87,7 @@ static bool periodic_wanted(const struct bfd_session *s)
 static void send_schedule(struct bfd_session *s, struct monotime from, struct monotime now)
 {
 	s->next_send = monotime_after(from, interval_jittered(s));
+	s->next_send.us -= s->next_send.us % grid_us(s);
 	if (monotime_before(s->next_send, now))
 		s->next_send = now;
 }

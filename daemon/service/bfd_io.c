@@ -73,11 +73,6 @@ int bfd_io_open(ipv4_t local, uint16_t port, const char *device, int *ret_fd)
 	return 0;
 }
 
-union ttl_control {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
 static uint8_t ttl_of(struct msghdr *m)
 {
 	int ttl;
@@ -91,51 +86,77 @@ static uint8_t ttl_of(struct msghdr *m)
 	return 0;
 }
 
+static void room_set(struct bfd_batch *batch, size_t i)
+{
+	struct bfd_io_room *room = &batch->room;
+
+	room->io[i] = (struct iovec){batch->datagram[i].bytes, BFD_IO_BYTES_MAX};
+	room->message[i].msg_hdr = (struct msghdr){
+	    .msg_name = &room->peer[i],
+	    .msg_namelen = sizeof(room->peer[i]),
+	    .msg_iov = &room->io[i],
+	    .msg_iovlen = 1,
+	    .msg_control = &room->control[i],
+	    .msg_controllen = sizeof(room->control[i]),
+	};
+}
+
+/* After that, only what a receive has changed is set again. */
+static void room_prepare(struct bfd_batch *batch)
+{
+	for (size_t i = 0; !batch->room.ready && i < BFD_IO_BATCH; i++)
+		room_set(batch, i);
+	batch->room.ready = true;
+}
+
 void bfd_io_receive(int fd, struct bfd_batch *ret_batch)
 {
-	struct mmsghdr messages[BFD_IO_BATCH];
-	struct sockaddr_in peers[BFD_IO_BATCH];
-	struct iovec io[BFD_IO_BATCH];
-	union ttl_control control[BFD_IO_BATCH];
+	struct bfd_io_room *room = &ret_batch->room;
 	int received;
 
-	for (size_t i = 0; i < BFD_IO_BATCH; i++) {
-		io[i] = (struct iovec){ret_batch->datagram[i].bytes, BFD_IO_BYTES_MAX};
-		messages[i].msg_hdr = (struct msghdr){
-		    .msg_name = &peers[i],
-		    .msg_namelen = sizeof(peers[i]),
-		    .msg_iov = &io[i],
-		    .msg_iovlen = 1,
-		    .msg_control = &control[i],
-		    .msg_controllen = sizeof(control[i]),
-		};
-	}
+	room_prepare(ret_batch);
 	do
-		received = recvmmsg(fd, messages, BFD_IO_BATCH, MSG_DONTWAIT, NULL);
+		received = recvmmsg(fd, room->message, BFD_IO_BATCH, MSG_DONTWAIT, NULL);
 	while (received < 0 && errno == EINTR);
 	ret_batch->count = received > 0 ? (size_t)received : 0;
 	for (size_t i = 0; i < ret_batch->count; i++) {
 		struct bfd_datagram *d = &ret_batch->datagram[i];
 
-		d->peer = ntohl(peers[i].sin_addr.s_addr);
-		d->port = ntohs(peers[i].sin_port);
-		d->ttl = ttl_of(&messages[i].msg_hdr);
-		d->length = messages[i].msg_len;
+		d->peer = ntohl(room->peer[i].sin_addr.s_addr);
+		d->port = ntohs(room->peer[i].sin_port);
+		d->ttl = ttl_of(&room->message[i].msg_hdr);
+		d->length = room->message[i].msg_len;
+		room_set(ret_batch, i);
 	}
 }
 
+int bfd_io_connect(int fd, ipv4_t peer, uint16_t port)
+{
+	struct sockaddr_in address = address_of(peer, port);
+
+	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -TUYEN_ESYSTEM : 0;
+}
+
+/* A connected socket tells once of an earlier packet that nobody took; this one has not gone then.
+ */
 int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet)
 {
 	struct sockaddr_in address = address_of(peer, port);
 	uint8_t bytes[BFD_PACKET_BYTES];
+	bool told = false;
 	ssize_t sent;
 
 	bfd_packet_encode(packet, bytes);
-	do
-		sent = sendto(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL,
-			      (struct sockaddr *)&address, sizeof(address));
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -TUYEN_ESYSTEM : 0;
+	for (;;) {
+		sent =
+		    sendto(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL,
+			   peer ? (struct sockaddr *)&address : NULL, peer ? sizeof(address) : 0);
+		if (sent >= 0)
+			return 0;
+		if (errno != EINTR && (told || errno != ECONNREFUSED))
+			return -TUYEN_ESYSTEM;
+		told |= errno == ECONNREFUSED;
+	}
 }
 
 size_t bfd_io_send_batch(int fd, const struct bfd_batch *batch)

@@ -11,6 +11,10 @@
  * one array access, and a packet for a dead session that had the slot before does not match. A
  * packet without Your Discriminator is matched by listener and source address.
  *
+ * A listener where a packet and more comes in each millisecond is no longer waited for, it is
+ * looked at once a millisecond: a wakening a packet costs twice the packet itself. What it may cost
+ * is that a neighbour's Down is heard a millisecond later.
+ *
  * Deadlines are in a binary heap; one timer serves them all. A turn handles all that is due. Before
  * silence becomes a failure, the sockets are drained once: what waits there was sent in time, it
  * was us who were late.
@@ -39,6 +43,8 @@
 #define DRAIN_BATCHES	  8 /* a socket and turn: a flood must not hold the clock */
 #define REFLECT_MIN_RX_US 1000u
 #define NOT_IN_HEAP	  SIZE_MAX
+#define LOOK_US		  1000u
+#define LOOKS		  8u /* so many at a time are judged: busy or not */
 
 struct listener { /* 3784 of a (local, device), or a reflector's 7784 */
 	struct wire_sessions *owner;
@@ -49,6 +55,9 @@ struct listener { /* 3784 of a (local, device), or a reflector's 7784 */
 	int fd;
 	struct event *readable;
 	bool used;
+	bool looked_at;	       /* by the clock, and not waited for */
+	struct monotime since; /* of this judgement, */
+	unsigned int packets, looks;
 };
 
 struct wire_session {
@@ -61,7 +70,7 @@ struct wire_session {
 	struct event *readable;	   /* SESSION_PATH */
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
-	bool report_due, device_gone, kept;
+	bool report_due, device_gone, kept, connected;
 	uint64_t dropped; /* before they reached the machine */
 };
 
@@ -76,6 +85,7 @@ struct wire_sessions {
 	void *context;
 	struct event *timer;
 	struct monotime armed_for;
+	struct monotime look_at; /* the next look at busy listeners */
 	uint32_t generation, staged_generation;
 	bool staging;
 	struct message_session *staged;
@@ -196,9 +206,12 @@ static void heap_remove(struct wire_sessions *w, struct wire_session *s)
 static void timer_arm(struct wire_sessions *w, struct monotime now)
 {
 	struct monotime first = w->heap.count ? session_at(&w->heap, 0)->deadline : MONOTIME_NEVER;
-	uint64_t wait_us = monotime_between(now, first);
-	struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+	struct timeval wait;
+	uint64_t wait_us;
 
+	first = monotime_min(first, w->look_at);
+	wait_us = monotime_between(now, first);
+	wait = (struct timeval){(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
 	if (first.us == w->armed_for.us)
 		return;
 	w->armed_for = first;
@@ -241,6 +254,7 @@ static void listener_open(struct listener *l)
 	static const struct timeval retry = {REOPEN_US / 1000000, 0};
 
 	socket_close(&l->fd, &l->readable);
+	l->looked_at = false;
 	if (!bfd_io_open(l->local, l->port, l->device, &l->fd)) {
 		l->readable =
 		    readable_add(l->owner->base, l->fd,
@@ -299,7 +313,7 @@ static void session_open(struct wire_session *s, struct monotime now)
 	}
 	if (s->device_gone && s->listener)
 		listener_open(s->listener);
-	s->device_gone = false;
+	s->device_gone = s->connected = false;
 	if (s->config.kind != SESSION_PATH)
 		return;
 	s->readable = readable_add(s->owner->base, s->fd, session_readable, s);
@@ -316,7 +330,9 @@ static void session_send(struct wire_session *s, const struct bfd_packet *packet
 
 	if (s->fd < 0 || s->device_gone)
 		session_open(s, now);
-	if (s->fd >= 0 && !bfd_io_send(s->fd, s->config.remote, port, packet))
+	if (s->fd >= 0 && !s->connected)
+		s->connected = !bfd_io_connect(s->fd, s->config.remote, port);
+	if (s->fd >= 0 && !bfd_io_send(s->fd, s->connected ? 0 : s->config.remote, port, packet))
 		return;
 	s->owner->counters.send_failures++;
 	s->device_gone |= s->fd >= 0 && errno == ENODEV;
@@ -423,13 +439,17 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 		w->counters.unmatched++;
 		return;
 	}
-	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) == BFD_ACCEPT)
+	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) == BFD_ACCEPT &&
+	    bfd_session_deadline(&s->bfd).us != s->deadline.us) /* else nothing is due for it */
 		session_turn(s, now, false);
 }
 
-static void socket_drain(struct wire_sessions *w, int fd, const struct listener *l,
-			 struct wire_session *only)
+/* @return how many packets there were. */
+static unsigned int socket_drain(struct wire_sessions *w, int fd, const struct listener *l,
+				 struct wire_session *only)
 {
+	unsigned int count = 0;
+
 	for (int batch = 0; batch < DRAIN_BATCHES; batch++) {
 		struct monotime now;
 
@@ -437,9 +457,58 @@ static void socket_drain(struct wire_sessions *w, int fd, const struct listener 
 		now = monotime_now();
 		for (size_t i = 0; i < w->batch.count; i++)
 			datagram_take(w, l, only, &w->batch.datagram[i], now);
+		count += (unsigned int)w->batch.count;
 		if (w->batch.count < BFD_IO_BATCH)
-			return;
+			break;
 	}
+	return count;
+}
+
+/* ---- busy listeners ---- */
+
+static struct monotime look_next(struct monotime now)
+{
+	return (struct monotime){now.us - now.us % LOOK_US + LOOK_US};
+}
+
+/* A packet a millisecond is busy, half of that no longer. */
+static void listener_judge(struct listener *l, struct monotime now)
+{
+	bool was = l->looked_at;
+	uint64_t took_us = monotime_between(l->since, now);
+
+	if (++l->looks < LOOKS)
+		return;
+	l->looked_at = (uint64_t)l->packets * LOOK_US * (was ? 2 : 1) >= took_us;
+	l->packets = l->looks = 0;
+	l->since = now;
+	if (l->looked_at && !was)
+		event_del(l->readable);
+	else if (was && !l->looked_at)
+		event_add(l->readable, NULL);
+}
+
+static void listener_drain(struct listener *l, struct monotime now)
+{
+	l->packets += socket_drain(l->owner, l->fd, l, NULL);
+	if (l->readable)
+		listener_judge(l, now);
+}
+
+static void listeners_look(struct wire_sessions *w, struct monotime now)
+{
+	bool any = false;
+
+	if (!monotime_reached(now, w->look_at))
+		return;
+	for (size_t i = 0; i < w->listeners.count; i++) {
+		struct listener *l = w->listeners.items[i];
+
+		if (l->looked_at)
+			listener_drain(l, now);
+		any |= l->looked_at;
+	}
+	w->look_at = any ? look_next(now) : MONOTIME_NEVER;
 }
 
 static void sockets_drain(struct wire_sessions *w)
@@ -463,6 +532,7 @@ static void turn(struct wire_sessions *w)
 	struct monotime now = monotime_now(), due = w->armed_for;
 	bool drained = false;
 
+	listeners_look(w, now);
 	while (w->heap.count) {
 		struct wire_session *s = session_at(&w->heap, 0);
 
@@ -486,8 +556,7 @@ static void timer_due(evutil_socket_t fd, short events, void *context)
 	(void)fd;
 	(void)events;
 	turn(w);
-	if (w->heap.count && w->armed_for.us != MONOTIME_NEVER.us &&
-	    !evtimer_pending(w->timer, NULL)) {
+	if (w->armed_for.us != MONOTIME_NEVER.us && !evtimer_pending(w->timer, NULL)) {
 		w->armed_for.us = 0; /* it fired a little early: the same deadline again */
 		timer_arm(w, monotime_now());
 	}
@@ -497,9 +566,13 @@ static void listener_readable(evutil_socket_t fd, short events, void *context)
 {
 	struct listener *l = context;
 	struct wire_sessions *w = l->owner;
+	struct monotime now = monotime_now();
 
+	(void)fd;
 	(void)events;
-	socket_drain(w, fd, l, NULL);
+	listener_drain(l, now);
+	if (l->looked_at)
+		w->look_at = monotime_min(w->look_at, look_next(now));
 	turn(w);
 }
 
@@ -943,7 +1016,7 @@ struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn 
 	w->base = base;
 	w->report = report;
 	w->context = context;
-	w->armed_for = MONOTIME_NEVER;
+	w->armed_for = w->look_at = MONOTIME_NEVER;
 	if (getrandom(&w->random, sizeof(w->random), GRND_NONBLOCK) != sizeof(w->random))
 		w->random =
 		    monotime_now().us; /* weaker discriminators, and no reason not to start */

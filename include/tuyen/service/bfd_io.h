@@ -2,8 +2,11 @@
 #ifndef TUYEN_SERVICE_BFD_IO_H
 #define TUYEN_SERVICE_BFD_IO_H
 
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "tuyen/base/ip.h"
 #include "tuyen/core/bfd.h"
@@ -24,10 +27,23 @@ struct bfd_datagram {
 	uint8_t bytes[BFD_IO_BYTES_MAX];
 };
 
-/** Room for one receive or one send of many. About 18 KB: one a process. */
+/** What the kernel is told for each datagram of a batch; bfd_io.c's own. */
+struct bfd_io_room {
+	bool ready;
+	struct mmsghdr message[BFD_IO_BATCH];
+	struct sockaddr_in peer[BFD_IO_BATCH];
+	struct iovec io[BFD_IO_BATCH];
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control[BFD_IO_BATCH];
+};
+
+/** Room for one receive or one send of many, zeroed at first and then at its place. About 28 KB: one a process. */
 struct bfd_batch {
 	size_t count;
 	struct bfd_datagram datagram[BFD_IO_BATCH];
+	struct bfd_io_room room;
 };
 
 /**
@@ -39,7 +55,13 @@ int bfd_io_open(ipv4_t local, uint16_t port, const char *device, int *ret_fd);
 /** Reads what is there, at most BFD_IO_BATCH. A full batch says that there may be more. */
 void bfd_io_receive(int fd, struct bfd_batch *ret_batch);
 
-/** @return 0 or -TUYEN_ESYSTEM with errno. */
+/**
+ * From now on @fd sends to @peer:@port and hears that one alone: the kernel keeps the way there instead of looking it
+ * up for each packet. @return 0, or -TUYEN_ESYSTEM with errno if there is no way yet.
+ */
+int bfd_io_connect(int fd, ipv4_t peer, uint16_t port);
+
+/** To @peer:@port, @peer 0: where @fd is connected to. @return 0 or -TUYEN_ESYSTEM with errno. */
 int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet);
 
 /** Sends each datagram to its peer. @return how many went out. */

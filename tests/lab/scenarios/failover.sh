@@ -8,12 +8,14 @@
 
 # What the gateway's processes send, call by call, from the cut on. The daemon looks at its kernel every 5 s (dumps: sysctls
 # send no events), cut or no cut: begun just after such a look, the trace is over before the next.
+# A session's socket is connected to its neighbour: a control packet of 24 bytes, and no address.
+link_bfd='sendto.*UDP.*, 24, [A-Z_|]+, NULL, 0\)'
 turn_after() { [ "$(status_get npdc-hn .daemon.turns)" -gt "$1" ]; }
 hub_trace_begin() {
 	wait_for 20 "a look" turn_after "$(status_get npdc-hn .daemon.turns)" || return 1
 	spawn hub-trace strace -f -yy -qq -s 64 -e trace=sendto,sendmsg,sendmmsg -e signal=none -o "$LAB_DIR/hub.trace" \
 		-p "$(process_of npdc-hn kernel)" -p "$(process_of npdc-hn wire)"
-	wait_for 10 "the trace" grep -q 'sin_port=htons(3784)' "$LAB_DIR/hub.trace"
+	wait_for 10 "the trace" grep -qE "$link_bfd" "$LAB_DIR/hub.trace"
 }
 hub_sent() { grep -cE "$1" "$LAB_DIR/hub.trace"; } # lines of the trace
 
@@ -40,7 +42,7 @@ stream_stop kham-thien
 is "the other commune loses nothing" "$lost" 0
 is "the gateway's daemon told its kernel nothing" \
 	"$(status_get npdc-hn '.daemon | "\(.netlink_messages) \(.operations) \(.drift_repairs)"')" "$hub_before"
-replies='sendmmsg.*UDP.*htons\((49|[56])[0-9]{3}\)' link_bfd='sendto.*UDP.*htons\(3784\)'
+replies='sendmmsg.*UDP.*htons\((49|[56])[0-9]{3}\)'
 is "... and sent it no netlink message at all, to read or to write" "$(hub_sent NETLINK)" 0
 at_least "the gateway answered probes meanwhile" "$(hub_sent "$replies")" 3
 is "... and sent nothing else but its own link's BFD" "$(grep -cvE "$replies|$link_bfd|UNIX" "$LAB_DIR/hub.trace")" 0
