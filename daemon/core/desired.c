@@ -508,6 +508,22 @@ static int main_prefixes_build(struct kernel_state *state, const struct forwardi
 	return err;
 }
 
+/*
+ * The kernel looks for an equal next hop in a hash that knows device, source and metric and not the
+ * labels: thousands of ways back over one first hop would each be compared with all others (10,611
+ * of them: six seconds). So each has a metric of its own, which decides nothing.
+ */
+static int return_build(struct kernel_state *state, const struct forwarding *f,
+			const struct fwd_return *r)
+{
+	int err = labelled_route(state, TABLE_MAIN, r->destination, r->first_site, &r->stack,
+				 f->node_address, r->mtu);
+
+	if (err == 0)
+		state->routes[state->route_count - 1].metric = 1 + (r->destination & 0xffff);
+	return err;
+}
+
 static int transit_build(struct kernel_state *state, const struct forwarding *f)
 {
 	int err = 0;
@@ -517,9 +533,7 @@ static int transit_build(struct kernel_state *state, const struct forwarding *f)
 	for (size_t i = 0; err == 0 && i < f->label_count; i++)
 		err = label_build(state, &f->labels[i]);
 	for (size_t i = 0; err == 0 && i < f->return_count; i++)
-		err = labelled_route(state, TABLE_MAIN, f->returns[i].destination,
-				     f->returns[i].first_site, &f->returns[i].stack,
-				     f->node_address, f->returns[i].mtu);
+		err = return_build(state, f, &f->returns[i]);
 	return err;
 }
 
