@@ -3,10 +3,10 @@
 # state made by ip -batch, tc -batch, wg setconf and nft -f. Each in a namespace of its own, in turns; the best counts.
 # seconds: 600
 #
-#	hub.sh FOLDER [ROUNDS]		FOLDER holds hub.bundle and changed.bundle
+#	hub.sh FOLDER [ROUNDS]		FOLDER holds hub.bundle, changed.bundle, hub.seal and roster
 . "$LAB_TREE/tests/lab/lib.sh"
 folder=$1 rounds=${2:-3}
-driver=$LAB_TREE/build/bench/hub_driver
+driver=$LAB_TREE/build/bench/hub_driver tuyen=$LAB_BIN/tuyen
 declare -A best
 missed=0
 
@@ -72,6 +72,42 @@ tools() {
 	[ -n "${said:-}" ] || said=$(figure left operations)
 }
 
+# ---- the daemon itself: how much memory do its processes share out among them? ------------------
+pss_of() { awk '/^Pss:/ {print $2}' "/proc/$1/smaps_rollup"; }
+settled() { "$tuyen" status --control run/control --json 2>/dev/null | jq -e '.daemon.turns > 1 and .daemon.operations > 60000' >/dev/null; }
+daemon_measure() {
+	local p pid kb total=0
+	fresh
+	mkdir -p state/keys state/incoming run
+	cp "$folder/roster" state/roster && cp "$folder/hub.seal" state/incoming/1.seal
+	"$tuyen" keygen -o state/keys --site npdc-1 >/dev/null
+	chown -R 64101:64101 state
+	chmod 711 "$LAB_DIR"
+	spawn tuyend ip netns exec hub "$LAB_BIN/tuyend" --site 1 --state "$LAB_DIR/state" --run "$LAB_DIR/run" \
+		--user 64101 --wire-user 64102 --group 64101
+	wait_for 60 "the daemon's first turn" settled || { diag_file tuyend.log; return 1; }
+	spawn tuyen-snmp ip netns exec hub "$LAB_BIN/tuyen-snmp" --control "$LAB_DIR/run/control" --agentx "unix:$LAB_DIR/no-master"
+	sleep 12 # the next turn, and a status for each process
+	for p in "$(pid_of tuyend)" $(pgrep -P "$(pid_of tuyend)") "$(pid_of tuyen-snmp)"; do
+		kb=$(pss_of "$p")
+		printf '%-34s %10s\n' "memory of $(cat "/proc/$p/comm"), kB of PSS" "${kb:-gone}"
+		total=$((total + ${kb:-0}))
+	done
+	pss=$total
+	halt_all
+}
+
+moves_measure() { # all ways back leave by one first hop, and are to leave by another
+	local i
+	fresh
+	ip -n hub link add dummy0 type dummy && ip -n hub addr add 100.64.0.9/24 dev dummy0 && ip -n hub link set dummy0 up
+	for i in 1 2; do
+		ip -n hub link add lsp$i type ipip mode mplsip local 100.64.0.9 remote 100.64.0.$i && ip -n hub link set lsp$i up
+	done
+	in_hub sysctl -qw net.mpls.platform_labels=100000 net.mpls.conf.lo.input=1 net.ipv4.nexthop_compat_mode=0
+	in_hub "$LAB_TREE/build/bench/move" 10611 >moves || { cat moves; missed=1; }
+}
+
 for k in link session; do wg genkey >$k.key; done
 fresh
 RECORD=$LAB_DIR/messages in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >first || { cat first; exit 1; }
@@ -100,5 +136,20 @@ judge "apply / the kernel's own time" "$(ratio "${best[apply]}" "${best[replay]}
 judge "the tools / apply" "$(ratio "${best[tools]}" "${best[apply]}")" ">=" 2
 judge "no change: changing messages" "$(figure same messages)" "<=" 0
 judge "one changed site: messages" "$(figure changed messages)" "<=" 20
+moves_measure
+echo
+printf '%-34s %10s %10s\n' "10,611 ways back change first hop" ms messages
+for f in routes same-metric nexthops nexthop label; do
+	case $f in
+	routes) what="routes rewritten, as we do" ;; same-metric) what="... if they had one metric" ;;
+	nexthops) what="nexthop objects, one a stack" ;; nexthop) what="one object, were the stacks alike" ;;
+	label) what="one label route that all go through" ;;
+	esac
+	printf '%-34s %10s %10s\n' "$what" $(sed -n "s/^$f //p" moves)
+done
+echo
+judge "10,611 ways back change first hop, ms" "$(sed -n 's/^routes \([^ ]*\).*/\1/p' moves)" "<=" 1
+daemon_measure
+judge "memory of all processes, kB" "${pss:-none}" "<=" 65536
 ip netns del hub
 exit $missed
