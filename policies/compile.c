@@ -1071,12 +1071,27 @@ static int others_build(struct compile_result *r, unsigned flags)
 	return err;
 }
 
+/* Has any line of the country something to queue or to mark for? */
+static bool country_queues(const struct network *n)
+{
+	for (size_t i = 0; i < n->site_count; i++)
+		for (size_t k = 0; k < n->sites[i].uplink_count; k++) {
+			const struct site_uplink *u = &n->sites[i].uplinks[k];
+
+			if (u->rate.up_bps || u->rate.down_bps ||
+			    n->underlays[u->underlay].has_dscp)
+				return true;
+		}
+	return false;
+}
+
 static int result_build(struct compile_result *r, unsigned flags)
 {
 	int err = result_allocate(r);
 
 	if (err)
 		return err;
+	r->queues = country_queues(r->network);
 	sites_check(r, flags);
 	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) ||
 	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) ||

@@ -77,6 +77,7 @@ struct path_tally {
 struct compile_result {
 	const struct network *network;
 	bool failed; /* no memory */
+	bool queues; /* some line of the country has something to queue or to mark for */
 	enum compile_links {
 		LINKS_NOW,  /* all but prepared ones */
 		LINKS_ALL,

@@ -455,20 +455,6 @@ static void write_sessions(struct writer *w)
 
 /* ---- queues ----------------------------------------------------------------------- */
 
-/* Has any line of the country something to queue or to mark for? */
-static bool country_queues(const struct network *n)
-{
-	for (size_t i = 0; i < n->site_count; i++)
-		for (size_t k = 0; k < n->sites[i].uplink_count; k++) {
-			const struct site_uplink *u = &n->sites[i].uplinks[k];
-
-			if (u->rate.up_bps || u->rate.down_bps ||
-			    n->underlays[u->underlay].has_dscp)
-				return true;
-		}
-	return false;
-}
-
 /* What @uplink's line must know of itself; false where nothing is queued or marked for it. */
 static bool line_of(const struct writer *w, uint32_t uplink, struct fwd_line *line)
 {
@@ -612,7 +598,7 @@ int compile_site(const struct compile_result *r, uint32_t site, struct forwardin
 	write_paths(&w);
 	write_sessions(&w);
 	write_devices(&w);
-	if (country_queues(w.n)) {
+	if (r->queues) {
 		write_lines(&w);
 		write_queues(&w);
 	}

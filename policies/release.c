@@ -17,6 +17,7 @@ struct release_writer {
 	uint32_t count, capacity;
 	uint32_t *sites;
 	struct merkle_hash *leaves;
+	size_t *lines; /* where each one's line begins, in both texts */
 	struct text manifest, leaf_lines;
 	struct merkle_tree *tree;
 	struct merkle_hasher *hasher;
@@ -45,6 +46,7 @@ void release_writer_free(struct release_writer *w)
 	text_clear(&w->leaf_lines);
 	free(w->leaves);
 	free(w->sites);
+	free(w->lines);
 	free(w);
 }
 
@@ -53,9 +55,14 @@ static int writer_grow(struct release_writer *w)
 	uint32_t capacity = w->capacity ? 2 * w->capacity : 64;
 	struct merkle_hash *leaves;
 	uint32_t *sites;
+	size_t *lines;
 
 	if (w->count < w->capacity)
 		return 0;
+	lines = realloc(w->lines, capacity * sizeof(*lines));
+	if (!lines)
+		return -TUYEN_ENOMEM;
+	w->lines = lines;
 	sites = realloc(w->sites, capacity * sizeof(*sites));
 	if (!sites)
 		return -TUYEN_ENOMEM;
@@ -93,6 +100,15 @@ static void line_add(struct text *t, const uint8_t digest[static SHA256_LEN], ui
 	text_add(t, MANIFEST_SUFFIX);
 }
 
+static void writer_put(struct release_writer *w, uint32_t site_id,
+		       const uint8_t digest[static SHA256_LEN])
+{
+	w->lines[w->count] = w->manifest.length;
+	line_add(&w->manifest, digest, site_id);
+	line_add(&w->leaf_lines, w->leaves[w->count].bytes, site_id);
+	w->sites[w->count++] = site_id;
+}
+
 int release_writer_add(struct release_writer *w, uint32_t site_id, const void *bytes, size_t length,
 		       struct reason *reason)
 {
@@ -105,11 +121,77 @@ int release_writer_add(struct release_writer *w, uint32_t site_id, const void *b
 		err = writer_grow(w);
 	if (!err)
 		err = merkle_hasher_both(w->hasher, bytes, length, digest, &w->leaves[w->count]);
+	if (!err)
+		writer_put(w, site_id, digest);
+	return err;
+}
+
+int release_writer_resume(struct release_writer *w, const char *manifest, size_t manifest_length,
+			  const char *leaves, size_t leaves_length, struct reason *reason)
+{
+	size_t at = 0, leaf_at = 0;
+	uint8_t digest[SHA256_LEN];
+	uint32_t site_id, leaf_site;
+	int more, err = 0;
+
+	assert(!w->count);
+	while (!err && (more = release_manifest_next(manifest, manifest_length, &at, &site_id,
+						     digest)) == 1) {
+		err = writer_check(w, site_id, 0, reason);
+		if (!err)
+			err = writer_grow(w);
+		if (!err && (release_manifest_next(leaves, leaves_length, &leaf_at, &leaf_site,
+						   w->leaves[w->count].bytes) != 1 ||
+			     leaf_site != site_id))
+			err = -TUYEN_EINVAL;
+		if (!err)
+			writer_put(w, site_id, digest);
+	}
+	return err ? err : more < 0 || leaf_at != leaves_length ? -TUYEN_EINVAL : 0;
+}
+
+static bool writer_find(const struct release_writer *w, uint32_t site_id, uint32_t *ret_index)
+{
+	uint32_t low = 0, high = w->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (w->sites[middle] < site_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_index = low;
+	return low < w->count && w->sites[low] == site_id;
+}
+
+static void line_set(struct text *t, size_t line, const uint8_t digest[static SHA256_LEN])
+{
+	char hex[SHA256_STRLEN];
+
+	hex_format(digest, SHA256_LEN, hex);
+	memcpy(t->bytes + line, hex, SHA256_STRLEN - 1);
+}
+
+int release_writer_replace(struct release_writer *w, uint32_t site_id, const void *bytes,
+			   size_t length, bool *ret_changed)
+{
+	uint8_t digest[SHA256_LEN];
+	struct merkle_hash leaf;
+	uint32_t i;
+	int err;
+
+	assert(!w->tree);
+	if (!writer_find(w, site_id, &i))
+		return -TUYEN_ENOENT;
+	err = merkle_hasher_both(w->hasher, bytes, length, digest, &leaf);
 	if (err < 0)
 		return err;
-	line_add(&w->manifest, digest, site_id);
-	line_add(&w->leaf_lines, w->leaves[w->count].bytes, site_id);
-	w->sites[w->count++] = site_id;
+	*ret_changed = memcmp(leaf.bytes, w->leaves[i].bytes, SHA256_LEN) != 0;
+	w->leaves[i] = leaf;
+	line_set(&w->manifest, w->lines[i], digest);
+	line_set(&w->leaf_lines, w->lines[i], leaf.bytes);
 	return 0;
 }
 

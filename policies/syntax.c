@@ -416,7 +416,7 @@ struct diag_place syntax_place(const struct syntax_file *file, const struct synt
 
 /* ---- comparison ---- */
 
-static bool node_equal(const struct syntax_node *a, const struct syntax_node *b)
+static bool word_equal(const struct syntax_node *a, const struct syntax_node *b)
 {
 	if (a->kind != b->kind || a->number != b->number || a->number2 != b->number2 ||
 	    a->prefix.address != b->prefix.address || a->prefix.length != b->prefix.length)
@@ -428,9 +428,14 @@ static bool node_equal(const struct syntax_node *a, const struct syntax_node *b)
 static bool nodes_equal(const struct syntax_node *a, const struct syntax_node *b)
 {
 	for (; a && b; a = a->next, b = b->next)
-		if (!node_equal(a, b) || !nodes_equal(a->child, b->child))
+		if (!syntax_node_equal(a, b))
 			return false;
 	return !a && !b;
+}
+
+bool syntax_node_equal(const struct syntax_node *a, const struct syntax_node *b)
+{
+	return word_equal(a, b) && nodes_equal(a->child, b->child);
 }
 
 static const struct token *next_comment(const struct syntax_file *file, size_t *at)

@@ -98,25 +98,24 @@ const char *hex_format(const void *bytes, size_t length, char *out)
 	return out;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
+/* What a digit is worth, and one more; 0: it is none. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
 
 int hex_parse(const char *string, size_t length, void *ret_bytes)
 {
+	const unsigned char *in = (const unsigned char *)string;
 	uint8_t *out = ret_bytes;
 
-	for (size_t i = 0; i < 2 * length; i++)
-		if (hex_digit(string[i]) < 0) /* also ends at an early NUL */
-			return -TUYEN_EINVAL;
-	if (string[2 * length])
+	if (strnlen(string, 2 * length + 1) != 2 * length)
 		return -TUYEN_EINVAL;
+	for (size_t i = 0; i < 2 * length; i++)
+		if (!hex_values[in[i]])
+			return -TUYEN_EINVAL;
 	for (size_t i = 0; i < length; i++)
-		out[i] = (uint8_t)(hex_digit(string[2 * i]) << 4 | hex_digit(string[2 * i + 1]));
+		out[i] = (uint8_t)((hex_values[in[2 * i]] - 1) << 4 |
+				   (hex_values[in[2 * i + 1]] - 1));
 	return 0;
 }

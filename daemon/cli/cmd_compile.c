@@ -19,35 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/cli/proof.h"
+#include "daemon/cli/compile_cache.h"
+#include "daemon/cli/compile_output.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/policies/release.h"
 
 #define EXPIRES_DAYS 90
 #define DAY_S	     86400
-
-struct options {
-	const char **files; /* owned; what they point at is argv's */
-	size_t file_count;
-	const char *out;
-	uint64_t epoch;
-	int64_t issued_s, expires_s; /* -1: not said */
-	uint32_t roster_version;
-	bool json, no_audit;
-	struct load_options load;
-};
-
-/* What is being written. @folder is open; @path is its name beside OUT. */
-struct output {
-	const struct options *o;
-	char path[PATH_MAX];
-	int folder, bundles; /* OUT's and its sites' */
-	struct proof proof;  /* bundles as they were audited; empty with --no-audit */
-	struct statement_audit audit;
-	struct release_writer *writer;
-	uint64_t bytes;
-	struct reason reason;
-};
 
 /* ---- options ------------------------------------------------------------------------ */
 
@@ -64,13 +42,17 @@ static int number_read(const char *s, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
-static int option_value(struct options *o, const char *name, const char *value)
+static int option_value(struct compile_options *o, const char *name, const char *value)
 {
 	uint64_t n = 0;
 	int err;
 
 	if (!strcmp(name, "-o")) {
 		o->out = value;
+		return 0;
+	}
+	if (!strcmp(name, "--cache")) {
+		o->cache = value;
 		return 0;
 	}
 	if (!strcmp(name, "--epoch"))
@@ -95,7 +77,7 @@ static int options_fail(const char *what, const char *word)
 	return -TUYEN_EINVAL;
 }
 
-static int options_read(int argc, char **argv, struct options *o)
+static int options_read(int argc, char **argv, struct compile_options *o)
 {
 	const char **out = calloc((size_t)argc, sizeof(*out));
 	bool only_files = false;
@@ -133,7 +115,7 @@ static int options_read(int argc, char **argv, struct options *o)
 }
 
 /* The clock is asked only where nobody says a time: the same input gives the same bytes. */
-static int times_decide(struct options *o)
+static int times_decide(struct compile_options *o)
 {
 	const char *fixed = getenv("SOURCE_DATE_EPOCH");
 	uint64_t s;
@@ -154,12 +136,13 @@ static int times_decide(struct options *o)
 
 /* ---- files -------------------------------------------------------------------------- */
 
-static int system_fail(struct output *out, const char *what)
+int output_fail(struct output *out, const char *what)
 {
 	return reason_set(&out->reason, -TUYEN_ESYSTEM, "%s: %s", what, strerror(errno));
 }
 
-static int file_put(struct output *out, int folder, const char *name, const struct text *t)
+int output_put(struct output *out, int folder, const char *name, const struct text *t,
+	       struct stat *ret_stat)
 {
 	int fd;
 	size_t done = 0;
@@ -168,20 +151,20 @@ static int file_put(struct output *out, int folder, const char *name, const stru
 		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
 	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return system_fail(out, name);
+		return output_fail(out, name);
 	while (done < t->length) {
 		ssize_t n = write(fd, t->bytes + done, t->length - done);
 
 		if (n < 0 && errno != EINTR) {
-			int err = system_fail(out, name);
+			int err = output_fail(out, name);
 
 			close(fd);
 			return err;
 		}
 		done += n > 0 ? (size_t)n : 0;
 	}
-	if (close(fd) < 0)
-		return system_fail(out, name);
+	if ((ret_stat && fstat(fd, ret_stat) < 0) | (close(fd) < 0))
+		return output_fail(out, name);
 	return 0;
 }
 
@@ -217,15 +200,15 @@ static bool folder_has_files(const char *path)
 	return has;
 }
 
-/* Only a release that nobody signed, or an empty folder, may be replaced. */
-static int out_check(struct output *out)
+int output_check(struct output *out)
 {
-	char release[PATH_MAX], signatures[PATH_MAX];
+	char release[PATH_MAX], next[PATH_MAX], signatures[PATH_MAX];
 	struct stat st;
 
 	if (lstat(out->o->out, &st) < 0)
-		return errno == ENOENT ? 0 : system_fail(out, out->o->out);
-	if (snprintf(release, sizeof(release), "%s/" RELEASE_FILE, out->o->out) >= PATH_MAX)
+		return errno == ENOENT ? 0 : output_fail(out, out->o->out);
+	if (snprintf(release, sizeof(release), "%s/" RELEASE_FILE, out->o->out) >= PATH_MAX ||
+	    snprintf(next, sizeof(next), "%s/" RELEASE_FILE OUTPUT_NEXT, out->o->out) >= PATH_MAX)
 		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
 	if (snprintf(signatures, sizeof(signatures), "%s/" RELEASE_SIGNATURES, out->o->out) <
 		PATH_MAX &&
@@ -233,7 +216,8 @@ static int out_check(struct output *out)
 		return reason_set(&out->reason, -TUYEN_EEXIST,
 				  "%s is signed: left alone; compile to another folder",
 				  out->o->out);
-	if (S_ISDIR(st.st_mode) && (!lstat(release, &st) || !rmdir(out->o->out)))
+	if (S_ISDIR(st.st_mode) &&
+	    (!lstat(release, &st) || !lstat(next, &st) || !rmdir(out->o->out)))
 		return 0;
 	return reason_set(&out->reason, -TUYEN_EEXIST,
 			  "%s is there and is not a release: left alone", out->o->out);
@@ -242,7 +226,7 @@ static int out_check(struct output *out)
 static int output_open(struct output *out)
 {
 	size_t length = strlen(out->o->out);
-	int err = out_check(out);
+	int err = output_check(out);
 
 	if (err)
 		return err;
@@ -252,7 +236,7 @@ static int output_open(struct output *out)
 	    PATH_MAX)
 		return reason_set(&out->reason, -TUYEN_ELIMIT, "the name of OUT is too long");
 	if (!mkdtemp(out->path)) {
-		err = system_fail(out, out->o->out);
+		err = output_fail(out, out->o->out);
 		out->path[0] = '\0';
 		return err;
 	}
@@ -260,9 +244,9 @@ static int output_open(struct output *out)
 	if (out->folder < 0 || fchmod(out->folder, 0755) < 0 ||
 	    mkdirat(out->folder, RELEASE_BUNDLES, 0755) < 0 ||
 	    mkdirat(out->folder, RELEASE_SIGNATURES, 0755) < 0)
-		return system_fail(out, out->path);
+		return output_fail(out, out->path);
 	out->bundles = openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return out->bundles < 0 ? system_fail(out, out->path) : 0;
+	return out->bundles < 0 ? output_fail(out, out->path) : 0;
 }
 
 /* A roster that lay in the old release still has its signatures and goes along. */
@@ -285,18 +269,18 @@ static int output_publish(struct output *out)
 
 	if (lstat(out->o->out, &st) < 0) {
 		if (rename(out->path, out->o->out) < 0)
-			return system_fail(out, out->o->out);
+			return output_fail(out, out->o->out);
 		out->path[0] = '\0';
 		return 0;
 	}
 	if (renameat2(AT_FDCWD, out->path, AT_FDCWD, out->o->out, RENAME_EXCHANGE) < 0)
-		return system_fail(out, out->o->out);
+		return output_fail(out, out->o->out);
 	roster_keep(out->path, out->o->out);
 	return 0;
 }
 
 /* What still has the temporary name, the new release that failed or the old one, goes. */
-static void output_close(struct output *out)
+void output_close(struct output *out)
 {
 	if (out->path[0])
 		tree_remove_at(AT_FDCWD, out->path, 0);
@@ -305,6 +289,8 @@ static void output_close(struct output *out)
 	if (out->folder >= 0)
 		close(out->folder);
 	release_writer_free(out->writer);
+	text_clear(&out->changes);
+	free(out->stats);
 	proof_clear(&out->proof);
 }
 
@@ -353,7 +339,7 @@ static int bundle_encode(struct output *out, const struct compile_result *result
 }
 
 static int bundle_put(struct output *out, const struct compile_result *result, uint32_t site,
-		      struct text *t)
+		      struct text *t, struct stat *ret_stat)
 {
 	const struct network *n = compile_source(result);
 	char name[64];
@@ -369,7 +355,7 @@ static int bundle_put(struct output *out, const struct compile_result *result, u
 	if (err)
 		return err;
 	snprintf(name, sizeof(name), "%u.bundle", n->sites[site].id);
-	return file_put(out, out->bundles, name, t);
+	return output_put(out, out->bundles, name, t, ret_stat);
 }
 
 static int bundles_put(struct output *out, struct compiled *c)
@@ -387,7 +373,8 @@ static int bundles_put(struct output *out, struct compiled *c)
 	text_init(&t);
 	for (size_t i = 0; !err && i < n->site_count; i++) {
 		err = interrupted() ? reason_set(&out->reason, -TUYEN_EAGAIN, "interrupted")
-				    : bundle_put(out, c->result, order[i], &t);
+				    : bundle_put(out, c->result, order[i], &t,
+						 out->stats ? &out->stats[i] : NULL);
 		progress(i + 1, n->site_count);
 	}
 	text_clear(&t);
@@ -402,28 +389,18 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static int header_put(struct output *out, const struct release_header *h)
+static int header_put(struct output *out, const char *name, const char *suffix,
+		      const struct text *t)
 {
-	struct text statement;
-	int err;
+	char path[64];
 
-	text_init(&statement);
-	err = release_writer_finish(out->writer, h, &statement, &out->reason);
-	if (!err)
-		err = file_put(out, out->folder, RELEASE_MANIFEST,
-			       release_writer_manifest(out->writer));
-	if (!err)
-		err =
-		    file_put(out, out->folder, RELEASE_LEAVES, release_writer_leaves(out->writer));
-	if (!err)
-		err = file_put(out, out->folder, RELEASE_FILE, &statement);
-	text_clear(&statement);
-	return err;
+	snprintf(path, sizeof(path), "%s%s", name, suffix);
+	return output_put(out, out->folder, path, t, NULL);
 }
 
-static int release_put(struct output *out, const struct load *load)
+int output_header(struct output *out, struct release_source *sources, size_t count,
+		  const char *suffix)
 {
-	struct release_source *sources = calloc(load->sources.count + 1, sizeof(*sources));
 	struct release_header h = {
 	    .epoch = out->o->epoch,
 	    .issued_s = out->o->issued_s,
@@ -432,8 +409,29 @@ static int release_put(struct output *out, const struct load *load)
 	    .compiler = TUYEN_VERSION,
 	    .audit = &out->audit,
 	    .sources = sources,
-	    .source_count = load->sources.count,
+	    .source_count = count,
 	};
+	struct text statement;
+	int err;
+
+	for (size_t i = 0; i < count; i++)
+		sources[i].name = base_name(sources[i].name);
+	text_init(&statement);
+	err = release_writer_finish(out->writer, &h, &statement, &out->reason);
+	if (!err)
+		err =
+		    header_put(out, RELEASE_MANIFEST, suffix, release_writer_manifest(out->writer));
+	if (!err)
+		err = header_put(out, RELEASE_LEAVES, suffix, release_writer_leaves(out->writer));
+	if (!err)
+		err = header_put(out, RELEASE_FILE, suffix, &statement);
+	text_clear(&statement);
+	return err;
+}
+
+static int release_put(struct output *out, const struct load *load)
+{
+	struct release_source *sources = calloc(load->sources.count + 1, sizeof(*sources));
 	int err = 0;
 
 	if (!sources)
@@ -441,11 +439,11 @@ static int release_put(struct output *out, const struct load *load)
 	for (size_t i = 0; !err && i < load->sources.count; i++) {
 		const struct syntax_file *f = load->sources.files[i];
 
-		sources[i].name = base_name(f->name);
+		sources[i].name = f->name;
 		err = sha256_digest(f->bytes, f->source.length, sources[i].digest);
 	}
 	if (!err)
-		err = header_put(out, &h);
+		err = output_header(out, sources, load->sources.count, "");
 	free(sources);
 	return err;
 }
@@ -494,10 +492,11 @@ static double elapsed_ms(const struct timespec *start)
 	       (double)(now.tv_nsec - start->tv_nsec) / 1e6;
 }
 
-static void summary_print(const struct output *out, const struct compiled *c, double ms)
+void output_summary(const struct output *out, const struct compile_result *result, double ms)
 {
 	struct merkle_hash root = release_writer_root(out->writer);
 	const char *audit = out->audit.clean ? "clean" : "none";
+	size_t sites = compile_source(result)->site_count;
 	char hex[SHA256_STRLEN];
 	struct text t;
 
@@ -506,74 +505,129 @@ static void summary_print(const struct output *out, const struct compiled *c, do
 	if (out->o->json) {
 		text_add(&t, "{\"out\":");
 		text_add_json_string(&t, out->o->out);
-		text_printf(
-		    &t,
-		    ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,"
-		    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\",\"audit\":\"%s\"}\n",
-		    (unsigned long long)out->o->epoch, c->load.network.site_count,
-		    compile_pair_count(c->result), compile_path_count(c->result),
-		    compile_label_count(c->result), (unsigned long long)out->bytes, ms, hex, audit);
+		text_printf(&t,
+			    ",\"epoch\":%llu,\"sites\":%zu,\"sessions\":%zu,\"paths\":%zu,"
+			    "\"labels\":%zu,\"bytes\":%llu,\"ms\":%.0f,\"root\":\"%s\",\"audit\":"
+			    "\"%s\"%s}\n",
+			    (unsigned long long)out->o->epoch, sites, compile_pair_count(result),
+			    compile_path_count(result), compile_label_count(result),
+			    (unsigned long long)out->bytes, ms, hex, audit,
+			    text_string(&out->changes));
 	} else {
 		text_printf(&t,
 			    "%s: epoch %llu, %zu sites, %zu sessions, %zu paths, %zu labels, %llu "
 			    "bytes, %.0f ms\nroot %s\naudit %s\n",
-			    out->o->out, (unsigned long long)out->o->epoch,
-			    c->load.network.site_count, compile_pair_count(c->result),
-			    compile_path_count(c->result), compile_label_count(c->result),
-			    (unsigned long long)out->bytes, ms, hex, audit);
+			    out->o->out, (unsigned long long)out->o->epoch, sites,
+			    compile_pair_count(result), compile_path_count(result),
+			    compile_label_count(result), (unsigned long long)out->bytes, ms, hex,
+			    audit);
+		text_add_shown(&t, text_string(&out->changes));
 	}
 	fputs(text_string(&t), stdout);
 	text_clear(&t);
 }
 
-static int release_make(const struct options *o, struct compiled *c, const struct timespec *start)
+/* @return 1: made out of the cache; 0: all is to be compiled; a negative error. */
+static int release_update(struct compile_cache *cache, struct output *out,
+			  const struct timespec *start)
 {
-	struct output out = {.o = o, .folder = -1, .bundles = -1};
-	sigset_t held, before;
+	int done = cache && out->o->no_audit ? compile_cache_update(cache, out) : 0;
+
+	if (done == 1)
+		output_summary(out, compile_cache_result(cache), elapsed_ms(start));
+	return done;
+}
+
+static int release_make(struct compile_cache *cache, struct output *out, struct compiled *c,
+			const struct timespec *start)
+{
 	int err;
 
-	sigemptyset(&held);
-	sigaddset(&held, SIGINT);
-	sigaddset(&held, SIGTERM);
-	sigprocmask(SIG_BLOCK, &held, &before);
-	err = output_write(&out, c);
-	if (!err)
-		summary_print(&out, c, elapsed_ms(start));
-	else
-		fprintf(stderr, "tuyen compile: %s\n",
-			out.reason.text[0] ? out.reason.text : tuyen_strerror(err));
-	output_close(&out);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (cache)
+		out->stats = calloc(c->load.network.site_count + 1, sizeof(*out->stats));
+	err = output_write(out, c);
+	if (err)
+		return err;
+	if (cache)
+		compile_cache_compare(cache, c, out);
+	output_summary(out, c->result, elapsed_ms(start));
+	if (cache)
+		compile_cache_keep(cache, c, out);
+	return 0;
+}
+
+static int output_code(const struct output *out, int err)
+{
 	if (!err)
 		return CLI_OK;
+	fprintf(stderr, "tuyen compile: %s\n",
+		out->reason.text[0] ? out->reason.text : tuyen_strerror(err));
 	return err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM || err == -TUYEN_EAGAIN ? CLI_SYSTEM
 										     : CLI_INPUT;
 }
 
-static int load_and_compile(struct options *o)
+/* Signals wait while files are written. */
+static void signals_hold(sigset_t *ret_before)
 {
-	struct timespec start;
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigprocmask(SIG_BLOCK, &held, ret_before);
+}
+
+static int compile_all(struct compile_cache *cache, const struct compile_options *o,
+		       const struct timespec *start)
+{
+	struct output out = {.o = o, .folder = -1, .bundles = -1};
 	struct compiled c;
+	sigset_t before;
 	int code, err;
+
+	err = compiled_load("compile", o->files, o->file_count, &o->load, true, &c);
+	if (err) {
+		code = err == -TUYEN_ENOMEM ? CLI_SYSTEM : CLI_INPUT;
+	} else {
+		signals_hold(&before);
+		code = output_code(&out, release_make(cache, &out, &c, start));
+		output_close(&out);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	}
+	compiled_clear(&c);
+	return code;
+}
+
+static int load_and_compile(struct compile_options *o)
+{
+	struct output out = {.o = o, .folder = -1, .bundles = -1};
+	struct compile_cache *cache;
+	struct timespec start;
+	sigset_t before;
+	int code, done;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	if (times_decide(o) < 0)
 		return CLI_SYSTEM;
-	err = compiled_load("compile", o->files, o->file_count, &o->load, true, &c);
-	if (err)
-		code = err == -TUYEN_ENOMEM ? CLI_SYSTEM : CLI_INPUT;
+	cache = o->cache ? compile_cache_open(o->cache) : NULL;
+	signals_hold(&before);
+	done = release_update(cache, &out, &start);
+	output_close(&out);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (done)
+		code = output_code(&out, done < 0 ? done : 0);
 	else
-		code = release_make(o, &c, &start);
-	compiled_clear(&c);
+		code = compile_all(cache, o, &start);
+	compile_cache_close(cache);
 	return code;
 }
 
 static int run(int argc, char **argv)
 {
-	struct options o = {.issued_s = -1,
-			    .expires_s = -1,
-			    .roster_version = 1,
-			    .load = {.flags = CHECK_NEED_KEYS}};
+	struct compile_options o = {.issued_s = -1,
+				    .expires_s = -1,
+				    .roster_version = 1,
+				    .load = {.flags = CHECK_NEED_KEYS}};
 	int code = options_read(argc, argv, &o) < 0 ? CLI_SYSTEM : load_and_compile(&o);
 
 	free(o.files);
@@ -583,7 +637,7 @@ static int run(int argc, char **argv)
 const struct cli_command cli_compile = {
     .name = "compile",
     .usage = "FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] "
-	     "[--no-audit] [--json]",
+	     "[--no-audit] [--cache FOLDER] [--json]",
     .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
     .help =
 	"  -o OUT         the release's folder; a release that is there is replaced, whole, when "
@@ -594,6 +648,8 @@ const struct cli_command cli_compile = {
 	"  --expires DATE after that nodes raise an alarm and go on; else 90 days after issue\n"
 	"  --roster-version N  of the officers' roster that a node must have; else 1\n"
 	"  --no-audit     do not prove the bundles before they are written; the release says so\n"
+	"  --cache FOLDER keep there what the next compile into OUT can use; say which bundles "
+	"changed\n"
 	"  -W error[=NAME]     warnings are errors\n"
 	"  --json         the summary as a JSON object\n"
 	"\n"
@@ -604,6 +660,10 @@ const struct cli_command cli_compile = {
 	"findings\n"
 	"are printed and nothing is made; else the digest of the proof stands in the release, and\n"
 	"`tuyen audit --canonical` gives the document that it is of.\n"
+	"With --no-audit and a cache, a change of sites' LANs or keys is compiled alone, in a "
+	"tenth of the "
+	"time and to\n"
+	"the same bytes.\n"
 	"exit codes: 0 made, 1 the sources, an expectation or the audit are wrong, 2 the system "
 	"failed;\n"
 	"OUT is then as it was\n",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/cli/cmd_compile.c daemon/cli/proof.c daemon/cli/compiled.c
+// link: daemon/cli/cmd_compile.c daemon/cli/compile_cache.c policies/snapshot.c
+// link: daemon/cli/proof.c daemon/cli/compiled.c
 // link: daemon/cli/states.c daemon/cli/load.c daemon/cli/release_folder.c
 // link: daemon/cli/files.c policies/audit.c policies/audit_expect.c
 // link: policies/audit_failure.c policies/audit_finding.c policies/audit_flow.c

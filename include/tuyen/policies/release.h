@@ -48,6 +48,16 @@ void release_writer_free(struct release_writer *writer); /* takes NULL */
 int release_writer_add(struct release_writer *writer, uint32_t site_id, const void *bytes, size_t length,
 		       struct reason *reason);
 
+/** Starts from another release's texts, into an empty writer. @return 0; -TUYEN_EINVAL: they are not of one release. */
+int release_writer_resume(struct release_writer *writer, const char *manifest, size_t manifest_length,
+			  const char *leaves, size_t leaves_length, struct reason *reason);
+/**
+ * The bundle of @site_id, which was added already, reads @bytes now.
+ * @return 0; -TUYEN_ENOENT if it was not; -TUYEN_ENOMEM.
+ */
+int release_writer_replace(struct release_writer *writer, uint32_t site_id, const void *bytes, size_t length,
+			   bool *ret_changed);
+
 /** Ends the list and gives the text of `release`, into an initialised text. */
 int release_writer_finish(struct release_writer *writer, const struct release_header *header,
 			  struct text *ret_statement, struct reason *reason);

@@ -138,6 +138,8 @@ int syntax_parse(const char *name, const char *bytes, size_t length, struct diag
 /** Takes NULL. */
 void syntax_file_free(struct syntax_file *file);
 struct diag_place syntax_place(const struct syntax_file *file, const struct syntax_node *node);
+/** Do both say the same, with all that stands in them? */
+bool syntax_node_equal(const struct syntax_node *a, const struct syntax_node *b);
 /** Do both hold the same tokens and comments in the same order? */
 bool syntax_file_equal(const struct syntax_file *a, const struct syntax_file *b);
 

@@ -1,0 +1,919 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cache of `tuyen compile`, and the update of a release in its place.
+ *
+ * A bundle that stays is not read: its file must look as it did when it was written (inode, size,
+ * times), as git takes it. Times are coarse, so a file that was written just before they were noted
+ * is read and held against its digest.
+ */
+#include "daemon/cli/compile_cache.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tuyen/base/encode.h"
+#include "tuyen/cli/files.h"
+#include "tuyen/policies/snapshot.h"
+
+#define SNAPSHOT_FILE "snapshot"
+#define STATE_FILE    "state"
+#define STATE_MAGIC   "tuyenst1"
+#define STATE_MAX     (64u << 20)
+#define COARSE_NS     20000000 /* a clock that ticks 50 times a second, the slowest there is */
+#define SHOWN_MAX     20       /* names in the summary for people */
+
+struct state_header {
+	char magic[8];
+	uint8_t digest[SHA256_LEN]; /* of all that follows it */
+	uint64_t snapshot;	    /* its sum */
+	uint8_t program[SHA256_LEN];
+	uint64_t device, inode; /* of the folder of bundles */
+	int64_t modified_ns, changed_ns;
+	int64_t noted_ns; /* when all this was */
+	uint64_t bytes;	  /* of all bundles */
+	uint64_t count, manifest_length, leaves_length;
+};
+
+struct state_file {
+	uint64_t size, inode;
+	int64_t modified_ns, changed_ns;
+	uint32_t site_id;
+	uint32_t amended; /* perhaps not what the snapshot alone would give */
+};
+
+struct state {
+	struct state_header header;
+	struct state_file *files; /* by site id */
+	struct text manifest, leaves;
+};
+
+struct compile_cache {
+	int folder;
+	uint8_t program[SHA256_LEN];
+	struct state state;
+	char *mapped;
+	size_t mapped_length;
+	struct snapshot *snapshot;
+	struct release_source *sources;
+};
+
+/* A bundle that an update writes. */
+struct written {
+	uint32_t site_id;
+	struct written *next;
+};
+
+/* ---- the folder ---------------------------------------------------------------------- */
+
+static int64_t time_ns(struct timespec t)
+{
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* A program that was built or installed anew is another. */
+static int program_digest(uint8_t ret_digest[static SHA256_LEN])
+{
+	struct text t = {0};
+	struct stat st;
+	int err;
+
+	if (stat("/proc/self/exe", &st) < 0)
+		return -TUYEN_ESYSTEM;
+	text_printf(&t, "%s %llx %llx %llx %llx %llx", TUYEN_VERSION, (unsigned long long)st.st_dev,
+		    (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
+		    (unsigned long long)time_ns(st.st_mtim),
+		    (unsigned long long)time_ns(st.st_ctim));
+	err = t.failed ? -TUYEN_ENOMEM : sha256_digest(t.bytes, t.length, ret_digest);
+	text_clear(&t);
+	return err;
+}
+
+/* Others must not be able to say what goes into our bundles. */
+static int folder_open(const char *path)
+{
+	struct reason reason = {""};
+	struct stat st;
+	int fd;
+
+	if (folder_make(path, 0700, &reason) < 0 && reason.text[0]) {
+		fprintf(stderr, "tuyen compile: no cache: %s\n", reason.text);
+		return -1;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_uid != geteuid() || (st.st_mode & 022))) {
+		fprintf(stderr, "tuyen compile: no cache: %s may be written by others\n", path);
+		close(fd);
+		return -1;
+	}
+	if (fd < 0)
+		fprintf(stderr, "tuyen compile: no cache: %s: %s\n", path, strerror(errno));
+	return fd;
+}
+
+struct compile_cache *compile_cache_open(const char *folder)
+{
+	struct compile_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->folder = folder_open(folder);
+	if (c->folder >= 0 && !flock(c->folder, LOCK_EX | LOCK_NB) && !program_digest(c->program))
+		return c;
+	compile_cache_close(c);
+	return NULL;
+}
+
+static void state_clear(struct state *s)
+{
+	free(s->files);
+	text_clear(&s->manifest);
+	text_clear(&s->leaves);
+	*s = (struct state){0};
+}
+
+static void snapshot_unmap(struct compile_cache *c)
+{
+	snapshot_free(c->snapshot);
+	c->snapshot = NULL;
+	if (c->mapped)
+		munmap(c->mapped, c->mapped_length);
+	c->mapped = NULL;
+}
+
+void compile_cache_close(struct compile_cache *c)
+{
+	if (!c)
+		return;
+	snapshot_unmap(c);
+	state_clear(&c->state);
+	free(c->sources);
+	if (c->folder >= 0)
+		close(c->folder);
+	free(c);
+}
+
+const struct compile_result *compile_cache_result(const struct compile_cache *c)
+{
+	return snapshot_result(c->snapshot);
+}
+
+/* The names of the files, as they were said. */
+static char *options_said(const struct compile_options *o)
+{
+	struct text t = {0};
+
+	for (size_t i = 0; i < o->file_count; i++) {
+		text_add(&t, o->files[i]);
+		text_add_char(&t, '\n');
+	}
+	if (t.failed)
+		text_clear(&t);
+	return t.bytes;
+}
+
+/* ---- reading it ------------------------------------------------------------------------ */
+
+static bool snapshot_map(struct compile_cache *c, const struct compile_options *o)
+{
+	int fd = openat(c->folder, SNAPSHOT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char *said = options_said(o), *bytes = MAP_FAILED;
+	struct stat st = {0};
+
+	if (fd >= 0 && said && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0)
+		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (bytes != MAP_FAILED) {
+		c->mapped = bytes;
+		c->mapped_length = (size_t)st.st_size;
+		(void)madvise(bytes, c->mapped_length, MADV_POPULATE_READ); /* in one go */
+		if (snapshot_open(bytes, c->mapped_length, c->program, said, &c->snapshot) < 0)
+			snapshot_unmap(c);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(said);
+	return c->snapshot != NULL;
+}
+
+static int folder_file_read(int folder, const char *name, size_t max, struct text *ret)
+{
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat st;
+	ssize_t n;
+	char *to;
+	int err = -TUYEN_ENOENT;
+
+	if (fd < 0)
+		return err;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max) {
+		to = text_reserve(ret, (size_t)st.st_size + 1);
+		err = to ? 0 : -TUYEN_ENOMEM;
+		while (!err && ret->length < (size_t)st.st_size) {
+			n = read(fd, ret->bytes + ret->length, (size_t)st.st_size - ret->length);
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n <= 0)
+				err = -TUYEN_ESYSTEM;
+			else
+				ret->length += (size_t)n;
+		}
+	}
+	close(fd);
+	return err;
+}
+
+#define DIGEST_FROM (offsetof(struct state_header, digest) + SHA256_LEN)
+
+static bool state_lawful(const struct state_header *h, const struct text *t, const uint8_t *program)
+{
+	uint8_t digest[SHA256_LEN];
+
+	return !memcmp(h->magic, STATE_MAGIC, sizeof(h->magic)) &&
+	       !memcmp(h->program, program, SHA256_LEN) && h->count <= SITE_ID_MAX &&
+	       h->manifest_length <= t->length && h->leaves_length <= t->length &&
+	       t->length == sizeof(*h) + h->count * sizeof(struct state_file) + h->manifest_length +
+				h->leaves_length &&
+	       !sha256_digest(t->bytes + DIGEST_FROM, t->length - DIGEST_FROM, digest) &&
+	       !memcmp(digest, h->digest, SHA256_LEN);
+}
+
+static bool state_take(const struct text *t, struct state *ret)
+{
+	struct state s = {0};
+	const char *at = t->bytes + sizeof(s.header);
+	size_t size;
+
+	memcpy(&s.header, t->bytes, sizeof(s.header));
+	size = s.header.count * sizeof(*s.files);
+	s.files = malloc(size + 1);
+	if (!s.files)
+		return false;
+	memcpy(s.files, at, size);
+	text_add_bytes(&s.manifest, at + size, s.header.manifest_length);
+	text_add_bytes(&s.leaves, at + size + s.header.manifest_length, s.header.leaves_length);
+	*ret = s;
+	return !s.manifest.failed && !s.leaves.failed;
+}
+
+static bool state_read(struct compile_cache *c)
+{
+	struct state_header h;
+	struct text t = {0};
+	bool ok;
+
+	state_clear(&c->state);
+	ok = !folder_file_read(c->folder, STATE_FILE, STATE_MAX, &t) && t.length >= sizeof(h);
+	if (ok) {
+		memcpy(&h, t.bytes, sizeof(h));
+		ok = state_lawful(&h, &t, c->program) && state_take(&t, &c->state);
+	}
+	text_clear(&t);
+	return ok;
+}
+
+/* ---- writing it ------------------------------------------------------------------------ */
+
+/* Whole, or not at all. */
+static int folder_file_write(int folder, const char *name, const struct text *t)
+{
+	char next[64];
+	int fd, err = 0;
+
+	snprintf(next, sizeof(next), "%s" OUTPUT_NEXT, name);
+	unlinkat(folder, next, 0);
+	fd = openat(folder, next, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -TUYEN_ESYSTEM;
+	for (size_t done = 0; done < t->length && !err;) {
+		ssize_t n = write(fd, t->bytes + done, t->length - done);
+
+		if (n < 0 && errno != EINTR)
+			err = -TUYEN_ESYSTEM;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (close(fd) < 0 || (!err && renameat(folder, next, folder, name) < 0))
+		err = -TUYEN_ESYSTEM;
+	if (err)
+		unlinkat(folder, next, 0);
+	return err;
+}
+
+static void state_file_note(struct state_file *f, const struct stat *st)
+{
+	f->size = (uint64_t)st->st_size;
+	f->inode = st->st_ino;
+	f->modified_ns = time_ns(st->st_mtim);
+	f->changed_ns = time_ns(st->st_ctim);
+}
+
+static int state_write(struct compile_cache *c, int bundles)
+{
+	struct state *s = &c->state;
+	struct state_header *h = &s->header;
+	struct text t = {0};
+	struct timespec now;
+	struct stat st;
+	int err;
+
+	if (fstat(bundles, &st) < 0)
+		return -TUYEN_ESYSTEM;
+	clock_gettime(CLOCK_REALTIME, &now);
+	memcpy(h->magic, STATE_MAGIC, sizeof(h->magic));
+	memcpy(h->program, c->program, SHA256_LEN);
+	h->device = st.st_dev;
+	h->inode = st.st_ino;
+	h->modified_ns = time_ns(st.st_mtim);
+	h->changed_ns = time_ns(st.st_ctim);
+	h->noted_ns = time_ns(now);
+	h->manifest_length = s->manifest.length;
+	h->leaves_length = s->leaves.length;
+	text_add_bytes(&t, h, sizeof(*h));
+	text_add_bytes(&t, s->files, h->count * sizeof(*s->files));
+	text_add_bytes(&t, s->manifest.bytes, s->manifest.length);
+	text_add_bytes(&t, s->leaves.bytes, s->leaves.length);
+	err = t.failed ? -TUYEN_ENOMEM
+		       : sha256_digest(t.bytes + DIGEST_FROM, t.length - DIGEST_FROM, h->digest);
+	if (!err) {
+		memcpy(t.bytes, h, sizeof(*h));
+		err = folder_file_write(c->folder, STATE_FILE, &t);
+	}
+	text_clear(&t);
+	return err;
+}
+
+/* The writer's lines are the state's from now on. */
+static int state_lines(struct state *s, const struct release_writer *w)
+{
+	const struct text *manifest = release_writer_manifest(w);
+	const struct text *leaves = release_writer_leaves(w);
+
+	text_reset(&s->manifest);
+	text_reset(&s->leaves);
+	text_add_bytes(&s->manifest, manifest->bytes, manifest->length);
+	text_add_bytes(&s->leaves, leaves->bytes, leaves->length);
+	return s->manifest.failed || s->leaves.failed ? -TUYEN_ENOMEM : 0;
+}
+
+/* ---- does it fit what is there? ----------------------------------------------------------- */
+
+/* Each source as it is now, against the snapshot's. @return 1 when all could be followed. */
+static int sources_amend(struct compile_cache *c)
+{
+	size_t count = snapshot_source_count(c->snapshot);
+	int err = 0;
+
+	c->sources = calloc(count + 1, sizeof(*c->sources));
+	if (!c->sources)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < count && !err; i++) {
+		struct reason reason;
+		size_t length;
+		char *bytes;
+
+		c->sources[i].name = snapshot_source_name(c->snapshot, i);
+		err = load_file(NULL, c->sources[i].name, &bytes, &length, &reason);
+		if (err)
+			break;
+		err = sha256_digest(bytes, length, c->sources[i].digest);
+		if (!err)
+			err = snapshot_amend(c->snapshot, i, bytes, length);
+		free(bytes);
+	}
+	return err ? err : snapshot_settle(c->snapshot);
+}
+
+/* Nothing lies in OUT but what a compile writes: a full one would take it away. */
+static bool out_plain(int folder)
+{
+	static const char *const names[] = {".",
+					    "..",
+					    RELEASE_FILE,
+					    RELEASE_MANIFEST,
+					    RELEASE_LEAVES,
+					    RELEASE_BUNDLES,
+					    RELEASE_SIGNATURES,
+					    RELEASE_ROSTER,
+					    RELEASE_ROSTER "-signatures"};
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	bool plain = d;
+
+	while (plain && (e = readdir(d))) {
+		plain = false;
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			plain |= !strcmp(e->d_name, names[i]);
+	}
+	if (d)
+		closedir(d);
+	return plain;
+}
+
+static bool bundle_is(int bundles, const char *name, const uint8_t digest[static SHA256_LEN])
+{
+	uint8_t found[SHA256_LEN];
+	struct text t = {0};
+	bool is = !folder_file_read(bundles, name, FORWARDING_BYTES_MAX, &t) &&
+		  !sha256_digest(text_string(&t), t.length, found) &&
+		  !memcmp(found, digest, SHA256_LEN);
+
+	text_clear(&t);
+	return is;
+}
+
+static bool site_affected(const struct compile_cache *c, uint32_t site)
+{
+	size_t count;
+	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (sites[i].site == site)
+			return true;
+	return false;
+}
+
+static bool id_affected(const struct compile_cache *c, uint32_t site_id)
+{
+	const struct network *n = compile_source(compile_cache_result(c));
+	size_t count;
+	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (n->sites[sites[i].site].id == site_id)
+			return true;
+	return false;
+}
+
+/* A file that was written when times were noted, and is not made again anyway, is read. */
+static bool file_fits(const struct compile_cache *c, int bundles, const struct state_file *f,
+		      const uint8_t digest[static SHA256_LEN])
+{
+	struct state_file now = {.site_id = f->site_id, .amended = f->amended};
+	struct stat st;
+	char name[32];
+
+	memcpy(decimal_put(name, f->site_id), ".bundle", sizeof(".bundle"));
+	if (fstatat(bundles, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	state_file_note(&now, &st);
+	if (memcmp(&now, f, sizeof(now)) != 0)
+		return false;
+	return f->changed_ns < c->state.header.noted_ns - COARSE_NS || id_affected(c, f->site_id) ||
+	       bundle_is(bundles, name, digest);
+}
+
+static bool files_fit(const struct compile_cache *c, int bundles)
+{
+	const struct state *s = &c->state;
+	const struct state_header *h = &s->header;
+	uint8_t digest[SHA256_LEN];
+	size_t offset = 0, i = 0;
+	uint32_t site_id;
+	struct stat st;
+
+	if (fstat(bundles, &st) < 0 || st.st_dev != h->device || st.st_ino != h->inode ||
+	    time_ns(st.st_mtim) != h->modified_ns || time_ns(st.st_ctim) != h->changed_ns)
+		return false;
+	for (; i < h->count; i++)
+		if (release_manifest_next(s->manifest.bytes, s->manifest.length, &offset, &site_id,
+					  digest) != 1 ||
+		    site_id != s->files[i].site_id || !file_fits(c, bundles, &s->files[i], digest))
+			return false;
+	return offset == s->manifest.length;
+}
+
+/* ---- an update ---------------------------------------------------------------------------- */
+
+static struct state_file *state_file_of(struct state *s, uint32_t site_id)
+{
+	size_t low = 0, high = s->header.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->files[middle].site_id == site_id)
+			return &s->files[middle];
+		if (s->files[middle].site_id < site_id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static void bundle_name(char out[static 48], uint32_t site_id, const char *suffix)
+{
+	snprintf(out, 48, "%u.bundle%s", site_id, suffix);
+}
+
+/* @why as a sentence's part. */
+static void change_say(struct output *out, size_t *said, const char *name, const char *why,
+		       const char *of)
+{
+	struct text *t = &out->changes;
+
+	if (out->o->json) {
+		text_add(t, *said ? ",{\"site\":" : ",\"changed\":[{\"site\":");
+		text_add_json_string(t, name);
+		text_add(t, ",\"why\":");
+		text_add_json_string(t, why);
+		text_add(t, of ? ",\"of\":" : "}");
+		if (of) {
+			text_add_json_string(t, of);
+			text_add_char(t, '}');
+		}
+	} else {
+		text_printf(t, "%s%s (%s%s%s)", *said ? ", " : "changed: ", name, why,
+			    of ? " " : "", of ? of : "");
+	}
+	(*said)++;
+}
+
+static void changes_end(struct output *out, size_t said)
+{
+	if (out->o->json)
+		text_add(&out->changes, said ? "]" : ",\"changed\":[]");
+	else
+		text_add(&out->changes, said ? "\n" : "changed: nothing\n");
+}
+
+static void cause_say(struct output *out, const struct network *n, const struct snapshot_site *site,
+		      size_t *said)
+{
+	const char *name = n->sites[site->site].name, *of = n->sites[site->of].name;
+
+	switch (site->cause) {
+	case SNAPSHOT_ITSELF:
+		change_say(out, said, name, "itself", NULL);
+		return;
+	case SNAPSHOT_NEIGHBOR:
+		change_say(out, said, name, "neighbour of", of);
+		return;
+	case SNAPSHOT_PEER:
+		change_say(out, said, name, "has a session with", of);
+		return;
+	}
+}
+
+static bool bundle_reads(int bundles, const char *name, const struct text *want)
+{
+	struct text t = {0};
+	bool same = !folder_file_read(bundles, name, FORWARDING_BYTES_MAX, &t) &&
+		    t.length == want->length && !memcmp(t.bytes, want->bytes, want->length);
+
+	text_clear(&t);
+	return same;
+}
+
+/* Makes the bundle of @site again, and writes it beside the old one if it differs. */
+static int bundle_renew(struct compile_cache *c, struct output *out, uint32_t site, struct text *t,
+			bool *ret_changed)
+{
+	const struct compile_result *r = compile_cache_result(c);
+	uint32_t id = compile_source(r)->sites[site].id;
+	struct state_file *file = state_file_of(&c->state, id);
+	struct forwarding f;
+	char name[48];
+	int err;
+
+	*ret_changed = false;
+	if (!file)
+		return -TUYEN_ENOENT;
+	err = compile_site(r, site, &f);
+	if (err)
+		return err;
+	text_reset(t);
+	forwarding_encode(&f, t);
+	forwarding_clear(&f);
+	if (t->failed || t->length > FORWARDING_BYTES_MAX)
+		return -TUYEN_ELIMIT;
+	err = release_writer_replace(out->writer, id, t->bytes, t->length, ret_changed);
+	if (err)
+		return err;
+	bundle_name(name, id, *ret_changed ? OUTPUT_NEXT : "");
+	if (!*ret_changed)
+		return bundle_reads(out->bundles, name, t) ? 0 : -TUYEN_ESIGNATURE;
+	out->bytes += t->length - file->size;
+	return output_put(out, out->bundles, name, t, NULL);
+}
+
+static int written_add(struct written **list, uint32_t site_id)
+{
+	struct written *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -TUYEN_ENOMEM;
+	*w = (struct written){site_id, *list};
+	*list = w;
+	return 0;
+}
+
+static void written_clear(struct written *list)
+{
+	while (list) {
+		struct written *next = list->next;
+
+		free(list);
+		list = next;
+	}
+}
+
+/* What the changes since the snapshot can touch. */
+static int bundles_affected(struct compile_cache *c, struct output *out, struct text *t,
+			    struct written **list, size_t *said)
+{
+	const struct network *n = compile_source(compile_cache_result(c));
+	size_t count;
+	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &count);
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		bool changed;
+
+		err = bundle_renew(c, out, sites[i].site, t, &changed);
+		if (err || !changed)
+			continue;
+		cause_say(out, n, &sites[i], said);
+		err = written_add(list, n->sites[sites[i].site].id);
+	}
+	return err;
+}
+
+/* What an earlier update touched, and this one does not: it is as the snapshot says again. */
+static int bundles_restored(struct compile_cache *c, struct output *out, struct text *t,
+			    struct written **list, size_t *said)
+{
+	const struct network *n = compile_source(compile_cache_result(c));
+	int err = 0;
+
+	for (uint32_t i = 0; i < n->site_count && !err; i++) {
+		struct state_file *file = state_file_of(&c->state, n->sites[i].id);
+		bool affected = file && site_affected(c, i), changed = false;
+
+		if (!file)
+			return -TUYEN_ENOENT;
+		if (file->amended && !affected)
+			err = bundle_renew(c, out, i, t, &changed);
+		file->amended = affected;
+		if (err || !changed)
+			continue;
+		change_say(out, said, n->sites[i].name, "as before an earlier change", NULL);
+		err = written_add(list, n->sites[i].id);
+	}
+	return err;
+}
+
+static int bundles_renew(struct compile_cache *c, struct output *out, struct written **list)
+{
+	struct text t = {0};
+	size_t said = 0;
+	int err = bundles_affected(c, out, &t, list, &said);
+
+	if (!err)
+		err = bundles_restored(c, out, &t, list, &said);
+	changes_end(out, said);
+	text_clear(&t);
+	return err;
+}
+
+static const char *const headers[] = {RELEASE_MANIFEST, RELEASE_LEAVES, RELEASE_FILE};
+
+static void update_undo(struct output *out, const struct written *list)
+{
+	char name[64];
+
+	for (; list; list = list->next) {
+		bundle_name(name, list->site_id, OUTPUT_NEXT);
+		unlinkat(out->bundles, name, 0);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "%s" OUTPUT_NEXT, headers[i]);
+		unlinkat(out->folder, name, 0);
+	}
+}
+
+/* The old statement goes first and the new one comes last. */
+static int update_commit(struct output *out, const struct written *list)
+{
+	char from[64], to[64];
+
+	if (unlinkat(out->folder, RELEASE_FILE, 0) < 0)
+		return output_fail(out, RELEASE_FILE);
+	for (; list; list = list->next) {
+		bundle_name(from, list->site_id, OUTPUT_NEXT);
+		bundle_name(to, list->site_id, "");
+		if (renameat(out->bundles, from, out->bundles, to) < 0)
+			return output_fail(out, to);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(from, sizeof(from), "%s" OUTPUT_NEXT, headers[i]);
+		if (renameat(out->folder, from, out->folder, headers[i]) < 0)
+			return output_fail(out, headers[i]);
+	}
+	return 0;
+}
+
+/* @return an error after which the state is of no use. */
+static int update_note(struct compile_cache *c, struct output *out, const struct written *list)
+{
+	int err = state_lines(&c->state, out->writer);
+
+	for (; list && !err; list = list->next) {
+		struct state_file *file = state_file_of(&c->state, list->site_id);
+		char name[48];
+		struct stat st;
+
+		bundle_name(name, list->site_id, "");
+		if (fstatat(out->bundles, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			err = -TUYEN_ESYSTEM;
+		else
+			state_file_note(file, &st);
+	}
+	c->state.header.bytes = out->bytes;
+	return err ? err : state_write(c, out->bundles);
+}
+
+static bool update_open(struct compile_cache *c, struct output *out)
+{
+	if (output_check(out) < 0)
+		return false;
+	out->folder = open(out->o->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (out->folder < 0)
+		return false;
+	out->bundles =
+	    openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return out->bundles >= 0 && state_read(c) && snapshot_map(c, out->o) &&
+	       c->state.header.snapshot == snapshot_sum(c->snapshot) && out_plain(out->folder);
+}
+
+static int update_prepare(struct compile_cache *c, struct output *out, struct written **list)
+{
+	int err;
+
+	out->writer = release_writer_new();
+	if (!out->writer)
+		return -TUYEN_ENOMEM;
+	out->bytes = c->state.header.bytes;
+	err = release_writer_resume(out->writer, c->state.manifest.bytes, c->state.manifest.length,
+				    c->state.leaves.bytes, c->state.leaves.length, &out->reason);
+	if (!err)
+		err = bundles_renew(c, out, list);
+	if (!err)
+		err =
+		    output_header(out, c->sources, snapshot_source_count(c->snapshot), OUTPUT_NEXT);
+	return err;
+}
+
+int compile_cache_update(struct compile_cache *c, struct output *out)
+{
+	struct written *list = NULL;
+	int err;
+
+	if (!update_open(c, out) || sources_amend(c) < 0 || !files_fit(c, out->bundles)) {
+		out->reason.text[0] = '\0';
+		return 0;
+	}
+	err = update_prepare(c, out, &list);
+	if (err) {
+		update_undo(out, list);
+		written_clear(list);
+		out->reason.text[0] = '\0';
+		return 0;
+	}
+	err = update_commit(out, list);
+	if (!err && update_note(c, out, list) < 0)
+		unlinkat(c->folder, STATE_FILE, 0);
+	written_clear(list);
+	return err ? err : 1;
+}
+
+/* ---- after a full compile -------------------------------------------------------------------- */
+
+struct lines {
+	const struct text *text;
+	size_t offset;
+	bool there;
+	uint32_t site_id;
+	uint8_t digest[SHA256_LEN];
+};
+
+static void lines_next(struct lines *l)
+{
+	l->there = release_manifest_next(text_string(l->text), l->text->length, &l->offset,
+					 &l->site_id, l->digest) == 1;
+}
+
+struct difference {
+	size_t changed, added, removed, said;
+};
+
+static void difference_say(const struct compiled *c, struct output *out, uint32_t site_id,
+			   const char *what, struct difference *d)
+{
+	char number[32];
+	const char *name = number;
+
+	if (!out->o->json && d->said == SHOWN_MAX)
+		return;
+	snprintf(number, sizeof(number), "site %u", site_id);
+	for (size_t i = 0; i < c->load.network.site_count; i++)
+		if (c->load.network.sites[i].id == site_id)
+			name = c->load.network.sites[i].name;
+	change_say(out, &d->said, name, what, NULL);
+}
+
+void compile_cache_compare(struct compile_cache *cache, const struct compiled *c,
+			   struct output *out)
+{
+	struct lines old = {.text = &cache->state.manifest};
+	struct lines now = {.text = release_writer_manifest(out->writer)};
+	struct difference d = {0};
+	size_t all;
+
+	if (!cache->state.files && !state_read(cache))
+		return;
+	lines_next(&old);
+	lines_next(&now);
+	while (old.there || now.there) {
+		bool gone = old.there && (!now.there || old.site_id < now.site_id);
+		bool fresh = now.there && (!old.there || now.site_id < old.site_id);
+
+		if (gone)
+			d.removed++, difference_say(c, out, old.site_id, "removed", &d);
+		else if (fresh)
+			d.added++, difference_say(c, out, now.site_id, "added", &d);
+		else if (memcmp(old.digest, now.digest, SHA256_LEN) != 0)
+			d.changed++, difference_say(c, out, now.site_id, "compiled anew", &d);
+		if (!fresh)
+			lines_next(&old);
+		if (!gone)
+			lines_next(&now);
+	}
+	all = d.changed + d.added + d.removed;
+	if (!out->o->json && all > d.said)
+		text_printf(&out->changes, " and %zu more", all - d.said);
+	changes_end(out, d.said);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct state_file *p = a, *q = b;
+
+	return p->site_id < q->site_id ? -1 : p->site_id > q->site_id;
+}
+
+/* out->stats are by id. */
+static int state_make(struct compile_cache *cache, const struct network *n, struct output *out)
+{
+	struct state *s = &cache->state;
+
+	state_clear(s);
+	s->files = calloc(n->site_count + 1, sizeof(*s->files));
+	if (!s->files || !out->stats)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < n->site_count; i++)
+		s->files[i].site_id = n->sites[i].id;
+	qsort(s->files, n->site_count, sizeof(*s->files), by_id);
+	for (size_t i = 0; i < n->site_count; i++)
+		state_file_note(&s->files[i], &out->stats[i]);
+	s->header.count = n->site_count;
+	s->header.bytes = out->bytes;
+	return state_lines(s, out->writer);
+}
+
+static int cache_write(struct compile_cache *cache, const struct compiled *c, struct output *out,
+		       struct text *snapshot)
+{
+	char *said = options_said(out->o);
+	int err = said ? state_make(cache, &c->load.network, out) : -TUYEN_ENOMEM;
+
+	if (!err)
+		err = c->load.diags.count ? -TUYEN_EINVAL
+					  : snapshot_encode(c->result, &c->load.sources,
+							    cache->program, said, snapshot);
+	if (!err) {
+		cache->state.header.snapshot = snapshot_sum_of(snapshot);
+		err = folder_file_write(cache->folder, SNAPSHOT_FILE, snapshot);
+	}
+	if (!err || err == -TUYEN_EINVAL) /* for comparing at least */
+		err = state_write(cache, out->bundles);
+	free(said);
+	return err;
+}
+
+void compile_cache_keep(struct compile_cache *cache, const struct compiled *c, struct output *out)
+{
+	struct text snapshot = {0};
+
+	unlinkat(cache->folder, STATE_FILE, 0);
+	if (cache_write(cache, c, out, &snapshot) < 0)
+		fprintf(stderr, "tuyen compile: the cache could not be written\n");
+	text_clear(&snapshot);
+}
