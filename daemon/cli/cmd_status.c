@@ -20,6 +20,7 @@ static const struct node_column link_columns[] = {
     {"TX", "tx_bytes", node_format_bytes, true},
     {"CHANGES", "changes", node_format_plain, true},
     {"UNLAWFUL", "filter_drops", node_format_plain, true},
+    {"REPAIRED", "repaired", node_format_mark, false},
 };
 
 static const struct node_column path_columns[] = {
@@ -59,6 +60,9 @@ static const struct node_column label_columns[] = {
     {"OUT", "out", node_format_list, false},
     {"NEXT", "next", node_format_plain, false},
     {"DEVICE", "device", node_format_plain, false},
+    {"REPAIRED", "repaired", node_format_mark, false},
+    {"REPAIR BY", "repair_next", node_format_plain, false},
+    {"WITH", "repair_out", node_format_list, false},
 };
 
 static const struct {

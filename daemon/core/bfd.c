@@ -202,6 +202,7 @@ static void state_set(struct bfd_session *s, enum bfd_state state, enum bfd_diag
 	s->counters.down_transitions += s->state == BFD_STATE_UP;
 	s->state = state;
 	s->diagnostic = diagnostic;
+	s->by_intent = false;
 	s->since = now;
 	s->changed = true;
 	s->next_send = now;
@@ -318,6 +319,12 @@ static void remote_learn(struct bfd_session *s, const struct bfd_packet *p, stru
 		poll_finish(s);
 }
 
+static void neighbor_down(struct bfd_session *s, enum bfd_state heard, struct monotime now)
+{
+	state_set(s, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN, now);
+	s->by_intent = heard == BFD_STATE_ADMIN_DOWN;
+}
+
 /* The table of section 6.2, on one screen. */
 static void state_machine(struct bfd_session *s, enum bfd_state heard, struct monotime now)
 {
@@ -334,11 +341,11 @@ static void state_machine(struct bfd_session *s, enum bfd_state heard, struct mo
 		if (heard == BFD_STATE_INIT || heard == BFD_STATE_UP)
 			state_set(s, BFD_STATE_UP, BFD_DIAG_NONE, now);
 		else if (heard == BFD_STATE_ADMIN_DOWN)
-			state_set(s, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN, now);
+			neighbor_down(s, heard, now);
 		break;
 	case BFD_STATE_UP:
 		if (heard == BFD_STATE_DOWN || heard == BFD_STATE_ADMIN_DOWN)
-			state_set(s, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN, now);
+			neighbor_down(s, heard, now);
 		break;
 	}
 }

@@ -32,8 +32,9 @@
 #include <string.h>
 
 #include "tuyen/base/err.h"
+#include "tuyen/core/repair.h"
 
-#define TABLE_MAIN     254
+#define TABLE_MAIN     DESIRED_TABLE_MAIN
 #define METRIC_LAST    1000000
 #define KEEPALIVE_S    25
 #define ADJACENCY_TTL  64
@@ -74,9 +75,19 @@ static int sysctl_add(struct kernel_state *state, const char *folder, const char
 	return 0;
 }
 
+/* All node SIDs, and, where there is one, its last repair SID. */
+static uint32_t labels_end(const struct forwarding *f)
+{
+	uint32_t end = f->srgb.base + f->srgb.size;
+
+	if (f->label_count && f->labels[f->label_count - 1].in_label >= end)
+		end = f->labels[f->label_count - 1].in_label + 1;
+	return end;
+}
+
 static int node_sysctls(struct kernel_state *state, const struct forwarding *f)
 {
-	uint32_t labels = f->srgb.base + f->srgb.size;
+	uint32_t labels = labels_end(f);
 	int err = sysctl_add(state, "net/ipv4", NULL, "ip_forward", 1, false);
 
 	if (err == 0)
@@ -248,16 +259,18 @@ static int neighbor_build(struct kernel_state *state, const struct forwarding *f
 	return err;
 }
 
-static int label_build(struct kernel_state *state, const struct fwd_label_route *l)
+static int label_build(struct kernel_state *state, const struct forwarding *f,
+		       const enum repair_link *repaired, const struct fwd_label_route *l)
 {
 	struct kernel_label_route *label = kernel_state_add_label(state);
+	bool repair = repair_used(f, repaired, l->next_site, &l->repair);
 
 	if (!label)
 		return -TUYEN_ENOMEM;
 	label->in_label = l->in_label;
-	label->out = l->out;
+	label->out = repair ? l->repair.out : l->out;
 	if (l->next_site)
-		desired_adjacency_name(l->next_site, label->device);
+		desired_adjacency_name(repair ? l->repair.next_site : l->next_site, label->device);
 	else
 		strcpy(label->device, "lo");
 	return 0;
@@ -305,17 +318,53 @@ static bool path_active(const struct active_paths *active, const struct fwd_path
 	return false;
 }
 
-static int path_build(struct kernel_state *state, const struct fwd_path *p, bool active)
+/*
+ * The kernel looks for an equal next hop in a hash that knows device, source and metric and not the
+ * labels: thousands of ways back over one first hop would each be compared with all others (10,611
+ * of them: six seconds). So each has a metric of its own, which decides nothing.
+ */
+uint32_t desired_return_metric(ipv4_t destination)
 {
-	uint32_t probe = TUYEN_TABLE_PROBE + p->index;
-	int err =
-	    labelled_route(state, probe, p->endpoint, p->first_site, &p->stack, p->source, p->mtu);
+	return 1 + (destination & 0xffff);
+}
+
+static int return_build(struct kernel_state *state, const struct forwarding *f,
+			const enum repair_link *repaired, const struct fwd_return *r)
+{
+	bool repair = repair_used(f, repaired, r->first_site, &r->repair);
+	int err = labelled_route(state, TABLE_MAIN, r->destination,
+				 repair ? r->repair.next_site : r->first_site,
+				 repair ? &r->repair.out : &r->stack, f->node_address, r->mtu);
 
 	if (err == 0)
-		err = rule_add(state, TUYEN_RULE_PROBE + p->index, 0, p->source, probe);
+		state->routes[state->route_count - 1].metric =
+		    desired_return_metric(r->destination);
+	return err;
+}
+
+static int path_routes(struct kernel_state *state, const struct forwarding *f,
+		       const enum repair_link *repaired, const struct fwd_path *p, bool active)
+{
+	bool repair = repair_used(f, repaired, p->first_site, &p->repair);
+	uint32_t first = repair ? p->repair.next_site : p->first_site;
+	const struct label_stack *stack = repair ? &p->repair.out : &p->stack;
+	int err = labelled_route(state, TUYEN_TABLE_PROBE + p->index, p->endpoint, first, stack,
+				 p->source, p->mtu);
+
 	if (err == 0 && active)
-		err = labelled_route(state, TUYEN_TABLE_OUTER + p->color, p->endpoint,
-				     p->first_site, &p->stack, p->source, p->mtu);
+		err = labelled_route(state, TUYEN_TABLE_OUTER + p->color, p->endpoint, first,
+				     stack, p->source, p->mtu);
+	return err;
+}
+
+static int path_build(struct kernel_state *state, const struct forwarding *f, const enum repair_link *repaired,
+		      const struct fwd_path *p, bool active)
+{
+	int err = path_routes(state, f, repaired, p, active);
+
+	if (err == 0)
+		err = rule_add(state, TUYEN_RULE_PROBE + p->index, 0, p->source,
+			       TUYEN_TABLE_PROBE + p->index);
 	return err;
 }
 
@@ -508,42 +557,29 @@ static int main_prefixes_build(struct kernel_state *state, const struct forwardi
 	return err;
 }
 
-/*
- * The kernel looks for an equal next hop in a hash that knows device, source and metric and not the
- * labels: thousands of ways back over one first hop would each be compared with all others (10,611
- * of them: six seconds). So each has a metric of its own, which decides nothing.
- */
-static int return_build(struct kernel_state *state, const struct forwarding *f,
-			const struct fwd_return *r)
-{
-	int err = labelled_route(state, TABLE_MAIN, r->destination, r->first_site, &r->stack,
-				 f->node_address, r->mtu);
-
-	if (err == 0)
-		state->routes[state->route_count - 1].metric = 1 + (r->destination & 0xffff);
-	return err;
-}
-
-static int transit_build(struct kernel_state *state, const struct forwarding *f)
+static int transit_build(struct kernel_state *state, const struct forwarding *f,
+			 const enum repair_link *repaired)
 {
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < f->neighbor_count; i++)
 		err = neighbor_build(state, f, &f->neighbors[i]);
 	for (size_t i = 0; err == 0 && i < f->label_count; i++)
-		err = label_build(state, &f->labels[i]);
+		err = label_build(state, f, repaired, &f->labels[i]);
 	for (size_t i = 0; err == 0 && i < f->return_count; i++)
-		err = return_build(state, f, &f->returns[i]);
+		err = return_build(state, f, repaired, &f->returns[i]);
 	return err;
 }
 
 static int sessions_build(struct kernel_state *state, const struct forwarding *f,
-			  const struct node_keys *keys, const struct active_paths *active)
+			  const struct node_keys *keys, const struct active_paths *active,
+			  const enum repair_link *repaired)
 {
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < f->path_count; i++)
-		err = path_build(state, &f->paths[i], path_active(active, &f->paths[i]));
+		err = path_build(state, f, repaired, &f->paths[i],
+				 path_active(active, &f->paths[i]));
 	for (size_t i = 0; err == 0 && i < f->session_count; i++)
 		err = session_build(state, f, keys, &f->sessions[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
@@ -572,6 +608,54 @@ static int nft_build(struct kernel_state *state, const struct forwarding *f)
 int desired_build(const struct forwarding *forwarding, const struct node_keys *keys,
 		  const struct active_paths *active, struct kernel_state **ret_desired)
 {
+	return desired_build_repaired(forwarding, keys, active, NULL, ret_desired);
+}
+
+static bool repair_concerns(const struct fwd_repair *repair, uint32_t next_site, uint32_t site_id)
+{
+	return repair->next_site && (next_site == site_id || repair->next_site == site_id);
+}
+
+static int link_build(struct kernel_state *state, const struct forwarding *f,
+		      const struct active_paths *active, const enum repair_link *repaired, uint32_t site_id)
+{
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && i < f->label_count; i++)
+		if (repair_concerns(&f->labels[i].repair, f->labels[i].next_site, site_id))
+			err = label_build(state, f, repaired, &f->labels[i]);
+	for (size_t i = 0; err == 0 && i < f->return_count; i++)
+		if (repair_concerns(&f->returns[i].repair, f->returns[i].first_site, site_id))
+			err = return_build(state, f, repaired, &f->returns[i]);
+	for (size_t i = 0; err == 0 && i < f->path_count; i++)
+		if (repair_concerns(&f->paths[i].repair, f->paths[i].first_site, site_id))
+			err = path_routes(state, f, repaired, &f->paths[i],
+					  path_active(active, &f->paths[i]));
+	return err;
+}
+
+int desired_build_link(const struct forwarding *forwarding, const struct active_paths *active,
+		       const enum repair_link *repaired, uint32_t site_id, struct kernel_state **ret_routes)
+{
+	struct kernel_state *state = kernel_state_new();
+	int err;
+
+	if (!state)
+		return -TUYEN_ENOMEM;
+	err = link_build(state, forwarding, active, repaired, site_id);
+	if (err < 0) {
+		kernel_state_free(state);
+		return err;
+	}
+	kernel_state_sort(state);
+	*ret_routes = state;
+	return 0;
+}
+
+int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
+			   const struct active_paths *active, const enum repair_link *repaired,
+			   struct kernel_state **ret_desired)
+{
 	struct kernel_state *state = kernel_state_new();
 	int err;
 
@@ -583,9 +667,9 @@ int desired_build(const struct forwarding *forwarding, const struct node_keys *k
 	if (err == 0)
 		err = node_addresses(state, forwarding);
 	if (err == 0)
-		err = transit_build(state, forwarding);
+		err = transit_build(state, forwarding, repaired);
 	if (err == 0)
-		err = sessions_build(state, forwarding, keys, active);
+		err = sessions_build(state, forwarding, keys, active, repaired);
 	if (err == 0)
 		err = nft_build(state, forwarding);
 	if (err < 0) {

@@ -578,6 +578,23 @@ int kernel_plan_build(const struct kernel_state *desired, const struct kernel_st
 	return 0;
 }
 
+int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **ret_plan)
+{
+	struct planner p = {.plan = calloc(1, sizeof(*p.plan))};
+	int err = p.plan ? 0 : -TUYEN_ENOMEM;
+
+	for (size_t i = 0; err == 0 && i < routes->label_count; i++)
+		err = emit(&p, PLAN_CHANGE, PLAN_LABEL, &routes->labels[i], &routes->labels[i]);
+	for (size_t i = 0; err == 0 && i < routes->route_count; i++)
+		err = emit(&p, PLAN_CHANGE, PLAN_ROUTE, &routes->routes[i], &routes->routes[i]);
+	if (err < 0) {
+		kernel_plan_free(p.plan);
+		return err;
+	}
+	*ret_plan = p.plan;
+	return 0;
+}
+
 void kernel_plan_free(struct kernel_plan *plan)
 {
 	if (!plan)

@@ -364,8 +364,8 @@ static size_t apply_all(struct applying *a)
 	return i;
 }
 
-int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
-		 struct kernel_report *ret_report)
+static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
+		      struct kernel_report *ret_report)
 {
 	struct kernel_report report = {0};
 	struct applying *a = calloc(1, sizeof(*a));
@@ -379,8 +379,7 @@ int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 	a->route.channel = &kernel->route;
 	a->generic.channel = &kernel->generic;
 	a->failed = calloc(plan->count + 1, sizeof(*a->failed));
-	if (!a->failed || links_read(kernel) == -TUYEN_ENOMEM) {
-		free(a->failed);
+	if (!a->failed) {
 		free(a);
 		return -TUYEN_ENOMEM;
 	}
@@ -392,4 +391,18 @@ int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 	free(a);
 	*ret_report = report;
 	return report.failed ? -TUYEN_ESYSTEM : 0;
+}
+
+int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
+		 struct kernel_report *ret_report)
+{
+	if (links_read(kernel) == -TUYEN_ENOMEM)
+		return -TUYEN_ENOMEM;
+	return apply_plan(kernel, plan, ret_report);
+}
+
+int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
+			struct kernel_report *ret_report)
+{
+	return apply_plan(kernel, plan, ret_report);
 }

@@ -39,6 +39,7 @@ struct kernel {
 	int event_epoll, event_wake;
 	struct link_name *links;
 	size_t link_count;
+	bool links_sorted; /* by name: as long as none comes or goes after links_read() */
 };
 
 /** @return 0 or -TUYEN_ESYSTEM with @reason. */

@@ -56,6 +56,7 @@ static int link_put(struct kernel *kernel, int index, const char *name)
 	if (!grown)
 		return -TUYEN_ENOMEM;
 	kernel->links = grown;
+	kernel->links_sorted = false;
 	grown[kernel->link_count].index = index;
 	snprintf(grown[kernel->link_count++].name, KERNEL_IFNAME_MAX, "%s", name);
 	return 0;
@@ -85,18 +86,43 @@ static struct nl_msg *link_request(void)
 	return m;
 }
 
+static int link_compare(const void *a, const void *b)
+{
+	return strcmp(((const struct link_name *)a)->name, ((const struct link_name *)b)->name);
+}
+
 int links_read(struct kernel *kernel)
 {
 	struct nl_msg *m = link_request();
+	int err;
 
 	if (!m)
 		return -TUYEN_ENOMEM;
 	kernel->link_count = 0;
-	return channel_dump(&kernel->route, m, link_take, kernel);
+	err = channel_dump(&kernel->route, m, link_take, kernel);
+	if (kernel->link_count)
+		qsort(kernel->links, kernel->link_count, sizeof(*kernel->links), link_compare);
+	kernel->links_sorted = true;
+	return err;
+}
+
+static const struct link_name *link_search(const struct kernel *kernel, const char *name)
+{
+	struct link_name key = {0};
+
+	if (!kernel->link_count)
+		return NULL;
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	return bsearch(&key, kernel->links, kernel->link_count, sizeof(key), link_compare);
 }
 
 int links_index(const struct kernel *kernel, const char *name)
 {
+	if (kernel->links_sorted) {
+		const struct link_name *found = link_search(kernel, name);
+
+		return found ? found->index : 0;
+	}
 	for (size_t i = 0; i < kernel->link_count; i++)
 		if (strcmp(kernel->links[i].name, name) == 0)
 			return kernel->links[i].index;
@@ -114,8 +140,10 @@ const char *links_name(const struct kernel *kernel, int index)
 static void link_forget(struct kernel *kernel, const char *name)
 {
 	for (size_t i = 0; i < kernel->link_count; i++)
-		if (strcmp(kernel->links[i].name, name) == 0)
+		if (strcmp(kernel->links[i].name, name) == 0) {
 			kernel->links[i--] = kernel->links[--kernel->link_count];
+			kernel->links_sorted = false;
+		}
 }
 
 int links_refresh(struct kernel *kernel, const char *name)

@@ -114,7 +114,8 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 static int desired_make(const struct engine *e, const struct active_paths *active,
 			struct kernel_state **ret_desired, struct reason *reason)
 {
-	int err = desired_build(&e->release.forwarding, &e->keys, active, ret_desired);
+	int err = desired_build_repaired(&e->release.forwarding, &e->keys, active, e->repaired,
+					 ret_desired);
 
 	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
 }
@@ -136,6 +137,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		err = kernel_read(e->kernel, desired, &actual, reason);
 	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
 		desired_active_read(&e->release.forwarding, actual, &previous);
+		repair_read(&e->release.forwarding, actual, e->repaired);
 		choose(e, &previous, ret_active, ret_next_look);
 		kernel_state_free(desired);
 		desired = NULL;
@@ -294,18 +296,131 @@ static int turn_apply(struct engine *e, const struct kernel_plan *plan)
 	return err;
 }
 
+/* ---- local repair ------------------------------------------------------------------------- */
+
+static void say_repair(struct engine *e, size_t index)
+{
+	const struct fwd_neighbor *n = &e->release.forwarding.neighbors[index];
+	struct text line;
+
+	if (!repair_there(&e->release.forwarding, n->site_id))
+		return;
+	text_init(&line);
+	status_event_repair(&e->release.forwarding, n, e->repaired, (int64_t)time(NULL), &line);
+	log_info("%s", text_string(&line));
+	engine_event(e, &line);
+	text_clear(&line);
+}
+
+static enum path_liveness link_liveness(const struct engine *e, size_t index, struct monotime now,
+					struct monotime *next_look)
+{
+	const struct status_liveness *l = &e->links[index];
+
+	return l->known ? repair_link_liveness(&l->last, l->since, now, next_look) : PATH_UNKNOWN;
+}
+
+/* @return true if it changed. */
+static bool link_step(struct engine *e, size_t index, struct monotime now,
+		      struct monotime *next_look)
+{
+	enum repair_link was = e->repaired[index];
+
+	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
+					 e->links[index].since, now, next_look);
+	return e->repaired[index] != was;
+}
+
+/* What people hear of: going around it and over it again, not each time that it is up between. */
+static bool repair_said(enum repair_link was, enum repair_link is)
+{
+	return (was == REPAIR_LINK_USED) != (is == REPAIR_LINK_USED);
+}
+
+/* All that time may have changed. */
+static bool links_step(struct engine *e, struct monotime *next_look)
+{
+	struct monotime now = monotime_now();
+	bool changed = false;
+
+	for (size_t i = 0; e->repaired && i < e->release.forwarding.neighbor_count; i++) {
+		enum repair_link was = e->repaired[i];
+
+		changed |= link_step(e, i, now, next_look);
+		if (repair_said(was, e->repaired[i]))
+			say_repair(e, i);
+	}
+	return changed;
+}
+
+/*
+ * Nothing is read before: at a gateway that takes longer than all the rest. What the kernel holds
+ * is known well enough, as routes are replaced whatever stands there; the turn that follows
+ * verifies it.
+ */
+static int repair_apply(struct engine *e, size_t index, struct kernel_state **ret_routes,
+			struct kernel_plan **ret_plan)
+{
+	struct kernel_report report = {0};
+	int err = desired_build_link(&e->release.forwarding, &e->active, e->repaired,
+				     e->release.forwarding.neighbors[index].site_id, ret_routes);
+
+	if (!err)
+		err = kernel_plan_routes(*ret_routes, ret_plan);
+	if (!err && (*ret_plan)->count)
+		err = kernel_apply_routes(e->kernel, *ret_plan, &report);
+	e->operations += report.applied;
+	e->netlink_messages += report.netlink_messages;
+	if (report.failed)
+		failure_note(e, report.first_failure.text);
+	return err;
+}
+
+static void link_repair(struct engine *e, size_t index)
+{
+	struct kernel_state *routes = NULL;
+	struct kernel_plan *plan = NULL;
+
+	repair_apply(e, index, &routes, &plan); /* what failed, the next turn does */
+	kernel_plan_free(plan);
+	kernel_state_free(routes);
+}
+
+/* Before the kernel was read once, nobody knows what forwards: that turn decides. */
+void engine_link_changed(struct engine *e, size_t index)
+{
+	struct monotime next_look = MONOTIME_NEVER, now = monotime_now();
+	enum repair_link was;
+
+	if (!e->taken_over)
+		return;
+	was = e->repaired[index];
+	if (link_step(e, index, now, &next_look)) {
+		link_repair(e, index);
+		if (repair_said(was, e->repaired[index]))
+			say_repair(e, index);
+		e->expected = true;
+		turn_in(e, SETTLE_US);
+	}
+	if (next_look.us != UINT64_MAX)
+		turn_in(e, monotime_between(now, next_look) + 1);
+}
+
 /* @return when the next turn is wanted, from now; 0: none but the periodic one. */
 static uint64_t turn_run(struct engine *e)
 {
 	struct kernel_state *desired, *actual;
 	struct kernel_plan *plan;
 	struct active_paths before = e->active, active;
-	struct monotime next_look = MONOTIME_NEVER, now;
+	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, now;
 	struct reason reason;
 	bool expected = e->expected, busy;
 	int err;
 
+	if (e->taken_over)
+		expected |= links_step(e, &hold);
 	err = engine_look(e, &desired, &actual, &plan, &active, &next_look, &reason);
+	next_look = monotime_min(next_look, hold);
 	if (err == -TUYEN_ENOENT)
 		return 0;
 	if (err) {

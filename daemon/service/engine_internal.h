@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 
+#include "tuyen/core/repair.h"
 #include "tuyen/core/selection.h"
 #include "tuyen/kernel/kernel.h"
 #include "tuyen/policies/seal.h"
@@ -58,6 +59,7 @@ struct engine {
 
 	/* what came of them */
 	struct active_paths active;
+	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
 	struct kernel_state *actual;
 	bool taken_over;	/* the paths in use were read from the kernel once */
 	bool expected;		/* our own facts changed since the last turn: its plan is no drift */
@@ -110,6 +112,8 @@ void engine_requests_serve(evutil_socket_t fd, short what, void *context);
 void engine_dirty(struct engine *e, bool expected);
 /** The same, expected, for a path that changed. */
 void engine_hurry(struct engine *e);
+/** The link of neighbour @index changed: repairs its traffic before all else, or looks when to go back. */
+void engine_link_changed(struct engine *e, size_t index);
 /** Reads the kernel and what it should hold; no change. @return 0 with all three, else an error with @reason. */
 int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
 		struct kernel_plan **ret_plan, struct active_paths *ret_active,

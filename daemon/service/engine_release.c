@@ -21,7 +21,9 @@ void engine_release_clear(struct engine *e)
 	memset(&e->release, 0, sizeof(e->release));
 	free(e->links);
 	free(e->paths);
+	free(e->repaired);
 	e->links = e->paths = NULL;
+	e->repaired = NULL;
 }
 
 static void release_describe(const struct seal_result *r, int64_t installed_s,
@@ -53,14 +55,17 @@ static void copy_liveness(struct status_liveness *to, const struct status_livene
 
 /* What the probes said of links and paths that the new release keeps stays known. */
 static void liveness_carry_over(const struct engine *e, const struct forwarding *f,
-				struct status_liveness *links, struct status_liveness *paths)
+				struct status_liveness *links, struct status_liveness *paths,
+				enum repair_link *repaired)
 {
 	const struct forwarding *old = &e->release.forwarding;
 
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		for (size_t k = 0; k < old->neighbor_count; k++)
-			if (old->neighbors[k].site_id == f->neighbors[i].site_id)
+			if (old->neighbors[k].site_id == f->neighbors[i].site_id) {
 				copy_liveness(&links[i], &e->links[k]);
+				repaired[i] = e->repaired[k];
+			}
 	for (size_t i = 0; i < f->path_count; i++)
 		for (size_t k = 0; k < old->path_count; k++)
 			if (selection_same_path(&old->paths[k], &f->paths[i]))
@@ -72,14 +77,16 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 {
 	struct status_liveness *links = calloc(forwarding->neighbor_count + 1, sizeof(*links));
 	struct status_liveness *paths = calloc(forwarding->path_count + 1, sizeof(*paths));
+	enum repair_link *repaired = calloc(forwarding->neighbor_count + 1, sizeof(*repaired));
 
-	if (!links || !paths) {
+	if (!links || !paths || !repaired) {
 		free(links);
 		free(paths);
+		free(repaired);
 		return -TUYEN_ENOMEM;
 	}
 	if (e->release.status.have) {
-		liveness_carry_over(e, forwarding, links, paths);
+		liveness_carry_over(e, forwarding, links, paths, repaired);
 		selection_carry_over(&e->release.forwarding, forwarding, &e->active, &e->active);
 	}
 	engine_release_clear(e);
@@ -87,6 +94,7 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	e->release.forwarding = *forwarding;
 	e->links = links;
 	e->paths = paths;
+	e->repaired = repaired;
 	return 0;
 }
 

@@ -44,7 +44,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .interval_us = p->probe.interval_us,
 	    .multiplier = p->probe.multiplier,
 	};
-	if (first) {
+	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
 		m.u.session.first_site = first->site_id;
 		m.u.session.hasty_multiplier = first->probe.multiplier < p->probe.multiplier
 						   ? first->probe.multiplier
@@ -124,6 +124,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .forwarding = e->release.status.have ? &e->release.forwarding : NULL,
 	    .actual = e->actual,
 	    .active = &e->active,
+	    .repaired = e->repaired,
 	    .links = e->links,
 	    .paths = e->paths,
 	    .checks = e->checks,
@@ -224,6 +225,8 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	}
 	known->last = *l;
 	known->known = true;
+	if (changed && l->kind == SESSION_LINK)
+		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	if (was_up != is_up && may_tell(e))
 		announce(e, l);
 	if (changed && l->kind == SESSION_PATH)

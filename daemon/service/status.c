@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tuyen/core/repair.h"
+
 #define SESSION_ALIVE_S 180 /* WireGuard's REJECT_AFTER_TIME */
 
 const char *status_time_format(int64_t wall_s, char out[static STATUS_TIME_STRLEN])
@@ -292,6 +294,9 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_u64(t, "bfd_dropped", l->last.dropped);
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "filter_drops", filter ? filter->drops : 0);
+	add_bool(t, "repaired",
+		 in->repaired && in->repaired[i] != REPAIR_LINK_USED &&
+		     repair_there(in->forwarding, n->site_id));
 	text_add_char(t, '}');
 }
 
@@ -365,6 +370,8 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 	add_bool(t, "active",
 		 active_index(in->active, p->color, p->endpoint_site) == p->index &&
 		     endpoint_carries(in->active, p->color, p->endpoint_site));
+	add_bool(t, "repaired",
+		 repair_used(f, in->repaired, p->first_site, &p->repair));
 	add_since(t, in, l);
 	if (l->known && l->last.round_trip_us)
 		add_u64(t, "round_trip_us", l->last.round_trip_us);
@@ -438,16 +445,25 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 
 static void add_label(struct text *t, const struct status_input *in, size_t i)
 {
-	const struct fwd_label_route *r = &in->forwarding->labels[i];
+	const struct forwarding *f = in->forwarding;
+	const struct fwd_label_route *r = &f->labels[i];
+	bool repaired = repair_used(f, in->repaired, r->next_site, &r->repair);
+	uint32_t next = repaired ? r->repair.next_site : r->next_site;
 	char device[KERNEL_IFNAME_MAX] = "lo";
 
-	if (r->next_site)
-		desired_adjacency_name(r->next_site, device);
+	if (next)
+		desired_adjacency_name(next, device);
 	open_item(t);
 	add_u64(t, "in", r->in_label);
-	add_labels(t, "out", &r->out);
-	add_string(t, "next", r->next_site ? site_name(in->forwarding, r->next_site) : "here");
+	add_labels(t, "out", repaired ? &r->repair.out : &r->out);
+	add_string(t, "next", next ? site_name(f, next) : "here");
 	add_string(t, "device", device);
+	add_bool(t, "repaired", repaired);
+	if (r->repair.next_site)
+		add_string(t, "repair_next", site_name(f, r->repair.next_site));
+	else
+		add_null(t, "repair_next");
+	add_labels(t, "repair_out", &r->repair.out);
 	text_add_char(t, '}');
 }
 
@@ -582,6 +598,17 @@ void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t
 	add_u64(ret_json, "epoch", epoch);
 	add_bool(ret_json, "accepted", accepted);
 	add_string(ret_json, "reason", why);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *neighbor,
+			 const enum repair_link *repaired, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "repair");
+	add_string(ret_json, "site", neighbor->name);
+	add_u64(ret_json, "site_id", neighbor->site_id);
+	add_bool(ret_json, "repaired", repaired[neighbor - f->neighbors] != REPAIR_LINK_USED);
+	add_u64(ret_json, "routes", repair_count(f, repaired, neighbor->site_id));
 	close_event(ret_json, wall_s);
 }
 

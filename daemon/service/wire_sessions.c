@@ -965,6 +965,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .id = s->config.id,
 		    .state = s->bfd.state,
 		    .diagnostic = s->bfd.diagnostic,
+		    .by_intent = s->bfd.by_intent,
 		    .round_trip_us = s->bfd.round_trip_us,
 		    .generation = w->generation,
 		    .sent = s->bfd.counters.sent,

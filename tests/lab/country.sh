@@ -98,7 +98,7 @@ country_net() {
 country_down() {
 	local s
 	halt_all
-	for s in $COUNTRY_SITES carrier modem lan-npdc-hn lan-phuc-xa lan-kham-thien; do
+	for s in $COUNTRY_SITES carrier modem $(printf "lan-%s " "${!country_lan[@]}"); do
 		ip netns del "$s" 2>/dev/null
 	done
 	return 0

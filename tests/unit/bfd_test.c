@@ -112,6 +112,9 @@ static void the_table_of_states(void **state)
 		if (s.state != rows[i].becomes || s.diagnostic != rows[i].diagnostic)
 			fail_msg("row %zu: %s, %s", i, bfd_state_name(s.state),
 				 bfd_diagnostic_name(s.diagnostic));
+		assert_int_equal(s.by_intent, rows[i].heard == BFD_STATE_ADMIN_DOWN &&
+						  (rows[i].is == BFD_STATE_INIT ||
+						   rows[i].is == BFD_STATE_UP));
 		assert_int_equal(step.changed, rows[i].is != rows[i].becomes);
 		assert_int_equal(step.send, step.changed); /* news goes out at once, 6.8.7 */
 		if (step.changed)

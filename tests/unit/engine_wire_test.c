@@ -48,6 +48,12 @@ void engine_hurry(struct engine *e)
 	seen.dirty++;
 }
 
+void engine_link_changed(struct engine *e, size_t index)
+{
+	(void)e;
+	(void)index;
+}
+
 void engine_request_hello(struct engine *e)
 {
 	(void)e;

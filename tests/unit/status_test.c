@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/status.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
 // link: topology/forwarding.c topology/labels.c daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
 // libs: -ljansson
 #include <setjmp.h>

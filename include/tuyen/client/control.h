@@ -26,21 +26,24 @@
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle
  *  links	[{site, site_id, device, underlay, state: "up|down|init|admin-down", diagnostic, since, since_s, link_address,
  *		 endpoint, handshake_age_s, rx_bytes, tx_bytes, interval_us, multiplier, detection_us,
- *		 bfd_sent, bfd_received, bfd_dropped, changes, filter_drops}]
+ *		 bfd_sent, bfd_received, bfd_dropped, changes, filter_drops, repaired: bool}]
+ *		 repaired: the link is, or was just now, down, and what has a repair goes around it
  *  paths	[{index, name, policy, color, preference, endpoint, endpoint_id, first_hop, labels: [n], source, mtu,
- *		 state: "up|down|unknown", diagnostic, active: bool, since, since_s, round_trip_us, detection_us, changes,
+ *		 state: "up|down|unknown", diagnostic, repaired: bool, active: bool, since, since_s, round_trip_us, detection_us, changes,
  *		 bfd_sent, bfd_received}]
  *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down", since,
  *		 handshake_age_s, rx_bytes, tx_bytes, mtu, prefixes: [p]}]
  *		 path: the name of the path in use (head-end), or the path address that the peer now comes from (endpoint)
  *		 state: up when a handshake is younger than 180 s (REJECT_AFTER_TIME)
- *  labels	[{in, out: [n], next, device}]		next: neighbour's name, or "here"
+ *  labels	[{in, out: [n], next, device, repaired: bool, repair_next, repair_out: [n]}]
+ *		 next: neighbour's name, or "here"; where it is repaired, out and next are the repair's
  *  devices	[{name, address, port, user, interface, link, link_id}]	what tuyen-snmp is to poll
  *  self_check	[{name, ok, fatal, found, remedy}]
  *
  * Events: {event: "link", site, site_id, state, diagnostic, at} · {event: "path", index, name, policy, color, endpoint,
  * endpoint_id, state, diagnostic, at} · {event: "switch", color, endpoint, endpoint_id, from, to, from_name, to_name, at} ·
- * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at}
+ * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at} ·
+ * {event: "repair", site, site_id, repaired: bool, routes: n, at}
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"
 #define CONTROL_REQUEST_MAX 64

@@ -95,6 +95,7 @@ struct bfd_counters {
 struct bfd_session {
 	struct bfd_config config;
 	enum bfd_state state, remote_state;
+	bool by_intent; /* Down because the other end is AdminDown: that says nothing of the way (RFC 5882 section 3.2) */
 	enum bfd_diagnostic diagnostic, remote_diagnostic;
 	uint32_t remote_discriminator;
 	uint32_t remote_min_rx_us, remote_desired_tx_us;

@@ -32,6 +32,30 @@ struct active_paths {
 int desired_build(const struct forwarding *forwarding, const struct node_keys *keys,
 		  const struct active_paths *active, struct kernel_state **ret_desired);
 
+/** What becomes of the traffic of a neighbour's link; see core/repair.h. */
+enum repair_link {
+	REPAIR_LINK_USED,
+	REPAIR_LINK_HELD, /* up again, and its traffic still goes around it */
+	REPAIR_LINK_DOWN, /* its traffic goes around it, and no other's over it */
+};
+
+/** The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs. */
+int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
+			   const struct active_paths *active, const enum repair_link *repaired,
+			   struct kernel_state **ret_desired);
+
+/**
+ * Of that, the label routes and routes alone that have to do with neighbour @site_id and a repair: what a change of
+ * its link changes, and nothing to look for in 10,000 others. Sorted; released with kernel_state_free().
+ */
+int desired_build_link(const struct forwarding *forwarding, const struct active_paths *active,
+		       const enum repair_link *repaired, uint32_t site_id, struct kernel_state **ret_routes);
+
+/** The metric of the route back to a path address. */
+uint32_t desired_return_metric(ipv4_t destination);
+/** The table of neighbours, ways back to path addresses, and prefixes. */
+#define DESIRED_TABLE_MAIN 254
+
 /**
  * The paths that @actual uses: how a restarted daemon takes over what forwards. Pairs
  * without a route of ours are absent.

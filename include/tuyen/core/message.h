@@ -63,6 +63,7 @@ struct message_liveness {
 	uint32_t id;
 	uint32_t state;	     /* enum bfd_state */
 	uint32_t diagnostic; /* enum bfd_diagnostic */
+	uint32_t by_intent;    /* 1: down, as the other end is AdminDown */
 	uint32_t round_trip_us;
 	uint32_t generation; /* of the config it belongs to */
 	uint64_t sent, received, dropped;

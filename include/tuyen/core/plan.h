@@ -53,6 +53,12 @@ struct kernel_plan {
  */
 int kernel_plan_build(const struct kernel_state *desired, const struct kernel_state *actual,
 		      struct kernel_plan **ret_plan, struct reason *reason);
+/**
+ * Every route and label route of @routes is set over what stands there, of which nothing is known but that it is ours:
+ * what cannot wait until the kernel has been read.
+ * @ret_plan  borrows from @routes, as want and as have. @return 0 or -TUYEN_ENOMEM.
+ */
+int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **ret_plan);
 void kernel_plan_free(struct kernel_plan *plan);
 
 /** The conflict, if there is one, then one line an operation, in words of ip(8), wg(8), tc(8); never a private key. */

@@ -35,6 +35,13 @@ struct kernel_report {
 int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 		 struct kernel_report *ret_report);
 
+/**
+ * The same for routes and label routes whose devices stood at the last kernel_read() or kernel_apply(): it asks the
+ * kernel nothing first. A device that has gone since is a failed operation.
+ */
+int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
+			struct kernel_report *ret_report);
+
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 

@@ -52,6 +52,7 @@ struct status_input {
 	const struct forwarding *forwarding;	   /* NULL: none yet */
 	const struct kernel_state *actual;	   /* NULL: not read yet */
 	const struct active_paths *active;
+	const enum repair_link *repaired;			   /* core/repair.h; NULL: none */
 	const struct status_liveness *links;	   /* one each of forwarding->neighbors */
 	const struct status_liveness *paths;	   /* one each of forwarding->paths */
 	const struct kernel_check *checks;
@@ -74,6 +75,9 @@ void status_event_switch(const struct forwarding *f, const struct active_path *f
 void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json);
+/** The neighbour's traffic goes around its link now, or over it again: by @repaired (core/repair.h). */
+void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *neighbor,
+			 const enum repair_link *repaired, int64_t wall_s, struct text *ret_json);
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);
 
 #endif

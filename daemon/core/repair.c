@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When a link's traffic goes around it. Going there is at once, for that is what a repair is for;
+ * going back waits until the link has held for a while, so that a line that flaps costs one change
+ * every REPAIR_HOLD_US. Either way a route is replaced by one whose way is there already.
+ *
+ * A link whose neighbour says that it is administratively down forwards on: its daemon is being
+ * stopped, or upgraded. One that has just begun, or hears its neighbour begin, is unknown, and what the kernel does is left alone:
+ * so a daemon that restarts takes over the repairs that it finds.
+ */
+#include "tuyen/core/repair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/core/desired.h"
+
+enum path_liveness repair_link_liveness(const struct message_liveness *last, struct monotime since,
+					struct monotime now, struct monotime *ret_next_look)
+{
+	struct monotime grace = monotime_after(since, REPAIR_NEVER_UP_US);
+
+	if (last->state == BFD_STATE_UP)
+		return PATH_UP;
+	if (last->by_intent || last->state == BFD_STATE_ADMIN_DOWN)
+		return PATH_UNKNOWN;
+	if ((last->state == BFD_STATE_DOWN && last->diagnostic != BFD_DIAG_NONE) ||
+	    monotime_reached(now, grace))
+		return PATH_DOWN;
+	*ret_next_look = monotime_min(*ret_next_look, grace);
+	return PATH_UNKNOWN;
+}
+
+enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
+			     struct monotime now, struct monotime *ret_next_look)
+{
+	struct monotime held = monotime_after(since, REPAIR_HOLD_US);
+
+	switch (link) {
+	case PATH_DOWN:
+		return REPAIR_LINK_DOWN;
+	case PATH_UNKNOWN:
+		return was;
+	case PATH_UP:
+		if (was == REPAIR_LINK_USED || monotime_reached(now, held))
+			return REPAIR_LINK_USED;
+		*ret_next_look = monotime_min(*ret_next_look, held);
+		return REPAIR_LINK_HELD;
+	}
+	return was;
+}
+
+static enum repair_link link_of(const struct forwarding *f, const enum repair_link *repaired,
+				uint32_t site_id)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(f, site_id);
+
+	return n ? repaired[n - f->neighbors] : REPAIR_LINK_USED;
+}
+
+bool repair_used(const struct forwarding *f, const enum repair_link *repaired, uint32_t next_site,
+		 const struct fwd_repair *repair)
+{
+	return repaired && repair->next_site &&
+	       link_of(f, repaired, next_site) != REPAIR_LINK_USED &&
+	       link_of(f, repaired, repair->next_site) != REPAIR_LINK_DOWN;
+}
+
+static bool label_repaired(const struct kernel_state *actual, const struct fwd_label_route *l)
+{
+	struct kernel_label_route key = {.in_label = l->in_label};
+	const struct kernel_label_route *found;
+	char device[KERNEL_IFNAME_MAX];
+
+	if (!l->repair.next_site || !actual->label_count)
+		return false;
+	found =
+	    bsearch(&key, actual->labels, actual->label_count, sizeof(key), kernel_label_compare);
+	desired_adjacency_name(l->repair.next_site, device);
+	return found && !strcmp(found->device, device) &&
+	       label_stack_equal(&found->out, &l->repair.out);
+}
+
+static bool route_repaired(const struct kernel_state *actual, uint32_t table, ipv4_t destination,
+			   uint32_t metric, const struct fwd_repair *repair)
+{
+	struct kernel_route key = {.table = table,
+				   .metric = metric,
+				   .destination = {.address = destination, .length = 32}};
+	const struct kernel_route *found;
+	char device[KERNEL_IFNAME_MAX];
+
+	if (!repair->next_site || !actual->route_count)
+		return false;
+	found =
+	    bsearch(&key, actual->routes, actual->route_count, sizeof(key), kernel_route_compare);
+	desired_adjacency_name(repair->next_site, device);
+	return found && !strcmp(found->device, device) &&
+	       label_stack_equal(&found->push, &repair->out);
+}
+
+static void repaired_mark(const struct forwarding *f, uint32_t site_id, enum repair_link *repaired)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(f, site_id);
+
+	if (n)
+		repaired[n - f->neighbors] = REPAIR_LINK_HELD;
+}
+
+void repair_read(const struct forwarding *f, const struct kernel_state *actual, enum repair_link *ret_repaired)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		ret_repaired[i] = REPAIR_LINK_USED;
+	for (size_t i = 0; i < f->label_count; i++)
+		if (label_repaired(actual, &f->labels[i]))
+			repaired_mark(f, f->labels[i].next_site, ret_repaired);
+	for (size_t i = 0; i < f->return_count; i++)
+		if (route_repaired(actual, DESIRED_TABLE_MAIN, f->returns[i].destination,
+				   desired_return_metric(f->returns[i].destination),
+				   &f->returns[i].repair))
+			repaired_mark(f, f->returns[i].first_site, ret_repaired);
+	for (size_t i = 0; i < f->path_count; i++)
+		if (route_repaired(actual, TUYEN_TABLE_PROBE + f->paths[i].index,
+				   f->paths[i].endpoint, 0, &f->paths[i].repair))
+			repaired_mark(f, f->paths[i].first_site, ret_repaired);
+}
+
+bool repair_there(const struct forwarding *f, uint32_t site_id)
+{
+	for (size_t i = 0; i < f->label_count; i++)
+		if (f->labels[i].next_site == site_id && f->labels[i].repair.next_site)
+			return true;
+	for (size_t i = 0; i < f->return_count; i++)
+		if (f->returns[i].first_site == site_id && f->returns[i].repair.next_site)
+			return true;
+	for (size_t i = 0; i < f->path_count; i++)
+		if (f->paths[i].first_site == site_id && f->paths[i].repair.next_site)
+			return true;
+	return false;
+}
+
+size_t repair_count(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->label_count; i++)
+		count += f->labels[i].next_site == site_id &&
+			 repair_used(f, repaired, site_id, &f->labels[i].repair);
+	for (size_t i = 0; i < f->return_count; i++)
+		count += f->returns[i].first_site == site_id &&
+			 repair_used(f, repaired, site_id, &f->returns[i].repair);
+	for (size_t i = 0; i < f->path_count; i++)
+		count += f->paths[i].first_site == site_id &&
+			 repair_used(f, repaired, site_id, &f->paths[i].repair);
+	return count;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/repair.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c
+// link: daemon/base/text.c daemon/base/err.c daemon/base/ip.c daemon/base/encode.c daemon/base/wire.c
+// link: topology/labels.c topology/forwarding.c topology/forwarding_codec.c
+/*
+ * What a province does with its label routes and ways back while a link is down: the state of each link, the kernel
+ * state that comes of it, and what a restarted daemon reads back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuyen/core/desired.h"
+#include "tuyen/core/plan.h"
+#include "tuyen/core/repair.h"
+
+#define KEY "uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8="
+
+/* A province between a gateway (1), another province (102) and a district (210); a head-end and an endpoint too. */
+static const char bundle[] =
+    "tuyen-bundle 1\n"
+    "site 101 hanoi tier province label 16101\n"
+    "address link 100.64.0.101 node 100.80.6.80 lan 10.1.0.1\n"
+    "srgb 16000 size 70000\n"
+    "overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
+    "link0 port 51820 mtu 1440\n"
+    "lan 10.1.0.0/24\n"
+    "neighbor 1 hub over fibre key " KEY " address 100.64.0.1 call 203.0.113.1:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "accept 1 16901\n"
+    "neighbor 102 hai-phong over fibre key e/V0khMNzPh6FWyKuCjCQtzF5U3HX3XQPek9AKa/W0Y= address 100.64.0.102 wait "
+    "probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "neighbor 210 ba-dinh over fibre key at5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw= address 100.64.0.210 wait "
+    "probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "accept 210 16001\n"
+    "label 16001 to 1 out 16001 repair 102 out 86001\n"
+    "label 16101 here\n"
+    "label 16901 to 210 out 16901 repair 102 out 86210/16901\n"
+    "path 1 main color 10 preference 200 to 1 source 100.80.6.81 endpoint 100.80.0.16 first 1 stack 16001 mtu 1412 "
+    "probe 50000us x 5 reflector 1 repair 102 out 86001\n"
+    "return 100.80.56.81 of 901 first 210 stack 16901 mtu 1412 repair 102 out 86210/16901\n"
+    "session 10 query port 52010 mtu 1352 revert 2000ms\n"
+    "peer 10 1 hub key " KEY " call 100.80.0.16:52010\n"
+    "prefix 10 1 10.0.0.0/16\n";
+
+enum { HUB, HAI_PHONG, BA_DINH, NEIGHBORS };
+
+static void bundle_read(struct forwarding *f)
+{
+	struct reason reason = {.text = ""};
+
+	forwarding_init(f);
+	if (forwarding_parse(bundle, sizeof(bundle) - 1, f, &reason) < 0)
+		fail_msg("%s", reason.text);
+}
+
+static const struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
+
+static struct kernel_state *desired(const struct forwarding *f, const enum repair_link *repaired)
+{
+	struct node_keys keys = {.link = {1}, .session = {2}};
+	struct kernel_state *state;
+
+	assert_int_equal(desired_build_repaired(f, &keys, &active, repaired, &state), 0);
+	return state;
+}
+
+static char *words(const struct kernel_state *want, const struct kernel_state *have)
+{
+	struct kernel_plan *plan;
+	struct reason reason;
+	struct text t;
+
+	assert_int_equal(kernel_plan_build(want, have, &plan, &reason), 0);
+	text_init(&t);
+	kernel_plan_print(plan, &t);
+	kernel_plan_free(plan);
+	return t.bytes ? t.bytes : strdup("");
+}
+
+static const char to_hub_repaired[] =
+    "ip -f mpls route replace 16001 as 86001 dev lsp102\n"
+    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1412 table 550010\n"
+    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1412 table 560001\n";
+
+static void a_link_that_is_down_changes_what_goes_over_it(void **state)
+{
+	const enum repair_link none[NEIGHBORS] = {0}, hub[NEIGHBORS] = {[HUB] = REPAIR_LINK_DOWN},
+			       district[NEIGHBORS] = {[BA_DINH] = REPAIR_LINK_HELD};
+	struct kernel_state *before, *after;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	before = desired(&f, none);
+	after = desired(&f, hub);
+	plan = words(after, before);
+	assert_string_equal(plan, to_hub_repaired);
+	free(plan);
+	kernel_state_free(after);
+	after = desired(&f, district);
+	plan = words(after, before);
+	assert_string_equal(plan,
+			    "ip -f mpls route replace 16901 as 86210/16901 dev lsp102\n"
+			    "ip route replace 100.80.56.81/32 encap mpls 86210/16901 dev lsp102 src 100.80.6.80 mtu 1412 metric 14418 table 254\n");
+	free(plan);
+	assert_int_equal(repair_count(&f, hub, 1), 2);
+	assert_int_equal(repair_count(&f, hub, 210), 0);
+	assert_int_equal(repair_count(&f, district, 210), 2);
+	assert_int_equal(repair_count(&f, NULL, 210), 0);
+	assert_true(repair_there(&f, 1));
+	assert_true(repair_there(&f, 210));
+	assert_false(repair_there(&f, 102));
+	kernel_state_free(after);
+	kernel_state_free(before);
+	forwarding_clear(&f);
+}
+
+/* Over a link that is down itself there is no way around another; over one that only waits there is. */
+static void a_repair_needs_its_own_link(void **state)
+{
+	static const struct {
+		enum repair_link hub, hai_phong;
+		bool used;
+	} rows[] = {
+	    {REPAIR_LINK_USED, REPAIR_LINK_USED, false}, {REPAIR_LINK_DOWN, REPAIR_LINK_USED, true},
+	    {REPAIR_LINK_HELD, REPAIR_LINK_USED, true},	 {REPAIR_LINK_DOWN, REPAIR_LINK_HELD, true},
+	    {REPAIR_LINK_DOWN, REPAIR_LINK_DOWN, false}, {REPAIR_LINK_HELD, REPAIR_LINK_DOWN, false},
+	};
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const enum repair_link repaired[NEIGHBORS] = {[HUB] = rows[i].hub,
+							      [HAI_PHONG] = rows[i].hai_phong};
+
+		assert_int_equal(repair_used(&f, repaired, 1, &f.labels[0].repair), rows[i].used);
+	}
+	assert_false(repair_used(&f, NULL, 1, &f.labels[0].repair));
+	forwarding_clear(&f);
+}
+
+/* What is sent at once is what the whole state has of it, and nothing of other links. */
+static void one_links_routes_are_part_of_the_whole(void **state)
+{
+	const enum repair_link hub[NEIGHBORS] = {[HUB] = REPAIR_LINK_DOWN};
+	struct kernel_state *routes;
+	struct kernel_plan *plan;
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	assert_int_equal(desired_build_link(&f, &active, hub, 1, &routes), 0);
+	assert_int_equal(kernel_plan_routes(routes, &plan), 0);
+	text_init(&t);
+	kernel_plan_print(plan, &t);
+	assert_string_equal(text_string(&t), to_hub_repaired);
+	kernel_plan_free(plan);
+	kernel_state_free(routes);
+	assert_int_equal(desired_build_link(&f, &active, hub, 102, &routes), 0);
+	assert_int_equal(routes->label_count, 2); /* all that go around by it */
+	kernel_state_free(routes);
+	assert_int_equal(desired_build_link(&f, &active, hub, 999, &routes), 0);
+	assert_int_equal(routes->label_count + routes->route_count, 0);
+	kernel_state_free(routes);
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+static void a_restarted_daemon_reads_repairs_back(void **state)
+{
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (int which = 0; which < 4; which++) {
+		enum repair_link set[NEIGHBORS] = {
+		    [HUB] = which & 1 ? REPAIR_LINK_DOWN : REPAIR_LINK_USED,
+		    [BA_DINH] = which & 2 ? REPAIR_LINK_HELD : REPAIR_LINK_USED,
+		};
+		enum repair_link got[NEIGHBORS];
+		struct kernel_state *actual = desired(&f, set);
+
+		repair_read(&f, actual, got);
+		assert_int_equal(got[HUB] != REPAIR_LINK_USED, which & 1);
+		assert_int_equal(got[BA_DINH] != REPAIR_LINK_USED, which >> 1);
+		assert_int_equal(got[HAI_PHONG], REPAIR_LINK_USED);
+		kernel_state_free(actual);
+	}
+	forwarding_clear(&f);
+}
+
+#define AT(us) ((struct monotime){us})
+
+static void links_go_down_at_once_and_back_after_a_while(void **state)
+{
+	struct monotime next = MONOTIME_NEVER, up = AT(20000000);
+
+	(void)state;
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_DOWN, AT(0), AT(1), &next), REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_DOWN, AT(0), AT(1), &next), REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UNKNOWN, AT(0), AT(1), &next), REPAIR_LINK_USED);
+	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UNKNOWN, AT(0), AT(1), &next), REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, up, &next), REPAIR_LINK_USED);
+	assert_int_equal(next.us, UINT64_MAX);
+	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UP, up, AT(up.us + REPAIR_HOLD_US - 1), &next),
+			 REPAIR_LINK_HELD);
+	assert_int_equal(next.us, up.us + REPAIR_HOLD_US);
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(up.us + REPAIR_HOLD_US), &next),
+			 REPAIR_LINK_USED);
+}
+
+static void what_bfd_says_of_a_link(void **state)
+{
+	static const struct {
+		enum bfd_state state;
+		uint32_t by_intent;
+		enum bfd_diagnostic diagnostic;
+		uint64_t age_us;
+		enum path_liveness want;
+		bool later; /* time alone will change it */
+	} rows[] = {
+	    {BFD_STATE_UP, 0, BFD_DIAG_NONE, 0, PATH_UP, false},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_DETECTION_EXPIRED, 0, PATH_DOWN, false},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_DOWN, false},
+	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_UNKNOWN, false},
+	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 60000000, PATH_UNKNOWN, false},
+	    {BFD_STATE_INIT, 0, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_UNKNOWN, true},
+	    {BFD_STATE_INIT, 0, BFD_DIAG_NEIGHBOR_DOWN, REPAIR_NEVER_UP_US, PATH_DOWN, false},
+	    {BFD_STATE_ADMIN_DOWN, 0, BFD_DIAG_ADMIN_DOWN, 0, PATH_UNKNOWN, false},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 0, PATH_UNKNOWN, true},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, REPAIR_NEVER_UP_US, PATH_DOWN, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct message_liveness l = {.state = rows[i].state,
+					     .by_intent = rows[i].by_intent,
+					     .diagnostic = rows[i].diagnostic};
+		struct monotime next = MONOTIME_NEVER;
+
+		assert_int_equal(repair_link_liveness(&l, AT(100), AT(100 + rows[i].age_us), &next),
+				 rows[i].want);
+		assert_int_equal(next.us != UINT64_MAX, rows[i].later);
+	}
+}
+
+static const struct {
+	const char *old, *new, *why;
+} refused[] = {
+    {"repair 102 out 86001\nlabel 16101", "repair 1 out 86001\nlabel 16101", "its repair leads to no other neighbor"},
+    {"repair 102 out 86001\nlabel 16101", "repair 103 out 86001\nlabel 16101", "its repair leads to no other neighbor"},
+    {"repair 102 out 86001\nlabel 16101", "repair 102 out -\nlabel 16101", "a label stack is wrong"},
+    {"repair 102 out 86001\nlabel 16101", "repair 102\nlabel 16101", "'out' is missing"},
+    {"repair 102 out 86001\nlabel 16101", "repair 0 out 86001\nlabel 16101", "out of bounds"},
+    {"repair 102 out 86001\nlabel 16101", "repair 102 out 86001 \nlabel 16101", "canonical"},
+    {"16101 here", "16101 here repair 102 out 86001", "canonical"},
+    {"86210/16901\npath", "86210/16901\nlabel 86101 to 1 out 86101\npath", "ours alone"},
+    {"reflector 1 repair 102", "reflector 1 repair 1", "its repair leads to no other neighbor"},
+    {"mtu 1412 repair 102 out 86210/16901\nsession", "mtu 1412 repair 210 out 86210/16901\nsession",
+     "its repair leads to no other neighbor"},
+};
+
+static void unlawful_repairs_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		const char *at = strstr(bundle, refused[i].old);
+		struct reason reason = {.text = ""};
+		struct forwarding f;
+		struct text t;
+
+		assert_non_null(at);
+		text_init(&t);
+		text_add_bytes(&t, bundle, (size_t)(at - bundle));
+		text_add(&t, refused[i].new);
+		text_add(&t, at + strlen(refused[i].old));
+		if (forwarding_parse(t.bytes, t.length, &f, &reason) == 0 || !strstr(reason.text, refused[i].why))
+			fail_msg("%s: %s", refused[i].new, reason.text);
+		text_clear(&t);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_link_that_is_down_changes_what_goes_over_it),
+	    cmocka_unit_test(a_repair_needs_its_own_link),
+	    cmocka_unit_test(one_links_routes_are_part_of_the_whole),
+	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
+	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
+	    cmocka_unit_test(what_bfd_says_of_a_link),
+	    cmocka_unit_test(unlawful_repairs_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
