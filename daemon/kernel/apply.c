@@ -210,7 +210,15 @@ static int filter_new(struct applying *a, int index, size_t tag)
 	return error;
 }
 
-/* Accepts what is wanted and missing, then no longer what is there and not wanted. */
+/* @return what went wrong; the words are said already. */
+static int filter_flush(struct applying *a, size_t tag)
+{
+	flush(a);
+	return a->failed[tag] ? EPROTO : 0;
+}
+
+/* Accepts what is wanted and missing, then no longer what is there and not wanted. A gateway's
+ * adjacency has thousands. */
 static int filter_adjust(struct applying *a, const struct kernel_label_filter *want, int index,
 			 size_t tag)
 {
@@ -227,12 +235,15 @@ static int filter_adjust(struct applying *a, const struct kernel_label_filter *w
 		there[i] = dump.entry[i].stack;
 	for (size_t i = 0; !error && i < want->accept_count; i++)
 		if (!stack_listed(&want->accept[i], there, dump.count))
-			error = call(a, &a->kernel->route,
-				     message_filter_accept(index, &want->accept[i]), tag);
+			collect(a, &a->route, message_filter_accept(index, &want->accept[i]), tag);
+	if (!error)
+		error = filter_flush(a, tag);
 	for (size_t i = 0; !error && i < dump.count; i++)
 		if (!stack_listed(&dump.entry[i].stack, want->accept, want->accept_count))
-			error = call(a, &a->kernel->route,
-				     message_filter_delete(index, dump.entry[i].handle), tag);
+			collect(a, &a->route, message_filter_delete(index, dump.entry[i].handle),
+				tag);
+	if (!error)
+		error = filter_flush(a, tag);
 	free(there);
 	free(dump.entry);
 	return error;
