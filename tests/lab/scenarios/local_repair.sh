@@ -10,7 +10,7 @@
 #	         \        /
 #	          phuc-xa
 # clock: virtual
-# seconds: 600
+# seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 
