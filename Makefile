@@ -137,6 +137,8 @@ test:
 	@tests/run
 bench-failover: all
 	@tests/lab/bench-failover
+bench-qos: all
+	@tests/lab/bench-qos
 bench-hub: all
 	@tests/bench/hub/run
 bench-liveness: all

@@ -65,6 +65,19 @@ static const struct node_column label_columns[] = {
     {"WITH", "repair_out", node_format_list, false},
 };
 
+static const struct node_column queue_columns[] = {
+    {"TO", "site", node_format_plain, false},
+    {"QUEUE", "queue", node_format_plain, false},
+    {"COLOR", "color", node_format_plain, true},
+    {"GUARANTEED", "guaranteed_bps", node_format_rate, true},
+    {"AT MOST", "most_bps", node_format_rate, true},
+    {"PRIORITY", "priority", node_format_plain, true},
+    {"SENT", "tx_bytes", node_format_bytes, true},
+    {"PACKETS", "packets", node_format_plain, true},
+    {"DROPPED", "drops", node_format_plain, true},
+    {"WAITING", "waiting_bytes", node_format_bytes, true},
+};
+
 static const struct {
 	const char *name;
 	const struct node_column *columns;
@@ -74,6 +87,7 @@ static const struct {
     {"paths", path_columns, COUNT(path_columns)},
     {"sessions", session_columns, COUNT(session_columns)},
     {"labels", label_columns, COUNT(label_columns)},
+    {"queues", queue_columns, COUNT(queue_columns)},
 };
 
 static const char *string_of(const json_t *object, const char *key)
@@ -231,7 +245,7 @@ static int show_run(int argc, char **argv)
 	if (code)
 		return code;
 	if (a.word_count != 1) {
-		fputs("tuyen show: say one of links, paths, sessions, labels, bundle\n", stderr);
+		fputs("tuyen show: say one of links, paths, sessions, labels, queues, bundle\n", stderr);
 		return CLI_SYSTEM;
 	}
 	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)
@@ -239,7 +253,8 @@ static int show_run(int argc, char **argv)
 	if (t == COUNT(tables) && strcmp(a.words[0], "bundle") != 0) {
 		fprintf(
 		    stderr,
-		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, bundle\n",
+		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, queues, "
+		    "bundle\n",
 		    a.words[0]);
 		return CLI_SYSTEM;
 	}
@@ -272,7 +287,7 @@ const struct cli_command cli_status = {
 
 const struct cli_command cli_show = {
     .name = "show",
-    .usage = "links|paths|sessions|labels|bundle [--json] [--control SOCKET]",
+    .usage = "links|paths|sessions|labels|queues|bundle [--json] [--control SOCKET]",
     .summary = "show one table of the status in full",
     .help = NODE_OPTIONS NODE_EXITS,
     .run = show_run,

@@ -160,6 +160,16 @@ void node_format_bytes(const json_t *value, struct text *ret)
 	text_printf(ret, "%.0f %s", v, units[unit]);
 }
 
+void node_format_rate(const json_t *value, struct text *ret)
+{
+	double bps = (double)json_integer_value(value);
+
+	if (bps < 10e6)
+		text_printf(ret, "%.0f kbit/s", bps / 1e3);
+	else
+		text_printf(ret, "%.0f Mbit/s", bps / 1e6);
+}
+
 void node_format_us(const json_t *value, struct text *ret)
 {
 	json_int_t us = json_integer_value(value);

@@ -25,7 +25,7 @@
  *table makes the checks that matter instead. net.mpls.conf.<lsp>.input is a sysctl of its own (and
  *not set with the device), because the plan must open it after the device's filter stands.
  */
-#include "tuyen/core/desired.h"
+#include "desired_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +33,7 @@
 
 #include "tuyen/base/err.h"
 #include "tuyen/core/repair.h"
+#include "tuyen/topology/mtu.h"
 
 #define TABLE_MAIN     DESIRED_TABLE_MAIN
 #define METRIC_LAST    1000000
@@ -276,9 +277,20 @@ static int label_build(struct kernel_state *state, const struct forwarding *f,
 	return 0;
 }
 
-static int labelled_route(struct kernel_state *state, uint32_t table, ipv4_t destination,
-			  uint32_t first_site, const struct label_stack *stack, ipv4_t source,
-			  uint16_t mtu)
+/* The kernel takes the stack off a route's MTU (lwtunnel_headroom()); a repair's stack may be deeper than
+ * the path's MTU has room for. */
+static uint16_t labelled_mtu(const struct forwarding *f, uint32_t first_site,
+			     const struct label_stack *stack, uint16_t mtu)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(f, first_site);
+	uint32_t with = mtu + (uint32_t)MTU_LABEL * stack->depth;
+
+	return n && with > n->lsp_mtu ? n->lsp_mtu : (uint16_t)with;
+}
+
+static int labelled_route(struct kernel_state *state, const struct forwarding *f, uint32_t table,
+			  ipv4_t destination, uint32_t first_site, const struct label_stack *stack,
+			  ipv4_t source, uint16_t mtu)
 {
 	char device[KERNEL_IFNAME_MAX];
 	struct kernel_route *route;
@@ -289,7 +301,7 @@ static int labelled_route(struct kernel_state *state, uint32_t table, ipv4_t des
 		return -TUYEN_ENOMEM;
 	route->source = source;
 	route->push = *stack;
-	route->mtu = mtu;
+	route->mtu = labelled_mtu(f, first_site, stack, mtu);
 	return 0;
 }
 
@@ -332,7 +344,7 @@ static int return_build(struct kernel_state *state, const struct forwarding *f,
 			const enum repair_link *repaired, const struct fwd_return *r)
 {
 	bool repair = repair_used(f, repaired, r->first_site, &r->repair);
-	int err = labelled_route(state, TABLE_MAIN, r->destination,
+	int err = labelled_route(state, f, TABLE_MAIN, r->destination,
 				 repair ? r->repair.next_site : r->first_site,
 				 repair ? &r->repair.out : &r->stack, f->node_address, r->mtu);
 
@@ -348,11 +360,11 @@ static int path_routes(struct kernel_state *state, const struct forwarding *f,
 	bool repair = repair_used(f, repaired, p->first_site, &p->repair);
 	uint32_t first = repair ? p->repair.next_site : p->first_site;
 	const struct label_stack *stack = repair ? &p->repair.out : &p->stack;
-	int err = labelled_route(state, TUYEN_TABLE_PROBE + p->index, p->endpoint, first, stack,
+	int err = labelled_route(state, f, TUYEN_TABLE_PROBE + p->index, p->endpoint, first, stack,
 				 p->source, p->mtu);
 
 	if (err == 0 && active)
-		err = labelled_route(state, TUYEN_TABLE_OUTER + p->color, p->endpoint, first,
+		err = labelled_route(state, f, TUYEN_TABLE_OUTER + p->color, p->endpoint, first,
 				     stack, p->source, p->mtu);
 	return err;
 }
@@ -670,6 +682,8 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 		err = transit_build(state, forwarding, repaired);
 	if (err == 0)
 		err = sessions_build(state, forwarding, keys, active, repaired);
+	if (err == 0)
+		err = desired_queues(state, forwarding);
 	if (err == 0)
 		err = nft_build(state, forwarding);
 	if (err < 0) {

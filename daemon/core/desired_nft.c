@@ -21,7 +21,7 @@
  * marks (printed as prefixes that do not parse back), sets of one element, and overlapping prefixes
  * (refused).
  */
-#include "tuyen/core/desired.h"
+#include "desired_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,6 +212,32 @@ static void sets_far_add(struct text *t, const struct forwarding *f)
 	}
 }
 
+static bool line_marked(const struct forwarding *f, const struct fwd_neighbor *n)
+{
+	const struct fwd_line *line = forwarding_line(f, n->underlay);
+
+	return line && line->has_dscp;
+}
+
+static const struct fwd_line *marked_line(const struct forwarding *f)
+{
+	for (size_t i = 0; i < f->line_count; i++)
+		if (f->lines[i].has_dscp)
+			return &f->lines[i];
+	return NULL;
+}
+
+static void set_marked(struct text *t, const struct forwarding *f)
+{
+	struct prefix_list list;
+
+	list_init(&list, f->neighbor_count);
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (line_marked(f, &f->neighbors[i]))
+			list_add(&list, (struct ipv4_prefix){f->neighbors[i].link_address, 32});
+	set_add(t, "marked", false, &list);
+}
+
 static void sets_add(struct text *t, const struct forwarding *f)
 {
 	char name[32];
@@ -225,6 +251,8 @@ static void sets_add(struct text *t, const struct forwarding *f)
 		set_peers(t, f, f->sessions[i].color, name);
 	}
 	sets_far_add(t, f);
+	if (marked_line(f))
+		set_marked(t, f);
 }
 
 /* "s10", "s10-2" */
@@ -263,9 +291,37 @@ static void guard_shared_add(struct text *t, const struct forwarding *f)
 	text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
 }
 
+/* The names that nft prints; the others are numbers. */
+static const char *const dscp_names[64] = {
+    [0] = "cs0",   [1] = "lephb", [8] = "cs1",	 [10] = "af11", [12] = "af12", [14] = "af13",
+    [16] = "cs2",  [18] = "af21", [20] = "af22", [22] = "af23", [24] = "cs3",  [26] = "af31",
+    [28] = "af32", [30] = "af33", [32] = "cs4",	 [34] = "af41", [36] = "af42", [38] = "af43",
+    [40] = "cs5",  [44] = "va",	  [46] = "ef",	 [48] = "cs6",	[56] = "cs7",
+};
+
+static void dscp_word(struct text *t, uint8_t dscp)
+{
+	if (dscp_names[dscp & 63])
+		text_add(t, dscp_names[dscp & 63]);
+	else
+		text_printf(t, "0x%02x", dscp & 63);
+}
+
+/* A packet that came by one adjacency and goes on by the next: see desired_queue.c. */
+static void queue_in_add(struct text *t, uint8_t dscp)
+{
+	text_add(t, "\t\tiifname \"" LINK_DEVICE "\" ip dscp ");
+	dscp_word(t, dscp);
+	text_printf(t, " meta mark set 0x%08x\n", TUYEN_MARK_QUEUE | dscp);
+}
+
 static void guard_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
+	for (size_t i = 0; i < f->queue_count; i++)
+		queue_in_add(t, f->queues[i].dscp);
+	if (f->queue_count)
+		queue_in_add(t, DESIRED_DSCP_PROBES);
 	text_add(t, "\t\tiifname \"lo\" ip saddr @overlay notrack accept\n"
 		    "\t\tiifname \"lo\" accept\n"
 		    "\t\tiifname \"" LINK_DEVICE "\" notrack accept\n"
@@ -340,23 +396,14 @@ static void end_add(struct text *t, const char *end, struct ipv4_prefix prefix)
 	text_add_char(t, ' ');
 }
 
-/* The names that nft prints; the others are numbers. */
-static const char *const dscp_names[64] = {
-    [0] = "cs0",   [1] = "lephb", [8] = "cs1",	 [10] = "af11", [12] = "af12", [14] = "af13",
-    [16] = "cs2",  [18] = "af21", [20] = "af22", [22] = "af23", [24] = "cs3",  [26] = "af31",
-    [28] = "af32", [30] = "af33", [32] = "cs4",	 [34] = "af41", [36] = "af42", [38] = "af43",
-    [40] = "cs5",  [44] = "va",	  [46] = "ef",	 [48] = "cs6",	[56] = "cs7",
-};
-
 /* Both directions are marked alike: each packet is judged by itself. */
 static void dscp_add(struct text *t, const struct fwd_rule *rule)
 {
 	if (!rule->has_dscp)
 		return;
-	if (dscp_names[rule->dscp & 63])
-		text_printf(t, "ip dscp %s ", dscp_names[rule->dscp & 63]);
-	else
-		text_printf(t, "ip dscp 0x%02x ", rule->dscp & 63);
+	text_add(t, "ip dscp ");
+	dscp_word(t, rule->dscp);
+	text_add_char(t, ' ');
 }
 
 /* What the @count rules from @first on have in common, for packets that leave (@leaving) a LAN for
@@ -378,7 +425,8 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 		text_printf(t, "ip %s @far_%zu ", far, first);
 	dscp_add(t, rule);
 	port_add(t, rule, reply);
-	if (f->lan_shared && reply && rule->protocol == 6) /* nobody opens a connection by answering */
+	if (f->lan_shared && reply &&
+	    rule->protocol == 6) /* nobody opens a connection by answering */
 		text_add(t, "tcp flags != syn / syn,ack ");
 }
 
@@ -540,6 +588,83 @@ static void egress_session_add(struct text *t, const struct forwarding *f, uint3
 	}
 }
 
+/* ---- queues and code points: see desired_queue.c --------------------------------------- */
+
+static void queue_mark_add(struct text *t, const char *match, uint8_t dscp)
+{
+	text_printf(t, "\t\toifname %s meta mark set 0x%08x\n", match, TUYEN_MARK_QUEUE | dscp);
+}
+
+static void queue_out_add(struct text *t, uint8_t dscp)
+{
+	text_printf(t, "\t\toifname \"" LINK_DEVICE "\" meta mark 0x%08x ip dscp set ",
+		    TUYEN_MARK_QUEUE | dscp);
+	dscp_word(t, dscp);
+	text_add_char(t, '\n');
+}
+
+/* WireGuard gives its own packets no DSCP but the two ECN bits of what it encrypts: with them link0
+ * tells the carrier's side a priority. */
+static const char *const priority_ecn[3] = {"ect0", "not-ect", "ect1"};
+
+static void marked_priority_add(struct text *t, uint8_t dscp, uint8_t priority)
+{
+	if (priority == 1)
+		return;
+	text_add(t, "\t\toifname \"" LINK_DEVICE "\" ip daddr @marked ip dscp ");
+	dscp_word(t, dscp);
+	text_printf(t, " ip ecn set %s\n", priority_ecn[priority]);
+}
+
+static void carrier_dscp_add(struct text *t, const struct forwarding *f, const char *match,
+			     uint8_t dscp, const char *then)
+{
+	text_printf(t, "\t\tudp sport %u %s ip dscp set ", f->link_port, match);
+	dscp_word(t, dscp);
+	text_printf(t, "%s accept\n", then);
+}
+
+static void carrier_add(struct text *t, const struct forwarding *f, const struct fwd_line *line)
+{
+	for (size_t i = 0; i < f->queue_count; i++)
+		marked_priority_add(t, f->queues[i].dscp, f->queues[i].priority);
+	marked_priority_add(t, DESIRED_DSCP_PROBES, 2);
+	/* WireGuard's handshakes are AF41 */
+	carrier_dscp_add(t, f, "ip dscp af41", line->dscp[2], "");
+	carrier_dscp_add(t, f, "ip ecn ect1", line->dscp[2], " ip ecn set not-ect");
+	carrier_dscp_add(t, f, "ip ecn ect0", line->dscp[0], " ip ecn set not-ect");
+	carrier_dscp_add(t, f, "ip ecn not-ect", line->dscp[1], "");
+}
+
+static void queues_add(struct text *t, const struct forwarding *f)
+{
+	const struct fwd_line *marked = marked_line(f);
+	char match[64];
+
+	if (!f->queue_count)
+		return;
+	chain_begin(t, "queues", "filter hook output priority filter; policy accept;");
+	for (int i = 0; i < 2; i++) {
+		snprintf(match, sizeof(match), "\"lsp*\" udp %s %d", i ? "dport" : "sport",
+			 BFD_PORT_SBFD);
+		queue_mark_add(t, match, DESIRED_DSCP_PROBES);
+	}
+	queue_mark_add(t, "\"" LINK_DEVICE "\" ip dscp cs6", DESIRED_DSCP_PROBES);
+	for (size_t i = 0; i < f->queue_count; i++) {
+		if (!forwarding_session(f, f->queues[i].color))
+			continue;
+		snprintf(match, sizeof(match), "\"" LINK_DEVICE "\" meta mark 0x%08x",
+			 TUYEN_MARK_OUTER | f->queues[i].color);
+		queue_mark_add(t, match, f->queues[i].dscp);
+	}
+	for (size_t i = 0; i < f->queue_count; i++)
+		queue_out_add(t, f->queues[i].dscp);
+	queue_out_add(t, DESIRED_DSCP_PROBES);
+	if (marked)
+		carrier_add(t, f, marked);
+	chain_end(t);
+}
+
 static void egress_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
@@ -570,6 +695,7 @@ void desired_nft(const struct forwarding *forwarding, struct text *ret_text)
 	classify_local_add(t, forwarding);
 	input_add(t, forwarding);
 	forward_add(t, forwarding);
+	queues_add(t, forwarding);
 	egress_add(t, forwarding);
 	text_add(t, "}\n");
 }

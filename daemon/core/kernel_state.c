@@ -48,6 +48,7 @@ STATE_ADD(kernel_route, route, routes, route_count)
 STATE_ADD(kernel_label_route, label, labels, label_count)
 STATE_ADD(kernel_rule, rule, rules, rule_count)
 STATE_ADD(kernel_label_filter, filter, filters, filter_count)
+STATE_ADD(kernel_queue, queue, queues, queue_count)
 STATE_ADD(kernel_sysctl, sysctl, sysctls, sysctl_count)
 
 int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix)
@@ -96,6 +97,7 @@ void kernel_state_free(struct kernel_state *state)
 	free(state->labels);
 	free(state->rules);
 	free(state->filters);
+	free(state->queues);
 	free(state->sysctls);
 	free(state->nft);
 	free(state);
@@ -171,6 +173,14 @@ int kernel_filter_compare(const void *a, const void *b)
 	return strcmp(x->device, y->device);
 }
 
+int kernel_queue_compare(const void *a, const void *b)
+{
+	const struct kernel_queue *x = a, *y = b;
+	int by_device = strcmp(x->device, y->device);
+
+	return THEN(by_device, order(x->minor, y->minor));
+}
+
 int kernel_sysctl_compare(const void *a, const void *b)
 {
 	const struct kernel_sysctl *x = a, *y = b;
@@ -204,6 +214,7 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->labels, state->label_count, kernel_label_compare);
 	SORT(state->rules, state->rule_count, kernel_rule_compare);
 	SORT(state->filters, state->filter_count, kernel_filter_compare);
+	SORT(state->queues, state->queue_count, kernel_queue_compare);
 	SORT(state->sysctls, state->sysctl_count, kernel_sysctl_compare);
 }
 

@@ -9,6 +9,7 @@
  *	addresses, sysctls	all but net.mpls.conf.<device>.input
  *	filters			before
  *	sysctls			... input opens the device to labels
+ *	queues			a packet that no class is for yet goes by
  *	labels, routes, rules	what carries before what leads to it
  *	peers of the sessions	the kernel calls a new peer at once; with no way there it would wait
  *5 s to call again removals		in reverse; what hangs on a device that goes, goes with it
@@ -28,6 +29,7 @@ struct planner {
 	const struct kernel_state *desired, *actual;
 	struct kernel_plan *plan;
 	size_t capacity;
+	bool queues_anew;
 };
 
 static int emit(struct planner *p, enum plan_verb verb, enum plan_object object, const void *want,
@@ -130,6 +132,25 @@ static bool filter_differs(const void *w, const void *h)
 	return false;
 }
 
+static bool apart(uint32_t a, uint32_t b, uint32_t most)
+{
+	return a < b ? b - a > most : a - b > most;
+}
+
+/* The kernel counts buckets in ticks of 64 ns, and targets in units of 1024 ns. */
+static bool queue_differs(const void *w, const void *h)
+{
+	const struct kernel_queue *want = w, *have = h;
+
+	if (!want->minor)
+		return false;
+	return want->rate != have->rate || want->ceil != have->ceil ||
+	       want->overhead != have->overhead || want->priority != have->priority ||
+	       apart(want->burst_bytes, have->burst_bytes, (uint32_t)(want->rate >> 23) + 2) ||
+	       apart(want->target_us, have->target_us, 2) || want->led != have->led ||
+	       want->destination != have->destination || want->mark != have->mark;
+}
+
 static bool sysctl_differs(const void *w, const void *h)
 {
 	const struct kernel_sysctl *want = w, *have = h;
@@ -156,6 +177,7 @@ SPAN_OF(routes_of, routes, route_count)
 SPAN_OF(labels_of, labels, label_count)
 SPAN_OF(rules_of, rules, rule_count)
 SPAN_OF(filters_of, filters, filter_count)
+SPAN_OF(queues_of, queues, queue_count)
 SPAN_OF(sysctls_of, sysctls, sysctl_count)
 
 static const char *peer_device(const void *o)
@@ -183,6 +205,11 @@ static const char *filter_device(const void *o)
 	return ((const struct kernel_label_filter *)o)->device;
 }
 
+static const char *queue_device(const void *o)
+{
+	return ((const struct kernel_queue *)o)->device;
+}
+
 struct kind {
 	enum plan_object object;
 	size_t size;
@@ -200,7 +227,8 @@ enum {
 	KIND_FILTER,
 	KIND_LABEL,
 	KIND_ROUTE,
-	KIND_RULE
+	KIND_RULE,
+	KIND_QUEUE,
 };
 
 static const struct kind kinds[] = {
@@ -220,6 +248,8 @@ static const struct kind kinds[] = {
 		    route_differs, route_device},
     [KIND_RULE] = {PLAN_RULE, sizeof(struct kernel_rule), rules_of, kernel_rule_compare,
 		   rule_differs, NULL},
+    [KIND_QUEUE] = {PLAN_QUEUE, sizeof(struct kernel_queue), queues_of, kernel_queue_compare,
+		    queue_differs, queue_device},
 };
 
 /* A device of ours that the plan removes and makes anew, before all that hangs on it is set. */
@@ -439,6 +469,51 @@ static int step_rule_remove(struct planner *p, const struct kind *kind, const vo
 	return step_remove(p, kind, want, have);
 }
 
+/* A class stays below its parent, and what has children holds no packets: else all are made anew.
+ */
+static int step_queue_look(struct planner *p, const struct kind *kind, const void *want,
+			   const void *have)
+{
+	const struct kernel_queue *w = want, *h = have;
+
+	(void)kind;
+	if (w && h && (h->strange || w->parent != h->parent || w->leaf != h->leaf))
+		p->queues_anew = w->minor || h->strange;
+	return 0;
+}
+
+static int step_queue(struct planner *p, const struct kind *kind, const void *want,
+		      const void *have)
+{
+	const struct kernel_queue *w = want;
+	int err = 0;
+
+	if (!p->queues_anew || !w)
+		return step_set(p, kind, want, have);
+	if (!w->minor)
+		err = emit(p, PLAN_REMOVE, PLAN_QUEUE, NULL, have);
+	return err ? err : emit(p, PLAN_ADD, PLAN_QUEUE, want, NULL);
+}
+
+/* Children before their parents: from behind. With the root all goes. */
+static int plan_queues_remove(struct planner *p)
+{
+	const struct kernel_state *want = p->desired, *have = p->actual;
+	const struct kind *kind = &kinds[KIND_QUEUE];
+	int err = 0;
+
+	for (size_t i = p->queues_anew ? 0 : have->queue_count; err == 0 && i-- > 0;) {
+		const struct kernel_queue *queue = &have->queues[i];
+
+		if (object_goes(p, kind, queue) || (!want->queue_count && queue->minor))
+			continue;
+		if (!want->queue_count || !bsearch(queue, want->queues, want->queue_count,
+						   sizeof(*queue), kernel_queue_compare))
+			err = emit(p, PLAN_REMOVE, PLAN_QUEUE, NULL, queue);
+	}
+	return err;
+}
+
 static int plan_nft(struct planner *p)
 {
 	const char *want = p->desired->nft, *have = p->actual->nft;
@@ -467,6 +542,8 @@ static const struct {
 	{KIND_SYSCTL, step_sysctl},
 	{KIND_FILTER, step_set},
 	{KIND_SYSCTL, step_sysctl_opening},
+	{KIND_QUEUE, step_queue_look},
+	{KIND_QUEUE, step_queue},
 	{KIND_LABEL, step_set},
 	{KIND_ROUTE, step_set},
 	{KIND_RULE, step_rule},
@@ -487,6 +564,8 @@ static int plan_all(struct planner *p)
 
 	for (size_t i = 0; err == 0 && i < ARRAY_SIZE(order_set); i++)
 		err = walk(p, &kinds[order_set[i].kind], order_set[i].step);
+	if (err == 0)
+		err = plan_queues_remove(p);
 	for (size_t i = 0; err == 0 && i < ARRAY_SIZE(order_remove); i++)
 		err = walk(p, &kinds[order_remove[i].kind], order_remove[i].step);
 	if (err == 0)

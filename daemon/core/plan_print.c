@@ -171,10 +171,35 @@ static void print_rule(const struct plan_operation *op, struct text *t)
 	text_printf(t, " table %u", rule->table);
 }
 
+static void print_queue(const struct plan_operation *op, struct text *t)
+{
+	const struct kernel_queue *q = subject(op);
+	char address[IPV4_STRLEN];
+
+	text_printf(t, "tc %s %s dev %s ", q->minor ? "class" : "qdisc", route_verbs[op->verb],
+		    q->device);
+	if (!q->minor) {
+		text_add(t, "root htb");
+		return;
+	}
+	text_printf(t, "classid 5459:%x", q->minor);
+	if (op->verb == PLAN_REMOVE)
+		return;
+	text_printf(t, " parent 5459:%x htb rate %llubps ceil %llubps burst %u overhead %u prio %u",
+		    q->parent, (unsigned long long)q->rate, (unsigned long long)q->ceil,
+		    q->burst_bytes, q->overhead, q->priority);
+	if (q->led && !q->leaf)
+		text_printf(t, ", of packets to %s", ipv4_format(q->destination, address));
+	if (q->leaf)
+		text_printf(t, ", fq_codel target %uus noecn, of mark 0x%08x", q->target_us,
+			    q->mark);
+}
+
 static void (*const printers[])(const struct plan_operation *op, struct text *t) = {
     [PLAN_SYSCTL] = print_sysctl, [PLAN_NFT] = print_nft,	  [PLAN_DEVICE] = print_device,
     [PLAN_PEER] = print_peer,	  [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
     [PLAN_LABEL] = print_label,	  [PLAN_ROUTE] = print_route,	  [PLAN_RULE] = print_rule,
+    [PLAN_QUEUE] = print_queue,
 };
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)

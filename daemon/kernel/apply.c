@@ -302,6 +302,15 @@ static bool apply_nft(struct applying *a, const struct plan_operation *op, size_
 	return op->verb == PLAN_REMOVE;
 }
 
+static void apply_queue(struct applying *a, const struct plan_operation *op, size_t tag)
+{
+	struct nl_msg *messages[QUEUE_MESSAGES];
+	size_t count = message_queue(a->kernel, op->verb, op->want, op->have, messages);
+
+	for (size_t i = 0; i < count; i++)
+		collect(a, &a->route, messages[i], tag);
+}
+
 static bool collected(enum plan_object object)
 {
 	switch (object) {
@@ -310,6 +319,7 @@ static bool collected(enum plan_object object)
 	case PLAN_LABEL:
 	case PLAN_ROUTE:
 	case PLAN_RULE:
+	case PLAN_QUEUE:
 		return true;
 	case PLAN_SYSCTL:
 	case PLAN_NFT:
@@ -349,6 +359,9 @@ static bool apply_one(struct applying *a, size_t tag)
 		return true;
 	case PLAN_ROUTE:
 		collect(a, &a->route, message_route(kernel, op->verb, subject), tag);
+		return true;
+	case PLAN_QUEUE:
+		apply_queue(a, op, tag);
 		return true;
 	case PLAN_RULE:
 		collect(a, &a->route, message_rule(op->verb, subject), tag);

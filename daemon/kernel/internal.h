@@ -117,6 +117,15 @@ struct nl_msg *message_filter_drop(int index);
 struct nl_msg *message_filter_accept(int index, const struct label_stack *stack);
 struct nl_msg *message_filter_delete(int index, uint32_t handle);
 
+/**
+ * What makes of @have what @want is, to be sent in this order. @ret may hold NULL: without memory, or (errno
+ * ENODEV) without the device. @return how many.
+ */
+#define QUEUE_MESSAGES 4
+size_t message_queue(const struct kernel *kernel, enum plan_verb verb,
+		     const struct kernel_queue *want, const struct kernel_queue *have,
+		     struct nl_msg *ret[static QUEUE_MESSAGES]);
+
 /** One accepting filter as the kernel holds it. */
 struct filter_entry {
 	struct label_stack stack;
@@ -141,6 +150,7 @@ int read_routes(struct kernel *kernel, struct kernel_state *state);
 int read_labels(struct kernel *kernel, struct kernel_state *state);
 int read_rules(struct kernel *kernel, struct kernel_state *state);
 int read_filters(struct kernel *kernel, struct kernel_state *state);
+int read_queues(struct kernel *kernel, struct kernel_state *state);
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);
 
 /** @ret_text  the table's listing, the caller's; NULL if there is none. */

@@ -119,6 +119,41 @@ static void check_clsact(struct kernel *kernel, struct finding *finding)
 	found_error(finding, error, words.text);
 }
 
+static void check_queues(struct kernel *kernel, struct finding *finding)
+{
+	const struct kernel_queue queues[] = {
+	    {.device = CHECK_DEVICE},
+	    {.device = CHECK_DEVICE, .minor = 1, .rate = 1000, .ceil = 1000, .burst_bytes = 100},
+	    {.device = CHECK_DEVICE,
+	     .minor = 2,
+	     .parent = 1,
+	     .rate = 1000,
+	     .ceil = 1000,
+	     .burst_bytes = 100,
+	     .leaf = true,
+	     .target_us = 5000,
+	     .led = true,
+	     .mark = TUYEN_MARK_QUEUE},
+	};
+	struct reason words = {.text = ""};
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
+		struct nl_msg *messages[QUEUE_MESSAGES];
+		size_t count = message_queue(kernel, PLAN_ADD, &queues[i], NULL, messages);
+
+		for (size_t k = 0; k < count; k++) {
+			if (messages[k] && !error)
+				error = channel_call(&kernel->route, messages[k], &words);
+			else if (messages[k])
+				nlmsg_free(messages[k]);
+			else if (!error)
+				error = errno ? errno : ENOMEM;
+		}
+	}
+	found_error(finding, error, words.text);
+}
+
 static void check_flower(struct kernel *kernel, struct finding *finding)
 {
 	const struct label_stack stack = {.depth = 2, .label = {LABEL_MIN, LABEL_MIN + 1}};
@@ -170,6 +205,8 @@ static const struct {
     {"net.mpls.conf.<device>.input", check_input, true,
      "modprobe mpls_router before the devices; /proc/sys must be writable"},
     {"filters (sch_ingress)", check_clsact, true, "modprobe sch_ingress"},
+    {"queues (sch_htb, sch_fq_codel, cls_fw)", check_queues, false,
+     "modprobe -a sch_htb sch_fq_codel cls_fw; without it lines with a rate are not queued for"},
     {"label filters (cls_flower, cls_matchall, act_gact)", check_flower, true,
      "modprobe -a cls_flower cls_matchall act_gact; Linux 5.8 or newer"},
     {"nf_tables", check_nft, true, "modprobe nf_tables"},

@@ -482,6 +482,58 @@ static void add_device(struct text *t, const struct status_input *in, size_t i)
 	text_add_char(t, '}');
 }
 
+/* Whose queue a mark is: a policy's by its code point. */
+static void add_queue_policy(struct text *t, const struct forwarding *f, uint32_t mark)
+{
+	for (size_t i = 0; i < f->queue_count; i++) {
+		const char *name;
+
+		if (mark != (TUYEN_MARK_QUEUE | f->queues[i].dscp))
+			continue;
+		name = policy_name(f, f->queues[i].color);
+		add_string(t, "queue", *name ? name : "policy");
+		add_u64(t, "color", f->queues[i].color);
+		return;
+	}
+	add_string(t, "queue", mark ? "probes" : "rest");
+	add_null(t, "color");
+}
+
+/* The neighbour whose packets wait in @leaf. */
+static const char *queue_site(const struct status_input *in, const struct kernel_queue *leaf)
+{
+	const struct kernel_state *actual = in->actual;
+	const struct forwarding *f = in->forwarding;
+
+	for (size_t i = 0; i < actual->queue_count; i++) {
+		if (actual->queues[i].minor != leaf->parent || !leaf->parent)
+			continue;
+		for (size_t k = 0; k < f->neighbor_count; k++)
+			if (f->neighbors[k].link_address == actual->queues[i].destination)
+				return f->neighbors[k].name;
+	}
+	return "";
+}
+
+static void add_queue(struct text *t, const struct status_input *in, size_t i)
+{
+	const struct kernel_queue *q = &in->actual->queues[i];
+
+	if (!q->leaf)
+		return;
+	open_item(t);
+	add_string(t, "site", queue_site(in, q));
+	add_queue_policy(t, in->forwarding, q->mark);
+	add_u64(t, "guaranteed_bps", q->rate * 8);
+	add_u64(t, "most_bps", q->ceil * 8);
+	add_u64(t, "priority", q->priority);
+	add_u64(t, "tx_bytes", q->bytes);
+	add_u64(t, "packets", q->packets);
+	add_u64(t, "drops", q->drops);
+	add_u64(t, "waiting_bytes", q->waiting_bytes);
+	text_add_char(t, '}');
+}
+
 static void add_check(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct kernel_check *c = &in->checks[i];
@@ -507,6 +559,7 @@ void status_document(const struct status_input *input, struct text *ret_json)
 	} arrays[] = {
 	    {"links", f->neighbor_count, add_link},   {"paths", f->path_count, add_path},
 	    {"sessions", f->peer_count, add_session}, {"labels", f->label_count, add_label},
+	    {"queues", input->actual && input->forwarding ? input->actual->queue_count : 0, add_queue},
 	    {"devices", f->device_count, add_device}, {"self_check", in.check_count, add_check},
 	};
 

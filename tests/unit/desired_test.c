@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/kernel_state.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/plan.c daemon/core/plan_print.c
+// link: daemon/core/kernel_state.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/plan.c daemon/core/plan_print.c
 // link: daemon/base/text.c daemon/base/err.c daemon/base/ip.c daemon/base/encode.c daemon/base/wire.c
 // link: topology/labels.c topology/forwarding.c topology/forwarding_codec.c
 #include <setjmp.h>
@@ -96,8 +96,8 @@ static void a_commune_has_all_it_needs(void **state)
 		"ip route add unreachable 10.0.0.0/16 metric 1000000 table 254\n",
 		"ip route add unreachable 10.9.1.0/24 metric 1000000 table 254\n",
 		"ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 540010\n",
-		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210 src 100.80.56.81 mtu 1416 table 550010\n",
-		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1412 table 560002\n",
+		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210 src 100.80.56.81 mtu 1420 table 550010\n",
+		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1416 table 560002\n",
 		"ip rule add priority 10010 fwmark 0x5400000a/0xff00ffff table 540010\n",
 		"ip rule add priority 20010 fwmark 0x5500000a/0xff00ffff table 550010\n",
 		"ip rule add priority 31002 from 100.80.56.82/32 table 560002\n",
@@ -131,7 +131,7 @@ static void another_path_is_one_route(void **state)
 	two = desired(&f, 2);
 	plan = words(two, one);
 	assert_string_equal(plan, "ip route replace 100.80.0.16/32 encap mpls 16001 dev lsp211 "
-				  "src 100.80.56.82 mtu 1412 table 550010\n");
+				  "src 100.80.56.82 mtu 1416 table 550010\n");
 	free(plan);
 	kernel_state_free(one);
 	kernel_state_free(two);
@@ -345,6 +345,200 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	forwarding_clear(&f);
 }
 
+/* The commune's line takes @up_kbps; with two policies, of which the node has a session of one. */
+static void rate(struct forwarding *f, uint32_t up_kbps, uint32_t down_kbps)
+{
+	static const struct fwd_queue queues[] = {{10, 1, 2, 50}, {20, 2, 0, 20}};
+	struct fwd_line line = {.underlay = "fibre", .up_kbps = up_kbps, .overhead = 60};
+
+	f->lines = malloc(sizeof(line));
+	f->queues = malloc(sizeof(queues));
+	assert_true(f->lines && f->queues);
+	*f->lines = line;
+	memcpy(f->queues, queues, sizeof(queues));
+	f->line_count = 1;
+	f->queue_count = 2;
+	f->neighbors[1].down_kbps = down_kbps;
+}
+
+static const struct kernel_queue *queue_of(const struct kernel_state *s, uint16_t minor)
+{
+	for (size_t i = 0; i < s->queue_count; i++)
+		if (s->queues[i].minor == minor)
+			return &s->queues[i];
+	return NULL;
+}
+
+#define SLOT(site_id) ((uint16_t)(((site_id) % 1009 + 1) * 64))
+
+static void without_a_rate_nothing_queues(void **state)
+{
+	struct kernel_state *want;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	want = desired(&f, 1);
+	assert_int_equal(want->queue_count, 0);
+	assert_null(strstr(want->nft, "chain queues"));
+	assert_null(strstr(want->nft, "ip dscp set"));
+	kernel_state_free(want);
+	rate(&f, 0, 0);
+	want = desired(&f, 1);
+	assert_int_equal(want->queue_count, 0);
+	assert_non_null(strstr(want->nft, "chain queues")); /* others' queues need its marks */
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
+static void a_line_is_divided(void **state)
+{
+	static const char *const lines[] = {
+		"tc qdisc add dev link0 root htb\n"
+		"tc class add dev link0 classid 5459:1 parent 5459:0 htb rate 240000bps ceil 240000bps burst 240 "
+		"overhead 75 prio 0\n",
+		"tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 160000bps ceil 240000bps burst 240 "
+		"overhead 75 prio 0, of packets to 100.64.0.210\n",
+		"tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 80000bps ceil 120000bps burst 120 "
+		"overhead 75 prio 0, of packets to 100.64.0.211\n",
+		"tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 75200bps ceil 240000bps burst 240 "
+		"overhead 75 prio 1, fq_codel target 31914us noecn, of mark 0x56000001\n",
+		"tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 30080bps ceil 240000bps burst 240 "
+		"overhead 75 prio 3, fq_codel target 79787us noecn, of mark 0x56000002\n",
+		"tc class add dev link0 classid 5459:34f0 parent 5459:34c0 htb rate 8000bps ceil 240000bps burst 240 "
+		"overhead 75 prio 0, fq_codel target 100000us noecn, of mark 0x56000030\n",
+		"tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 1600bps ceil 240000bps burst 240 "
+		"overhead 75 prio 2, fq_codel target 100000us noecn, of mark 0x00000000\n",
+	};
+	struct kernel_state *want, *nothing = kernel_state_new();
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	rate(&f, 2000, 1000);
+	want = desired(&f, 1);
+	plan = words(want, nothing);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (!strstr(plan, lines[i]))
+			fail_msg("not in the plan: %s%s", lines[i], strstr(plan, "tc qdisc add dev link0"));
+	free(plan);
+	kernel_state_free(want);
+	kernel_state_free(nothing);
+	forwarding_clear(&f);
+}
+
+/* Nobody is promised more than there is, however odd the shares, and all can be borrowed. */
+static void promises_are_kept(void **state)
+{
+	static const uint32_t rates[] = {64, 512, 2000, 100000, 10000000};
+	struct forwarding f;
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(rates) / sizeof(rates[0]); r++) {
+		struct kernel_state *want;
+		uint64_t sums[2] = {0};
+
+		bundle_read(&f);
+		rate(&f, rates[r], 64);
+		f.queues[0].share_percent = 100;
+		f.queues[1].share_percent = 100;
+		want = desired(&f, 1);
+		for (size_t i = 0; i < want->queue_count; i++) {
+			const struct kernel_queue *q = &want->queues[i];
+
+			if (!q->minor)
+				continue;
+			assert_true(q->rate > 0 && q->rate <= q->ceil);
+			assert_true(q->ceil <= rates[r] * UINT64_C(120));
+			if (q->parent == SLOT(210) || q->parent == SLOT(211))
+				sums[q->parent == SLOT(211)] += q->rate;
+		}
+		for (int i = 0; i < 2; i++) /* HTB takes no rate of 0: four of them may be too much */
+			assert_true(sums[i] <= queue_of(want, SLOT(210 + i))->rate + 4 * 1000);
+		kernel_state_free(want);
+		forwarding_clear(&f);
+	}
+}
+
+/* A gateway's neighbours have classes that another neighbour does not move, nor the same slot twice. */
+static void a_new_neighbor_moves_nobody(void **state)
+{
+	struct kernel_state *one, *two;
+	struct fwd_neighbor *own;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	rate(&f, 2000, 0);
+	own = f.neighbors;
+	f.neighbors = calloc(3, sizeof(*f.neighbors));
+	memcpy(f.neighbors, own, 2 * sizeof(*own));
+	f.neighbors[2] = own[0];
+	f.neighbors[2].site_id = 210 + 1009;
+	f.neighbors[2].link_address++;
+	f.neighbors[2].accept = NULL;
+	f.neighbors[2].accept_count = 0;
+	one = desired(&f, 1);
+	f.neighbor_count = 3;
+	two = desired(&f, 1);
+	assert_non_null(queue_of(two, SLOT(212))); /* 210's and 211's slots are taken */
+	assert_int_equal(queue_of(two, SLOT(210))->destination, own[0].link_address);
+	plan = words(one, two);
+	assert_null(strstr(plan, "tc qdisc"));
+	assert_non_null(strstr(plan, "tc class delete dev link0 classid 5459:357f\n"));
+	assert_true(strstr(plan, "classid 5459:357f\n") < strstr(plan, "classid 5459:3540\n"));
+	free(plan);
+	kernel_state_free(one);
+	kernel_state_free(two);
+	free(own);
+	forwarding_clear(&f);
+}
+
+static void a_packet_takes_its_queue_along(void **state)
+{
+	static const char chain[] =
+		"\tchain queues {\n"
+		"\t\ttype filter hook output priority filter; policy accept;\n"
+		"\t\toifname \"lsp*\" udp sport 7784 meta mark set 0x56000030\n"
+		"\t\toifname \"lsp*\" udp dport 7784 meta mark set 0x56000030\n"
+		"\t\toifname \"link0\" ip dscp cs6 meta mark set 0x56000030\n"
+		"\t\toifname \"link0\" meta mark 0x5500000a meta mark set 0x56000001\n"
+		"\t\toifname \"link0\" meta mark 0x56000001 ip dscp set lephb\n"
+		"\t\toifname \"link0\" meta mark 0x56000002 ip dscp set 0x02\n"
+		"\t\toifname \"link0\" meta mark 0x56000030 ip dscp set cs6\n";
+	static const char carrier[] =
+		"\t\toifname \"link0\" ip daddr @marked ip dscp lephb ip ecn set ect1\n"
+		"\t\toifname \"link0\" ip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
+		"\t\toifname \"link0\" ip daddr @marked ip dscp cs6 ip ecn set ect1\n"
+		"\t\tudp sport 51820 ip dscp af41 ip dscp set ef accept\n"
+		"\t\tudp sport 51820 ip ecn ect1 ip dscp set ef ip ecn set not-ect accept\n"
+		"\t\tudp sport 51820 ip ecn ect0 ip dscp set cs1 ip ecn set not-ect accept\n"
+		"\t\tudp sport 51820 ip ecn not-ect ip dscp set af21 accept\n";
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	rate(&f, 2000, 0);
+	text_init(&t);
+	desired_nft(&f, &t);
+	assert_non_null(strstr(t.bytes, chain));
+	assert_null(strstr(t.bytes, "@marked"));
+	assert_non_null(strstr(t.bytes, "\t\tiifname \"link0\" ip dscp 0x02 meta mark set 0x56000002\n"
+					"\t\tiifname \"link0\" ip dscp cs6 meta mark set 0x56000030\n"));
+	text_reset(&t);
+	f.lines[0].has_dscp = true;
+	memcpy(f.lines[0].dscp, (const uint8_t[]){8, 18, 46}, 3);
+	desired_nft(&f, &t);
+	assert_non_null(strstr(t.bytes, carrier));
+	assert_non_null(strstr(t.bytes, "\tset marked {\n\t\ttype ipv4_addr\n"
+					"\t\telements = { 100.64.0.210, 100.64.0.211 }\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +551,11 @@ int main(void)
 		cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
 		cmocka_unit_test(rights_of_many_peers_are_one_set),
 		cmocka_unit_test(marks_of_packets_are_matched_both_ways),
+		cmocka_unit_test(without_a_rate_nothing_queues),
+		cmocka_unit_test(a_line_is_divided),
+		cmocka_unit_test(promises_are_kept),
+		cmocka_unit_test(a_new_neighbor_moves_nobody),
+		cmocka_unit_test(a_packet_takes_its_queue_along),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

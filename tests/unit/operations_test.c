@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: daemon/core/operations.c daemon/core/kernel_state.c daemon/core/repair.c daemon/core/desired.c
-// link: daemon/core/desired_nft.c daemon/core/plan.c daemon/base/text.c daemon/base/err.c
+// link: daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/plan.c daemon/base/text.c daemon/base/err.c
 // link: daemon/base/ip.c daemon/base/encode.c daemon/base/wire.c topology/labels.c
 // link: topology/forwarding.c topology/forwarding_codec.c
 #include <setjmp.h>

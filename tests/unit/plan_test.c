@@ -331,6 +331,110 @@ static void sysctl_below_a_floor_is_raised(void **state)
 	}
 }
 
+static struct kernel_queue *queue(struct kernel_state *s, uint16_t minor, uint16_t parent, uint32_t mark)
+{
+	struct kernel_queue *q = kernel_state_add_queue(s);
+
+	assert_non_null(q);
+	strcpy(q->device, "link0");
+	q->minor = minor;
+	q->parent = parent;
+	if (!minor)
+		return q;
+	q->rate = q->ceil = 240000;
+	q->burst_bytes = 240;
+	q->led = q->leaf = mark != 0;
+	q->mark = mark;
+	q->target_us = mark ? 5000 : 0;
+	return q;
+}
+
+static struct kernel_state *queues(void)
+{
+	struct kernel_state *s = kernel_state_new();
+
+	device(s, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	queue(s, 65, 64, 1);
+	queue(s, 64, 1, 0);
+	queue(s, 1, 0, 0);
+	queue(s, 0, 0, 0);
+	return s;
+}
+
+#define CLASS(verb, id, parent) "tc class " verb " dev link0 classid 5459:" id " parent 5459:" parent
+#define NUMBERS	 " htb rate 240000bps ceil 240000bps burst 240 overhead 0 prio 0"
+#define LEAF	 ", fq_codel target 5000us noecn, of mark 0x00000001\n"
+#define ALL_QUEUES                                                                                                     \
+	"tc qdisc add dev link0 root htb\n" CLASS("add", "1", "0") NUMBERS "\n" CLASS("add", "40", "1") NUMBERS "\n"   \
+		CLASS("add", "41", "40") NUMBERS LEAF
+
+static void queues_are_made_from_the_root_and_removed_with_it(void **state)
+{
+	struct kernel_state *none = kernel_state_new();
+
+	(void)state;
+	device(none, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	expect(queues(), none, ALL_QUEUES);
+	expect(queues(), queues(), "");
+	none = kernel_state_new();
+	device(none, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	expect(none, queues(), "tc qdisc delete dev link0 root htb\n");
+	expect(kernel_state_new(), queues(), "ip link delete link0\n");
+}
+
+static void a_wrong_queue_is_changed_at_its_place(void **state)
+{
+	struct kernel_state *have;
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		struct kernel_queue *q;
+
+		have = queues();
+		q = &have->queues[0];
+		q->rate += i == 0;
+		q->ceil -= i == 1;
+		q->overhead += i == 2;
+		q->priority += i == 3;
+		q->burst_bytes += i == 4 ? 10 : 0;
+		q->target_us = i == 5 ? 0 : q->target_us - 1; /* the kernel's rounding is no difference */
+		q->led = i != 6;
+		q->mark += i == 7;
+		expect(queues(), have, i < 8 ? CLASS("replace", "41", "40") NUMBERS LEAF : "");
+	}
+	have = queues();
+	have->queues[2].destination = 1;
+	expect(queues(), have, CLASS("replace", "1", "0") NUMBERS "\n");
+}
+
+static void queues_that_go_do_so_from_behind(void **state)
+{
+	struct kernel_state *have = queues();
+
+	(void)state;
+	queue(have, 128, 1, 0);
+	queue(have, 129, 128, 2);
+	queue(have, 130, 128, 3);
+	expect(queues(), have,
+	       "tc class delete dev link0 classid 5459:82\n"
+	       "tc class delete dev link0 classid 5459:81\n"
+	       "tc class delete dev link0 classid 5459:80\n");
+}
+
+/* HTB moves no class below another, and something strange may lead anywhere. */
+static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct kernel_state *have = queues();
+
+		have->queues[0].parent = i == 0 ? 1 : have->queues[0].parent;
+		have->queues[1].leaf = i == 1;
+		have->queues[3].strange = i == 2;
+		expect(queues(), have, "tc qdisc delete dev link0 root htb\n" ALL_QUEUES);
+	}
+}
+
 static void arrays_grow_and_sort(void **state)
 {
 	struct kernel_state *s = kernel_state_new();
@@ -366,6 +470,10 @@ int main(void)
 		cmocka_unit_test(private_key_is_never_printed),
 		cmocka_unit_test(rule_is_added_before_the_old_one_goes),
 		cmocka_unit_test(sysctl_below_a_floor_is_raised),
+		cmocka_unit_test(queues_are_made_from_the_root_and_removed_with_it),
+		cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
+		cmocka_unit_test(queues_that_go_do_so_from_behind),
+		cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
 		cmocka_unit_test(arrays_grow_and_sort),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/repair.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c
+// link: daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c
 // link: daemon/base/text.c daemon/base/err.c daemon/base/ip.c daemon/base/encode.c daemon/base/wire.c
 // link: topology/labels.c topology/forwarding.c topology/forwarding_codec.c
 /*
@@ -82,8 +82,8 @@ static char *words(const struct kernel_state *want, const struct kernel_state *h
 
 static const char to_hub_repaired[] =
     "ip -f mpls route replace 16001 as 86001 dev lsp102\n"
-    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1412 table 550010\n"
-    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1412 table 560001\n";
+    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 550010\n"
+    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 560001\n";
 
 static void a_link_that_is_down_changes_what_goes_over_it(void **state)
 {
@@ -105,7 +105,7 @@ static void a_link_that_is_down_changes_what_goes_over_it(void **state)
 	plan = words(after, before);
 	assert_string_equal(plan,
 			    "ip -f mpls route replace 16901 as 86210/16901 dev lsp102\n"
-			    "ip route replace 100.80.56.81/32 encap mpls 86210/16901 dev lsp102 src 100.80.6.80 mtu 1412 metric 14418 table 254\n");
+			    "ip route replace 100.80.56.81/32 encap mpls 86210/16901 dev lsp102 src 100.80.6.80 mtu 1420 metric 14418 table 254\n");
 	free(plan);
 	assert_int_equal(repair_count(&f, hub, 1), 2);
 	assert_int_equal(repair_count(&f, hub, 210), 0);

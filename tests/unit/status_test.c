@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
 // link: topology/forwarding.c topology/labels.c daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
 // libs: -ljansson
 #include <setjmp.h>
@@ -44,6 +44,7 @@ static void without_a_release(void **state)
 {
 	struct status_refusal refusal = {.at_s = 1764000000, .reason = {"a \"quoted\" reason"}};
 	struct status_input in = {.wall_s = 1764000100, .refusals = &refusal, .refusal_count = 1};
+	static const char *const names[] = {"citizen-query", "policy", "probes", "rest"};
 	json_t *root = document(&in), *bundle = json_object_get(root, "bundle");
 
 	(void)state;
@@ -66,15 +67,26 @@ static void with_everything(void **state)
 	struct fwd_session session = {.color = 10, .policy = "citizen-query", .mtu = 1356};
 	struct fwd_session_peer peer = {.color = 10, .site_id = 1, .name = "npdc \"hn\"", .caller = true,
 					.endpoint = 0x64500010, .port = 52010, .prefixes = &lan, .prefix_count = 1};
+	struct fwd_queue policies[] = {{10, 1, 2, 50}, {20, 2, 0, 50}};
 	struct forwarding f = {.site_id = 901, .site = "phúc xá", .tier = "commune", .own_label = 16901,
 			       .neighbors = &neighbor, .neighbor_count = 1, .paths = &path, .path_count = 1,
-			       .sessions = &session, .session_count = 1, .peers = &peer, .peer_count = 1};
+			       .sessions = &session, .session_count = 1, .queues = policies, .queue_count = 2, .peers = &peer, .peer_count = 1};
 	struct kernel_peer peers[] = {
 		{.device = "link0", .endpoint = {4, {198, 51, 100, 9}, 51820}, .last_handshake_s = 1764000050, .rx_bytes = 5},
 		{.device = "s10", .last_handshake_s = 1764000000 - 200},
 	};
 	struct kernel_label_filter filter = {.device = "lsp210", .drops = 42};
-	struct kernel_state actual = {.peers = peers, .peer_count = 2, .filters = &filter, .filter_count = 1};
+	struct kernel_queue queues[] = {
+		{.device = "link0"},
+		{.minor = 64, .destination = 0x644000d2, .led = true},
+		{.minor = 65, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 1, .rate = 1000, .ceil = 2000,
+		 .bytes = 77, .drops = 3, .waiting_bytes = 9},
+		{.minor = 66, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 2},
+		{.minor = 112, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 48},
+		{.minor = 127, .parent = 64, .leaf = true},
+	};
+	struct kernel_state actual = {.peers = peers, .peer_count = 2, .filters = &filter, .filter_count = 1,
+				      .queues = queues, .queue_count = 6};
 	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};
 	struct status_liveness link = {.known = true, .since = {30000000}, .changes = 3,
 				       .last = {.state = BFD_STATE_UP, .detection_us = 150000}};
@@ -82,9 +94,24 @@ static void with_everything(void **state)
 	struct status_input in = {.now = {100000000}, .wall_s = 1764000060, .forwarding = &f, .actual = &actual,
 				  .active = &active, .links = &link, .paths = &unknown,
 				  .release = {.have = true, .epoch = 7, .signers = "an binh", .expires_s = 1764000000}};
-	json_t *root = document(&in), *bundle = json_object_get(root, "bundle");
+	static const char *const names[] = {"citizen-query", "policy", "probes", "rest"};
+	json_t *root, *bundle;
 
 	(void)state;
+	root = document(&in);
+	bundle = json_object_get(root, "bundle");
+	assert_int_equal(json_array_size(json_object_get(root, "queues")), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const json_t *q = json_array_get(json_object_get(root, "queues"), i);
+
+		assert_string_equal(json_string_value(json_object_get(q, "queue")), names[i]);
+		assert_string_equal(json_string_value(json_object_get(q, "site")), "ba-dinh");
+	}
+	assert_int_equal(number_at(root, "queues", "guaranteed_bps"), 8000);
+	assert_int_equal(number_at(root, "queues", "most_bps"), 16000);
+	assert_int_equal(number_at(root, "queues", "tx_bytes"), 77);
+	assert_int_equal(number_at(root, "queues", "drops"), 3);
+	assert_int_equal(number_at(root, "queues", "waiting_bytes"), 9);
 	assert_string_equal(text_at(root, "links", "state"), "up");
 	assert_string_equal(text_at(root, "links", "endpoint"), "198.51.100.9:51820");
 	assert_int_equal(number_at(root, "links", "since_s"), 70);

@@ -37,6 +37,9 @@
  *		 state: up when a handshake is younger than 180 s (REJECT_AFTER_TIME)
  *  labels	[{in, out: [n], next, device, repaired: bool, repair_next, repair_out: [n]}]
  *		 next: neighbour's name, or "here"; where it is repaired, out and next are the repair's
+ *  queues	[{site, queue: policy's name | "policy" | "probes" | "rest", color, guaranteed_bps, most_bps, priority, tx_bytes,
+ *		 packets, drops, waiting_bytes}]	on link0, where lines have a rate; "policy": of one that we have no
+ *		 session of; priority 0 is first
  *  devices	[{name, address, port, user, interface, link, link_id}]	what tuyen-snmp is to poll
  *  self_check	[{name, ok, fatal, found, remedy}]
  *

@@ -27,6 +27,8 @@
 #define TUYEN_MARK_CLASS 0x54000000u
 #define TUYEN_MARK_OUTER 0x55000000u
 #define TUYEN_MARK_MASK	 0xff00ffffu
+/** A packet on link0, and a labelled one on its way through a node, carries QUEUE|the code point of its queue. */
+#define TUYEN_MARK_QUEUE 0x56000000u
 
 /** Routing tables and rule priorities; +color, or +path index. */
 #define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
@@ -124,6 +126,28 @@ struct kernel_label_filter {
 	uint64_t drops;		/* actual only: packets dropped so far */
 };
 
+/**
+ * A class of the HTB at a device's root, or (minor 0) that root. Parents have smaller numbers than their
+ * children. Rates are in bytes a second. Key: device, minor.
+ */
+struct kernel_queue {
+	char device[KERNEL_IFNAME_MAX];
+	uint16_t minor, parent;	/* parent 0: the root */
+	uint64_t rate, ceil;	/* guaranteed; never more than */
+	uint32_t burst_bytes;	/* that may go at once */
+	uint16_t overhead;	/* bytes that each packet counts more */
+	uint8_t priority;	/* of what nobody else uses: 0 is first */
+	bool leaf;		/* packets wait here, in fq_codel without ECN */
+	uint32_t target_us;	/* of it, RFC 8290 */
+	bool led;		/* a filter leads here: */
+	ipv4_t destination;	/* not a leaf: packets to this address */
+	uint32_t mark;		/* a leaf: its parent's packets with this mark; 0: the rest of them */
+	/* actual only */
+	bool strange;		/* the root: something below it is not ours */
+	uint64_t bytes, packets, drops;
+	uint32_t waiting_bytes;
+};
+
 /** Key: path, below /proc/sys. */
 struct kernel_sysctl {
 	char path[96];
@@ -146,6 +170,8 @@ struct kernel_state {
 	size_t rule_count;
 	struct kernel_label_filter *filters;
 	size_t filter_count;
+	struct kernel_queue *queues;
+	size_t queue_count;
 	struct kernel_sysctl *sysctls;
 	size_t sysctl_count;
 	char *nft;		/* the canonical text of our table, as `nft -s -p list table` prints it; NULL: no table */
@@ -166,6 +192,7 @@ struct kernel_route *kernel_state_add_route(struct kernel_state *state);
 struct kernel_label_route *kernel_state_add_label(struct kernel_state *state);
 struct kernel_rule *kernel_state_add_rule(struct kernel_state *state);
 struct kernel_label_filter *kernel_state_add_filter(struct kernel_state *state);
+struct kernel_queue *kernel_state_add_queue(struct kernel_state *state);
 struct kernel_sysctl *kernel_state_add_sysctl(struct kernel_state *state);
 /** @return 0 or -TUYEN_ENOMEM. */
 int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix);
@@ -179,6 +206,7 @@ int kernel_route_compare(const void *a, const void *b);
 int kernel_label_compare(const void *a, const void *b);
 int kernel_rule_compare(const void *a, const void *b);
 int kernel_filter_compare(const void *a, const void *b);
+int kernel_queue_compare(const void *a, const void *b);
 int kernel_sysctl_compare(const void *a, const void *b);
 int ipv4_prefix_compare(const void *a, const void *b);
 /** @return the device of that name, or NULL. @state is sorted. */

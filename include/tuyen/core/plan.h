@@ -22,6 +22,7 @@ enum plan_object {
 	PLAN_LABEL,
 	PLAN_ROUTE,
 	PLAN_RULE,
+	PLAN_QUEUE,
 };
 
 /** One operation. @want and @have borrow from the states the plan was built of, and must outlive it. */

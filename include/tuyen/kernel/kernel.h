@@ -60,7 +60,7 @@ struct kernel_check {
 };
 
 /**
- * Modules (wireguard, mpls_router, mpls_iptunnel, ipip, nf_tables, sch_ingress, cls_flower), sysctls,
+ * Modules (wireguard, mpls_router, mpls_iptunnel, ipip, nf_tables, sch_ingress, cls_flower, sch_htb, sch_fq_codel, cls_fw), sysctls,
  * platform_labels, net/mpls/conf, capability. Tries with real objects of a name of its own
  * where there is no other way to know, and removes them.
  * @return number of findings written, at most @size.

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# Identity queries never wait behind bulk image sync. Bar 8: p99 of a query under a saturating transfer, up or down, is at
+# most 1.5 x idle and one packet's time on the line, at 2 Mbit/s. Without a rate in the topology nothing queues, and they wait.
+# clock: virtual
+# seconds: 600
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+. "$LAB_TREE/tests/lab/qos.sh"
+
+COUNTRY_SOURCES=$(qos_sources "rate 2Mbit\/s" rated)
+sed -i '/^underlay fibre/s/delay 2ms; }/delay 2ms; dscp high ef, normal af21, low cs1; }/' qosrated.topology
+qos_up || bail "the country comes up"
+pass "the country comes up"
+
+fragments() { in_site "$1" awk '$1 == "Ip:" { line++; for (i = 2; i <= NF; i++) if (line == 1) name[i] = $i
+	else if (name[i] == "FragCreates") print $i }' /proc/net/snmp; }
+queues() { in_site "$1" tc class show dev link0 | grep -c htb; }
+is "the commune queues for its parents" "$(queues phuc-xa)" 11 # line, 2 neighbours with 4 each
+is "the parent queues for the commune" "$(queues ba-dinh)" 5
+is "the province has no slow line" "$(in_site hanoi tc qdisc show dev link0 | grep -c htb)" 0
+
+qos_measure idle none 250
+idle_us=$p99_us
+limit_us=$((idle_us * 3 / 2 + SERIALIZATION_US))
+is "idle: all are answered" "$answered" 250
+changes=$(status_get phuc-xa '[.links[].changes, .paths[].changes] | add')
+capture_start carrier carrier u-phuc-xa "udp and src ${country_public[phuc-xa]}"
+qos_measure "bulk up" up 250
+capture_stop carrier
+at_most "bulk up: p99 of a query, in us" "$p99_us" $limit_us
+is "... all are answered" "$answered" 250
+at_least "... and the line is full, in kbit/s" "$bulk_kbps" 1400
+at_least "the carrier sees EF for queries and probes" "$(captured carrier 'ip[1] = 0xb8')" 250
+at_least "... and CS1 for images" "$(captured carrier 'ip[1] = 0x20 and greater 1200')" 500
+is "... nothing else, and no ECN bit of ours" "$(captured carrier 'ip[1] != 0xb8 and ip[1] != 0x20')" 0
+is "... a query is never as large as an image" "$(captured carrier 'ip[1] = 0xb8 and greater 1200')" 0
+is "no packet of a session went out in fragments" "$(fragments phuc-xa)" 0
+qos_measure "bulk down" down 250
+at_most "bulk down: p99 of a query, in us" "$p99_us" $limit_us
+is "... all are answered" "$answered" 250
+at_least "... and the line is full, in kbit/s" "$bulk_kbps" 1400
+dropped() { status_get "$1" "[.queues[] | select(.site == \"$2\" and .queue == \"$3\") | $4] | add"; }
+at_least "the commune says how much it dropped of the images" "$(dropped phuc-xa ba-dinh images .drops)" 1
+is "... and that no query was" "$(dropped phuc-xa ba-dinh citizen-query .drops)" 0
+is "... nor a probe" "$(dropped phuc-xa ba-dinh probes .drops)" 0
+at_least "the parent, which has none of the sessions, keeps the images apart" \
+	"$(dropped ba-dinh phuc-xa policy 'select(.color == 20) | .tx_bytes')" 1000000
+is "... and dropped no query" "$(dropped ba-dinh phuc-xa policy 'select(.color == 10) | .drops')" 0
+like "a person reads it too" "$("$tuyen" show queues --control "$(control_of phuc-xa)")" '^ba-dinh +images +20 +'
+is "no link or path changed meanwhile" "$(status_get phuc-xa '[.links[].changes, .paths[].changes] | add')" "$changes"
+
+COUNTRY_SOURCES=$(qos_sources "" plain)
+ok "the next release says no rate" country_release 2 $COUNTRY_SOURCES keys.topology
+for s in $COUNTRY_SITES; do install_seal "$s" "seals.2/${country_id[$s]}.seal" >>install.log 2>&1; done
+ok "... and the commune takes it" wait_for 60 "the release" status_is phuc-xa .bundle.epoch 2
+wait_for 30 "the queues to go" eval '[ "$(in_site phuc-xa tc qdisc show dev link0 | grep -c htb)" = 0 ]'
+is "without a rate nothing queues" "$(in_site phuc-xa tc qdisc show dev link0 | grep -c htb)" 0
+qos_measure "bulk up, no queues" up 100
+at_least "... and queries wait in the carrier's queue, in us" "$p99_us" 100000
+country_down
+done_testing
