@@ -772,24 +772,35 @@ static void counts_to_firsts(uint32_t *first, size_t count)
 		first[i] += first[i - 1];
 }
 
+/* An endpoint's pairs come in the order of their heads' ids: so its returns are in order already.
+ */
 static int endpoints_build(struct compile_result *r)
 {
 	size_t sites = r->network->site_count;
+	struct network *n =
+	    (struct network *)(uintptr_t)r->network; /* qsort_r's argument is not const */
 	uint32_t *fill = calloc(sites + 1, sizeof(*fill));
+	uint32_t *heads = calloc(sites + 1, sizeof(*heads));
 
 	r->endpoint_pairs = calloc(r->pair_count + 1, sizeof(*r->endpoint_pairs));
-	if (!fill || !r->endpoint_pairs) {
+	if (!fill || !heads || !r->endpoint_pairs) {
 		free(fill);
+		free(heads);
 		return -TUYEN_ENOMEM;
 	}
 	for (size_t i = 0; i < r->pair_count; i++)
 		r->endpoint_first[r->pairs[i].endpoint]++;
 	counts_to_firsts(r->endpoint_first, sites);
-	for (size_t i = 0; i < r->pair_count; i++) {
-		uint32_t e = r->pairs[i].endpoint;
+	for (uint32_t i = 0; i < sites; i++)
+		heads[i] = i;
+	qsort_r(heads, sites, sizeof(*heads), by_id, n);
+	for (size_t h = 0; h < sites; h++)
+		for (uint32_t i = r->head_first[heads[h]]; i < r->head_first[heads[h] + 1]; i++) {
+			uint32_t e = r->pairs[i].endpoint;
 
-		r->endpoint_pairs[r->endpoint_first[e] + fill[e]++] = (uint32_t)i;
-	}
+			r->endpoint_pairs[r->endpoint_first[e] + fill[e]++] = i;
+		}
+	free(heads);
 	free(fill);
 	return 0;
 }

@@ -65,13 +65,20 @@ uint32_t compile_link_find(const struct compile_result *r, uint32_t a, uint32_t 
 {
 	uint32_t degree_a = r->near_first[a + 1] - r->near_first[a];
 	uint32_t degree_b = r->near_first[b + 1] - r->near_first[b];
-	uint32_t site = degree_a < degree_b ? a : b;
-	struct near key = {.site = site == a ? b : a};
-	const struct near *found =
-	    bsearch(&key, r->near + r->near_first[site],
-		    r->near_first[site + 1] - r->near_first[site], sizeof(key), near_compare);
+	uint32_t site = degree_a < degree_b ? a : b, other = site == a ? b : a;
+	uint32_t low = r->near_first[site], high = r->near_first[site + 1];
 
-	return found ? found->link : NETWORK_NONE;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (r->near[middle].site == other)
+			return r->near[middle].link;
+		if (r->near[middle].site < other)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NETWORK_NONE;
 }
 
 /* The caller calls an address of the other end: its family is the outer packet's. */

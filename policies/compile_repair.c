@@ -12,15 +12,15 @@
  * nothing goes round.
  *
  * Tables are static, nobody reconverges: the way of a detour is found here, without the adjacency
- * that it goes around, and its stack is one that the tables of the nodes follow along just this way.
- * A neighbour from which the tree to the merge point serves (a loop-free alternate, RFC 5286) costs
- * one label and is tried first, as trees are cheap; else the shortest way around is searched. What
- * shares a risk with the failed link is the last resort.
+ * that it goes around, and its stack is one that the tables of the nodes follow along just this
+ * way. A neighbour from which the tree to the merge point serves (a loop-free alternate, RFC 5286)
+ * costs one label and is tried first, as trees are cheap; else the shortest way around is searched.
+ * What shares a risk with the failed link is the last resort.
  *
  * A detour is refused to a crossing when one of the paths over it would no longer fulfil the
- * constraints of its policy (avoid, max delay, max labels), get a stack too deep for filters, or lose more than MTU_COST_MAX bytes of
- * MTU; what it costs within that is taken from the path's MTU. One label route serves all paths over
- * it, so one path's refusal is all paths'.
+ * constraints of its policy (avoid, max delay, max labels), get a stack too deep for filters, or
+ * lose more than MTU_COST_MAX bytes of MTU; what it costs within that is taken from the path's MTU.
+ * One label route serves all paths over it, so one path's refusal is all paths'.
  *
  * Leaves carry only what is their own (compile_graph.c): no detour starts, ends or passes there.
  */
@@ -102,7 +102,8 @@ static uint32_t way_metric(const struct compile_result *r, const struct way *w)
 	uint32_t metric = 0;
 
 	for (uint32_t i = 0; i + 1 < w->length; i++)
-		metric += r->network->links[compile_link_find(r, w->site[i], w->site[i + 1])].metric;
+		metric +=
+		    r->network->links[compile_link_find(r, w->site[i], w->site[i + 1])].metric;
 	return metric;
 }
 
@@ -154,7 +155,8 @@ static bool alternate_find(struct compile_result *r, const struct detour *d, str
 		const struct near *near = &r->near[i];
 		uint32_t node = r->core_of[near->site], least;
 
-		if (node == NETWORK_NONE || near->site == d->around || tree[node].metric == SPF_NONE)
+		if (node == NETWORK_NONE || near->site == d->around ||
+		    tree[node].metric == SPF_NONE)
 			continue;
 		least = r->network->links[near->link].metric + tree[node].metric;
 		if (alternate_follow(r, d, near->site, &way) && !way_risky(r, &way)) {
@@ -356,39 +358,120 @@ static uint16_t detour_mtu(const struct compile_result *r, const struct detour *
 typedef void hop_step(struct compile_result *r, struct compile_path *path, const struct hop *hop,
 		      const struct candidate_path *candidate);
 
+/* @ret_hops  has COMPILE_WAY_MAX. @return how many have what a repair needs at both ends. */
+static uint32_t way_hops(const struct compile_result *r, const struct way *w,
+			 const struct label_stack *stack, struct hop *ret_hops)
+{
+	uint32_t count = 0;
+	uint8_t used = 0;
+
+	for (uint32_t at = 0; at + 1 < w->length; at++) {
+		struct hop *h = &ret_hops[count];
+
+		if (at && stack->label[used] == sites_label(r, w->site[at]))
+			used++;
+		if (r->core_of[w->site[at]] == NETWORK_NONE ||
+		    r->core_of[w->site[at + 1]] == NETWORK_NONE)
+			continue;
+		*h = (struct hop){.way = w, .at = at, .target_at = at + 1};
+		h->stack.depth = (uint8_t)(stack->depth - used);
+		memcpy(h->stack.label, stack->label + used,
+		       h->stack.depth * sizeof(h->stack.label[0]));
+		while (sites_label(r, w->site[h->target_at]) != h->stack.label[0])
+			h->target_at++;
+		count++;
+	}
+	return count;
+}
+
 static void hops_of_way(struct compile_result *r, struct compile_path *path, const struct way *w,
 			const struct label_stack *stack, const struct candidate_path *candidate,
 			hop_step *step)
 {
-	struct hop h = {.way = w};
-	uint8_t used = 0;
+	struct hop hops[COMPILE_WAY_MAX];
+	uint32_t count = way_hops(r, w, stack, hops);
 
-	for (h.at = 0; h.at + 1 < w->length; h.at++) {
-		if (h.at && stack->label[used] == sites_label(r, w->site[h.at]))
-			used++;
-		if (r->core_of[w->site[h.at]] == NETWORK_NONE ||
-		    r->core_of[w->site[h.at + 1]] == NETWORK_NONE)
-			continue;
-		h.stack = (struct label_stack){.depth = (uint8_t)(stack->depth - used)};
-		memcpy(h.stack.label, stack->label + used,
-		       h.stack.depth * sizeof(h.stack.label[0]));
-		h.target_at = h.at + 1;
-		while (sites_label(r, w->site[h.target_at]) != h.stack.label[0])
-			h.target_at++;
-		step(r, path, &h, candidate);
-	}
+	for (uint32_t i = 0; i < count; i++)
+		index_fetch(&r->crossing_index,
+			    crossing_key_hash(hop_site(&hops[i]), hop_next(&hops[i]),
+					      hops[i].stack.label[0]));
+	for (uint32_t i = 0; i < count; i++)
+		step(r, path, &hops[i], candidate);
+}
+
+static void path_ways(const struct compile_result *r, const struct compile_path *path,
+		      struct way *ret_there, struct way *ret_back)
+{
+	ret_there->length = path->way_length;
+	memcpy(ret_there->site, compile_path_way(r, path),
+	       ret_there->length * sizeof(ret_there->site[0]));
+	compile_way_reverse(ret_there, ret_back);
 }
 
 static void hops_of_path(struct compile_result *r, struct compile_path *path, hop_step *step)
 {
 	const struct candidate_path *candidate =
 	    &r->network->policies[r->pairs[path->pair].policy].paths[path->path];
-	struct way there = {.length = path->way_length}, back;
+	struct way there, back;
 
-	memcpy(there.site, compile_path_way(r, path), there.length * sizeof(there.site[0]));
-	compile_way_reverse(&there, &back);
+	path_ways(r, path, &there, &back);
 	hops_of_way(r, path, &there, &path->stack, candidate, step);
 	hops_of_way(r, path, &back, &path->back, candidate, step);
+}
+
+/*
+ * The leaves below one site go the same way from there, under the same labels: what a step did for
+ * one of them, it has done for all. What it found out of the path is kept with the way.
+ */
+#define TAILS 256 /* kept at a time, a power of two */
+
+struct tail {
+	uint32_t length; /* sites from the leaf's neighbour on; 0: none */
+	uint32_t site[COMPILE_WAY_MAX];
+	struct label_stack stack;
+	uint16_t mtu;
+	uint16_t repaired_mtu;
+	uint64_t repaired_after_us;
+};
+
+static bool tail_is(const struct tail *t, const struct way *there, const struct compile_path *path)
+{
+	return t->length == there->length - 1 && t->mtu == path->mtu &&
+	       label_stack_equal(&t->stack, &path->stack) &&
+	       !memcmp(t->site, there->site + 1, t->length * sizeof(t->site[0]));
+}
+
+static void tail_keep(struct tail *t, const struct way *there, const struct compile_path *path)
+{
+	t->length = there->length - 1;
+	t->mtu = path->mtu;
+	t->stack = path->stack;
+	t->repaired_mtu = path->repaired_mtu;
+	t->repaired_after_us = path->repaired_after_us;
+	memcpy(t->site, there->site + 1, t->length * sizeof(t->site[0]));
+}
+
+/* hops_of_path() for a step that knows no candidate path. */
+static void hops_of_path_once(struct compile_result *r, struct compile_path *path, hop_step *step,
+			      struct tail *tails)
+{
+	struct way there, back;
+	struct tail *t;
+	bool leaf;
+
+	path_ways(r, path, &there, &back);
+	t = &tails[compile_hash(there.site + 1, (there.length - 1) * sizeof(there.site[0])) %
+		   TAILS];
+	leaf = r->core_of[there.site[0]] == NETWORK_NONE; /* else its first hop counts too */
+	if (leaf && tail_is(t, &there, path)) {
+		path->repaired_mtu = t->repaired_mtu;
+		path->repaired_after_us = t->repaired_after_us;
+	} else {
+		hops_of_way(r, path, &there, &path->stack, NULL, step);
+		if (leaf)
+			tail_keep(t, &there, path);
+	}
+	hops_of_way(r, path, &back, &path->back, NULL, step);
 }
 
 static void hop_plan(struct compile_result *r, struct compile_path *path, const struct hop *h,
@@ -449,8 +532,7 @@ static bool detour_late(const struct compile_result *r, const struct hop *h, con
 		return false;
 	while (way[to] != d->to)
 		to++;
-	return links_delay_us(r, way, h->at + 1) +
-		   links_delay_us(r, detour_way(r, d), d->length) +
+	return links_delay_us(r, way, h->at + 1) + links_delay_us(r, detour_way(r, d), d->length) +
 		   links_delay_us(r, way + to, h->way->length - to) >
 	       p->max_delay_us;
 }
@@ -576,20 +658,25 @@ static void path_copy_repair(const struct compile_result *r, size_t i)
 
 int compile_repairs_build(struct compile_result *r)
 {
+	struct tail *tails;
 	uint8_t *first;
 	uint32_t end = 0;
 
 	if (r->error_count || !label_repair_sid(r->network->srgb, 1))
 		return 0;
 	first = calloc(r->path_count + 1, 1);
-	if (!first)
+	tails = calloc(TAILS, sizeof(*tails));
+	if (!first || !tails) {
+		free(first);
+		free(tails);
 		return -TUYEN_ENOMEM;
+	}
 	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
 		first[i] = r->paths[i].way >= end;
 		end = first[i] ? r->paths[i].way + r->paths[i].way_length : end;
 		r->paths[i].repaired_mtu = UINT16_MAX;
 		if (first[i])
-			hops_of_path(r, &r->paths[i], hop_plan);
+			hops_of_path_once(r, &r->paths[i], hop_plan, tails);
 	}
 	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
 		const struct compile_pair *pair = &r->pairs[r->paths[i].pair];
@@ -601,14 +688,16 @@ int compile_repairs_build(struct compile_result *r)
 	}
 	for (size_t i = 0; i < r->crossing_count; i++)
 		crossing_choose(r, &r->crossings[i]);
+	memset(tails, 0, TAILS * sizeof(*tails));
 	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
 		if (first[i]) {
-			hops_of_path(r, &r->paths[i], hop_install);
+			hops_of_path_once(r, &r->paths[i], hop_install, tails);
 			path_settle(&r->paths[i]);
 		} else {
 			path_copy_repair(r, i);
 		}
 	}
+	free(tails);
 	free(first);
 	return r->failed ? -TUYEN_ENOMEM : 0;
 }
@@ -625,7 +714,10 @@ void compile_repairs_clear(struct compile_result *r)
 bool compile_repair_find(const struct compile_result *r, uint32_t site, uint32_t next,
 			 const struct label_stack *stack, struct compile_repair *ret_repair)
 {
-	const struct crossing *c = crossing_lookup(r, site, next, stack->label[0]);
+	const struct crossing *c =
+	    r->core_of[site] == NETWORK_NONE || r->core_of[next] == NETWORK_NONE
+		? NULL
+		: crossing_lookup(r, site, next, stack->label[0]);
 	const struct detour *d = c && c->detour ? &r->detours[c->detour - 1] : NULL;
 
 	if (!d)

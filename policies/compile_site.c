@@ -434,6 +434,29 @@ static void write_session(struct writer *w, uint32_t policy)
 	}
 }
 
+/* In the order of colors, as peers are sorted by them first. */
+static void write_peers(struct writer *w, const uint8_t *used)
+{
+	uint32_t color = 0, policy;
+	bool head;
+
+	do {
+		policy = NETWORK_NONE;
+		for (uint32_t p = 0; p < w->n->policy_count; p++)
+			if (used[p] && w->n->policies[p].color > color &&
+			    (policy == NETWORK_NONE ||
+			     w->n->policies[p].color < w->n->policies[policy].color))
+				policy = p;
+		for (size_t i = 0; policy != NETWORK_NONE && !w->failed && i < pair_count(w); i++) {
+			const struct compile_pair *pair = pair_at(w, i, &head);
+
+			if (pair->policy == policy)
+				write_peer(w, pair, head);
+		}
+		color = policy == NETWORK_NONE ? 0 : w->n->policies[policy].color;
+	} while (policy != NETWORK_NONE && !w->failed);
+}
+
 static void write_sessions(struct writer *w)
 {
 	uint8_t *used = array_new(w, w->n->policy_count, 1);
@@ -441,12 +464,9 @@ static void write_sessions(struct writer *w)
 
 	w->f->peers = array_new(w, pair_count(w), sizeof(*w->f->peers));
 	w->f->sessions = array_new(w, w->n->policy_count, sizeof(*w->f->sessions));
-	for (size_t i = 0; !w->failed && i < pair_count(w); i++) {
-		const struct compile_pair *p = pair_at(w, i, &head);
-
-		write_peer(w, p, head);
-		used[p->policy] = 1;
-	}
+	for (size_t i = 0; !w->failed && i < pair_count(w); i++)
+		used[pair_at(w, i, &head)->policy] = 1;
+	write_peers(w, used);
 	for (uint32_t p = 0; !w->failed && p < w->n->policy_count; p++)
 		if (used[p])
 			write_session(w, p);

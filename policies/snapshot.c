@@ -228,6 +228,7 @@ static void result_trim(const struct compile_result *r, struct compile_result *r
 	    .near_first = r->near_first,
 	    .near = r->near,
 	    .link_mtu = r->link_mtu,
+	    .core_of = r->core_of,
 	    .pairs = r->pairs,
 	    .pair_count = r->pair_count,
 	    .head_first = r->head_first,
@@ -258,6 +259,7 @@ static void walk_result(struct walk *w, struct compile_result *r, size_t sites)
 
 	walk(w, &r->near, near_first ? near_first[sites] : 0, sizeof(*r->near));
 	walk(w, &r->link_mtu, sites, sizeof(*r->link_mtu));
+	walk(w, &r->core_of, sites, sizeof(*r->core_of));
 	walk(w, &r->pairs, r->pair_count, sizeof(*r->pairs));
 	walk(w, &r->head_first, sites + 1, sizeof(*r->head_first));
 	walk(w, &r->endpoint_first, sites + 1, sizeof(*r->endpoint_first));

@@ -123,11 +123,7 @@ static char *put_stack(char *p, const struct label_stack *stack)
 
 static char *put_key(char *p, const uint8_t key[static WG_KEY_LEN])
 {
-	char out[WG_KEY_STRLEN];
-
-	p = PUT(p, " key ");
-	memcpy(p, wg_key_format(key, out), WG_KEY_STRLEN - 1);
-	return p + WG_KEY_STRLEN - 1;
+	return wg_key_put(key, PUT(p, " key "));
 }
 
 static char *put_endpoint(char *p, const struct ip_endpoint *endpoint)
@@ -1131,8 +1127,8 @@ static int owned_compare(const void *a, const void *b)
 	return p->prefix.length < q->prefix.length ? -1 : p->prefix.length > q->prefix.length;
 }
 
-/* WireGuard gives a prefix to one peer of a device alone, and silently to the last who asks. @all is
- * sorted: who overlaps, follows. */
+/* WireGuard gives a prefix to one peer of a device alone, and silently to the last who asks. @all
+ * is sorted: who overlaps, follows. */
 static int check_owned(struct owned_prefix *all, size_t count, struct reason *reason)
 {
 	char out[IPV4_PREFIX_STRLEN];
@@ -1162,8 +1158,8 @@ static int check_prefixes(const struct forwarding *f, struct reason *reason)
 		all[count++] = (struct owned_prefix){0, 0, f->lans[i]};
 	for (size_t i = 0; i < f->peer_count; i++)
 		for (size_t k = 0; k < f->peers[i].prefix_count; k++)
-			all[count++] = (struct owned_prefix){
-			    f->peers[i].color, f->peers[i].rank, f->peers[i].prefixes[k]};
+			all[count++] = (struct owned_prefix){f->peers[i].color, f->peers[i].rank,
+							     f->peers[i].prefixes[k]};
 	qsort(all, count, sizeof(*all), owned_compare);
 	err = check_owned(all, count, reason);
 	free(all);

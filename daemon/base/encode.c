@@ -58,6 +58,27 @@ const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static 
 	return out;
 }
 
+char *wg_key_put(const uint8_t key[static WG_KEY_LEN], char *out)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const uint8_t *k = key;
+
+	for (int i = 0; i < 10; i++, k += 3) {
+		uint32_t v = (uint32_t)k[0] << 16 | (uint32_t)k[1] << 8 | k[2];
+
+		*out++ = digits[v >> 18];
+		*out++ = digits[v >> 12 & 63];
+		*out++ = digits[v >> 6 & 63];
+		*out++ = digits[v & 63];
+	}
+	*out++ = digits[k[0] >> 2];
+	*out++ = digits[(k[0] << 4 & 63) | k[1] >> 4];
+	*out++ = digits[k[1] << 2 & 63];
+	*out++ = '=';
+	return out;
+}
+
 int wg_key_parse(const char *string, uint8_t ret_key[static WG_KEY_LEN])
 {
 	uint8_t key[33];
@@ -115,7 +136,7 @@ int hex_parse(const char *string, size_t length, void *ret_bytes)
 		if (!hex_values[in[i]])
 			return -TUYEN_EINVAL;
 	for (size_t i = 0; i < length; i++)
-		out[i] = (uint8_t)((hex_values[in[2 * i]] - 1) << 4 |
-				   (hex_values[in[2 * i + 1]] - 1));
+		out[i] =
+		    (uint8_t)((hex_values[in[2 * i]] - 1) << 4 | (hex_values[in[2 * i + 1]] - 1));
 	return 0;
 }

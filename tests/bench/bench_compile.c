@@ -30,7 +30,7 @@
 #include "tuyen/policies/merkle.h"
 #include "tuyen/topology/spf.h"
 
-#define RUNS 3
+#define RUNS 5
 
 static int missed;
 
@@ -52,7 +52,7 @@ static void bar(const char *name, double value, double limit, const char *unit)
 {
 	bool ok = value <= limit;
 
-	printf("%-58s %8.2f %-5s bar %g: %s\n", name, value, unit, limit, ok ? "ok" : "MISSED");
+	printf("%-62s %9.2f %-4s  <= %-6g %s\n", name, value, unit, limit, ok ? "ok" : "MISSED");
 	missed |= !ok;
 }
 

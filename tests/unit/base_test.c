@@ -204,6 +204,21 @@ static void hex(void **state)
 	assert_int_equal(hex_parse("00ff7a0", 3, bytes), -TUYEN_EINVAL);
 }
 
+static void public_keys_are_as_others(void **state)
+{
+	uint8_t key[WG_KEY_LEN];
+	char want[WG_KEY_STRLEN], got[WG_KEY_STRLEN];
+	uint32_t x = 1;
+
+	(void)state;
+	for (int round = 0; round < 1000; round++) {
+		for (int i = 0; i < WG_KEY_LEN; i++)
+			key[i] = (uint8_t)((x = x * 1664525 + 1013904223) >> 24);
+		*wg_key_put(key, got) = '\0';
+		assert_string_equal(got, wg_key_format(key, want));
+	}
+}
+
 static void decimals_are_as_printf_writes_them(void **state)
 {
 	char want[16], got[16];
@@ -225,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decimals_are_as_printf_writes_them),
+		cmocka_unit_test(public_keys_are_as_others),
 		cmocka_unit_test(strerror_takes_either_sign_and_anything),
 		cmocka_unit_test(reason_is_cut_and_terminated),
 		cmocka_unit_test(reader_stops_at_the_end),
