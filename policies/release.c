@@ -174,24 +174,19 @@ static void line_set(struct text *t, size_t line, const uint8_t digest[static SH
 	memcpy(t->bytes + line, hex, SHA256_STRLEN - 1);
 }
 
-int release_writer_replace(struct release_writer *w, uint32_t site_id, const void *bytes,
-			   size_t length, bool *ret_changed)
+int release_writer_replace(struct release_writer *w, uint32_t site_id,
+			   const uint8_t digest[static SHA256_LEN], const struct merkle_hash *leaf,
+			   bool *ret_changed)
 {
-	uint8_t digest[SHA256_LEN];
-	struct merkle_hash leaf;
 	uint32_t i;
-	int err;
 
 	assert(!w->tree);
 	if (!writer_find(w, site_id, &i))
 		return -TUYEN_ENOENT;
-	err = merkle_hasher_both(w->hasher, bytes, length, digest, &leaf);
-	if (err < 0)
-		return err;
-	*ret_changed = memcmp(leaf.bytes, w->leaves[i].bytes, SHA256_LEN) != 0;
-	w->leaves[i] = leaf;
+	*ret_changed = memcmp(leaf->bytes, w->leaves[i].bytes, SHA256_LEN) != 0;
+	w->leaves[i] = *leaf;
 	line_set(&w->manifest, w->lines[i], digest);
-	line_set(&w->leaf_lines, w->lines[i], leaf.bytes);
+	line_set(&w->leaf_lines, w->lines[i], leaf->bytes);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -572,36 +573,87 @@ static bool bundle_reads(int bundles, const char *name, const struct text *want)
 	return same;
 }
 
-/* Makes the bundle of @site again, and writes it beside the old one if it differs. */
-static int bundle_renew(struct compile_cache *c, struct output *out, uint32_t site, struct text *t,
+/* A bundle made again, and not yet written. */
+struct remade {
+	const struct compile_result *result;
+	uint32_t site;
+	struct text text;
+	uint8_t digest[SHA256_LEN];
+	struct merkle_hash leaf;
+	int err;
+};
+
+static void bundle_remake(struct remade *m, struct merkle_hasher *hasher)
+{
+	struct forwarding f;
+
+	m->err = compile_site(m->result, m->site, &f);
+	if (m->err)
+		return;
+	forwarding_encode(&f, &m->text);
+	forwarding_clear(&f);
+	m->err =
+	    m->text.failed || m->text.length > FORWARDING_BYTES_MAX
+		? -TUYEN_ELIMIT
+		: merkle_hasher_both(hasher, m->text.bytes, m->text.length, m->digest, &m->leaf);
+}
+
+/* Every second one of @made. */
+struct share {
+	struct remade *made;
+	size_t from, count;
+	int err;
+};
+
+static void *share_remake(void *context)
+{
+	struct share *s = context;
+	struct merkle_hasher *hasher = merkle_hasher_new();
+
+	s->err = hasher ? 0 : -TUYEN_ENOMEM;
+	for (size_t i = s->from; i < s->count && !s->err; i += 2) {
+		bundle_remake(&s->made[i], hasher);
+		s->err = s->made[i].err;
+	}
+	merkle_hasher_free(hasher);
+	return NULL;
+}
+
+/* Two gateways have most of the bytes: one for each of two threads. They read the snapshot alone.
+ */
+static int bundles_remake(struct remade *made, size_t count)
+{
+	struct share ours = {made, 0, count, 0}, theirs = {made, 1, count, 0};
+	pthread_t thread;
+	bool alone = count < 2 || pthread_create(&thread, NULL, share_remake, &theirs) != 0;
+
+	share_remake(&ours);
+	if (alone)
+		share_remake(&theirs);
+	else
+		pthread_join(thread, NULL);
+	return ours.err ? ours.err : theirs.err;
+}
+
+/* Writes the bundle beside the old one if it differs. */
+static int bundle_renew(struct compile_cache *c, struct output *out, const struct remade *m,
 			bool *ret_changed)
 {
-	const struct compile_result *r = compile_cache_result(c);
-	uint32_t id = compile_source(r)->sites[site].id;
+	uint32_t id = compile_source(m->result)->sites[m->site].id;
 	struct state_file *file = state_file_of(&c->state, id);
-	struct forwarding f;
 	char name[48];
 	int err;
 
-	*ret_changed = false;
 	if (!file)
 		return -TUYEN_ENOENT;
-	err = compile_site(r, site, &f);
-	if (err)
-		return err;
-	text_reset(t);
-	forwarding_encode(&f, t);
-	forwarding_clear(&f);
-	if (t->failed || t->length > FORWARDING_BYTES_MAX)
-		return -TUYEN_ELIMIT;
-	err = release_writer_replace(out->writer, id, t->bytes, t->length, ret_changed);
+	err = release_writer_replace(out->writer, id, m->digest, &m->leaf, ret_changed);
 	if (err)
 		return err;
 	bundle_name(name, id, *ret_changed ? OUTPUT_NEXT : "");
 	if (!*ret_changed)
-		return bundle_reads(out->bundles, name, t) ? 0 : -TUYEN_ESIGNATURE;
-	out->bytes += t->length - file->size;
-	return output_put(out, out->bundles, name, t, NULL);
+		return bundle_reads(out->bundles, name, &m->text) ? 0 : -TUYEN_ESIGNATURE;
+	out->bytes += m->text.length - file->size;
+	return output_put(out, out->bundles, name, &m->text, NULL);
 }
 
 static int written_add(struct written **list, uint32_t site_id)
@@ -625,61 +677,74 @@ static void written_clear(struct written *list)
 	}
 }
 
-/* What the changes since the snapshot can touch. */
-static int bundles_affected(struct compile_cache *c, struct output *out, struct text *t,
-			    struct written **list, size_t *said)
+static void restored_say(struct output *out, const struct network *n, uint32_t site, size_t *said)
+{
+	change_say(out, said, n->sites[site].name, "as before an earlier change", NULL);
+}
+
+/* @affected  of @made, the first ones: by what changed since the snapshot. */
+static int bundles_renew_all(struct compile_cache *c, struct output *out, struct remade *made,
+			     size_t affected, size_t count, struct written **list)
 {
 	const struct network *n = compile_source(compile_cache_result(c));
-	size_t count;
-	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &count);
-	int err = 0;
+	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &(size_t){0});
+	size_t said = 0;
+	int err = bundles_remake(made, count);
 
 	for (size_t i = 0; i < count && !err; i++) {
 		bool changed;
 
-		err = bundle_renew(c, out, sites[i].site, t, &changed);
+		err = bundle_renew(c, out, &made[i], &changed);
 		if (err || !changed)
 			continue;
-		cause_say(out, n, &sites[i], said);
-		err = written_add(list, n->sites[sites[i].site].id);
+		if (i < affected)
+			cause_say(out, n, &sites[i], &said);
+		else
+			restored_say(out, n, made[i].site, &said);
+		err = written_add(list, n->sites[made[i].site].id);
 	}
+	changes_end(out, said);
 	return err;
 }
 
-/* What an earlier update touched, and this one does not: it is as the snapshot says again. */
-static int bundles_restored(struct compile_cache *c, struct output *out, struct text *t,
-			    struct written **list, size_t *said)
+/* What an earlier update touched, and this one does not, is as the snapshot says again. @return how
+ * many are in @made, which has room for all sites. */
+static size_t bundles_restored(struct compile_cache *c, struct remade *made, size_t count)
 {
 	const struct network *n = compile_source(compile_cache_result(c));
-	int err = 0;
 
-	for (uint32_t i = 0; i < n->site_count && !err; i++) {
+	for (uint32_t i = 0; i < n->site_count; i++) {
 		struct state_file *file = state_file_of(&c->state, n->sites[i].id);
-		bool affected = file && site_affected(c, i), changed = false;
+		bool affected = site_affected(c, i);
 
 		if (!file)
-			return -TUYEN_ENOENT;
-		if (file->amended && !affected)
-			err = bundle_renew(c, out, i, t, &changed);
-		file->amended = affected;
-		if (err || !changed)
 			continue;
-		change_say(out, said, n->sites[i].name, "as before an earlier change", NULL);
-		err = written_add(list, n->sites[i].id);
+		if (file->amended && !affected)
+			made[count++].site = i;
+		file->amended = affected;
 	}
-	return err;
+	return count;
 }
 
 static int bundles_renew(struct compile_cache *c, struct output *out, struct written **list)
 {
-	struct text t = {0};
-	size_t said = 0;
-	int err = bundles_affected(c, out, &t, list, &said);
+	const struct compile_result *r = compile_cache_result(c);
+	struct remade *made = calloc(compile_source(r)->site_count + 1, sizeof(*made));
+	size_t affected, count;
+	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &affected);
+	int err;
 
-	if (!err)
-		err = bundles_restored(c, out, &t, list, &said);
-	changes_end(out, said);
-	text_clear(&t);
+	if (!made)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < affected; i++)
+		made[i].site = sites[i].site;
+	count = bundles_restored(c, made, affected);
+	for (size_t i = 0; i < count; i++)
+		made[i].result = r;
+	err = bundles_renew_all(c, out, made, affected, count, list);
+	for (size_t i = 0; i < count; i++)
+		text_clear(&made[i].text);
+	free(made);
 	return err;
 }
 
@@ -750,7 +815,9 @@ static bool update_open(struct compile_cache *c, struct output *out)
 	out->bundles =
 	    openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return out->bundles >= 0 && state_read(c) && snapshot_map(c, out->o) &&
-	       c->state.header.snapshot == snapshot_sum(c->snapshot) && out_plain(out->folder);
+	       c->state.header.snapshot == snapshot_sum(c->snapshot) &&
+	       c->state.header.count == compile_source(compile_cache_result(c))->site_count &&
+	       out_plain(out->folder);
 }
 
 static int update_prepare(struct compile_cache *c, struct output *out, struct written **list)

@@ -52,11 +52,11 @@ int release_writer_add(struct release_writer *writer, uint32_t site_id, const vo
 int release_writer_resume(struct release_writer *writer, const char *manifest, size_t manifest_length,
 			  const char *leaves, size_t leaves_length, struct reason *reason);
 /**
- * The bundle of @site_id, which was added already, reads @bytes now.
- * @return 0; -TUYEN_ENOENT if it was not; -TUYEN_ENOMEM.
+ * The bundle of @site_id, which was added already, is another now, with these hashes (merkle_hasher_both()).
+ * @return 0; -TUYEN_ENOENT if it was not added.
  */
-int release_writer_replace(struct release_writer *writer, uint32_t site_id, const void *bytes, size_t length,
-			   bool *ret_changed);
+int release_writer_replace(struct release_writer *writer, uint32_t site_id, const uint8_t digest[static SHA256_LEN],
+			   const struct merkle_hash *leaf, bool *ret_changed);
 
 /** Ends the list and gives the text of `release`, into an initialised text. */
 int release_writer_finish(struct release_writer *writer, const struct release_header *header,
