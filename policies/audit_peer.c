@@ -231,6 +231,13 @@ static void session_check(struct audit *a, uint32_t s, size_t i)
 		audit_find(a, AUDIT_SESSION, s, OBJECT_SESSION, i, p->place,
 			   "session s%u of '%s' goes back after %u ms, and policy '%s' says %u",
 			   e->color, f->site, e->revert_hold_ms, p->name, p->revert_hold_ms);
+	if (e->degraded.loss_percent != p->degraded.loss_percent ||
+	    e->degraded.round_trip_us != p->degraded.round_trip_us ||
+	    e->degraded.jitter_us != p->degraded.jitter_us)
+		audit_find(a, AUDIT_SESSION, s, OBJECT_SESSION, i, p->place,
+			   "session s%u of '%s' calls a path degraded by other limits than policy "
+			   "'%s'",
+			   e->color, f->site, p->name);
 }
 
 static void sessions_of_site(struct audit *a, uint32_t s)

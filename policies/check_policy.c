@@ -14,6 +14,7 @@
 #define PREFERENCE_MAX	  65535
 #define REVERT_DEFAULT_MS 2000
 #define REVERT_MAX_US	  3600000000u
+#define ROUND_TRIP_MAX_US 10000000u
 #define DELAY_MAX_US	  10000000
 #define CLASS_MATCHES_MAX 4096
 #define PRIORITY_NORMAL	  1
@@ -702,6 +703,25 @@ static void policy_ends(struct check *c, struct statement s, struct policy *p)
 			   "policy '%s' leads from and to the same sites", s.node->text);
 }
 
+static void policy_degraded(struct check *c, struct statement s, struct policy *p)
+{
+	const struct syntax_node *node = check_child(s.node, SYNTAX_DEGRADED);
+
+	if (!node)
+		return;
+	check_once(c, s.file, node);
+	for (const struct syntax_node *n = node->child; n; n = n->next)
+		if (n->kind == SYNTAX_LOSS)
+			p->degraded.loss_percent =
+			    (uint8_t)check_range(c, s.file, n, 1, 99, "a loss in percent");
+		else if (n->kind == SYNTAX_ROUND_TRIP)
+			p->degraded.round_trip_us = (uint32_t)check_time(
+			    c, s.file, n, 1000, ROUND_TRIP_MAX_US, "a round trip");
+		else if (n->kind == SYNTAX_JITTER)
+			p->degraded.jitter_us = (uint32_t)check_time(
+			    c, s.file, n, 100, ROUND_TRIP_MAX_US, "a jitter");
+}
+
 void check_policy(struct check *c, uint32_t index)
 {
 	struct statement s = c->policy_at[index];
@@ -717,6 +737,7 @@ void check_policy(struct check *c, uint32_t index)
 	policy_ends(c, s, p);
 	policy_carry(c, s, p);
 	policy_paths(c, s, p);
+	policy_degraded(c, s, p);
 	if (revert)
 		p->revert_hold_ms =
 		    (uint32_t)(check_time(c, s.file, revert, 0, REVERT_MAX_US, "a hold time") /

@@ -41,17 +41,17 @@ static void grammar_error(struct parser *p, const char *message);
 %token <token> DATE "a date like 2027-03-01" PERCENT "a share like 30%" LENGTH "a length like /24"
 %token <token> '{' '}' ';' ','
 
-%token <token> AFTER "after" ALL "all" ANY "any" AUTHOR "author" AVOID "avoid" BACKUP "backup"
+%token <token> ABOVE "above" AFTER "after" ALL "all" ANY "any" AUTHOR "author" AVOID "avoid" BACKUP "backup"
 %token <token> CARRIES "carries" CARRY "carry"
-%token <token> CLASS "class" COLOR "color" DELAY "delay" DENY "deny" DEVICE "device"
+%token <token> CLASS "class" COLOR "color" DEGRADED "degraded" DELAY "delay" DENY "deny" DEVICE "device"
 %token <token> DISJOINT "disjoint" DOWN "down" DSCP "dscp" DYNAMIC "dynamic" ENCRYPT "encrypt"
 %token <token> END_TO_END "end-to-end" EXCEPT "except" EXPECT "expect" EXPIRES "expires" FAILURE "failure" FRESH "fresh" FROM "from" HIGH "high" ICMP "icmp" ID "id"
-%token <token> INCLUDE "include" INTERFACE "interface" KEYS "keys" LABELS "labels" LAN "lan"
-%token <token> LINK "link" LOW "low" MAX "max" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
+%token <token> INCLUDE "include" INTERFACE "interface" JITTER "jitter" KEYS "keys" LABELS "labels" LAN "lan"
+%token <token> LINK "link" LOSS "loss" LOW "low" MAX "max" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
 %token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARENT "parent" PATH "path"
 %token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PREPARED "prepared" PRIORITY "priority"
 %token <token> PROBE "probe" PROTOCOL "protocol" RATE_WORD "rate" REACHES "reaches" REASON "reason"
-%token <token> REVERT "revert" RISK "risk" SESSION "session" SHARE "share" SHARED "shared" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
+%token <token> REVERT "revert" RISK "risk" ROUND_TRIP "round-trip" SESSION "session" SHARE "share" SHARED "shared" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
 %token <token> SNMP "snmp" SPACE "space" TAG "tag" TCP "tcp" TEMPLATE "template" THROUGH "through" TIER "tier" TIERS "tiers"
 %token <token> TO "to" UDP "udp" UNDER "under" UNDERLAY "underlay" UP "up" UPLINK "uplink" USE "use"
 %token <token> USER "user" VIA "via" WITH "with" X "x"
@@ -59,10 +59,10 @@ static void grammar_error(struct parser *p, const char *message);
 %type <token> keyword soft_keyword plain_keyword ports
 %type <node> statement tiers network underlay site template plan keys link class policy deny expect
 %type <node> include name bare_name avoid_name set use note risk plan_item dscp_value path_option setting underlay_item site_item device_item key_item link_item
-%type <node> class_item policy_item uplink_option port_match via class_option with_option probe mtu metric delay rate dscp_mark
+%type <node> limit class_item policy_item uplink_option port_match via class_option with_option probe mtu metric delay rate dscp_mark
 %type <list> names bare_names avoid_names selector site_head under_option backup_option
 %type <list> dscp_marks uplink_options port_matches dscp_values snmp_port over_names path_options after_option
-%type <list> link_block deny_block notes plan_items
+%type <list> limits link_block deny_block notes plan_items
 %type <list> settings underlay_items site_items device_items key_items link_items class_items
 %type <list> policy_items close
 
@@ -331,9 +331,18 @@ policy_item: FROM selector end	{ $$ = parser_children(parser_node(p, SYNTAX_FROM
 		  items = parser_list_join(parser_list(items, $6), $7);
 		  $$ = parser_children(parser_named(p, SYNTAX_PATH, $2), items); }
 	| REVERT AFTER TIME end	{ $$ = parser_value(p, SYNTAX_REVERT, $3); }
+	| DEGRADED ABOVE limits end
+				{ $$ = parser_children(parser_node(p, SYNTAX_DEGRADED, $1), $3); }
 	| ENCRYPT END_TO_END end { $$ = parser_node(p, SYNTAX_ENCRYPT, $1); }
 	| note
 	| skipped_item		{ $$ = NULL; }
+	;
+limits: limit			{ $$ = parser_list((struct syntax_list){0}, $1); }
+	| limits ',' limit	{ $$ = parser_list($1, $3); }
+	;
+limit: LOSS PERCENT		{ $$ = parser_value(p, SYNTAX_LOSS, $2); }
+	| ROUND_TRIP TIME	{ $$ = parser_value(p, SYNTAX_ROUND_TRIP, $2); }
+	| JITTER TIME		{ $$ = parser_value(p, SYNTAX_JITTER, $2); }
 	;
 via: PARENT			{ $$ = parser_node(p, SYNTAX_VIA_PARENT, $1); }
 	| BACKUP		{ $$ = parser_node(p, SYNTAX_VIA_BACKUP, $1); }
@@ -450,12 +459,12 @@ keyword: soft_keyword | TIER | SITE | UNDER | ALL | TAG
 	;
 soft_keyword: plain_keyword | LINK | RISK
 	;
-plain_keyword: AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS | COLOR | DELAY
+plain_keyword: ABOVE | AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS | COLOR | DEGRADED | DELAY
 	| DENY | DEVICE | DISJOINT | DOWN | DSCP | DYNAMIC | ENCRYPT | END_TO_END | EXCEPT | EXPECT
-	| EXPIRES | FAILURE | FRESH | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | KEYS | LABELS | LAN
-	| LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
+	| EXPIRES | FAILURE | FRESH | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | JITTER | KEYS | LABELS | LAN
+	| LOSS | LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
 	| PLAN | POLICY | PORT | PREFERENCE | PREPARED | PRIORITY | PROBE | PROTOCOL | RATE_WORD | REACHES | REASON
-	| REVERT | SESSION | SHARE | SHARED | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
+	| REVERT | ROUND_TRIP | SESSION | SHARE | SHARED | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
 	| THROUGH | TIERS | TO | UDP | UNDERLAY | UP | UPLINK | USE | USER | VIA | WITH | X
 	;
 

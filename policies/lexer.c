@@ -29,6 +29,7 @@ struct keyword {
 
 /* Sorted by name. */
 static const struct keyword keywords[] = {
+    {"above", TOKEN_ABOVE},
     {"after", TOKEN_AFTER},
     {"all", TOKEN_ALL},
     {"any", TOKEN_ANY},
@@ -39,6 +40,7 @@ static const struct keyword keywords[] = {
     {"carry", TOKEN_CARRY},
     {"class", TOKEN_CLASS},
     {"color", TOKEN_COLOR},
+    {"degraded", TOKEN_DEGRADED},
     {"delay", TOKEN_DELAY},
     {"deny", TOKEN_DENY},
     {"device", TOKEN_DEVICE},
@@ -59,10 +61,12 @@ static const struct keyword keywords[] = {
     {"id", TOKEN_ID},
     {"include", TOKEN_INCLUDE},
     {"interface", TOKEN_INTERFACE},
+    {"jitter", TOKEN_JITTER},
     {"keys", TOKEN_KEYS},
     {"labels", TOKEN_LABELS},
     {"lan", TOKEN_LAN},
     {"link", TOKEN_LINK},
+    {"loss", TOKEN_LOSS},
     {"low", TOKEN_LOW},
     {"max", TOKEN_MAX},
     {"metered", TOKEN_METERED},
@@ -88,6 +92,7 @@ static const struct keyword keywords[] = {
     {"reason", TOKEN_REASON},
     {"revert", TOKEN_REVERT},
     {"risk", TOKEN_RISK},
+    {"round-trip", TOKEN_ROUND_TRIP},
     {"session", TOKEN_SESSION},
     {"share", TOKEN_SHARE},
     {"shared", TOKEN_SHARED},

@@ -244,7 +244,13 @@ static char *put_session(char *p, const struct fwd_session *s)
 	p = put_number(PUT(p, " port "), s->listen_port);
 	p = put_number(PUT(p, " mtu "), s->mtu);
 	p = put_number(PUT(p, " revert "), s->revert_hold_ms);
-	return PUT(p, "ms");
+	p = PUT(p, "ms");
+	if (!s->degraded.loss_percent && !s->degraded.round_trip_us && !s->degraded.jitter_us)
+		return p;
+	p = put_number(PUT(p, " degraded loss "), s->degraded.loss_percent);
+	p = put_number(PUT(p, "% round-trip "), s->degraded.round_trip_us);
+	p = put_number(PUT(p, "us jitter "), s->degraded.jitter_us);
+	return PUT(p, "us");
 }
 
 static char *put_peer(char *p, const struct fwd_session_peer *peer)
@@ -786,6 +792,15 @@ static void read_session(struct reader *r)
 	s->mtu = u16(r, "mtu");
 	expect(r, "revert");
 	s->revert_hold_ms = (uint32_t)number_in(r, word(r), "ms", 0, UINT32_MAX);
+	if (!*r->at)
+		return;
+	expect(r, "degraded");
+	expect(r, "loss");
+	s->degraded.loss_percent = (uint8_t)number_in(r, word(r), "%", 0, 100);
+	expect(r, "round-trip");
+	s->degraded.round_trip_us = (uint32_t)number_in(r, word(r), "us", 0, UINT32_MAX);
+	expect(r, "jitter");
+	s->degraded.jitter_us = (uint32_t)number_in(r, word(r), "us", 0, UINT32_MAX);
 }
 
 static void read_peer_call(struct reader *r, struct fwd_session_peer *p)

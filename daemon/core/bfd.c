@@ -476,6 +476,14 @@ static struct bfd_packet packet_build(const struct bfd_session *s, bool final)
 	};
 }
 
+struct bfd_packet bfd_session_extra(const struct bfd_session *s)
+{
+	struct bfd_packet p = packet_build(s, false);
+
+	p.poll = false; /* its answer would be taken for that of the probe that asked */
+	return p;
+}
+
 static bool probe_polls(struct bfd_session *s, struct monotime now)
 {
 	if (s->poll_active && monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)

@@ -321,13 +321,21 @@ static int rule_add(struct kernel_state *state, uint32_t priority, uint32_t fwma
 	return 0;
 }
 
-static bool path_active(const struct active_paths *active, const struct fwd_path *p)
+/* Its entry if the path is in use, else NULL. */
+static const struct active_path *path_active(const struct active_paths *active,
+					     const struct fwd_path *p)
 {
 	for (size_t i = 0; i < active->count; i++)
 		if (active->entry[i].color == p->color &&
 		    active->entry[i].endpoint_site == p->endpoint_site)
-			return active->entry[i].index == p->index;
-	return false;
+			return active->entry[i].index == p->index ? &active->entry[i] : NULL;
+	return NULL;
+}
+
+/* What was measured, where that is less than what was compiled. */
+static uint16_t mtu_measured(uint16_t compiled, uint16_t measured)
+{
+	return measured && measured < compiled ? measured : compiled;
 }
 
 /*
@@ -355,7 +363,8 @@ static int return_build(struct kernel_state *state, const struct forwarding *f,
 }
 
 static int path_routes(struct kernel_state *state, const struct forwarding *f,
-		       const enum repair_link *repaired, const struct fwd_path *p, bool active)
+		       const enum repair_link *repaired, const struct fwd_path *p,
+		       const struct active_path *active)
 {
 	bool repair = repair_used(f, repaired, p->first_site, &p->repair);
 	uint32_t first = repair ? p->repair.next_site : p->first_site;
@@ -365,12 +374,13 @@ static int path_routes(struct kernel_state *state, const struct forwarding *f,
 
 	if (err == 0 && active)
 		err = labelled_route(state, f, TUYEN_TABLE_OUTER + p->color, p->endpoint, first,
-				     stack, p->source, p->mtu);
+				     stack, p->source, mtu_measured(p->mtu, active->mtu));
 	return err;
 }
 
-static int path_build(struct kernel_state *state, const struct forwarding *f, const enum repair_link *repaired,
-		      const struct fwd_path *p, bool active)
+static int path_build(struct kernel_state *state, const struct forwarding *f,
+		      const enum repair_link *repaired, const struct fwd_path *p,
+		      const struct active_path *active)
 {
 	int err = path_routes(state, f, repaired, p, active);
 
@@ -378,6 +388,32 @@ static int path_build(struct kernel_state *state, const struct forwarding *f, co
 		err = rule_add(state, TUYEN_RULE_PROBE + p->index, 0, p->source,
 			       TUYEN_TABLE_PROBE + p->index);
 	return err;
+}
+
+/*
+ * WireGuard pads to 16 bytes, but not beyond its device's MTU; the far end's device knows only what
+ * was compiled. What is sent from there must fit with its padding.
+ */
+static uint16_t session_mtu_of(uint16_t outer)
+{
+	return (uint16_t)((outer - MTU_WIREGUARD_IPV4) & ~15u);
+}
+
+/* The smallest that the paths in use by this device carry. */
+static uint16_t session_mtu(const struct forwarding *f, const struct active_paths *active,
+			    const struct fwd_session *s, uint8_t slot)
+{
+	uint16_t mtu = s->mtu;
+
+	for (size_t i = 0; i < active->count; i++) {
+		const struct active_path *a = &active->entry[i];
+		const struct fwd_session_peer *p = forwarding_peer(f, a->color, a->endpoint_site);
+
+		if (a->color == s->color && p && forwarding_peer_slot(f, p) == slot &&
+		    a->mtu > MTU_WIREGUARD_IPV4)
+			mtu = mtu_measured(mtu, session_mtu_of(a->mtu));
+	}
+	return mtu;
 }
 
 static bool color_has_paths(const struct forwarding *f, uint32_t color)
@@ -389,7 +425,7 @@ static bool color_has_paths(const struct forwarding *f, uint32_t color)
 }
 
 static int session_device(struct kernel_state *state, const struct node_keys *keys,
-			  const struct fwd_session *s, uint8_t rank)
+			  const struct fwd_session *s, uint8_t rank, uint16_t mtu)
 {
 	struct kernel_device *device;
 	char name[KERNEL_IFNAME_MAX];
@@ -399,7 +435,7 @@ static int session_device(struct kernel_state *state, const struct node_keys *ke
 	if (!device)
 		return -TUYEN_ENOMEM;
 	device->kind = KERNEL_DEVICE_WIREGUARD;
-	device->mtu = s->mtu;
+	device->mtu = mtu;
 	memcpy(device->private_key, keys->session, WG_KEY_LEN);
 	device->listen_port = forwarding_session_port(s, rank);
 	device->fwmark = TUYEN_MARK_OUTER | s->color;
@@ -407,13 +443,14 @@ static int session_device(struct kernel_state *state, const struct node_keys *ke
 }
 
 static int session_build(struct kernel_state *state, const struct forwarding *f,
-			 const struct node_keys *keys, const struct fwd_session *s)
+			 const struct node_keys *keys, const struct active_paths *active,
+			 const struct fwd_session *s)
 {
 	uint8_t ranks = desired_session_ranks(f, s->color);
 	int err = 0;
 
 	for (uint8_t rank = 0; err == 0 && rank < ranks; rank++)
-		err = session_device(state, keys, s, rank);
+		err = session_device(state, keys, s, rank, session_mtu(f, active, s, rank));
 	if (err == 0)
 		err = rule_add(state, TUYEN_RULE_CLASS + s->color, TUYEN_MARK_CLASS | s->color, 0,
 			       TUYEN_TABLE_CLASS + s->color);
@@ -593,7 +630,7 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 		err = path_build(state, f, repaired, &f->paths[i],
 				 path_active(active, &f->paths[i]));
 	for (size_t i = 0; err == 0 && i < f->session_count; i++)
-		err = session_build(state, f, keys, &f->sessions[i]);
+		err = session_build(state, f, keys, active, &f->sessions[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
 		err = session_peer(state, f, &f->peers[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tuyen/base/err.h"
+#include "tuyen/core/path_mtu.h"
 
 #define MESSAGE_HEAD_BYTES   ((uint32_t)offsetof(struct message, u))
 #define MESSAGE_INTERVAL_MIN 1000u	 /* 1 ms */
@@ -48,7 +49,7 @@ static bool check_session(const struct message *m)
 		return !s->remote_discriminator && s->id <= SITE_ID_MAX && !s->first_site &&
 		       !s->hasty_multiplier;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
-	       !s->device[0] && s->first_site <= SITE_ID_MAX &&
+	       !s->device[0] && s->mtu <= UINT16_MAX && s->first_site <= SITE_ID_MAX &&
 	       s->hasty_multiplier <= s->multiplier && (s->hasty_multiplier || !s->first_site);
 }
 
@@ -63,7 +64,8 @@ static bool check_liveness(const struct message *m)
 	uint32_t id_max = l->kind == SESSION_LINK ? SITE_ID_MAX : SITE_PATHS_MAX;
 
 	return (l->kind == SESSION_LINK || l->kind == SESSION_PATH) && l->id && l->id <= id_max &&
-	       l->state <= BFD_STATE_UP && l->by_intent <= 1 && l->diagnostic <= 31;
+	       l->state <= BFD_STATE_UP && l->by_intent <= 1 && l->diagnostic <= 31 && l->loss_permille <= 1000 &&
+	       (!l->mtu || (l->mtu >= PATH_MTU_FLOOR && l->mtu <= UINT16_MAX));
 }
 
 static bool check_command(const struct message *m)

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 struct ranking { /* the best path of a pair, by liveness; NULL: none */
-	const struct fwd_path *up, *unknown, *any;
+	const struct fwd_path *good, *up, *unknown, *any; /* good: up and not degraded */
 };
 
 static const struct path_state *state_find(const struct path_state *states, size_t count,
@@ -29,6 +29,11 @@ static const struct path_state *state_find(const struct path_state *states, size
 static enum path_liveness liveness_of(const struct path_state *state)
 {
 	return state ? state->liveness : PATH_UNKNOWN;
+}
+
+static bool good(const struct path_state *state)
+{
+	return liveness_of(state) == PATH_UP && !state->degraded;
 }
 
 static bool same_pair(const struct fwd_path *a, const struct fwd_path *b)
@@ -63,6 +68,8 @@ static struct ranking pair_rank(const struct forwarding *f, const struct fwd_pat
 		switch (liveness_of(state_find(states, count, p->index))) {
 		case PATH_UP:
 			rank(&r.up, p);
+			if (good(state_find(states, count, p->index)))
+				rank(&r.good, p);
 			break;
 		case PATH_UNKNOWN:
 			rank(&r.unknown, p);
@@ -116,7 +123,7 @@ static const struct fwd_path *revert_find(const struct forwarding *f,
 
 		if (!same_pair(p, current) || p->preference <= current->preference)
 			continue;
-		if (liveness_of(state_find(states, count, p->index)) != PATH_UP)
+		if (!good(state_find(states, count, p->index)))
 			continue;
 		end = hold_end(f, p, states, count);
 		if (monotime_reached(now, end))
@@ -134,12 +141,18 @@ static const struct fwd_path *choose(const struct forwarding *f, const struct fw
 {
 	const struct fwd_path *current = in_use(f, pair, previous);
 	struct ranking r = pair_rank(f, pair, states, count);
+	const struct path_state *state;
 	const struct fwd_path *better;
 
+	if (r.good)
+		r.up = r.good;
 	if (!current) /* rule 3 */
 		return r.up ? r.up : r.unknown ? r.unknown : r.any;
-	if (liveness_of(state_find(states, count, current->index)) == PATH_DOWN) /* rule 2 */
+	state = state_find(states, count, current->index);
+	if (liveness_of(state) == PATH_DOWN) /* rule 2 */
 		return r.up ? r.up : r.unknown ? r.unknown : current;
+	if (r.good && liveness_of(state) == PATH_UP && state->degraded) /* rule 4 */
+		return r.good;
 	better = revert_find(f, current, states, count, now, next_look); /* rule 1 */
 	return better ? better : current;
 }

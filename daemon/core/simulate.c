@@ -396,8 +396,10 @@ static void site_turn(struct simulation *s, uint32_t site_index, struct monotime
 	for (uint32_t i = 0; i < site->path_count; i++) {
 		const struct sim_session *e = &s->sessions[site->path + i];
 
-		states[i] = (struct path_state){sim_path_forwarding(s, site->path + i)->index,
-						liveness_of(e, now, &grace), e->since};
+		states[i] =
+		    (struct path_state){.index = sim_path_forwarding(s, site->path + i)->index,
+					.liveness = liveness_of(e, now, &grace),
+					.since = e->since};
 	}
 	s->o.choose(&site->f, states, site->path_count, &run->active, now, &active, &next_look);
 	s->result->turns++;

@@ -32,6 +32,7 @@ static int options_set(int fd)
 	    {IPPROTO_IP, IP_FREEBIND, 1},
 	    {IPPROTO_IP, IP_RECVTTL, 1},
 	    {IPPROTO_IP, IP_TTL, TTL_MAX},
+	    {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE}, /* padded packets ask the path, not us */
 	    {IPPROTO_IP, IP_TOS, TOS_CS6},
 	    {SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL}, /* after IP_TOS, which sets it too */
 	    {SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER},
@@ -116,7 +117,8 @@ void bfd_io_receive(int fd, struct bfd_batch *ret_batch)
 
 	room_prepare(ret_batch);
 	do
-		received = recvmmsg(fd, room->message, BFD_IO_BATCH, MSG_DONTWAIT, NULL);
+		received = recvmmsg(fd, room->message, BFD_IO_BATCH, MSG_DONTWAIT | MSG_TRUNC,
+				    NULL);
 	while (received < 0 && errno == EINTR);
 	ret_batch->count = received > 0 ? (size_t)received : 0;
 	for (size_t i = 0; i < ret_batch->count; i++) {
@@ -137,21 +139,49 @@ int bfd_io_connect(int fd, ipv4_t peer, uint16_t port)
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -TUYEN_ESYSTEM : 0;
 }
 
+static const uint8_t zeros[UINT16_MAX];
+
+/* sendmsg takes what it reads without const */
+static void *without_const(const uint8_t *bytes)
+{
+	union {
+		const uint8_t *in;
+		void *out;
+	} u = {.in = bytes};
+
+	return u.out;
+}
+
+/* @return how many of @ret_io are in use. */
+static size_t pieces_of(const uint8_t *bytes, size_t kept, size_t length,
+			struct iovec ret_io[static 2])
+{
+	size_t padding = length > kept ? length - kept : 0;
+
+	ret_io[0] = (struct iovec){without_const(bytes), length < kept ? length : kept};
+	ret_io[1] = (struct iovec){without_const(zeros),
+				   padding < sizeof(zeros) ? padding : sizeof(zeros)};
+	return padding ? 2 : 1;
+}
+
 /* A connected socket tells once of an earlier packet that nobody took; this one has not gone then.
  */
-int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet)
+int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet, size_t length)
 {
 	struct sockaddr_in address = address_of(peer, port);
 	uint8_t bytes[BFD_PACKET_BYTES];
+	struct iovec io[2];
+	struct msghdr m = {
+	    .msg_name = peer ? &address : NULL,
+	    .msg_namelen = peer ? sizeof(address) : 0,
+	    .msg_iov = io,
+	};
 	bool told = false;
-	ssize_t sent;
 
 	bfd_packet_encode(packet, bytes);
+	m.msg_iovlen = pieces_of(bytes, sizeof(bytes), length, io);
 	for (;;) {
-		sent =
-		    sendto(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL,
-			   peer ? (struct sockaddr *)&address : NULL, peer ? sizeof(address) : 0);
-		if (sent >= 0)
+		if (sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 			return 0;
 		if (errno != EINTR && (told || errno != ECONNREFUSED))
 			return -TUYEN_ESYSTEM;
@@ -163,23 +193,18 @@ size_t bfd_io_send_batch(int fd, const struct bfd_batch *batch)
 {
 	struct mmsghdr messages[BFD_IO_BATCH];
 	struct sockaddr_in peers[BFD_IO_BATCH];
-	struct iovec io[BFD_IO_BATCH];
+	struct iovec io[BFD_IO_BATCH][2];
 	size_t done = 0, failed = 0;
 
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct bfd_datagram *d = &batch->datagram[i];
-		union {
-			const uint8_t *in;
-			void *out;
-		} bytes = {.in = d->bytes}; /* sendmmsg takes its iovec without const */
 
 		peers[i] = address_of(d->peer, d->port);
-		io[i] = (struct iovec){bytes.out, d->length};
 		messages[i].msg_hdr = (struct msghdr){
 		    .msg_name = &peers[i],
 		    .msg_namelen = sizeof(peers[i]),
-		    .msg_iov = &io[i],
-		    .msg_iovlen = 1,
+		    .msg_iov = io[i],
+		    .msg_iovlen = pieces_of(d->bytes, BFD_PACKET_BYTES, d->length, io[i]),
 		};
 	}
 	while (done < batch->count) { /* it stops at the first that fails: step over that one */

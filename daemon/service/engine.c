@@ -93,6 +93,16 @@ static enum path_liveness path_liveness_of(const struct status_liveness *l, stru
 	return PATH_UNKNOWN;
 }
 
+/* What padded probes found that the path in use carries; 0 unknown. */
+static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	const struct fwd_path *p = forwarding_path(f, a->index);
+	const struct status_liveness *l = p ? &e->paths[p - f->paths] : NULL;
+
+	return l && l->known ? (uint16_t)l->last.mtu : 0;
+}
+
 static void choose(const struct engine *e, const struct active_paths *previous,
 		   struct active_paths *ret_active, struct monotime *ret_next_look)
 {
@@ -105,9 +115,14 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 		states[count++] = (struct path_state){
 		    .index = f->paths[i].index,
 		    .liveness = path_liveness_of(&e->paths[i], now, &grace),
-		    .since = e->paths[i].since,
+		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
+				 ? e->paths[i].better_since
+				 : e->paths[i].since,
+		    .degraded = e->paths[i].degraded,
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
+	for (size_t i = 0; i < ret_active->count; i++)
+		ret_active->entry[i].mtu = mtu_of(e, &ret_active->entry[i]);
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 

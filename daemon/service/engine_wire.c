@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "daemon/service/engine_internal.h"
+#include "tuyen/core/path_quality.h"
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
@@ -43,6 +44,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .remote_discriminator = p->reflector,
 	    .interval_us = p->probe.interval_us,
 	    .multiplier = p->probe.multiplier,
+	    .mtu = p->mtu,
 	};
 	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
 		m.u.session.first_site = first->site_id;
@@ -209,10 +211,68 @@ static struct monotime past(uint64_t us)
 	return (struct monotime){us};
 }
 
+static void tell(struct engine *e, struct text *line)
+{
+	log_info("%s", text_string(line));
+	engine_event(e, line);
+}
+
+/* A path that lives serves well or badly: a fact of its own. @return whether it changed. */
+static bool take_quality(struct engine *e, const struct fwd_path *p, struct status_liveness *known,
+			 const struct message_liveness *l)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	const struct fwd_session *s = forwarding_session(f, p->color);
+	bool degraded = l->state == BFD_STATE_UP && s &&
+			path_quality_degraded(&s->degraded, (uint16_t)l->loss_permille,
+					      l->round_trip_us, l->jitter_us, known->degraded);
+	struct text line;
+
+	if (degraded == known->degraded)
+		return false;
+	known->degraded = degraded;
+	if (!degraded)
+		known->better_since = monotime_now();
+	if (l->state != BFD_STATE_UP || !may_tell(e))
+		return true;
+	text_init(&line);
+	status_event_quality(f, p, l, degraded, (int64_t)time(NULL), &line);
+	tell(e, &line);
+	text_clear(&line);
+	return true;
+}
+
+static bool take_mtu(struct engine *e, const struct fwd_path *p,
+		     const struct status_liveness *known, const struct message_liveness *l)
+{
+	uint32_t before = known->known && known->last.mtu ? known->last.mtu : p->mtu;
+	uint32_t now = l->mtu ? l->mtu : p->mtu;
+	struct text line;
+
+	if (before == now)
+		return false;
+	if (!may_tell(e))
+		return true;
+	text_init(&line);
+	status_event_mtu(&e->release.forwarding, p, l, (int64_t)time(NULL), &line);
+	tell(e, &line);
+	text_clear(&line);
+	return true;
+}
+
+static bool take_path(struct engine *e, struct status_liveness *known,
+		      const struct message_liveness *l)
+{
+	const struct fwd_path *p = forwarding_path(&e->release.forwarding, (uint8_t)l->id);
+	bool other_mtu = take_mtu(e, p, known, l);
+
+	return take_quality(e, p, known, l) || other_mtu;
+}
+
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
-	bool was_up, is_up, changed;
+	bool was_up, is_up, changed, served;
 
 	if (!known || l->generation != e->generation)
 		return;
@@ -223,13 +283,14 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		known->changes += known->known && was_up != is_up;
 		known->since = past(l->changed_at_us);
 	}
+	served = l->kind == SESSION_PATH && take_path(e, known, l);
 	known->last = *l;
 	known->known = true;
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	if (was_up != is_up && may_tell(e))
 		announce(e, l);
-	if (changed && l->kind == SESSION_PATH)
+	if ((changed && l->kind == SESSION_PATH) || served)
 		engine_hurry(e);
 }
 

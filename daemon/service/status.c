@@ -346,6 +346,23 @@ static const char *path_state_name(const struct status_liveness *l)
 	return l->last.state == BFD_STATE_UP ? "up" : "down";
 }
 
+/* "carried_mtu": of the outer packets, as padded probes found it. */
+static void add_path_quality(struct text *t, const struct status_liveness *l)
+{
+	bool up = l->known && l->last.state == BFD_STATE_UP;
+
+	add_bool(t, "degraded", up && l->degraded);
+	add_u64(t, "loss_permille", up ? l->last.loss_permille : 0);
+	if (up && l->last.jitter_us)
+		add_u64(t, "jitter_us", l->last.jitter_us);
+	else
+		add_null(t, "jitter_us");
+	if (l->known && l->last.mtu)
+		add_u64(t, "carried_mtu", l->last.mtu);
+	else
+		add_null(t, "carried_mtu");
+}
+
 static void add_path(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct forwarding *f = in->forwarding;
@@ -377,6 +394,7 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 		add_u64(t, "round_trip_us", l->last.round_trip_us);
 	else
 		add_null(t, "round_trip_us");
+	add_path_quality(t, l);
 	add_u64(t, "detection_us", (uint64_t)p->probe.interval_us * p->probe.multiplier);
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "bfd_sent", l->last.sent);
@@ -600,16 +618,22 @@ void status_event_link(const struct fwd_neighbor *neighbor, const struct message
 	close_event(ret_json, wall_s);
 }
 
+static void event_path(const char *event, const struct forwarding *f, const struct fwd_path *path,
+		       struct text *t)
+{
+	open_event(t, event);
+	add_u64(t, "index", path->index);
+	add_string(t, "name", path->name);
+	add_string(t, "policy", policy_name(f, path->color));
+	add_u64(t, "color", path->color);
+	add_string(t, "endpoint", site_name(f, path->endpoint_site));
+	add_u64(t, "endpoint_id", path->endpoint_site);
+}
+
 void status_event_path(const struct forwarding *f, const struct fwd_path *path,
 		       const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
 {
-	open_event(ret_json, "path");
-	add_u64(ret_json, "index", path->index);
-	add_string(ret_json, "name", path->name);
-	add_string(ret_json, "policy", policy_name(f, path->color));
-	add_u64(ret_json, "color", path->color);
-	add_string(ret_json, "endpoint", site_name(f, path->endpoint_site));
-	add_u64(ret_json, "endpoint_id", path->endpoint_site);
+	event_path("path", f, path, ret_json);
 	add_string(ret_json, "state", l->state == BFD_STATE_UP ? "up" : "down");
 	add_string(ret_json, "diagnostic", bfd_diagnostic_name((enum bfd_diagnostic)l->diagnostic));
 	close_event(ret_json, wall_s);
@@ -630,6 +654,27 @@ void status_event_switch(const struct forwarding *f, const struct active_path *f
 	add_u64(ret_json, "to", to->index);
 	add_string(ret_json, "from_name", old_path ? old_path->name : "");
 	add_string(ret_json, "to_name", new_path ? new_path->name : "");
+	close_event(ret_json, wall_s);
+}
+
+void status_event_quality(const struct forwarding *f, const struct fwd_path *path,
+			  const struct message_liveness *l, bool degraded, int64_t wall_s,
+			  struct text *ret_json)
+{
+	event_path("quality", f, path, ret_json);
+	add_bool(ret_json, "degraded", degraded);
+	add_u64(ret_json, "loss_permille", l->loss_permille);
+	add_u64(ret_json, "round_trip_us", l->round_trip_us);
+	add_u64(ret_json, "jitter_us", l->jitter_us);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
+		      const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
+{
+	event_path("mtu", f, path, ret_json);
+	add_u64(ret_json, "carried_mtu", l->mtu);
+	add_u64(ret_json, "mtu", path->mtu);
 	close_event(ret_json, wall_s);
 }
 

@@ -34,6 +34,8 @@
 #include <unistd.h>
 
 #include "tuyen/base/err.h"
+#include "tuyen/core/path_mtu.h"
+#include "tuyen/core/path_quality.h"
 #include "tuyen/service/bfd_io.h"
 #include "tuyen/service/clock.h"
 
@@ -70,6 +72,8 @@ struct wire_session {
 	struct event *readable;	   /* SESSION_PATH */
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
+	struct path_mtu mtu;	   /* SESSION_PATH */
+	struct path_quality quality, told;
 	bool report_due, device_gone, kept, connected;
 	uint64_t dropped; /* before they reached the machine */
 };
@@ -323,7 +327,7 @@ static void session_open(struct wire_session *s, struct monotime now)
 
 /* ---- a session's turn ---- */
 
-static void session_send(struct wire_session *s, const struct bfd_packet *packet,
+static void session_send(struct wire_session *s, const struct bfd_packet *packet, size_t length,
 			 struct monotime now)
 {
 	uint16_t port = s->config.kind == SESSION_PATH ? BFD_PORT_SBFD : BFD_PORT_SINGLE_HOP;
@@ -332,7 +336,7 @@ static void session_send(struct wire_session *s, const struct bfd_packet *packet
 		session_open(s, now);
 	if (s->fd >= 0 && !s->connected)
 		s->connected = !bfd_io_connect(s->fd, s->config.remote, port);
-	if (s->fd >= 0 && !bfd_io_send(s->fd, s->connected ? 0 : s->config.remote, port, packet))
+	if (s->fd >= 0 && !bfd_io_send(s->fd, s->connected ? 0 : s->config.remote, port, packet, length))
 		return;
 	s->owner->counters.send_failures++;
 	s->device_gone |= s->fd >= 0 && errno == ENODEV;
@@ -342,6 +346,21 @@ static void report_mark(struct wire_session *s)
 {
 	s->owner->reports_due += !s->report_due;
 	s->report_due = true;
+}
+
+/* IP and UDP around the BFD packet. */
+#define HEADER_BYTES 28u
+
+static bool session_probes_mtu(const struct wire_session *s)
+{
+	return s->config.kind == SESSION_PATH && s->config.mtu > HEADER_BYTES + BFD_PACKET_BYTES;
+}
+
+static struct monotime session_deadline(const struct wire_session *s)
+{
+	struct monotime deadline = bfd_session_deadline(&s->bfd);
+
+	return session_probes_mtu(s) ? monotime_min(deadline, s->mtu.due) : deadline;
 }
 
 /* A link went down. Paths that leave by it wait no longer for a repair that nobody makes. */
@@ -355,7 +374,7 @@ static void paths_hasten(const struct wire_session *link, struct monotime now)
 		if (s->config.kind != SESSION_PATH || s->config.first_site != link->config.id)
 			continue;
 		bfd_session_hasten(&s->bfd, (uint8_t)s->config.hasty_multiplier, now);
-		s->deadline = bfd_session_deadline(&s->bfd);
+		s->deadline = session_deadline(s);
 		heap_move(s->owner, s);
 	}
 }
@@ -366,21 +385,74 @@ static bool link_failed(const struct wire_session *s)
 	       s->bfd.diagnostic != BFD_DIAG_NONE;
 }
 
+/* Is what was told of the round trip or jitter out by more than an eighth? */
+static bool quality_differs(uint32_t now, uint32_t told)
+{
+	return (now > told ? now - told : told - now) > told / 8 + 1;
+}
+
+static void quality_sent(struct wire_session *s)
+{
+	bool other = path_quality_sent(&s->quality);
+
+	if (s->quality.sent == 1) /* a group is complete */
+		other |= quality_differs(s->quality.round_trip_us, s->told.round_trip_us) ||
+			 quality_differs(s->quality.jitter_us, s->told.jitter_us);
+	if (other)
+		report_mark(s);
+}
+
+static void quality_received(struct wire_session *s, size_t length, bool polled)
+{
+	if (length == BFD_PACKET_BYTES)
+		path_quality_received(&s->quality);
+	if (polled && !s->bfd.poll_active)
+		path_quality_round_trip(&s->quality, s->bfd.round_trip_us);
+}
+
+static void mtu_turn(struct wire_session *s, struct monotime now)
+{
+	struct bfd_packet packet;
+	bool changed;
+	uint16_t size;
+
+	if (!session_probes_mtu(s))
+		return;
+	size = path_mtu_step(&s->mtu, now, s->bfd.state == BFD_STATE_UP, s->quality.loss_permille,
+			     &changed);
+	if (changed)
+		report_mark(s);
+	if (!size)
+		return;
+	packet = bfd_session_extra(&s->bfd);
+	session_send(s, &packet, size - HEADER_BYTES, now);
+}
+
+static void session_step(struct wire_session *s, const struct bfd_step *step, struct monotime now)
+{
+	if (step->changed) {
+		report_mark(s);
+		path_quality_reset(&s->quality);
+		if (link_failed(s))
+			paths_hasten(s, now);
+	}
+	if (!step->send)
+		return;
+	session_send(s, &step->packet, BFD_PACKET_BYTES, now);
+	if (s->config.kind == SESSION_PATH && s->bfd.state == BFD_STATE_UP)
+		quality_sent(s);
+}
+
 static void session_turn(struct wire_session *s, struct monotime now, bool starved)
 {
 	struct bfd_step step;
 
 	do {
 		step = bfd_session_step(&s->bfd, now, starved);
-		if (step.changed) {
-			report_mark(s);
-			if (link_failed(s))
-				paths_hasten(s, now);
-		}
-		if (step.send)
-			session_send(s, &step.packet, now);
+		session_step(s, &step, now);
 	} while (step.send);
-	s->deadline = bfd_session_deadline(&s->bfd);
+	mtu_turn(s, now);
+	s->deadline = session_deadline(s);
 	heap_move(s->owner, s);
 }
 
@@ -419,14 +491,21 @@ static struct wire_session *session_match(struct wire_sessions *w, const struct 
 	return s && s->listener == l && s->config.remote == d->peer ? s : NULL;
 }
 
+/* Of a padded one just the beginning is there. */
+static size_t datagram_kept(const struct bfd_datagram *d)
+{
+	return d->length < sizeof(d->bytes) ? d->length : sizeof(d->bytes);
+}
+
 static void datagram_take(struct wire_sessions *w, const struct listener *l,
 			  struct wire_session *only, const struct bfd_datagram *d,
 			  struct monotime now)
 {
 	struct bfd_packet packet;
 	struct wire_session *s;
+	bool polled;
 
-	if (bfd_packet_decode(d->bytes, d->length, &packet) != BFD_ACCEPT) {
+	if (bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT) {
 		s = only ? only : session_by_peer(l, d->peer);
 		if (s)
 			s->dropped++;
@@ -439,8 +518,14 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 		w->counters.unmatched++;
 		return;
 	}
-	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) == BFD_ACCEPT &&
-	    bfd_session_deadline(&s->bfd).us != s->deadline.us) /* else nothing is due for it */
+	polled = s->bfd.poll_active;
+	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
+		return;
+	quality_received(s, d->length, polled);
+	if (session_probes_mtu(s) &&
+	    path_mtu_answer(&s->mtu, (uint16_t)(d->length + HEADER_BYTES), now))
+		report_mark(s);
+	if (session_deadline(s).us != s->deadline.us) /* else nothing is due for it */
 		session_turn(s, now, false);
 }
 
@@ -594,14 +679,14 @@ static void datagram_reflect(const struct listener *l, const struct bfd_datagram
 	struct bfd_datagram *out = &replies->datagram[replies->count];
 
 	if (d->port == BFD_PORT_SBFD || !d->port ||
-	    bfd_packet_decode(d->bytes, d->length, &packet) != BFD_ACCEPT ||
+	    bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT ||
 	    bfd_reflect(&packet, l->discriminator, REFLECT_MIN_RX_US, &reply) != BFD_ACCEPT) {
 		l->owner->counters.not_reflected++;
 		return;
 	}
 	out->peer = d->peer;
 	out->port = d->port;
-	out->length = BFD_PACKET_BYTES;
+	out->length = d->length; /* as long as the question, never longer: it asks what the path carries */
 	bfd_packet_encode(&reply, out->bytes);
 	replies->count++;
 }
@@ -824,8 +909,11 @@ static void session_update(struct wire_session *s, const struct message_session 
 {
 	if (s->config.interval_us != m->interval_us || s->config.multiplier != m->multiplier)
 		bfd_session_configure(&s->bfd, m->interval_us, (uint8_t)m->multiplier, now);
+	if (s->mtu.ceiling != m->mtu || s->config.interval_us != m->interval_us)
+		path_mtu_init(&s->mtu, (uint16_t)m->mtu, m->interval_us,
+			      (uint64_t)m->interval_us * m->multiplier, now);
 	s->config = *m;
-	s->deadline = bfd_session_deadline(&s->bfd);
+	s->deadline = session_deadline(s);
 	if (s->heap_at == NOT_IN_HEAP)
 		heap_add(s->owner, s);
 	else
@@ -966,7 +1054,11 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .state = s->bfd.state,
 		    .diagnostic = s->bfd.diagnostic,
 		    .by_intent = s->bfd.by_intent,
-		    .round_trip_us = s->bfd.round_trip_us,
+		    .round_trip_us = s->quality.round_trip_us ? s->quality.round_trip_us
+							      : s->bfd.round_trip_us,
+		    .loss_permille = s->quality.loss_permille,
+		    .jitter_us = s->quality.jitter_us,
+		    .mtu = session_probes_mtu(s) ? s->mtu.passes : 0,
 		    .generation = w->generation,
 		    .sent = s->bfd.counters.sent,
 		    .received = s->bfd.counters.received,
@@ -997,6 +1089,7 @@ void wire_sessions_report_done(struct wire_sessions *w)
 
 	assert(s->report_due && w->reports_due);
 	s->report_due = false;
+	s->told = s->quality;
 	w->reports_due--;
 }
 

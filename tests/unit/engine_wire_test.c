@@ -2,7 +2,7 @@
 // link: daemon/service/engine_wire.c daemon/service/pair.c daemon/service/clock.c
 // link: daemon/core/message.c topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c
-// link: daemon/base/ip.c
+// link: daemon/base/ip.c daemon/core/path_quality.c
 // libs: -levent_core
 /* A wire process that was taken over says what it likes; one that is away reads nothing. */
 #include <setjmp.h>
@@ -19,8 +19,23 @@
 #include "tuyen/service/log.h"
 
 static struct {
-	unsigned int events, lines, dirty, hellos, commands;
+	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus;
 } seen;
+
+void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
+			  bool degraded, int64_t wall_s, struct text *ret_json)
+{
+	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
+	seen.degraded += degraded;
+	seen.better += !degraded;
+}
+
+void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
+		      int64_t wall_s, struct text *ret_json)
+{
+	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
+	seen.mtus++;
+}
 
 void status_event_link(const struct fwd_neighbor *neighbor, const struct message_liveness *l,
 		       int64_t wall_s, struct text *ret_json)
@@ -88,8 +103,10 @@ static struct fwd_path paths[] = {
      .source = 3,
      .endpoint = 4,
      .reflector = 1,
+     .mtu = 1416,
      .probe = {50000, 3}},
 };
+static struct fwd_session sessions[] = {{.color = 10, .degraded = {.loss_percent = 10}}};
 
 static int setup(void **state)
 {
@@ -113,6 +130,8 @@ static int setup(void **state)
 	    .neighbor_count = 2,
 	    .paths = paths,
 	    .path_count = 1,
+	    .sessions = sessions,
+	    .session_count = 1,
 	};
 	e->links = calloc(2, sizeof(*e->links));
 	e->paths = calloc(1, sizeof(*e->paths));
@@ -188,6 +207,49 @@ static void the_wrong_direction_is_said_once(void **state)
 	for (int i = 0; i < 1000; i++)
 		engine_wire_message(&f->engine, &m);
 	assert_int_equal(seen.lines, 1);
+}
+
+static void say(struct fixture *f, uint32_t state, uint32_t loss_permille, uint32_t mtu)
+{
+	struct message m = {.type = MESSAGE_LIVENESS};
+
+	m.u.liveness = (struct message_liveness){.kind = SESSION_PATH,
+						 .id = 1,
+						 .state = state,
+						 .generation = f->engine.generation,
+						 .loss_permille = loss_permille,
+						 .mtu = mtu};
+	engine_wire_message(&f->engine, &m);
+}
+
+static void what_a_path_is_worth_is_a_fact(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int turns;
+
+	say(f, BFD_STATE_UP, 0, 1416);
+	turns = seen.dirty;
+	say(f, BFD_STATE_UP, 100, 1416); /* not above ten of a hundred */
+	say(f, BFD_STATE_UP, 100, 1416);
+	assert_int_equal(seen.dirty, turns);
+	say(f, BFD_STATE_UP, 125, 1416);
+	assert_true(f->engine.paths[0].degraded);
+	assert_int_equal(seen.degraded, 1);
+	assert_int_equal(seen.dirty, turns + 1);
+	say(f, BFD_STATE_UP, 60, 1416);
+	assert_true(f->engine.paths[0].degraded);
+	say(f, BFD_STATE_UP, 30, 1416);
+	assert_false(f->engine.paths[0].degraded);
+	assert_int_equal(seen.better, 1);
+	say(f, BFD_STATE_UP, 0, 1208);
+	assert_int_equal(seen.mtus, 1);
+	assert_int_equal(seen.dirty, turns + 3);
+	say(f, BFD_STATE_UP, 0, 1208);
+	assert_int_equal(seen.dirty, turns + 3);
+	say(f, BFD_STATE_UP, 500, 1208);
+	say(f, BFD_STATE_DOWN, 0, 1208); /* what is down is not degraded, and nobody is told twice */
+	assert_false(f->engine.paths[0].degraded);
+	assert_int_equal(seen.better, 1);
 }
 
 static unsigned int count_read(const struct fixture *f, enum message_type type)

@@ -93,7 +93,7 @@ static void every_rule(void **state)
 
 		for (uint8_t p = 0; p < 3; p++)
 			states[p] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
-							SINCE(r->path[p].up_for_ms)};
+							SINCE(r->path[p].up_for_ms), false};
 		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
 		if (active.count != 1 || active.entry[0].index != r->chosen ||
 		    next_look.us != r->next_look)
@@ -104,12 +104,54 @@ static void every_rule(void **state)
 	}
 }
 
+/* Main, spare and third with hold 2 s; which of those that are up are degraded, bit by bit. */
+static const struct degraded_row {
+	const char *rule;
+	uint8_t used, up, degraded, chosen;
+	uint64_t good_for_ms, next_look;
+} degraded_rows[] = {
+	{"4: in use and degraded, at once to one that is not", 1, 7, 1, 2, 0, NEVER},
+	{"4: the best of those that are not", 1, 7, 3, 3, 0, NEVER},
+	{"4: all degraded: it stays", 1, 7, 7, 1, 0, NEVER},
+	{"4: the others are down: it stays", 1, 1, 1, 1, 0, NEVER},
+	{"1: no way back to one that is degraded", 2, 7, 1, 2, 9000, NEVER},
+	{"1: good again, and held", 2, 3, 0, 2, 500, NOW + 1500000},
+	{"1: good again long enough", 2, 3, 0, 1, 2000, NEVER},
+	{"2: in use and down, the good one before the better", 3, 3, 1, 2, 0, NEVER},
+	{"2: in use and down, a degraded one is better than none", 3, 1, 1, 1, 0, NEVER},
+	{"3: nothing in use, the good one before the better", 0, 3, 1, 2, 0, NEVER},
+};
+
+static void a_degraded_path_is_left(void **state)
+{
+	struct forwarding f = network(3);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(degraded_rows) / sizeof(degraded_rows[0]); i++) {
+		const struct degraded_row *r = &degraded_rows[i];
+		struct active_paths previous = {.entry = {{10, 1, r->used, true}}, .count = r->used != 0};
+		struct path_state states[3];
+		struct active_paths active;
+		struct monotime next_look;
+
+		for (uint8_t p = 0; p < 3; p++)
+			states[p] = (struct path_state){.index = (uint8_t)(p + 1),
+							.liveness = r->up >> p & 1 ? PATH_UP : PATH_DOWN,
+							.since = SINCE(r->good_for_ms),
+							.degraded = r->degraded >> p & 1};
+		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
+		if (active.entry[0].index != r->chosen || next_look.us != r->next_look)
+			fail_msg("%s: path %u, next look %llu", r->rule, active.entry[0].index,
+				 (unsigned long long)next_look.us);
+	}
+}
+
 static void pairs_are_apart(void **state)
 {
 	struct forwarding f = network(6);
 	const struct path_state states[] = {
-		{1, PATH_DOWN, SINCE(0)}, {2, PATH_UP, SINCE(0)},   {3, PATH_UP, SINCE(0)},
-		{4, PATH_UP, SINCE(0)},	  {5, PATH_UP, SINCE(900)}, {6, PATH_UP, SINCE(0)},
+		{1, PATH_DOWN, SINCE(0), false}, {2, PATH_UP, SINCE(0), false},   {3, PATH_UP, SINCE(0), false},
+		{4, PATH_UP, SINCE(0), false},	  {5, PATH_UP, SINCE(900), false}, {6, PATH_UP, SINCE(0), false},
 	};
 	struct active_paths active = {.entry = {{10, 1, 1, true}, {20, 1, 5, true}}, .count = 2};
 	struct monotime next_look;
@@ -128,7 +170,7 @@ static void pairs_are_apart(void **state)
 static void a_state_that_is_missing_is_unknown(void **state)
 {
 	struct forwarding f = network(3);
-	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0)}, {77, PATH_UP, SINCE(0)}};
+	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0), false}, {77, PATH_UP, SINCE(0), false}};
 	struct active_paths previous = {.count = 0}, active;
 	struct monotime next_look;
 
@@ -153,7 +195,7 @@ static void nothing_to_choose(void **state)
 static void a_flapping_path_costs_one_switch(void **state)
 {
 	struct forwarding f = network(2);
-	struct path_state states[] = {{1, PATH_UP, {0}}, {2, PATH_UP, {0}}};
+	struct path_state states[] = {{1, PATH_UP, {0}, false}, {2, PATH_UP, {0}, false}};
 	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
 	struct monotime next_look;
 	int switches = 0;
@@ -164,7 +206,7 @@ static void a_flapping_path_costs_one_switch(void **state)
 
 		if (ms <= 60000 && ms % 300 == 0)
 			states[0] = (struct path_state){1, states[0].liveness == PATH_UP ? PATH_DOWN : PATH_UP,
-							{ms * 1000}};
+							{ms * 1000}, false};
 		selection_choose(&f, states, 2, &active, (struct monotime){ms * 1000}, &active, &next_look);
 		if (active.entry[0].index != before)
 			switches++;
@@ -254,14 +296,14 @@ static void gateways_take_over(void **state)
 		const struct gateway_row *r = &gateway_rows[i];
 		struct active_paths previous = {.entry = {{10, 7, 1, r->carried == 7}, {10, 3, 3, r->carried == 3}},
 						.count = r->carried ? 2 : 0};
-		struct path_state states[4] = {{4, PATH_UP, SINCE(0)}};
+		struct path_state states[4] = {{4, PATH_UP, SINCE(0), false}};
 		struct active_paths active;
 		struct monotime next_look;
 		uint32_t carries = 0;
 
 		for (uint8_t p = 0; p < 3; p++)
 			states[p + 1] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
-							    SINCE(r->path[p].up_for_ms)};
+							    SINCE(r->path[p].up_for_ms), false};
 		selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active, &next_look);
 		assert_int_equal(active.count, 3);
 		for (size_t k = 0; k < active.count; k++) {
@@ -280,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule),
+		cmocka_unit_test(a_degraded_path_is_left),
 		cmocka_unit_test(gateways_take_over),
 		cmocka_unit_test(pairs_are_apart),
 		cmocka_unit_test(a_new_release_keeps_the_way_and_not_the_index),

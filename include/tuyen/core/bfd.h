@@ -136,6 +136,8 @@ void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now
 enum bfd_verdict bfd_session_receive(struct bfd_session *s, const struct bfd_packet *packet,
 				     uint8_t ttl, struct monotime now);
 
+/** A packet that says what the last one said, for a padded probe; it takes no part in the machine. Only of one that is up. */
+struct bfd_packet bfd_session_extra(const struct bfd_session *s);
 /** When bfd_session_step() wants to be called next. */
 struct monotime bfd_session_deadline(const struct bfd_session *s);
 

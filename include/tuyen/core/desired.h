@@ -17,6 +17,7 @@ struct active_path {
 	uint32_t endpoint_site;
 	uint8_t index;
 	bool carries; /* what is meant for the endpoint's LANs; false where another endpoint with the same LAN does */
+	uint16_t mtu; /* of its outer packets, as measured, bytes; 0: as compiled */
 };
 
 struct active_paths {

@@ -48,6 +48,7 @@ struct message_session {
 	uint32_t remote_discriminator; /* SESSION_PATH */
 	uint32_t interval_us;
 	uint32_t multiplier;
+	uint32_t mtu;	/* SESSION_PATH: bytes of an IP packet, as compiled */
 	char device[16]; /* SESSION_LINK: bound to it; "" none */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
 	uint32_t hasty_multiplier; /* SESSION_PATH: instead of @multiplier when that link goes down; not above it */
@@ -65,6 +66,8 @@ struct message_liveness {
 	uint32_t diagnostic; /* enum bfd_diagnostic */
 	uint32_t by_intent;    /* 1: down, as the other end is AdminDown */
 	uint32_t round_trip_us;
+	uint32_t loss_permille, jitter_us; /* SESSION_PATH */
+	uint32_t mtu;	     /* SESSION_PATH: bytes that pass, 0 unknown */
 	uint32_t generation; /* of the config it belongs to */
 	uint64_t sent, received, dropped;
 	uint64_t detection_us;

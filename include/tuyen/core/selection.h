@@ -15,7 +15,8 @@ enum path_liveness {
 struct path_state {
 	uint8_t index;
 	enum path_liveness liveness;
-	struct monotime since;
+	struct monotime since;	/* of liveness, or of the end of being degraded if that is later */
+	bool degraded;		/* up, and worse than policy bears: another that is up and is not goes before it */
 };
 
 /**
@@ -25,6 +26,8 @@ struct path_state {
  *  2. If it is down: the up path of the highest preference at once; else one that is unknown; else it stays
  *     (a path that all probes call down may still be the only one there is).
  *  3. Nothing in use yet: the highest preference that is up, else unknown, else any.
+ *  4. If it is up and degraded: the up path of the highest preference that is not, at once. A degraded path is gone back to
+ *     under rule 1 when it has been better for the hold time; where all are degraded, none is left for that.
  * Of endpoints that share a LAN one carries what is meant for it: by the same rules, its rank for the preference and the
  * liveness of its own path in use for its own. The others' paths are chosen all the same, so that their sessions stay warm.
  * @previous  what is in use; entries whose path no longer exists count as nothing.

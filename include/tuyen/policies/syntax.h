@@ -24,7 +24,7 @@ enum syntax_kind {
 	SYNTAX_KEYS,	 /* text; LINK_KEY, SESSION_KEY */
 	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK..., PREPARED or FRESH */
 	SYNTAX_CLASS,	 /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., DSCP..., PRIORITY, SHARE, notes */
-	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, ENCRYPT, notes */
+	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, DEGRADED, ENCRYPT, notes */
 	SYNTAX_DENY,	 /* FROM, TO, WITH, notes: EXPIRES, AUTHOR, REASON */
 	SYNTAX_EXPECT,	 /* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
 	SYNTAX_INCLUDE,	 /* text */
@@ -98,6 +98,10 @@ enum syntax_kind {
 	SYNTAX_MAX_DELAY,   /* number: us */
 	SYNTAX_MAX_LABELS,  /* number */
 	SYNTAX_REVERT,	    /* number: us */
+	SYNTAX_DEGRADED,    /* LOSS, ROUND_TRIP, JITTER */
+	SYNTAX_LOSS,	    /* number: percent */
+	SYNTAX_ROUND_TRIP,  /* number: us */
+	SYNTAX_JITTER,	    /* number: us */
 	SYNTAX_ENCRYPT,
 	SYNTAX_WITH, /* text: a class */
 	SYNTAX_AFTER_ANY,

@@ -23,7 +23,7 @@ struct bfd_datagram {
 	ipv4_t peer;
 	uint16_t port; /* the peer's */
 	uint8_t ttl;   /* as received; 0 unknown */
-	size_t length;
+	size_t length; /* of the whole; what is beyond @bytes is padding (RFC 9764), not kept, and sent as zeros */
 	uint8_t bytes[BFD_IO_BYTES_MAX];
 };
 
@@ -61,8 +61,11 @@ void bfd_io_receive(int fd, struct bfd_batch *ret_batch);
  */
 int bfd_io_connect(int fd, ipv4_t peer, uint16_t port);
 
-/** To @peer:@port, @peer 0: where @fd is connected to. @return 0 or -TUYEN_ESYSTEM with errno. */
-int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet);
+/**
+ * To @peer:@port, @peer 0: where @fd is connected to; padded with zeros to @length bytes of UDP payload, at least
+ * BFD_PACKET_BYTES, and never fragmented here. @return 0 or -TUYEN_ESYSTEM with errno.
+ */
+int bfd_io_send(int fd, ipv4_t peer, uint16_t port, const struct bfd_packet *packet, size_t length);
 
 /** Sends each datagram to its peer. @return how many went out. */
 size_t bfd_io_send_batch(int fd, const struct bfd_batch *batch);

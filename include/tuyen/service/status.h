@@ -23,6 +23,8 @@ struct status_liveness {
 	struct monotime since;	/* of the state */
 	uint64_t changes;	/* of the state, since the daemon started */
 	bool known;
+	bool degraded;		/* of a path that is up: under its policy's limits */
+	struct monotime better_since; /* the end of being degraded */
 };
 
 #define STATUS_REFUSALS_MAX 8
@@ -71,6 +73,12 @@ void status_event_path(const struct forwarding *f, const struct fwd_path *path,
 		       const struct message_liveness *l, int64_t wall_s, struct text *ret_json);
 void status_event_switch(const struct forwarding *f, const struct active_path *from,
 			 const struct active_path *to, int64_t wall_s, struct text *ret_json);
+/** A path got worse than its policy bears, or better again. */
+void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
+			  bool degraded, int64_t wall_s, struct text *ret_json);
+/** A path carries less than it should (l->mtu), or all of it again. */
+void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
+		      int64_t wall_s, struct text *ret_json);
 /** Another gateway of those that share a LAN carries what is meant for it. */
 void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,

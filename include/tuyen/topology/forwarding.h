@@ -89,6 +89,7 @@ struct fwd_session {
 	uint16_t listen_port;
 	uint16_t mtu;		/* inner IP packet: the smallest over its paths, bytes */
 	uint32_t revert_hold_ms;
+	struct path_limits degraded;
 };
 
 #define FWD_RANKS_MAX 4 /* gateways that take over for each other */

@@ -44,6 +44,13 @@ struct line_rate {
 #define LINE_RATE_MIN_BPS 64000u
 #define LINE_RATE_MAX_BPS 10000000000u
 
+/** Above what a path that is alive is left for another; 0: never for that. */
+struct path_limits {
+	uint8_t loss_percent;
+	uint32_t round_trip_us;
+	uint32_t jitter_us; /* RFC 3550 section 6.4.1, of the round trip */
+};
+
 /** A kind of carrier line: fibre, leased, lte, vsat. */
 struct underlay_class {
 	char *name;
@@ -179,6 +186,7 @@ struct policy {
 	struct candidate_path *paths; /* highest preference first */
 	size_t path_count;
 	uint32_t revert_hold_ms; /* a better path must be up this long before traffic goes back */
+	struct path_limits degraded;
 	struct rule_note note;
 	struct source_place place;
 };

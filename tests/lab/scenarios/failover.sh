@@ -9,7 +9,7 @@
 # What the gateway's processes send, call by call, from the cut on. The daemon looks at its kernel every 5 s (dumps: sysctls
 # send no events), cut or no cut: begun just after such a look, the trace is over before the next.
 # A session's socket is connected to its neighbour: a control packet of 24 bytes, and no address.
-link_bfd='sendto.*UDP.*, 24, [A-Z_|]+, NULL, 0\)'
+link_bfd='sendmsg.*UDP.*msg_name=NULL.*iov_len=24'
 turn_after() { [ "$(status_get npdc-hn .daemon.turns)" -gt "$1" ]; }
 hub_trace_begin() {
 	wait_for 20 "a look" turn_after "$(status_get npdc-hn .daemon.turns)" || return 1

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/core/path_mtu.h"
+
+#define LOST_MAX	2u /* of one size in a row, while searching */
+#define LOST_MAX_STEADY 3u /* before what passed is doubted */
+#define PRECISION	4u /* bytes */
+#define TIMEOUT_MIN_US	50000u
+#define TIMEOUT_MAX_US	1000000u
+
+void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint32_t interval_us,
+		   uint64_t detection_us, struct monotime now)
+{
+	uint64_t timeout_us = detection_us < TIMEOUT_MIN_US   ? TIMEOUT_MIN_US
+			      : detection_us > TIMEOUT_MAX_US ? TIMEOUT_MAX_US
+							      : detection_us;
+
+	*m = (struct path_mtu){
+	    .ceiling = ceiling,
+	    .passes = ceiling,
+	    .until_raise = PATH_MTU_RAISE,
+	    .every_us = (uint64_t)interval_us * PATH_MTU_EVERY,
+	    .timeout_us = timeout_us,
+	    .due = monotime_after(now, (uint64_t)interval_us * PATH_MTU_EVERY),
+	};
+}
+
+static void search_begin(struct path_mtu *m, uint16_t low, uint16_t high)
+{
+	m->searching = true;
+	m->low = low;
+	m->high = high;
+}
+
+/* @return whether what passes is another than was believed. */
+static bool search_end(struct path_mtu *m)
+{
+	bool changed = m->passes != m->low;
+
+	m->searching = false;
+	m->passes = m->low;
+	m->until_raise = PATH_MTU_RAISE;
+	return changed;
+}
+
+/* A size was lost too often. */
+static void size_fails(struct path_mtu *m)
+{
+	if (m->searching)
+		m->high = m->size;
+	else if (m->size > m->passes) /* one that asked for more */
+		search_begin(m, m->passes, m->size);
+	else if (m->passes > PATH_MTU_FLOOR)
+		search_begin(m, PATH_MTU_FLOOR, m->size);
+}
+
+/* One more in a row for every 4 % of loss: 30 % of loss in a row so often is one in thousands. */
+static void loss_count(struct path_mtu *m, uint16_t loss_permille)
+{
+	unsigned int most = (m->searching || m->size > m->passes ? LOST_MAX : LOST_MAX_STEADY) +
+			    loss_permille / 40u;
+
+	m->in_flight = false;
+	if (++m->lost < most)
+		return;
+	m->lost = 0;
+	size_fails(m);
+}
+
+static uint16_t size_choose(struct path_mtu *m)
+{
+	if (m->lost)
+		return m->size; /* once more */
+	if (m->searching)
+		return (uint16_t)(m->low + (m->high - m->low) / 2);
+	if (m->passes == m->ceiling)
+		return m->passes;
+	if (m->until_raise && --m->until_raise)
+		return m->passes;
+	m->until_raise = PATH_MTU_RAISE;
+	return m->ceiling;
+}
+
+uint16_t path_mtu_step(struct path_mtu *m, struct monotime now, bool alive, uint16_t loss_permille,
+		       bool *ret_changed)
+{
+	*ret_changed = false;
+	if (!monotime_reached(now, m->due))
+		return 0;
+	if (!alive) {
+		m->in_flight = m->searching = false;
+		m->lost = 0;
+		m->due = monotime_after(now, m->every_us);
+		return 0;
+	}
+	if (m->in_flight)
+		loss_count(m, loss_permille);
+	if (m->searching && m->high - m->low <= (int)PRECISION) {
+		*ret_changed = search_end(m);
+		m->due = monotime_after(now, m->every_us);
+		return 0;
+	}
+	m->size = size_choose(m);
+	m->in_flight = true;
+	m->due = monotime_after(now, m->timeout_us);
+	return m->size;
+}
+
+bool path_mtu_answer(struct path_mtu *m, uint16_t size, struct monotime now)
+{
+	bool changed = false;
+
+	if (!m->in_flight || size != m->size)
+		return false; /* a small one, or one that was given up */
+	m->in_flight = false;
+	m->lost = 0;
+	if (m->searching) {
+		m->low = size;
+		m->due = now;
+		return false;
+	}
+	if (size > m->passes) {
+		m->passes = size;
+		changed = true;
+	}
+	m->due = monotime_after(now, m->every_us);
+	return changed;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tuyen/core/path_quality.h"
+
+void path_quality_reset(struct path_quality *q)
+{
+	*q = (struct path_quality){0};
+}
+
+static uint16_t loss_compute(const struct path_quality *q)
+{
+	unsigned int missing = 0;
+
+	for (uint8_t i = 0; i < q->known; i++)
+		missing += q->missing[i];
+	return (uint16_t)(q->known ? missing * 1000 / (q->known * PATH_QUALITY_GROUP) : 0);
+}
+
+bool path_quality_sent(struct path_quality *q)
+{
+	uint16_t before = q->loss_permille;
+
+	if (q->sent++ < PATH_QUALITY_GROUP)
+		return false; /* the group ends when the probe after its last leaves */
+	q->missing[q->at] =
+	    q->received < PATH_QUALITY_GROUP ? (uint8_t)(PATH_QUALITY_GROUP - q->received) : 0;
+	q->at = (uint8_t)((q->at + 1) % PATH_QUALITY_GROUPS);
+	q->known += q->known < PATH_QUALITY_GROUPS;
+	q->sent = 1;
+	q->received = 0;
+	q->loss_permille = loss_compute(q);
+	return q->loss_permille != before;
+}
+
+void path_quality_received(struct path_quality *q)
+{
+	q->received += q->received < UINT8_MAX;
+}
+
+static uint32_t smoothed(uint32_t old, uint32_t sample, unsigned int share)
+{
+	int64_t difference = (int64_t)sample - old;
+
+	return (uint32_t)(old + difference / (int64_t)share);
+}
+
+void path_quality_round_trip(struct path_quality *q, uint32_t us)
+{
+	uint32_t apart =
+	    us > q->round_trip_us ? us - q->round_trip_us : q->round_trip_us - us;
+
+	if (q->samples < 4) {
+		if (!q->samples++ || us < q->round_trip_us)
+			q->round_trip_us = us;
+		return;
+	}
+	q->jitter_us = smoothed(q->jitter_us, apart, 16);
+	q->round_trip_us = smoothed(q->round_trip_us, us, 8);
+}
+
+static bool above(uint64_t value, uint64_t limit, bool was, unsigned int percent)
+{
+	if (!limit)
+		return false;
+	return was ? value * 100 >= limit * percent : value > limit;
+}
+
+bool path_quality_degraded(const struct path_limits *l, uint16_t loss_permille,
+			   uint32_t round_trip_us, uint32_t jitter_us, bool was)
+{
+	return above(loss_permille, l->loss_percent * UINT64_C(10), was, 50) ||
+	       above(round_trip_us, l->round_trip_us, was, 75) ||
+	       above(jitter_us, l->jitter_us, was, 75);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_PATH_QUALITY_H
+#define TUYEN_CORE_PATH_QUALITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tuyen/topology/network.h"
+
+/**
+ * How well a path that lives serves: loss over its last 32 to 40 probes, round trip and jitter. Pure.
+ *
+ * Loss is counted in groups of eight probes, by how many were sent and how many came back meanwhile: an answer
+ * may be underway when the next probe leaves, so that a single probe is never called lost.
+ */
+#define PATH_QUALITY_GROUP  8
+#define PATH_QUALITY_GROUPS 4
+
+struct path_quality {
+	uint8_t sent, received;		     /* of the group that is filled now */
+	uint8_t missing[PATH_QUALITY_GROUPS]; /* of those before, a ring */
+	uint8_t at, known;		     /* groups known, up to PATH_QUALITY_GROUPS */
+	uint8_t samples;		     /* of the round trip, up to 4 */
+	uint16_t loss_permille;
+	uint32_t round_trip_us, jitter_us;   /* smoothed by 1/8 and 1/16; 0 unknown */
+};
+
+/** Forgets all: the path was down. */
+void path_quality_reset(struct path_quality *q);
+/** A probe is sent. @return whether loss_permille changed. */
+bool path_quality_sent(struct path_quality *q);
+/** An answer came. */
+void path_quality_received(struct path_quality *q);
+/** A round trip was measured, us. Of the first four, when ways are still being found, the least counts. */
+void path_quality_round_trip(struct path_quality *q, uint32_t us);
+
+/**
+ * Is a path with this quality degraded under @limits? With hysteresis: one that @was goes on to be until it keeps
+ * well below, loss under a half and times under three quarters of the limit.
+ */
+bool path_quality_degraded(const struct path_limits *limits, uint16_t loss_permille, uint32_t round_trip_us,
+			   uint32_t jitter_us, bool was);
+
+#endif

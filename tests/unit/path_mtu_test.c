@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/path_mtu.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tuyen/core/path_mtu.h"
+
+/* A line on a virtual clock that swallows what is bigger than @carries, and every @drop-th packet. */
+struct line {
+	struct path_mtu m;
+	struct monotime now;
+	uint16_t carries, loss_permille;
+	uint32_t chance; /* state of a generator; 0: nothing is lost by chance */
+	unsigned int drop, sent, changes;
+	bool alive;
+};
+
+#define MS(n) ((uint64_t)(n) * 1000)
+#define RTT_US 8000
+
+static void line_init(struct line *l, uint16_t ceiling)
+{
+	*l = (struct line){.now = {1000000}, .carries = ceiling, .alive = true};
+	path_mtu_init(&l->m, ceiling, MS(50), MS(150), l->now);
+}
+
+static bool line_loses(struct line *l)
+{
+	if (!l->chance)
+		return false;
+	l->chance = l->chance * 1664525u + 1013904223u;
+	return (l->chance >> 8) % 1000 < l->loss_permille;
+}
+
+static void line_run(struct line *l, uint64_t us)
+{
+	struct monotime end = monotime_after(l->now, us);
+
+	while (!monotime_before(end, l->m.due)) {
+		bool changed;
+		uint16_t size;
+
+		if (monotime_before(l->now, l->m.due))
+			l->now = l->m.due;
+		size = path_mtu_step(&l->m, l->now, l->alive, l->loss_permille, &changed);
+		l->changes += changed;
+		if (!size)
+			continue;
+		assert_in_range(size, PATH_MTU_FLOOR, l->m.ceiling);
+		l->sent++;
+		if (size > l->carries || (l->drop && l->sent % l->drop == 0) || line_loses(l))
+			continue;
+		l->now = monotime_after(l->now, RTT_US);
+		l->changes += path_mtu_answer(&l->m, size, l->now);
+	}
+	l->now = end;
+}
+
+static void a_whole_path_costs_one_probe_in_64(void **state)
+{
+	struct line l;
+
+	(void)state;
+	line_init(&l, 1416);
+	line_run(&l, MS(320000));
+	assert_int_equal(l.m.passes, 1416);
+	assert_int_equal(l.changes, 0);
+	assert_in_range(l.sent, 98, 100);
+}
+
+static void a_black_hole_is_found_in_seconds(void **state)
+{
+	(void)state;
+	for (uint16_t carries = PATH_MTU_FLOOR; carries < 1416; carries += 13) {
+		struct line l;
+		uint64_t took = 0;
+
+		line_init(&l, 1416);
+		line_run(&l, MS(10000));
+		l.carries = carries;
+		for (; !l.changes && took < MS(20000); took += MS(10))
+			line_run(&l, MS(10));
+		assert_in_range(took, 1, MS(3200 + 3 * 150 + 9 * 2 * 150));
+		assert_in_range(l.m.passes, carries - 4, carries);
+		line_run(&l, MS(120000));
+		assert_in_range(l.m.passes, carries - 4, carries);
+		l.carries = 1416; /* the carrier has repaired it */
+		line_run(&l, MS(60000));
+		assert_int_equal(l.m.passes, 1416);
+	}
+}
+
+static void loss_is_no_black_hole(void **state)
+{
+	(void)state;
+	for (unsigned int drop = 2; drop < 9; drop++) {
+		struct line l;
+
+		line_init(&l, 1416);
+		l.drop = drop;
+		line_run(&l, MS(3600000));
+		assert_int_equal(l.changes, 0);
+		assert_int_equal(l.m.passes, 1416);
+	}
+}
+
+/* Two of three probes lost by chance, for a day: hardly ever a wrong word, and never for long. */
+static void nor_is_much_loss(void **state)
+{
+	struct line l;
+
+	(void)state;
+	for (uint16_t loss = 100; loss <= 500; loss += 100) {
+		line_init(&l, 1416);
+		l.loss_permille = loss;
+		l.chance = loss;
+		line_run(&l, MS(86400000));
+		assert_in_range(l.changes, 0, 40);
+		l.chance = 0;
+		l.loss_permille = 0;
+		line_run(&l, MS(60000));
+		assert_int_equal(l.m.passes, 1416);
+	}
+}
+
+static void a_dead_path_says_nothing(void **state)
+{
+	struct line l;
+
+	(void)state;
+	line_init(&l, 1416);
+	l.carries = 0;
+	l.alive = false;
+	line_run(&l, MS(100000));
+	assert_int_equal(l.sent, 0);
+	assert_int_equal(l.m.passes, 1416);
+	l.carries = 1300;
+	l.alive = true;
+	line_run(&l, MS(20000));
+	assert_in_range(l.m.passes, 1296, 1300);
+	l.alive = false; /* what was found stays */
+	line_run(&l, MS(100000));
+	assert_in_range(l.m.passes, 1296, 1300);
+}
+
+static void nothing_passes_below_the_floor(void **state)
+{
+	struct line l;
+
+	(void)state;
+	line_init(&l, 1416);
+	l.carries = 100;
+	line_run(&l, MS(60000));
+	assert_int_equal(l.m.passes, PATH_MTU_FLOOR);
+	assert_int_equal(l.changes, 1);
+	line_init(&l, 600); /* compiled below the floor: left alone */
+	l.carries = 100;
+	l.m.ceiling = 600;
+	for (int i = 0; i < 1000; i++) {
+		bool changed;
+
+		l.now = l.m.due;
+		assert_int_equal(path_mtu_step(&l.m, l.now, true, 0, &changed), 600);
+		assert_false(changed);
+	}
+}
+
+/* An answer that comes after its time, or to another question, proves nothing wrong. */
+static void stray_answers_are_ignored(void **state)
+{
+	struct line l;
+	bool changed;
+
+	(void)state;
+	line_init(&l, 1416);
+	assert_false(path_mtu_answer(&l.m, 1416, l.now));
+	l.now = l.m.due;
+	assert_int_equal(path_mtu_step(&l.m, l.now, true, 0, &changed), 1416);
+	assert_false(path_mtu_answer(&l.m, 52, l.now));
+	assert_true(l.m.in_flight);
+	assert_false(path_mtu_answer(&l.m, 1416, l.now));
+	assert_false(l.m.in_flight);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_whole_path_costs_one_probe_in_64),
+		cmocka_unit_test(a_black_hole_is_found_in_seconds),
+		cmocka_unit_test(loss_is_no_black_hole),
+		cmocka_unit_test(nor_is_much_loss),
+		cmocka_unit_test(a_dead_path_says_nothing),
+		cmocka_unit_test(nothing_passes_below_the_floor),
+		cmocka_unit_test(stray_answers_are_ignored),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

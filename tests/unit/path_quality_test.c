@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/core/path_quality.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "tuyen/core/path_quality.h"
+
+/* Sends @count probes of which those whose bit of @lost (a byte, over and over) is set are lost, answers @late probes after. */
+static void probes(struct path_quality *q, unsigned int count, uint8_t lost, unsigned int late)
+{
+	for (unsigned int i = 0; i < count + late; i++) {
+		if (i < count)
+			path_quality_sent(q);
+		if (i >= late && !(lost >> ((i - late) % 8) & 1))
+			path_quality_received(q);
+	}
+}
+
+static void loss_is_counted(void **state)
+{
+	static const struct {
+		uint8_t lost;
+		uint16_t permille;
+	} rows[] = {{0x00, 0}, {0x01, 125}, {0x11, 250}, {0x55, 500}, {0xff, 1000}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct path_quality q = {0};
+
+		probes(&q, 41, rows[i].lost, 0);
+		assert_int_equal(q.loss_permille, rows[i].permille);
+		probes(&q, 40, 0, 0); /* and forgotten */
+		assert_int_equal(q.loss_permille, 0);
+		probes(&q, 17, 0xff, 0);
+		path_quality_reset(&q);
+		assert_int_equal(q.loss_permille, 0);
+	}
+}
+
+/* Answers that are underway for three probes: the first group alone misses some. */
+static void a_long_way_is_no_loss(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	probes(&q, 200, 0, 3);
+	assert_int_equal(q.loss_permille, 0);
+	for (unsigned int i = 0; i < 1000; i++) { /* bursts: all answers of a second at once */
+		path_quality_sent(&q);
+		if (i % 4 == 3)
+			for (int k = 0; k < 4; k++)
+				path_quality_received(&q);
+		assert_in_range(q.loss_permille, 0, 125);
+	}
+}
+
+static void jitter_is_of_the_round_trip(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	path_quality_round_trip(&q, 3000000); /* the first probe waited for a handshake */
+	for (int i = 0; i < 100; i++)
+		path_quality_round_trip(&q, 20000);
+	assert_int_equal(q.round_trip_us, 20000);
+	assert_int_equal(q.jitter_us, 0);
+	for (int i = 0; i < 200; i++)
+		path_quality_round_trip(&q, i % 2 ? 10000 : 30000);
+	assert_in_range(q.round_trip_us, 18000, 22000);
+	assert_in_range(q.jitter_us, 9000, 11500);
+	for (int i = 0; i < 200; i++)
+		path_quality_round_trip(&q, 0);
+	assert_in_range(q.round_trip_us, 0, 10);
+}
+
+static void limits_have_hysteresis(void **state)
+{
+	const struct path_limits none = {0}, l = {.loss_percent = 10, .round_trip_us = 100000, .jitter_us = 20000};
+
+	(void)state;
+	assert_false(path_quality_degraded(&none, 1000, 9999999, 9999999, false));
+	assert_false(path_quality_degraded(&none, 0, 0, 0, true));
+	assert_false(path_quality_degraded(&l, 100, 100000, 20000, false));
+	assert_true(path_quality_degraded(&l, 101, 0, 0, false));
+	assert_true(path_quality_degraded(&l, 50, 0, 0, true));
+	assert_false(path_quality_degraded(&l, 49, 0, 0, true));
+	assert_true(path_quality_degraded(&l, 0, 100001, 0, false));
+	assert_true(path_quality_degraded(&l, 0, 75000, 0, true));
+	assert_false(path_quality_degraded(&l, 0, 74999, 0, true));
+	assert_true(path_quality_degraded(&l, 0, 0, 20001, false));
+	assert_false(path_quality_degraded(&l, 0, 0, 14999, true));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(loss_is_counted),
+		cmocka_unit_test(a_long_way_is_no_loss),
+		cmocka_unit_test(jitter_is_of_the_round_trip),
+		cmocka_unit_test(limits_have_hysteresis),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
