@@ -14,6 +14,8 @@
 #define DAY_US		86400000000u
 #define WIREGUARD_BLOCK 16
 #define IP_UDP		28
+#define PADDED_BYTES	1416 /* see core/path_mtu.h */
+#define PADDED_EVERY	64   /* intervals */
 #define KEEPALIVES_DAY	(86400 / 25)
 #define HANDSHAKES_DAY	(86400 / 120) /* REKEY_AFTER_TIME */
 
@@ -21,6 +23,7 @@ uint32_t budget_packet_bytes(enum budget_packet packet, struct budget_wrap wrap)
 {
 	static const uint32_t inner[] = {
 	    [BUDGET_PROBE] = IP_UDP + 24,
+	    [BUDGET_PADDED] = PADDED_BYTES,
 	    [BUDGET_KEEPALIVE] = IP_UDP + 32,
 	    [BUDGET_INITIATION] = IP_UDP + 148,
 	    [BUDGET_RESPONSE] = IP_UDP + 92,
@@ -41,6 +44,11 @@ uint64_t budget_probes_day(struct probe_timers timers)
 	    (uint64_t)timers.interval_us * (timers.multiplier == 1 ? 825 : 875) / 1000;
 
 	return mean_us ? DAY_US / mean_us : 0;
+}
+
+static uint64_t padded_day(struct probe_timers timers)
+{
+	return timers.interval_us ? DAY_US / ((uint64_t)timers.interval_us * PADDED_EVERY) : 0;
 }
 
 /* ---- charging ----------------------------------------------------------------------- */
@@ -168,6 +176,8 @@ static void pair_charge(const struct charge *c, const struct compile_pair *pair,
 		hub->reflected_day += probes;
 		walk_charge(c, &out, BUDGET_PROBE, probes);
 		walk_charge(c, &back, BUDGET_PROBE, probes);
+		walk_charge(c, &out, BUDGET_PADDED, padded_day(p->probe));
+		walk_charge(c, &back, BUDGET_PADDED, padded_day(p->probe));
 		if (i)
 			continue;
 		walk_charge(c, &out, BUDGET_KEEPALIVE, KEEPALIVES_DAY);

@@ -314,6 +314,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(lies_at_any_rate_leave_few_lines),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
+	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(the_wrong_direction_is_said_once),
 	    CASE(a_configuration_is_sent_whole),
 	    CASE(a_configuration_without_room_is_not_committed),

@@ -143,7 +143,7 @@ static void every_keyword_is_known_to_both(void **state)
 		if (count)
 			assert_true(strcmp(lexer_keyword_at(count - 1), name) < 0);
 	}
-	assert_int_equal(count, TOKEN_X - TOKEN_AFTER + 1);
+	assert_int_equal(count, TOKEN_X - TOKEN_ABOVE + 1);
 	assert_int_equal(lexer_keyword("tie", 3), 0);
 	assert_int_equal(lexer_keyword("", 0), 0);
 }
