@@ -11,11 +11,12 @@
 
 /*
  * One file a site out of a signed release. A seal proves itself at the node; here only what would
- * make a useless one is refused: no signature, or a bundle that its proof does not tie to the root.
+ * make a useless one is refused: too few signatures, as far as the officers are known here, or a bundle that its proof
+ * does not tie to the root.
  */
 
 struct seal_options {
-	const char *path, *output;
+	const char *path, *output, *trusted;
 	const char *rosters[SEAL_CHAIN_MAX];
 	size_t roster_count;
 	bool all, json;
@@ -148,6 +149,44 @@ static int sites_seal(struct seal_work *w, struct reason *reason)
 	return err;
 }
 
+/* As a node that trusts this roster would. */
+static int signatures_trusted(const struct seal_work *w, struct reason *reason)
+{
+	struct seal_result *result = calloc(1, sizeof(*result));
+	struct seal_trust trust = {0};
+	struct text roster = {0};
+	int err = result ? file_read(w->options->trusted, ROSTER_BYTES_MAX, 0, &roster, reason)
+			 : -TUYEN_ENOMEM;
+
+	if (!err) {
+		trust.roster = text_string(&roster);
+		trust.roster_length = roster.length;
+		err = seal_verify_statement(&w->folder.parts, &trust, result, reason);
+	}
+	text_clear(&roster);
+	free(result);
+	return err;
+}
+
+/* Of the officers that the seal itself names last. Without any, only nodes know who they are. */
+static int signatures_enough(const struct seal_work *w, struct reason *reason)
+{
+	const struct seal_parts *parts = &w->folder.parts;
+	const struct seal_signed *last, *release = &parts->release;
+	struct roster roster;
+	int err;
+
+	if (w->options->trusted)
+		return signatures_trusted(w, reason);
+	if (!parts->chain_length)
+		return 0;
+	last = &parts->chain[parts->chain_length - 1];
+	err = roster_parse((const char *)last->text.bytes, last->text.length, &roster, reason);
+	return err ? err
+		   : roster_verify(&roster, release->text.bytes, release->text.length,
+				   release->signatures, release->count, NULL, reason);
+}
+
 static int work_run(struct seal_work *w, struct reason *reason)
 {
 	const struct seal_signed *release = &w->folder.parts.release;
@@ -159,7 +198,9 @@ static int work_run(struct seal_work *w, struct reason *reason)
 	if (!release->count)
 		return reason_set(reason, -TUYEN_ESIGNATURE,
 				  "%s is not signed by anyone; see tuyen sign", w->options->path);
-	err = folder_make(w->options->output, 0755, reason);
+	err = signatures_enough(w, reason);
+	if (!err)
+		err = folder_make(w->options->output, 0755, reason);
 	if (!err)
 		err = sites_seal(w, reason);
 	return err < 0 ? err : folder_flush(w->options->output, reason);
@@ -204,6 +245,9 @@ static bool option_take(struct seal_options *o, int c)
 	case 'j':
 		o->json = true;
 		return true;
+	case 't':
+		o->trusted = optarg;
+		return true;
 	case 'r':
 		if (o->roster_count == SEAL_CHAIN_MAX)
 			return false;
@@ -218,6 +262,7 @@ static int run(int argc, char **argv)
 	static const struct option options[] = {
 	    {"all", no_argument, NULL, 'a'},
 	    {"roster", required_argument, NULL, 'r'},
+	    {"trusted", required_argument, NULL, 't'},
 	    {"json", no_argument, NULL, 'j'},
 	    {0},
 	};
@@ -231,8 +276,8 @@ static int run(int argc, char **argv)
 	o.words = argv + optind + 1;
 	o.word_count = argc - optind - 1;
 	if (!good || !o.output || o.word_count < 0 || o.all == (o.word_count > 0)) {
-		fputs("usage: tuyen seal OUT SITE... -o DIR [--roster FILE]... [--json]\n"
-		      "       tuyen seal OUT --all -o DIR [--roster FILE]... [--json]\n",
+		fputs("usage: tuyen seal OUT SITE... -o DIR [--roster FILE]... [--trusted ROSTER] [--json]\n"
+		      "       tuyen seal OUT --all -o DIR [--roster FILE]... [--trusted ROSTER] [--json]\n",
 		      stderr);
 		return CLI_SYSTEM;
 	}
@@ -245,7 +290,7 @@ static int run(int argc, char **argv)
 
 const struct cli_command cli_seal = {
     .name = "seal",
-    .usage = "OUT SITE...|--all -o DIR [--roster FILE]... [--json]",
+    .usage = "OUT SITE...|--all -o DIR [--roster FILE]... [--trusted ROSTER] [--json]",
     .summary = "write one file a site, for a USB stick or the wire",
     .help =
 	"  SITE           a site's id or name\n"
@@ -254,7 +299,9 @@ const struct cli_command cli_seal = {
 	"  --roster FILE  how the officers changed: rosters, oldest first, each with its "
 	"FILE-signatures/;\n"
 	"                 default: OUT/roster, if it is there\n"
+	"  --trusted ROSTER  the roster that nodes trust: refuse what they would refuse\n"
 	"  --json         for programs\n\n"
-	"A seal holds the roster chain, the statement, its signatures, the proof and the bundle.\n",
+	"A seal holds the roster chain, the statement, its signatures, the proof and the bundle.\n"
+	"With too few signatures for the newest roster that is known here it is refused.\n",
     .run = run,
 };

@@ -251,6 +251,8 @@ ok "a flipped bit in it does not" says 1 "'token' does not match" verify tokens 
 
 # ---- seals
 ok "seals of all sites" says 0 "7 sites of epoch 7" "$tuyen" seal good --all -o seals
+cp -r good few-good && rm "$(ls few-good/signatures/*.sig | head -1)"
+ok "too few for the roster that nodes trust: not sealed" says 1 "1 of 2 signatures needed" "$tuyen" seal few-good --all -o few-good-seals --trusted roster-1
 ok "seven files" same "$(find seals -name "*.seal" | wc -l)" 7
 ok "a seal verifies at its node" says 0 "verified  bundle of" verify seals/901.seal --roster roster-1 --site 901
 ok "and not at another" says 1 "this bundle is of site 901, this node is 902" verify seals/901.seal --roster roster-1 --site 902
@@ -288,6 +290,10 @@ ok "one is too few for it" says 1 "by the old officers: 1 of 2" verify next --ro
 ok "chi signs roster 2" sign next chi --roster
 ok "roster 1 leads to roster 2" says 0 "newer than the one given" verify next --roster roster-1
 ok "a seal carries the roster" "$tuyen" seal next 901 -o moved
+cp -r next few && rm few/signatures/dung.sig
+ok "too few signatures for the roster in it: not sealed" says 1 "1 of 2 signatures needed" "$tuyen" seal few 901 -o few-seals
+ok "and no seal is written" sh -c '! ls few-seals 2>/dev/null'
+ok "as nodes of roster 1 would have it" "$tuyen" seal next 901 -o moved --trusted roster-1
 ok "a node of roster 1 takes it" says 0 "roster version 2" verify moved/901.seal --roster roster-1 --site 901
 ok "a node of roster 2 as well" verify moved/901.seal --roster roster-2 --site 901
 ok "binh is out" says 1 "1 of 2 signatures needed" verify good --roster roster-2
