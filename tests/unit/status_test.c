@@ -44,7 +44,6 @@ static void without_a_release(void **state)
 {
 	struct status_refusal refusal = {.at_s = 1764000000, .reason = {"a \"quoted\" reason"}};
 	struct status_input in = {.wall_s = 1764000100, .refusals = &refusal, .refusal_count = 1};
-	static const char *const names[] = {"citizen-query", "policy", "probes", "rest"};
 	json_t *root = document(&in), *bundle = json_object_get(root, "bundle");
 
 	(void)state;
