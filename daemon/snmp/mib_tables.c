@@ -55,6 +55,7 @@ static const struct mib_column link_columns[] = {
     {13, "tuyenLinkDetectionTime", MIB_GAUGE, "detection_us", NULL},
     {14, "tuyenLinkChanges", MIB_COUNTER32, "changes", NULL},
     {15, "tuyenLinkFilterDrops", MIB_COUNTER64, "filter_drops", NULL},
+    {16, "tuyenLinkRepaired", MIB_ENUM, "repaired", truth_words},
 };
 
 static const struct mib_column path_columns[] = {
@@ -74,6 +75,11 @@ static const struct mib_column path_columns[] = {
     {15, "tuyenPathRoundTrip", MIB_GAUGE, "round_trip_us", NULL},
     {16, "tuyenPathDetectionTime", MIB_GAUGE, "detection_us", NULL},
     {17, "tuyenPathChanges", MIB_COUNTER32, "changes", NULL},
+    {18, "tuyenPathDegraded", MIB_ENUM, "degraded", truth_words},
+    {19, "tuyenPathLoss", MIB_GAUGE, "loss_permille", NULL},
+    {20, "tuyenPathJitter", MIB_GAUGE, "jitter_us", NULL},
+    {21, "tuyenPathCarriedMtu", MIB_GAUGE, "carried_mtu", NULL},
+    {22, "tuyenPathRepaired", MIB_ENUM, "repaired", truth_words},
 };
 
 static const struct mib_column session_columns[] = {
@@ -88,12 +94,14 @@ static const struct mib_column session_columns[] = {
     {11, "tuyenSessionInOctets", MIB_COUNTER64, "rx_bytes", NULL},
     {12, "tuyenSessionOutOctets", MIB_COUNTER64, "tx_bytes", NULL},
     {13, "tuyenSessionMtu", MIB_GAUGE, "mtu", NULL},
+    {14, "tuyenSessionStandby", MIB_ENUM, "standby", truth_words},
 };
 
 static const struct mib_column label_columns[] = {
     {2, "tuyenLabelOut", MIB_STRING, "out", NULL},
     {3, "tuyenLabelNext", MIB_STRING, "next", NULL},
     {4, "tuyenLabelDevice", MIB_STRING, "device", NULL},
+    {5, "tuyenLabelRepaired", MIB_ENUM, "repaired", truth_words},
 };
 
 static const struct mib_column device_columns[] = {

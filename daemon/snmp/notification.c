@@ -177,6 +177,36 @@ static int link_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
+/* Which path it is. */
+static void bind_path(struct notification *n, const struct mib *mib, uint32_t index,
+		      const json_t *event)
+{
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathName", &index, 1),
+			event_string(event, "name"));
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathPolicy", &index, 1),
+			event_string(event, "policy"));
+	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathEndpoint", &index, 1),
+			event_string(event, "endpoint"));
+}
+
+/* A number of the event, if it has it, else of the snapshot. */
+static void bind_event_number(struct notification *n, const struct mib *mib,
+			      enum mib_table_id table, const char *name, uint32_t index,
+			      const json_t *event, const char *key)
+{
+	struct notification_binding *b = bind_column(n, mib, table, name, &index, 1);
+	uint32_t number;
+
+	if (event_number(event, key, &number))
+		b->cell.number = number;
+}
+
+static void bind_truth(struct notification *n, const struct mib *mib, enum mib_table_id table,
+		       const char *name, uint32_t index, bool truth)
+{
+	bind_column(n, mib, table, name, &index, 1)->cell.number = truth ? 1 : 2;
+}
+
 static int path_event(const json_t *event, const struct mib *mib,
 		      struct notification **ret_notification)
 {
@@ -191,12 +221,7 @@ static int path_event(const json_t *event, const struct mib *mib,
 		return -TUYEN_ENOMEM;
 	snprintf(n->key, sizeof(n->key), "path %u", index);
 	bind_site(n, mib);
-	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathName", &index, 1),
-			event_string(event, "name"));
-	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathPolicy", &index, 1),
-			event_string(event, "policy"));
-	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathEndpoint", &index, 1),
-			event_string(event, "endpoint"));
+	bind_path(n, mib, index, event);
 	bind_state(n, mib, MIB_PATHS, "tuyenPathState", "tuyenPathSince", index, event);
 	override_string(bind_column(n, mib, MIB_PATHS, "tuyenPathDiagnostic", &index, 1),
 			event_string(event, "diagnostic"));
@@ -223,6 +248,122 @@ static int switch_event(const json_t *event, const struct mib *mib,
 	bind_string(n, NOTIFY_OBJECT_ENDPOINT, event_string(event, "endpoint"));
 	bind_string(n, NOTIFY_OBJECT_FROM_PATH, event_string(event, "from_name"));
 	bind_string(n, NOTIFY_OBJECT_TO_PATH, event_string(event, "to_name"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int quality_event(const json_t *event, const struct mib *mib,
+			 struct notification **ret_notification)
+{
+	const json_t *degraded = json_object_get(event, "degraded");
+	bool worse = json_is_true(degraded);
+	struct notification *n;
+	uint32_t index;
+
+	if (!json_is_boolean(degraded) || !event_number(event, "index", &index))
+		return -TUYEN_EINVAL;
+	n = notification_new(worse ? NOTIFY_PATH_QUALITY_DEGRADED : NOTIFY_PATH_QUALITY_RESTORED);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "quality %u", index);
+	bind_site(n, mib);
+	bind_path(n, mib, index, event);
+	bind_truth(n, mib, MIB_PATHS, "tuyenPathDegraded", index, worse);
+	bind_event_number(n, mib, MIB_PATHS, "tuyenPathLoss", index, event, "loss_permille");
+	bind_event_number(n, mib, MIB_PATHS, "tuyenPathRoundTrip", index, event, "round_trip_us");
+	bind_event_number(n, mib, MIB_PATHS, "tuyenPathJitter", index, event, "jitter_us");
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+/* A carried MTU of 0: no probe says otherwise, so the path carries what was compiled. */
+static int mtu_event(const json_t *event, const struct mib *mib,
+		     struct notification **ret_notification)
+{
+	struct notification *n;
+	uint32_t index, carried, mtu;
+
+	if (!event_number(event, "index", &index) || !event_number(event, "mtu", &mtu) ||
+	    !event_number(event, "carried_mtu", &carried))
+		return -TUYEN_EINVAL;
+	if (!carried)
+		carried = mtu;
+	n = notification_new(carried < mtu ? NOTIFY_PATH_MTU_REDUCED : NOTIFY_PATH_MTU_RESTORED);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "mtu %u", index);
+	bind_site(n, mib);
+	bind_path(n, mib, index, event);
+	bind_column(n, mib, MIB_PATHS, "tuyenPathMtu", &index, 1)->cell.number = mtu;
+	bind_column(n, mib, MIB_PATHS, "tuyenPathCarriedMtu", &index, 1)->cell.number = carried;
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int gateway_event(const json_t *event, const struct mib *mib,
+			 struct notification **ret_notification)
+{
+	struct notification *n;
+	uint32_t color;
+
+	if (!event_number(event, "color", &color))
+		return -TUYEN_EINVAL;
+	n = notification_new(NOTIFY_GATEWAY_CHANGE);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "gateway %u", color);
+	bind_site(n, mib);
+	bind_number(n, NOTIFY_OBJECT_COLOR, MIB_GAUGE, color);
+	bind_string(n, NOTIFY_OBJECT_POLICY, event_string(event, "policy"));
+	bind_string(n, NOTIFY_OBJECT_ENDPOINT, event_string(event, "endpoint"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int drift_event(const json_t *event, const struct mib *mib,
+		       struct notification **ret_notification)
+{
+	struct notification *n;
+	uint32_t count;
+
+	if (!event_number(event, "repaired", &count))
+		return -TUYEN_EINVAL;
+	n = notification_new(NOTIFY_DRIFT_REPAIRED);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "drift");
+	bind_site(n, mib);
+	bind_number(n, NOTIFY_OBJECT_DRIFT_COUNT, MIB_GAUGE, count);
+	bind_string(n, NOTIFY_OBJECT_DRIFT_CHANGES, event_string(event, "what"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int repair_event(const json_t *event, const struct mib *mib,
+			struct notification **ret_notification)
+{
+	const json_t *repaired = json_object_get(event, "repaired");
+	bool begins = json_is_true(repaired);
+	struct notification *n;
+	uint32_t id, routes = 0;
+
+	if (!json_is_boolean(repaired) || !event_number(event, "site_id", &id))
+		return -TUYEN_EINVAL;
+	n = notification_new(begins ? NOTIFY_LINK_REPAIR_BEGIN : NOTIFY_LINK_REPAIR_END);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	event_number(event, "routes", &routes);
+	snprintf(n->key, sizeof(n->key), "repair %u", id);
+	bind_site(n, mib);
+	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1),
+			event_string(event, "site"));
+	bind_truth(n, mib, MIB_LINKS, "tuyenLinkRepaired", id, begins);
+	bind_number(n, NOTIFY_OBJECT_ROUTES, MIB_GAUGE, routes);
 	bind_end(n, event_at(event));
 	*ret_notification = n;
 	return 0;
@@ -258,6 +399,11 @@ static const struct {
     {"path", path_event},
     {"switch", switch_event},
     {"bundle", bundle_event},
+    {"quality", quality_event},
+    {"mtu", mtu_event},
+    {"gateway", gateway_event},
+    {"drift", drift_event},
+    {"repair", repair_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

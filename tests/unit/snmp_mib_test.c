@@ -22,8 +22,9 @@ static const char document[] =
 	"{\"site\":\"a\",\"site_id\":20,\"state\":\"odd\",\"rx_bytes\":null},"
 	"{\"site\":\"twice\",\"site_id\":20,\"state\":\"up\"},"
 	"{\"site\":\"none\"},{\"site\":\"minus\",\"site_id\":-1}],"
-	"\"paths\":[{\"index\":1,\"labels\":[16101,16001]},{\"index\":2,\"labels\":[]}],"
-	"\"sessions\":[{\"color\":10,\"peer_id\":2,\"mtu\":1352},{\"color\":10,\"peer_id\":1,\"mtu\":1300},{\"color\":9}],"
+	"\"paths\":[{\"index\":1,\"labels\":[16101,16001],\"degraded\":true,\"loss_permille\":40,\"jitter_us\":null,"
+	"\"carried_mtu\":1300,\"repaired\":false},{\"index\":2,\"labels\":[]}],"
+	"\"sessions\":[{\"color\":10,\"peer_id\":2,\"mtu\":1352},{\"color\":10,\"peer_id\":1,\"mtu\":1300,\"standby\":true},{\"color\":9}],"
 	"\"devices\":[{\"name\":\"modem\",\"address\":\"192.0.2.1\",\"user\":\"poller\"},{\"name\":\"\"},{\"name\":7}],"
 	"\"self_check\":[{\"ok\":true},{\"ok\":false},{\"ok\":false}]}";
 
@@ -62,6 +63,12 @@ static const struct get_case get_cases[] = {
 	{"index column is not served", {2, 1, 1, 300}, 4, -TUYEN_ENOENT, 0, NULL},
 	{"label stack", {3, 1, 9, 1}, 4, 0, 0, "16101/16001"},
 	{"empty label stack", {3, 1, 9, 2}, 4, 0, 0, ""},
+	{"degraded", {3, 1, 18, 1}, 4, 0, 1, NULL},
+	{"loss", {3, 1, 19, 1}, 4, 0, 40, NULL},
+	{"no jitter known", {3, 1, 20, 1}, 4, -TUYEN_ENOENT, 0, NULL},
+	{"carried", {3, 1, 21, 1}, 4, 0, 1300, NULL},
+	{"not repaired", {3, 1, 22, 1}, 4, 0, 2, NULL},
+	{"standby", {4, 1, 14, 10, 1}, 5, 0, 1, NULL},
 	{"two indexes", {4, 1, 13, 10, 1}, 5, 0, 1300, NULL},
 	{"half an index", {4, 1, 13, 9}, 4, -TUYEN_ENOENT, 0, NULL},
 	{"named index", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, 0, 0, "192.0.2.1"},
@@ -157,7 +164,7 @@ static void test_walk(void **state)
 		length = next_length;
 		assert_true(++count < 1000);
 	}
-	assert_int_equal(count, 17);
+	assert_int_equal(count, 22);
 	mib_clear(&mib);
 }
 

@@ -198,7 +198,36 @@ static const struct event_case event_cases[] = {
 	{"{\"event\":\"switch\"}", -TUYEN_EINVAL, 0, NULL, 0},
 	{"{\"event\":\"bundle\",\"accepted\":false,\"reason\":\"r\"}", 0, NOTIFY_BUNDLE_REFUSED, "bundle", 6},
 	{"{\"event\":\"bundle\",\"accepted\":true}", 0, 0, NULL, 0},
-	{"{\"event\":\"drift\",\"repaired\":1}", 0, 0, NULL, 0},
+	{"{\"event\":\"quality\",\"index\":3,\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 0,
+	 NOTIFY_PATH_QUALITY_DEGRADED, "quality 3", 11},
+	{"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 0,
+	 NOTIFY_PATH_QUALITY_RESTORED, "quality 3", 11},
+	{"{\"event\":\"quality\",\"index\":3}", -TUYEN_EINVAL,
+	 0, NULL, 0},
+	{"{\"event\":\"quality\",\"degraded\":true}", -TUYEN_EINVAL,
+	 0, NULL, 0},
+	{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 0,
+	 NOTIFY_PATH_MTU_REDUCED, "mtu 3", 9},
+	{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1400,\"mtu\":1400}", 0,
+	 NOTIFY_PATH_MTU_RESTORED, "mtu 3", 9},
+	{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":0,\"mtu\":1400}", 0,
+	 NOTIFY_PATH_MTU_RESTORED, "mtu 3", 9},
+	{"{\"event\":\"mtu\",\"index\":3,\"mtu\":1400}", -TUYEN_EINVAL,
+	 0, NULL, 0},
+	{"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\",\"endpoint_id\":2}", 0,
+	 NOTIFY_GATEWAY_CHANGE, "gateway 10", 7},
+	{"{\"event\":\"gateway\"}", -TUYEN_EINVAL,
+	 0, NULL, 0},
+	{"{\"event\":\"drift\",\"repaired\":1,\"what\":\"w\"}", 0,
+	 NOTIFY_DRIFT_REPAIRED, "drift", 6},
+	{"{\"event\":\"drift\",\"repaired\":-1}", -TUYEN_EINVAL,
+	 0, NULL, 0},
+	{"{\"event\":\"repair\",\"site_id\":210,\"site\":\"b\",\"repaired\":true,\"routes\":4}", 0,
+	 NOTIFY_LINK_REPAIR_BEGIN, "repair 210", 7},
+	{"{\"event\":\"repair\",\"site_id\":210,\"repaired\":false,\"routes\":4}", 0,
+	 NOTIFY_LINK_REPAIR_END, "repair 210", 7},
+	{"{\"event\":\"repair\",\"site_id\":210}", -TUYEN_EINVAL,
+	 0, NULL, 0},
 	{"{\"event\":\"of another version\"}", 0, 0, NULL, 0},
 	{"{\"event\":7}", -TUYEN_EINVAL, 0, NULL, 0},
 	{"[]", -TUYEN_EINVAL, 0, NULL, 0},
@@ -252,6 +281,39 @@ static void test_event_values(void **state)
 	notification_set_held(n, 7);
 	assert_int_equal(n->bindings[7].cell.number, 7);
 	notification_free(n);
+	mib_clear(&mib);
+}
+
+/* Numbers in the order of the MIB: the event's, and 0 where neither it nor the snapshot knows. */
+static void test_service_values(void **state)
+{
+	static const struct {
+		const char *event;
+		size_t binding;
+		uint64_t number;
+		const char *string;
+	} cases[] = {
+		{"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 2, 0, "q"}, {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 5, 1, NULL}, {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 6, 40, NULL}, {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 7, 90000, NULL},
+		{"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 8, 7, NULL}, {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 5, 2, NULL}, {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 6, 0, NULL},
+		{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 5, 1400, NULL}, {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 6, 1300, NULL}, {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":0,\"mtu\":1400}", 6, 1400, NULL},
+		{"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 2, 10, NULL}, {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 3, 0, "p"}, {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 4, 0, "e"},
+		{"{\"event\":\"drift\",\"repaired\":3,\"what\":\"route\"}", 2, 3, NULL}, {"{\"event\":\"drift\",\"repaired\":3,\"what\":\"route\"}", 3, 0, "route"},
+		{"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}", 2, 0, "b"}, {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}", 3, 1, NULL}, {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}", 4, 4, NULL},
+	};
+	struct mib mib;
+
+	(void)state;
+	assert_int_equal(mib_init(&mib), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct notification_binding *b;
+		struct notification *n = NULL;
+
+		assert_int_equal(notification_from_event(cases[i].event, strlen(cases[i].event), &mib, &n), 0);
+		b = &n->bindings[cases[i].binding];
+		if (cases[i].string ? strcmp(b->cell.string, cases[i].string) != 0 : b->cell.number != cases[i].number)
+			fail_msg("%s: binding %zu", cases[i].event, cases[i].binding);
+		notification_free(n);
+	}
 	mib_clear(&mib);
 }
 
@@ -327,7 +389,8 @@ int main(void)
 		cmocka_unit_test(test_damping),	     cmocka_unit_test(test_damping_full),
 		cmocka_unit_test(test_secrets),	     cmocka_unit_test(test_secrets_phrases),
 		cmocka_unit_test(test_secrets_mode), cmocka_unit_test(test_events),
-		cmocka_unit_test(test_event_values), cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_event_values), cmocka_unit_test(test_service_values),
+		cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the trap of a cut at the network centre; snmpd and
+# The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the traps of a cut and of drift at the network centre; snmpd and
 # tuyen-snmp may die, and BFD does not notice.
 # clock: virtual
 # seconds: 300
@@ -28,6 +28,9 @@ link_heal phuc-xa ba-dinh
 ok "mended: the trap of that arrives too" wait_for 60 "the trap" grep -q tuyenLinkUp trapd.log
 
 wait_for 30 "both links" links_up phuc-xa 2
+in_site phuc-xa ip -f mpls route del "$(status_get phuc-xa '.labels[0].in')" || bail "a label is deleted by hand"
+ok "a label that a stranger deleted: the trap of its repair arrives" wait_for 30 "the trap" grep -q tuyenDriftRepaired trapd.log
+like "... and names it" "$(grep tuyenDriftRepaired trapd.log)" "tuyenNotifyDriftChanges.*mpls route"
 changes() { status_get phuc-xa '[.links[].changes, .paths[].changes] | add'; }
 before=$(changes)
 kill -STOP "$(pid_of node-snmpd)"; sleep 5; kill -CONT "$(pid_of node-snmpd)"
