@@ -317,6 +317,77 @@ static void test_service_values(void **state)
 	mib_clear(&mib);
 }
 
+/* The number that the MIB's text gives the object @name, and below what. */
+static unsigned int object_number(const char *text, const char *name, char ret_entry[static 64])
+{
+	char wanted[96];
+	unsigned int number = 0;
+	const char *at;
+
+	snprintf(wanted, sizeof(wanted), "\n%s OBJECT-TYPE", name);
+	at = strstr(text, wanted);
+	at = at ? strstr(at, "::=") : NULL;
+	if (!at || sscanf(at, "::= { %63s %u }", ret_entry, &number) != 2)
+		fail_msg("%s is not in the MIB", name);
+	return number;
+}
+
+static void binding_check(const char *text, const char *name, const struct notification_binding *b)
+{
+	char entry[64];
+	unsigned int number = object_number(text, name, entry);
+	bool in_table = b->oid[0] != 1 && b->oid[0] != NOTIFY_ARC;
+	const char *wanted = b->oid[0] == NOTIFY_ARC ? "tuyenNotify" : mib_tables[b->oid[0] - 1].entry;
+
+	if (strcmp(entry, wanted) != 0 || b->oid[in_table ? 2 : 1] != number)
+		fail_msg("%s is not %s %u", name, wanted, b->oid[in_table ? 2 : 1]);
+}
+
+/* What a notification carries is what the MIB's text lists, in its order. */
+static void objects_check(const char *text, const struct notification *n)
+{
+	char wanted[64], name[64];
+	const char *end, *at, *next;
+	size_t count = 0;
+
+	snprintf(wanted, sizeof(wanted), "::= { tuyenNotifications %d }", (int)n->kind);
+	end = strstr(text, wanted);
+	assert_non_null(end);
+	for (at = text; (next = strstr(at, " NOTIFICATION-TYPE\n")) && next < end; at = next + 1)
+		;
+	for (at = strchr(at, '{') + 1; sscanf(at, " %63[A-Za-z0-9]", name) == 1; count++) {
+		assert_true(count < n->count);
+		binding_check(text, name, &n->bindings[count]);
+		at += strspn(at, " \n") + strlen(name);
+		at += *at == ',';
+	}
+	assert_int_equal(count, n->count);
+}
+
+static void test_event_objects(void **state)
+{
+	FILE *f = fopen("packaging/mib/TUYEN-MIB", "r");
+	char *text = calloc(1, 1 << 20);
+	struct mib mib;
+
+	(void)state;
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	assert_int_equal(mib_init(&mib), 0);
+	for (size_t i = 0; i < sizeof(event_cases) / sizeof(event_cases[0]); i++) {
+		struct notification *n = NULL;
+
+		notification_from_event(event_cases[i].event, strlen(event_cases[i].event), &mib, &n);
+		if (n)
+			objects_check(text, n);
+		notification_free(n);
+	}
+	mib_clear(&mib);
+	free(text);
+}
+
 /* ---- the control socket's answers ------------------------------------------------------ */
 
 struct answer_case {
@@ -390,6 +461,7 @@ int main(void)
 		cmocka_unit_test(test_secrets),	     cmocka_unit_test(test_secrets_phrases),
 		cmocka_unit_test(test_secrets_mode), cmocka_unit_test(test_events),
 		cmocka_unit_test(test_event_values), cmocka_unit_test(test_service_values),
+		cmocka_unit_test(test_event_objects),
 		cmocka_unit_test(test_answers),
 	};
 
