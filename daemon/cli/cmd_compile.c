@@ -146,6 +146,7 @@ int output_put(struct output *out, int folder, const char *name, const struct te
 {
 	int fd;
 	size_t done = 0;
+	bool failed;
 
 	if (t->failed)
 		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
@@ -163,9 +164,9 @@ int output_put(struct output *out, int folder, const char *name, const struct te
 		}
 		done += n > 0 ? (size_t)n : 0;
 	}
-	if ((ret_stat && fstat(fd, ret_stat) < 0) | (close(fd) < 0))
-		return output_fail(out, name);
-	return 0;
+	failed = ret_stat && fstat(fd, ret_stat) < 0;
+	failed |= close(fd) < 0;
+	return failed ? output_fail(out, name) : 0;
 }
 
 static void tree_remove_at(int parent, const char *name, int depth)

@@ -49,7 +49,8 @@ static bool check_session(const struct message *m)
 		return !s->remote_discriminator && s->id <= SITE_ID_MAX && !s->first_site &&
 		       !s->hasty_multiplier;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
-	       !s->device[0] && s->mtu <= UINT16_MAX && s->first_site <= SITE_ID_MAX &&
+	       !s->device[0] && s->mtu <= UINT16_MAX &&
+	       s->base_multiplier <= s->multiplier && s->first_site <= SITE_ID_MAX &&
 	       s->hasty_multiplier <= s->multiplier && (s->hasty_multiplier || !s->first_site);
 }
 

@@ -46,6 +46,8 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .multiplier = p->probe.multiplier,
 	    .mtu = p->mtu,
 	};
+	if (first && first->probe.multiplier < p->probe.multiplier)
+		m.u.session.base_multiplier = first->probe.multiplier;
 	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
 		m.u.session.first_site = first->site_id;
 		m.u.session.hasty_multiplier = first->probe.multiplier < p->probe.multiplier

@@ -74,6 +74,7 @@ struct wire_session {
 	struct monotime reopen_at;
 	struct path_mtu mtu;	   /* SESSION_PATH */
 	struct path_quality quality, told;
+	bool quiet; /* SESSION_PATH: silent for as long as its links would bear */
 	bool report_due, device_gone, kept, connected;
 	uint64_t dropped; /* before they reached the machine */
 };
@@ -356,11 +357,69 @@ static bool session_probes_mtu(const struct wire_session *s)
 	return s->config.kind == SESSION_PATH && s->config.mtu > HEADER_BYTES + BFD_PACKET_BYTES;
 }
 
+/* When a path that waits for repairs has been silent for what its links alone would bear. */
+static struct monotime quiet_at(const struct wire_session *s)
+{
+	if (s->config.kind != SESSION_PATH || !s->config.base_multiplier || s->quiet ||
+	    s->bfd.state != BFD_STATE_UP)
+		return MONOTIME_NEVER;
+	return monotime_after(s->bfd.last_received, (uint64_t)s->config.base_multiplier *
+							s->bfd.tx_interval_us);
+}
+
 static struct monotime session_deadline(const struct wire_session *s)
 {
-	struct monotime deadline = bfd_session_deadline(&s->bfd);
+	struct monotime deadline = monotime_min(bfd_session_deadline(&s->bfd), quiet_at(s));
 
 	return session_probes_mtu(s) ? monotime_min(deadline, s->mtu.due) : deadline;
+}
+
+static bool path_answers(const struct wire_session *s)
+{
+	return s->bfd.state == BFD_STATE_UP && !s->quiet;
+}
+
+/*
+ * Patience is for a repair on the way. Where no path to an endpoint is heard any more, and some to
+ * another is, the endpoint is gone and not a link: none of them waits longer.
+ */
+static bool endpoint_is_gone(const struct wire_sessions *w, ipv4_t endpoint)
+{
+	bool another = false;
+
+	for (size_t i = 0; i < w->sessions.count; i++) {
+		const struct wire_session *s = session_at(&w->sessions, i);
+
+		if (s->config.kind != SESSION_PATH || !path_answers(s))
+			continue;
+		if (s->config.remote == endpoint)
+			return false;
+		another = true;
+	}
+	return another;
+}
+
+static void quiet_turn(struct wire_session *s, struct monotime now)
+{
+	const struct array *sessions = &s->owner->sessions;
+
+	if (!monotime_reached(now, quiet_at(s)))
+		return;
+	s->quiet = true;
+	if (!endpoint_is_gone(s->owner, s->config.remote))
+		return;
+	for (size_t i = 0; i < sessions->count; i++) {
+		struct wire_session *other = session_at(sessions, i);
+
+		if (other->config.kind != SESSION_PATH || !other->quiet ||
+		    other->config.remote != s->config.remote || !other->config.base_multiplier)
+			continue;
+		bfd_session_hasten(&other->bfd, (uint8_t)other->config.base_multiplier, now);
+		if (other == s)
+			continue;
+		other->deadline = session_deadline(other);
+		heap_move(other->owner, other);
+	}
 }
 
 /* A link went down. Paths that leave by it wait no longer for a repair that nobody makes. */
@@ -447,6 +506,8 @@ static void session_turn(struct wire_session *s, struct monotime now, bool starv
 {
 	struct bfd_step step;
 
+	if (!starved)
+		quiet_turn(s, now);
 	do {
 		step = bfd_session_step(&s->bfd, now, starved);
 		session_step(s, &step, now);
@@ -521,6 +582,7 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 	polled = s->bfd.poll_active;
 	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
 		return;
+	s->quiet = false;
 	quality_received(s, d->length, polled);
 	if (session_probes_mtu(s) &&
 	    path_mtu_answer(&s->mtu, (uint16_t)(d->length + HEADER_BYTES), now))
@@ -623,7 +685,7 @@ static void turn(struct wire_sessions *w)
 
 		if (!monotime_reached(now, s->deadline))
 			break;
-		if (!drained && monotime_reached(now, s->bfd.detect_at)) {
+		if (!drained && monotime_reached(now, monotime_min(s->bfd.detect_at, quiet_at(s)))) {
 			sockets_drain(w);
 			drained = true;
 			continue;

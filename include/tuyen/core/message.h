@@ -48,6 +48,7 @@ struct message_session {
 	uint32_t remote_discriminator; /* SESSION_PATH */
 	uint32_t interval_us;
 	uint32_t multiplier;
+	uint32_t base_multiplier; /* SESSION_PATH: of its links; @multiplier is more where a repair is worth the wait. 0: no wait */
 	uint32_t mtu;	/* SESSION_PATH: bytes of an IP packet, as compiled */
 	char device[16]; /* SESSION_LINK: bound to it; "" none */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
