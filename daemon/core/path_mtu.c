@@ -42,28 +42,39 @@ static bool search_end(struct path_mtu *m)
 	return changed;
 }
 
-/* A size was lost too often. */
-static void size_fails(struct path_mtu *m)
+/*
+ * A size was lost too often. What passed until now and does no longer is said at once, with the least
+ * that is worth anything in its place, and better when more is known.
+ * @return whether m->passes changed.
+ */
+static bool size_fails(struct path_mtu *m)
 {
-	if (m->searching)
+	if (m->searching) {
 		m->high = m->size;
-	else if (m->size > m->passes) /* one that asked for more */
+		return false;
+	}
+	if (m->size > m->passes) { /* one that asked for more */
 		search_begin(m, m->passes, m->size);
-	else if (m->passes > PATH_MTU_FLOOR)
-		search_begin(m, PATH_MTU_FLOOR, m->size);
+		return false;
+	}
+	if (m->passes <= PATH_MTU_FLOOR)
+		return false;
+	search_begin(m, PATH_MTU_FLOOR, m->size);
+	m->passes = PATH_MTU_FLOOR;
+	return true;
 }
 
 /* One more in a row for every 4 % of loss: 30 % of loss in a row so often is one in thousands. */
-static void loss_count(struct path_mtu *m, uint16_t loss_permille)
+static bool loss_count(struct path_mtu *m, uint16_t loss_permille)
 {
 	unsigned int most = (m->searching || m->size > m->passes ? LOST_MAX : LOST_MAX_STEADY) +
 			    loss_permille / 40u;
 
 	m->in_flight = false;
 	if (++m->lost < most)
-		return;
+		return false;
 	m->lost = 0;
-	size_fails(m);
+	return size_fails(m);
 }
 
 static uint16_t size_choose(struct path_mtu *m)
@@ -93,9 +104,9 @@ uint16_t path_mtu_step(struct path_mtu *m, struct monotime now, bool alive, uint
 		return 0;
 	}
 	if (m->in_flight)
-		loss_count(m, loss_permille);
+		*ret_changed = loss_count(m, loss_permille);
 	if (m->searching && m->high - m->low <= (int)PRECISION) {
-		*ret_changed = search_end(m);
+		*ret_changed |= search_end(m);
 		m->due = monotime_after(now, m->every_us);
 		return 0;
 	}

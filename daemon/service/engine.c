@@ -103,6 +103,12 @@ static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 	return l && l->known ? (uint16_t)l->last.mtu : 0;
 }
 
+/* A path that swallows what it should carry is worse than one that carries it. */
+static bool narrow(const struct status_liveness *l, const struct fwd_path *p)
+{
+	return l->known && l->last.mtu && l->last.mtu < p->mtu;
+}
+
 static void choose(const struct engine *e, const struct active_paths *previous,
 		   struct active_paths *ret_active, struct monotime *ret_next_look)
 {
@@ -118,7 +124,7 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
-		    .degraded = e->paths[i].degraded,
+		    .degraded = e->paths[i].degraded || narrow(&e->paths[i], &f->paths[i]),
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
 	for (size_t i = 0; i < ret_active->count; i++)

@@ -13,7 +13,7 @@
  * citizen's query fills comes through. Pure: the caller has the clock, sends and hears.
  *
  * A path is believed to carry what was compiled. It is asked for that once in PATH_MTU_EVERY intervals; when three such probes in a
- * row are lost while small ones come back, the size that passes is searched by halving, and every PATH_MTU_RAISE-th time the
+ * row are lost while small ones come back, PATH_MTU_FLOOR is believed until the size that passes is found by halving, and every PATH_MTU_RAISE-th time the
  * whole size is tried again.
  */
 
