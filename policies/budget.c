@@ -15,7 +15,7 @@
 #define WIREGUARD_BLOCK 16
 #define IP_UDP		28
 #define PADDED_BYTES	1416 /* see core/path_mtu.h */
-#define PADDED_EVERY	64   /* intervals */
+#define PADDED_EVERY	128  /* intervals */
 #define KEEPALIVES_DAY	(86400 / 25)
 #define HANDSHAKES_DAY	(86400 / 120) /* REKEY_AFTER_TIME */
 

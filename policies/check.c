@@ -22,6 +22,8 @@ static const char *const warning_names[] = {
     "expires-soon",    /* a rule that ends before the release does */
     "isolated-site",   /* a site without any link */
     "missing-keys",    /* sites without a keys statement */
+    "mixed-priorities", /* classes of different priority in one policy's queue */
+    "share-without-rate", /* a class has a share, and no line a rate */
     "single-risk",     /* a shared-risk group of one line */
     "unused-class",    /* a class that no policy carries */
     "unused-path",     /* a path via backup, and no head-end has a backup */

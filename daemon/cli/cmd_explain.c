@@ -69,7 +69,7 @@ static int options_read(int argc, char **argv, struct options *o)
 
 		if (!strcmp(word, "--") && !words) {
 			words = true;
-		} else if (word[0] == '-' && word[1] && !words) {
+		} else if (word[0] == '-' && word[1]) {
 			if (option_read(word, argv[i + 1], o, &i) < 0)
 				return -TUYEN_EINVAL;
 			continue;

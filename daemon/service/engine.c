@@ -93,20 +93,20 @@ static enum path_liveness path_liveness_of(const struct status_liveness *l, stru
 	return PATH_UNKNOWN;
 }
 
-/* What padded probes found that the path in use carries; 0 unknown. */
+/* A path that swallows what it should carry is worse than one that carries it. */
+static bool narrow(const struct status_liveness *l, const struct fwd_path *p)
+{
+	return l->known && l->last.mtu && l->last.mtu < p->mtu;
+}
+
+/* What padded probes found that the path in use carries, where that is less than it should; else 0. */
 static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 {
 	const struct forwarding *f = &e->release.forwarding;
 	const struct fwd_path *p = forwarding_path(f, a->index);
 	const struct status_liveness *l = p ? &e->paths[p - f->paths] : NULL;
 
-	return l && l->known ? (uint16_t)l->last.mtu : 0;
-}
-
-/* A path that swallows what it should carry is worse than one that carries it. */
-static bool narrow(const struct status_liveness *l, const struct fwd_path *p)
-{
-	return l->known && l->last.mtu && l->last.mtu < p->mtu;
+	return l && narrow(l, p) ? (uint16_t)l->last.mtu : 0;
 }
 
 static void choose(const struct engine *e, const struct active_paths *previous,

@@ -86,7 +86,7 @@ static const struct budget_uplink *uplink_of(const struct computed *c, const cha
 }
 
 #define P50 1974857u /* probes a day at 50 ms */
-#define PAD 27000u   /* padded ones, 1,416 + 24 bytes and 60 around */
+#define PAD 13500u   /* padded ones, 1,416 + 24 bytes and 60 around */
 
 /* Three sites in a row: hub - middle - end, one color, one path. */
 static void test_row(void **state)

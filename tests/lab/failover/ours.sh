@@ -16,11 +16,18 @@ ours_commune_ready() { # on the main paths to both gateways, and by the nearer o
 		status_is "$1" '[.sessions[] | select(.standby | not) | "\(.peer) \(.state)"] | join(" ")' "npdc-hn up"
 }
 ours_ready() {
+	local s
+	for s in hanoi npdc-hn npdc-hcm hai-phong ba-dinh dong-da; do
+		wait_for 60 "the detours of $s to end" none_repaired $s || return 1
+	done
 	wait_for 60 "the links of npdc-hn" links_up npdc-hn 2 && wait_for 60 "the links of hanoi" links_up hanoi 5 &&
 		wait_for 60 "the paths of phuc-xa" ours_commune_ready phuc-xa &&
 		wait_for 60 "the paths of kham-thien" ours_commune_ready kham-thien &&
 		wait_for 60 "the paths of truc-bach" ours_commune_ready truc-bach
 }
+
+# A detour that is still in use from before would hide the next cut: links are gone back to five seconds after they are up.
+none_repaired() { status_is "$1" '[.links[] | select(.repaired)] | length' 0; }
 
 # The path's own probe tells the commune; of the trunk's repair, the trunk's both ends.
 ours_moment() { # ROW
