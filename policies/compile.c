@@ -708,6 +708,41 @@ static void pairs_rank(struct compile_result *r, size_t first)
 			pair_rank(r, i, first);
 }
 
+/*
+ * Several gateways of one LAN that each call a site would be peers with the same prefixes behind one
+ * device of it: WireGuard knows one owner.
+ */
+static void callers_check(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < n->policy_count; i++) {
+		const struct site_set *from = &n->policies[i].from;
+		uint32_t other = NETWORK_NONE, one = NETWORK_NONE;
+
+		for (size_t k = 0; k < from->count && other == NETWORK_NONE; k++) {
+			uint32_t site = from->sites[k];
+			size_t count = r->head_first[site + 1] - r->head_first[site];
+			bool calls = false;
+
+			for (size_t p = 0; p < count; p++)
+				calls |= r->pairs[r->head_first[site] + p].policy == i;
+			if (!calls || !site_shares_lan(&n->sites[site]))
+				continue;
+			if (one != NETWORK_NONE && network_shares_lan(n, one, site))
+				other = site;
+			else if (one == NETWORK_NONE)
+				one = site;
+		}
+		if (other != NETWORK_NONE)
+			compile_report(r, true, NULL, n->policies[i].place,
+				       "policy '%s': '%s' and '%s' share a LAN, and only one of "
+				       "them may call a site: say 'from %s'",
+				       n->policies[i].name, n->sites[one].name,
+				       n->sites[other].name, n->sites[one].name);
+	}
+}
+
 static bool pairs_of_head(struct compile_result *r, const struct policy_order *o, uint32_t head)
 {
 	uint8_t next_index = 0;
@@ -741,6 +776,8 @@ static int pairs_build(struct compile_result *r)
 		if (r->error_count > 200 || r->failed || !pairs_of_head(r, &o, s))
 			err = r->failed ? -TUYEN_ENOMEM : -TUYEN_EINVAL;
 	r->head_first[sites] = (uint32_t)r->pair_count;
+	if (!err)
+		callers_check(r);
 	policy_order_clear(&o, r->network->policy_count);
 	return err;
 }

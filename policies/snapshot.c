@@ -88,7 +88,7 @@ static void *walk_open(struct walk *w, void *field, size_t size)
 
 	memcpy(&stored, field, sizeof(stored));
 	stored -= SNAPSHOT_BASE;
-	if (stored > w->length || size > w->length - stored) {
+	if (stored > w->length || size > w->length - stored || stored % sizeof(uint64_t)) {
 		w->failed = true;
 		return NULL;
 	}
@@ -105,10 +105,16 @@ static void *walk(struct walk *w, void *field, size_t count, size_t size)
 
 	static_assert(sizeof(from) == sizeof(uint64_t), "pointers of 64 bits");
 	memcpy(&from, field, sizeof(from));
+	size_t bytes;
+
 	if (!from || w->failed)
 		return NULL;
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		w->failed = true;
+		return NULL;
+	}
 	if (w->purpose == WALK_OPEN)
-		return walk_open(w, field, count * size);
+		return walk_open(w, field, bytes);
 	if (w->purpose == WALK_COPY)
 		return walk_copy(w, field, from, count * size);
 	w->used += aligned(count * size);
@@ -119,7 +125,10 @@ static void walk_string(struct walk *w, char **field)
 {
 	size_t length = *field && w->purpose != WALK_OPEN ? strlen(*field) : 0;
 
-	walk(w, field, length + 1, 1);
+	const char *at = walk(w, field, length + 1, 1);
+
+	if (at && w->purpose == WALK_OPEN && !memchr(at, 0, w->length - (size_t)(at - w->bytes)))
+		w->failed = true;
 }
 
 /* An array of @count at @field; @each of them is walked, as a copy trimmed before. */

@@ -182,13 +182,25 @@ static void intervals_apply(struct bfd_session *s)
 	s->advertised_rx_us = required;
 }
 
+/*
+ * A neighbour may ask us to be slow: it is its own link. An answer along a path is of whoever stands
+ * on the way: one that asked for hours between two probes would blind the path for as long.
+ */
+static uint32_t tx_interval_us(const struct bfd_session *s)
+{
+	uint32_t asked = s->remote_min_rx_us;
+
+	if (s->config.role == BFD_ROLE_SBFD_INITIATOR && asked / 2 > s->applied_tx_us)
+		asked = s->applied_tx_us * 2;
+	return s->applied_tx_us > asked ? s->applied_tx_us : asked;
+}
+
 static void timers_update(struct bfd_session *s, struct monotime now)
 {
 	uint32_t before_us = s->tx_interval_us;
 
 	intervals_apply(s);
-	s->tx_interval_us =
-	    s->applied_tx_us > s->remote_min_rx_us ? s->applied_tx_us : s->remote_min_rx_us;
+	s->tx_interval_us = tx_interval_us(s);
 	if (s->tx_interval_us != before_us && monotime_before(now, s->next_send))
 		send_schedule(s, s->last_sent, now);
 }

@@ -25,6 +25,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tuyen/core/bfd.h"
 
@@ -406,10 +407,29 @@ static void dscp_add(struct text *t, const struct fwd_rule *rule)
 	text_add_char(t, ' ');
 }
 
+/* Which answers behind gateways that share a LAN a line is for. */
+enum half { HALF_NONE, HALF_TCP, HALF_OTHER };
+
+static void half_add(struct text *t, const struct fwd_rule *rule, bool reply, enum half half)
+{
+	struct fwd_rule one = *rule;
+	bool any_port = rule->port_first == 0 && rule->port_last == 65535;
+
+	if (half != HALF_NONE && !rule->protocol && any_port) {
+		text_add(t, half == HALF_TCP ? "tcp flags != syn / syn,ack " : "meta l4proto != 6 ");
+		return;
+	}
+	if (half != HALF_NONE && !rule->protocol)
+		one.protocol = half == HALF_TCP ? 6 : 17;
+	port_add(t, &one, reply);
+	if (half == HALF_TCP)
+		text_add(t, "tcp flags != syn / syn,ack ");
+}
+
 /* What the @count rules from @first on have in common, for packets that leave (@leaving) a LAN for
  * the peers or come. */
 static void match_add(struct text *t, const struct forwarding *f, size_t first, size_t count,
-		      bool leaving)
+		      bool leaving, enum half half)
 {
 	const struct fwd_rule *rule = &f->rules[first];
 	bool reply = rule->outbound != leaving;
@@ -424,14 +444,30 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 	else if (!group_of_any(f, first, count))
 		text_printf(t, "ip %s @far_%zu ", far, first);
 	dscp_add(t, rule);
-	port_add(t, rule, reply);
-	if (f->lan_shared && reply &&
-	    rule->protocol == 6) /* nobody opens a connection by answering */
-		text_add(t, "tcp flags != syn / syn,ack ");
+	half_add(t, rule, reply, half);
+}
+
+/* Is the rule one for answers of TCP and another for those of what is not? */
+static bool match_is_halved(const struct forwarding *f, size_t first, bool leaving)
+{
+	return f->lan_shared && f->rules[first].outbound != leaving && !f->rules[first].protocol;
+}
+
+/* Nobody opens a connection by answering. */
+static enum half match_half(const struct forwarding *f, size_t first, bool leaving, int i)
+{
+	const struct fwd_rule *rule = &f->rules[first];
+
+	if (!f->lan_shared || rule->outbound == leaving)
+		return HALF_NONE;
+	if (rule->protocol)
+		return rule->protocol == 6 ? HALF_TCP : HALF_NONE;
+	return i ? HALF_OTHER : HALF_TCP;
 }
 
 /* Errors about what passed: of tracked connections conntrack knows them. */
-#define RELATED_SHARED "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
+#define RELATED_OUT "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
+#define RELATED_IN  "icmp type { time-exceeded, parameter-problem }" /* no site says how small another's packets be */
 
 static void related_add(struct text *t, const struct forwarding *f, const char *far, uint32_t color)
 {
@@ -440,7 +476,7 @@ static void related_add(struct text *t, const struct forwarding *f, const char *
 		text_add(t, "ct state related ");
 	text_printf(t, "ip %s @peers_%u ", far, color);
 	if (f->lan_shared)
-		text_add(t, RELATED_SHARED " ");
+		text_add(t, strcmp(far, "saddr") == 0 ? RELATED_IN " " : RELATED_OUT " ");
 }
 
 static void outbound_add(struct text *t, const struct forwarding *f)
@@ -448,10 +484,12 @@ static void outbound_add(struct text *t, const struct forwarding *f)
 	chain_begin(t, "outbound", NULL);
 	for (size_t i = 0, count; i < f->rule_count; i += count) {
 		count = rule_group(f, i);
-		text_add(t, "\t\t");
-		match_add(t, f, i, count, true);
-		text_printf(t, "meta mark set 0x%08x accept\n",
-			    TUYEN_MARK_CLASS | f->rules[i].color);
+		for (int k = 0; k <= match_is_halved(f, i, true); k++) {
+			text_add(t, "\t\t");
+			match_add(t, f, i, count, true, match_half(f, i, true, k));
+			text_printf(t, "meta mark set 0x%08x accept\n",
+				    TUYEN_MARK_CLASS | f->rules[i].color);
+		}
 	}
 	for (size_t i = 0; i < f->session_count; i++) {
 		related_add(t, f, "daddr", f->sessions[i].color);
@@ -471,9 +509,11 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 		count = rule_group(f, i);
 		if (f->rules[i].color != color)
 			continue;
-		text_add(t, "\t\t");
-		match_add(t, f, i, count, false);
-		text_add(t, "accept\n");
+		for (int k = 0; k <= match_is_halved(f, i, false); k++) {
+			text_add(t, "\t\t");
+			match_add(t, f, i, count, false, match_half(f, i, false, k));
+			text_add(t, "accept\n");
+		}
 	}
 	related_add(t, f, "saddr", color);
 	text_add(t, "accept\n");

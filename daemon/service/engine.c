@@ -30,6 +30,7 @@
 #define REPAIR_PAUSE_MAX_US 30000000u
 #define HURRIED_A_SECOND                                                                           \
 	32u /* turns for a path that changed: more than twice the paths there can be */
+#define LINK_HURRIED_A_SECOND 4u
 #define REST_OF_TURN	  4u	   /* after a turn kernel events wait so many times what it took */
 #define NEVER_UP_GRACE_US 3000000u /* a session that was never up says "down" only after this */
 
@@ -408,6 +409,15 @@ static void link_repair(struct engine *e, size_t index)
 }
 
 /* Before the kernel was read once, nobody knows what forwards: that turn decides. */
+static bool link_may_hurry(struct status_liveness *l, struct monotime now)
+{
+	if (monotime_between(l->hurried_since, now) >= 1000000) {
+		l->hurried_since = now;
+		l->hurried = 0;
+	}
+	return l->hurried++ < LINK_HURRIED_A_SECOND;
+}
+
 void engine_link_changed(struct engine *e, size_t index)
 {
 	struct monotime next_look = MONOTIME_NEVER, now = monotime_now();
@@ -415,6 +425,11 @@ void engine_link_changed(struct engine *e, size_t index)
 
 	if (!e->taken_over)
 		return;
+	if (!link_may_hurry(&e->links[index], now)) { /* it flaps: its time comes with the next turn */
+		e->expected = true;
+		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
+		return;
+	}
 	was = e->repaired[index];
 	if (link_step(e, index, now, &next_look)) {
 		link_repair(e, index);

@@ -44,6 +44,8 @@
 #define REOPEN_US	  1000000u
 #define DRAIN_BATCHES	  8 /* a socket and turn: a flood must not hold the clock */
 #define REFLECT_MIN_RX_US 1000u
+#define PADDED_SOURCES	  1024
+#define PADDED_GAP_US	  40000u /* shorter than any probe of this kind is waited for */
 #define NOT_IN_HEAP	  SIZE_MAX
 #define LOOK_US		  1000u
 #define LOOKS		  8u /* so many at a time are judged: busy or not */
@@ -106,6 +108,7 @@ struct wire_sessions {
 	struct wire_counters counters;
 	uint64_t random;
 	struct bfd_batch batch, replies;
+	struct monotime padded_at[PADDED_SOURCES]; /* when a source, by its hash, was last answered at length */
 };
 
 static int array_reserve(struct array *a, size_t count)
@@ -733,14 +736,28 @@ static void session_readable(evutil_socket_t fd, short events, void *context)
 	turn(w);
 }
 
+/* A source may be forged: a long answer is given to each a few times a second, short ones always. */
+static bool padded_allowed(struct wire_sessions *w, const struct bfd_datagram *d,
+			   struct monotime now)
+{
+	struct monotime *last = &w->padded_at[(d->peer * 0x9e3779b1u) >> 22];
+
+	if (d->length <= BFD_PACKET_BYTES)
+		return true;
+	if (last->us && monotime_between(*last, now) < PADDED_GAP_US)
+		return false;
+	*last = now;
+	return true;
+}
+
 /* RFC 7881 section 4. A packet from the reflector's own port is another reflector's answer. */
 static void datagram_reflect(const struct listener *l, const struct bfd_datagram *d,
-			     struct bfd_batch *replies)
+			     struct monotime now, struct bfd_batch *replies)
 {
 	struct bfd_packet packet, reply;
 	struct bfd_datagram *out = &replies->datagram[replies->count];
 
-	if (d->port == BFD_PORT_SBFD || !d->port ||
+	if (d->port == BFD_PORT_SBFD || !d->port || !padded_allowed(l->owner, d, now) ||
 	    bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT ||
 	    bfd_reflect(&packet, l->discriminator, REFLECT_MIN_RX_US, &reply) != BFD_ACCEPT) {
 		l->owner->counters.not_reflected++;
@@ -760,10 +777,13 @@ static void reflector_readable(evutil_socket_t fd, short events, void *context)
 
 	(void)events;
 	for (int batch = 0; batch < DRAIN_BATCHES; batch++) {
+		struct monotime now;
+
 		bfd_io_receive(fd, &w->batch);
+		now = monotime_now();
 		w->replies.count = 0;
 		for (size_t i = 0; i < w->batch.count; i++)
-			datagram_reflect(l, &w->batch.datagram[i], &w->replies);
+			datagram_reflect(l, &w->batch.datagram[i], now, &w->replies);
 		if (w->replies.count)
 			bfd_io_send_batch(fd, &w->replies);
 		if (w->batch.count < BFD_IO_BATCH)

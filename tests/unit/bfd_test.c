@@ -527,10 +527,14 @@ static void initiator_follows_the_reflector(void **state)
 	struct bfd_packet p = heard(BFD_STATE_UP);
 
 	(void)state;
-	p.required_min_rx_us = 200000; /* it asks to be probed less often */
+	p.required_min_rx_us = 80000; /* it asks to be probed less often */
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 10));
-	assert_int_equal(s.tx_interval_us, 200000);
-	assert_int_equal(s.detection_us, 600000);
+	assert_int_equal(s.tx_interval_us, 80000);
+	assert_int_equal(s.detection_us, 240000);
+	p.required_min_rx_us = UINT32_MAX; /* or it is somebody on the way, who wants no probe for an hour */
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 15));
+	assert_int_equal(s.tx_interval_us, 100000);
+	assert_int_equal(s.detection_us, 300000);
 	p.state = BFD_STATE_ADMIN_DOWN; /* it is out of service */
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 20));
 	assert_int_equal(s.state, BFD_STATE_DOWN);

@@ -335,8 +335,15 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	(void)state;
 	bundle_read(&f);
 	f.lan_shared = true;
+	f.rules[0].protocol = 0; /* anything at all: its answers are two rules */
+	f.rules[0].port_first = 0;
+	f.rules[0].port_last = 65535;
 	text_init(&t);
 	desired_nft(&f, &t);
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
+					"\t\tip saddr @peers_10 tcp flags != syn / syn,ack accept\n"
+					"\t\tip saddr @peers_10 meta l4proto != 6 accept\n"));
+	assert_null(strstr(t.bytes, "saddr @peers_10 icmp type { destination"));
 	assert_null(strstr(t.bytes, "ct direction"));
 	assert_null(strstr(t.bytes, "ct state related "));
 	assert_non_null(strstr(t.bytes, "\t\tiifname \"s10\" notrack\n\t\tip saddr @lans ip daddr @peers notrack\n"));

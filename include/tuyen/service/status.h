@@ -25,6 +25,8 @@ struct status_liveness {
 	bool known;
 	bool degraded;		/* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
+	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
+	unsigned int hurried;
 };
 
 #define STATUS_REFUSALS_MAX 8
