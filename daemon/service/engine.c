@@ -342,7 +342,7 @@ static enum path_liveness link_liveness(const struct engine *e, size_t index, st
 	return l->known ? repair_link_liveness(&l->last, l->since, now, next_look) : PATH_UNKNOWN;
 }
 
-/* @return true if it changed. */
+/* @return true if it changed, and something goes another way for that: else it is no fact for a turn. */
 static bool link_step(struct engine *e, size_t index, struct monotime now,
 		      struct monotime *next_look)
 {
@@ -350,7 +350,9 @@ static bool link_step(struct engine *e, size_t index, struct monotime now,
 
 	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
 					 e->links[index].since, now, next_look);
-	return e->repaired[index] != was;
+	return e->repaired[index] != was &&
+	       repair_there(&e->release.forwarding,
+			    e->release.forwarding.neighbors[index].site_id);
 }
 
 /* What people hear of: going around it and over it again, not each time that it is up between. */
@@ -368,7 +370,9 @@ static bool links_step(struct engine *e, struct monotime *next_look)
 	for (size_t i = 0; e->repaired && i < e->release.forwarding.neighbor_count; i++) {
 		enum repair_link was = e->repaired[i];
 
-		changed |= link_step(e, i, now, next_look);
+		if (!link_step(e, i, now, next_look))
+			continue;
+		changed = true;
 		if (repair_said(was, e->repaired[i]))
 			say_repair(e, i);
 	}
