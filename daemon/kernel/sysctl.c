@@ -69,9 +69,23 @@ int sysctl_writable(const char *path)
 	return 0;
 }
 
+/* Neither a kernel without IPv6 has what turns it off, nor a device whose MTU is below what RFC 8200
+ * asks for (1,280): the kernel takes IPv6 from it. */
 static bool sysctl_without_ipv6(const char *path)
 {
-	return strncmp(path, "net/ipv6/", 9) == 0 && access("/proc/sys/net/ipv6", F_OK) < 0;
+	static const char folder[] = "net/ipv6/conf/";
+	const char *device = path + sizeof(folder) - 1, *end;
+	char ipv4[96];
+
+	if (strncmp(path, "net/ipv6/", 9) != 0)
+		return false;
+	if (access("/proc/sys/net/ipv6", F_OK) < 0)
+		return true;
+	end = strncmp(path, folder, sizeof(folder) - 1) == 0 ? strchr(device, '/') : NULL;
+	if (!end)
+		return false;
+	snprintf(ipv4, sizeof(ipv4), "/proc/sys/net/ipv4/conf/%.*s", (int)(end - device), device);
+	return access(ipv4, F_OK) == 0;
 }
 
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state)

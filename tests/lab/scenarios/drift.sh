@@ -36,6 +36,8 @@ in_site phuc-xa ip link add theirs type dummy
 in_site phuc-xa ip route add 172.31.0.0/16 dev lo table 777
 in_site phuc-xa nft add table inet theirs
 in_site phuc-xa ip rule add priority 9000 to 172.31.0.0/16 table 777
+wait_for 20 "the main path" path_is phuc-xa main # what is deleted while traffic moves is put back by the move, and is no drift
+sleep 1
 damaged_and_repaired "a deleted route, beside what is not ours" phuc-xa ip route flush table 550010
 ok "a device that is not ours stays" ip -n phuc-xa link show theirs
 like "a route that is not ours stays" "$(ip -n phuc-xa route show table 777)" 172.31
