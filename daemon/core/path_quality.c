@@ -57,6 +57,11 @@ void path_quality_round_trip(struct path_quality *q, uint32_t us)
 	q->round_trip_us = smoothed(q->round_trip_us, us, 8);
 }
 
+uint32_t path_quality_known_round_trip(const struct path_quality *q)
+{
+	return q->samples < 4 ? 0 : q->round_trip_us;
+}
+
 static bool above(uint64_t value, uint64_t limit, bool was, unsigned int percent)
 {
 	if (!limit)

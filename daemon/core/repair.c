@@ -139,6 +139,20 @@ bool repair_there(const struct forwarding *f, uint32_t site_id)
 	return false;
 }
 
+bool repair_concerns(const struct forwarding *f, uint32_t site_id)
+{
+	for (size_t i = 0; i < f->label_count; i++)
+		if (f->labels[i].repair.next_site == site_id)
+			return true;
+	for (size_t i = 0; i < f->return_count; i++)
+		if (f->returns[i].repair.next_site == site_id)
+			return true;
+	for (size_t i = 0; i < f->path_count; i++)
+		if (f->paths[i].repair.next_site == site_id)
+			return true;
+	return repair_there(f, site_id);
+}
+
 size_t repair_count(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id)
 {
 	size_t count = 0;

@@ -351,8 +351,8 @@ static bool link_step(struct engine *e, size_t index, struct monotime now,
 	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
 					 e->links[index].since, now, next_look);
 	return e->repaired[index] != was &&
-	       repair_there(&e->release.forwarding,
-			    e->release.forwarding.neighbors[index].site_id);
+	       repair_concerns(&e->release.forwarding,
+			       e->release.forwarding.neighbors[index].site_id);
 }
 
 /* What people hear of: going around it and over it again, not each time that it is up between. */

@@ -1136,8 +1136,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .state = s->bfd.state,
 		    .diagnostic = s->bfd.diagnostic,
 		    .by_intent = s->bfd.by_intent,
-		    .round_trip_us = s->quality.round_trip_us ? s->quality.round_trip_us
-							      : s->bfd.round_trip_us,
+		    .round_trip_us = path_quality_known_round_trip(&s->quality),
 		    .loss_permille = s->quality.loss_permille,
 		    .jitter_us = s->quality.jitter_us,
 		    .mtu = session_probes_mtu(s) ? s->mtu.passes : 0,

@@ -34,6 +34,9 @@ void path_quality_received(struct path_quality *q);
 /** A round trip was measured, us. Of the first four, when ways are still being found, the least counts. */
 void path_quality_round_trip(struct path_quality *q, uint32_t us);
 
+/** The smoothed round trip, us; 0 before four were measured: the first ones wait for handshakes. */
+uint32_t path_quality_known_round_trip(const struct path_quality *q);
+
 /**
  * Is a path with this quality degraded under @limits? With hysteresis: one that @was goes on to be until it keeps
  * well below, loss under a half and times under three quarters of the limit.
