@@ -139,7 +139,7 @@ bool repair_there(const struct forwarding *f, uint32_t site_id)
 	return false;
 }
 
-bool repair_concerns(const struct forwarding *f, uint32_t site_id)
+bool repair_matters(const struct forwarding *f, uint32_t site_id)
 {
 	for (size_t i = 0; i < f->label_count; i++)
 		if (f->labels[i].repair.next_site == site_id)

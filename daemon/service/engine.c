@@ -351,7 +351,7 @@ static bool link_step(struct engine *e, size_t index, struct monotime now,
 	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
 					 e->links[index].since, now, next_look);
 	return e->repaired[index] != was &&
-	       repair_concerns(&e->release.forwarding,
+	       repair_matters(&e->release.forwarding,
 			       e->release.forwarding.neighbors[index].site_id);
 }
 

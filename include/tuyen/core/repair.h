@@ -45,7 +45,7 @@ void repair_read(const struct forwarding *f, const struct kernel_state *actual, 
 bool repair_there(const struct forwarding *f, uint32_t site_id);
 
 /** Does anything go another way when this neighbour's link falls or rises: has it a repair, or is it one's first hop? */
-bool repair_concerns(const struct forwarding *f, uint32_t site_id);
+bool repair_matters(const struct forwarding *f, uint32_t site_id);
 
 /** Label routes, ways back and paths of ours that take a repair under @repaired. */
 size_t repair_count(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id);
