@@ -68,7 +68,8 @@ tools() {
 	in_hub sysctl -qp sysctls || missed=1
 	in_hub ip -f mpls -batch labels && in_hub ip -batch rest || missed=1
 	lower tools "$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.1f", (b - a) * 1000}')"
-	in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >left 2>&1 || true
+	in_hub "$driver" apply "$folder/hub.bundle" link.key session.key >left 2>&1 ||
+		{ echo "what the tools left could not be applied: $(tail -n 1 left)"; missed=1; }
 	[ -n "${said:-}" ] || said=$(figure left operations)
 }
 
@@ -91,6 +92,7 @@ daemon_measure() {
 	for p in "$(pid_of tuyend)" $(pgrep -P "$(pid_of tuyend)") "$(pid_of tuyen-snmp)"; do
 		kb=$(pss_of "$p")
 		printf '%-34s %10s\n' "memory of $(cat "/proc/$p/comm"), kB of PSS" "${kb:-gone}"
+		[ -n "$kb" ] || { echo "a process is gone: the sum is not all"; missed=1; }
 		total=$((total + ${kb:-0}))
 	done
 	pss=$total
