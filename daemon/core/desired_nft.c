@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "tuyen/core/bfd.h"
+#include "tuyen/core/path_mtu.h"
 
 #define DHCPV4_CLIENT_PORT 68
 #define DHCPV6_CLIENT_PORT 546
@@ -679,14 +680,16 @@ static void carrier_add(struct text *t, const struct forwarding *f, const struct
 static void queues_add(struct text *t, const struct forwarding *f)
 {
 	const struct fwd_line *marked = marked_line(f);
-	char match[64];
+	char match[96];
 
 	if (!f->queue_count)
 		return;
+	/* A padded one is as long as an image's packet: a query would wait for it and for what is on the
+	 * line already. It waits with the rest. */
 	chain_begin(t, "queues", "filter hook output priority filter; policy accept;");
 	for (int i = 0; i < 2; i++) {
-		snprintf(match, sizeof(match), "\"lsp*\" udp %s %d", i ? "dport" : "sport",
-			 BFD_PORT_SBFD);
+		snprintf(match, sizeof(match), "\"lsp*\" meta length < %d udp %s %d",
+			 PATH_MTU_FLOOR, i ? "dport" : "sport", BFD_PORT_SBFD);
 		queue_mark_add(t, match, DESIRED_DSCP_PROBES);
 	}
 	queue_mark_add(t, "\"" LINK_DEVICE "\" ip dscp cs6", DESIRED_DSCP_PROBES);

@@ -19,7 +19,8 @@
  * The numbers. All of a line is divided, and what somebody does not use goes to others, the highest
  * priority first. Rates are a little below the line's; a packet counts with what encryption adds
  * to it. A bucket holds one millisecond: at 2 Mbit/s two packets in a row are 12 ms for whoever
- * comes behind. Probes are before all. A slot is the neighbour's id by remainder, the next free one
+ * comes behind. Probes are before all, but for padded ones, which wait with the rest, behind
+ * queries. A slot is the neighbour's id by remainder, the next free one
  * where two meet, so that a new neighbour seldom moves another's classes.
  *
  * ECN is off: what fq_codel would mark is the adjacency's header, whose mark nobody sees.
@@ -29,13 +30,16 @@
 #include "desired_internal.h"
 #include "tuyen/base/err.h"
 
-#define RATE_USED_PERCENT 96
+#define UP_USED_PERCENT	  96 /* of our own line, which nobody else fills */
+/* of a neighbour's line: others send their probes over it, which we do not see */
+#define DOWN_USED_PERCENT 93
 #define PADDING_BYTES	  15   /* WireGuard's, at most */
 #define SLOTS		  1009 /* a prime: ids in a row have slots in a row */
 #define SLOT_SIZE	  64
 #define LINES_MAX	  (SLOT_SIZE - 1)
 #define QUEUE_REST	  63
 #define SHARE_PROBES	  5 /* percent of a neighbour's rate */
+#define MOST_PROBES	  25 /* ... and no more, whoever says that his packets are probes */
 #define SHARE_REST	  1
 #define RATE_LEAST	  1000 /* bytes a second: HTB takes no 0 */
 #define BURST_LEAST	  64
@@ -49,9 +53,9 @@ struct queueing {
 	bool slots[SLOTS];
 };
 
-static uint64_t usable_bytes(uint32_t kbps)
+static uint64_t usable_bytes(uint32_t kbps, uint32_t percent)
 {
-	return kbps * UINT64_C(125) * RATE_USED_PERCENT / 100;
+	return kbps * UINT64_C(125) * percent / 100;
 }
 
 static uint64_t part_of(uint64_t rate, uint64_t part, uint64_t whole)
@@ -114,8 +118,11 @@ static int leaves_add(const struct queueing *q, const struct leaf *of)
 {
 	const struct forwarding *f = q->f;
 	uint64_t shares = 0, left = 100 - SHARE_PROBES - SHARE_REST;
-	int err = leaf_add(q, of, DESIRED_DSCP_PROBES, SHARE_PROBES, 100, 0);
+	struct leaf probes = *of;
+	int err;
 
+	probes.ceil = part_of(of->ceil, MOST_PROBES, 100);
+	err = leaf_add(q, &probes, DESIRED_DSCP_PROBES, SHARE_PROBES, 100, 0);
 	for (size_t i = 0; i < f->queue_count; i++)
 		shares += f->queues[i].share_percent;
 	if (shares < 100)
@@ -129,7 +136,8 @@ static int leaves_add(const struct queueing *q, const struct leaf *of)
 /* What may go to @n a second; 0 where nobody knows. */
 static uint64_t neighbor_rate(const struct fwd_neighbor *n, const struct fwd_line *line)
 {
-	uint64_t up = usable_bytes(line->up_kbps), down = usable_bytes(n->down_kbps);
+	uint64_t up = usable_bytes(line->up_kbps, UP_USED_PERCENT);
+	uint64_t down = usable_bytes(n->down_kbps, DOWN_USED_PERCENT);
 
 	return !up ? down : !down || up < down ? up : down;
 }
@@ -192,7 +200,7 @@ static int line_queues(struct queueing *q, const struct fwd_line *of, uint16_t n
 {
 	struct line line = {.line = of,
 			    .minor = of->up_kbps && number <= LINES_MAX ? number : 0,
-			    .up = usable_bytes(of->up_kbps),
+			    .up = usable_bytes(of->up_kbps, UP_USED_PERCENT),
 			    .taken = neighbors_rate(q->f, of)};
 	int err = 0;
 

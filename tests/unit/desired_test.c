@@ -404,17 +404,17 @@ static void a_line_is_divided(void **state)
 		"tc qdisc add dev link0 root htb\n"
 		"tc class add dev link0 classid 5459:1 parent 5459:0 htb rate 240000bps ceil 240000bps burst 240 "
 		"overhead 75 prio 0\n",
-		"tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 160000bps ceil 240000bps burst 240 "
+		"tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 161684bps ceil 240000bps burst 240 "
 		"overhead 75 prio 0, of packets to 100.64.0.210\n",
-		"tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 80000bps ceil 120000bps burst 120 "
+		"tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 78315bps ceil 116250bps burst 116 "
 		"overhead 75 prio 0, of packets to 100.64.0.211\n",
-		"tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 75200bps ceil 240000bps burst 240 "
-		"overhead 75 prio 1, fq_codel target 31914us noecn, of mark 0x56000001\n",
-		"tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 30080bps ceil 240000bps burst 240 "
-		"overhead 75 prio 3, fq_codel target 79787us noecn, of mark 0x56000002\n",
-		"tc class add dev link0 classid 5459:34f0 parent 5459:34c0 htb rate 8000bps ceil 240000bps burst 240 "
+		"tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 75991bps ceil 240000bps burst 240 "
+		"overhead 75 prio 1, fq_codel target 31582us noecn, of mark 0x56000001\n",
+		"tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 30396bps ceil 240000bps burst 240 "
+		"overhead 75 prio 3, fq_codel target 78957us noecn, of mark 0x56000002\n",
+		"tc class add dev link0 classid 5459:34f0 parent 5459:34c0 htb rate 8084bps ceil 60000bps burst 64 "
 		"overhead 75 prio 0, fq_codel target 100000us noecn, of mark 0x56000030\n",
-		"tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 1600bps ceil 240000bps burst 240 "
+		"tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 1616bps ceil 240000bps burst 240 "
 		"overhead 75 prio 2, fq_codel target 100000us noecn, of mark 0x00000000\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
@@ -508,8 +508,8 @@ static void a_packet_takes_its_queue_along(void **state)
 	static const char chain[] =
 		"\tchain queues {\n"
 		"\t\ttype filter hook output priority filter; policy accept;\n"
-		"\t\toifname \"lsp*\" udp sport 7784 meta mark set 0x56000030\n"
-		"\t\toifname \"lsp*\" udp dport 7784 meta mark set 0x56000030\n"
+		"\t\toifname \"lsp*\" meta length < 636 udp sport 7784 meta mark set 0x56000030\n"
+		"\t\toifname \"lsp*\" meta length < 636 udp dport 7784 meta mark set 0x56000030\n"
 		"\t\toifname \"link0\" ip dscp cs6 meta mark set 0x56000030\n"
 		"\t\toifname \"link0\" meta mark 0x5500000a meta mark set 0x56000001\n"
 		"\t\toifname \"link0\" meta mark 0x56000001 ip dscp set lephb\n"

@@ -32,8 +32,10 @@ is "... all are answered" "$answered" 250
 at_least "... and the line is full, in kbit/s" "$bulk_kbps" 1400
 at_least "the carrier sees EF for queries and probes" "$(captured carrier 'ip[1] = 0xb8')" 250
 at_least "... and CS1 for images" "$(captured carrier 'ip[1] = 0x20 and greater 1200')" 500
-is "... nothing else, and no ECN bit of ours" "$(captured carrier 'ip[1] != 0xb8 and ip[1] != 0x20')" 0
-at_most "... as large as an image are padded probes alone, one in 128" "$(captured carrier 'ip[1] = 0xb8 and greater 1200')" 40
+padded="ip[1] = 0x48 and greater 1200" # AF21
+is "... nothing else but padded probes, and no ECN bit of ours" "$(captured carrier "ip[1] != 0xb8 and ip[1] != 0x20 and not ($padded)")" 0
+at_most "... of those, which wait behind queries, one in 128" "$(captured carrier "$padded")" 40
+is "... so that EF has none as large as an image" "$(captured carrier 'ip[1] = 0xb8 and greater 1200')" 0
 is "no packet of a session went out in fragments" "$(fragments phuc-xa)" 0
 qos_measure "bulk down" down 250
 at_most "bulk down: p99 of a query, in us" "$p99_us" $limit_us
