@@ -15,25 +15,38 @@
 
 #include "tuyen/base/err.h"
 #include "tuyen/policies/check_state.h"
+#include "tuyen/policies/compile.h"
 
-static const char *const warning_names[] = {
-    "empty-selector",  /* a selector that selects no site */
-    "expired-rule",    /* a rule whose time is over: it is left out */
-    "expires-soon",    /* a rule that ends before the release does */
-    "isolated-site",   /* a site without any link */
-    "missing-keys",    /* sites without a keys statement */
-    "mixed-priorities", /* classes of different priority in one policy's queue */
-    "share-without-rate", /* a class has a share, and no line a rate */
-    "single-risk",     /* a shared-risk group of one line */
-    "unused-class",    /* a class that no policy carries */
-    "unused-path",     /* a path via backup, and no head-end has a backup */
-    "unused-template", /* a template that no site uses */
+static const struct {
+	const char *name, *summary;
+} warnings[] = {
+    {"empty-selector", "a selector selects no site"},
+    {"expired-rule", "a rule has expired: it is left out"},
+    {"expires-soon", "a rule expires before the release does"},
+    {"isolated-site", "a site has no link"},
+    {"missing-keys", "sites have no keys; compiling needs them"},
+    {"mixed-priorities", "classes of different priority share the queue of one policy"},
+    {"overlapping-classes", "some packets that a policy carries go by another of a lower color"},
+    {"shadowed-class", "all packets of a class go by another policy, of a lower color"},
+    {"share-without-rate", "a class has a share, and no line a rate"},
+    {COMPILE_WARNING_SHARED, "a path cannot be as disjoint as it should"},
+    {COMPILE_WARNING_RISKS, "a path shares a risk with one from which it should be disjoint"},
+    {"single-risk", "a shared risk is that of one link alone"},
+    {COMPILE_WARNING_UNMET, "some sites lack a path: no way of theirs fulfils its constraints"},
+    {"unused-class", "no policy carries the class"},
+    {"unused-path", "no head-end can have the path"},
+    {"unused-template", "no site uses the template"},
+    {"unused-uplink", "no link runs over the uplink"},
 };
 
 const char *check_warning_name(size_t index)
 {
-	return index < sizeof(warning_names) / sizeof(warning_names[0]) ? warning_names[index]
-									: NULL;
+	return index < sizeof(warnings) / sizeof(warnings[0]) ? warnings[index].name : NULL;
+}
+
+const char *check_warning_summary(size_t index)
+{
+	return warnings[index].summary;
 }
 
 /* ---- shared ---- */

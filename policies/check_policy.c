@@ -21,7 +21,7 @@
 
 /* ---- classes ---- */
 
-static struct class_match match_of(const struct syntax_node *node)
+struct class_match check_match(const struct syntax_node *node)
 {
 	struct class_match m = {.port_last = UINT16_MAX};
 
@@ -57,8 +57,7 @@ static const struct {
     {"af41", 34}, {"af42", 36}, {"af43", 38}, {"ef", 46},   {"va", 44},	  {"le", 1},
 };
 
-/* The code point of a node that was checked. */
-static uint8_t dscp_of(const struct syntax_node *node)
+uint8_t check_dscp_of(const struct syntax_node *node)
 {
 	for (size_t i = 0; node->text && i < sizeof(dscp_names) / sizeof(dscp_names[0]); i++)
 		if (strcmp(dscp_names[i].name, node->text) == 0)
@@ -70,7 +69,7 @@ uint8_t check_dscp(struct check *c, const struct syntax_file *file, const struct
 {
 	if (!node->text) {
 		check_range(c, file, node, 0, 63, "a DSCP");
-		return dscp_of(node) & 63;
+		return check_dscp_of(node) & 63;
 	}
 	for (size_t i = 0; i < sizeof(dscp_names) / sizeof(dscp_names[0]); i++)
 		if (strcmp(dscp_names[i].name, node->text) == 0)
@@ -93,7 +92,7 @@ static void class_match_dscp(const struct syntax_node *node, struct class_match 
 		if (dscp->kind != SYNTAX_DSCP)
 			continue;
 		m.has_dscp = true;
-		m.dscp = dscp_of(dscp);
+		m.dscp = check_dscp_of(dscp);
 		t->matches[t->match_count++] = m;
 	}
 }
@@ -134,7 +133,7 @@ static void class_matches(struct check *c, struct statement s, struct traffic_cl
 		return;
 	for (const struct syntax_node *n = s.node->child; n; n = n->next)
 		if (n->kind == SYNTAX_TO_PORT || n->kind == SYNTAX_PROTOCOL)
-			class_match_add(s.node, match_of(n), t);
+			class_match_add(s.node, check_match(n), t);
 	if (!ports)
 		class_match_add(s.node, (struct class_match){.port_last = UINT16_MAX}, t);
 }
@@ -195,7 +194,7 @@ static void shares_without_rate(struct check *c)
 {
 	const struct network *n = &c->network;
 
-	for (uint32_t i = 0; i < n->class_count && !c->diags->error_count && !c->rated; i++) {
+	for (uint32_t i = 0; i < n->class_count && !check_unlawful(c) && !c->rated; i++) {
 		if (!n->classes[i].share_percent)
 			continue;
 		diag_warning(c->diags,
@@ -571,7 +570,7 @@ static void path_backup(struct check *c, struct statement s, const struct syntax
 	for (size_t i = 0; i < heads->count; i++)
 		if (c->network.sites[heads->sites[i]].backup != NETWORK_NONE)
 			return;
-	if (heads->count && !c->diags->error_count)
+	if (heads->count && !check_unlawful(c))
 		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
 			     "no head-end of policy '%s' has a backup: path '%s' is never used",
 			     p->name, node->text);
@@ -596,7 +595,7 @@ static void path_heads(struct check *c, struct statement s, const struct syntax_
 			path->heads.sites[kept++] = path->heads.sites[i];
 	}
 	path->heads.count = kept;
-	if (said && !kept && p->from.count && !c->diags->error_count)
+	if (said && !kept && p->from.count && !check_unlawful(c))
 		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
 			     "no head-end of policy '%s' is among these: path '%s' is never used",
 			     p->name, node->text);
@@ -816,4 +815,5 @@ void check_policies(struct check *c)
 	free(carried);
 	class_shares(c);
 	check_queues(c);
+	check_overlaps(c);
 }

@@ -117,7 +117,7 @@ static void denies_expire(struct check *c)
 
 void check_expired(struct check *c)
 {
-	if (c->diags->error_count)
+	if (check_unlawful(c))
 		return; /* the network goes nowhere */
 	classes_expire(c);
 	policies_expire(c);

@@ -670,7 +670,7 @@ static void topology_missing_keys(struct check *c)
 		else if (!missing++)
 			first = i;
 	}
-	if (c->diags->error_count)
+	if (check_unlawful(c))
 		return; /* there is enough to do */
 	if (missing == 1)
 		diag_warning(c->diags, check_at(c->site_at[first]), "missing-keys",
@@ -1269,7 +1269,7 @@ static void risks_of_one(struct check *c)
 			uses[n->links[i].risks[k]]++;
 	for (size_t i = 0; uses && i < n->link_count; i++)
 		for (size_t k = 0; k < n->links[i].risk_count; k++)
-			if (uses[n->links[i].risks[k]] == 1 && !c->diags->error_count)
+			if (uses[n->links[i].risks[k]] == 1 && !check_unlawful(c))
 				diag_warning(
 				    c->diags, link_at(c, &n->links[i]), "single-risk",
 				    "no other link shares the risk '%s' of the one between "
@@ -1305,26 +1305,12 @@ static void link_caller(struct check *c, struct link *l)
 
 void check_links(struct check *c)
 {
-	bool *linked = check_alloc(c, c->network.site_count, sizeof(*linked));
-
-	if (!linked)
-		return;
 	for (size_t i = 0; i < c->network.link_count; i++) {
 		struct link *l = &c->network.links[i];
 
-		linked[l->a] = linked[l->b] = true;
 		link_caller(c, l);
 		link_risks(c, l);
 	}
 	risks_of_one(c);
-	for (size_t i = 0; i < c->template_count; i++)
-		if (!c->template_used[i] && !c->discarded)
-			diag_warning(c->diags, check_at(c->template_at[i]), "unused-template",
-				     "no site uses template '%s'", c->template_at[i].node->text);
-	for (uint32_t i = 0; i < c->network.site_count; i++)
-		if (!linked[i] && c->network.site_count > 1 && !c->diags->error_count)
-			diag_warning(c->diags, check_at(c->site_at[i]), "isolated-site",
-				     "site '%s' has no link to any other",
-				     c->network.sites[i].name);
-	free(linked);
+	check_use(c);
 }

@@ -346,6 +346,30 @@ static int plan_lans(struct planner *p)
 
 /* ---- lines -------------------------------------------------------------------------- */
 
+/* What a unit's links to its parent and its backup run over. */
+static enum generate_line line_up(const struct generate_unit *u, const struct generate_site *s)
+{
+	return s->cellular ? GENERATE_LTE : u->parent == NONE ? GENERATE_LEASED : GENERATE_FIBRE;
+}
+
+/* Who has others below needs a line for each kind that they have, and no other. */
+static void plan_lines_needed(struct planner *p)
+{
+	for (size_t i = 0; i < p->units->count; i++) {
+		const struct generate_unit *u = &p->units->units[i];
+		struct generate_site *s = &p->plan.sites[i];
+		uint8_t line = (uint8_t)(1 << line_up(u, s));
+
+		s->lines |= line;
+		if (u->parent != NONE)
+			p->plan.sites[u->parent].lines |= line;
+		if (s->backup != NONE)
+			p->plan.sites[s->backup].lines |= line;
+		if (s->backup == NONE || u->parent == NONE)
+			p->plan.gateway_lines |= line;
+	}
+}
+
 static void plan_lines(struct planner *p)
 {
 	for (size_t i = 0; i < p->units->count; i++) {
@@ -355,6 +379,7 @@ static void plan_lines(struct planner *p)
 		s->cellular = p->units->units[i].tier + 1 == p->units->tier_count &&
 			      p->units->units[i].parent != NONE && dice % CELLULAR_ONE_IN == 0;
 	}
+	plan_lines_needed(p);
 }
 
 /* ---- the plan ----------------------------------------------------------------------- */
@@ -435,11 +460,24 @@ static void add_address(struct text *t, ipv4_t address)
 	text_add(t, ipv4_format(address, buffer));
 }
 
-static void add_uplink(struct text *t, const char *underlay, ipv4_t address)
+static void add_uplinks(struct text *t, unsigned lines, uint32_t id)
 {
-	text_printf(t, "\tuplink %s ", underlay);
-	add_address(t, address);
-	text_add(t, ";\n");
+	static const struct {
+		const char *underlay;
+		ipv4_t first;
+	} kinds[] = {
+	    [GENERATE_LEASED] = {"leased", CARRIER_LEASED},
+	    [GENERATE_FIBRE] = {"fibre", CARRIER_FIRST},
+	    [GENERATE_LTE] = {"lte", CARRIER_SECOND},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (!(lines >> i & 1))
+			continue;
+		text_printf(t, "\tuplink %s ", kinds[i].underlay);
+		add_address(t, kinds[i].first + id);
+		text_add(t, ";\n");
+	}
 }
 
 static void add_lan(struct text *t, ipv4_t address, int length)
@@ -471,8 +509,7 @@ static void add_gateway_lan(const struct writer *w, uint32_t index)
 {
 	char lan[IPV4_PREFIX_STRLEN], own[IPV4_STRLEN];
 
-	text_printf(w->t, "\tlan %s",
-		    ipv4_prefix_format((struct ipv4_prefix){LAN_SPACE, 24}, lan));
+	text_printf(w->t, "\tlan %s", ipv4_prefix_format((struct ipv4_prefix){LAN_SPACE, 24}, lan));
 	if (w->options->gateways > 1)
 		text_printf(w->t, " shared %s", ipv4_format(LAN_SPACE + 2 + index, own));
 	text_add(w->t, ";\n");
@@ -484,9 +521,7 @@ static void write_gateways(const struct writer *w)
 		text_add(w->t, "\nsite ");
 		gateway_name(w->t, i);
 		text_printf(w->t, " tier npdc id %u {\n", i + 1);
-		add_uplink(w->t, "leased", CARRIER_LEASED + i + 1);
-		add_uplink(w->t, "fibre", CARRIER_FIRST + i + 1);
-		add_uplink(w->t, "lte", CARRIER_SECOND + i + 1);
+		add_uplinks(w->t, w->plan->gateway_lines | 1 << GENERATE_LEASED, i + 1);
 		add_gateway_lan(w, i);
 		text_add(w->t, "}\n");
 	}
@@ -537,10 +572,7 @@ static void write_site(const struct writer *w, uint32_t unit)
 	} else if (leaf) {
 		text_add(w->t, "\tuplink fibre dynamic;\n");
 	} else {
-		if (u->parent == NONE)
-			add_uplink(w->t, "leased", CARRIER_LEASED + s->id);
-		add_uplink(w->t, "fibre", CARRIER_FIRST + s->id);
-		add_uplink(w->t, "lte", CARRIER_SECOND + s->id);
+		add_uplinks(w->t, s->lines, s->id);
 	}
 	add_lan(w->t, s->lan, 25);
 	text_add(w->t, "}\n");
@@ -561,8 +593,8 @@ int generate_topology(const struct generate_units *units, const struct generate_
 /* ---- the policy --------------------------------------------------------------------- */
 
 /*
- * A head-end has at most 15 candidate paths, and every gateway of a policy needs its own: with one or
- * two gateways all policies go to all of them, with more the second and third to two.
+ * A head-end has at most 15 candidate paths, and every gateway of a policy needs its own: with one
+ * or two gateways all policies go to all of them, with more the second and third to two.
  */
 static const struct {
 	const char *name, *class_text, *class_name;

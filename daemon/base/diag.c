@@ -123,6 +123,22 @@ static bool list_promotes(const struct diag_list *list, const char *name)
 	return false;
 }
 
+int diag_list_ignore(struct diag_list *list, const char *name)
+{
+	if (list->ignored_count == DIAG_PROMOTE_MAX)
+		return -TUYEN_ELIMIT;
+	list->ignored[list->ignored_count++] = name;
+	return 0;
+}
+
+static bool list_ignores(const struct diag_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->ignored_count; i++)
+		if (strcmp(list->ignored[i], name) == 0)
+			return true;
+	return false;
+}
+
 static bool list_reserve(struct diag_list *list)
 {
 	size_t capacity = list->capacity ? list->capacity * 2 : 16;
@@ -174,6 +190,11 @@ void diag_warning(struct diag_list *list, struct diag_place place, const char *n
 	enum diag_severity severity = list_promotes(list, name) ? DIAG_ERROR : DIAG_WARNING;
 	va_list args;
 
+	if (list_ignores(list, name)) {
+		list->dropping = true;
+		return;
+	}
+	list->promoted_errors += severity == DIAG_ERROR;
 	va_start(args, format);
 	list_add(list, severity, place, name, format, args);
 	va_end(args);

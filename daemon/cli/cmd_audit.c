@@ -187,14 +187,31 @@ static int moves_close(struct run *r)
 
 /* ---- the audit ------------------------------------------------------------------------------ */
 
+/* What cannot be read is one finding, and not all that would follow from a site that is not there. */
+static int bundle_find(struct run *r, const struct states_bad *bad)
+{
+	struct text t = {0};
+	int err;
+
+	text_printf(&t, "%s%s", bad->why,
+		    bad->kept ? "" : "; the rest is judged as if it were what the sources say");
+	err = t.failed ? -TUYEN_ENOMEM : 0;
+	if (!err)
+		audit_add(r->audit, AUDIT_BUNDLE, bad->site_id, t.bytes);
+	text_clear(&t);
+	return err;
+}
+
 static int audit_run(struct run *r)
 {
 	int err = audit_new(&r->compiled.load.network, r->states.sites, r->states.count, &r->audit);
 
 	if (err < 0)
 		return err;
-	for (size_t i = 0; i < r->states.bad_count; i++)
-		audit_add(r->audit, AUDIT_BUNDLE, r->states.bad[i].site_id, r->states.bad[i].why);
+	for (size_t i = 0; i < r->states.bad_count && !err; i++)
+		err = bundle_find(r, &r->states.bad[i]);
+	if (err < 0)
+		return err;
 	err = audit_prove(r->audit);
 	if (err < 0 || r->o->no_failures)
 		return err;
@@ -286,9 +303,12 @@ static int output(struct run *r, double seconds)
 
 static int states_get(struct run *r)
 {
-	if (r->o->release)
-		return states_read(r->o->release, &r->states, &r->reason);
-	return states_compile(&r->compiled, &r->states);
+	int err;
+
+	if (!r->o->release)
+		return states_compile(&r->compiled, &r->states);
+	err = states_read(r->o->release, &r->states, &r->reason);
+	return err ? err : states_complete(&r->states, &r->compiled);
 }
 
 static int audit_files(struct run *r, const char *const *files, size_t count)
@@ -337,7 +357,7 @@ static int options_read(int argc, char **argv, struct options *o)
 			o->canonical = o->no_failures = true;
 		else if (option == 'n')
 			o->no_failures = true;
-		else if (option != 'W' || compiled_option_warning(optarg, &o->load) < 0)
+		else if (option != 'W' || load_option_warning("audit", optarg, &o->load) < 0)
 			return CLI_SYSTEM;
 	}
 	if (optind < argc)
@@ -361,26 +381,30 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--release", "OUT", "the bundles of this release; else what the sources compile to"},
+    {"--report", "FILE", "one HTML page to file and to print"},
+    {"--csv", "FILE", "every pair that may talk, every failure, every site that it cuts off"},
+    {"--moves", "FILE", "as CSV: for each failure, who goes on by which path, and who does not"},
+    {"--no-failures", NULL, "only the network as it is"},
+    {"--json", NULL, "one JSON document"},
+    {"--canonical", NULL,
+     "the JSON document whose SHA-256 stands in a release as `audit clean`; without "
+     "failures"},
+    CLI_WARNING_OPTIONS,
+    {0},
+};
+
 const struct cli_command cli_audit = {
     .name = "audit",
     .usage = "FILE... [--release OUT] [--report FILE.html] [--csv FILE] [--moves FILE] "
 	     "[--no-failures] [--json | --canonical]",
     .summary =
 	"prove that what the nodes will do is what policy says, after any single failure too",
+    .options = cli_options,
     .help =
-	"  --release OUT  the bundles of this release; else what the sources compile to\n"
-	"  --report FILE  one HTML page to file and to print\n"
-	"  --csv FILE     every pair that may talk, every failure, every site that it cuts off\n"
-	"  --moves FILE   as CSV: for each failure, who goes on by which path, and who does not\n"
-	"  --no-failures  only the network as it is\n"
-	"  -W error[=NAME]  warnings are errors\n"
-	"  --json         one JSON document\n"
-	"  --canonical    the JSON document whose SHA-256 stands in a release as `audit clean`; "
-	"without failures\n"
-	"\n"
-	"Walks the compiled forwarding state of all sites, and compares it with topology and "
-	"policy.\n"
-	"exit codes: 0 clean, 1 there are findings (or the sources are wrong), 2 the system "
-	"failed\n",
+	"Walks the compiled forwarding state of all sites, and compares it with topology and policy.\n"
+	"A bundle that cannot be read is a finding; the rest is judged as if it were what the sources say.\n"
+	"exit codes: 0 clean, 1 there are findings (or the sources are wrong), 2 the system failed\n",
     .run = run,
 };

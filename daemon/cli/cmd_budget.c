@@ -30,7 +30,7 @@ static bool options_read(int argc, char **argv, struct options *o)
 			o->json = true;
 		else if (option == 's')
 			o->sites = true;
-		else if (option != 'W' || compiled_option_warning(optarg, &o->load) < 0)
+		else if (option != 'W' || load_option_warning("budget", optarg, &o->load) < 0)
 			return false;
 	}
 	if (optind < argc)
@@ -242,17 +242,21 @@ static int budget_run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--sites", NULL, "every line of every site; else only underlays and hubs"},
+    {"--json", NULL, "as one JSON document; it always names the metered lines"},
+    CLI_WARNING_OPTIONS,
+    {0},
+};
+
 const struct cli_command cli_budget = {
     .name = "budget",
     .usage = "[--sites] [--json] [-W error[=WARNING]] FILE...",
     .summary = "say what watching costs on every line, and refuse what is metered too tightly",
-    .help = "  --sites            every line of every site; else only underlays and hubs\n"
-	    "  --json             as one JSON document; it always names the metered lines\n"
-	    "  -W error           every warning is an error\n"
-	    "  -W error=WARNING   this one is\n"
-	    "\n"
-	    "BFD, S-BFD, keepalives and handshakes, with all headers, as the carrier counts them.\n"
-	    "Keys are not needed. Exits 1, with file:line, when watching alone takes more than a\n"
-	    "metered uplink allows in a day.\n",
+    .options = cli_options,
+    .help =
+	"BFD, S-BFD, keepalives and handshakes, with all headers, as the carrier counts them.\n"
+	"Keys are not needed. Exits 1, with file:line, when watching alone takes more than a\n"
+	"metered uplink allows in a day.\n",
     .run = budget_run,
 };

@@ -63,9 +63,7 @@ static int check_options(int argc, char **argv, struct load_options *options)
 			options->json = true;
 		} else if (option == 'k') {
 			options->flags |= CHECK_NEED_KEYS;
-		} else if (option == 'W' && load_option_warning(optarg, options) < 0) {
-			fprintf(stderr, "tuyen check: -W %s: write error or error=WARNING\n",
-				optarg);
+		} else if (option == 'W' && load_option_warning("check", optarg, options) < 0) {
 			return CLI_SYSTEM;
 		} else if (option == 'n' && load_time_parse(optarg, &options->now_s) < 0) {
 			fprintf(stderr, "tuyen check: --now %s: write 2027-03-01\n", optarg);
@@ -102,17 +100,20 @@ static int check_run(int argc, char **argv)
 	return err == 0 ? CLI_OK : err == -TUYEN_ENOMEM ? CLI_SYSTEM : CLI_INPUT;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--json", NULL, "what is wrong as one JSON document"},
+    {"--keys", NULL, "a site without keys is an error, as when compiling"},
+    {"--now", "DATE", "rules that expire by then have expired; else $SOURCE_DATE_EPOCH, else now"},
+    CLI_WARNING_OPTIONS,
+    {0},
+};
+
 const struct cli_command cli_check = {
     .name = "check",
     .usage = "[--json] [--keys] [--now DATE] [-W error[=WARNING]] FILE...",
     .summary = "say what is wrong with topology and policy files",
-    .help = "  --json             what is wrong as one JSON document\n"
-	    "  --keys             a site without keys is an error, as when compiling\n"
-	    "  --now DATE         rules that expire by then have expired; else "
-	    "$SOURCE_DATE_EPOCH, else now\n"
-	    "  -W error           every warning is an error\n"
-	    "  -W error=WARNING   this one is; its name stands in brackets behind its text\n"
-	    "\n"
-	    "FILE \"-\" is standard input. Exits 0 when all is lawful, 1 when it is not.\n",
+    .options = cli_options,
+    .help =
+	"FILE \"-\" is standard input. Exits 0 when all is lawful, 1 when it is not.\n",
     .run = check_run,
 };

@@ -67,7 +67,7 @@ static int option_value(struct compile_options *o, const char *name, const char 
 	if (!strcmp(name, "--issued"))
 		return load_time_parse(value, &o->issued_s);
 	if (!strcmp(name, "-W"))
-		return compiled_option_warning(value, &o->load);
+		return load_option_warning("compile", value, &o->load);
 	return -TUYEN_ENOENT;
 }
 
@@ -103,6 +103,8 @@ static int options_read(int argc, char **argv, struct compile_options *o)
 			err = option_value(o, word, argv[++i]);
 			if (err == -TUYEN_ENOENT)
 				return options_fail("unknown option", word);
+			if (err && !strcmp(word, "-W"))
+				return err; /* said */
 			if (err)
 				return options_fail("wrong value of", word);
 		}
@@ -635,38 +637,35 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"-o", "OUT",
+     "the release's folder; a release that is there is replaced, whole, when all went well"},
+    {"--epoch", "N", "number of the release; nodes refuse one that is lower than what they have"},
+    {"--issued", "DATE", "2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now"},
+    {"--expires", "DATE", "after that nodes raise an alarm and go on; else 90 days after issue"},
+    {"--roster-version", "N", "of the officers' roster that a node must have; else 1"},
+    {"--no-audit", NULL, "do not prove the bundles before they are written; the release says so"},
+    {"--cache", "FOLDER",
+     "keep there what the next compile into OUT can use; say which bundles changed"},
+    {"--json", NULL, "the summary as a JSON object"},
+    CLI_WARNING_OPTIONS,
+    {0},
+};
+
 const struct cli_command cli_compile = {
     .name = "compile",
     .usage = "FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] "
 	     "[--no-audit] [--cache FOLDER] [--json]",
     .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
+    .options = cli_options,
     .help =
-	"  -o OUT         the release's folder; a release that is there is replaced, whole, when "
-	"all went well\n"
-	"  --epoch N      number of the release; nodes refuse one that is lower than what they "
-	"have\n"
-	"  --issued DATE  2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now\n"
-	"  --expires DATE after that nodes raise an alarm and go on; else 90 days after issue\n"
-	"  --roster-version N  of the officers' roster that a node must have; else 1\n"
-	"  --no-audit     do not prove the bundles before they are written; the release says so\n"
-	"  --cache FOLDER keep there what the next compile into OUT can use; say which bundles "
-	"changed\n"
-	"  -W error[=NAME]     warnings are errors\n"
-	"  --json         the summary as a JSON object\n"
-	"\n"
-	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time "
-	"of "
-	"issue\n"
-	"are left out. All bundles are audited, without failures, before the first is written: its "
-	"findings\n"
+	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time of issue\n"
+	"are left out. All bundles are audited, without failures, before the first is written: its findings\n"
 	"are printed and nothing is made; else the digest of the proof stands in the release, and\n"
 	"`tuyen audit --canonical` gives the document that it is of.\n"
-	"With --no-audit and a cache, a change of sites' LANs or keys is compiled alone, in a "
-	"tenth of the "
-	"time and to\n"
-	"the same bytes.\n"
-	"exit codes: 0 made, 1 the sources, an expectation or the audit are wrong, 2 the system "
-	"failed;\n"
+	"With --no-audit and a cache, a change of sites' LANs or keys is compiled alone, in a tenth of the\n"
+	"time and to the same bytes.\n"
+	"exit codes: 0 made, 1 the sources, an expectation or the audit are wrong, 2 the system failed;\n"
 	"OUT is then as it was\n",
     .run = run,
 };

@@ -81,12 +81,11 @@ static int side_get(struct sides *s, const struct options *o, int i)
 	return states_compile(&s->compiled[i], &s->states[i]);
 }
 
-static int side_whole(struct sides *s, const struct options *o, int i)
+static int side_whole(struct sides *s, int i)
 {
 	if (!s->states[i].bad_count)
 		return 0;
-	return reason_set(&s->reason, -TUYEN_EINVAL, "%s: site %u: %s", o->words[i][0],
-			  s->states[i].bad[0].site_id, s->states[i].bad[0].why);
+	return reason_set(&s->reason, -TUYEN_EINVAL, "%s", s->states[i].bad[0].why);
 }
 
 /* A site that is gone is told nothing. */
@@ -114,7 +113,7 @@ static int diff_make(struct sides *s, const struct options *o)
 	for (int i = 0; i < 2 && !err; i++) {
 		err = side_get(s, o, i);
 		if (!err)
-			err = side_whole(s, o, i);
+			err = side_whole(s, i);
 	}
 	if (err < 0)
 		return err;
@@ -174,19 +173,22 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"OLD, NEW", NULL, "folders of two releases"},
+    {"--old", "FILE...", "sources instead, compiled now"},
+    {"--new", "FILE...", "those of the other side"},
+    {"--flows", NULL, "also connections: gained, lost, gone another way"},
+    {"--all", NULL, "every line and every connection, not the first few"},
+    {"--json", NULL, "one JSON document, with all of it"},
+    {0},
+};
+
 const struct cli_command cli_diff = {
     .name = "diff",
     .usage = "OLD NEW | --old FILE... --new FILE... [--flows] [--all] [--json]",
     .summary = "say which sites change from one release to another, and who gains or loses whom",
+    .options = cli_options,
     .help =
-	"  OLD, NEW       folders of two releases\n"
-	"  --old FILE...  sources instead, compiled now\n"
-	"  --new FILE...\n"
-	"  --flows        also connections: gained, lost, gone another way\n"
-	"  --all          every line and every connection, not the first few\n"
-	"  --json         one JSON document, with all of it\n"
-	"\n"
-	"exit codes: 0 nothing changes, 1 something does (or a side cannot be read), 2 the system "
-	"failed\n",
+	"exit codes: 0 nothing changes, 1 something does (or a side cannot be read), 2 the system failed\n",
     .run = run,
 };

@@ -40,13 +40,16 @@ static int option_read(const char *word, const char *next, struct options *o, in
 		o->json = true;
 		return 0;
 	}
-	if (!strcmp(word, "--now") && next && !load_time_parse(next, &o->load.now_s)) {
+	if (!strcmp(word, "--now") && next) {
 		++*i;
-		return 0;
+		if (!load_time_parse(next, &o->load.now_s))
+			return 0;
+		fprintf(stderr, "tuyen explain: --now %s: write 2027-03-01\n", next);
+		return -TUYEN_EINVAL;
 	}
-	if (!strcmp(word, "-W") && next && !compiled_option_warning(next, &o->load)) {
+	if (!strcmp(word, "-W") && next) {
 		++*i;
-		return 0;
+		return load_option_warning("explain", next, &o->load);
 	}
 	fprintf(stderr, "tuyen explain: what is '%s'? try: tuyen explain --help\n", word);
 	return -TUYEN_EINVAL;
@@ -146,23 +149,26 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--json", NULL, "one JSON object"},
+    {"--now", "DATE", "rules that expire by then have expired; else $SOURCE_DATE_EPOCH, else now"},
+    CLI_WARNING_OPTIONS,
+    {0},
+};
+
 const struct cli_command cli_explain = {
     .name = "explain",
     .usage = "FILE... [--] SITE SITE [CLASS] [--json] [--now DATE]",
     .summary = "say whether one site reaches another, by which line, on which ways",
-    .help = "Files come first; they end at '--', or at the first word that is no file and does not "
-	    "end in\n"
-	    ".topology, .policy or .keys. Sites are given by name or id. Without CLASS every class "
-	    "is answered.\n"
-	    "Each session follows with its candidate paths: the label stack on every hop there and "
-	    "back.\n"
-	    "\n"
-	    "  --json       one JSON object\n"
-	    "  --now DATE   rules that expire by then have expired; else $SOURCE_DATE_EPOCH, else "
-	    "now\n"
-	    "  -W error[=NAME]  warnings are errors\n"
-	    "\n"
-	    "exit codes: 0 something asked for is allowed, 1 nothing is (or the sources are "
-	    "wrong), 2 the system failed\n",
+    .options = cli_options,
+    .help =
+	"Files come first; they end at '--', or at the first word that is no file and does not end in\n"
+	".topology, .policy or .keys. Sites are given by name or id. Without CLASS every class is answered.\n"
+	"Where two policies carry the same packets, the one that gets them is named, and why.\n"
+	"Each session follows with its queue, its limits and its candidate paths: the label stack on every\n"
+	"hop there and back, and the narrowest line.\n"
+	"\n"
+	"exit codes: 0 something asked for is allowed, 1 nothing is (or the sources are wrong), 2 the system\n"
+	"failed\n",
     .run = run,
 };

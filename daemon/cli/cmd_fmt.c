@@ -151,14 +151,18 @@ static int fmt_run(int argc, char **argv)
 	return worst;
 }
 
+static const struct cli_option cli_options[] = {
+    {"-w, --write", NULL, "into the files themselves; else to standard output"},
+    {"--check", NULL, "name the files that are not canonical, and exit 1 if there are any"},
+    {0},
+};
+
 const struct cli_command cli_fmt = {
     .name = "fmt",
     .usage = "[-w | --check] [FILE...]",
     .summary = "write topology and policy files in their canonical form",
+    .options = cli_options,
     .help =
-	"  -w, --write   into the files themselves; else to standard output\n"
-	"  --check       name the files that are not canonical, and exit 1 if there are any\n"
-	"\n"
 	"Comments stay where they are. Without FILE, standard input. Exits 1, and leaves a file\n"
 	"as it is, when it has errors.\n",
     .run = fmt_run,

@@ -254,23 +254,30 @@ static int generate_run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--units", "FILE",
+     "a table of administrative units, tabs between code, parent_code, tier and name"},
+    {"--provinces", "N", "an invented country of so many"},
+    {"--districts", "N", "of it, altogether"},
+    {"--communes", "N", "of it, altogether"},
+    {"--gateways", "N", "of the data centre, 1 to 3, in one LAN; default 2"},
+    {"--colors", "N", "policies, 1 to 3; default 3"},
+    {"--seed", "N", "which communes have LTE alone, and the fake keys; default 1"},
+    {"--keys", NULL,
+     "also FAKE public keys, for tests and benchmarks: nobody has the private halves"},
+    {"--json", NULL, "the summary as JSON"},
+    {"-o", "DIR", "national.topology, national.policy and national.keys go there"},
+    {0},
+};
+
 const struct cli_command cli_generate = {
     .name = "generate",
     .usage = "national (--units FILE | --provinces N --districts N --communes N) [--gateways N]\n"
 	     "                      [--colors N] [--seed N] [--keys] [--json] -o DIR",
     .summary = "write a whole country, from counts or from a table of its units",
+    .options = cli_options,
+    .choices = "national",
     .help =
-	"  --units FILE     a table of administrative units, tabs between code, parent_code,\n"
-	"                   tier and name\n"
-	"  --provinces N, --districts N, --communes N   an invented country of so many\n"
-	"  --gateways N     of the data centre, 1 to 3, in one LAN; default 2\n"
-	"  --colors N       policies, 1 to 3; default 3\n"
-	"  --seed N         which communes have LTE alone, and the fake keys; default 1\n"
-	"  --keys           also FAKE public keys, for tests and benchmarks: nobody has the\n"
-	"                   private halves\n"
-	"  --json           the summary as JSON\n"
-	"  -o DIR           national.topology, national.policy and national.keys go there\n"
-	"\n"
 	"The same input gives the same bytes, canonical for `tuyen fmt --check`. A site's id and\n"
 	"network come from its unit's code, see tuyen-generate(1). Exits 1 on a bad table.\n",
     .run = generate_run,

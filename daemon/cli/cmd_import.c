@@ -142,15 +142,19 @@ static int import_run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--tiers", "TIER,...", "the tiers, the highest first; else in the order of the lines"},
+    {"-o", "FILE", "the topology goes there; else to standard output"},
+    {"--json", NULL, "a summary as JSON instead, with what is wrong"},
+    {0},
+};
+
 const struct cli_command cli_import = {
     .name = "import",
     .usage = "[--tiers TIER,...] [--json] [-o FILE] CSV",
     .summary = "turn a spreadsheet of sites into topology text",
+    .options = cli_options,
     .help =
-	"  --tiers TIER,...  the tiers, the highest first; else in the order of the lines\n"
-	"  -o FILE           the topology goes there; else to standard output\n"
-	"  --json            a summary as JSON instead, with what is wrong\n"
-	"\n"
 	"The first line names the columns: name, tier, id, parent, backup, uplink, address, port,\n"
 	"metered, lan, link_key, session_key; uplink and what follows it may stand several times.\n"
 	"Comma, semicolon or tab. CSV \"-\" is standard input. Exits 1, and writes nothing, when\n"

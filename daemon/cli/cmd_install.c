@@ -183,14 +183,22 @@ static int watch_run(int argc, char **argv)
 	return CLI_SYSTEM;
 }
 
-#define CONTROL_OPTION "  --control SOCKET  control socket of tuyend [" CONTROL_SOCKET "]\n"
+#define CONTROL_OPTION {"--control", "SOCKET", "control socket of tuyend; else " CONTROL_SOCKET}
+
+static const struct cli_option install_options[] = {
+    {"--state", "DIR", "the node's folder; else /var/lib/tuyen"},
+    CONTROL_OPTION,
+    {0},
+};
+
+static const struct cli_option control_options[] = {CONTROL_OPTION, {0}};
 
 const struct cli_command cli_install = {
     .name = "install",
     .usage = "FILE.seal [--state DIR] [--control SOCKET]",
     .summary = "give this node a release, as one file from a stick or any other way",
-    .help = "  --state DIR       the node's folder [/var/lib/tuyen]\n" CONTROL_OPTION
-	    "The node takes it only if it verifies: enough officers' signatures, this site's "
+    .options = install_options,
+    .help = "The node takes it only if it verifies: enough officers' signatures, this site's "
 	    "bundle, no older epoch.\n"
 	    "exit codes: 0 accepted (or tuyend does not run yet), 1 refused, 2 the system failed\n",
     .run = install_run,
@@ -200,7 +208,8 @@ const struct cli_command cli_reload = {
     .name = "reload",
     .usage = "[--control SOCKET]",
     .summary = "look again for releases in the node's folder `incoming`",
-    .help = CONTROL_OPTION "exit codes: 0 ok, 1 a release was refused, 2 tuyend does not answer\n",
+    .options = control_options,
+    .help = "exit codes: 0 ok, 1 a release was refused, 2 tuyend does not answer\n",
     .run = reload_run,
 };
 
@@ -208,7 +217,8 @@ const struct cli_command cli_plan = {
     .name = "plan",
     .usage = "[--control SOCKET]",
     .summary = "print what tuyend would do to the kernel now",
-    .help = CONTROL_OPTION "exit codes: 0 ok, 2 tuyend does not answer\n",
+    .options = control_options,
+    .help = "exit codes: 0 ok, 2 tuyend does not answer\n",
     .run = plan_run,
 };
 
@@ -216,6 +226,7 @@ const struct cli_command cli_watch = {
     .name = "watch",
     .usage = "[--control SOCKET]",
     .summary = "print events as they happen, one JSON object a line",
-    .help = CONTROL_OPTION "exit codes: 2 tuyend ended or does not answer\n",
+    .options = control_options,
+    .help = "exit codes: 2 tuyend ended or does not answer\n",
     .run = watch_run,
 };

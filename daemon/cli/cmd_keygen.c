@@ -197,15 +197,20 @@ static int run(int argc, char **argv)
 	return err < 0 ? cli_fail("keygen", err, &reason) : CLI_OK;
 }
 
+static const struct cli_option cli_options[] = {
+    {"-o", "DIR", "folder for link.key and session.key (0600), made with 0700 if missing"},
+    {"--site", "NAME", "the site as the topology names it"},
+    {"--public", NULL, "make nothing; print the public halves of the keys that are there"},
+    {0},
+};
+
 const struct cli_command cli_keygen = {
     .name = "keygen",
     .usage = "-o DIR --site NAME [--public]",
     .summary = "make this node's WireGuard keys and print their public halves",
-    .help = "  -o DIR       folder for link.key and session.key (0600), made with 0700 if missing\n"
-	    "  --site NAME  the site as the topology names it\n"
-	    "  --public     make nothing; print the public halves of the keys that are there\n\n"
-	    "Prints the `keys` statement for the topology. The private keys are never printed and "
-	    "never\n"
-	    "overwritten.\n",
+    .options = cli_options,
+    .help =
+	"Prints the `keys` statement for the topology. The private keys are never printed and never\n"
+	"overwritten.\n",
     .run = run,
 };

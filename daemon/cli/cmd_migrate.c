@@ -167,9 +167,7 @@ static int side_read(struct run *r, int i)
 	if (!o->sources) {
 		err = states_read(o->words[i][0], &r->states[i], &r->reason);
 		if (!err && r->states[i].bad_count)
-			err = reason_set(&r->reason, -TUYEN_EINVAL, "%s: site %u: %s",
-					 o->words[i][0], r->states[i].bad[0].site_id,
-					 r->states[i].bad[0].why);
+			err = reason_set(&r->reason, -TUYEN_EINVAL, "%s", r->states[i].bad[0].why);
 		return err;
 	}
 	err = compiled_load("migrate", o->words[i], o->count[i], NULL, false, &r->compiled[i]);
@@ -356,21 +354,26 @@ static int run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"OLD, NEW", NULL, "folders of two releases: prove the change from one to the other"},
+    {"--old", "FILE...", "sources instead, compiled now"},
+    {"--new", "FILE...", "those of the other side"},
+    {"-o, --output", "DIR",
+     "write the sources of the stages join, make, move and break into DIR, and prove each"},
+    {"--same", "keys|name|id",
+     "what makes a site of the new country an old one: the same link key, name or id; else "
+     "keys where both sides have them, and names where not"},
+    {"--all", NULL, "every finding, not the first few"},
+    {"--json", NULL, "one JSON document, with the sites that change a path"},
+    {0},
+};
+
 const struct cli_command cli_migrate = {
     .name = "migrate",
     .usage = "OLD NEW | --old FILE... --new FILE... [-o DIR [--same keys|name|id]] [--all] [--json]",
     .summary = "go from one country to another in stages, each proven for every mixture of nodes",
+    .options = cli_options,
     .help =
-	"  OLD, NEW       folders of two releases: prove the change from one to the other\n"
-	"  --old FILE...  sources instead, compiled now\n"
-	"  --new FILE...\n"
-	"  -o DIR         write the sources of the stages join, make, move and break into DIR, and prove\n"
-	"                 each; also --output\n"
-	"  --same WHAT    a site of the new country is an old one if it has the same link key (keys),\n"
-	"                 name or id; else keys where both sides have them, and names where not\n"
-	"  --all          every finding, not the first few\n"
-	"  --json         one JSON document, with the sites that change a path\n"
-	"\n"
 	"Proven is: whichever nodes have the new release already, no site that stays loses its path\n"
 	"in use, and nothing is let through that neither release lets through.\n"
 	"\n"

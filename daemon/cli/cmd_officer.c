@@ -85,14 +85,20 @@ static int run(int argc, char **argv)
 	return err < 0 ? cli_fail("officer", err, &reason) : CLI_OK;
 }
 
+static const struct cli_option cli_options[] = {
+    {"-o", "DIR", "folder for NAME.key (private, 0600) and NAME.pem (public)"},
+    {"--p384", NULL, "ECDSA on P-384 instead of Ed25519"},
+    {"--passphrase-file", "FILE", "encrypt the private key; FILE is 0600, its first line counts"},
+    {0},
+};
+
 const struct cli_command cli_officer = {
     .name = "officer",
     .usage = "new NAME -o DIR [--p384] [--passphrase-file FILE]",
     .summary = "make an officer's key pair, to sign releases with",
+    .options = cli_options,
+    .choices = "new",
     .help =
-	"  -o DIR                  folder for NAME.key (private, 0600) and NAME.pem (public)\n"
-	"  --p384                  ECDSA on P-384 instead of Ed25519\n"
-	"  --passphrase-file FILE  encrypt the private key; FILE is 0600, its first line counts\n\n"
 	"Both are plain PEM: `openssl genpkey -algorithm ed25519` or a token's key does as well.\n",
     .run = run,
 };

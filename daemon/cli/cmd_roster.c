@@ -236,19 +236,25 @@ static int run(int argc, char **argv)
 	return err < 0 ? cli_fail("roster", err, &reason) : CLI_OK;
 }
 
+static const struct cli_option cli_options[] = {
+    {"new", NULL, "a first roster, which nodes are installed with"},
+    {"next OLD", NULL,
+     "version + 1 of OLD; to be signed by the thresholds of both: tuyen sign FILE --roster"},
+    {"show FILE", NULL, "what is in it"},
+    {"--threshold", "M", "how many officers must sign"},
+    {"--officer", "NAME=PUB.pem", "adds an officer, or gives one a new key (again for more)"},
+    {"--remove", "NAME", "takes one out"},
+    {"--issued", "TIME", "like 2025-01-31T08:00:00Z; default: now"},
+    {"-o", "FILE", "written, never over an old file"},
+    {"--json", NULL, "for programs"},
+    {0},
+};
+
 const struct cli_command cli_roster = {
     .name = "roster",
     .usage = "new|next OLD|show FILE [options]",
     .summary = "say who the officers are and how many must sign",
-    .help = "  new             a first roster, which nodes are installed with\n"
-	    "  next OLD        version + 1 of OLD; to be signed by the thresholds of both:\n"
-	    "                  tuyen sign FILE --roster\n"
-	    "  show FILE       what is in it\n"
-	    "  --threshold M   how many officers must sign\n"
-	    "  --officer NAME=PUB.pem  adds an officer, or gives one a new key (again for more)\n"
-	    "  --remove NAME   takes one out\n"
-	    "  --issued TIME   like 2025-01-31T08:00:00Z; default: now\n"
-	    "  -o FILE         written, never over an old file\n"
-	    "  --json          for programs\n",
+    .options = cli_options,
+    .choices = "new|next|show",
     .run = run,
 };

@@ -288,19 +288,24 @@ static int run(int argc, char **argv)
 	return err < 0 ? cli_fail("seal", err, &reason) : CLI_OK;
 }
 
+static const struct cli_option cli_options[] = {
+    {"SITE", NULL, "a site's id or name"},
+    {"--all", NULL, "every site of the release"},
+    {"-o", "DIR", "folder for <id>.seal, made if missing"},
+    {"--roster", "FILE",
+     "how the officers changed: rosters, oldest first, each with its FILE-signatures/; "
+     "default: OUT/roster, if it is there"},
+    {"--trusted", "ROSTER", "the roster that nodes trust: refuse what they would refuse"},
+    {"--json", NULL, "for programs"},
+    {0},
+};
+
 const struct cli_command cli_seal = {
     .name = "seal",
     .usage = "OUT SITE...|--all -o DIR [--roster FILE]... [--trusted ROSTER] [--json]",
     .summary = "write one file a site, for a USB stick or the wire",
+    .options = cli_options,
     .help =
-	"  SITE           a site's id or name\n"
-	"  --all          every site of the release\n"
-	"  -o DIR         folder for <id>.seal, made if missing\n"
-	"  --roster FILE  how the officers changed: rosters, oldest first, each with its "
-	"FILE-signatures/;\n"
-	"                 default: OUT/roster, if it is there\n"
-	"  --trusted ROSTER  the roster that nodes trust: refuse what they would refuse\n"
-	"  --json         for programs\n\n"
 	"A seal holds the roster chain, the statement, its signatures, the proof and the bundle.\n"
 	"With too few signatures for the newest roster that is known here it is refused.\n",
     .run = run,

@@ -184,22 +184,24 @@ static int run(int argc, char **argv)
 	return err < 0 ? cli_fail("sign", err, &reason) : CLI_OK;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--officer", "NAME", "as the roster names you"},
+    {"--key", "KEY.pem", "your private key, 0600"},
+    {"--roster", NULL, "sign the roster OUT/roster, or the file OUT, instead of the release"},
+    {"--passphrase-file", "FILE", "of an encrypted key; 0600, its first line counts"},
+    {0},
+};
+
 const struct cli_command cli_sign = {
     .name = "sign",
     .usage = "OUT --officer NAME --key KEY.pem [--roster] [--passphrase-file FILE]",
     .summary = "sign a release, or a new roster, as an officer",
+    .options = cli_options,
     .help =
-	"  --officer NAME   as the roster names you\n"
-	"  --key KEY.pem    your private key, 0600\n"
-	"  --roster         sign the roster OUT/roster, or the file OUT, instead of the release\n"
-	"  --passphrase-file FILE  of an encrypted key; 0600, its first line counts\n\n"
-	"The release is made again from its bundles first, and what is signed is printed. The "
-	"signature is\n"
+	"The release is made again from its bundles first, and what is signed is printed. The signature is\n"
 	"raw and detached (OUT/signatures/NAME.sig); stock openssl makes and checks the same:\n"
-	"  openssl pkeyutl -sign -rawin -inkey KEY.pem -in OUT/release -out "
-	"OUT/signatures/NAME.sig\n"
-	"  openssl pkeyutl -verify -rawin -pubin -inkey NAME.pem -in OUT/release -sigfile "
-	"OUT/signatures/NAME.sig\n"
+	"  openssl pkeyutl -sign -rawin -inkey KEY.pem -in OUT/release -out OUT/signatures/NAME.sig\n"
+	"  openssl pkeyutl -verify -rawin -pubin -inkey NAME.pem -in OUT/release -sigfile OUT/signatures/NAME.sig\n"
 	"(with a P-384 key: openssl dgst -sha384 -sign and -verify).\n",
     .run = run,
 };

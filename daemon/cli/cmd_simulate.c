@@ -113,7 +113,7 @@ static bool option_take(struct options *o, int option, const char *word)
 		o->time = true;
 		return true;
 	case 'W':
-		return compiled_option_warning(word, &o->load) == 0;
+		return load_option_warning("simulate", word, &o->load) == 0;
 	default:
 		return number_option(o, option, word);
 	}
@@ -156,7 +156,7 @@ static bool options_read(int argc, char **argv, struct options *o)
 
 	while ((option = getopt_long(argc, argv, "W:", known, NULL)) >= 0)
 		if (!option_take(o, option, optarg)) {
-			if (option != '?')
+			if (option != '?' && option != 'W')
 				fprintf(stderr, "tuyen simulate: '%s' is out of its range\n",
 					optarg);
 			return false;
@@ -446,6 +446,26 @@ static int simulate_run(int argc, char **argv)
 	return code;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--scenario", "random|province-cut|gateway-lost|bad-release|lte-only",
+     "what happens; default random"},
+    {"--at", "SITE", "where; else the site that most paths depend on"},
+    {"--script", "FILE", "\"at 10s cut link A B; at 20s heal link A B; at 30s kill site X;\""},
+    {"--seed", "N", "of all chance; default 1"},
+    {"--seeds", "N", "so many runs, one line each"},
+    {"--seconds", "N", "of virtual time; default 60, random 600"},
+    {"--failures-per-hour", "N", "random: in the whole country; default 60"},
+    {"--jitter-us", "N", "a packet is late by 0 to N us on each link"},
+    {"--loss", "PERCENT", "is lost on each link"},
+    {"--reorder", "PERCENT", "takes twice a link's delay"},
+    {"--rate", "N", "packets a second of each session, to say what is lost; default 10"},
+    {"--release", "OUT", "the bundles of a release folder instead of sources"},
+    {"--json", NULL, "one JSON document a run"},
+    {"--time", NULL, "to standard error: virtual seconds a second"},
+    CLI_WARNING_OPTIONS,
+    {0},
+};
+
 const struct cli_command cli_simulate = {
     .name = "simulate",
     .usage = "[--scenario NAME [--at SITE] | --script FILE] [--seed N] [--seeds N] [--seconds N]\n"
@@ -453,23 +473,8 @@ const struct cli_command cli_simulate = {
 	     "                      [--reorder PERCENT] [--rate N] [--json] [--time] "
 	     "FILE... | --release OUT",
     .summary = "let links and sites fail on a virtual clock, and see how long each site is out",
+    .options = cli_options,
     .help =
-	"  --scenario NAME    province-cut, gateway-lost, bad-release, lte-only; random (default)\n"
-	"  --at SITE          where; else the site that most paths depend on\n"
-	"  --script FILE      \"at 10s cut link A B; at 20s heal link A B; at 30s kill site X;\"\n"
-	"  --seed N           of all chance; default 1\n"
-	"  --seeds N          so many runs, one line each\n"
-	"  --seconds N        of virtual time; default 60, random 600\n"
-	"  --failures-per-hour N  random: in the whole country; default 60\n"
-	"  --jitter-us N      a packet is late by 0 to N us on each link\n"
-	"  --loss PERCENT     is lost on each link\n"
-	"  --reorder PERCENT  takes twice a link's delay\n"
-	"  --rate N           packets a second of each session, to say what is lost; default 10\n"
-	"  --release OUT      the bundles of a release folder instead of sources\n"
-	"  --json             one JSON document a run\n"
-	"  --time             to standard error: virtual seconds a second\n"
-	"  -W error[=WARNING] warnings are errors\n"
-	"\n"
 	"S-BFD and path selection are the daemon's own code, run for every site over the compiled\n"
 	"labels. The same input and seed give the same output. Exits 1 when a promise is broken.\n",
     .run = simulate_run,

@@ -272,16 +272,20 @@ static int show_run(int argc, char **argv)
 	return code;
 }
 
-#define NODE_OPTIONS                                                                               \
-	"  --control SOCKET  control socket of tuyend [" CONTROL_SOCKET "]\n"                      \
-	"  --json            the data as JSON (see control.h for its shape)\n"
+static const struct cli_option cli_options[] = {
+    {"--control", "SOCKET", "control socket of tuyend; else " CONTROL_SOCKET},
+    {"--json", NULL, "the data as JSON (see control.h for its shape)"},
+    {0},
+};
+
 #define NODE_EXITS "exit codes: 0 ok, 2 tuyend does not answer\n"
 
 const struct cli_command cli_status = {
     .name = "status",
     .usage = "[--json] [--control SOCKET]",
     .summary = "show what this node does: links, paths, sessions, who is up and since when",
-    .help = NODE_OPTIONS NODE_EXITS,
+    .options = cli_options,
+    .help = NODE_EXITS,
     .run = status_run,
 };
 
@@ -289,6 +293,8 @@ const struct cli_command cli_show = {
     .name = "show",
     .usage = "links|paths|sessions|labels|queues|bundle [--json] [--control SOCKET]",
     .summary = "show one table of the status in full",
-    .help = NODE_OPTIONS NODE_EXITS,
+    .choices = "links|paths|sessions|labels|queues|bundle",
+    .options = cli_options,
+    .help = NODE_EXITS,
     .run = show_run,
 };

@@ -200,16 +200,21 @@ static int run(int argc, char **argv)
 	return err < 0 ? cli_fail("verify", err, &reason) : CLI_OK;
 }
 
+static const struct cli_option cli_options[] = {
+    {"--roster", "ROSTER", "the roster that is trusted, not one from the release"},
+    {"--site", "ID", "the node that the seal is for"},
+    {"--epoch", "N", "refuse an epoch below N"},
+    {"--json", NULL, "for programs"},
+    {0},
+};
+
 const struct cli_command cli_verify = {
     .name = "verify",
     .usage = "OUT|FILE.seal --roster ROSTER [--site ID] [--epoch N] [--json]",
     .summary = "check a whole release, or one site's seal, as a node would",
-    .help = "  --roster ROSTER  the roster that is trusted, not one from the release\n"
-	    "  --site ID        the node that the seal is for\n"
-	    "  --epoch N        refuse an epoch below N\n"
-	    "  --json           for programs\n\n"
-	    "OUT: signatures, manifest, every bundle, the leaves, the Merkle root. Exit code 1: "
-	    "not verified, and\n"
-	    "the reason is said. An expired release is verified, and said to be expired.\n",
+    .options = cli_options,
+    .help =
+	"OUT: signatures, manifest, every bundle, the leaves, the Merkle root. Exit code 1: not verified, and\n"
+	"the reason is said. An expired release is verified, and said to be expired.\n",
     .run = run,
 };

@@ -26,15 +26,16 @@ struct diag_place compiled_place(const struct load *load, struct source_place at
 	return (struct diag_place){s, offset, length};
 }
 
-static void problems_say(const struct compiled *c, const struct load_options *options, size_t from)
+/* @return whether one of them is an error, or was made one. */
+static bool problems_say(const struct compiled *c, const struct load_options *options)
 {
 	struct diag_list diags;
 	struct text out;
+	bool wrong;
 
 	diag_list_init(&diags);
-	for (size_t i = 0; options && i < options->promote_count; i++)
-		diag_list_promote(&diags, *options->promote[i] ? options->promote[i] : NULL);
-	for (size_t i = from; i < compile_problem_count(c->result); i++) {
+	load_options_apply(options, &diags);
+	for (size_t i = 0; i < compile_problem_count(c->result); i++) {
 		const struct compile_problem *p = compile_problem(c->result, i);
 
 		if (p->error)
@@ -48,21 +49,9 @@ static void problems_say(const struct compiled *c, const struct load_options *op
 		diag_list_print(&diags, &out);
 	fputs(text_string(&out), stderr);
 	text_clear(&out);
+	wrong = diags.error_count != 0;
 	diag_list_clear(&diags);
-}
-
-static bool problems_forbid(const struct compiled *c, const struct load_options *options)
-{
-	for (size_t i = 0; i < compile_problem_count(c->result); i++) {
-		const struct compile_problem *p = compile_problem(c->result, i);
-
-		if (p->error)
-			return true;
-		for (size_t k = 0; options && k < options->promote_count; k++)
-			if (!*options->promote[k] || !strcmp(options->promote[k], p->name))
-				return true;
-	}
-	return false;
+	return wrong;
 }
 
 int compiled_load(const char *command, const char *const *paths, size_t count,
@@ -82,30 +71,13 @@ int compiled_load(const char *command, const char *const *paths, size_t count,
 		fprintf(stderr, "tuyen %s: no memory\n", command);
 		return err;
 	}
-	problems_say(c, options, 0);
-	return problems_forbid(c, options) ? -TUYEN_EINVAL : 0;
+	return problems_say(c, options) ? -TUYEN_EINVAL : 0;
 }
 
 void compiled_clear(struct compiled *c)
 {
 	compile_free(c->result);
 	load_clear(&c->load);
-}
-
-int compiled_option_warning(const char *argument, struct load_options *options)
-{
-	static const char *const own[] = {COMPILE_WARNING_SHARED, COMPILE_WARNING_RISKS,
-					  COMPILE_WARNING_UNMET};
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		if (strncmp(argument, "error=", 6) || strcmp(argument + 6, own[i]))
-			continue;
-		if (options->promote_count == DIAG_PROMOTE_MAX)
-			return -TUYEN_ELIMIT;
-		options->promote[options->promote_count++] = own[i];
-		return 0;
-	}
-	return load_option_warning(argument, options);
 }
 
 uint32_t compiled_site_find(const struct network *n, const char *word)

@@ -22,9 +22,6 @@ int compiled_load(const char *command, const char *const *paths, size_t count,
 		  struct compiled *ret_compiled);
 void compiled_clear(struct compiled *compiled);
 
-/** load_option_warning(), with the compiler's own warnings too. */
-int compiled_option_warning(const char *argument, struct load_options *options);
-
 /** The word that stands there; nowhere if there is none. */
 struct diag_place compiled_place(const struct load *load, struct source_place at);
 

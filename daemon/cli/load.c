@@ -56,25 +56,60 @@ int load_file(void *context, const char *path, char **ret_bytes, size_t *ret_len
 	return 0;
 }
 
-int load_option_warning(const char *argument, struct load_options *options)
+/* The table's own copy of @name; NULL: there is no such warning. */
+static const char *warning_find(const char *name)
 {
-	const char *name = argument + strcspn(argument, "=");
+	for (size_t i = 0; check_warning_name(i); i++)
+		if (strcmp(name, check_warning_name(i)) == 0)
+			return check_warning_name(i);
+	return NULL;
+}
 
-	if (strncmp(argument, "error", 5) != 0 || name != argument + 5)
+static int warning_add(const char *name, const char **names, size_t *count)
+{
+	if (!name)
 		return -TUYEN_EINVAL;
-	if (options->promote_count == DIAG_PROMOTE_MAX)
+	if (*count == DIAG_PROMOTE_MAX)
 		return -TUYEN_ELIMIT;
-	if (!*name) {
-		options->promote[options->promote_count++] = "";
-		return 0;
-	}
-	for (size_t i = 0; check_warning_name(i); i++) {
-		if (strcmp(name + 1, check_warning_name(i)) != 0)
-			continue;
-		options->promote[options->promote_count++] = name + 1;
-		return 0;
-	}
-	return -TUYEN_EINVAL;
+	names[(*count)++] = name;
+	return 0;
+}
+
+int load_option_warning(const char *command, const char *argument, struct load_options *options)
+{
+	const char *name = strchr(argument, '=');
+	int err = -TUYEN_EINVAL;
+
+	if (!strcmp(argument, "error"))
+		err = warning_add("", options->promote, &options->promote_count);
+	else if (!strncmp(argument, "error=", 6))
+		err =
+		    warning_add(warning_find(name + 1), options->promote, &options->promote_count);
+	else if (!strncmp(argument, "ignore=", 7))
+		err = warning_add(warning_find(name + 1), options->ignore, &options->ignore_count);
+	else
+		name = NULL;
+	if (err == -TUYEN_ELIMIT)
+		fprintf(stderr, "tuyen %s: -W %s: at most %d of these\n", command, argument,
+			DIAG_PROMOTE_MAX);
+	else if (err < 0 && name)
+		fprintf(stderr,
+			"tuyen %s: -W %s: there is no warning '%s'; `tuyen check -W help` lists "
+			"them\n",
+			command, argument, name + 1);
+	else if (err < 0)
+		fprintf(stderr,
+			"tuyen %s: -W %s: write error, error=WARNING, ignore=WARNING or help\n",
+			command, argument);
+	return err;
+}
+
+void load_options_apply(const struct load_options *options, struct diag_list *diags)
+{
+	for (size_t i = 0; options && i < options->promote_count; i++)
+		diag_list_promote(diags, *options->promote[i] ? options->promote[i] : NULL);
+	for (size_t i = 0; options && i < options->ignore_count; i++)
+		diag_list_ignore(diags, options->ignore[i]);
 }
 
 static void load_print(struct load *load)
@@ -134,9 +169,7 @@ int load_network(const char *const *paths, size_t count, const struct load_optio
 		options = &defaults;
 	*ret_load = (struct load){0};
 	diag_list_init(&ret_load->diags);
-	for (size_t i = 0; i < options->promote_count; i++)
-		diag_list_promote(&ret_load->diags,
-				  *options->promote[i] ? options->promote[i] : NULL);
+	load_options_apply(options, &ret_load->diags);
 	err = load_sources(paths, count, options, ret_load);
 	if (!options->json)
 		load_print(ret_load);

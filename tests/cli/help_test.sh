@@ -45,6 +45,49 @@ for p in tuyend tuyen-snmp; do
 done
 run build/tuyend --site ''
 result "a node whose number nobody wrote says where it belongs" says 'SITE=ID.*/etc/tuyen/node\.conf'
+# Each option that is told is known: what is said is something else than that it is not.
+known() { # COMMAND OPTION [VALUE]
+	run $tuyen "$@"
+	! says "(unrecognized|invalid|unknown) option|what is '$2'|option '$2' (is unknown|needs)" && [ "$code" -ne 139 ]
+}
+words_are_known() { # COMMAND
+	$tuyen --words "$1" | while read -r word value; do
+		case $word in .|--help) continue ;; esac
+		known "$1" "$word" ${value:+"${value%%|*}"} || { echo "$1 $word: $out"; exit 1; }
+	done
+}
+for s in $subcommands audit diff migrate; do
+	out=$(words_are_known "$s")
+	result "tuyen $s knows the options it tells" [ $? -eq 0 ]
+	out=$($tuyen --words "$s"; $tuyen "$s" --help)
+	result "... and tells those of its usage" sh -c "
+		$tuyen $s --help | sed -n 1p | grep -oE -- '(^|[[ ])--?[a-zA-Z][a-z0-9-]*' | tr -d '[ ' | sort -u >/tmp/usage.\$\$
+		$tuyen --words $s | sed 's/ .*//' | sort -u >/tmp/words.\$\$
+		comm -23 /tmp/usage.\$\$ /tmp/words.\$\$ | { ! grep .; }; e=\$?; rm -f /tmp/usage.\$\$ /tmp/words.\$\$; exit \$e"
+done
+run $tuyen --words
+result "tuyen --words lists the commands" says '^migrate$'
+run $tuyen --words no-such-command
+result "... and no other" code_is 2
+
+# What bash would offer: COMPLETED WORD...
+complete_words() {
+	bash -c '. packaging/completion/tuyen; PATH=build:$PATH; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tuyen; echo "${COMPREPLY[*]}"' - "$@"
+}
+offers() { # WANTED WORD...
+	local wanted=$1; shift
+	out=$(complete_words "$@")
+	result "after '$*' the shell offers '$wanted'" [ "$out" = "$wanted" ]
+}
+offers "explain" tuyen ex
+offers "links labels" tuyen show l
+offers "--release --report" tuyen audit --re
+offers "--roster-version" tuyen compile --ro
+offers "keys" tuyen migrate --same k
+offers "new next" tuyen roster n
+offers "error=unused-class" tuyen check -W error=unused-c
+offers "unused-class unused-path unused-template unused-uplink" tuyen check -W error = unu
+
 for s in $subcommands; do
 	out="neither tuyen(1) nor a page of its own has $s"
 	result "a manual page has $s" grep -qE "(Ic|Cm|Ss|Nm tuyen) $s\b" packaging/man/tuyen.1 packaging/man/tuyen-*.1

@@ -27,6 +27,18 @@ is "a warning may be an error" 1 "$(code "$tuyen" check -W error=missing-keys $t
 is "another is not" 0 "$(code "$tuyen" check -W error=unused-class $topology $policy)"
 is "all may be errors" 1 "$(code "$tuyen" check -W error $topology $policy)"
 is "there is no such warning" 2 "$(code "$tuyen" check -W error=nothing $topology)"
+is "... and where to look is said" 1 "$(grep -c "there is no warning 'nothing'; .tuyen check -W help" "$work/err")"
+is "a warning may be unwanted" "0 0" "$(code "$tuyen" check -W error -W ignore=missing-keys $topology $policy) $(grep -c . "$work/err")"
+is "a warning of the compiler is known to check too" 0 "$(code "$tuyen" check -W error=shared-links $topology $policy)"
+is "and unwanted by those that compile" "1 0" "$(code "$tuyen" explain -W ignore=shared-links -W ignore=missing-keys $topology $policy phuc-xa kham-thien) $(grep -c warning "$work/err")"
+for command in check explain audit budget compile simulate; do
+	is "$command -W help is the same list" "$("$tuyen" check -W help)" "$("$tuyen" $command -W help)"
+	is "$command says what is wrong with -W" "2 1" "$(code "$tuyen" $command -W nonsense $topology) $(grep -c "^tuyen $command: -W nonsense: write error, " "$work/err")"
+done
+"$tuyen" check -W help | sed 's/ .*//' >"$work/names"
+is "the manual page has the same warnings" "$(cat "$work/names")" "$(sed -n '/^\.Sh DIAGNOSTICS/,/^\.Sh SEE/s/^\.It //p' packaging/man/tuyen-topology.5)"
+is "no golden file has another" "" "$(grep -rhoE 'warning: .* \[[a-z-]+\]$' tests/golden | sed 's/.*\[\(.*\)\]$/\1/' | sort -u | grep -vxFf "$work/names")"
+is "as JSON a note without a place too" true "$("$tuyen" check --json tests/golden/language/rates.in 2>/dev/null | jq '[.diagnostics[] | select(.name == "unused-uplink").notes[] | select(.file == null)] | length == 1')"
 is "no file" 2 "$(code "$tuyen" check)"
 is "a file that is not there" 1 "$(code "$tuyen" check "$work/none")"
 is "a folder is no file" 1 "$(code "$tuyen" check "$work")"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
-// link: policies/check_rule.c policies/check_plan.c
+// link: policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_plan.c
 // link: policies/check.c policies/check_topology.c policies/check_policy.c policies/print.c
 // link: daemon/base/diag.c daemon/base/text.c daemon/base/err.c daemon/base/ip.c
 // link: daemon/base/encode.c topology/network.c topology/labels.c

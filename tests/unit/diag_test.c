@@ -70,6 +70,31 @@ static void print_shows_line_and_caret_in_order(void **state)
 	diag_source_clear(&s);
 }
 
+static void ignored_warnings_are_not_there(void **state)
+{
+	struct diag_list list;
+
+	(void)state;
+	diag_list_init(&list);
+	assert_int_equal(diag_list_ignore(&list, "this"), 0);
+	diag_list_promote(&list, NULL);
+	diag_warning(&list, (struct diag_place){0}, "this", "x");
+	diag_note(&list, (struct diag_place){0}, "of x");
+	assert_int_equal(list.count, 0);
+	assert_int_equal(list.error_count + list.warning_count, 0);
+	diag_warning(&list, (struct diag_place){0}, "that", "y");
+	diag_note(&list, (struct diag_place){0}, "of y");
+	assert_int_equal(list.count, 2);
+	assert_int_equal(list.error_count, 1);
+	assert_int_equal(list.promoted_errors, 1);
+	diag_error(&list, (struct diag_place){0}, "z");
+	assert_int_equal(list.promoted_errors, 1);
+	for (size_t i = 1; i < DIAG_PROMOTE_MAX; i++)
+		assert_int_equal(diag_list_ignore(&list, "n"), 0);
+	assert_int_equal(diag_list_ignore(&list, "n"), -TUYEN_ELIMIT);
+	diag_list_clear(&list);
+}
+
 static void promoted_warnings_are_errors(void **state)
 {
 	struct diag_list list;
@@ -149,6 +174,7 @@ int main(void)
 	    cmocka_unit_test(columns_count_code_points),
 	    cmocka_unit_test(print_shows_line_and_caret_in_order),
 	    cmocka_unit_test(promoted_warnings_are_errors),
+	    cmocka_unit_test(ignored_warnings_are_not_there),
 	    cmocka_unit_test(only_the_first_hundred_are_kept),
 	    cmocka_unit_test(utf8_takes_only_the_shortest_form),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/check_rule.c policies/check_plan.c
+// link: policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_plan.c
 // link: policies/import.c policies/csv.c policies/names.c policies/print.c
 // link: policies/print_canonical.c policies/lexer.c policies/syntax.c policies/check.c
 // link: policies/check_topology.c policies/check_policy.c gen/grammar.c topology/network.c

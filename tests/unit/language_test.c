@@ -4,7 +4,7 @@
 // link: topology/forwarding.c topology/forwarding_codec.c
 // link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
 // link: policies/check.c policies/check_topology.c policies/check_policy.c
-// link: policies/check_rule.c policies/check_plan.c
+// link: policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_plan.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // libs: -lcrypto

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: policies/migrate.c policies/migrate_walk.c policies/migrate_plan.c policies/migrate_topology.c
 // link: policies/migrate_policy.c policies/migrate_report.c policies/diff.c
-// link: policies/check.c policies/check_topology.c policies/check_policy.c policies/check_rule.c
+// link: policies/check.c policies/check_topology.c policies/check_policy.c policies/check_rule.c policies/check_use.c policies/check_overlap.c
 // link: policies/check_plan.c policies/print.c policies/print_canonical.c policies/lexer.c policies/syntax.c
 // link: policies/names.c policies/merkle.c gen/grammar.c
 // link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_flow.c

@@ -63,9 +63,12 @@ struct diag_list {
 	struct diag *entries;
 	size_t count, capacity;
 	size_t error_count, warning_count; /* all of them, also those not kept */
+	size_t promoted_errors; /* of the errors: what would be warnings */
 	bool all_promoted;
 	const char *promoted[DIAG_PROMOTE_MAX]; /* borrowed */
 	size_t promoted_count;
+	const char *ignored[DIAG_PROMOTE_MAX]; /* borrowed */
+	size_t ignored_count;
 	bool dropping; /* notes of what was not kept are not kept either */
 	bool failed;   /* out of memory: the list is incomplete */
 };
@@ -74,6 +77,8 @@ void diag_list_init(struct diag_list *list);
 void diag_list_clear(struct diag_list *list);
 /** Warnings named @name become errors from now on; NULL: all. @return 0 or -TUYEN_ELIMIT. */
 int diag_list_promote(struct diag_list *list, const char *name);
+/** Warnings named @name are not kept from now on, nor counted, promoted or not. @return 0 or -TUYEN_ELIMIT. */
+int diag_list_ignore(struct diag_list *list, const char *name);
 
 void diag_error(struct diag_list *list, struct diag_place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -9,15 +9,29 @@ enum cli_exit {
 	CLI_SYSTEM = 2, /* the system failed, or the call was wrong */
 };
 
+/** An option of a subcommand. --help and the shell's completion both come from here. */
+struct cli_option {
+	const char *words; /* "--epoch", or "-w, --write"; without a dash an argument, told in --help alone. NULL: the end */
+	const char *value; /* "N"; "keys|name|id": one of these; NULL: none */
+	const char *help;  /* one sentence, however long: it is wrapped */
+};
+
+/** Whoever reads the language has these: load_option_warning(). */
+#define CLI_WARNING_OPTIONS                                                                        \
+	{"-W", "error[=WARNING]", "every warning is an error, or this one"},                       \
+	    {"-W", "ignore=WARNING", "this one is not wanted"}, {"-W", "help", "lists the warnings"}
+
 /**
  * One subcommand. @run gets argv[0] = the subcommand's name and returns an exit code;
- * --help is answered by cli_main() from @usage and @help before @run.
+ * --help is answered by main() from @usage, @options and @help before @run.
  */
 struct cli_command {
 	const char *name;
 	const char *usage;   /* "FILE... -o OUT" */
 	const char *summary; /* one line, lower case, no full stop */
-	const char *help;    /* options, one a line, and what the exit codes mean here */
+	const struct cli_option *options; /* the last is {0} */
+	const char *choices; /* "new|next|show": what its first word may be; NULL: anything */
+	const char *help;    /* what else there is to say, and what the exit codes mean here; NULL */
 	int (*run)(int argc, char **argv);
 };
 

@@ -11,6 +11,8 @@ struct load_options {
 	bool json;	/* the caller prints the diagnostics, with diag_list_print_json() */
 	const char *promote[DIAG_PROMOTE_MAX]; /* warnings that are errors; "" all of them */
 	size_t promote_count;
+	const char *ignore[DIAG_PROMOTE_MAX]; /* warnings that nobody wants to hear */
+	size_t ignore_count;
 	int64_t now_s;	 /* when rules expire is judged by; 0: $SOURCE_DATE_EPOCH, else now */
 	int64_t until_s; /* a rule that ends before gets a warning; 0: none does */
 };
@@ -39,9 +41,13 @@ int load_network(const char *const *paths, size_t count, const struct load_optio
 		 struct load *ret_load);
 void load_clear(struct load *load);
 
-/** Parses one "-W" argument, "error" or "error=NAME", into @options. @return 0, -TUYEN_EINVAL or
- * -TUYEN_ELIMIT. */
-int load_option_warning(const char *argument, struct load_options *options);
+/**
+ * Parses one "-W" argument, "error", "error=NAME" or "ignore=NAME", into @options. Says what is wrong with it.
+ * @return 0, -TUYEN_EINVAL or -TUYEN_ELIMIT.
+ */
+int load_option_warning(const char *command, const char *argument, struct load_options *options);
+/** What @options, which may be NULL, say of warnings, to a list that is to hold some. */
+void load_options_apply(const struct load_options *options, struct diag_list *diags);
 
 /** "2025-03-31" or "2025-03-31T08:00:00Z". @return 0 or -TUYEN_EINVAL. */
 int load_time_parse(const char *string, int64_t *ret_s);

@@ -10,8 +10,10 @@ enum check_flag {
 	CHECK_NEED_KEYS = 1, /* a site without keys is an error (compile), else a warning */
 };
 
-/** Names of the warnings, for -W error=NAME and the manual page; NULL past the last. */
+/** The warnings of all that reads the language, the compiler too, for -W and the manual page; NULL past the last. */
 const char *check_warning_name(size_t index);
+/** What that one means: one lower-case line, without a full stop. */
+const char *check_warning_summary(size_t index);
 
 /**
  * Resolves the statements of all @files together into a network; a file's index in the network is

@@ -82,6 +82,18 @@ struct site_item {
 };
 bool check_site_item(const struct check *c, uint32_t site, struct site_item *item);
 
+/** Is something wrong, beside warnings that were made errors? Then do not wonder at what is missing. */
+static inline bool check_unlawful(const struct check *c)
+{
+	return c->diags->error_count > c->diags->promoted_errors;
+}
+
+/* check_use.c */
+void check_use(struct check *c); /* what is said and used by nothing; after all links */
+
+/* check_overlap.c */
+void check_overlaps(struct check *c); /* what two policies carry both; after all rules */
+
 /* check_plan.c */
 void check_plan(struct check *c); /* after the hierarchy, before LANs are compared */
 
@@ -105,6 +117,10 @@ void check_links(struct check *c); /* what needs all links */
 /* check_policy.c */
 /** Complains about a SYNTAX_DSCP that is none. @return its code point. */
 uint8_t check_dscp(struct check *c, const struct syntax_file *file, const struct syntax_node *node);
+/** The code point of a SYNTAX_DSCP that was checked. */
+uint8_t check_dscp_of(const struct syntax_node *node);
+/** What a SYNTAX_TO_PORT or SYNTAX_PROTOCOL says. */
+struct class_match check_match(const struct syntax_node *node);
 void check_class(struct check *c, uint32_t index);
 void check_policy(struct check *c, uint32_t index);
 void check_deny(struct check *c, struct statement s, struct deny_rule *ret_rule);

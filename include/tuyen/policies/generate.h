@@ -83,12 +83,20 @@ struct generate_options {
 	uint64_t seed;	   /* which communes have only LTE, and the fake keys */
 };
 
+/** Kinds of carrier line, the best first. */
+enum generate_line {
+	GENERATE_LEASED,
+	GENERATE_FIBRE,
+	GENERATE_LTE,
+};
+
 struct generate_site {
 	char *name;
 	uint32_t id;
 	uint32_t lan; /* network address */
 	uint32_t backup;     /* index into units; UINT32_MAX: none, or a gateway */
 	bool cellular;	     /* its only line is LTE */
+	uint8_t lines;	     /* bit by enum generate_line: its own, and what those below it have */
 };
 
 /** What generate_plan() decided for each unit, by index. */
@@ -96,6 +104,7 @@ struct generate_plan {
 	struct generate_site *sites;
 	uint32_t *order; /* units as they are written: each before those below it */
 	size_t count;
+	uint8_t gateway_lines; /* that are called over, beside leased ones */
 };
 
 /** @return 0; -TUYEN_EINVAL with all errors in @diags; -TUYEN_ENOMEM. */
