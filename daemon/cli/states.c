@@ -22,16 +22,28 @@ static struct forwarding *state_add(struct states *s)
 	return &s->sites[s->count++];
 }
 
-static int bad_add(struct states *s, uint32_t site_id, const char *why)
+/* "OUT/sites/902.bundle: WHY", unless @why names it already. */
+static int bad_add(struct states *s, const struct release_folder *folder, uint32_t site_id,
+		   bool kept, const char *why, bool listed_so)
 {
 	struct states_bad *larger = realloc(s->bad, (s->bad_count + 1) * sizeof(*larger));
+	struct text t = {0};
 
 	if (!larger)
 		return -TUYEN_ENOMEM;
 	s->bad = larger;
-	s->bad[s->bad_count].site_id = site_id;
-	s->bad[s->bad_count].why = strdup(why);
-	return s->bad[s->bad_count++].why ? 0 : -TUYEN_ENOMEM;
+	text_printf(&t, "%s/" RELEASE_BUNDLES "/%u.bundle: ", folder->path, site_id);
+	if (!strncmp(why, text_string(&t), t.length))
+		text_reset(&t);
+	text_add(&t, why);
+	if (!listed_so)
+		text_printf(&t, "%sthe bundle is not what the manifest says", *why ? "; " : "");
+	if (t.failed) {
+		text_clear(&t);
+		return -TUYEN_ENOMEM;
+	}
+	s->bad[s->bad_count++] = (struct states_bad){site_id, kept, t.bytes};
+	return 0;
 }
 
 int states_compile(const struct compiled *c, struct states *s)
@@ -46,33 +58,68 @@ int states_compile(const struct compiled *c, struct states *s)
 	return 0;
 }
 
+static void state_drop(struct states *s)
+{
+	forwarding_clear(&s->sites[--s->count]);
+}
+
+int states_complete(struct states *s, const struct compiled *c)
+{
+	const struct network *n = &c->load.network;
+
+	for (size_t i = 0; i < s->bad_count; i++)
+		for (uint32_t site = 0; !s->bad[i].kept && site < n->site_count; site++) {
+			struct forwarding *f =
+			    n->sites[site].id == s->bad[i].site_id ? state_add(s) : NULL;
+
+			if (n->sites[site].id != s->bad[i].site_id)
+				continue;
+			if (!f || compile_site(c->result, site, f) < 0)
+				return -TUYEN_ENOMEM;
+		}
+	return 0;
+}
+
+/* What @bundle says, into a new state. */
+static int bundle_parse(struct states *s, const struct text *bundle, uint32_t site_id,
+			struct reason *why)
+{
+	struct forwarding *f = state_add(s);
+	int err = f ? forwarding_parse(bundle->bytes, bundle->length, f, why) : -TUYEN_ENOMEM;
+
+	if (err < 0 && f) {
+		forwarding_init(f);
+		state_drop(s);
+	}
+	if (!err && f->site_id != site_id) {
+		err = reason_set(why, -TUYEN_EINVAL, "the bundle is another site's, '%s', id %u",
+				 f->site, f->site_id);
+		state_drop(s);
+	}
+	return err;
+}
+
 static int bundle_read(struct states *s, const struct release_folder *folder, uint32_t site_id,
 		       const uint8_t *listed, struct text *bundle)
 {
 	struct reason why = {0};
 	uint8_t digest[SHA256_LEN];
-	struct forwarding *f;
+	bool listed_so = true; /* as the manifest says, as far as can be told */
 	int err;
 
 	text_reset(bundle);
 	err = release_folder_bundle(folder, site_id, bundle, &why);
 	if (!err)
 		err = sha256_digest(bundle->bytes, bundle->length, digest);
-	if (!err && memcmp(digest, listed, SHA256_LEN) != 0)
-		bad_add(s, site_id, "the bundle is not what the manifest says");
 	if (!err) {
-		f = state_add(s);
-		err = f ? forwarding_parse(bundle->bytes, bundle->length, f, &why) : -TUYEN_ENOMEM;
-		if (err < 0 && f) {
-			forwarding_init(f);
-			s->count--;
-		}
+		listed_so = !memcmp(digest, listed, SHA256_LEN);
+		err = bundle_parse(s, bundle, site_id, &why);
 	}
-	if (err < 0 && err != -TUYEN_ENOMEM)
-		return bad_add(s, site_id, why.text[0] ? why.text : tuyen_strerror(err));
-	if (!err && s->sites[s->count - 1].site_id != site_id)
-		return bad_add(s, site_id, "the bundle is another site's");
-	return err;
+	if (err == -TUYEN_ENOMEM || (!err && listed_so))
+		return err;
+	if (err < 0 && !why.text[0])
+		reason_set(&why, err, "%s", tuyen_strerror(err));
+	return bad_add(s, folder, site_id, !err, why.text, listed_so);
 }
 
 static int statement_read(const struct release_folder *folder, struct states *s,

@@ -11,10 +11,11 @@
 struct states {
 	struct forwarding *sites;
 	size_t count, room;
-	/* bundles that could not be read: who, and why; owned */
+	/* bundles that are not as they should be */
 	struct states_bad {
 		uint32_t site_id;
-		char *why;
+		bool kept; /* it could be read, and is among @sites */
+		char *why; /* with the file and where in it; owned */
 	} *bad;
 	size_t bad_count;
 	uint64_t epoch;	     /* of a release; 0: compiled here */
@@ -24,6 +25,8 @@ struct states {
 
 /** From sources, compiled in memory. @return 0 or -TUYEN_ENOMEM. */
 int states_compile(const struct compiled *compiled, struct states *ret_states);
+/** Puts what the sources say in the place of each bundle that could not be read. @return 0 or -TUYEN_ENOMEM. */
+int states_complete(struct states *states, const struct compiled *compiled);
 /**
  * From a release's folder. Signatures are not looked at: that is what `verify` does. A bundle that is not
  * what the manifest says, or cannot be parsed, is in @bad.
