@@ -79,6 +79,85 @@ static struct label_stack stack_at(const struct network *n, const struct label_s
 	return rest;
 }
 
+/* ---- the same packets by two policies ---------------------------------------------------- */
+
+/* @first: the policy that has @class_index goes before @other, which carries class @with. @own:
+ * NULL where none has it. */
+typedef void overlap_step(const struct network *n, bool first, const struct policy *own,
+			  const struct policy *other, uint32_t with, struct text *t);
+
+/*
+ * Which packets of the class another one takes first, and which policies this one takes them from:
+ * nodes go by color, the lowest that has the packet.
+ */
+static void overlaps_of_class(const struct compile_result *r, uint32_t from, uint32_t to,
+			      uint32_t class_index, struct explain_answer a, overlap_step *found,
+			      struct text *t)
+{
+	const struct network *n = compile_source(r);
+	const struct policy *own = a.verdict == EXPLAIN_ALLOWED ? &n->policies[a.policy] : NULL;
+
+	for (uint32_t i = 0; i < n->policy_count; i++) {
+		const struct policy *p = &n->policies[i];
+
+		if (p == own || !compile_set_has(&p->from, from) || !compile_set_has(&p->to, to) ||
+		    !n->sites[from].lan_count || !n->sites[to].lan_count)
+			continue;
+		for (size_t k = 0; k < p->class_count; k++)
+			if ((own || p->classes[k] != class_index) &&
+			    compile_denied_by(r, from, to, p->classes[k]) == NETWORK_NONE &&
+			    compile_classes_overlap(n, p->classes[k], class_index))
+				found(n, own && own->color < p->color, own, p, p->classes[k], t);
+	}
+}
+
+/* ---- lines ----------------------------------------------------------------------------- */
+
+/* NULL: nothing of the country is queued or marked. */
+static const struct fwd_queue *queue_find(const struct forwarding *f, uint32_t color)
+{
+	for (size_t i = 0; i < f->queue_count; i++)
+		if (f->queues[i].color == color)
+			return &f->queues[i];
+	return NULL;
+}
+
+/* The narrowest line that a way takes, of those whose rate is known. */
+struct narrowest {
+	uint64_t bps; /* 0: none is */
+	uint32_t site;
+	const char *underlay;
+	bool up; /* seen from @site */
+};
+
+static void narrowest_take(const struct network *n, uint32_t site, uint32_t uplink, bool up,
+			   struct narrowest *least)
+{
+	const struct site_uplink *u = &n->sites[site].uplinks[uplink];
+	uint64_t bps = up ? u->rate.up_bps : u->rate.down_bps;
+
+	if (bps && (!least->bps || bps < least->bps))
+		*least = (struct narrowest){bps, site, n->underlays[u->underlay].name, up};
+}
+
+/* @step 1 there, -1 back. */
+static struct narrowest way_narrowest(const struct compile_result *r, const uint32_t *way, int step,
+				      uint32_t length)
+{
+	const struct network *n = compile_source(r);
+	struct narrowest least = {0};
+
+	for (uint32_t i = 0; i + 1 < length; i++) {
+		uint32_t from = way[(int)i * step], to = way[((int)i + 1) * step];
+		const struct link *l = &n->links[compile_link_find(r, from, to)];
+		bool caller = l->a == from;
+
+		narrowest_take(n, from, caller ? l->uplink_a : l->uplink_b, true, &least);
+		narrowest_take(n, to, caller ? l->uplink_b : l->uplink_a, false, &least);
+	}
+	return least;
+}
+
 /* ---- for people ------------------------------------------------------------------------ */
 
 static void place_add(const struct network *n, struct source_place place, struct text *t)
@@ -87,24 +166,24 @@ static void place_add(const struct network *n, struct source_place place, struct
 		    place.line);
 }
 
-/* Which packets of the class another one takes first: nodes go by color, the lowest that has it. */
-static void overlaps_text(const struct compile_result *r, uint32_t from, uint32_t to,
-			  uint32_t class_index, struct explain_answer a, struct text *t)
+static void overlap_text(const struct network *n, bool first, const struct policy *own,
+			 const struct policy *other, uint32_t class_index, struct text *t)
 {
-	const struct network *n = compile_source(r);
+	const char *name = n->classes[class_index].name;
 
-	for (uint32_t c = 0; c < n->class_count; c++) {
-		struct explain_answer other = explain_class(r, from, to, c);
-
-		if (c == class_index || other.verdict != EXPLAIN_ALLOWED ||
-		    !compile_classes_overlap(n, c, class_index))
-			continue;
-		if (a.verdict != EXPLAIN_ALLOWED ||
-		    n->policies[other.policy].color < n->policies[a.policy].color)
-			text_printf(
-			    t, "               but what of it is '%s' too goes by policy '%s'\n",
-			    n->classes[c].name, n->policies[other.policy].name);
-	}
+	if (first)
+		text_printf(t, "               before policy '%s' (", other->name);
+	else
+		text_printf(t, "               but what of it is '%s' too goes by policy '%s' (",
+			    name, other->name);
+	place_add(n, other->place, t);
+	text_add_char(t, ')');
+	if (first)
+		text_printf(t, ", which carries '%s' too", name);
+	if (own)
+		text_printf(t, ": the lower color wins, %u and not %u",
+			    first ? own->color : other->color, first ? other->color : own->color);
+	text_add_char(t, '\n');
 }
 
 /* Who wants a rule, why, and until when: lines of their own. */
@@ -239,9 +318,17 @@ static void repair_text(const struct network *n, uint32_t site, uint32_t next, b
 {
 	struct text *t = context;
 
-	text_printf(t, "      repair %s, link %s %s: ", back ? "back" : "there", n->sites[site].name,
-		    n->sites[next].name);
+	text_printf(t, "      repair %s, link %s %s: ", back ? "back" : "there",
+		    n->sites[site].name, n->sites[next].name);
 	way_text(n, repair->way, 1, repair->way_length, &repair->stack, t);
+}
+
+static void narrowest_text(const struct network *n, struct narrowest least, struct text *t)
+{
+	if (least.bps)
+		text_printf(t, "             at most %llu kbit/s: '%s' %s %s\n",
+			    (unsigned long long)least.bps / 1000, n->sites[least.site].name,
+			    least.underlay, least.up ? "up" : "down");
 }
 
 static void path_text(const struct compile_result *r, const struct policy *p,
@@ -258,10 +345,53 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	duration_add((uint64_t)path->probe.interval_us * path->probe.multiplier, t);
 	text_add(t, "\n      there  ");
 	way_text(n, way, 1, path->way_length, &path->stack, t);
+	narrowest_text(n, way_narrowest(r, way, 1, path->way_length), t);
 	text_add(t, "      back   ");
 	way_text(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	narrowest_text(n, way_narrowest(r, way + path->way_length - 1, -1, path->way_length), t);
 	repairs_of_path(r, path, repair_text, t);
 	shared_text(r, p, path, t);
+}
+
+static const char *const priority_names[] = {"low", "normal", "high"};
+
+/* The queue of the session's packets, and where the carrier sees a mark: the same on every node but
+ * for its lines. */
+static void queue_text(const struct forwarding *f, const struct fwd_queue *q, struct text *t)
+{
+	if (!q)
+		return;
+	text_printf(
+	    t,
+	    "    queue: priority %s, %u%% of a line whose rate is known; code point %u inside "
+	    "link0",
+	    priority_names[q->priority], q->share_percent, q->dscp);
+	for (size_t i = 0; i < f->line_count; i++)
+		if (f->lines[i].has_dscp)
+			text_printf(t, ", %u on %s", f->lines[i].dscp[q->priority],
+				    f->lines[i].underlay);
+	text_add_char(t, '\n');
+}
+
+static void limits_text(const struct path_limits *l, struct text *t)
+{
+	const char *before = "    degraded above ";
+
+	if (l->loss_percent) {
+		text_printf(t, "%sloss %u%%", before, l->loss_percent);
+		before = ", ";
+	}
+	if (l->round_trip_us) {
+		text_printf(t, "%sround trip ", before);
+		duration_add(l->round_trip_us, t);
+		before = ", ";
+	}
+	if (l->jitter_us) {
+		text_printf(t, "%sjitter ", before);
+		duration_add(l->jitter_us, t);
+	}
+	if (l->loss_percent || l->round_trip_us || l->jitter_us)
+		text_add(t, ": then the best path that is up and within them is used\n");
 }
 
 /* Who else stands in the endpoint's LAN, in the order in which the head-end takes them. */
@@ -289,7 +419,7 @@ static void gateway_text(const struct compile_result *r, const struct compile_pa
 }
 
 static void session_text(const struct compile_result *r, const struct compile_pair *pair,
-			 struct text *t)
+			 const struct forwarding *head, struct text *t)
 {
 	const struct network *n = compile_source(r);
 	const struct policy *p = &n->policies[pair->policy];
@@ -305,6 +435,8 @@ static void session_text(const struct compile_result *r, const struct compile_pa
 	duration_add((uint64_t)p->revert_hold_ms * 1000, t);
 	text_add_char(t, '\n');
 	gateway_text(r, pair, t);
+	queue_text(head, queue_find(head, p->color), t);
+	limits_text(&p->degraded, t);
 	for (uint32_t i = 0; i < pair->path_count; i++)
 		path_text(r, p, compile_path(r, pair->path + i), t);
 }
@@ -347,6 +479,16 @@ static const struct compile_pair *session_next(const struct compile_result *r, u
 	return NULL;
 }
 
+/* What the head-end's node is told. @return false without memory. */
+static bool session_head(const struct compile_result *r, const struct compile_pair *pair,
+			 struct forwarding *ret_head, struct text *t)
+{
+	bool ok = compile_site(r, pair->head, ret_head) == 0;
+
+	t->failed |= !ok;
+	return ok;
+}
+
 static bool asked(uint32_t class_index, uint32_t c)
 {
 	return class_index == NETWORK_NONE || class_index == c;
@@ -368,11 +510,17 @@ bool explain_text(const struct compile_result *r, uint32_t from, uint32_t to, ui
 		if (!asked(class_index, c))
 			continue;
 		answer_text(n, c, a, ret_text);
-		overlaps_text(r, from, to, c, a, ret_text);
+		overlaps_of_class(r, from, to, c, a, overlap_text, ret_text);
 		allowed |= a.verdict == EXPLAIN_ALLOWED;
 	}
-	while (allowed && (pair = session_next(r, from, to, class_index, &policy)))
-		session_text(r, pair, ret_text);
+	while (allowed && (pair = session_next(r, from, to, class_index, &policy))) {
+		struct forwarding head;
+
+		if (!session_head(r, pair, &head, ret_text))
+			break;
+		session_text(r, pair, &head, ret_text);
+		forwarding_clear(&head);
+	}
 	return allowed;
 }
 
@@ -426,7 +574,26 @@ static void answer_json(const struct network *n, uint32_t class_index, struct ex
 	}
 	if (a.verdict == EXPLAIN_NO_LAN)
 		json_string(t, ",\"site\":", n->sites[a.site].name);
-	text_add_char(t, '}');
+}
+
+static void overlap_json(const struct network *n, bool first, const struct policy *own,
+			 const struct policy *other, uint32_t class_index, struct text *t)
+{
+	(void)own;
+	text_add(t, t->bytes[t->length - 1] == '[' ? "{" : ",{");
+	json_string(t, "\"policy\":", other->name);
+	text_printf(t, ",\"color\":%u", other->color);
+	json_string(t, ",\"class\":", n->classes[class_index].name);
+	text_printf(t, ",\"wins\":%s}", first ? "false" : "true");
+}
+
+/* Ends the class's object. */
+static void overlaps_json(const struct compile_result *r, uint32_t from, uint32_t to,
+			  uint32_t class_index, struct explain_answer a, struct text *t)
+{
+	text_add(t, ",\"overlaps\":[");
+	overlaps_of_class(r, from, to, class_index, a, overlap_json, t);
+	text_add(t, "]}");
 }
 
 static void way_json(const struct network *n, const uint32_t *way, int step, uint32_t length,
@@ -459,6 +626,17 @@ static void repair_json(const struct network *n, uint32_t site, uint32_t next, b
 	text_add_char(t, '}');
 }
 
+static void narrowest_json(const struct network *n, const char *name, struct narrowest least,
+			   struct text *t)
+{
+	if (!least.bps)
+		return;
+	text_printf(t, ",\"%s\":{\"kbps\":%llu", name, (unsigned long long)least.bps / 1000);
+	json_string(t, ",\"site\":", n->sites[least.site].name);
+	json_string(t, ",\"underlay\":", least.underlay);
+	text_printf(t, ",\"direction\":\"%s\"}", least.up ? "up" : "down");
+}
+
 static void path_json(const struct compile_result *r, const struct candidate_path *c,
 		      const struct compile_path *path, struct text *t)
 {
@@ -475,6 +653,9 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 	way_json(n, way, 1, path->way_length, &path->stack, t);
 	text_add(t, ",\"back\":");
 	way_json(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	narrowest_json(n, "narrowest_there", way_narrowest(r, way, 1, path->way_length), t);
+	narrowest_json(n, "narrowest_back",
+		       way_narrowest(r, way + path->way_length - 1, -1, path->way_length), t);
 	text_add(t, ",\"repairs\":[");
 	repairs_of_path(r, path, repair_json, t);
 	text_add(t, "],\"shared\":[");
@@ -486,8 +667,35 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 	text_add(t, "]}");
 }
 
+static void queue_json(const struct forwarding *f, const struct fwd_queue *q, struct text *t)
+{
+	const char *comma = "";
+
+	if (!q)
+		return;
+	text_printf(t,
+		    ",\"queue\":{\"priority\":\"%s\",\"share_percent\":%u,\"dscp\":%u,\"marks\":{",
+		    priority_names[q->priority], q->share_percent, q->dscp);
+	for (size_t i = 0; i < f->line_count; i++) {
+		if (!f->lines[i].has_dscp)
+			continue;
+		json_string(t, comma, f->lines[i].underlay);
+		text_printf(t, ":%u", f->lines[i].dscp[q->priority]);
+		comma = ",";
+	}
+	text_add(t, "}}");
+}
+
+static void limits_json(const struct path_limits *l, struct text *t)
+{
+	if (l->loss_percent || l->round_trip_us || l->jitter_us)
+		text_printf(
+		    t, ",\"degraded\":{\"loss_percent\":%u,\"round_trip_us\":%u,\"jitter_us\":%u}",
+		    l->loss_percent, l->round_trip_us, l->jitter_us);
+}
+
 static void session_json(const struct compile_result *r, const struct compile_pair *pair,
-			 struct text *t)
+			 const struct forwarding *head, struct text *t)
 {
 	const struct network *n = compile_source(r);
 	const struct policy *p = &n->policies[pair->policy];
@@ -498,7 +706,10 @@ static void session_json(const struct compile_result *r, const struct compile_pa
 	json_string(t, ",\"endpoint\":", n->sites[pair->endpoint].name);
 	if (site_shares_lan(&n->sites[pair->endpoint]))
 		text_printf(t, ",\"rank\":%u", pair->rank);
-	text_printf(t, ",\"revert_ms\":%u,\"paths\":[", p->revert_hold_ms);
+	text_printf(t, ",\"revert_ms\":%u", p->revert_hold_ms);
+	queue_json(head, queue_find(head, p->color), t);
+	limits_json(&p->degraded, t);
+	text_add(t, ",\"paths\":[");
 	for (uint32_t i = 0; i < pair->path_count; i++) {
 		const struct compile_path *path = compile_path(r, pair->path + i);
 
@@ -528,14 +739,20 @@ bool explain_json(const struct compile_result *r, uint32_t from, uint32_t to, ui
 		text_add(ret_text, comma);
 		comma = ",";
 		answer_json(n, c, a, ret_text);
+		overlaps_json(r, from, to, c, a, ret_text);
 		allowed |= a.verdict == EXPLAIN_ALLOWED;
 	}
 	text_add(ret_text, "],\"sessions\":[");
 	comma = "";
 	while (allowed && (pair = session_next(r, from, to, class_index, &policy))) {
+		struct forwarding head;
+
+		if (!session_head(r, pair, &head, ret_text))
+			break;
 		text_add(ret_text, comma);
 		comma = ",";
-		session_json(r, pair, ret_text);
+		session_json(r, pair, &head, ret_text);
+		forwarding_clear(&head);
 	}
 	text_printf(ret_text, "],\"allowed\":%s}", allowed ? "true" : "false");
 	return allowed;
