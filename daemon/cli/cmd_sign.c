@@ -12,12 +12,12 @@
 /*
  * An officer's signature over a release or over a new roster. Before the key is touched, the
  * release is made again from its files, and what is signed is printed: nobody signs a root that he
- * has not computed.
+ * has not computed, nor, without saying so, one that nobody audited.
  */
 
 struct sign_options {
 	const char *path, *officer, *key, *passphrase_file;
-	bool roster;
+	bool roster, unaudited;
 };
 
 static int bytes_sign(EVP_PKEY *key, const struct text *message,
@@ -77,6 +77,18 @@ static int signature_write(const struct sign_options *o, const struct text *mess
 	return err;
 }
 
+static int audit_require(const struct sign_options *o, const struct statement *statement,
+			 struct reason *reason)
+{
+	if (statement->audit.clean || o->unaudited)
+		return 0;
+	return reason_set(reason, -TUYEN_EINVAL,
+			  "%s/" RELEASE_FILE
+			  " says 'audit none': nobody proved these bundles; compile "
+			  "without --no-audit, or sign with --unaudited",
+			  o->path);
+}
+
 /* Shows what stands in @text, after checking all that can be checked. */
 static int release_review(const struct sign_options *o, const struct text *text,
 			  struct reason *reason)
@@ -85,6 +97,8 @@ static int release_review(const struct sign_options *o, const struct text *text,
 	struct statement statement;
 	int err = statement_parse(text->bytes, text->length, &statement, reason);
 
+	if (!err)
+		err = audit_require(o, &statement, reason);
 	if (err < 0)
 		return err;
 	err = release_folder_read(o->path, NULL, 0, &folder, reason);
@@ -155,6 +169,7 @@ static int run(int argc, char **argv)
 	    {"key", required_argument, NULL, 'k'},
 	    {"passphrase-file", required_argument, NULL, 'p'},
 	    {"roster", no_argument, NULL, 'r'},
+	    {"unaudited", no_argument, NULL, 'u'},
 	    {0},
 	};
 	struct sign_options o = {0};
@@ -170,13 +185,13 @@ static int run(int argc, char **argv)
 			o.passphrase_file = optarg;
 		else if (c == 'r')
 			o.roster = true;
+		else if (c == 'u')
+			o.unaudited = true;
 		else
 			return CLI_SYSTEM;
 	}
 	if (!o.officer || !o.key || argc - optind != 1) {
-		fputs("usage: tuyen sign OUT --officer NAME --key KEY.pem [--roster] "
-		      "[--passphrase-file FILE]\n",
-		      stderr);
+		fprintf(stderr, "usage: tuyen sign %s\n", cli_sign.usage);
 		return CLI_SYSTEM;
 	}
 	o.path = argv[optind];
@@ -187,6 +202,7 @@ static int run(int argc, char **argv)
 static const struct cli_option cli_options[] = {
     {"--officer", "NAME", "as the roster names you"},
     {"--key", "KEY.pem", "your private key, 0600"},
+    {"--unaudited", NULL, "also a release whose statement says 'audit none'"},
     {"--roster", NULL, "sign the roster OUT/roster, or the file OUT, instead of the release"},
     {"--passphrase-file", "FILE", "of an encrypted key; 0600, its first line counts"},
     {0},
@@ -194,7 +210,7 @@ static const struct cli_option cli_options[] = {
 
 const struct cli_command cli_sign = {
     .name = "sign",
-    .usage = "OUT --officer NAME --key KEY.pem [--roster] [--passphrase-file FILE]",
+    .usage = "OUT --officer NAME --key KEY.pem [--unaudited] [--roster] [--passphrase-file FILE]",
     .summary = "sign a release, or a new roster, as an officer",
     .options = cli_options,
     .help =

@@ -230,6 +230,10 @@ ok "what does not fit together is not signed" says 1 "leaves is not the one" sig
 "$here/make-release" twice 7 1 1 901 902=901
 ok "two bundles of one site are not signed" says 1 "902.bundle is not of site 902" sign twice chi
 ok "and no signature is left" test ! -e bad/signatures/chi.sig
+cp -r good unproven && rm -r unproven/signatures && sed -i 's/^audit .*/audit none/' unproven/release
+ok "what nobody audited is not signed" says 1 "nobody proved these bundles" sign unproven chi
+ok "nor is it half signed" test ! -e unproven/signatures
+ok "unless the officer says so" says 0 "audit     none" sign unproven chi --unaudited
 cp -r good other
 ok "a signature is never overwritten" says 1 "an.sig is there already" "$tuyen" sign other --officer an --key keys/chi.key
 ok "a key of another name is not an's" sh -c "rm other/signatures/an.sig && '$tuyen' sign other --officer an --key keys/chi.key"
