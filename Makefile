@@ -125,7 +125,7 @@ $(B)/san/bin/tuyend: $(call obj,$(B)/san,$(SRC_tuyend) $(SRC_service) $(SRC_kern
 san: $(SAN_PROGRAMS)
 
 # ---- main jobs ---------------------------------------------------------------------
-$(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/cli/load.o $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
+$(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/cli/load.o $(B)/obj/daemon/cli/workers.o $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
 	@mkdir -p $(@D)
 	$(CC) $(LDHARD) -o $@ $^ -lcrypto
 bench-compile: $(B)/tuyen $(B)/bench/bench_compile

@@ -6,7 +6,7 @@
  *   audit_flow.c     sessions: peers, keys, AllowedIPs; then the rules of both ends against policy
  *   audit_walk.c     every path there and back, label by label; what no lawful path used; who
  * reaches whom audit_expect.c   expectations audit_failure.c  all of it again for each single
- * failure, by an index from links and sites to paths
+ * failure, by an index from links and sites to paths audit_part.c  who helps with it
  *
  * What is proven is the compiled state; the compiler's own graphs are never asked. A walk does what
  * kernels do: cross the adjacency if both ends know each other, pass the filter with the whole
@@ -291,6 +291,11 @@ fail:
 	return err;
 }
 
+void audit_executor(struct audit *a, const struct executor *executor)
+{
+	a->executor = executor;
+}
+
 void audit_free(struct audit *a)
 {
 	if (!a)
@@ -316,6 +321,7 @@ void audit_free(struct audit *a)
 	free(a->link_near);
 	free(a->set_bits);
 	free(a->policy_of_color);
+	free(a->least);
 	free(a->sessions);
 	free(a->paths);
 	free(a->ways.value);

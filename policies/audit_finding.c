@@ -163,6 +163,16 @@ void audit_find(struct audit *a, enum audit_kind kind, uint32_t site, enum audit
 	va_end(ap);
 }
 
+void audit_finding_take(struct audit *a, struct audit_finding *finding)
+{
+	struct audit_finding *f = finding_new(a, finding->kind);
+
+	if (f)
+		*f = *finding;
+	else
+		free(finding->text);
+}
+
 void audit_add(struct audit *a, enum audit_kind kind, uint32_t site_id, const char *text)
 {
 	struct audit_finding *f = finding_new(a, kind);

@@ -340,6 +340,7 @@ static uint64_t touched_at(const struct flows *w, const struct meeting *m, struc
 	return touched;
 }
 
+/* Both its ends do. */
 static void session_narrow(struct flows *w, uint32_t peer, uint64_t open, uint64_t touched)
 {
 	struct audit *a = w->a;
@@ -350,11 +351,11 @@ static void session_narrow(struct flows *w, uint32_t peer, uint64_t open, uint64
 		return;
 	s = &a->sessions[session];
 	if ((s->head == a->intent[w->site]) == w->outbound) {
-		s->opens &= open;
-		s->touches &= touched;
+		__atomic_fetch_and(&s->opens, open, __ATOMIC_RELAXED);
+		__atomic_fetch_and(&s->touches, touched, __ATOMIC_RELAXED);
 	} else {
-		s->opens_back &= open;
-		s->touches_back &= touched;
+		__atomic_fetch_and(&s->opens_back, open, __ATOMIC_RELAXED);
+		__atomic_fetch_and(&s->touches_back, touched, __ATOMIC_RELAXED);
 	}
 }
 
@@ -552,19 +553,24 @@ static bool site_compare(struct audit *a, uint32_t s, struct meeting *m)
 	return ok;
 }
 
-int audit_flows(struct audit *a)
+static int flows_compare(struct audit *a, uint32_t from, uint32_t to)
 {
 	struct meeting *m = calloc(1, sizeof(*m));
 	bool ok = m != NULL;
 
+	for (uint32_t s = from; ok && s < to; s++)
+		ok = site_compare(a, s, m);
+	free(m);
+	return ok ? 0 : -TUYEN_ENOMEM;
+}
+
+int audit_flows(struct audit *a)
+{
 	for (size_t i = 0; i < a->session_count; i++) {
 		struct audit_session *s = &a->sessions[i];
 
 		s->opens = s->opens_back = s->touches = s->touches_back =
 		    s->lawful ? UINT64_MAX : 0;
 	}
-	for (uint32_t s = 0; ok && s < a->count; s++)
-		ok = site_compare(a, s, m);
-	free(m);
-	return ok ? 0 : -TUYEN_ENOMEM;
+	return audit_divide(a, flows_compare);
 }

@@ -68,6 +68,7 @@ struct audit {
 	const struct network *network;
 	const struct forwarding *sites;
 	size_t count;
+	const struct executor *executor; /* NULL: nobody helps */
 	bool failed;
 	bool prepared; /* some link is, or fresh: what is accepted may be more than what uses it now */
 
@@ -87,6 +88,7 @@ struct audit {
 	size_t set_words;
 	uint32_t *policy_of_color; /* 65536 */
 
+	uint16_t *least; /* by session of a site: the smallest MTU of its paths; audit_least() */
 	struct audit_session *sessions;
 	size_t session_count;
 	uint32_t *session_first; /* by site: sites' count + 1 */
@@ -115,8 +117,35 @@ void audit_find(struct audit *a, enum audit_kind kind, uint32_t site, enum audit
     __attribute__((format(printf, 7, 8)));
 #define AUDIT_NOWHERE ((struct source_place){0})
 bool numbers_add(struct audit *a, struct numbers *n, uint32_t value);
+/** Takes a finding of another audit of the same state, as if it were found now. */
+void audit_finding_take(struct audit *a, struct audit_finding *finding);
 /** "country.policy:12", or "" . */
 void audit_place(const struct audit *a, struct source_place place, struct text *ret_text);
+
+/* audit_part.c: what divides by site */
+/** Looks at sites @from .. @to - 1. What it finds, counts and keeps is @a's; of what is everybody's it changes only marks and
+ * what is those sites' own. */
+typedef int audit_pass(struct audit *a, uint32_t from, uint32_t to);
+/** @return 0 or a negative error. */
+int audit_divide(struct audit *a, audit_pass *pass);
+
+/** Sets a mark that others may set too, at once. Most are set already, and a cache line is not taken for nothing. */
+static inline void audit_mark(uint8_t *mark)
+{
+	if (!__atomic_load_n(mark, __ATOMIC_RELAXED))
+		__atomic_store_n(mark, 1, __ATOMIC_RELAXED);
+}
+
+/** The same for a smallest number; 0: none yet. */
+static inline void audit_least(uint16_t *least, uint16_t value)
+{
+	uint16_t now = __atomic_load_n(least, __ATOMIC_RELAXED);
+
+	while ((!now || value < now) &&
+	       !__atomic_compare_exchange_n(least, &now, value, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED))
+		;
+}
 
 /* audit.c: looking up */
 uint32_t audit_site_by_id(const struct audit *a, uint32_t id); /* NETWORK_NONE */

@@ -420,12 +420,17 @@ static int sessions_list(struct audit *a)
 	return 0;
 }
 
-int audit_peers(struct audit *a)
+static int peers_match(struct audit *a, uint32_t from, uint32_t to)
 {
-	for (uint32_t s = 0; s < a->count; s++)
+	for (uint32_t s = from; s < to; s++)
 		for (size_t i = 0; i < a->sites[s].peer_count; i++)
 			peer_match(a, s, i);
-	for (uint32_t s = 0; s < a->count; s++) {
+	return 0;
+}
+
+static int peers_check(struct audit *a, uint32_t from, uint32_t to)
+{
+	for (uint32_t s = from; s < to; s++) {
 		for (size_t i = 0; i < a->sites[s].peer_count; i++)
 			peer_check(a, s, i);
 		for (size_t i = 0; i < a->sites[s].peer_count; i++)
@@ -435,6 +440,17 @@ int audit_peers(struct audit *a)
 		if (overlaps_of_site(a, s) < 0)
 			return -TUYEN_ENOMEM;
 	}
+	return 0;
+}
+
+int audit_peers(struct audit *a)
+{
+	int err = audit_divide(a, peers_match);
+
+	if (!err)
+		err = audit_divide(a, peers_check);
+	if (err)
+		return err;
 	for (uint32_t p = 0; p < a->network->policy_count; p++)
 		policy_want(a, p);
 	return sessions_list(a);

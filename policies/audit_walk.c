@@ -276,9 +276,9 @@ static bool walk_start(const struct audit *a, uint32_t site, uint32_t next_id,
 static void walk_use(struct audit *a, const struct walk *w)
 {
 	for (uint32_t i = 0; i < w->hops; i++)
-		a->accept_used[w->accept[i]] = 1;
+		audit_mark(&a->accept_used[w->accept[i]]);
 	for (uint32_t i = 0; i < w->label_count; i++)
-		a->label_used[w->label[i]] = 1;
+		audit_mark(&a->label_used[w->label[i]]);
 }
 
 static void walk_mark(struct audit *a, const struct walk *w)
@@ -309,7 +309,6 @@ struct trial {
 	const struct candidate_path *candidate;
 	const struct fwd_return *back;
 	bool lawful;
-	uint16_t *least; /* MTU of the paths of each session, at each site */
 	struct walk there, here, around;
 	uint32_t tried_links[2 * AUDIT_HOPS_MAX], tried_nodes[2 * AUDIT_HOPS_MAX];
 	uint32_t tried_link_count, tried_node_count;
@@ -514,8 +513,8 @@ static bool trial_back(struct trial *t)
 		return false;
 	}
 	if (t->lawful)
-		t->a->return_used[t->a->return_first[t->end] +
-				  (size_t)(t->back - t->endpoint->returns)] = 1;
+		audit_mark(&t->a->return_used[t->a->return_first[t->end] +
+					      (size_t)(t->back - t->endpoint->returns)]);
 	if (t->back->site_id != t->head->site_id)
 		trial_return_find(t, AUDIT_RETURN, "it is said to be another site's");
 	if (!stack_lawful(&t->back->stack)) {
@@ -543,13 +542,11 @@ static void session_mtu_check(struct trial *t, bool back, uint16_t mtu)
 	const struct forwarding *f = back ? t->endpoint : t->head;
 	const struct fwd_session *e = forwarding_session(f, t->path->color);
 	uint32_t site = back ? t->end : t->site;
-	uint16_t *least;
 
 	if (!e)
 		return;
-	least = &t->least[t->a->session_device_first[site] + (size_t)(e - f->sessions)];
-	if (!*least || mtu < *least)
-		*least = mtu;
+	audit_least(&t->a->least[t->a->session_device_first[site] + (size_t)(e - f->sessions)],
+		    mtu);
 	if (e->mtu + MTU_WIREGUARD_IPV4 > mtu)
 		audit_find(t->a, AUDIT_MTU, site, OBJECT_SESSION, (size_t)(e - f->sessions),
 			   t->policy->place,
@@ -589,12 +586,12 @@ static void trial_mtu(struct trial *t)
 }
 
 /* Smaller than its smallest path is a fault too: packets are cut for nothing. */
-static void sessions_mtu_small(struct audit *a, const uint16_t *least)
+static void sessions_mtu_small(struct audit *a)
 {
 	for (uint32_t s = 0; s < a->count; s++)
 		for (size_t i = 0; i < a->sites[s].session_count; i++) {
 			const struct fwd_session *e = &a->sites[s].sessions[i];
-			uint16_t mtu = least[a->session_device_first[s] + i];
+			uint16_t mtu = a->least[a->session_device_first[s] + i];
 
 			if (mtu && e->mtu + MTU_WIREGUARD_IPV4 < mtu && !a->prepared)
 				audit_find(a, AUDIT_MTU, s, OBJECT_SESSION, i, AUDIT_NOWHERE,
@@ -964,37 +961,46 @@ static void paths_of_site(struct trial *t)
 				   t->head->paths[i].endpoint_site);
 }
 
-static int paths_walk(struct audit *a, struct trial *t)
+static bool paths_allocate(struct audit *a, uint32_t from, uint32_t to)
 {
 	size_t most = 0;
 
-	for (uint32_t s = 0; s < a->count; s++)
+	for (uint32_t s = from; s < to; s++)
 		most += a->sites[s].path_count;
 	a->paths = calloc(most + 1, sizeof(*a->paths));
-	t->least = calloc(a->session_device_first[a->count] + 1, sizeof(*t->least));
-	if (!a->paths || !t->least)
+	return a->paths;
+}
+
+static int paths_walk(struct audit *a, uint32_t from, uint32_t to)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+
+	if (!t || (!a->paths && !paths_allocate(a, from, to))) {
+		free(t);
 		return -TUYEN_ENOMEM;
-	for (t->site = 0; t->site < a->count; t->site++) {
+	}
+	t->a = a;
+	for (t->site = from; t->site < to; t->site++) {
 		t->head = &a->sites[t->site];
 		paths_of_site(t);
 	}
-	sessions_mtu_small(a, t->least);
-	a->counts.paths_working = a->path_count;
-	return a->failed ? -TUYEN_ENOMEM : 0;
+	free(t);
+	return 0;
 }
 
 int audit_paths(struct audit *a)
 {
-	struct trial *t = calloc(1, sizeof(*t));
 	int err;
 
-	if (!t)
+	a->least = calloc(a->session_device_first[a->count] + 1, sizeof(*a->least));
+	if (!a->least || !paths_allocate(a, 0, (uint32_t)a->count))
 		return -TUYEN_ENOMEM;
-	t->a = a;
-	err = paths_walk(a, t);
-	free(t->least);
-	free(t);
-	return err;
+	err = audit_divide(a, paths_walk);
+	if (err)
+		return err;
+	sessions_mtu_small(a);
+	a->counts.paths_working = a->path_count;
+	return a->failed ? -TUYEN_ENOMEM : 0;
 }
 
 /* ---- what nothing lawful used -----------------------------------------------------------------

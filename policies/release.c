@@ -100,6 +100,7 @@ static void line_add(struct text *t, const uint8_t digest[static SHA256_LEN], ui
 	text_add(t, MANIFEST_SUFFIX);
 }
 
+/* The leaf stands there already. */
 static void writer_put(struct release_writer *w, uint32_t site_id,
 		       const uint8_t digest[static SHA256_LEN])
 {
@@ -109,21 +110,33 @@ static void writer_put(struct release_writer *w, uint32_t site_id,
 	w->sites[w->count++] = site_id;
 }
 
-int release_writer_add(struct release_writer *w, uint32_t site_id, const void *bytes, size_t length,
-		       struct reason *reason)
+int release_writer_add_hashed(struct release_writer *w, uint32_t site_id, size_t length,
+			      const uint8_t digest[static SHA256_LEN],
+			      const struct merkle_hash *leaf, struct reason *reason)
 {
-	uint8_t digest[SHA256_LEN];
 	int err;
 
 	assert(!w->tree);
 	err = writer_check(w, site_id, length, reason);
 	if (!err)
 		err = writer_grow(w);
+	if (err)
+		return err;
+	w->leaves[w->count] = *leaf;
+	writer_put(w, site_id, digest);
+	return 0;
+}
+
+int release_writer_add(struct release_writer *w, uint32_t site_id, const void *bytes, size_t length,
+		       struct reason *reason)
+{
+	uint8_t digest[SHA256_LEN];
+	struct merkle_hash leaf;
+	int err = writer_check(w, site_id, length, reason);
+
 	if (!err)
-		err = merkle_hasher_both(w->hasher, bytes, length, digest, &w->leaves[w->count]);
-	if (!err)
-		writer_put(w, site_id, digest);
-	return err;
+		err = merkle_hasher_both(w->hasher, bytes, length, digest, &leaf);
+	return err ? err : release_writer_add_hashed(w, site_id, length, digest, &leaf, reason);
 }
 
 int release_writer_resume(struct release_writer *w, const char *manifest, size_t manifest_length,

@@ -468,8 +468,18 @@ bool syntax_file_equal(const struct syntax_file *a, const struct syntax_file *b)
 
 /* ---- many files ---- */
 
+/* A file that was read, and perhaps parsed, before its turn. */
+struct ahead {
+	char *path;
+	char *bytes;
+	size_t length;
+	struct syntax_file *file; /* only if there was nothing to say of it */
+};
+
 struct loading {
 	struct syntax_set set;
+	struct ahead *ahead;
+	size_t ahead_count;
 	struct diag_list *diags;
 	syntax_loader *loader;
 	void *context;
@@ -551,14 +561,118 @@ static bool loading_is_open(const struct loading *l, size_t index)
 	return false;
 }
 
+/* ---- files of the command line, ahead of their turn ---- */
+
+static struct ahead *ahead_find(const struct loading *l, const char *path)
+{
+	for (size_t i = 0; i < l->ahead_count; i++)
+		if (l->ahead[i].path && !strcmp(l->ahead[i].path, path))
+			return &l->ahead[i];
+	return NULL;
+}
+
+/* One that cannot be read is asked for again in its turn, for the message. */
+static int ahead_read(struct loading *l, const char *path)
+{
+	char *clean = path_relative(NULL, path);
+	struct ahead *a = &l->ahead[l->ahead_count];
+	struct reason reason;
+
+	if (!clean)
+		return -TUYEN_ENOMEM;
+	if (ahead_find(l, clean) ||
+	    l->loader(l->context, clean, &a->bytes, &a->length, &reason) < 0) {
+		free(clean);
+		return 0;
+	}
+	a->path = clean;
+	l->ahead_count++;
+	return 0;
+}
+
+/* What complains is parsed again in its turn, where its complaints belong. */
+static int ahead_parse(void *context, unsigned int worker, size_t item)
+{
+	struct ahead *a = &((struct loading *)context)->ahead[item];
+	struct diag_list diags;
+	int err;
+
+	(void)worker;
+	diag_list_init(&diags);
+	err = syntax_parse(a->path, a->bytes, a->length, &diags, &a->file);
+	if (err < 0) {
+		a->file = NULL;
+	} else if (diags.count || diags.failed) {
+		syntax_file_free(a->file);
+		a->file = NULL;
+	}
+	diag_list_clear(&diags);
+	return 0;
+}
+
+static int ahead_all(struct loading *l, const struct executor *executor, const char *const *paths,
+		     size_t count)
+{
+	int err = 0;
+
+	if (!executor || executor->workers < 2 || count < 2 || count > SYNTAX_FILES_MAX)
+		return 0;
+	l->ahead = calloc(count, sizeof(*l->ahead));
+	if (!l->ahead)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < count && !err; i++)
+		err = ahead_read(l, paths[i]);
+	return err ? err : executor_run(executor, l->ahead_count, ahead_parse, l);
+}
+
+static void ahead_clear(struct loading *l)
+{
+	for (size_t i = 0; i < l->ahead_count; i++) {
+		free(l->ahead[i].path);
+		free(l->ahead[i].bytes);
+		syntax_file_free(l->ahead[i].file);
+	}
+	free(l->ahead);
+}
+
+/* ---- each in its turn ---- */
+
+static int loading_keep(struct loading *l, struct syntax_file *file)
+{
+	int err = loading_push(l, file);
+
+	if (err == -TUYEN_ELIMIT)
+		syntax_file_free(file);
+	return err;
+}
+
+static int loading_read(struct loading *l, const char *path, char **ret_bytes, size_t *ret_length,
+			struct reason *reason)
+{
+	struct ahead *a = ahead_find(l, path);
+
+	if (!a || !a->bytes)
+		return l->loader(l->context, path, ret_bytes, ret_length, reason);
+	*ret_bytes = a->bytes;
+	*ret_length = a->length;
+	a->bytes = NULL;
+	return 0;
+}
+
 static int loading_open(struct loading *l, const char *path, struct diag_place place)
 {
+	struct ahead *a = ahead_find(l, path);
 	struct reason reason = {""};
-	struct syntax_file *file;
+	struct syntax_file *file = a ? a->file : NULL;
 	char *bytes = NULL;
 	size_t length = 0;
-	int err = l->loader(l->context, path, &bytes, &length, &reason);
+	int err;
 
+	if (file) {
+		a->file = NULL;
+		return loading_keep(l, file);
+	}
+	err = loading_read(l, path, &bytes, &length, &reason);
 	if (err < 0) {
 		diag_error(l->diags, place, "cannot read '%s': %s", path,
 			   *reason.text ? reason.text : tuyen_strerror(err));
@@ -570,12 +684,7 @@ static int loading_open(struct loading *l, const char *path, struct diag_place p
 		diag_error(l->diags, place, "'%s' is larger than %u bytes", path, DIAG_SOURCE_MAX);
 		return 0;
 	}
-	if (err < 0)
-		return err;
-	err = loading_push(l, file);
-	if (err == -TUYEN_ELIMIT)
-		syntax_file_free(file);
-	return err;
+	return err < 0 ? err : loading_keep(l, file);
 }
 
 static int loading_include(struct loading *l, const struct syntax_file *from,
@@ -631,7 +740,8 @@ static int loading_given(struct loading *l, const char *path)
 }
 
 int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, void *context,
-		struct diag_list *diags, struct syntax_set *ret_set)
+		const struct executor *executor, struct diag_list *diags,
+		struct syntax_set *ret_set)
 {
 	struct loading l = {.diags = diags, .loader = loader, .context = context};
 	int err = 0;
@@ -640,8 +750,11 @@ int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, v
 	l.stack = calloc(SYNTAX_FILES_MAX, sizeof(*l.stack));
 	if (!l.set.files || !l.stack)
 		err = -TUYEN_ENOMEM;
+	if (!err)
+		err = ahead_all(&l, executor, paths, count);
 	for (size_t i = 0; i < count && err == 0; i++)
 		err = loading_given(&l, paths[i]);
+	ahead_clear(&l);
 	free(l.stack);
 	name_table_clear(&l.known);
 	if (err < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/cli/proof.h"
+#include "daemon/cli/workers.h"
 #include "tuyen/base/encode.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/cli/files.h"
@@ -204,6 +205,7 @@ static int bundle_find(struct run *r, const struct states_bad *bad)
 
 static int audit_run(struct run *r)
 {
+	struct executor executor = workers_executor(r->o->load.workers);
 	int err = audit_new(&r->compiled.load.network, r->states.sites, r->states.count, &r->audit);
 
 	if (err < 0)
@@ -212,7 +214,9 @@ static int audit_run(struct run *r)
 		err = bundle_find(r, &r->states.bad[i]);
 	if (err < 0)
 		return err;
+	audit_executor(r->audit, &executor);
 	err = audit_prove(r->audit);
+	audit_executor(r->audit, NULL);
 	if (err < 0 || r->o->no_failures)
 		return err;
 	err = moves_open(r);
@@ -306,7 +310,7 @@ static int states_get(struct run *r)
 	int err;
 
 	if (!r->o->release)
-		return states_compile(&r->compiled, &r->states);
+		return states_compile(&r->compiled, r->o->load.workers, &r->states);
 	err = states_read(r->o->release, &r->states, &r->reason);
 	return err ? err : states_complete(&r->states, &r->compiled);
 }
@@ -332,17 +336,27 @@ static int audit_files(struct run *r, const char *const *files, size_t count)
 	return audit_findings_total(r->audit) ? CLI_INPUT : CLI_OK;
 }
 
+static int workers_read(const char *value, struct options *o)
+{
+	int err = workers_option(value, &o->load.workers);
+
+	if (err < 0)
+		fprintf(stderr, "tuyen audit: wrong value of '-j': '%s'; try: tuyen audit --help\n",
+			value);
+	return err;
+}
+
 static int options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
 	    {"release", required_argument, NULL, 'r'}, {"report", required_argument, NULL, 'h'},
 	    {"csv", required_argument, NULL, 'c'},     {"moves", required_argument, NULL, 'm'},
-	    {"json", no_argument, NULL, 'j'},	       {"canonical", no_argument, NULL, 'C'},
+	    {"json", no_argument, NULL, 'J'},	       {"canonical", no_argument, NULL, 'C'},
 	    {"no-failures", no_argument, NULL, 'n'},   {0},
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "W:", known, NULL)) >= 0) {
+	while ((option = getopt_long(argc, argv, "W:j:", known, NULL)) >= 0) {
 		if (option == 'r')
 			o->release = optarg;
 		else if (option == 'h')
@@ -351,13 +365,14 @@ static int options_read(int argc, char **argv, struct options *o)
 			o->csv = optarg;
 		else if (option == 'm')
 			o->moves = optarg;
-		else if (option == 'j')
+		else if (option == 'J')
 			o->json = true;
 		else if (option == 'C')
 			o->canonical = o->no_failures = true;
 		else if (option == 'n')
 			o->no_failures = true;
-		else if (option != 'W' || load_option_warning("audit", optarg, &o->load) < 0)
+		else if (option == 'j' ? workers_read(optarg, o) < 0
+				       : option != 'W' || load_option_warning("audit", optarg, &o->load) < 0)
 			return CLI_SYSTEM;
 	}
 	if (optind < argc)
@@ -368,7 +383,7 @@ static int options_read(int argc, char **argv, struct options *o)
 
 static int run(int argc, char **argv)
 {
-	struct options o = {0};
+	struct options o = {.load.workers = workers_default()};
 	struct run r = {.o = &o, .terminal = isatty(STDERR_FILENO)};
 	int code = options_read(argc, argv, &o);
 
@@ -387,6 +402,7 @@ static const struct cli_option cli_options[] = {
     {"--csv", "FILE", "every pair that may talk, every failure, every site that it cuts off"},
     {"--moves", "FILE", "as CSV: for each failure, who goes on by which path, and who does not"},
     {"--no-failures", NULL, "only the network as it is"},
+    {"-j", "N", "how many processors to use; else all that there are. What comes of it is the same"},
     {"--json", NULL, "one JSON document"},
     {"--canonical", NULL,
      "the JSON document whose SHA-256 stands in a release as `audit clean`; without "
@@ -398,7 +414,7 @@ static const struct cli_option cli_options[] = {
 const struct cli_command cli_audit = {
     .name = "audit",
     .usage = "FILE... [--release OUT] [--report FILE.html] [--csv FILE] [--moves FILE] "
-	     "[--no-failures] [--json | --canonical]",
+	     "[--no-failures] [-j N] [--json | --canonical]",
     .summary =
 	"prove that what the nodes will do is what policy says, after any single failure too",
     .options = cli_options,

@@ -3,9 +3,8 @@
  * tuyen compile: sources in, a release folder out (release.h), ready to be signed.
  *
  * Everything is written into a folder beside OUT and takes OUT's place in one rename at the very
- * end, so that a compile that fails or is interrupted leaves the release that was there. Bundles
- * are made one after the other and not kept: the release writer remembers their hashes. Signals
- * wait while files are written and are looked at between two sites.
+ * end, so that a compile that fails or is interrupted leaves the release that was there. Signals
+ * wait while files are written.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,6 +20,7 @@
 
 #include "daemon/cli/compile_cache.h"
 #include "daemon/cli/compile_output.h"
+#include "daemon/cli/workers.h"
 #include "tuyen/cli/cli.h"
 #include "tuyen/policies/release.h"
 
@@ -66,6 +66,8 @@ static int option_value(struct compile_options *o, const char *name, const char 
 		return load_time_parse(value, &o->expires_s);
 	if (!strcmp(name, "--issued"))
 		return load_time_parse(value, &o->issued_s);
+	if (!strcmp(name, "-j"))
+		return workers_option(value, &o->load.workers);
 	if (!strcmp(name, "-W"))
 		return load_option_warning("compile", value, &o->load);
 	return -TUYEN_ENOENT;
@@ -138,28 +140,33 @@ static int times_decide(struct compile_options *o)
 
 /* ---- files -------------------------------------------------------------------------- */
 
-int output_fail(struct output *out, const char *what)
+static int system_fail(const char *what, struct reason *reason)
 {
-	return reason_set(&out->reason, -TUYEN_ESYSTEM, "%s: %s", what, strerror(errno));
+	return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", what, strerror(errno));
 }
 
-int output_put(struct output *out, int folder, const char *name, const struct text *t,
-	       struct stat *ret_stat)
+int output_fail(struct output *out, const char *what)
+{
+	return system_fail(what, &out->reason);
+}
+
+int output_put(int folder, const char *name, const struct text *t, struct stat *ret_stat,
+	       struct reason *reason)
 {
 	int fd;
 	size_t done = 0;
 	bool failed;
 
 	if (t->failed)
-		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
 	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return output_fail(out, name);
+		return system_fail(name, reason);
 	while (done < t->length) {
 		ssize_t n = write(fd, t->bytes + done, t->length - done);
 
 		if (n < 0 && errno != EINTR) {
-			int err = output_fail(out, name);
+			int err = system_fail(name, reason);
 
 			close(fd);
 			return err;
@@ -168,7 +175,7 @@ int output_put(struct output *out, int folder, const char *name, const struct te
 	}
 	failed = ret_stat && fstat(fd, ret_stat) < 0;
 	failed |= close(fd) < 0;
-	return failed ? output_fail(out, name) : 0;
+	return failed ? system_fail(name, reason) : 0;
 }
 
 static void tree_remove_at(int parent, const char *name, int depth)
@@ -297,93 +304,7 @@ void output_close(struct output *out)
 	proof_clear(&out->proof);
 }
 
-/* ---- bundles ------------------------------------------------------------------------ */
-
-static int by_id(const void *a, const void *b, void *network)
-{
-	const struct network *n = network;
-	uint32_t p = n->sites[*(const uint32_t *)a].id, q = n->sites[*(const uint32_t *)b].id;
-
-	return p < q ? -1 : p > q;
-}
-
-static bool interrupted(void)
-{
-	sigset_t waiting;
-
-	return !sigpending(&waiting) &&
-	       (sigismember(&waiting, SIGINT) || sigismember(&waiting, SIGTERM));
-}
-
-static void progress(size_t done, size_t all)
-{
-	if ((done % 256 == 0 || done == all) && isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%zu of %zu bundles%s", done, all, done == all ? "\n" : "");
-}
-
-/* What was audited is what is written; without an audit a bundle lives no longer than it must. */
-static int bundle_encode(struct output *out, const struct compile_result *result, uint32_t site,
-			 struct text *t)
-{
-	struct forwarding f;
-	int err;
-
-	text_reset(t);
-	if (out->proof.audit) {
-		forwarding_encode(&out->proof.states.sites[site], t);
-		return 0;
-	}
-	err = compile_site(result, site, &f);
-	if (err)
-		return reason_set(&out->reason, err, "no memory");
-	forwarding_encode(&f, t);
-	forwarding_clear(&f);
-	return 0;
-}
-
-static int bundle_put(struct output *out, const struct compile_result *result, uint32_t site,
-		      struct text *t, struct stat *ret_stat)
-{
-	const struct network *n = compile_source(result);
-	char name[64];
-	int err = bundle_encode(out, result, site, t);
-
-	if (err)
-		return err;
-	if (t->failed || t->length > FORWARDING_BYTES_MAX)
-		return reason_set(&out->reason, t->failed ? -TUYEN_ENOMEM : -TUYEN_ELIMIT,
-				  "the bundle of '%s' is too large", n->sites[site].name);
-	out->bytes += t->length;
-	err = release_writer_add(out->writer, n->sites[site].id, t->bytes, t->length, &out->reason);
-	if (err)
-		return err;
-	snprintf(name, sizeof(name), "%u.bundle", n->sites[site].id);
-	return output_put(out, out->bundles, name, t, ret_stat);
-}
-
-static int bundles_put(struct output *out, struct compiled *c)
-{
-	struct network *n = &c->load.network;
-	uint32_t *order = calloc(n->site_count + 1, sizeof(*order));
-	struct text t;
-	int err = 0;
-
-	if (!order)
-		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
-	for (uint32_t i = 0; i < n->site_count; i++)
-		order[i] = i;
-	qsort_r(order, n->site_count, sizeof(*order), by_id, n);
-	text_init(&t);
-	for (size_t i = 0; !err && i < n->site_count; i++) {
-		err = interrupted() ? reason_set(&out->reason, -TUYEN_EAGAIN, "interrupted")
-				    : bundle_put(out, c->result, order[i], &t,
-						 out->stats ? &out->stats[i] : NULL);
-		progress(i + 1, n->site_count);
-	}
-	text_clear(&t);
-	free(order);
-	return err;
-}
+/* ---- the release ---------------------------------------------------------------------- */
 
 static const char *base_name(const char *path)
 {
@@ -398,7 +319,7 @@ static int header_put(struct output *out, const char *name, const char *suffix,
 	char path[64];
 
 	snprintf(path, sizeof(path), "%s%s", name, suffix);
-	return output_put(out, out->folder, path, t, NULL);
+	return output_put(out->folder, path, t, NULL, &out->reason);
 }
 
 int output_header(struct output *out, struct release_source *sources, size_t count,
@@ -458,7 +379,7 @@ static int output_prove(struct output *out, const struct compiled *c)
 
 	if (out->o->no_audit)
 		return 0;
-	err = proof_make(c, &out->proof);
+	err = proof_make(c, out->o->load.workers, &out->proof);
 	if (err)
 		return err;
 	if (!audit_findings_total(out->proof.audit))
@@ -479,7 +400,7 @@ static int output_write(struct output *out, struct compiled *c)
 	out->writer = release_writer_new();
 	if (!out->writer)
 		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
-	if ((err = bundles_put(out, c)) || (err = release_put(out, &c->load)))
+	if ((err = output_bundles(out, c->result)) || (err = release_put(out, &c->load)))
 		return err;
 	return output_publish(out);
 }
@@ -627,10 +548,11 @@ static int load_and_compile(struct compile_options *o)
 
 static int run(int argc, char **argv)
 {
-	struct compile_options o = {.issued_s = -1,
-				    .expires_s = -1,
-				    .roster_version = 1,
-				    .load = {.flags = CHECK_NEED_KEYS}};
+	struct compile_options o = {
+	    .issued_s = -1,
+	    .expires_s = -1,
+	    .roster_version = 1,
+	    .load = {.flags = CHECK_NEED_KEYS, .workers = workers_default()}};
 	int code = options_read(argc, argv, &o) < 0 ? CLI_SYSTEM : load_and_compile(&o);
 
 	free(o.files);
@@ -644,6 +566,7 @@ static const struct cli_option cli_options[] = {
     {"--issued", "DATE", "2025-01-31 or 2025-01-31T08:00:00Z; else $SOURCE_DATE_EPOCH, else now"},
     {"--expires", "DATE", "after that nodes raise an alarm and go on; else 90 days after issue"},
     {"--roster-version", "N", "of the officers' roster that a node must have; else 1"},
+    {"-j", "N", "how many processors to use; else all that there are. What comes of it is the same"},
     {"--no-audit", NULL, "do not prove the bundles before they are written; the release says so"},
     {"--cache", "FOLDER",
      "keep there what the next compile into OUT can use; say which bundles changed"},
@@ -655,7 +578,7 @@ static const struct cli_option cli_options[] = {
 const struct cli_command cli_compile = {
     .name = "compile",
     .usage = "FILE... -o OUT --epoch N [--expires DATE] [--issued DATE] [--roster-version N] "
-	     "[--no-audit] [--cache FOLDER] [--json]",
+	     "[-j N] [--no-audit] [--cache FOLDER] [--json]",
     .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
     .options = cli_options,
     .help =

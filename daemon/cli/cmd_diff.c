@@ -78,7 +78,7 @@ static int side_get(struct sides *s, const struct options *o, int i)
 	err = compiled_load("diff", o->words[i], o->count[i], NULL, false, &s->compiled[i]);
 	if (err < 0)
 		return reason_set(&s->reason, err, "the %s sources are wrong", i ? "new" : "old");
-	return states_compile(&s->compiled[i], &s->states[i]);
+	return states_compile(&s->compiled[i], 1, &s->states[i]);
 }
 
 static int side_whole(struct sides *s, int i)

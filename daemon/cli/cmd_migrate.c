@@ -173,7 +173,7 @@ static int side_read(struct run *r, int i)
 	err = compiled_load("migrate", o->words[i], o->count[i], NULL, false, &r->compiled[i]);
 	if (err < 0)
 		return reason_set(&r->reason, err, "the %s sources are wrong", i ? "new" : "old");
-	return states_compile(&r->compiled[i], &r->states[i]);
+	return states_compile(&r->compiled[i], 1, &r->states[i]);
 }
 
 static int at_once(struct run *r)
@@ -231,7 +231,7 @@ static int stage_compile(struct run *r, enum migrate_stage stage, const char *to
 	if (err < 0)
 		return reason_set(&r->reason, err, "stage %d (%s) does not compile", stage + 1,
 				  migrate_stage_name(stage));
-	err = proof_make(&r->compiled[1], proof);
+	err = proof_make(&r->compiled[1], 1, proof);
 	if (!err) {
 		r->states[1] = proof->states;
 		proof->states = (struct states){0};

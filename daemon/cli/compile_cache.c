@@ -653,7 +653,7 @@ static int bundle_renew(struct compile_cache *c, struct output *out, const struc
 	if (!*ret_changed)
 		return bundle_reads(out->bundles, name, &m->text) ? 0 : -TUYEN_ESIGNATURE;
 	out->bytes += m->text.length - file->size;
-	return output_put(out, out->bundles, name, &m->text, NULL);
+	return output_put(out->bundles, name, &m->text, NULL, &out->reason);
 }
 
 static int written_add(struct written **list, uint32_t site_id)

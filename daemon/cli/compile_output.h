@@ -44,8 +44,13 @@ int output_fail(struct output *out, const char *what);
 /** May OUT be replaced? Only a release that nobody signed, what is left of one, or an empty folder. */
 int output_check(struct output *out);
 /** A new file. @ret_stat  may be NULL. */
-int output_put(struct output *out, int folder, const char *name, const struct text *t,
-	       struct stat *ret_stat);
+int output_put(int folder, const char *name, const struct text *t, struct stat *ret_stat,
+	       struct reason *reason);
+/**
+ * compile_bundles.c: every bundle, into out->bundles, and its hashes into out->writer. Looks at signals between two
+ * sites: those that wait end it.
+ */
+int output_bundles(struct output *out, const struct compile_result *result);
 /**
  * `manifest`, `leaves` and `release`, each under its name and @suffix.
  * @sources  names may be paths; their last part counts.

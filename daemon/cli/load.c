@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/cli/workers.h"
 #include "tuyen/base/date.h"
 #include "tuyen/base/err.h"
 #include "tuyen/policies/statement.h"
@@ -145,7 +146,9 @@ static int load_sources(const char *const *paths, size_t count, const struct loa
 			struct load *load)
 {
 	struct check_times times = {load_now(options), options->until_s};
-	int err = syntax_load(paths, count, load_file, NULL, &load->diags, &load->sources);
+	struct executor executor = workers_executor(options->workers);
+	int err =
+	    syntax_load(paths, count, load_file, NULL, &executor, &load->diags, &load->sources);
 
 	if (err < 0) {
 		diag_list_clear(&load->diags); /* its places may be gone */

@@ -5,17 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/cli/workers.h"
 #include "tuyen/base/encode.h"
 
-int proof_make(const struct compiled *c, struct proof *p)
+int proof_make(const struct compiled *c, unsigned int workers, struct proof *p)
 {
+	struct executor executor = workers_executor(workers);
 	int err;
 
 	*p = (struct proof){0};
-	err = states_compile(c, &p->states);
+	err = states_compile(c, workers, &p->states);
 	if (!err)
 		err = audit_new(&c->load.network, p->states.sites, p->states.count, &p->audit);
-	return err ? err : audit_prove(p->audit);
+	if (err)
+		return err;
+	audit_executor(p->audit, &executor);
+	err = audit_prove(p->audit);
+	audit_executor(p->audit, NULL);
+	return err;
 }
 
 void proof_clear(struct proof *p)

@@ -14,10 +14,11 @@ struct proof {
 
 /**
  * Compiles every site and audits what came of it, without failures.
+ * @workers  see workers.h.
  * @ret_proof  always set, cleared with proof_clear().
  * @return 0 or a negative error; findings are no error: audit_findings_total().
  */
-int proof_make(const struct compiled *compiled, struct proof *ret_proof);
+int proof_make(const struct compiled *compiled, unsigned int workers, struct proof *ret_proof);
 void proof_clear(struct proof *proof);
 
 /** audit_canonical() of an audit of these sources, as a terminal may show it. @return 0 or a negative error. */

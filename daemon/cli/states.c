@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/cli/release_folder.h"
+#include "daemon/cli/workers.h"
 #include "tuyen/base/encode.h"
 
 static struct forwarding *state_add(struct states *s)
@@ -46,16 +47,30 @@ static int bad_add(struct states *s, const struct release_folder *folder, uint32
 	return 0;
 }
 
-int states_compile(const struct compiled *c, struct states *s)
-{
-	memset(s, 0, sizeof(*s));
-	for (uint32_t i = 0; i < c->load.network.site_count; i++) {
-		struct forwarding *f = state_add(s);
+struct compiling {
+	const struct compile_result *result;
+	struct forwarding *sites;
+};
 
-		if (!f || compile_site(c->result, i, f) < 0)
-			return -TUYEN_ENOMEM;
-	}
-	return 0;
+static int state_compile(void *context, unsigned int worker, size_t site)
+{
+	struct compiling *c = context;
+
+	(void)worker;
+	return compile_site(c->result, (uint32_t)site, &c->sites[site]);
+}
+
+int states_compile(const struct compiled *c, unsigned int workers, struct states *s)
+{
+	size_t count = c->load.network.site_count;
+	struct compiling all = {.result = c->result};
+
+	memset(s, 0, sizeof(*s));
+	all.sites = s->sites = calloc(count + 1, sizeof(*s->sites));
+	if (!s->sites)
+		return -TUYEN_ENOMEM;
+	s->count = s->room = count;
+	return workers_run(workers, count, state_compile, &all);
 }
 
 static void state_drop(struct states *s)

@@ -23,8 +23,8 @@ struct states {
 	struct statement_audit audit; /* of a release: what its statement claims */
 };
 
-/** From sources, compiled in memory. @return 0 or -TUYEN_ENOMEM. */
-int states_compile(const struct compiled *compiled, struct states *ret_states);
+/** From sources, compiled in memory. @workers  see workers.h. @return 0 or -TUYEN_ENOMEM. */
+int states_compile(const struct compiled *compiled, unsigned int workers, struct states *ret_states);
 /** Puts what the sources say in the place of each bundle that could not be read. @return 0 or -TUYEN_ENOMEM. */
 int states_complete(struct states *states, const struct compiled *compiled);
 /**

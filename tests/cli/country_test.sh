@@ -106,6 +106,20 @@ fi
 # ---- same input, same bytes --------------------------------------------------------------
 "$tuyen" compile $(files "$work/a") -o "$work/again" --epoch 1 --issued 2025-01-01 >/dev/null
 is "two runs, the same bytes" "$(digest "$work/release")" "$(digest "$work/again")"
+for j in 1 2 7; do
+	"$tuyen" compile $(files "$work/a") -o "$work/again" --epoch 1 --issued 2025-01-01 -j $j >/dev/null
+	is "-j $j, the same bytes" "$(digest "$work/release")" "$(digest "$work/again")"
+	"$tuyen" compile $(files "$work/a") -o "$work/unproven" --epoch 1 --issued 2025-01-01 -j $j --no-audit >/dev/null
+	is "-j $j without an audit, the same bundles" "$(digest "$work/release/sites")" "$(digest "$work/unproven/sites")"
+	is "-j $j, the same proof" "$(sed -n 's/^audit clean [^ ]* //p' "$work/release/release")" \
+		"$("$tuyen" audit -j $j --canonical $(files "$work/a") | sha256sum | cut -d' ' -f1)"
+done
+is "-j 0 is no number of processors" "2 2" "$(code "$tuyen" compile $(files "$work/a") -o "$work/no" --epoch 1 -j 0) $(
+	code "$tuyen" audit $(files "$work/a") -j 257)"
+if [ -d "$work/63" ]; then
+	"$tuyen" compile $(files "$work/63") -o "$work/again" --epoch 1 --issued 2025-01-01 -j 5 >/dev/null
+	is "63: -j 5, the same bytes" "$(digest "$work/release-63")" "$(digest "$work/again")"
+fi
 if [ -x $clang ]; then
 	$clang generate national $counts --keys -o "$work/clang" >/dev/null
 	is "clang's program generates the same bytes" "$(digest "$work/a")" "$(digest "$work/clang")"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_flow.c
+// link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_part.c policies/audit_flow.c
 // link: policies/audit_walk.c policies/audit_queue.c policies/audit_expect.c policies/audit_failure.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
@@ -7,8 +7,9 @@
 // link: topology/forwarding_codec.c tests/unit/network_fixture.c
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
 /*
- * The audit is tried by faults: each row of a table plants one into a compiled country, or changes the sources behind
- * its back, and says which finding must come of it, at which site, with which words. A country without faults has none.
+ * The audit is tried by faults: each row of a table plants one into a compiled country, or changes
+ * the sources behind its back, and says which finding must come of it, at which site, with which
+ * words. A country without faults has none.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,12 +62,86 @@ static void country_clear(struct country *c)
 	network_clear(&c->n);
 }
 
-static struct audit *country_audit(const struct country *c)
+/* The last part first, as threads may. */
+static int backwards(unsigned int workers, size_t count, executor_step *step, void *context)
+{
+	int err = 0;
+
+	for (size_t i = count; i-- > 0;)
+		err = step(context, (unsigned int)i % workers, i) ? -TUYEN_EINVAL : err;
+	return err;
+}
+
+static void findings_are_equal(const struct audit *a, const struct audit *b)
+{
+	assert_int_equal(audit_finding_count(a), audit_finding_count(b));
+	for (int k = 0; k < AUDIT_KINDS; k++)
+		assert_int_equal(audit_findings_of_kind(a, k), audit_findings_of_kind(b, k));
+	for (size_t i = 0; i < audit_finding_count(a); i++) {
+		const struct audit_finding *x = audit_finding(a, i), *y = audit_finding(b, i);
+
+		assert_int_equal(x->kind, y->kind);
+		assert_int_equal(x->site_id, y->site_id);
+		assert_int_equal(x->line, y->line);
+		assert_int_equal(x->place.line, y->place.line);
+		assert_string_equal(x->text, y->text);
+	}
+}
+
+static void paths_are_equal(const struct audit *a, const struct audit *b, uint32_t path)
+{
+	uint32_t m, n;
+	const uint32_t *x = audit_path_links(a, path, &m), *y = audit_path_links(b, path, &n);
+
+	assert_string_equal(audit_path_name(a, path), audit_path_name(b, path));
+	assert_int_equal(m, n);
+	assert_memory_equal(x, y, m * sizeof(*x));
+	x = audit_path_repaired(a, path, &m);
+	y = audit_path_repaired(b, path, &n);
+	assert_int_equal(m, n);
+	assert_true(!m || !memcmp(x, y, m * sizeof(*x)));
+}
+
+static void audits_are_equal(const struct audit *a, const struct audit *b)
+{
+	struct audit_counts x = audit_counts(a), y = audit_counts(b);
+
+	findings_are_equal(a, b);
+	assert_memory_equal(&x, &y, sizeof(x));
+	assert_int_equal(audit_session_count(a), audit_session_count(b));
+	for (size_t i = 0; i < audit_session_count(a); i++) {
+		const struct audit_session *s = audit_session(a, i), *t = audit_session(b, i);
+
+		assert_int_equal(s->head, t->head);
+		assert_int_equal(s->endpoint, t->endpoint);
+		assert_true(s->opens == t->opens && s->opens_back == t->opens_back);
+		assert_true(s->touches == t->touches && s->touches_back == t->touches_back);
+		assert_int_equal(s->path, t->path);
+		assert_int_equal(s->path_count, t->path_count);
+		assert_int_equal(s->lawful, t->lawful);
+		for (uint32_t p = s->path; p < s->path + s->path_count; p++)
+			paths_are_equal(a, b, p);
+	}
+}
+
+static struct audit *country_prove(const struct country *c, const struct executor *executor)
 {
 	struct audit *a;
 
 	assert_int_equal(audit_new(&c->n, c->site, c->count, &a), 0);
+	audit_executor(a, executor);
 	assert_int_equal(audit_prove(a), 0);
+	return a;
+}
+
+/* Alone, and with help: the same, whatever is wrong. */
+static struct audit *country_audit(const struct country *c)
+{
+	static const struct executor several = {2, backwards};
+	struct audit *a = country_prove(c, NULL), *b = country_prove(c, &several);
+
+	audits_are_equal(a, b);
+	audit_free(b);
 	return a;
 }
 

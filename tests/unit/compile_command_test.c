@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: daemon/cli/cmd_compile.c daemon/cli/compile_cache.c policies/snapshot.c
-// link: daemon/cli/proof.c daemon/cli/compiled.c
+// link: daemon/cli/proof.c daemon/cli/compiled.c daemon/cli/workers.c daemon/cli/compile_bundles.c
 // link: daemon/cli/states.c daemon/cli/load.c daemon/cli/release_folder.c
 // link: daemon/cli/files.c policies/audit.c policies/audit_expect.c
 // link: policies/audit_failure.c policies/audit_finding.c policies/audit_flow.c
-// link: policies/audit_peer.c policies/audit_print.c policies/audit_report.c
+// link: policies/audit_peer.c policies/audit_part.c policies/audit_print.c policies/audit_report.c
 // link: policies/audit_queue.c policies/audit_site.c policies/audit_walk.c policies/check.c policies/check_plan.c
 // link: policies/check_policy.c policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_topology.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c

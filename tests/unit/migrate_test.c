@@ -4,7 +4,7 @@
 // link: policies/check.c policies/check_topology.c policies/check_policy.c policies/check_rule.c policies/check_use.c policies/check_overlap.c
 // link: policies/check_plan.c policies/print.c policies/print_canonical.c policies/lexer.c policies/syntax.c
 // link: policies/names.c policies/merkle.c gen/grammar.c
-// link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_flow.c
+// link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_part.c policies/audit_flow.c
 // link: policies/audit_walk.c policies/audit_expect.c policies/audit_failure.c policies/audit_queue.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_way.c
 // link: policies/compile_site.c policies/compile_repair.c policies/expect.c
@@ -13,9 +13,10 @@
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c daemon/base/diag.c
 // libs: -lcrypto
 /*
- * Two small countries, three tiers and two, and the stages between them. That each stage holds is asked of the proof, and
- * of the audit too: it walks the states of nodes that took their release, or did not, by the throw of a coin. Then faults
- * are planted between two stages, each of which must be found, at its site.
+ * Two small countries, three tiers and two, and the stages between them. That each stage holds is
+ * asked of the proof, and of the audit too: it walks the states of nodes that took their release,
+ * or did not, by the throw of a coin. Then faults are planted between two stages, each of which
+ * must be found, at its site.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -168,6 +168,7 @@ static const struct {
     {"loop", "include \"./d/../loop2\";"},
     {"loop2", "include \"loop\";"},
     {"self", "include \"self\";"},
+    {"wrong", "tears x;"},
     {"lost", "include \"nowhere\"; tiers x;"},
     {"../up", "include \"../up2\";"},
     {"../../up2", "tiers y;"},
@@ -187,43 +188,69 @@ static int disk_load(void *context, const char *path, char **ret_bytes, size_t *
 	return reason_set(reason, -TUYEN_ENOENT, "no such file");
 }
 
+/* The last first, as threads may. */
+static int backwards(unsigned int workers, size_t count, executor_step *step, void *context)
+{
+	int err = 0;
+
+	for (size_t i = count; i-- > 0;)
+		err = step(context, (unsigned int)i % workers, i) ? -TUYEN_EINVAL : err;
+	return err;
+}
+
+struct includes_case {
+	const char *paths[3];
+	const char *files; /* in their order */
+	const char *says;  /* NULL: no error */
+};
+
+static void includes_are(const struct includes_case *c, const struct executor *executor)
+{
+	struct diag_list diags;
+	struct syntax_set set;
+	struct text files;
+	size_t count = 0;
+
+	diag_list_init(&diags);
+	text_init(&files);
+	while (count < 3 && c->paths[count])
+		count++;
+	assert_int_equal(syntax_load(c->paths, count, disk_load, NULL, executor, &diags, &set), 0);
+	for (size_t f = 0; f < set.count; f++) {
+		assert_string_equal(set.files[f]->name, set.files[f]->source.name);
+		assert_int_equal(set.files[f]->source.order, f);
+		text_printf(&files, "%s ", set.files[f]->name);
+	}
+	assert_string_equal(text_string(&files), c->files);
+	assert_int_equal(diags.error_count, c->says ? 1 : 0);
+	if (c->says)
+		assert_non_null(strstr(diags.entries[0].message, c->says));
+	text_clear(&files);
+	diag_list_clear(&diags);
+	syntax_set_clear(&set);
+}
+
 static void includes_are_followed_once(void **state)
 {
-	static const struct {
-		const char *paths[2];
-		const char *files; /* in their order */
-		const char *says;  /* NULL: no error */
-	} cases[] = {
+	static const struct includes_case cases[] = {
 	    {{"a"}, "a d/b d/c ", NULL},
 	    {{"a", "d/c"}, "a d/b d/c ", NULL},
 	    {{"d/c", "./a"}, "d/c a d/b ", NULL},
+	    {{"a", "d/./c", "a"}, "a d/b d/c ", NULL},
+	    {{"d/c", "wrong", "a"}, "d/c wrong a d/b ", "unexpected 'tears'"},
 	    {{"loop"}, "loop loop2 ", "includes itself"},
-	    {{"self"}, "self ", "includes itself"},
+	    {{"self", "a"}, "self a d/b d/c ", "includes itself"},
 	    {{"lost"}, "lost ", "cannot read 'nowhere': no such file"},
 	    {{"gone"}, "", "cannot read 'gone'"},
+	    {{"gone", "a"}, "a d/b d/c ", "cannot read 'gone'"},
 	    {{"../up"}, "../up ../../up2 ", NULL},
 	};
+	static const struct executor several = {2, backwards};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct diag_list diags;
-		struct syntax_set set;
-		struct text files;
-
-		diag_list_init(&diags);
-		text_init(&files);
-		assert_int_equal(syntax_load(cases[i].paths, cases[i].paths[1] ? 2 : 1, disk_load,
-					     NULL, &diags, &set),
-				 0);
-		for (size_t f = 0; f < set.count; f++)
-			text_printf(&files, "%s ", set.files[f]->name);
-		assert_string_equal(text_string(&files), cases[i].files);
-		assert_int_equal(diags.error_count, cases[i].says ? 1 : 0);
-		if (cases[i].says)
-			assert_non_null(strstr(diags.entries[0].message, cases[i].says));
-		text_clear(&files);
-		diag_list_clear(&diags);
-		syntax_set_clear(&set);
+		includes_are(&cases[i], NULL);
+		includes_are(&cases[i], &several);
 	}
 }
 

@@ -3,6 +3,7 @@
 #define TUYEN_POLICIES_AUDIT_H
 
 #include "tuyen/base/err.h"
+#include "tuyen/base/executor.h"
 #include "tuyen/base/text.h"
 #include "tuyen/topology/forwarding.h"
 #include "tuyen/topology/network.h"
@@ -79,6 +80,8 @@ struct audit;
  * @return 0; -TUYEN_ENOMEM; -TUYEN_ELIMIT where the state has more than 2^32 entries of a kind.
  */
 int audit_new(const struct network *network, const struct forwarding *sites, size_t count, struct audit **ret);
+/** From now on @executor helps; borrowed, NULL: nobody. What is found is the same. */
+void audit_executor(struct audit *audit, const struct executor *executor);
 void audit_free(struct audit *audit); /* takes NULL */
 
 /** Everything but failures: findings, counts, expectations. Once. @return 0 or -TUYEN_ENOMEM; findings are no error. */

@@ -48,6 +48,11 @@ void release_writer_free(struct release_writer *writer); /* takes NULL */
 int release_writer_add(struct release_writer *writer, uint32_t site_id, const void *bytes, size_t length,
 		       struct reason *reason);
 
+/** The same where @digest and @leaf are known already: merkle_hasher_both() of the bundle's @length bytes. */
+int release_writer_add_hashed(struct release_writer *writer, uint32_t site_id, size_t length,
+			      const uint8_t digest[static SHA256_LEN], const struct merkle_hash *leaf,
+			      struct reason *reason);
+
 /** Starts from another release's texts, into an empty writer. @return 0; -TUYEN_EINVAL: they are not of one release. */
 int release_writer_resume(struct release_writer *writer, const char *manifest, size_t manifest_length,
 			  const char *leaves, size_t leaves_length, struct reason *reason);

@@ -4,6 +4,7 @@
 
 #include "tuyen/base/diag.h"
 #include "tuyen/base/err.h"
+#include "tuyen/base/executor.h"
 #include "tuyen/base/ip.h"
 #include "tuyen/policies/lexer.h"
 
@@ -165,10 +166,11 @@ struct syntax_set {
 /**
  * Reads @paths and, relative to the file that includes it, every included one. A file that
  * cannot be had, and one that includes itself over any number of steps, is an error in @diags.
+ * @executor  parses several of @paths at once; NULL: none. What comes of it is the same.
  * @return 0; -TUYEN_ENOMEM; -TUYEN_ELIMIT above SYNTAX_FILES_MAX.
  */
 int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, void *context,
-		struct diag_list *diags, struct syntax_set *ret_set);
+		const struct executor *executor, struct diag_list *diags, struct syntax_set *ret_set);
 void syntax_set_clear(struct syntax_set *set);
 
 #endif
