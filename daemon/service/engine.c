@@ -100,6 +100,15 @@ static bool narrow(const struct status_liveness *l, const struct fwd_path *p)
 	return l->known && l->last.mtu && l->last.mtu < p->mtu;
 }
 
+/*
+ * It waits for a repair on the way. Whether that comes nobody here knows, so that its traffic goes another way
+ * meanwhile; the first answer, and it is back without a hold: it was never down.
+ */
+static bool in_doubt(const struct status_liveness *l)
+{
+	return l->known && l->last.state == BFD_STATE_UP && l->last.quiet;
+}
+
 /* What padded probes found that the path in use carries, where that is less than it should; else 0. */
 static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 {
@@ -125,7 +134,8 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
-		    .degraded = e->paths[i].degraded || narrow(&e->paths[i], &f->paths[i]),
+		    .degraded = e->paths[i].degraded || narrow(&e->paths[i], &f->paths[i]) ||
+				in_doubt(&e->paths[i]),
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
 	for (size_t i = 0; i < ret_active->count; i++)
@@ -246,8 +256,28 @@ static void switches_announce(struct engine *e, const struct active_paths *befor
 		desired_session_name(to->color, slot_of(e, to), device);
 		if (kernel_session_poke(e->kernel, device) < 0)
 			log_warning("%s: no keepalive could be sent", device);
-		say_switch(e, from, to);
 	}
+}
+
+/* Away from a path in doubt and back is nothing that anybody need know: it is said when the doubt is over. */
+static void switches_say(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	struct active_paths said = e->active;
+
+	for (size_t i = 0; i < e->active.count; i++) {
+		const struct active_path *to = &e->active.entry[i];
+		const struct active_path *from = active_find(&e->said, to);
+		const struct fwd_path *p = from ? forwarding_path(f, from->index) : NULL;
+
+		if (!p || from->index == to->index)
+			continue;
+		if (in_doubt(&e->paths[p - f->paths]))
+			said.entry[i].index = from->index;
+		else
+			say_switch(e, from, to);
+	}
+	e->said = said;
 }
 
 /* A switch that was said while part of its plan failed: the far end was called before the way was
@@ -480,6 +510,7 @@ static uint64_t turn_run(struct engine *e)
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
+	switches_say(e);
 	e->poke_due &= err != 0;
 	failure_settle(e, err, plan);
 	kernel_plan_free(plan);

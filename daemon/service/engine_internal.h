@@ -59,6 +59,7 @@ struct engine {
 
 	/* what came of them */
 	struct active_paths active;
+	struct active_paths said; /* what was told of it last */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
 	struct kernel_state *actual;
 	bool taken_over;	/* the paths in use were read from the kernel once */

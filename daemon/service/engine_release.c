@@ -88,6 +88,7 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	if (e->release.status.have) {
 		liveness_carry_over(e, forwarding, links, paths, repaired);
 		selection_carry_over(&e->release.forwarding, forwarding, &e->active, &e->active);
+		selection_carry_over(&e->release.forwarding, forwarding, &e->said, &e->said);
 	}
 	engine_release_clear(e);
 	e->release.status = *status;

@@ -274,7 +274,7 @@ static bool take_path(struct engine *e, struct status_liveness *known,
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
-	bool was_up, is_up, changed, served;
+	bool was_up, is_up, changed, served, doubted;
 
 	if (!known || l->generation != e->generation)
 		return;
@@ -286,13 +286,14 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		known->since = past(l->changed_at_us);
 	}
 	served = l->kind == SESSION_PATH && take_path(e, known, l);
+	doubted = l->quiet != (known->known && known->last.quiet);
 	known->last = *l;
 	known->known = true;
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	if (was_up != is_up && may_tell(e))
 		announce(e, l);
-	if ((changed && l->kind == SESSION_PATH) || served)
+	if ((changed && l->kind == SESSION_PATH) || served || doubted)
 		engine_hurry(e);
 }
 

@@ -402,13 +402,20 @@ static bool endpoint_is_gone(const struct wire_sessions *w, ipv4_t endpoint)
 	return another;
 }
 
+static void quiet_set(struct wire_session *s, bool quiet)
+{
+	if (s->quiet != quiet)
+		report_mark(s);
+	s->quiet = quiet;
+}
+
 static void quiet_turn(struct wire_session *s, struct monotime now)
 {
 	const struct array *sessions = &s->owner->sessions;
 
 	if (!monotime_reached(now, quiet_at(s)))
 		return;
-	s->quiet = true;
+	quiet_set(s, true);
 	if (!endpoint_is_gone(s->owner, s->config.remote))
 		return;
 	for (size_t i = 0; i < sessions->count; i++) {
@@ -585,7 +592,7 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 	polled = s->bfd.poll_active;
 	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
 		return;
-	s->quiet = false;
+	quiet_set(s, false);
 	quality_received(s, d->length, polled);
 	if (session_probes_mtu(s) &&
 	    path_mtu_answer(&s->mtu, (uint16_t)(d->length + HEADER_BYTES), now))
@@ -1136,6 +1143,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .state = s->bfd.state,
 		    .diagnostic = s->bfd.diagnostic,
 		    .by_intent = s->bfd.by_intent,
+		    .quiet = s->quiet,
 		    .round_trip_us = path_quality_known_round_trip(&s->quality),
 		    .loss_permille = s->quality.loss_permille,
 		    .jitter_us = s->quality.jitter_us,

@@ -75,19 +75,28 @@ bail() { # a scenario that cannot go on
 	done_testing
 }
 
-now_ms() { local up; read -r up _ </proc/uptime; echo "${up%.*}$(printf '%-3s' "${up#*.}" | tr ' ' 0)"; }
+now_set() { # milliseconds since the boot, into $now: no process, which costs 12 ms in a virtual kernel
+	local up
+	read -r up _ </proc/uptime
+	printf -v now '%s%-3s' "${up%.*}" "${up#*.}"
+	now=$((10#${now// /0}))
+}
+now_ms() { local now; now_set; echo "$now"; }
 
 # The emulated kernel is 10 to 50 times slower: waits there are that much longer, conditions are the same.
 lab_patience() { [ "$LAB_KERNEL" = stock ] && echo $(($1 * 6)) || echo "$1"; }
 
 wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
-	local end next what=$2 limit start pause=1 # tenths of a second, growing to 5: a look costs processes
-	limit=$(lab_patience "$1"); shift 2
-	start=$(now_ms) end=$(($(now_ms) + limit * 1000)) next=$(($(now_ms) + 5000))
+	local now start end next what=$2 limit=$1 pause=1 # tenths of a second, growing to 5: a look costs processes
+	[ "$LAB_KERNEL" != stock ] || limit=$(lab_patience "$1")
+	shift 2
+	now_set
+	start=$now end=$((now + limit * 1000)) next=$((now + 5000))
 	until "$@" >/dev/null 2>&1; do
-		[ "$(now_ms)" -lt "$end" ] || { diag "waited $limit s in vain for $what"; return 1; }
-		[ "$(now_ms)" -lt "$next" ] || {
-			diag "waiting for $what: $((($(now_ms) - start) / 1000)) s"; next=$(($(now_ms) + 5000)); }
+		now_set
+		[ $now -lt $end ] || { diag "waited $limit s in vain for $what"; return 1; }
+		[ $now -lt $next ] || {
+			diag "waiting for $what: $(((now - start) / 1000)) s"; next=$((now + 5000)); }
 		sleep 0.$pause
 		[ $pause -ge 5 ] || pause=$((pause + 1))
 	done
@@ -100,15 +109,25 @@ spawn() { # NAME COMMAND...: in the background; $NAME.pid, $NAME.log
 	echo $! >"$LAB_DIR/$name.pid"
 	disown # bash need not tell of its end
 }
-pid_of() { cat "$LAB_DIR/$1.pid" 2>/dev/null; }
-alive() { local pid; pid=$(pid_of "$1") && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }
+pid_set() { # NAME: into $pid, "" if there is none
+	pid=
+	[ ! -e "$LAB_DIR/$1.pid" ] || read -r pid <"$LAB_DIR/$1.pid"
+}
+pid_of() { local pid; pid_set "$1"; [ -n "$pid" ] && echo "$pid"; }
+alive() { local pid; pid_set "$1"; [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }
 gone() { ! alive "$1"; }
 signal_and_wait() { # NAME SIGNAL
-	local pid; pid=$(pid_of "$1")
+	local pid; pid_set "$1"
 	[ -n "$pid" ] || return 0
 	kill "-$2" "$pid" 2>/dev/null
 	wait_for 10 "$1 to end" gone "$1" || kill -KILL "$pid" 2>/dev/null
 	rm -f "$LAB_DIR/$1.pid"
 }
 halt() { signal_and_wait "$1" TERM; }
-halt_all() { local f; for f in "$LAB_DIR"/*.pid; do [ ! -e "$f" ] || halt "$(basename "$f" .pid)"; done; }
+halt_all() { # all are asked before one is waited for
+	local f pid
+	for f in "$LAB_DIR"/*.pid; do
+		[ ! -e "$f" ] || { read -r pid <"$f" && kill -TERM "$pid" 2>/dev/null; }
+	done
+	for f in "$LAB_DIR"/*.pid; do f=${f##*/}; [ "$f" = "*.pid" ] || halt "${f%.pid}"; done
+}

@@ -252,6 +252,33 @@ static void what_a_path_is_worth_is_a_fact(void **state)
 	assert_int_equal(seen.better, 1);
 }
 
+/* Silence that may yet be repaired is no change of the path, and a turn at once all the same: there and back. */
+static void doubt_is_a_fact(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int turns, events;
+	uint64_t changes;
+
+	say(f, BFD_STATE_UP, 0, 1416);
+	turns = seen.dirty, events = seen.events, changes = f->engine.paths[0].changes;
+	for (uint32_t quiet = 1; quiet < 3; quiet++) {
+		struct message m = {.type = MESSAGE_LIVENESS};
+
+		m.u.liveness = (struct message_liveness){.kind = SESSION_PATH,
+							 .id = 1,
+							 .state = BFD_STATE_UP,
+							 .quiet = quiet & 1,
+							 .generation = f->engine.generation,
+							 .mtu = 1416};
+		engine_wire_message(&f->engine, &m);
+		engine_wire_message(&f->engine, &m);
+		assert_int_equal(f->engine.paths[0].last.quiet, quiet & 1);
+		assert_int_equal(seen.dirty, turns + quiet);
+	}
+	assert_int_equal(seen.events, events);
+	assert_int_equal(f->engine.paths[0].changes, changes);
+}
+
 static unsigned int count_read(const struct fixture *f, enum message_type type)
 {
 	static struct message m;
@@ -315,6 +342,7 @@ int main(void)
 	    CASE(lies_at_any_rate_leave_few_lines),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
+	    CASE(doubt_is_a_fact),
 	    CASE(the_wrong_direction_is_said_once),
 	    CASE(a_configuration_is_sent_whole),
 	    CASE(a_configuration_without_room_is_not_committed),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a carrier, a neighbour and a LAN host may not do, against the rules and filters alone. Each thing that must be
 # dropped is sent beside one that must pass.
-# seconds: 120
+# clock: virtual
+# seconds: 300
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/kernel/common"

@@ -61,6 +61,7 @@ repaired() { # SITE: the neighbours around whose links it leads
 }
 repaired_is() { [ "$(repaired "$1")" = "$2" ]; }
 switches() { status_get phuc-xa '[.paths[] | "\(.name) \(.changes)"] | join(", ")'; }
+told() { grep -c '"event":"switch"' phuc-xa.log; }
 nobody_repairs() { local s; for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done; }
 drift_of_all() { local s; for s in $COUNTRY_SITES; do status_get "$s" .daemon.drift_repairs; done | paste -sd+ | bc; }
 label_dev() { in_site "$1" ip -f mpls route show "$2" | sed -n 's/.* dev \([^ ]*\).*/\1/p'; }
@@ -71,7 +72,7 @@ pass "the country comes up"
 stream_echo_start
 ok "what was repaired while the country came up goes back" wait_for 60 "the end of the repairs" nobody_repairs
 is "the path in use" "$(active_path phuc-xa)" main
-before=$(switches)
+before=$(switches) told_before=$(told)
 
 # ---- a link is cut ----
 stream_start phuc-xa 1
@@ -86,6 +87,7 @@ at_least "... and there was one" "$lost" 1
 is "... only one" "$gaps" 1
 is "the commune's probes noticed nothing" "$(switches)" "$before"
 is "... and it is still on its main path" "$(active_path phuc-xa)" main
+is "... and no switch was told" "$(told)" "$told_before"
 is "nobody else repairs anything" "$(repaired ba-dinh)$(repaired hai-phong)$(repaired phuc-xa)" ""
 is "hanoi's kernel sends the gateway's label by hai-phong" "$(label_dev hanoi 16001)" lsp102
 is "... and its status says so" "$(status_get hanoi '.labels[] | select(.in == 16001) | "\(.repaired) \(.next) \(.out)"')" 'true hai-phong [86001]'
@@ -127,6 +129,7 @@ stream_stop phuc-xa
 is "restarts during a repair lose nothing" "$lost" 0
 
 # ---- and back ----
+told_before=$(told) # a gateway's daemon that restarts answers no probe for a while, and both paths are down
 stream_start phuc-xa 5
 sleep 1
 link_heal hanoi npdc-hn
@@ -172,6 +175,21 @@ ok "all go back" wait_for 40 "the end of the repairs" nobody_repairs
 sleep 1
 stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
+is "of all that since then no switch was told" "$(told)" "$told_before"
+
+# ---- a failure that nobody can repair ----
+stream_start phuc-xa 1
+sleep 1
+link_cut hanoi ba-dinh
+link_cut_after_probe phuc-xa hai-phong ba-dinh
+ok "the commune takes its spare path" wait_for 5 "the spare path" path_is phuc-xa spare
+sleep 1
+stream_stop phuc-xa
+at_most "... which does not wait for a repair: outage in ms" "$outage_ms" 160 # detection and 10
+is "... and one switch was told" "$(told)" $((told_before + 1))
+link_heal hanoi ba-dinh
+link_heal hai-phong ba-dinh
+ok "the main path is taken again" wait_for 60 "the main path" path_is phuc-xa main
 is "nothing of it was taken for somebody else's change" "$(drift_of_all)" 0
 country_down
 done_testing
