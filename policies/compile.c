@@ -252,20 +252,25 @@ static struct probe_timers way_probe(const struct compile_result *r, const struc
 	return slowest;
 }
 
+/* Does @w pass from @a to @b, or back? Two sites have one link at most. */
+static bool way_passes(const struct way *w, uint32_t a, uint32_t b)
+{
+	for (uint32_t i = 0; i + 1 < w->length; i++)
+		if ((w->site[i] == a && w->site[i + 1] == b) ||
+		    (w->site[i] == b && w->site[i + 1] == a))
+			return true;
+	return false;
+}
+
 static void way_shared(struct compile_result *r, const struct way *w, const struct way *other,
 		       struct compile_path *path)
 {
 	path->shared = (uint32_t)r->shared.count;
-	for (uint32_t i = 0; i + 1 < w->length; i++) {
-		uint32_t link = compile_link_find(r, w->site[i], w->site[i + 1]);
-
-		for (uint32_t j = 0; j + 1 < other->length; j++)
-			if (compile_link_find(r, other->site[j], other->site[j + 1]) == link &&
-			    pool_add(r, &r->shared, link)) {
-				path->shared_count++;
-				break;
-			}
-	}
+	for (uint32_t i = 0; i + 1 < w->length; i++)
+		if (way_passes(other, w->site[i], w->site[i + 1]) &&
+		    pool_add(r, &r->shared,
+			     compile_link_find(r, w->site[i], w->site[i + 1])))
+			path->shared_count++;
 }
 
 static uint32_t link_shares_risk(const struct compile_result *r, uint32_t a, uint32_t b)
@@ -659,25 +664,30 @@ static int policy_order_build(struct compile_result *r, struct policy_order *o)
 static uint64_t pair_metric(const struct compile_result *r, const struct compile_pair *p)
 {
 	const struct compile_path *path = &r->paths[p->path];
-	const uint32_t *way = compile_path_way(r, path);
+	const uint32_t *way;
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; p->path_count && i + 1 < path->way_length; i++)
+	if (!p->path_count)
+		return UINT64_MAX;
+	way = compile_path_way(r, path);
+	for (uint32_t i = 0; i + 1 < path->way_length; i++)
 		sum += r->network->links[compile_link_find(r, way[i], way[i + 1])].metric;
-	return p->path_count ? sum : UINT64_MAX;
+	return sum;
 }
 
-/* Does @a's endpoint come before @b's, where both have the LAN? */
-static bool pair_ranks_before(const struct compile_result *r, const struct compile_pair *a,
-			      const struct compile_pair *b)
+/* Does the endpoint of pair @a come before that of @b, where both have the LAN? */
+static bool pair_ranks_before(const struct compile_result *r, size_t a, uint64_t metric_a, size_t b,
+			      uint64_t metric_b)
 {
-	uint64_t x = pair_metric(r, a), y = pair_metric(r, b);
+	const struct site *sites = r->network->sites;
 
-	return x != y ? x < y
-		      : r->network->sites[a->endpoint].id < r->network->sites[b->endpoint].id;
+	return metric_a != metric_b
+		   ? metric_a < metric_b
+		   : sites[r->pairs[a].endpoint].id < sites[r->pairs[b].endpoint].id;
 }
 
-static void pair_rank(struct compile_result *r, size_t pair, size_t first)
+/* @metrics  of the pairs from @first on. */
+static void pair_rank(struct compile_result *r, size_t pair, size_t first, const uint64_t *metrics)
 {
 	struct compile_pair *p = &r->pairs[pair];
 	const struct network *n = r->network;
@@ -686,7 +696,7 @@ static void pair_rank(struct compile_result *r, size_t pair, size_t first)
 
 	for (size_t i = first; i < r->pair_count; i++)
 		rank += i != pair && network_shares_lan(n, p->endpoint, r->pairs[i].endpoint) &&
-			pair_ranks_before(r, &r->pairs[i], p);
+			pair_ranks_before(r, i, metrics[i - first], pair, metrics[pair - first]);
 	p->rank = (uint8_t)rank;
 	if (rank >= FWD_RANKS_MAX)
 		compile_report(r, true, NULL, policy->place,
@@ -702,10 +712,17 @@ static void pair_rank(struct compile_result *r, size_t pair, size_t first)
 /* Ranks the pairs of one head-end and policy, from @first on. */
 static void pairs_rank(struct compile_result *r, size_t first)
 {
-	for (size_t i = first; i < r->pair_count && r->pair_count - first > 1; i++)
+	uint64_t metrics[SITE_PATHS_MAX];
+	size_t count = r->pair_count - first;
+
+	if (count < 2 || count > SITE_PATHS_MAX)
+		return; /* nothing to choose from; or an error, said already */
+	for (size_t i = 0; i < count; i++)
+		metrics[i] = pair_metric(r, &r->pairs[first + i]);
+	for (size_t i = first; i < r->pair_count; i++)
 		if (r->pairs[i].path_count &&
 		    site_shares_lan(&r->network->sites[r->pairs[i].endpoint]))
-			pair_rank(r, i, first);
+			pair_rank(r, i, first, metrics);
 }
 
 /*
@@ -844,37 +861,86 @@ static int endpoints_build(struct compile_result *r)
 
 /*
  * Brings an array of @count entries of @size, each of which begins with its site, into the order of
- * sites, and a site's own by @compare. Most sites have a few entries of all: they are dealt out,
- * not compared.
+ * sites, and a site's own by @compare; of equal ones one stays. Most sites have a few entries of all:
+ * they are dealt out, not compared.
  */
-static int by_site(void *array, size_t count, size_t size, size_t sites, uint32_t *ret_first,
-		   int (*compare)(const void *, const void *))
-{
-	char *bytes, *dealt = malloc((count + 1) * size);
-	uint32_t *fill = malloc((sites + 1) * sizeof(*fill)), site;
+struct division {
+	char *bytes;
+	size_t count, size, sites;
+	uint32_t *first; /* by site: sites + 1 */
+	int (*compare)(const void *, const void *);
+};
 
-	memcpy(&bytes, array, sizeof(bytes));
+static uint32_t entry_site(const struct division *d, size_t i)
+{
+	uint32_t site;
+
+	memcpy(&site, d->bytes + i * d->size, sizeof(site));
+	return site;
+}
+
+static char *entries_deal(const struct division *d)
+{
+	char *dealt = malloc((d->count + 1) * d->size);
+	uint32_t *fill = malloc((d->sites + 1) * sizeof(*fill));
+
 	if (!dealt || !fill) {
 		free(dealt);
 		free(fill);
-		return -TUYEN_ENOMEM;
+		return NULL;
 	}
-	for (size_t i = 0; i < count; i++) {
-		memcpy(&site, bytes + i * size, sizeof(site));
-		ret_first[site]++;
-	}
-	counts_to_firsts(ret_first, sites);
-	memcpy(fill, ret_first, (sites + 1) * sizeof(*fill));
-	for (size_t i = 0; i < count; i++) {
-		memcpy(&site, bytes + i * size, sizeof(site));
-		memcpy(dealt + fill[site]++ * size, bytes + i * size, size);
-	}
-	for (size_t i = 0; i < sites; i++)
-		if (ret_first[i + 1] - ret_first[i] > 1)
-			qsort(dealt + ret_first[i] * size, ret_first[i + 1] - ret_first[i], size,
-			      compare);
+	for (size_t i = 0; i < d->count; i++)
+		d->first[entry_site(d, i)]++;
+	counts_to_firsts(d->first, d->sites);
+	memcpy(fill, d->first, (d->sites + 1) * sizeof(*fill));
+	for (size_t i = 0; i < d->count; i++)
+		memcpy(dealt + fill[entry_site(d, i)]++ * d->size, d->bytes + i * d->size, d->size);
 	free(fill);
-	free(bytes);
+	return dealt;
+}
+
+/* Sorts what stands @from .. @end - 1, and moves what is left down to @to. @return its end there. */
+static uint32_t entries_sort(const struct division *d, uint32_t from, uint32_t end, uint32_t to)
+{
+	char *at = d->bytes + from * d->size, *out = d->bytes + to * d->size;
+	bool sorted = true;
+
+	for (uint32_t i = 1; i < end - from && sorted; i++)
+		sorted = d->compare(at + (i - 1) * d->size, at + i * d->size) < 0;
+	if (!sorted)
+		qsort(at, end - from, d->size, d->compare);
+	for (uint32_t i = from; i < end; i++, at += d->size) {
+		if (!sorted && i > from && !d->compare(out - d->size, at))
+			continue;
+		if (out != at)
+			memcpy(out, at, d->size);
+		out += d->size;
+	}
+	return (uint32_t)((size_t)(out - d->bytes) / d->size);
+}
+
+static int by_site(void *array, size_t *count, size_t size, size_t sites, uint32_t *ret_first,
+		   int (*compare)(const void *, const void *))
+{
+	struct division d = {
+	    .count = *count, .size = size, .sites = sites, .first = ret_first, .compare = compare};
+	uint32_t kept = 0;
+	char *dealt;
+
+	memcpy(&d.bytes, array, sizeof(d.bytes));
+	dealt = entries_deal(&d);
+	if (!dealt)
+		return -TUYEN_ENOMEM;
+	free(d.bytes);
+	d.bytes = dealt;
+	for (size_t i = 0; i < sites; i++) {
+		uint32_t from = ret_first[i];
+
+		ret_first[i] = kept;
+		kept = entries_sort(&d, from, ret_first[i + 1], kept);
+	}
+	ret_first[sites] = kept;
+	*count = kept;
 	memcpy(array, &dealt, sizeof(dealt));
 	return 0;
 }
@@ -884,14 +950,13 @@ static int sites_divide(struct compile_result *r)
 	size_t sites = r->network->site_count;
 	int err;
 
-	/* What indexes point at is about to move. */
+	/* What the index points at is about to move. */
 	free(r->label_index.slots);
-	free(r->accept_index.slots);
-	r->label_index = r->accept_index = (struct index){0};
-	err = by_site(&r->labels, r->label_count, sizeof(*r->labels), sites, r->label_first,
+	r->label_index = (struct index){0};
+	err = by_site(&r->labels, &r->label_count, sizeof(*r->labels), sites, r->label_first,
 		      label_entry_compare);
 	if (!err)
-		err = by_site(&r->accepts, r->accept_count, sizeof(*r->accepts), sites,
+		err = by_site(&r->accepts, &r->accept_count, sizeof(*r->accepts), sites,
 			      r->accept_first, accept_entry_compare);
 	return err ? err : endpoints_build(r);
 }
@@ -1073,7 +1138,8 @@ static int result_allocate(struct compile_result *r)
 		paths += r->network->policies[i].path_count;
 	}
 	r->tallies = calloc(paths + 1, sizeof(*r->tallies));
-	return r->tallies ? 0 : -TUYEN_ENOMEM;
+	r->tails = calloc(COMPILE_TAILS, sizeof(*r->tails));
+	return r->tallies && r->tails ? 0 : -TUYEN_ENOMEM;
 }
 
 static int result_build(struct compile_result *r, unsigned flags);
@@ -1192,7 +1258,7 @@ void compile_free(struct compile_result *r)
 	free(r->tallies);
 	free(r->tally_first);
 	free(r->accepts);
-	free(r->accept_index.slots);
+	free(r->tails);
 	free(r->accept_first);
 	compile_repairs_clear(r);
 	free(r->labels);

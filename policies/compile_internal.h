@@ -25,6 +25,15 @@ struct accept_entry {
 	struct label_stack stack; /* zeros past its depth */
 };
 
+#define COMPILE_TAILS 256 /* kept at a time, a power of two */
+
+/** Of a way from a leaf, what follows the leaf, and the labels that it goes under. */
+struct installed_tail {
+	uint32_t length;
+	uint32_t site[COMPILE_WAY_MAX];
+	struct label_stack stack;
+};
+
 /** At @site, @label leads to neighbour @next; @next = @site: it ends there. */
 struct label_entry {
 	uint32_t site, label, next;
@@ -124,9 +133,9 @@ struct compile_result {
 	struct pool ways, shared;
 	struct path_tally *tallies; /* by tally_first[policy] + path */
 	uint32_t *tally_first;
-	struct accept_entry *accepts;
+	struct installed_tail *tails; /* COMPILE_TAILS, those installed last; compile_way.c */
+	struct accept_entry *accepts; /* some twice, until they are divided by site */
 	size_t accept_count, accept_room;
-	struct index accept_index;
 	uint32_t *accept_first; /* site_count + 1 */
 	struct detour *detours;
 	size_t detour_count, detour_room;

@@ -529,12 +529,6 @@ static uint64_t label_key_hash(uint32_t site, uint32_t label)
 	return compile_hash(key, sizeof(key));
 }
 
-static uint64_t accept_hash(const struct accept_entry *e)
-{
-	return label_key_hash(e->site, e->from) ^
-	       compile_hash(e->stack.label, e->stack.depth * sizeof(e->stack.label[0]));
-}
-
 static void label_put(struct compile_result *r, const struct label_entry *entry, uint64_t hash)
 {
 	struct label_entry *e;
@@ -556,27 +550,6 @@ static void label_put(struct compile_result *r, const struct label_entry *entry,
 	index_put(r, &r->label_index, position, hash);
 }
 
-static void accept_put(struct compile_result *r, const struct accept_entry *entry, uint64_t hash)
-{
-	struct accept_entry *added;
-	uint32_t position;
-	size_t step = 0;
-
-	while ((position = index_next(&r->accept_index, hash, &step)) != NETWORK_NONE) {
-		const struct accept_entry *old = &r->accepts[position];
-
-		if (old->site == entry->site && old->from == entry->from &&
-		    label_stack_equal(&old->stack, &entry->stack))
-			return;
-	}
-	position = (uint32_t)r->accept_count;
-	added = compile_grow(r, &r->accepts, &r->accept_count, &r->accept_room, sizeof(*added));
-	if (!added)
-		return;
-	*added = *entry;
-	index_put(r, &r->accept_index, position, hash);
-}
-
 void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next)
 {
 	label_put(r, &(struct label_entry){site, label, next}, label_key_hash(site, label));
@@ -585,51 +558,55 @@ void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, 
 void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from,
 			const struct label_stack *stack, uint8_t used)
 {
-	struct accept_entry e = {.site = site, .from = from};
+	struct accept_entry *e =
+	    compile_grow(r, &r->accepts, &r->accept_count, &r->accept_room, sizeof(*e));
 
+	if (!e)
+		return;
+	e->site = site;
+	e->from = from;
 	for (uint8_t i = used; i < stack->depth; i++)
-		label_stack_push_bottom(&e.stack, stack->label[i]);
-	accept_put(r, &e, accept_hash(&e));
+		label_stack_push_bottom(&e->stack, stack->label[i]);
 }
 
 /*
- * What a way needs, all of it looked up before any of it is added: the indexes are larger than a
- * cache, and so the processor waits for several of their lines at once.
+ * The routes that a way needs, all of them looked up before any is added: the index is larger than a
+ * cache, and so the processor waits for several of its lines at once.
  */
 struct needs {
-	struct accept_entry accepts[COMPILE_WAY_MAX];
-	uint64_t accept_hashes[COMPILE_WAY_MAX];
 	struct label_entry labels[2 * COMPILE_WAY_MAX];
-	uint64_t label_hashes[2 * COMPILE_WAY_MAX];
-	uint32_t accept_count, label_count;
+	uint64_t hashes[2 * COMPILE_WAY_MAX];
+	uint32_t count;
 };
-
-static void needs_accept(const struct compile_result *r, struct needs *needs, uint32_t site,
-			 uint32_t from, const struct label_stack *stack, uint8_t used)
-{
-	struct accept_entry *e = &needs->accepts[needs->accept_count];
-
-	*e = (struct accept_entry){.site = site, .from = from};
-	for (uint8_t i = used; i < stack->depth; i++)
-		label_stack_push_bottom(&e->stack, stack->label[i]);
-	needs->accept_hashes[needs->accept_count] = accept_hash(e);
-	index_fetch(&r->accept_index, needs->accept_hashes[needs->accept_count++]);
-}
 
 static void needs_label(const struct compile_result *r, struct needs *needs, uint32_t site,
 			uint32_t label, uint32_t next)
 {
-	needs->labels[needs->label_count] = (struct label_entry){site, label, next};
-	needs->label_hashes[needs->label_count] = label_key_hash(site, label);
-	index_fetch(&r->label_index, needs->label_hashes[needs->label_count++]);
+	needs->labels[needs->count] = (struct label_entry){site, label, next};
+	needs->hashes[needs->count] = label_key_hash(site, label);
+	index_fetch(&r->label_index, needs->hashes[needs->count++]);
 }
 
-static void needs_add(struct compile_result *r, const struct needs *needs)
+/*
+ * The leaves below one site go the same way from there, under the same labels: what one of them
+ * installed of it, it installed for all.
+ */
+static bool tail_installed(struct compile_result *r, const struct way *w,
+			   const struct label_stack *stack)
 {
-	for (uint32_t i = 0; i < needs->accept_count; i++)
-		accept_put(r, &needs->accepts[i], needs->accept_hashes[i]);
-	for (uint32_t i = 0; i < needs->label_count; i++)
-		label_put(r, &needs->labels[i], needs->label_hashes[i]);
+	size_t size = (w->length - 1) * sizeof(w->site[0]);
+	struct installed_tail *t =
+	    &r->tails[compile_hash(w->site + 1, size) % COMPILE_TAILS];
+
+	if (r->core_of[w->site[0]] != NETWORK_NONE)
+		return false;
+	if (t->length == w->length - 1 && label_stack_equal(&t->stack, stack) &&
+	    !memcmp(t->site, w->site + 1, size))
+		return true;
+	t->length = w->length - 1;
+	t->stack = *stack;
+	memcpy(t->site, w->site + 1, size);
+	return false;
 }
 
 void compile_way_install(struct compile_result *r, const struct way *w,
@@ -638,12 +615,16 @@ void compile_way_install(struct compile_result *r, const struct way *w,
 	struct needs needs;
 	uint8_t used = 0;
 
-	needs.accept_count = needs.label_count = 0;
+	compile_accept_add(r, w->site[1], w->site[0], stack, 0);
+	if (tail_installed(r, w, stack))
+		return;
+	needs.count = 0;
 	for (uint32_t i = 1; i < w->length; i++) {
 		uint32_t site = w->site[i];
 
 		assert(used < stack->depth);
-		needs_accept(r, &needs, site, w->site[i - 1], stack, used);
+		if (i > 1)
+			compile_accept_add(r, site, w->site[i - 1], stack, used);
 		if (stack->label[used] == sites_label(r, site)) {
 			needs_label(r, &needs, site, stack->label[used], site);
 			used++;
@@ -652,7 +633,8 @@ void compile_way_install(struct compile_result *r, const struct way *w,
 			needs_label(r, &needs, site, stack->label[used], w->site[i + 1]);
 	}
 	assert(used == stack->depth);
-	needs_add(r, &needs);
+	for (uint32_t i = 0; i < needs.count; i++)
+		label_put(r, &needs.labels[i], needs.hashes[i]);
 }
 
 static void label_adopt(struct compile_result *r, const struct label_entry *e)
