@@ -764,6 +764,16 @@ int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, v
 	return err;
 }
 
+void syntax_set_trim(struct syntax_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		arena_free(set->files[i]->arena);
+		token_list_clear(&set->files[i]->tokens);
+		set->files[i]->arena = NULL;
+		set->files[i]->statements = NULL;
+	}
+}
+
 void syntax_set_clear(struct syntax_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "tuyen/cli/cli.h"
 #include "tuyen/policies/release.h"
 
+#define MEMORY_KEPT  (32 << 20) /* bytes of one piece, the most that malloc() lets be said */
 #define EXPIRES_DAYS 90
 #define DAY_S	     86400
 
@@ -534,6 +536,7 @@ static int load_and_compile(struct compile_options *o)
 	if (times_decide(o) < 0)
 		return CLI_SYSTEM;
 	cache = o->cache ? compile_cache_open(o->cache) : NULL;
+	o->load.trim = !cache;
 	signals_hold(&before);
 	done = release_update(cache, &out, &start);
 	output_close(&out);
@@ -546,6 +549,16 @@ static int load_and_compile(struct compile_options *o)
 	return code;
 }
 
+/*
+ * What was given back is asked for again, by the next stage, the next gateway: the kernel would take it
+ * and clear it each time, which costs as much as compiling.
+ */
+static void memory_keep(void)
+{
+	mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+}
+
 static int run(int argc, char **argv)
 {
 	struct compile_options o = {
@@ -553,8 +566,10 @@ static int run(int argc, char **argv)
 	    .expires_s = -1,
 	    .roster_version = 1,
 	    .load = {.flags = CHECK_NEED_KEYS, .workers = workers_default()}};
-	int code = options_read(argc, argv, &o) < 0 ? CLI_SYSTEM : load_and_compile(&o);
+	int code = options_read(argc, argv, &o);
 
+	memory_keep();
+	code = code < 0 ? CLI_SYSTEM : load_and_compile(&o);
 	free(o.files);
 	return code;
 }

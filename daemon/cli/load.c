@@ -159,6 +159,8 @@ static int load_sources(const char *const *paths, size_t count, const struct loa
 			       load->sources.count, options->flags, &times, &load->diags,
 			       &load->network);
 	load->has_network = err == 0;
+	if (options->trim)
+		syntax_set_trim(&load->sources);
 	return err;
 }
 

@@ -15,6 +15,7 @@ struct load_options {
 	size_t ignore_count;
 	int64_t now_s;	 /* when rules expire is judged by; 0: $SOURCE_DATE_EPOCH, else now */
 	int64_t until_s; /* a rule that ends before gets a warning; 0: none does */
+	bool trim; /* nobody asks for trees and tokens after the check: their memory serves again */
 	unsigned int workers; /* threads that may parse files; 0 and 1: none but the caller */
 };
 

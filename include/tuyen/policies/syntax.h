@@ -172,5 +172,7 @@ struct syntax_set {
 int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, void *context,
 		const struct executor *executor, struct diag_list *diags, struct syntax_set *ret_set);
 void syntax_set_clear(struct syntax_set *set);
+/** Gives back the trees and tokens: names, bytes and lines of the files stay. */
+void syntax_set_trim(struct syntax_set *set);
 
 #endif
