@@ -783,11 +783,32 @@ static bool pairs_of_head(struct compile_result *r, const struct policy_order *o
 	return true;
 }
 
+/* As many as there can be, but for mistakes. */
+static void pairs_reserve(struct compile_result *r, const struct policy_order *o)
+{
+	const struct network *n = r->network;
+	size_t heads = 0, pairs = 0, paths = 0;
+
+	for (size_t i = 0; i < n->site_count; i++)
+		heads += n->sites[i].lan_count > 0;
+	for (size_t i = 0; i < n->policy_count; i++) {
+		pairs += o->endpoint_count[i];
+		paths += o->endpoint_count[i] * n->policies[i].path_count;
+	}
+	pairs = pairs < SITE_PATHS_MAX ? pairs : SITE_PATHS_MAX;
+	paths = paths < SITE_PATHS_MAX ? paths : SITE_PATHS_MAX;
+	compile_reserve(&r->pairs, &r->pair_room, heads * pairs, sizeof(*r->pairs));
+	compile_reserve(&r->paths, &r->path_room, heads * paths, sizeof(*r->paths));
+}
+
 static int pairs_build(struct compile_result *r)
 {
 	struct policy_order o = {0};
 	size_t sites = r->network->site_count;
 	int err = policy_order_build(r, &o);
+
+	if (!err)
+		pairs_reserve(r, &o);
 
 	for (uint32_t s = 0; !err && s < sites; s++)
 		if (r->error_count > 200 || r->failed || !pairs_of_head(r, &o, s))
@@ -801,20 +822,28 @@ static int pairs_build(struct compile_result *r)
 
 /* ---- by site ------------------------------------------------------------------------ */
 
-static int label_entry_compare(const void *a, const void *b)
+static int label_entry_compare(const void *a, const void *b, void *context)
 {
 	const struct label_entry *p = a, *q = b;
 
+	(void)context;
 	return p->label < q->label ? -1 : p->label > q->label;
 }
 
-static int accept_entry_compare(const void *a, const void *b)
+/* In the order of label_stack_compare(). */
+static int accept_entry_compare(const void *a, const void *b, void *context)
 {
 	const struct accept_entry *p = a, *q = b;
+	const uint32_t *stacks = context, *x = stacks + p->labels, *y = stacks + q->labels;
 
 	if (p->from != q->from)
 		return p->from < q->from ? -1 : 1;
-	return label_stack_compare(&p->stack, &q->stack);
+	if (p->depth != q->depth)
+		return p->depth < q->depth ? -1 : 1;
+	for (uint32_t i = 0; i < p->depth; i++)
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
+	return 0;
 }
 
 static void counts_to_firsts(uint32_t *first, size_t count)
@@ -868,7 +897,8 @@ struct division {
 	char *bytes;
 	size_t count, size, sites;
 	uint32_t *first; /* by site: sites + 1 */
-	int (*compare)(const void *, const void *);
+	int (*compare)(const void *, const void *, void *context);
+	void *context;
 };
 
 static uint32_t entry_site(const struct division *d, size_t i)
@@ -906,11 +936,11 @@ static uint32_t entries_sort(const struct division *d, uint32_t from, uint32_t e
 	bool sorted = true;
 
 	for (uint32_t i = 1; i < end - from && sorted; i++)
-		sorted = d->compare(at + (i - 1) * d->size, at + i * d->size) < 0;
+		sorted = d->compare(at + (i - 1) * d->size, at + i * d->size, d->context) < 0;
 	if (!sorted)
-		qsort(at, end - from, d->size, d->compare);
+		qsort_r(at, end - from, d->size, d->compare, d->context);
 	for (uint32_t i = from; i < end; i++, at += d->size) {
-		if (!sorted && i > from && !d->compare(out - d->size, at))
+		if (!sorted && i > from && !d->compare(out - d->size, at, d->context))
 			continue;
 		if (out != at)
 			memcpy(out, at, d->size);
@@ -920,10 +950,14 @@ static uint32_t entries_sort(const struct division *d, uint32_t from, uint32_t e
 }
 
 static int by_site(void *array, size_t *count, size_t size, size_t sites, uint32_t *ret_first,
-		   int (*compare)(const void *, const void *))
+		   int (*compare)(const void *, const void *, void *), void *context)
 {
-	struct division d = {
-	    .count = *count, .size = size, .sites = sites, .first = ret_first, .compare = compare};
+	struct division d = {.count = *count,
+			     .size = size,
+			     .sites = sites,
+			     .first = ret_first,
+			     .compare = compare,
+			     .context = context};
 	uint32_t kept = 0;
 	char *dealt;
 
@@ -954,10 +988,10 @@ static int sites_divide(struct compile_result *r)
 	free(r->label_index.slots);
 	r->label_index = (struct index){0};
 	err = by_site(&r->labels, &r->label_count, sizeof(*r->labels), sites, r->label_first,
-		      label_entry_compare);
+		      label_entry_compare, NULL);
 	if (!err)
 		err = by_site(&r->accepts, &r->accept_count, sizeof(*r->accepts), sites,
-			      r->accept_first, accept_entry_compare);
+			      r->accept_first, accept_entry_compare, r->stacks.values);
 	return err ? err : endpoints_build(r);
 }
 
@@ -1257,6 +1291,7 @@ void compile_free(struct compile_result *r)
 	free(r->shared.values);
 	free(r->tallies);
 	free(r->tally_first);
+	free(r->stacks.values);
 	free(r->accepts);
 	free(r->tails);
 	free(r->accept_first);

@@ -24,6 +24,16 @@ void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t 
 	return bytes + (*count)++ * size;
 }
 
+void compile_reserve(void *array, size_t *room, size_t count, size_t size)
+{
+	void *bytes = count && count < UINT32_MAX ? malloc(count * size) : NULL;
+
+	if (!bytes)
+		return;
+	memcpy(array, &bytes, sizeof(bytes));
+	*room = count;
+}
+
 bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value)
 {
 	uint32_t *p = compile_grow(r, &pool->values, &pool->count, &pool->room, sizeof(*p));

@@ -19,10 +19,10 @@ struct way {
 	uint32_t site[COMPILE_WAY_MAX];
 };
 
-/** Where, from whom: a complete stack that may lawfully arrive. */
+/** Where, from whom: a complete stack that may lawfully arrive. A country has half a million, of few stacks' ends. */
 struct accept_entry {
 	uint32_t site, from;
-	struct label_stack stack; /* zeros past its depth */
+	uint32_t labels, depth; /* of the stack: @depth values of the pool stacks, from @labels on */
 };
 
 #define COMPILE_TAILS 256 /* kept at a time, a power of two */
@@ -32,6 +32,7 @@ struct installed_tail {
 	uint32_t length;
 	uint32_t site[COMPILE_WAY_MAX];
 	struct label_stack stack;
+	uint32_t labels; /* compile_stack_keep() of it */
 };
 
 /** At @site, @label leads to neighbour @next; @next = @site: it ends there. */
@@ -134,6 +135,7 @@ struct compile_result {
 	struct path_tally *tallies; /* by tally_first[policy] + path */
 	uint32_t *tally_first;
 	struct installed_tail *tails; /* COMPILE_TAILS, those installed last; compile_way.c */
+	struct pool stacks;
 	struct accept_entry *accepts; /* some twice, until they are divided by site */
 	size_t accept_count, accept_room;
 	uint32_t *accept_first; /* site_count + 1 */
@@ -196,9 +198,16 @@ void compile_way_install(struct compile_result *r, const struct way *way,
 			 const struct label_stack *stack);
 /** At @site, @label leads to neighbour @next, or ends (@next = @site). */
 void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next);
-/** @site takes @stack from @from, without its first @used labels. */
-void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from,
-			const struct label_stack *stack, uint8_t used);
+/** Keeps the labels of @stack. @return where, for compile_accept_add(). */
+uint32_t compile_stack_keep(struct compile_result *r, const struct label_stack *stack);
+/** @site takes from @from the stack of @depth labels that is kept at @labels. Said twice, it is as if said once. */
+void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from, uint32_t labels,
+			uint32_t depth);
+/** The stack that @entry accepts. */
+struct label_stack compile_accept_stack(const struct compile_result *r,
+					const struct accept_entry *entry);
+/** Makes room for @count of @size in an array that is empty, if there is memory: it will not grow often. */
+void compile_reserve(void *array, size_t *room, size_t count, size_t size);
 /** Accepts and routes besides what @other, the same network with other links, does; what there is stays. */
 void compile_way_adopt(struct compile_result *r, const struct compile_result *other);
 void compile_way_reverse(const struct way *way, struct way *ret_way);

@@ -603,6 +603,7 @@ static void hop_install(struct compile_result *r, struct compile_path *path, con
 	struct detour *d;
 	const uint32_t *way;
 	uint8_t used = 0;
+	uint32_t labels;
 	uint16_t mtu;
 
 	(void)candidate;
@@ -612,8 +613,9 @@ static void hop_install(struct compile_result *r, struct compile_path *path, con
 	detour_install(r, d);
 	detour_stack(c, d, &h->stack, &out);
 	way = detour_way(r, d);
+	labels = compile_stack_keep(r, &out);
 	for (uint32_t i = 1; i < d->length; i++) {
-		compile_accept_add(r, way[i], way[i - 1], &out, used);
+		compile_accept_add(r, way[i], way[i - 1], labels + used, out.depth - used);
 		used += d->stack.label[used] == repair_sid(r, way[i]);
 	}
 	mtu = detour_mtu(r, d, &out);

@@ -109,7 +109,8 @@ static void neighbor_accept(struct writer *w, struct fwd_neighbor *n, uint32_t f
 	if (!n->accept)
 		return;
 	for (; n->accept_count < count; n->accept_count++)
-		n->accept[n->accept_count] = r->accepts[first + n->accept_count].stack;
+		n->accept[n->accept_count] =
+		    compile_accept_stack(r, &r->accepts[first + n->accept_count]);
 }
 
 static struct ip_endpoint endpoint_of(const struct network *n, uint32_t site, uint32_t uplink)

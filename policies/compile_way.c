@@ -555,18 +555,32 @@ void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, 
 	label_put(r, &(struct label_entry){site, label, next}, label_key_hash(site, label));
 }
 
-void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from,
-			const struct label_stack *stack, uint8_t used)
+uint32_t compile_stack_keep(struct compile_result *r, const struct label_stack *stack)
+{
+	uint32_t first = (uint32_t)r->stacks.count;
+
+	for (uint8_t i = 0; i < stack->depth; i++)
+		pool_add(r, &r->stacks, stack->label[i]);
+	return first;
+}
+
+void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from, uint32_t labels,
+			uint32_t depth)
 {
 	struct accept_entry *e =
 	    compile_grow(r, &r->accepts, &r->accept_count, &r->accept_room, sizeof(*e));
 
-	if (!e)
-		return;
-	e->site = site;
-	e->from = from;
-	for (uint8_t i = used; i < stack->depth; i++)
-		label_stack_push_bottom(&e->stack, stack->label[i]);
+	if (e)
+		*e = (struct accept_entry){site, from, labels, depth};
+}
+
+struct label_stack compile_accept_stack(const struct compile_result *r,
+					const struct accept_entry *e)
+{
+	struct label_stack stack = {.depth = (uint8_t)e->depth};
+
+	memcpy(stack.label, r->stacks.values + e->labels, e->depth * sizeof(stack.label[0]));
+	return stack;
 }
 
 /*
@@ -592,19 +606,23 @@ static void needs_label(const struct compile_result *r, struct needs *needs, uin
  * installed of it, it installed for all.
  */
 static bool tail_installed(struct compile_result *r, const struct way *w,
-			   const struct label_stack *stack)
+			   const struct label_stack *stack, uint32_t *ret_labels)
 {
 	size_t size = (w->length - 1) * sizeof(w->site[0]);
-	struct installed_tail *t =
-	    &r->tails[compile_hash(w->site + 1, size) % COMPILE_TAILS];
+	struct installed_tail *t = &r->tails[compile_hash(w->site + 1, size) % COMPILE_TAILS];
+	bool leaf = r->core_of[w->site[0]] == NETWORK_NONE;
 
-	if (r->core_of[w->site[0]] != NETWORK_NONE)
-		return false;
-	if (t->length == w->length - 1 && label_stack_equal(&t->stack, stack) &&
-	    !memcmp(t->site, w->site + 1, size))
+	if (leaf && t->length == w->length - 1 && label_stack_equal(&t->stack, stack) &&
+	    !memcmp(t->site, w->site + 1, size)) {
+		*ret_labels = t->labels;
 		return true;
+	}
+	*ret_labels = compile_stack_keep(r, stack);
+	if (!leaf)
+		return false;
 	t->length = w->length - 1;
 	t->stack = *stack;
+	t->labels = *ret_labels;
 	memcpy(t->site, w->site + 1, size);
 	return false;
 }
@@ -612,11 +630,13 @@ static bool tail_installed(struct compile_result *r, const struct way *w,
 void compile_way_install(struct compile_result *r, const struct way *w,
 			 const struct label_stack *stack)
 {
+	uint32_t labels;
+	bool installed = tail_installed(r, w, stack, &labels);
 	struct needs needs;
 	uint8_t used = 0;
 
-	compile_accept_add(r, w->site[1], w->site[0], stack, 0);
-	if (tail_installed(r, w, stack))
+	compile_accept_add(r, w->site[1], w->site[0], labels, stack->depth);
+	if (installed)
 		return;
 	needs.count = 0;
 	for (uint32_t i = 1; i < w->length; i++) {
@@ -624,7 +644,8 @@ void compile_way_install(struct compile_result *r, const struct way *w,
 
 		assert(used < stack->depth);
 		if (i > 1)
-			compile_accept_add(r, site, w->site[i - 1], stack, used);
+			compile_accept_add(r, site, w->site[i - 1], labels + used,
+					   stack->depth - used);
 		if (stack->label[used] == sites_label(r, site)) {
 			needs_label(r, &needs, site, stack->label[used], site);
 			used++;
@@ -659,7 +680,7 @@ static void accept_last(struct compile_result *r, uint32_t from, uint32_t to)
 
 	if (r->core_of[from] == NETWORK_NONE)
 		return;
-	compile_accept_add(r, to, from, &stack, 0);
+	compile_accept_add(r, to, from, compile_stack_keep(r, &stack), 1);
 	label_adopt(r, &(struct label_entry){to, stack.label[0], to});
 }
 
@@ -667,9 +688,12 @@ void compile_way_adopt(struct compile_result *r, const struct compile_result *ot
 {
 	for (size_t i = 0; i < other->label_count; i++)
 		label_adopt(r, &other->labels[i]);
-	for (size_t i = 0; i < other->accept_count; i++)
-		compile_accept_add(r, other->accepts[i].site, other->accepts[i].from,
-				   &other->accepts[i].stack, 0);
+	for (size_t i = 0; i < other->accept_count; i++) {
+		const struct accept_entry *e = &other->accepts[i];
+		struct label_stack stack = compile_accept_stack(other, e);
+
+		compile_accept_add(r, e->site, e->from, compile_stack_keep(r, &stack), e->depth);
+	}
 	for (size_t i = 0; i < r->network->link_count; i++) {
 		const struct link *l = &r->network->links[i];
 

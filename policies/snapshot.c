@@ -246,6 +246,7 @@ static void result_trim(const struct compile_result *r, struct compile_result *r
 	    .paths = r->paths,
 	    .path_count = r->path_count,
 	    .ways = {.values = r->ways.values, .count = r->ways.count},
+	    .stacks = {.values = r->stacks.values, .count = r->stacks.count},
 	    .accepts = r->accepts,
 	    .accept_count = r->accept_count,
 	    .accept_first = r->accept_first,
@@ -275,6 +276,7 @@ static void walk_result(struct walk *w, struct compile_result *r, size_t sites)
 	walk(w, &r->endpoint_pairs, r->pair_count, sizeof(*r->endpoint_pairs));
 	walk(w, &r->paths, r->path_count, sizeof(*r->paths));
 	walk(w, &r->ways.values, r->ways.count, sizeof(*r->ways.values));
+	walk(w, &r->stacks.values, r->stacks.count, sizeof(*r->stacks.values));
 	walk(w, &r->accepts, r->accept_count, sizeof(*r->accepts));
 	walk(w, &r->accept_first, sites + 1, sizeof(*r->accept_first));
 	walk(w, &r->detours, r->detour_count, sizeof(*r->detours));
@@ -311,7 +313,7 @@ static struct network *walk_header(struct walk *w, struct snapshot_header *h)
 	return n;
 }
 
-static_assert(sizeof(struct compile_result) == 0x2a8,
+static_assert(sizeof(struct compile_result) == 0x2c0,
 	      "what compile_site() reads of a result is kept here: is what is new among it?");
 
 /* ---- making one ------------------------------------------------------------------------ */
