@@ -18,6 +18,7 @@
 #include "tuyen/base/encode.h"
 
 #define LOOK_EVERY 64 /* sites, for signals and progress */
+#define SITE_ROOM  1536 /* bytes that a site may have in a gateway's bundle: what is not used is not touched */
 
 struct made {
 	size_t length;
@@ -157,7 +158,8 @@ static bool bundles_init(struct bundles *b, struct output *out, const struct com
 	b->made = calloc(sites + 1, sizeof(*b->made));
 	b->hands = calloc(b->workers, sizeof(*b->hands));
 	for (unsigned int i = 0; b->hands && i < b->workers; i++)
-		if (!(b->hands[i].hasher = merkle_hasher_new()))
+		if (!(b->hands[i].hasher = merkle_hasher_new()) ||
+		    !text_reserve(&b->hands[i].text, (sites + 64) * SITE_ROOM))
 			return false;
 	return b->order && b->deal && b->made && b->hands;
 }
