@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
  * it is. That is RFC 6962's tree, whose left half is always the largest full one. A leaf and a node
  * hash differently (0x00 and 0x01 before them), so no bundle can be taken for a node.
  */
+
+enum { PREFIX_LEAF = 0x00, PREFIX_NODE = 0x01 };
 
 struct merkle_tree {
 	uint32_t count[MERKLE_PATH_MAX + 1];
@@ -30,7 +33,7 @@ int sha256_digest(const void *bytes, size_t length, uint8_t ret_digest[static SH
 }
 
 struct merkle_hasher {
-	EVP_MD_CTX *ctx;
+	EVP_MD_CTX *plain, *prefixed;
 };
 
 struct merkle_hasher *merkle_hasher_new(void)
@@ -39,8 +42,10 @@ struct merkle_hasher *merkle_hasher_new(void)
 
 	if (!h)
 		return NULL;
-	h->ctx = EVP_MD_CTX_new();
-	if (h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL))
+	h->plain = EVP_MD_CTX_new();
+	h->prefixed = EVP_MD_CTX_new();
+	if (h->plain && h->prefixed && EVP_DigestInit_ex(h->plain, EVP_sha256(), NULL) &&
+	    EVP_DigestInit_ex(h->prefixed, EVP_sha256(), NULL))
 		return h;
 	merkle_hasher_free(h);
 	return NULL;
@@ -48,45 +53,75 @@ struct merkle_hasher *merkle_hasher_new(void)
 
 void merkle_hasher_free(struct merkle_hasher *h)
 {
-	if (h)
-		EVP_MD_CTX_free(h->ctx);
+	if (!h)
+		return;
+	EVP_MD_CTX_free(h->plain);
+	EVP_MD_CTX_free(h->prefixed);
 	free(h);
 }
 
-/* @prefix of @prefix_length bytes, then @bytes. */
-static int hasher_run(struct merkle_hasher *h, const void *prefix, size_t prefix_length,
-		      const void *bytes, size_t length, uint8_t ret_digest[static SHA256_LEN])
+static bool hasher_prefix(struct merkle_hasher *h, uint8_t prefix)
+{
+	return EVP_DigestInit_ex(h->prefixed, NULL, NULL) &&
+	       EVP_DigestUpdate(h->prefixed, &prefix, 1);
+}
+
+static int context_end(EVP_MD_CTX *ctx, uint8_t ret_digest[static SHA256_LEN])
 {
 	uint8_t digest[SHA256_LEN];
 
-	if (!EVP_DigestInit_ex(h->ctx, NULL, NULL) ||
-	    !EVP_DigestUpdate(h->ctx, prefix, prefix_length) ||
-	    !EVP_DigestUpdate(h->ctx, bytes, length) || !EVP_DigestFinal_ex(h->ctx, digest, NULL))
+	if (!EVP_DigestFinal_ex(ctx, digest, NULL))
 		return -TUYEN_ENOMEM;
 	memcpy(ret_digest, digest, SHA256_LEN);
 	return 0;
 }
 
-static int hasher_leaf(struct merkle_hasher *h, const void *bytes, size_t length,
-		       struct merkle_hash *ret_leaf)
+/* @prefix, then @bytes. */
+static int hasher_run(struct merkle_hasher *h, uint8_t prefix, const void *bytes, size_t length,
+		      uint8_t ret_digest[static SHA256_LEN])
 {
-	static const uint8_t prefix = 0x00;
+	if (!hasher_prefix(h, prefix) || !EVP_DigestUpdate(h->prefixed, bytes, length))
+		return -TUYEN_ENOMEM;
+	return context_end(h->prefixed, ret_digest);
+}
 
-	return hasher_run(h, &prefix, 1, bytes, length, ret_leaf->bytes);
+int merkle_hasher_begin(struct merkle_hasher *h)
+{
+	return EVP_DigestInit_ex(h->plain, NULL, NULL) && hasher_prefix(h, PREFIX_LEAF)
+		   ? 0
+		   : -TUYEN_ENOMEM;
+}
+
+int merkle_hasher_more(struct merkle_hasher *h, const void *bytes, size_t length)
+{
+	return EVP_DigestUpdate(h->plain, bytes, length) &&
+		       EVP_DigestUpdate(h->prefixed, bytes, length)
+		   ? 0
+		   : -TUYEN_ENOMEM;
+}
+
+int merkle_hasher_end(struct merkle_hasher *h, uint8_t ret_digest[static SHA256_LEN],
+		      struct merkle_hash *ret_leaf)
+{
+	int err = context_end(h->plain, ret_digest);
+
+	return err < 0 ? err : context_end(h->prefixed, ret_leaf->bytes);
 }
 
 int merkle_hasher_both(struct merkle_hasher *h, const void *bytes, size_t length,
 		       uint8_t ret_digest[static SHA256_LEN], struct merkle_hash *ret_leaf)
 {
-	int err = hasher_run(h, NULL, 0, bytes, length, ret_digest);
+	int err = merkle_hasher_begin(h);
 
-	return err < 0 ? err : hasher_leaf(h, bytes, length, ret_leaf);
+	if (!err)
+		err = merkle_hasher_more(h, bytes, length);
+	return err ? err : merkle_hasher_end(h, ret_digest, ret_leaf);
 }
 
 int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf)
 {
 	struct merkle_hasher *h = merkle_hasher_new();
-	int err = h ? hasher_leaf(h, bytes, length, ret_leaf) : -TUYEN_ENOMEM;
+	int err = h ? hasher_run(h, PREFIX_LEAF, bytes, length, ret_leaf->bytes) : -TUYEN_ENOMEM;
 
 	merkle_hasher_free(h);
 	return err;
@@ -95,10 +130,9 @@ int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf)
 static int merkle_node(struct merkle_hasher *h, const struct merkle_hash *left,
 		       const struct merkle_hash *right, struct merkle_hash *ret_node)
 {
-	static const uint8_t prefix = 0x01;
 	struct merkle_hash joined[2] = {*left, *right};
 
-	return hasher_run(h, &prefix, 1, joined, sizeof(joined), ret_node->bytes);
+	return hasher_run(h, PREFIX_NODE, joined, sizeof(joined), ret_node->bytes);
 }
 
 size_t merkle_path_depth(uint32_t index, uint32_t count)

@@ -320,61 +320,98 @@ static char *put_device(char *p, const struct fwd_device *d)
 	return put_number(PUT(p, " link "), d->link_site);
 }
 
+/* Where lines go: into a text, which is handed on whenever it holds a piece. */
+struct sink {
+	struct text *text;
+	size_t piece;
+	forwarding_flush *flush;
+	void *context;
+	int err;
+};
+
+static void sink_flush(struct sink *s)
+{
+	if (!s->err)
+		s->err = s->text->failed ? -TUYEN_ENOMEM : s->flush(s->context, s->text);
+	text_reset(s->text);
+}
+
 /* One line of an object: nothing once memory ran out. */
-#define PUT_LINE(t, put, ...)                                                                      \
+#define PUT_LINE(s, put, ...)                                                                      \
 	do {                                                                                       \
-		char *line = line_begin(t);                                                        \
+		char *line = line_begin((s)->text);                                                \
                                                                                                    \
 		if (!line)                                                                         \
 			return;                                                                    \
-		line_end(t, put(line, __VA_ARGS__));                                               \
+		line_end((s)->text, put(line, __VA_ARGS__));                                       \
+		if ((s)->text->length >= (s)->piece)                                               \
+			sink_flush(s);                                                             \
 	} while (0)
 
-static void put_neighbors(struct text *t, const struct forwarding *f)
+static void put_neighbors(struct sink *s, const struct forwarding *f)
 {
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		const struct fwd_neighbor *n = &f->neighbors[i];
 
-		PUT_LINE(t, put_neighbor, n);
+		PUT_LINE(s, put_neighbor, n);
 		for (size_t k = 0; k < n->accept_count; k++)
-			PUT_LINE(t, put_accept, n->site_id, &n->accept[k]);
+			PUT_LINE(s, put_accept, n->site_id, &n->accept[k]);
 	}
 }
 
-static void put_peers(struct text *t, const struct forwarding *f)
+static void put_peers(struct sink *s, const struct forwarding *f)
 {
 	for (size_t i = 0; i < f->peer_count; i++) {
 		const struct fwd_session_peer *peer = &f->peers[i];
 
-		PUT_LINE(t, put_peer, peer);
+		PUT_LINE(s, put_peer, peer);
 		for (size_t k = 0; k < peer->prefix_count; k++)
-			PUT_LINE(t, put_peer_prefix, peer, &peer->prefixes[k]);
+			PUT_LINE(s, put_peer_prefix, peer, &peer->prefixes[k]);
 	}
+}
+
+static void put_all(struct sink *s, const struct forwarding *f)
+{
+	PUT_LINE(s, put_head_lines, f);
+	for (size_t i = 0; i < f->lan_count; i++)
+		PUT_LINE(s, put_lan, &f->lans[i]);
+	put_neighbors(s, f);
+	for (size_t i = 0; i < f->label_count; i++)
+		PUT_LINE(s, put_label, &f->labels[i]);
+	for (size_t i = 0; i < f->path_count; i++)
+		PUT_LINE(s, put_path, &f->paths[i]);
+	for (size_t i = 0; i < f->return_count; i++)
+		PUT_LINE(s, put_return, &f->returns[i]);
+	for (size_t i = 0; i < f->session_count; i++)
+		PUT_LINE(s, put_session, &f->sessions[i]);
+	put_peers(s, f);
+	for (size_t i = 0; i < f->rule_count; i++)
+		PUT_LINE(s, put_rule, &f->rules[i]);
+	for (size_t i = 0; i < f->line_count; i++)
+		PUT_LINE(s, put_line_rate, &f->lines[i]);
+	for (size_t i = 0; i < f->queue_count; i++)
+		PUT_LINE(s, put_queue, &f->queues[i]);
+	for (size_t i = 0; i < f->device_count; i++)
+		PUT_LINE(s, put_device, &f->devices[i]);
 }
 
 void forwarding_encode(const struct forwarding *f, struct text *ret_text)
 {
-	PUT_LINE(ret_text, put_head_lines, f);
-	for (size_t i = 0; i < f->lan_count; i++)
-		PUT_LINE(ret_text, put_lan, &f->lans[i]);
-	put_neighbors(ret_text, f);
-	for (size_t i = 0; i < f->label_count; i++)
-		PUT_LINE(ret_text, put_label, &f->labels[i]);
-	for (size_t i = 0; i < f->path_count; i++)
-		PUT_LINE(ret_text, put_path, &f->paths[i]);
-	for (size_t i = 0; i < f->return_count; i++)
-		PUT_LINE(ret_text, put_return, &f->returns[i]);
-	for (size_t i = 0; i < f->session_count; i++)
-		PUT_LINE(ret_text, put_session, &f->sessions[i]);
-	put_peers(ret_text, f);
-	for (size_t i = 0; i < f->rule_count; i++)
-		PUT_LINE(ret_text, put_rule, &f->rules[i]);
-	for (size_t i = 0; i < f->line_count; i++)
-		PUT_LINE(ret_text, put_line_rate, &f->lines[i]);
-	for (size_t i = 0; i < f->queue_count; i++)
-		PUT_LINE(ret_text, put_queue, &f->queues[i]);
-	for (size_t i = 0; i < f->device_count; i++)
-		PUT_LINE(ret_text, put_device, &f->devices[i]);
+	struct sink s = {.text = ret_text, .piece = SIZE_MAX};
+
+	put_all(&s, f);
+}
+
+int forwarding_encode_pieces(const struct forwarding *f, size_t piece, struct text *buffer,
+			     forwarding_flush *flush, void *context)
+{
+	struct sink s = {.text = buffer, .piece = piece, .flush = flush, .context = context};
+
+	text_reset(buffer);
+	put_all(&s, f);
+	if (buffer->length || buffer->failed)
+		sink_flush(&s);
+	return s.err;
 }
 
 /* ---- reading ------------------------------------------------------------------------ */

@@ -152,32 +152,50 @@ int output_fail(struct output *out, const char *what)
 	return system_fail(what, &out->reason);
 }
 
-int output_put(int folder, const char *name, const struct text *t, struct stat *ret_stat,
-	       struct reason *reason)
+int output_create(int folder, const char *name, struct reason *reason)
 {
-	int fd;
-	size_t done = 0;
-	bool failed;
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
-	if (t->failed)
-		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
-	fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return system_fail(name, reason);
+	return fd < 0 ? system_fail(name, reason) : fd;
+}
+
+int output_write(int fd, const char *name, const struct text *t, struct reason *reason)
+{
+	size_t done = 0;
+
 	while (done < t->length) {
 		ssize_t n = write(fd, t->bytes + done, t->length - done);
 
-		if (n < 0 && errno != EINTR) {
-			int err = system_fail(name, reason);
-
-			close(fd);
-			return err;
-		}
+		if (n < 0 && errno != EINTR)
+			return system_fail(name, reason);
 		done += n > 0 ? (size_t)n : 0;
 	}
-	failed = ret_stat && fstat(fd, ret_stat) < 0;
+	return 0;
+}
+
+int output_end(int fd, const char *name, struct stat *ret_stat, struct reason *reason)
+{
+	bool failed = ret_stat && fstat(fd, ret_stat) < 0;
+
 	failed |= close(fd) < 0;
 	return failed ? system_fail(name, reason) : 0;
+}
+
+int output_put(int folder, const char *name, const struct text *t, struct stat *ret_stat,
+	       struct reason *reason)
+{
+	int fd, err;
+
+	if (t->failed)
+		return reason_set(reason, -TUYEN_ENOMEM, "no memory");
+	fd = output_create(folder, name, reason);
+	if (fd < 0)
+		return fd;
+	err = output_write(fd, name, t, reason);
+	if (!err)
+		return output_end(fd, name, ret_stat, reason);
+	close(fd);
+	return err;
 }
 
 static void tree_remove_at(int parent, const char *name, int depth)
@@ -391,7 +409,7 @@ static int output_prove(struct output *out, const struct compiled *c)
 			  "the audit has findings: no release is made of these bundles");
 }
 
-static int output_write(struct output *out, struct compiled *c)
+static int release_write(struct output *out, struct compiled *c)
 {
 	int err = output_prove(out, c);
 
@@ -471,7 +489,7 @@ static int release_make(struct compile_cache *cache, struct output *out, struct 
 
 	if (cache)
 		out->stats = calloc(c->load.network.site_count + 1, sizeof(*out->stats));
-	err = output_write(out, c);
+	err = release_write(out, c);
 	if (err)
 		return err;
 	if (cache)

@@ -17,8 +17,8 @@
 #include "daemon/cli/workers.h"
 #include "tuyen/base/encode.h"
 
-#define LOOK_EVERY 64 /* sites, for signals and progress */
-#define SITE_ROOM  1536 /* bytes that a site may have in a gateway's bundle: what is not used is not touched */
+#define LOOK_EVERY  64 /* sites, for signals and progress */
+#define PIECE_BYTES (64 << 10)
 
 struct made {
 	size_t length;
@@ -26,9 +26,12 @@ struct made {
 	struct merkle_hash leaf;
 };
 
-/* What one worker has. */
+/* What one worker has, and the bundle that it is at. */
 struct hand {
-	struct text text;
+	struct text text; /* a piece */
+	int fd;
+	char name[32];
+	size_t length; /* of its pieces so far */
 	struct merkle_hasher *hasher;
 	struct reason reason;
 	size_t failed; /* item + 1 */
@@ -60,45 +63,63 @@ static void progress(size_t done, size_t all)
 		fprintf(stderr, "\r%zu of %zu bundles%s", done, all, done == all ? "\n" : "");
 }
 
+/* A piece of a bundle: hashed and written while it is in the cache. */
+static int piece_put(void *context, const struct text *piece)
+{
+	struct hand *hand = context;
+	int err = merkle_hasher_more(hand->hasher, piece->bytes, piece->length);
+
+	hand->length += piece->length;
+	return err ? err : output_write(hand->fd, hand->name, piece, &hand->reason);
+}
+
 /* What was audited is what is written; without an audit a bundle lives no longer than it must. */
-static int bundle_encode(const struct bundles *b, uint32_t site, struct text *t)
+static int bundle_encode(const struct bundles *b, uint32_t site, struct hand *hand)
 {
 	struct forwarding f;
 	int err;
 
-	text_reset(t);
-	if (b->out->proof.audit) {
-		forwarding_encode(&b->out->proof.states.sites[site], t);
-		return 0;
-	}
+	if (b->out->proof.audit)
+		return forwarding_encode_pieces(&b->out->proof.states.sites[site], PIECE_BYTES,
+						&hand->text, piece_put, hand);
 	err = compile_site(b->result, site, &f);
 	if (err)
 		return err;
-	forwarding_encode(&f, t);
+	err = forwarding_encode_pieces(&f, PIECE_BYTES, &hand->text, piece_put, hand);
 	forwarding_clear(&f);
-	return 0;
+	return err;
+}
+
+static int bundle_write(const struct bundles *b, uint32_t site, struct hand *hand,
+			struct made *made)
+{
+	int err = merkle_hasher_begin(hand->hasher);
+
+	hand->length = 0;
+	if (!err)
+		err = bundle_encode(b, site, hand);
+	if (!err && hand->length > FORWARDING_BYTES_MAX)
+		err = reason_set(&hand->reason, -TUYEN_ELIMIT, "the bundle of '%s' is too large",
+				 b->network->sites[site].name);
+	made->length = hand->length;
+	return err ? err : merkle_hasher_end(hand->hasher, made->digest, &made->leaf);
 }
 
 static int bundle_put(struct bundles *b, struct hand *hand, size_t place)
 {
-	const struct site *site = &b->network->sites[b->order[place]];
-	struct made *made = &b->made[place];
-	struct stat *stat = b->out->stats ? &b->out->stats[place] : NULL;
-	char name[32];
-	int err = bundle_encode(b, b->order[place], &hand->text);
+	uint32_t site = b->order[place];
+	int err;
 
-	if (err || hand->text.failed)
-		return reason_set(&hand->reason, -TUYEN_ENOMEM, "no memory");
-	if (hand->text.length > FORWARDING_BYTES_MAX)
-		return reason_set(&hand->reason, -TUYEN_ELIMIT, "the bundle of '%s' is too large",
-				  site->name);
-	made->length = hand->text.length;
-	err = merkle_hasher_both(hand->hasher, hand->text.bytes, hand->text.length, made->digest,
-				 &made->leaf);
-	if (err)
-		return err;
-	memcpy(decimal_put(name, site->id), ".bundle", sizeof(".bundle"));
-	return output_put(b->out->bundles, name, &hand->text, stat, &hand->reason);
+	memcpy(decimal_put(hand->name, b->network->sites[site].id), ".bundle", sizeof(".bundle"));
+	hand->fd = output_create(b->out->bundles, hand->name, &hand->reason);
+	if (hand->fd < 0)
+		return hand->fd;
+	err = bundle_write(b, site, hand, &b->made[place]);
+	if (!err)
+		return output_end(hand->fd, hand->name,
+				  b->out->stats ? &b->out->stats[place] : NULL, &hand->reason);
+	close(hand->fd);
+	return err;
 }
 
 static int bundle_step(void *context, unsigned int worker, size_t item)
@@ -158,8 +179,7 @@ static bool bundles_init(struct bundles *b, struct output *out, const struct com
 	b->made = calloc(sites + 1, sizeof(*b->made));
 	b->hands = calloc(b->workers, sizeof(*b->hands));
 	for (unsigned int i = 0; b->hands && i < b->workers; i++)
-		if (!(b->hands[i].hasher = merkle_hasher_new()) ||
-		    !text_reserve(&b->hands[i].text, (sites + 64) * SITE_ROOM))
+		if (!(b->hands[i].hasher = merkle_hasher_new()))
 			return false;
 	return b->order && b->deal && b->made && b->hands;
 }

@@ -43,7 +43,12 @@ struct output {
 int output_fail(struct output *out, const char *what);
 /** May OUT be replaced? Only a release that nobody signed, what is left of one, or an empty folder. */
 int output_check(struct output *out);
-/** A new file. @ret_stat  may be NULL. */
+/** A new file, piece by piece. @return the descriptor, or a negative error. */
+int output_create(int folder, const char *name, struct reason *reason);
+int output_write(int fd, const char *name, const struct text *t, struct reason *reason);
+/** Closes it, also when it fails. @ret_stat  may be NULL. */
+int output_end(int fd, const char *name, struct stat *ret_stat, struct reason *reason);
+/** All at once. */
 int output_put(int folder, const char *name, const struct text *t, struct stat *ret_stat,
 	       struct reason *reason);
 /**

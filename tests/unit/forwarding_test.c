@@ -94,6 +94,48 @@ static void reads_every_kind_of_line(void **state)
 	forwarding_clear(&f);
 }
 
+struct pieces {
+	struct text all;
+	size_t count, fail_at;
+};
+
+static int piece_take(void *context, const struct text *piece)
+{
+	struct pieces *p = context;
+
+	assert_int_equal(piece->bytes[piece->length - 1], '\n');
+	if (p->count++ == p->fail_at)
+		return -TUYEN_ESYSTEM;
+	text_add_bytes(&p->all, piece->bytes, piece->length);
+	return 0;
+}
+
+/* Of any size they are the same text; after an error there are no more. */
+static void pieces_are_the_whole(void **state)
+{
+	struct forwarding f;
+	struct text buffer = {0};
+
+	(void)state;
+	assert_int_equal(forwarding_parse(whole, strlen(whole), &f, NULL), 0);
+	for (size_t piece = 1; piece < 2 * sizeof(whole); piece += 97) {
+		struct pieces p = {.fail_at = SIZE_MAX};
+
+		assert_int_equal(forwarding_encode_pieces(&f, piece, &buffer, piece_take, &p), 0);
+		assert_true(piece < sizeof(whole) ? p.count > 1 || piece > strlen(whole) / 2
+						  : p.count == 1);
+		assert_string_equal(text_string(&p.all), whole);
+		assert_int_equal(buffer.length, 0);
+		text_clear(&p.all);
+		p = (struct pieces){.fail_at = 0};
+		assert_int_equal(forwarding_encode_pieces(&f, piece, &buffer, piece_take, &p),
+				 -TUYEN_ESYSTEM);
+		assert_int_equal(p.count, 1);
+	}
+	text_clear(&buffer);
+	forwarding_clear(&f);
+}
+
 static char *replaced(const char *from, const char *to)
 {
 	const char *at = strstr(whole, from);
@@ -296,6 +338,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_every_kind_of_line),
+	    cmocka_unit_test(pieces_are_the_whole),
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),

@@ -171,6 +171,39 @@ static void the_largest_tree_is_sixteen_high(void **state)
 	assert_int_equal(merkle_path_depth(0, 1), 0);
 }
 
+/* In pieces, at once, and one of many: what the plain functions say. */
+static void a_hasher_says_the_same(void **state)
+{
+	struct merkle_hasher *h = merkle_hasher_new();
+	uint8_t bytes[300], digest[SHA256_LEN], want[SHA256_LEN];
+	struct merkle_hash leaf, want_leaf;
+
+	(void)state;
+	assert_non_null(h);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	for (size_t piece = 1; piece <= sizeof(bytes); piece++) {
+		assert_int_equal(merkle_hasher_begin(h), 0);
+		for (size_t at = 0; at < sizeof(bytes); at += piece)
+			assert_int_equal(merkle_hasher_more(h, bytes + at,
+							    piece < sizeof(bytes) - at
+								? piece
+								: sizeof(bytes) - at),
+					 0);
+		assert_int_equal(merkle_hasher_end(h, digest, &leaf), 0);
+		assert_int_equal(sha256_digest(bytes, sizeof(bytes), want), 0);
+		assert_int_equal(merkle_leaf(bytes, sizeof(bytes), &want_leaf), 0);
+		assert_memory_equal(digest, want, SHA256_LEN);
+		assert_memory_equal(&leaf, &want_leaf, sizeof(leaf));
+		assert_int_equal(merkle_hasher_both(h, bytes, piece, digest, &leaf), 0);
+		assert_int_equal(sha256_digest(bytes, piece, want), 0);
+		assert_int_equal(merkle_leaf(bytes, piece, &want_leaf), 0);
+		assert_memory_equal(digest, want, SHA256_LEN);
+		assert_memory_equal(&leaf, &want_leaf, sizeof(leaf));
+	}
+	merkle_hasher_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +211,7 @@ int main(void)
 	    cmocka_unit_test(levels_are_the_definition),
 	    cmocka_unit_test(each_path_leads_from_its_own_place_alone),
 	    cmocka_unit_test(a_changed_path_is_refused),
+	    cmocka_unit_test(a_hasher_says_the_same),
 	    cmocka_unit_test(a_node_is_no_leaf),
 	    cmocka_unit_test(the_largest_tree_is_sixteen_high),
 	};

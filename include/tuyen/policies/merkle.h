@@ -28,7 +28,12 @@ int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf);
 struct merkle_hasher;
 struct merkle_hasher *merkle_hasher_new(void); /* NULL without memory */
 void merkle_hasher_free(struct merkle_hasher *hasher); /* takes NULL */
-/** Both hashes of the same bytes, while they are in the cache. */
+/** Both hashes of the same bytes, piece by piece, each while it is in the cache: begin, more and more, end. */
+int merkle_hasher_begin(struct merkle_hasher *hasher);
+int merkle_hasher_more(struct merkle_hasher *hasher, const void *bytes, size_t length);
+int merkle_hasher_end(struct merkle_hasher *hasher, uint8_t ret_digest[static SHA256_LEN],
+		      struct merkle_hash *ret_leaf);
+/** The three at once. */
 int merkle_hasher_both(struct merkle_hasher *hasher, const void *bytes, size_t length,
 		       uint8_t ret_digest[static SHA256_LEN], struct merkle_hash *ret_leaf);
 

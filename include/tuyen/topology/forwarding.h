@@ -220,6 +220,16 @@ const struct fwd_line *forwarding_line(const struct forwarding *f, const char *u
  */
 void forwarding_encode(const struct forwarding *f, struct text *ret_text);
 
+/** @return 0 or a negative error, after which there are no more pieces. */
+typedef int forwarding_flush(void *context, const struct text *piece);
+/**
+ * The same text, handed on in pieces of whole lines, each of @piece bytes and not a line more: a gateway's is too large for a cache.
+ * @buffer  initialised; left empty.
+ * @return 0, what @flush returned, or -TUYEN_ENOMEM.
+ */
+int forwarding_encode_pieces(const struct forwarding *f, size_t piece, struct text *buffer,
+			     forwarding_flush *flush, void *context);
+
 #define FORWARDING_BYTES_MAX (64u << 20)
 
 /**
