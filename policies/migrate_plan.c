@@ -16,7 +16,7 @@
 
 const char *migrate_stage_name(enum migrate_stage stage)
 {
-	static const char *const names[MIGRATE_STAGES] = {"join", "make", "move", "break"};
+	static const char *const names[MIGRATE_STAGES] = {"join", "make", "move", "leave", "break"};
 
 	return names[stage];
 }
@@ -462,6 +462,21 @@ static void word_choose(const struct migrate_plan *p, const char *word,
 }
 
 /* ---- all of it -------------------------------------------------------------------------------- */
+
+void migrate_plan_care(struct migrate_plan *p, enum migrate_care care)
+{
+	p->care = care;
+}
+
+bool migrate_plan_has(const struct migrate_plan *p, enum migrate_stage stage)
+{
+	return stage != MIGRATE_LEAVE || p->care != MIGRATE_CARE_NONE;
+}
+
+int migrate_plan_number(const struct migrate_plan *p, enum migrate_stage stage)
+{
+	return (int)stage + (stage < MIGRATE_LEAVE || p->care != MIGRATE_CARE_NONE);
+}
 
 static int plan_build(struct migrate_plan *p, enum migrate_same same, struct reason *reason)
 {

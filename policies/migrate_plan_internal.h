@@ -26,6 +26,7 @@ struct migrate_plan {
 	char tag[NAME_MAX_BYTES + 1]; /* of the moving sites */
 	char path[NAME_MAX_BYTES + 1]; /* their path to the new parent */
 	struct migrate_plan_counts counts;
+	enum migrate_care care;
 };
 
 static inline const struct network *plan_network(const struct migrate_plan *p, int side)
@@ -36,7 +37,7 @@ static inline const struct network *plan_network(const struct migrate_plan *p, i
 /** Do sites have paths to both their parents? */
 static inline bool plan_stage_moves(enum migrate_stage stage)
 {
-	return stage == MIGRATE_MAKE || stage == MIGRATE_MOVE;
+	return stage == MIGRATE_MAKE || stage == MIGRATE_MOVE || stage == MIGRATE_LEAVE;
 }
 
 /** Is it there in a stage? */

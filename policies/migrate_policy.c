@@ -321,8 +321,9 @@ int plan_policy(const struct migrate_plan *p, enum migrate_stage stage, struct t
 	const struct migrate_country *c = &p->country[stage == MIGRATE_END];
 	struct writing w = {.p = p, .t = t};
 
-	text_printf(t, "# The policy of stage %d of %d, %s. Written by `tuyen migrate`.\n\n", stage + 1,
-		    MIGRATE_STAGES, migrate_stage_name(stage));
+	text_printf(t, "# The policy of stage %d of %d, %s. Written by `tuyen migrate`.\n\n",
+		    migrate_plan_number(p, stage), migrate_plan_number(p, MIGRATE_END),
+		    migrate_stage_name(stage));
 	for (size_t i = 0; i < c->file_count && !w.failed; i++) {
 		w.file = c->files[i];
 		w.count = 0;

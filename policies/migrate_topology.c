@@ -11,6 +11,8 @@
 #include "tuyen/policies/names.h"
 #include "tuyen/policies/print.h"
 
+#define METRIC_MAX 65535 /* that a link may have */
+
 static void write_words(struct text *t, char **words, const uint32_t *indexes, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -256,8 +258,8 @@ static void write_roles(const struct migrate_plan *p, enum migrate_stage stage,
 		parent = s->parent[1];
 		backup = s->backup[1];
 	} else if (s->moving && stage != MIGRATE_JOIN) {
-		parent = s->parent[stage == MIGRATE_MOVE];
-		backup = s->parent[stage != MIGRATE_MOVE];
+		parent = s->parent[stage != MIGRATE_MAKE];
+		backup = s->parent[stage == MIGRATE_MAKE];
 	}
 	write_role(p, stage, "under", parent, t);
 	write_role(p, stage, "backup", backup, t);
@@ -330,13 +332,15 @@ static const char *const headings[MIGRATE_STAGES] = {
     [MIGRATE_JOIN] = "sites and links of both countries; the new links are prepared, and not used",
     [MIGRATE_MAKE] = "the new links are used, freshly; who will move has a path to the new parent",
     [MIGRATE_MOVE] = "who moves has the new parent, and a path over the old one",
+    [MIGRATE_LEAVE] = "the links to the old parents are prepared, and not used",
     [MIGRATE_END] = "the new country alone",
 };
 
 void plan_topology(const struct migrate_plan *p, enum migrate_stage stage, struct text *t)
 {
-	text_printf(t, "# Stage %d of %d, %s: %s.\n# Written by `tuyen migrate`.\n\n", stage + 1,
-		    MIGRATE_STAGES, migrate_stage_name(stage), headings[stage]);
+	text_printf(t, "# Stage %d of %d, %s: %s.\n# Written by `tuyen migrate`.\n\n",
+		    migrate_plan_number(p, stage), migrate_plan_number(p, MIGRATE_END),
+		    migrate_stage_name(stage), headings[stage]);
 	write_tiers(p, stage, t);
 	write_network(p, t);
 	write_underlays(p, stage, t);
@@ -427,20 +431,90 @@ static bool links_same(const struct wanted *v, const struct wanted *w)
 	       risks_same(v, w);
 }
 
-/* A new link between old sites is not used before all nodes know of it, and then nodes still accept what came without it. */
+/* Lists of the old country's links, the new one's, and those made so far: by places in the plan. */
+struct link_lists {
+	struct wanted *list[3];
+	size_t count[3];
+};
+
+/* Does a new link come between old sites? */
+static bool link_comes(const struct migrate_plan *p, const struct wanted *w)
+{
+	return w->n == plan_network(p, 1) && p->sites[w->a].old != NETWORK_NONE &&
+	       p->sites[w->b].old != NETWORK_NONE;
+}
+
+/* Does the link lead a moving site to its old parent? */
+static bool link_is_left(const struct migrate_plan *p, const struct wanted *w)
+{
+	const struct plan_site *a = &p->sites[w->a], *b = &p->sites[w->b];
+
+	return (a->moving && a->parent[0] == w->b) || (b->moving && b->parent[0] == w->a);
+}
+
+/*
+ * A new link between old sites is not used before all nodes know of it, and then nodes still accept what came without
+ * it. One that is left goes the same way backwards: first nodes accept what will come without it, then it is not used.
+ */
 static const char *link_state(const struct migrate_plan *p, enum migrate_stage stage,
 			      const struct wanted *w)
 {
-	bool comes = w->n == plan_network(p, 1) && p->sites[w->a].old != NETWORK_NONE &&
-		     p->sites[w->b].old != NETWORK_NONE;
+	bool comes = link_comes(p, w), left = p->care != MIGRATE_CARE_NONE && link_is_left(p, w);
 
-	if (w->link->prepared || (comes && stage == MIGRATE_JOIN))
+	if (w->link->prepared || (comes && stage == MIGRATE_JOIN) ||
+	    (left && stage == MIGRATE_LEAVE))
 		return "prepared; ";
-	return w->link->fresh || (comes && stage == MIGRATE_MAKE) ? "fresh; " : "";
+	return w->link->fresh || (comes && stage == MIGRATE_MAKE) || (left && stage == MIGRATE_MOVE)
+		   ? "fresh; "
+		   : "";
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * The way to moving @site by its old parent stays the shortest as long as that link is in use: the new one, and with it
+ * all others, a little longer, or the old one a little shorter. Either may make the labels of others change, of sites
+ * that are not far from equally near by two ways.
+ */
+static uint32_t link_metric_of(const struct migrate_plan *p, const struct link_lists *l,
+			       uint32_t metric, uint32_t site, uint32_t other)
+{
+	const struct plan_site *s = &p->sites[site];
+	uint32_t to_old, to_new;
+
+	if (!s->moving)
+		return metric;
+	to_old = wanted_find(l->list[0], l->count[0], site, s->parent[0])->link->metric;
+	to_new = wanted_find(l->list[1], l->count[1], site, s->parent[1])->link->metric;
+	if (p->care == MIGRATE_CARE_NEARER) {
+		if (other == s->parent[1])
+			return to_new;
+		return other != s->parent[0] || to_old < to_new || to_new == 1 ? metric : to_new - 1;
+	}
+	if (other == s->parent[1])
+		return larger(metric, to_old + 1);
+	return other != s->parent[0] && (other == s->backup[0] || other == s->backup[1])
+		   ? larger(metric, larger(to_old + 1, to_new) + 1)
+		   : metric;
+}
+
+static uint32_t link_metric(const struct migrate_plan *p, enum migrate_stage stage,
+			    const struct link_lists *l, const struct wanted *w)
+{
+	uint32_t metric = w->link->metric;
+
+	if (p->care == MIGRATE_CARE_NONE || stage == MIGRATE_END)
+		return metric;
+	metric = link_metric_of(p, l, metric, w->a, w->b);
+	metric = link_metric_of(p, l, metric, w->b, w->a);
+	return metric < METRIC_MAX ? metric : METRIC_MAX;
 }
 
 static void write_link(const struct migrate_plan *p, enum migrate_stage stage,
-		       const struct wanted *w, struct text *t)
+		       const struct link_lists *lists, const struct wanted *w, struct text *t)
 {
 	const struct link *l = w->link;
 
@@ -452,8 +526,8 @@ static void write_link(const struct migrate_plan *p, enum migrate_stage stage,
 	print_name(link_underlay(w->n, l->a, l->uplink_a), t);
 	text_add(t, ", ");
 	print_name(link_underlay(w->n, l->b, l->uplink_b), t);
-	text_printf(t, "; metric %u; probe %uus x %u; mtu %u; ", l->metric, l->probe.interval_us,
-		    l->probe.multiplier, l->mtu_bytes);
+	text_printf(t, "; metric %u; probe %uus x %u; mtu %u; ", link_metric(p, stage, lists, w),
+		    l->probe.interval_us, l->probe.multiplier, l->mtu_bytes);
 	if (l->delay_us)
 		text_printf(t, "delay %uus; ", l->delay_us);
 	if (l->risk_count) {
@@ -464,12 +538,6 @@ static void write_link(const struct migrate_plan *p, enum migrate_stage stage,
 	text_add(t, link_state(p, stage, w));
 	text_add(t, "}\n");
 }
-
-/* Lists of the old country's links, the new one's, and those made so far: by places in the plan. */
-struct link_lists {
-	struct wanted *list[3];
-	size_t count[3];
-};
 
 static void write_lacking(const struct migrate_plan *p, enum migrate_stage stage,
 			  const struct link_lists *l, struct text *t)
@@ -482,8 +550,9 @@ static void write_lacking(const struct migrate_plan *p, enum migrate_stage stage
 			if (side && stage != MIGRATE_END &&
 			    wanted_find(l->list[0], l->count[0], w->a, w->b))
 				continue;
-			if (!made || !links_same(made, w) || *link_state(p, stage, w))
-				write_link(p, stage, w, t);
+			if (!made || !links_same(made, w) || *link_state(p, stage, w) ||
+			    link_metric(p, stage, l, w) != w->link->metric)
+				write_link(p, stage, l, w, t);
 		}
 }
 

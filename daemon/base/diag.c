@@ -125,6 +125,10 @@ static bool list_promotes(const struct diag_list *list, const char *name)
 
 int diag_list_ignore(struct diag_list *list, const char *name)
 {
+	if (!name) {
+		list->all_ignored = true;
+		return 0;
+	}
 	if (list->ignored_count == DIAG_PROMOTE_MAX)
 		return -TUYEN_ELIMIT;
 	list->ignored[list->ignored_count++] = name;
@@ -133,6 +137,8 @@ int diag_list_ignore(struct diag_list *list, const char *name)
 
 static bool list_ignores(const struct diag_list *list, const char *name)
 {
+	if (list->all_ignored)
+		return true;
 	for (size_t i = 0; i < list->ignored_count; i++)
 		if (strcmp(list->ignored[i], name) == 0)
 			return true;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/cli/proof.h"
 #include "daemon/cli/states.h"
@@ -201,7 +202,8 @@ static struct migrate_country country_of(const struct load *l)
 static void stage_file(const struct run *r, enum migrate_stage stage, const char *kind,
 		       struct text *ret)
 {
-	text_printf(ret, "%s/%d-%s.%s", r->o->out, stage + 1, migrate_stage_name(stage), kind);
+	text_printf(ret, "%s/%d-%s.%s", r->o->out, migrate_plan_number(r->plan, stage),
+		    migrate_stage_name(stage), kind);
 }
 
 static int stage_write(struct run *r, enum migrate_stage stage, const char *topology_path,
@@ -225,12 +227,13 @@ static int stage_write(struct run *r, enum migrate_stage stage, const char *topo
 static int stage_compile(struct run *r, enum migrate_stage stage, const char *topology,
 			 const char *policy, struct proof *proof)
 {
+	static const struct load_options no_warnings = {.ignore = {""}, .ignore_count = 1};
 	const char *files[2] = {topology, policy};
-	int err = compiled_load("migrate", files, 2, NULL, false, &r->compiled[1]);
+	int err = compiled_load("migrate", files, 2, &no_warnings, false, &r->compiled[1]);
 
 	if (err < 0)
-		return reason_set(&r->reason, err, "stage %d (%s) does not compile", stage + 1,
-				  migrate_stage_name(stage));
+		return reason_set(&r->reason, err, "stage %d (%s) does not compile",
+				  migrate_plan_number(r->plan, stage), migrate_stage_name(stage));
 	err = proof_make(&r->compiled[1], 1, proof);
 	if (!err) {
 		r->states[1] = proof->states;
@@ -275,6 +278,45 @@ static int stage_make(struct run *r, enum migrate_stage stage)
 	return err;
 }
 
+/* What an earlier try left: its stages may have other numbers. */
+static void stages_forget(const struct run *r)
+{
+	static const char *const kinds[] = {"topology", "policy"};
+
+	for (int care = 0; care < MIGRATE_CARES; care++) {
+		migrate_plan_care(r->plan, (enum migrate_care)care);
+		for (int i = 0; i < 2 * MIGRATE_STAGES; i++) {
+			struct text path = {0};
+
+			stage_file(r, (enum migrate_stage)(i / 2), kinds[i % 2], &path);
+			unlink(text_string(&path));
+			text_clear(&path);
+		}
+	}
+}
+
+static int stages_make(struct run *r, enum migrate_care care)
+{
+	int err = 0;
+
+	stages_forget(r);
+	migrate_plan_care(r->plan, care);
+	for (int s = 0; s < MIGRATE_STAGES && !err; s++)
+		if (migrate_plan_has(r->plan, (enum migrate_stage)s))
+			err = stage_make(r, (enum migrate_stage)s);
+	return err;
+}
+
+/* More carefully, from the beginning. */
+static int stages_again(struct run *r, enum migrate_care care)
+{
+	migrate_report_clear(&r->report);
+	r->report = (struct migrate_report){.findings_max = r->o->all ? 0 : FINDINGS_SHOWN};
+	states_clear(&r->states[0]);
+	return states_compile(&r->compiled[0], &r->states[0]) ? -TUYEN_ENOMEM
+							      : stages_make(r, care);
+}
+
 static int plan_make(struct run *r)
 {
 	struct migrate_country old, new;
@@ -288,8 +330,10 @@ static int plan_make(struct run *r)
 	old = country_of(&r->compiled[0].load);
 	new = country_of(&load);
 	err = migrate_plan_new(&old, &new, r->o->same, &r->plan, &r->reason);
-	for (int s = 0; s < MIGRATE_STAGES && !err; s++)
-		err = stage_make(r, (enum migrate_stage)s);
+	if (!err)
+		err = stages_make(r, MIGRATE_CARE_NONE);
+	for (int care = MIGRATE_CARE_NONE + 1; care < MIGRATE_CARES && !err && r->report.refused; care++)
+		err = stages_again(r, (enum migrate_care)care);
 	load_clear(&load);
 	return err;
 }
@@ -359,7 +403,8 @@ static const struct cli_option cli_options[] = {
     {"--old", "FILE...", "sources instead, compiled now"},
     {"--new", "FILE...", "those of the other side"},
     {"-o, --output", "DIR",
-     "write the sources of the stages join, make, move and break into DIR, and prove each"},
+     "write the sources of the stages join, make, move, where need be leave, and break into DIR, "
+     "and prove each"},
     {"--same", "keys|name|id",
      "what makes a site of the new country an old one: the same link key, name or id; else "
      "keys where both sides have them, and names where not"},

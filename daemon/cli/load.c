@@ -110,7 +110,7 @@ void load_options_apply(const struct load_options *options, struct diag_list *di
 	for (size_t i = 0; options && i < options->promote_count; i++)
 		diag_list_promote(diags, *options->promote[i] ? options->promote[i] : NULL);
 	for (size_t i = 0; options && i < options->ignore_count; i++)
-		diag_list_ignore(diags, options->ignore[i]);
+		diag_list_ignore(diags, *options->ignore[i] ? options->ignore[i] : NULL);
 }
 
 static void load_print(struct load *load)

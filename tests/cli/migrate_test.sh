@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# From three tiers to two: the stages are written, canonical, compile, and hold; what leaves a stage out is refused, with
+# From three tiers to two, and from one parent to the next: the stages are written, canonical, compile, and hold; what leaves a stage out is refused, with
 # its place. A small country always, the two real ones where their tables are at hand. Prints TAP.
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -62,6 +62,30 @@ is "by name they are the same" 0 "$(code migrate --old $old --new $(files "$work
 is "a call without sides" 2 "$(code migrate "$work/0-old")"
 is "folders cannot be planned" 2 "$(code migrate "$work/0-old" "$work/1-join" -o "$work/x")"
 is "an unknown way to be the same" 2 "$(code migrate --old $old --new $new -o "$work/x" --same luck)"
+
+# ---- below one grandparent: a fifth stage -------------------------------------------------------
+{
+	echo 'tiers npdc, province, district, commune; underlay fibre { }'
+	echo 'site hub tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16; }'
+	echo 'site p tier province id 2 under hub { uplink fibre 203.0.113.2; }'
+	for d in 1 2 3; do echo "site d$d tier district id 1$d under p { uplink fibre 203.0.113.1$d; }"; done
+	echo 'site c tier commune id 101 under d1 backup d3 { uplink fibre dynamic; lan 10.1.1.0/24; }'
+} >"$work/near.topology"
+echo 'class web { to port tcp 443; }
+policy web color 10 { from tier commune; to tier npdc; carry web; path main preference 200 via parent;
+	path spare preference 100 via backup; encrypt end-to-end; }
+expect c reaches hub with web;' >"$work/near.policy"
+sed 's/under d1 backup d3/under d2 backup d3/' "$work/near.topology" >"$work/nearer.topology"
+sed 's/under d1 backup d3/under d3 backup d1/' "$work/near.topology" >"$work/swap.topology"
+for way in nearer swap; do
+	is "$way: proven" 0 "$(code migrate --old "$work"/near.* --new "$work/$way.topology" "$work/near.policy" -o "$work/near-$way" --json)"
+	is "$way: in five stages" "join true 0 0, make true 0 0, move true 0 1, leave true 0 0, break true 0 0" "$(jq -r "$stages" "$work/out")"
+	is "$way: with their numbers, and no others" "1-join 2-make 3-move 4-leave 5-break" "$(cd "$work/near-$way" && echo *.topology | sed 's/\.topology//g')"
+	is "$way: nothing is said of what was written" 0 "$(grep -c "near-$way/" "$work/err")"
+	is "$way: leave may not be left out" 1 "$(code migrate --old "$work/near-$way"/3-* --new "$work/near-$way"/5-*)"
+done
+is "where four are enough, a fifth is no more there" "0 4" \
+	"$(code migrate --old "$work"/near.* --new "$work"/near.* -o "$work/near-swap") $(ls "$work/near-swap"/*.policy | wc -l)"
 
 # ---- 63 provinces in three tiers, 34 in two ---------------------------------------------------
 if [ -r "$data/units-63.tsv" ] && [ -r "$data/units-34.tsv" ]; then

@@ -92,6 +92,9 @@ static void ignored_warnings_are_not_there(void **state)
 	for (size_t i = 1; i < DIAG_PROMOTE_MAX; i++)
 		assert_int_equal(diag_list_ignore(&list, "n"), 0);
 	assert_int_equal(diag_list_ignore(&list, "n"), -TUYEN_ELIMIT);
+	assert_int_equal(diag_list_ignore(&list, NULL), 0);
+	diag_warning(&list, (struct diag_place){0}, "any", "w");
+	assert_int_equal(list.count, 3);
 	diag_list_clear(&list);
 }
 

@@ -173,36 +173,55 @@ static struct forwarding *site_of(struct country *c, const char *name)
 	return NULL;
 }
 
-/* Old, the four stages: places in an array. */
+/* Old, the stages: places in an array. */
 struct journey {
 	struct country old, new;
 	struct migrate_plan *plan;
 	struct country at[1 + MIGRATE_STAGES];
 	struct text text[MIGRATE_STAGES][2];
+	int stages;
 };
 
-static void journey_make(struct journey *j, enum migrate_same same)
+/* Topology, policy. */
+struct sources {
+	const char *old[2], *new[2];
+};
+
+static void journey_make_of(struct journey *j, const struct sources *of, enum migrate_same same,
+			    enum migrate_care care)
 {
 	struct migrate_country a, b;
 	struct reason reason = {0};
 
 	memset(j, 0, sizeof(*j));
-	country_read(&j->old, old_text, old_policy);
-	country_read(&j->new, new_text, new_policy);
+	country_read(&j->old, of->old[0], of->old[1]);
+	country_read(&j->new, of->new[0], of->new[1]);
 	a = (struct migrate_country){&j->old.n, (const struct syntax_file *const *)j->old.files, 2};
 	b = (struct migrate_country){&j->new.n, (const struct syntax_file *const *)j->new.files, 2};
 	if (migrate_plan_new(&a, &b, same, &j->plan, &reason))
 		fail_msg("%s", reason.text);
-	country_read(&j->at[0], old_text, old_policy);
+	migrate_plan_care(j->plan, care);
+	country_read(&j->at[0], of->old[0], of->old[1]);
 	country_compile(&j->at[0]);
-	for (int s = 0; s < MIGRATE_STAGES; s++) {
-		if (migrate_plan_stage(j->plan, (enum migrate_stage)s, &j->text[s][0],
-				       &j->text[s][1], &reason))
+	for (int s = 0, k; s < MIGRATE_STAGES; s++) {
+		if (!migrate_plan_has(j->plan, (enum migrate_stage)s))
+			continue;
+		k = j->stages++;
+		assert_int_equal(migrate_plan_number(j->plan, (enum migrate_stage)s), k + 1);
+		if (migrate_plan_stage(j->plan, (enum migrate_stage)s, &j->text[k][0],
+				       &j->text[k][1], &reason))
 			fail_msg("%s", reason.text);
-		country_read(&j->at[s + 1], text_string(&j->text[s][0]),
-			     text_string(&j->text[s][1]));
-		country_compile(&j->at[s + 1]);
+		country_read(&j->at[k + 1], text_string(&j->text[k][0]),
+			     text_string(&j->text[k][1]));
+		country_compile(&j->at[k + 1]);
 	}
+}
+
+static void journey_make(struct journey *j, enum migrate_same same)
+{
+	static const struct sources of = {{old_text, old_policy}, {new_text, new_policy}};
+
+	journey_make_of(j, &of, same, MIGRATE_CARE_NONE);
 }
 
 static void journey_clear(struct journey *j)
@@ -210,9 +229,9 @@ static void journey_clear(struct journey *j)
 	migrate_plan_free(j->plan);
 	country_clear(&j->old);
 	country_clear(&j->new);
-	for (int s = 0; s <= MIGRATE_STAGES; s++)
+	for (int s = 0; s <= j->stages; s++)
 		country_clear(&j->at[s]);
-	for (int s = 0; s < MIGRATE_STAGES; s++) {
+	for (int s = 0; s < j->stages; s++) {
 		text_clear(&j->text[s][0]);
 		text_clear(&j->text[s][1]);
 	}
@@ -328,14 +347,15 @@ static void test_stages_hold(void **state)
 {
 	static const struct {
 		size_t switched, gained, lost;
-	} want[MIGRATE_STAGES] = {{0, 1, 0}, {0, 0, 0}, {2, 0, 0}, {0, 0, 5}};
+	} want[] = {{0, 1, 0}, {0, 0, 0}, {2, 0, 0}, {0, 0, 5}};
 	struct journey j;
 
 	(void)state;
 	journey_make(&j, MIGRATE_SAME_ID);
-	for (int s = 0; s < MIGRATE_STAGES; s++) {
-		struct migrate_proof *p =
-		    prove(&j.at[s], &j.at[s + 1], s == MIGRATE_END ? MIGRATE_POLICY_CHANGES : 0);
+	assert_int_equal(j.stages, COUNT(want));
+	for (int s = 0; s < j.stages; s++) {
+		struct migrate_proof *p = prove(&j.at[s], &j.at[s + 1],
+						s + 1 == j.stages ? MIGRATE_POLICY_CHANGES : 0);
 		struct migrate_counts c = migrate_counts(p);
 
 		if (migrate_findings_total(p))
@@ -349,21 +369,26 @@ static void test_stages_hold(void **state)
 	journey_clear(&j);
 }
 
+static void journey_is_clean(const struct journey *j)
+{
+	for (int s = 0; s <= j->stages; s++) {
+		struct audit *a;
+
+		assert_int_equal(audit_new(&j->at[s].n, j->at[s].site, j->at[s].count, &a), 0);
+		assert_int_equal(audit_prove(a), 0);
+		if (audit_findings_total(a))
+			fail_msg("stage %d: %s", s, audit_finding(a, 0)->text);
+		audit_free(a);
+	}
+}
+
 static void test_stages_clean(void **state)
 {
 	struct journey j;
 
 	(void)state;
 	journey_make(&j, MIGRATE_SAME_ID);
-	for (int s = 0; s <= MIGRATE_STAGES; s++) {
-		struct audit *a;
-
-		assert_int_equal(audit_new(&j.at[s].n, j.at[s].site, j.at[s].count, &a), 0);
-		assert_int_equal(audit_prove(a), 0);
-		if (audit_findings_total(a))
-			fail_msg("stage %d: %s", s, audit_finding(a, 0)->text);
-		audit_free(a);
-	}
+	journey_is_clean(&j);
 	journey_clear(&j);
 }
 
@@ -420,10 +445,81 @@ static void test_coins(void **state)
 
 	(void)state;
 	journey_make(&j, MIGRATE_SAME_ID);
-	for (int s = 0; s < MIGRATE_STAGES; s++)
+	for (int s = 0; s < j.stages; s++)
 		assert_int_equal(coins_dead(&j.at[s], &j.at[s + 1], 40), 0);
 	/* and the coins are no idle judge */
 	assert_true(coins_dead(&j.at[0], &j.at[3], 40) > 0);
+	journey_clear(&j);
+}
+
+/* ---- below one grandparent ------------------------------------------------------------------------ */
+
+#define NEAR_TOP                                                                                   \
+	"tiers npdc, province, district, commune;\n"                                               \
+	"underlay fibre { }\n"                                                                     \
+	"site hub tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16; }\n"                 \
+	"site p tier province id 2 under hub { uplink fibre 203.0.113.2; }\n"                      \
+	"site q tier province id 3 under hub { uplink fibre 203.0.113.3; }\n"                      \
+	"link p q;\n"
+#define NEAR_POLICY                                                                                \
+	"class web { to port tcp 443; }\n"                                                         \
+	"policy web color 10 { from tier commune; to tier npdc; carry web; encrypt end-to-end;\n"  \
+	"  path main preference 200 via parent; path spare preference 100 via backup disjoint main; }\n"
+
+/* one: to the next district. two: parent and backup change places. three: stays, below a district that goes elsewhere. */
+static const struct sources near_by = {
+    {NEAR_TOP "site d1 tier district id 11 under p backup q { uplink fibre 203.0.113.11; }\n"
+	      "site d2 tier district id 12 under p backup q { uplink fibre 203.0.113.12; }\n"
+	      "site d3 tier district id 13 under p backup q { uplink fibre 203.0.113.13; }\n"
+	      "site one tier commune id 101 under d1 { uplink fibre dynamic; lan 10.1.1.0/24; }\n"
+	      "site two tier commune id 102 under d2 backup d1 { uplink fibre dynamic; lan 10.1.2.0/24; }\n"
+	      "site three tier commune id 103 under d3 backup d1 { uplink fibre dynamic; lan 10.1.3.0/24; }\n",
+     NEAR_POLICY},
+    {NEAR_TOP "site d1 tier district id 11 under p backup q { uplink fibre 203.0.113.11; }\n"
+	      "site d2 tier district id 12 under p backup q { uplink fibre 203.0.113.12; }\n"
+	      "site d3 tier district id 13 under q backup p { uplink fibre 203.0.113.13; }\n"
+	      "site one tier commune id 101 under d2 { uplink fibre dynamic; lan 10.1.1.0/24; }\n"
+	      "site two tier commune id 102 under d1 backup d2 { uplink fibre dynamic; lan 10.1.2.0/24; }\n"
+	      "site three tier commune id 103 under d3 backup d1 { uplink fibre dynamic; lan 10.1.3.0/24; }\n",
+     NEAR_POLICY},
+};
+
+static size_t journey_findings(const struct journey *j, char first[static 400])
+{
+	size_t total = 0;
+
+	for (int s = 0; s < j->stages; s++) {
+		struct migrate_proof *p = prove(&j->at[s], &j->at[s + 1],
+						s + 1 == j->stages ? MIGRATE_POLICY_CHANGES : 0);
+
+		if (migrate_findings_total(p) && !total)
+			snprintf(first, 400, "stage %d: %s", s + 1, migrate_finding(p, 0)->text);
+		total += migrate_findings_total(p);
+		migrate_proof_free(p);
+	}
+	return total;
+}
+
+static void test_near_by(void **state)
+{
+	struct journey j;
+	char first[400] = "";
+
+	(void)state;
+	journey_make_of(&j, &near_by, MIGRATE_SAME_ID, MIGRATE_CARE_NONE);
+	assert_int_equal(j.stages, 4);
+	assert_true(journey_findings(&j, first) > 0);
+	journey_clear(&j);
+
+	journey_make_of(&j, &near_by, MIGRATE_SAME_ID, MIGRATE_CARE_NEARER);
+	assert_int_equal(j.stages, 5);
+	assert_int_equal(migrate_plan_counts(j.plan).moving, 3);
+	if (journey_findings(&j, first))
+		fail_msg("%s", first);
+	journey_is_clean(&j);
+	for (int s = 0; s < j.stages; s++)
+		assert_int_equal(coins_dead(&j.at[s], &j.at[s + 1], 40), 0);
+	assert_true(coins_dead(&j.at[2], &j.at[5], 40) > 0);
 	journey_clear(&j);
 }
 
@@ -832,6 +928,7 @@ int main(void)
 	    cmocka_unit_test(test_plan),	 cmocka_unit_test(test_same),
 	    cmocka_unit_test(test_strangers),	 cmocka_unit_test(test_stages_hold),
 	    cmocka_unit_test(test_stages_clean), cmocka_unit_test(test_coins),
+	    cmocka_unit_test(test_near_by),
 	    cmocka_unit_test(test_leap),	 cmocka_unit_test(test_faults),
 	    cmocka_unit_test(test_prepared),	 cmocka_unit_test(test_path_heads),
 	    cmocka_unit_test(test_report),

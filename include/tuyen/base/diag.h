@@ -67,6 +67,7 @@ struct diag_list {
 	bool all_promoted;
 	const char *promoted[DIAG_PROMOTE_MAX]; /* borrowed */
 	size_t promoted_count;
+	bool all_ignored;
 	const char *ignored[DIAG_PROMOTE_MAX]; /* borrowed */
 	size_t ignored_count;
 	bool dropping; /* notes of what was not kept are not kept either */
@@ -77,7 +78,7 @@ void diag_list_init(struct diag_list *list);
 void diag_list_clear(struct diag_list *list);
 /** Warnings named @name become errors from now on; NULL: all. @return 0 or -TUYEN_ELIMIT. */
 int diag_list_promote(struct diag_list *list, const char *name);
-/** Warnings named @name are not kept from now on, nor counted, promoted or not. @return 0 or -TUYEN_ELIMIT. */
+/** Warnings named @name are not kept from now on, nor counted, promoted or not; NULL: all. @return 0 or -TUYEN_ELIMIT. */
 int diag_list_ignore(struct diag_list *list, const char *name);
 
 void diag_error(struct diag_list *list, struct diag_place place, const char *format, ...)
