@@ -61,19 +61,9 @@ uint32_t audit_peer(const struct audit *a, uint32_t site, uint32_t color, uint32
 uint32_t audit_label(const struct audit *a, uint32_t site, uint32_t label)
 {
 	const struct forwarding *f = &a->sites[site];
-	size_t low = 0, high = f->label_count;
+	const struct fwd_label_route *l = forwarding_label(f, label);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->labels[middle].in_label == label)
-			return a->label_first[site] + (uint32_t)middle;
-		if (f->labels[middle].in_label < label)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NETWORK_NONE;
+	return l ? a->label_first[site] + (uint32_t)(l - f->labels) : NETWORK_NONE;
 }
 
 uint32_t audit_link(const struct audit *a, uint32_t x, uint32_t y)

@@ -136,23 +136,6 @@ static void check_reaches(const struct audit *a, const struct expectation *e, st
 				reaches_pair(a, e, e->from.sites[i], e->to.sites[k], b);
 }
 
-static bool set_has(const struct site_set *set, uint32_t site)
-{
-	size_t low = 0, high = set->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (set->sites[middle] == site)
-			return true;
-		if (set->sites[middle] < site)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 static void check_never(const struct audit *a, const struct expectation *e, struct breach *b)
 {
 	for (size_t i = 0; i < a->session_count; i++) {
@@ -160,11 +143,11 @@ static void check_never(const struct audit *a, const struct expectation *e, stru
 
 		if (!s->path_count)
 			continue;
-		if (class_open(a, s, s->touches, e->class_index) && set_has(&e->from, s->head) &&
-		    set_has(&e->to, s->endpoint))
+		if (class_open(a, s, s->touches, e->class_index) && site_set_has(&e->from, s->head) &&
+		    site_set_has(&e->to, s->endpoint))
 			breach_add(b, s->head, s->endpoint, NETWORK_NONE);
 		if (class_open(a, s, s->touches_back, e->class_index) &&
-		    set_has(&e->from, s->endpoint) && set_has(&e->to, s->head))
+		    site_set_has(&e->from, s->endpoint) && site_set_has(&e->to, s->head))
 			breach_add(b, s->endpoint, s->head, NETWORK_NONE);
 	}
 }

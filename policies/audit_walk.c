@@ -340,29 +340,12 @@ static bool numbers_have(const uint32_t *list, size_t count, uint32_t value)
 	return false;
 }
 
-static bool set_has(const struct site_set *set, uint32_t site)
-{
-	size_t low = 0, high = set->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (set->sites[middle] == site)
-			return true;
-		if (set->sites[middle] < site)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 static void trial_policy(struct trial *t)
 {
 	t->candidate = candidate_find(t->policy, t->path->name);
 	if (!t->candidate)
 		TRIAL_FIND(t, AUDIT_PATH, "policy '%s' has no such path", t->policy->name);
-	else if (t->candidate->some && !set_has(&t->candidate->heads, t->a->intent[t->site]))
+	else if (t->candidate->some && !site_set_has(&t->candidate->heads, t->a->intent[t->site]))
 		TRIAL_FIND(t, AUDIT_PATH, "policy '%s' gives it to other sites", t->policy->name);
 	else if (t->candidate->preference != t->path->preference)
 		TRIAL_FIND(t, AUDIT_PATH, "its preference is %u, and policy says %u",
@@ -476,24 +459,7 @@ static bool trial_there(struct trial *t)
 	return true;
 }
 
-static const struct fwd_return *return_find(const struct forwarding *f, ipv4_t destination)
-{
-	size_t low = 0, high = f->return_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->returns[middle].destination == destination)
-			return &f->returns[middle];
-		if (f->returns[middle].destination < destination)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-static void trial_return_find(struct trial *t, enum audit_kind kind, const char *what)
+static void trial_forwarding_return(struct trial *t, enum audit_kind kind, const char *what)
 {
 	audit_find(t->a, kind, t->end, OBJECT_RETURN, (size_t)(t->back - t->endpoint->returns),
 		   t->policy->place, "path %u '%s' of '%s' to '%s', on its way back: %s",
@@ -504,7 +470,7 @@ static bool trial_back(struct trial *t)
 {
 	char what[256];
 
-	t->back = return_find(t->endpoint, t->path->source);
+	t->back = forwarding_return(t->endpoint, t->path->source);
 	if (!t->back) {
 		audit_find(t->a, AUDIT_RETURN, t->end, OBJECT_NONE, 0, t->policy->place,
 			   "path %u '%s' of '%s' to '%s': '%s' has no way back to its source",
@@ -516,9 +482,9 @@ static bool trial_back(struct trial *t)
 		audit_mark(&t->a->return_used[t->a->return_first[t->end] +
 					      (size_t)(t->back - t->endpoint->returns)]);
 	if (t->back->site_id != t->head->site_id)
-		trial_return_find(t, AUDIT_RETURN, "it is said to be another site's");
+		trial_forwarding_return(t, AUDIT_RETURN, "it is said to be another site's");
 	if (!stack_lawful(&t->back->stack)) {
-		trial_return_find(t, AUDIT_STACK, "its stack is none");
+		trial_forwarding_return(t, AUDIT_STACK, "its stack is none");
 		return false;
 	}
 	walk_init(&t->here, NETWORK_NONE, NETWORK_NONE);
@@ -529,7 +495,7 @@ static bool trial_back(struct trial *t)
 	}
 	if (t->here.end != t->site) {
 		snprintf(what, sizeof(what), "it leads to '%s'", audit_name(t->a, t->here.end));
-		trial_return_find(t, AUDIT_MISDELIVERY, what);
+		trial_forwarding_return(t, AUDIT_MISDELIVERY, what);
 		return false;
 	}
 	if (t->lawful)
@@ -576,7 +542,7 @@ static void trial_mtu(struct trial *t)
 	if (t->back->mtu > t->here.capacity) {
 		snprintf(what, sizeof(what), "packets of %u bytes, and it carries %u", t->back->mtu,
 			 t->here.capacity);
-		trial_return_find(t, AUDIT_MTU, what);
+		trial_forwarding_return(t, AUDIT_MTU, what);
 	}
 	if (t->path->mtu != t->back->mtu)
 		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes there, and of %u back", t->path->mtu,

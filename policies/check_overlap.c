@@ -152,23 +152,6 @@ static void rules_collect(const struct network *n, uint32_t a, uint32_t b, struc
 	}
 }
 
-static bool set_has(const struct site_set *set, uint32_t site)
-{
-	size_t low = 0, high = set->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (set->sites[middle] == site)
-			return true;
-		if (set->sites[middle] < site)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 static int kind_compare(const void *left, const void *right)
 {
 	const struct kind *a = left, *b = right;
@@ -196,7 +179,7 @@ static void kinds_collect(struct check *c, const struct site_set *x, const struc
 		}
 		for (size_t d = 0; d < r->count; d++)
 			kind.rules |=
-			    (uint64_t)set_has(to ? &r->rule[d]->to : &r->rule[d]->from, site) << d;
+			    (uint64_t)site_set_has(to ? &r->rule[d]->to : &r->rule[d]->from, site) << d;
 		k->entry[k->count++] = kind;
 		i++, j++;
 	}
@@ -246,7 +229,7 @@ static bool policies_meet(struct check *c, const struct policy *p, const struct 
 static bool set_within(const struct site_set *inner, const struct site_set *outer)
 {
 	for (size_t i = 0; i < inner->count; i++)
-		if (!set_has(outer, inner->sites[i]))
+		if (!site_set_has(outer, inner->sites[i]))
 			return false;
 	return true;
 }

@@ -64,19 +64,7 @@ size_t compile_errors(const struct compile_result *r)
 
 bool compile_set_has(const struct site_set *set, uint32_t site)
 {
-	size_t low = 0, high = set->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (set->sites[middle] == site)
-			return true;
-		if (set->sites[middle] < site)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
+	return site_set_has(set, site);
 }
 
 static void bits_set(uint64_t *bits, const struct site_set *set)

@@ -57,6 +57,7 @@ struct diff {
 	struct flow_diff *flows;
 	size_t flow_count, flow_room;
 	struct diff_counts counts;
+	bool *renumbered_to; /* SITE_ID_MAX + 1: endpoints */
 	bool failed;
 };
 
@@ -156,6 +157,41 @@ static void site_lines(struct diff *d, struct site_diff *s, struct text *before,
 	free(b);
 }
 
+/* ---- path numbers ------------------------------------------------------------------------- */
+
+/* What @path was, if it has another number now. */
+static const struct fwd_path *path_renumbered(const struct forwarding *before,
+					      const struct fwd_path *path)
+{
+	for (size_t i = 0; i < before->path_count; i++) {
+		const struct fwd_path *p = &before->paths[i];
+
+		if (p->color == path->color && p->endpoint_site == path->endpoint_site &&
+		    !strcmp(p->name, path->name))
+			return p->index != path->index ? p : NULL;
+	}
+	return NULL;
+}
+
+/* A site's paths are numbered through, over all policies: one that comes or goes may shift those behind it. */
+static void site_renumbered(struct diff *d, const struct site_diff *s)
+{
+	size_t before = d->counts.paths_renumbered;
+
+	for (size_t i = 0; s->before && s->after && i < s->after->path_count; i++) {
+		const struct fwd_path *p = &s->after->paths[i];
+
+		if (!path_renumbered(s->before, p))
+			continue;
+		d->counts.paths_renumbered++;
+		if (p->endpoint_site <= SITE_ID_MAX && !d->renumbered_to[p->endpoint_site]) {
+			d->renumbered_to[p->endpoint_site] = true;
+			d->counts.endpoints_renumbered++;
+		}
+	}
+	d->counts.sites_renumbered += d->counts.paths_renumbered > before;
+}
+
 static void site_compare(struct diff *d, uint32_t id, struct text *before, struct text *after)
 {
 	struct site_diff s = {
@@ -178,6 +214,7 @@ static void site_compare(struct diff *d, uint32_t id, struct text *before, struc
 	site_lines(d, &s, before, after);
 	d->counts.lines_lost += s.lost;
 	d->counts.lines_gained += s.gained;
+	site_renumbered(d, &s);
 	d->sites[d->site_count++] = s;
 }
 
@@ -188,10 +225,11 @@ static void sites_compare(struct diff *d)
 	text_init(&before);
 	text_init(&after);
 	d->sites = calloc(d->side[0].of.count + d->side[1].of.count + 1, sizeof(*d->sites));
-	for (uint32_t id = 1; d->sites && id <= SITE_ID_MAX; id++)
+	d->renumbered_to = calloc(SITE_ID_MAX + 1, sizeof(*d->renumbered_to));
+	for (uint32_t id = 1; d->sites && d->renumbered_to && id <= SITE_ID_MAX; id++)
 		if (side_site(&d->side[0], id) || side_site(&d->side[1], id))
 			site_compare(d, id, &before, &after);
-	d->failed |= !d->sites || before.failed || after.failed;
+	d->failed |= !d->sites || !d->renumbered_to || before.failed || after.failed;
 	text_clear(&before);
 	text_clear(&after);
 }
@@ -373,42 +411,6 @@ static const struct forwarding *flow_head(const struct side *s, const struct dif
 	return NULL;
 }
 
-static const struct fwd_label_route *label_find(const struct forwarding *f, uint32_t label)
-{
-	size_t low = 0, high = f->label_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->labels[middle].in_label == label)
-			return &f->labels[middle];
-		if (f->labels[middle].in_label < label)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-/* Where @at sends what has @stack: 0 when it ends there, or has no label for it. */
-static uint32_t way_next(const struct forwarding *at, struct label_stack *stack)
-{
-	while (stack->depth && stack->depth <= LABEL_STACK_MAX) {
-		const struct fwd_label_route *l = label_find(at, stack->label[0]);
-
-		if (!l)
-			return 0;
-		if (l->next_site) {
-			stack->label[0] = l->out.label[0];
-			return l->next_site;
-		}
-		memmove(stack->label, stack->label + 1,
-			sizeof(stack->label) - sizeof(stack->label[0]));
-		stack->depth--;
-	}
-	return 0;
-}
-
 /* "16001 > ba-dinh > hanoi > npdc-hn": the labels, and the sites where they lead. Whether that is
  * lawful is the audit's. */
 static void way_add(const struct side *s, const struct fwd_path *p, struct text *t)
@@ -419,10 +421,12 @@ static void way_add(const struct side *s, const struct fwd_path *p, struct text 
 
 	text_add(t, label_stack_format(&stack, out));
 	for (int hops = 0; at && hops < WAY_MAX; hops++) {
-		uint32_t next = way_next(at, &stack);
+		uint32_t next = 0;
 
 		text_printf(t, " > %s", at->site);
-		at = next ? side_site(s, next) : NULL;
+		if (forwarding_step(at, &stack, &next) || !next)
+			return;
+		at = side_site(s, next);
 	}
 }
 
@@ -533,6 +537,7 @@ void diff_free(struct diff *d)
 	for (size_t i = 0; i < d->line_count; i++)
 		free(d->lines[i]);
 	free(d->lines);
+	free(d->renumbered_to);
 	free(d->sites);
 	free(d->flows);
 	free(d);
@@ -616,6 +621,45 @@ static void keywords_add(const struct diff *d, const struct site_diff *s, struct
 	}
 }
 
+static void renumbered_text(const struct diff_counts *c, struct text *t)
+{
+	if (!c->paths_renumbered)
+		return;
+	text_printf(t,
+		    "path numbers: %zu path%s of %zu site%s only get%s another number, and so another "
+		    "address. Each is probed anew\n"
+		    "  from there, %zu endpoint%s get%s as many ways back, and a session that uses one "
+		    "goes over to the new address.\n"
+		    "  A site's paths are numbered by color, endpoint's id and preference: what is added "
+		    "last renumbers nobody.\n",
+		    c->paths_renumbered, c->paths_renumbered == 1 ? "" : "s", c->sites_renumbered,
+		    c->sites_renumbered == 1 ? "" : "s", c->paths_renumbered == 1 ? "s" : "",
+		    c->endpoints_renumbered, c->endpoints_renumbered == 1 ? "" : "s",
+		    c->endpoints_renumbered == 1 ? "s" : "");
+}
+
+static const char *endpoint_name(const struct diff *d, const struct fwd_path *p)
+{
+	const struct forwarding *f = side_site(&d->side[1], p->endpoint_site);
+
+	return f ? f->site : "?";
+}
+
+static void site_renumbered_text(const struct diff *d, const struct site_diff *s, struct text *t)
+{
+	char old[IPV4_STRLEN], new[IPV4_STRLEN];
+
+	for (size_t i = 0; i < s->after->path_count; i++) {
+		const struct fwd_path *p = &s->after->paths[i];
+		const struct fwd_path *was = path_renumbered(s->before, p);
+
+		if (was)
+			text_printf(t, "  path '%s' to '%s', color %u: number %u becomes %u, %s becomes %s\n",
+				    p->name, endpoint_name(d, p), p->color, was->index, p->index,
+				    ipv4_format(was->source, old), ipv4_format(p->source, new));
+	}
+}
+
 static void site_text(const struct diff *d, const struct site_diff *s, size_t lines_max,
 		      struct text *t)
 {
@@ -631,6 +675,7 @@ static void site_text(const struct diff *d, const struct site_diff *s, size_t li
 	text_add_char(t, '\n');
 	if (!s->before || !s->after)
 		return;
+	site_renumbered_text(d, s, t);
 	for (uint32_t i = s->first; i < s->first + s->lost + s->gained; i++) {
 		if (lines_max && shown++ == lines_max) {
 			text_printf(t, "  and %zu lines more\n", s->lost + s->gained - lines_max);
@@ -730,6 +775,7 @@ void diff_text(const struct diff *d, size_t lines_max, size_t flows_max, struct 
 			    c->flows_same, c->flows[DIFF_GAINED], c->flows[DIFF_LOST],
 			    c->flows[DIFF_MOVED]);
 	operations_text(d, t);
+	renumbered_text(c, t);
 	for (size_t i = 0; i < d->site_count; i++)
 		site_text(d, &d->sites[i], lines_max, t);
 	if (d->flow_count)
@@ -756,6 +802,28 @@ static void json_lines(const struct diff *d, uint32_t first, uint32_t count, str
 	text_add_char(t, ']');
 }
 
+static void json_renumbered(const struct diff *d, const struct site_diff *s, struct text *t)
+{
+	const char *comma = "";
+
+	text_add(t, ",\"renumbered\":[");
+	for (size_t i = 0; s->before && s->after && i < s->after->path_count; i++) {
+		const struct fwd_path *p = &s->after->paths[i];
+		const struct fwd_path *was = path_renumbered(s->before, p);
+
+		if (!was)
+			continue;
+		text_printf(t, "%s{\"path\":", comma);
+		text_add_json_string(t, p->name);
+		text_add(t, ",\"endpoint\":");
+		text_add_json_string(t, endpoint_name(d, p));
+		text_printf(t, ",\"color\":%u,\"before\":%u,\"after\":%u}", p->color, was->index,
+			    p->index);
+		comma = ",";
+	}
+	text_add_char(t, ']');
+}
+
 static void json_site(const struct diff *d, const struct site_diff *s, struct text *t)
 {
 	text_printf(t, "{\"id\":%u,\"name\":", s->id);
@@ -763,6 +831,7 @@ static void json_site(const struct diff *d, const struct site_diff *s, struct te
 	text_printf(t, ",\"change\":\"%s\"", !s->before ? "new" : !s->after ? "gone" : "changed");
 	if (s->counted)
 		text_printf(t, ",\"operations\":%zu", s->operations);
+	json_renumbered(d, s, t);
 	text_add(t, ",\"lost\":");
 	json_lines(d, s->first, s->lost, t);
 	text_add(t, ",\"gained\":");
@@ -815,9 +884,10 @@ void diff_json(const struct diff *d, struct text *t)
 	text_printf(
 	    t,
 	    "{\"sites_same\":%zu,\"sites_changed\":%zu,\"sites_new\":%zu,\"sites_gone\":%zu,"
-	    "\"lines_lost\":%zu,\"lines_gained\":%zu,\"sites\":[",
+	    "\"lines_lost\":%zu,\"lines_gained\":%zu,\"paths_renumbered\":%zu,"
+	    "\"sites_renumbered\":%zu,\"endpoints_renumbered\":%zu,\"sites\":[",
 	    c->sites_same, c->sites_changed, c->sites_gained, c->sites_lost, c->lines_lost,
-	    c->lines_gained);
+	    c->lines_gained, c->paths_renumbered, c->sites_renumbered, c->endpoints_renumbered);
 	for (size_t i = 0; i < d->site_count; i++) {
 		text_add(t, i ? "," : "");
 		json_site(d, &d->sites[i], t);

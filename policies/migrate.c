@@ -247,23 +247,6 @@ static bool path_before(const struct fwd_path *a, const struct fwd_path *b)
 					      : a->index < b->index;
 }
 
-static const struct fwd_return *return_find(const struct forwarding *f, ipv4_t destination)
-{
-	size_t low = 0, high = f->return_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->returns[middle].destination == destination)
-			return &f->returns[middle];
-		if (f->returns[middle].destination < destination)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
 /* A path of a head-end that has @release, while others change. */
 struct trial {
 	uint32_t head;
@@ -313,7 +296,7 @@ static bool trial_back(struct migrate_proof *p, struct trial *t, int release,
 		       const struct pins *pins)
 {
 	const struct forwarding *end = mix_site(&p->mix, release, t->path->endpoint_site);
-	const struct fwd_return *back = end ? return_find(end, t->path->source) : NULL;
+	const struct fwd_return *back = end ? forwarding_return(end, t->path->source) : NULL;
 
 	if (!back || back->site_id != t->head) {
 		if (t->all) {

@@ -141,59 +141,6 @@ static bool stack_accepted(const struct forwarding *f, uint32_t from,
 	return false;
 }
 
-/* ---- one node ------------------------------------------------------------------------------ */
-
-static const struct fwd_label_route *label_find(const struct forwarding *f, uint32_t label)
-{
-	size_t low = 0, high = f->label_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->labels[middle].in_label == label)
-			return &f->labels[middle];
-		if (f->labels[middle].in_label < label)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
-}
-
-static bool stack_swap(struct label_stack *stack, const struct label_stack *out)
-{
-	struct label_stack result = *out;
-
-	for (uint8_t i = 1; i < stack->depth; i++)
-		if (!label_stack_push_bottom(&result, stack->label[i]))
-			return false;
-	*stack = result;
-	return true;
-}
-
-/* What @f does with @stack: pops its own labels, swaps. @ret_next 0: it ends here. @return NULL, or why it is lost. */
-static const char *node_forward(const struct forwarding *f, struct label_stack *stack,
-				uint32_t *ret_next)
-{
-	for (;;) {
-		const struct fwd_label_route *route =
-		    stack->depth ? label_find(f, stack->label[0]) : NULL;
-
-		if (!route)
-			return "has no such label";
-		*ret_next = route->next_site;
-		if (route->next_site)
-			return route->out.depth && stack_swap(stack, &route->out)
-				   ? NULL
-				   : "leaves no lawful stack";
-		memmove(stack->label, stack->label + 1,
-			sizeof(stack->label) - sizeof(stack->label[0]));
-		stack->label[LABEL_STACK_MAX - 1] = 0;
-		if (!--stack->depth)
-			return NULL;
-	}
-}
-
 /* ---- all that can happen ------------------------------------------------------------------- */
 
 static bool list_add(uint32_t *list, size_t *count, size_t room, uint32_t id)
@@ -305,7 +252,7 @@ static bool packet_step(struct walking *k, const struct packet *p, int release,
 	if (to && !why) {
 		ret->at = p->next;
 		ret->releases = (uint8_t)(1 << release);
-		why = node_forward(to, &ret->stack, &ret->next);
+		why = forwarding_step(to, &ret->stack, &ret->next);
 	}
 	if (!why && ++ret->hops > MIX_HOPS_MAX)
 		why = "has it go round";
@@ -389,7 +336,7 @@ void mix_arrive(const struct mix *m, uint32_t at, int release, const struct labe
 	struct walking k = {.m = m, .pins = pins, .w = ret};
 	struct packet first = {
 	    .at = at, .releases = (uint8_t)(1 << release), .capacity = UINT32_MAX, .stack = *stack};
-	const char *why = node_forward(mix_site(m, release, at), &first.stack, &first.next);
+	const char *why = forwarding_step(mix_site(m, release, at), &first.stack, &first.next);
 
 	walk_init(ret);
 	if (why)

@@ -189,6 +189,74 @@ const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint3
 	return find(&key, f->neighbors, f->neighbor_count, sizeof(key), neighbor_compare);
 }
 
+/* These two are asked for each hop of each walk: without a call for each comparison. */
+const struct fwd_label_route *forwarding_label(const struct forwarding *f, uint32_t in_label)
+{
+	size_t low = 0, high = f->label_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->labels[middle].in_label == in_label)
+			return &f->labels[middle];
+		if (f->labels[middle].in_label < in_label)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct fwd_return *forwarding_return(const struct forwarding *f, ipv4_t destination)
+{
+	size_t low = 0, high = f->return_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->returns[middle].destination == destination)
+			return &f->returns[middle];
+		if (f->returns[middle].destination < destination)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static bool stack_swap(struct label_stack *stack, const struct label_stack *out)
+{
+	struct label_stack result = *out;
+
+	for (uint8_t i = 1; i < stack->depth; i++)
+		if (!label_stack_push_bottom(&result, stack->label[i]))
+			return false;
+	*stack = result;
+	return true;
+}
+
+const char *forwarding_step(const struct forwarding *f, struct label_stack *stack,
+				uint32_t *ret_next)
+{
+	for (;;) {
+		const struct fwd_label_route *route =
+		    stack->depth ? forwarding_label(f, stack->label[0]) : NULL;
+
+		if (!route)
+			return "has no such label";
+		*ret_next = route->next_site;
+		if (route->next_site)
+			return route->out.depth && stack_swap(stack, &route->out)
+				   ? NULL
+				   : "leaves no lawful stack";
+		memmove(stack->label, stack->label + 1,
+			sizeof(stack->label) - sizeof(stack->label[0]));
+		stack->label[LABEL_STACK_MAX - 1] = 0;
+		if (!--stack->depth)
+			return NULL;
+	}
+}
+
 const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index)
 {
 	struct fwd_path key = {.index = index};

@@ -4,6 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool site_set_has(const struct site_set *set, uint32_t site)
+{
+	size_t low = 0, high = set->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (set->sites[middle] == site)
+			return true;
+		if (set->sites[middle] < site)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 void network_init(struct network *n)
 {
 	*n = (struct network){

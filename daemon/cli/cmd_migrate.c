@@ -313,7 +313,7 @@ static int stages_again(struct run *r, enum migrate_care care)
 	migrate_report_clear(&r->report);
 	r->report = (struct migrate_report){.findings_max = r->o->all ? 0 : FINDINGS_SHOWN};
 	states_clear(&r->states[0]);
-	return states_compile(&r->compiled[0], &r->states[0]) ? -TUYEN_ENOMEM
+	return states_compile(&r->compiled[0], 1, &r->states[0]) ? -TUYEN_ENOMEM
 							      : stages_make(r, care);
 }
 

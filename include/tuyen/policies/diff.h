@@ -43,6 +43,8 @@ void diff_free(struct diff *diff); /* takes NULL */
 struct diff_counts {
 	size_t sites_same, sites_changed, sites_gained, sites_lost;
 	size_t lines_gained, lines_lost;
+	/* paths that keep name, color and endpoint and get another number, so another path address; their sites; endpoints */
+	size_t paths_renumbered, sites_renumbered, endpoints_renumbered;
 	size_t flows_same, flows[3]; /* by enum diff_change */
 };
 struct diff_counts diff_counts(const struct diff *diff);

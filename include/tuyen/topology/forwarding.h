@@ -209,6 +209,14 @@ bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_s
 /** @return the entry or NULL; borrowed. */
 const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint32_t color, uint32_t site_id);
 const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint32_t site_id);
+const struct fwd_label_route *forwarding_label(const struct forwarding *f, uint32_t in_label);
+const struct fwd_return *forwarding_return(const struct forwarding *f, ipv4_t destination);
+/**
+ * What the node does with a packet that has @stack: pops its own labels, swaps another, by the routes and not their repairs.
+ * @stack  what it is sent on with. @ret_next  to which neighbour; 0: it ends here.
+ * @return NULL, or why the packet is lost: "has no such label"; static storage.
+ */
+const char *forwarding_step(const struct forwarding *f, struct label_stack *stack, uint32_t *ret_next);
 const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index);
 const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color);
 const struct fwd_line *forwarding_line(const struct forwarding *f, const char *underlay);

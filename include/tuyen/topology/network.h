@@ -244,6 +244,9 @@ struct network {
 	uint16_t session_port;		/* UDP, color is added to it; default 52000 */
 };
 
+/** Is @site among @set? */
+bool site_set_has(const struct site_set *set, uint32_t site);
+
 void network_init(struct network *n);
 void network_clear(struct network *n);
 /** What one rule owns, for whoever takes it out of its array. */
