@@ -181,7 +181,15 @@ uint32_t check_name(struct check *c, const struct syntax_file *file, const struc
 		return index;
 	nearest =
 	    c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text) : NULL;
-	if (nearest)
+	if (table == &c->sites && name_table_find(&c->tiers, node->text) != NAME_NONE)
+		diag_error(c->diags, syntax_place(file, node),
+			   "unknown site '%s'; all sites of the tier are 'tier %s'", node->text,
+			   node->text);
+	else if (table == &c->sites && name_table_find(&c->tags, node->text) != NAME_NONE)
+		diag_error(c->diags, syntax_place(file, node),
+			   "unknown site '%s'; all sites with the tag are 'tag %s'", node->text,
+			   node->text);
+	else if (nearest)
 		diag_error(c->diags, syntax_place(file, node),
 			   "unknown %s '%s'; did you mean '%s'?", what, node->text, nearest);
 	else if (!c->discarded)

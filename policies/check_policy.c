@@ -656,6 +656,8 @@ static void path_disjoint(struct check *c, struct statement s, const struct synt
 		return;
 	self = path_find(p, node->text);
 	other = path_find(p, disjoint->text);
+	if (other == NETWORK_NONE && s.node->broken)
+		return; /* it may be among what was not understood */
 	if (other == NETWORK_NONE)
 		diag_error(c->diags, syntax_place(s.file, disjoint), "policy '%s' has no path '%s'",
 			   p->name, disjoint->text);

@@ -1107,11 +1107,11 @@ static void link_over_one(struct check *c, const struct syntax_file *file,
 
 	if (underlay == NETWORK_NONE)
 		return;
-	if (uplink == NETWORK_NONE)
+	if (uplink != NETWORK_NONE)
+		*ret_uplink = uplink;
+	else if (!c->site_at[site].node->broken) /* else it may be among what was not understood */
 		diag_error(c->diags, syntax_place(file, name), "site '%s' has no uplink '%s'",
 			   c->network.sites[site].name, name->text);
-	else
-		*ret_uplink = uplink;
 }
 
 /* "over X, Y": X is the uplink of the site named first, @first. */

@@ -107,6 +107,8 @@ underlay: UNDERLAY name '{' underlay_items close
 				{ $$ = parser_children(parser_named(p, SYNTAX_UNDERLAY, $2), parser_list_join($4, $5)); }
 	| UNDERLAY name error skipped_block
 				{ $$ = parser_named(p, SYNTAX_UNDERLAY, $2); $$->broken = true; }
+	| UNDERLAY name error ';'
+				{ $$ = parser_named(p, SYNTAX_UNDERLAY, $2); $$->broken = true; yyerrok; }
 	;
 underlay_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| underlay_items underlay_item { $$ = parser_list($1, $2); }
@@ -211,6 +213,8 @@ template: TEMPLATE name '{' site_items close
 				{ $$ = parser_children(parser_named(p, SYNTAX_TEMPLATE, $2), parser_list_join($4, $5)); }
 	| TEMPLATE name error skipped_block
 				{ $$ = parser_named(p, SYNTAX_TEMPLATE, $2); $$->broken = true; }
+	| TEMPLATE name error ';'
+				{ $$ = parser_named(p, SYNTAX_TEMPLATE, $2); $$->broken = true; yyerrok; }
 	;
 
 plan: PLAN LAN PREFIX '{' plan_items close
@@ -272,6 +276,8 @@ class: CLASS name '{' class_items close
 				{ $$ = parser_children(parser_named(p, SYNTAX_CLASS, $2), parser_list_join($4, $5)); }
 	| CLASS name error skipped_block
 				{ $$ = parser_named(p, SYNTAX_CLASS, $2); $$->broken = true; }
+	| CLASS name error ';'
+				{ $$ = parser_named(p, SYNTAX_CLASS, $2); $$->broken = true; yyerrok; }
 	;
 class_items: %empty		{ $$ = (struct syntax_list){0}; }
 	| class_items class_item { $$ = parser_list($1, $2); }

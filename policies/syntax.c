@@ -324,6 +324,10 @@ static void parser_complain_word(struct parser *p, const char *const *expected, 
 		text_add(&t, "; expected ");
 		expected_print(expected, count, &t);
 	}
+	if (!nearest && count == 1 && now->kind == TOKEN_NAME && p->previous &&
+	    p->previous->kind == TOKEN_NAME)
+		text_printf(&t, "; a name of several words is written in quotes: \"%.*s %s\"",
+			    (int)p->previous->length, p->file->bytes + p->previous->offset, word);
 	diag_error(p->diags, token_place(p, now), "%s", text_string(&t));
 	p->diags->failed |= t.failed;
 	text_clear(&t);
