@@ -3,6 +3,8 @@
  * A hash table from names to numbers (open addressing, FNV-1a), and the search
  * for the name that was probably meant: the smallest distance, then the first
  * in the alphabet, so that a message never depends on the order of a table.
+ * Marks on letters do not count: where a name was typed without them, or with
+ * others, all of it is near.
  */
 #include "tuyen/policies/names.h"
 
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #include "tuyen/base/err.h"
+#include "tuyen/base/utf8.h"
 
 #define DISTANCE_LENGTH_MAX 63 /* bytes; longer names have no neighbours */
 
@@ -89,13 +92,51 @@ uint32_t name_table_find(const struct name_table *t, const char *name)
 	return slot->name ? slot->value : NAME_NONE;
 }
 
-unsigned name_distance(const char *a, const char *b)
+/* Ranges of letters with marks, and the letter below the marks: those of Vietnamese, and so most of western Europe's. */
+static const struct {
+	uint16_t first, last;
+	char base;
+} marked[] = {
+    {0x00c0, 0x00c5, 'a'}, {0x00c8, 0x00cb, 'e'}, {0x00cc, 0x00cf, 'i'}, {0x00d2, 0x00d6, 'o'},
+    {0x00d9, 0x00dc, 'u'}, {0x00dd, 0x00dd, 'y'}, {0x00e0, 0x00e5, 'a'}, {0x00e8, 0x00eb, 'e'},
+    {0x00ec, 0x00ef, 'i'}, {0x00f2, 0x00f6, 'o'}, {0x00f9, 0x00fc, 'u'}, {0x00fd, 0x00fd, 'y'},
+    {0x0102, 0x0103, 'a'}, {0x0110, 0x0111, 'd'}, {0x0128, 0x0129, 'i'}, {0x0168, 0x0169, 'u'},
+    {0x01a0, 0x01a1, 'o'}, {0x01af, 0x01b0, 'u'}, {0x1ea0, 0x1eb7, 'a'}, {0x1eb8, 0x1ec7, 'e'},
+    {0x1ec8, 0x1ecb, 'i'}, {0x1ecc, 0x1ee3, 'o'}, {0x1ee4, 0x1ef1, 'u'}, {0x1ef2, 0x1ef9, 'y'},
+};
+
+static uint32_t letter_base(uint32_t code)
+{
+	if (code >= 'A' && code <= 'Z')
+		return code + ('a' - 'A');
+	for (size_t i = 0; code >= 0xc0 && i < sizeof(marked) / sizeof(marked[0]); i++)
+		if (code >= marked[i].first && code <= marked[i].last)
+			return (uint32_t)marked[i].base;
+	return code;
+}
+
+/* The letters of @name without their marks. @return how many, at most DISTANCE_LENGTH_MAX. */
+static size_t name_letters(const char *name, uint32_t letters[static DISTANCE_LENGTH_MAX])
+{
+	size_t count = 0, left = strlen(name);
+
+	while (left && count < DISTANCE_LENGTH_MAX) {
+		uint32_t code = (unsigned char)*name;
+		size_t size = utf8_decode(name, left, &code);
+
+		size = size ? size : 1; /* a byte that is none counts as itself */
+		if (!utf8_is_combining(code))
+			letters[count++] = letter_base(code);
+		name += size;
+		left -= size;
+	}
+	return count;
+}
+
+static unsigned letters_distance(const uint32_t *a, size_t la, const uint32_t *b, size_t lb)
 {
 	unsigned row[3][DISTANCE_LENGTH_MAX + 1];
-	size_t la = strlen(a), lb = strlen(b);
 
-	if (la > DISTANCE_LENGTH_MAX || lb > DISTANCE_LENGTH_MAX)
-		return UINT32_MAX;
 	for (size_t j = 0; j <= lb; j++)
 		row[0][j] = (unsigned)j;
 	for (size_t i = 1; i <= la; i++) {
@@ -118,6 +159,15 @@ unsigned name_distance(const char *a, const char *b)
 	return row[la % 3][lb];
 }
 
+unsigned name_distance(const char *a, const char *b)
+{
+	uint32_t x[DISTANCE_LENGTH_MAX], y[DISTANCE_LENGTH_MAX];
+
+	if (strlen(a) > DISTANCE_LENGTH_MAX || strlen(b) > DISTANCE_LENGTH_MAX)
+		return UINT32_MAX;
+	return letters_distance(x, name_letters(a, x), y, name_letters(b, y));
+}
+
 unsigned name_tolerance(const char *name)
 {
 	size_t length = strlen(name);
@@ -128,17 +178,20 @@ unsigned name_tolerance(const char *name)
 const char *name_table_nearest(const struct name_table *t, const char *name)
 {
 	unsigned best = name_tolerance(name) + 1;
-	size_t length = strlen(name);
+	uint32_t wanted[DISTANCE_LENGTH_MAX], letters[DISTANCE_LENGTH_MAX];
+	size_t length = name_letters(name, wanted);
 	const char *nearest = NULL;
 
+	if (strlen(name) > DISTANCE_LENGTH_MAX)
+		return NULL;
 	for (size_t i = 0; i < t->capacity; i++) {
 		const char *other = t->slots[i].name;
-		size_t other_length = other ? strlen(other) : 0;
+		size_t other_length = other ? name_letters(other, letters) : 0;
 		unsigned distance;
 
 		if (!other || other_length > length + best || length > other_length + best)
 			continue;
-		distance = name_distance(name, other);
+		distance = letters_distance(wanted, length, letters, other_length);
 		if (distance < best ||
 		    (nearest && distance == best && strcmp(other, nearest) < 0)) {
 			best = distance;

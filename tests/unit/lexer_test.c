@@ -172,6 +172,7 @@ static void nearest_name_is_found(void **state)
 	} cases[] = {
 	    {"ba-dihn", "ba-dinh"}, {"hanoj", "hanoi"}, {"hanoi", "hanoi"},
 	    {"zzz", NULL},	    {"a", NULL},
+	    {"Thanh pho Ho Chi Minh", "Thành phố Hồ Chí Minh"}, {"BA ĐINH", "ba-dinh"},
 	};
 	struct name_table t;
 
@@ -180,6 +181,7 @@ static void nearest_name_is_found(void **state)
 	assert_int_equal(name_table_find(&t, "hanoi"), NAME_NONE);
 	assert_int_equal(name_table_add(&t, "hanoi", 1), 0);
 	assert_int_equal(name_table_add(&t, "ba-dinh", 2), 0);
+	assert_int_equal(name_table_add(&t, "Thành phố Hồ Chí Minh", 4), 0);
 	assert_int_not_equal(name_table_add(&t, "hanoi", 3), 0);
 	assert_int_equal(name_table_find(&t, "hanoi"), 1);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -193,6 +195,10 @@ static void nearest_name_is_found(void **state)
 	assert_int_equal(name_distance("abcd", "acbd"), 1);
 	assert_int_equal(name_distance("kitten", "sitting"), 3);
 	assert_int_equal(name_distance("", "abc"), 3);
+	assert_int_equal(name_distance("Ba Dinh", "Ba Đình"), 0);
+	assert_int_equal(name_distance("Phu\xcc\x81" "c", "Phúc"), 0); /* decomposed */
+	assert_int_equal(name_distance("Ứng Hoà", "Ung Hòe"), 1);
+	assert_int_equal(name_distance("a\xff", "a\xff"), 0);
 	name_table_clear(&t);
 }
 

@@ -26,7 +26,7 @@ uint32_t name_table_find(const struct name_table *t, const char *name);
 /** @return the name that was probably meant, borrowed; NULL if none is near. */
 const char *name_table_nearest(const struct name_table *t, const char *name);
 
-/** Insertions, deletions, replacements and swaps of neighbours between two names, in bytes. */
+/** Insertions, deletions, replacements and swaps of neighbours between two names, in letters: whatever their marks and case. */
 unsigned name_distance(const char *a, const char *b);
 /** The largest distance at which a misspelt @name is still recognizable. */
 unsigned name_tolerance(const char *name);
