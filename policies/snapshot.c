@@ -7,8 +7,9 @@
  *
  * Amending: a source's text is compared with the snapshot's. What lies between their common
  * beginning and their common end, to the borders of whole statements, is parsed in both, and may
- * differ in the LANs of sites and in keys. The lexer and the parser have no memory beyond a
- * statement and a line's end, so that these statements mean here what they mean in their file.
+ * differ in the LANs of sites, the addresses of their lines, and in keys. The lexer and the parser
+ * have no memory beyond a statement and a line's end, so that these statements mean here what they
+ * mean in their file.
  */
 #include "tuyen/policies/snapshot.h"
 
@@ -662,13 +663,30 @@ static bool lans_own(const struct syntax_node *site)
 	return true;
 }
 
-/* Is a site the same but for its LANs? */
+/* The same kind of line, and at most another IPv4 address of it. */
+static bool uplink_same(const struct syntax_node *old, const struct syntax_node *now)
+{
+	const struct syntax_node *a = old->child, *b = now->child;
+	ipv4_t address;
+
+	if (old->kind != SYNTAX_UPLINK || now->kind != SYNTAX_UPLINK ||
+	    strcmp(old->text, now->text) != 0)
+		return false;
+	for (; a && b; a = a->next, b = b->next)
+		if (!syntax_node_equal(a, b) &&
+		    (a->kind != SYNTAX_ADDRESS || b->kind != SYNTAX_ADDRESS ||
+		     ipv4_parse(a->text, &address) < 0 || ipv4_parse(b->text, &address) < 0))
+			return false;
+	return !a && !b;
+}
+
+/* Is a site the same but for its LANs and the addresses of its lines? */
 static bool site_same(const struct syntax_node *old, const struct syntax_node *now)
 {
 	const struct syntax_node *a = past_lans(old->child), *b = past_lans(now->child);
 
 	for (; a && b; a = past_lans(a->next), b = past_lans(b->next))
-		if (a->kind == SYNTAX_USE || !syntax_node_equal(a, b))
+		if (a->kind == SYNTAX_USE || (!syntax_node_equal(a, b) && !uplink_same(a, b)))
 			return false;
 	return !a && !b && lan_count(old) && lan_count(now) && lans_own(old) && lans_own(now);
 }
@@ -687,6 +705,45 @@ static bool lans_same(const struct syntax_node *old, const struct syntax_node *n
 		if (!syntax_node_equal(a, b))
 			return false;
 	}
+}
+
+/* A site's own items are its uplinks, in their order: site_same() lets no template pass. */
+static int site_uplinks(struct snapshot *s, const struct syntax_node *now)
+{
+	uint32_t site = network_site_find(s->network, now->text);
+	struct snapshot_change *change;
+	size_t index, at = 0;
+
+	change = site == NETWORK_NONE ? NULL : change_of(s, site, &index);
+	if (!change)
+		return -TUYEN_EINVAL;
+	for (const struct syntax_node *n = now->child; n; n = n->next) {
+		const struct syntax_node *address = n->child;
+		struct site_uplink *u;
+
+		if (n->kind != SYNTAX_UPLINK)
+			continue;
+		if (at == s->network->sites[site].uplink_count)
+			return -TUYEN_EINVAL;
+		u = &s->network->sites[site].uplinks[at++];
+		while (address && address->kind != SYNTAX_ADDRESS)
+			address = address->next;
+		if (address && u->endpoint.family == 4 &&
+		    ip_endpoint_parse_address(address->text, u->endpoint.port, &u->endpoint) < 0)
+			return -TUYEN_EINVAL;
+	}
+	change->uplink = true;
+	return 0;
+}
+
+static bool uplinks_same(const struct syntax_node *old, const struct syntax_node *now)
+{
+	const struct syntax_node *a = past_lans(old->child), *b = past_lans(now->child);
+
+	for (; a && b; a = past_lans(a->next), b = past_lans(b->next))
+		if (!syntax_node_equal(a, b))
+			return false;
+	return true;
 }
 
 /* @return false when it is no key. */
@@ -737,6 +794,8 @@ static int statement_amend(struct snapshot *s, const struct syntax_node *old,
 	if (now->kind == SYNTAX_KEYS)
 		return site_keys(s, now);
 	if (now->kind != SYNTAX_SITE || !site_same(old, now))
+		return -TUYEN_EINVAL;
+	if (!uplinks_same(old, now) && site_uplinks(s, now) < 0)
 		return -TUYEN_EINVAL;
 	return lans_same(old, now) ? 0 : site_lans(s, now);
 }
@@ -837,12 +896,47 @@ static bool key_unique(const struct network *n, const uint8_t *key)
 	return true;
 }
 
+/* Of a carrier line as check_topology.c wants it; what it would refuse is for it to say. */
+static bool uplink_lawful(const struct network *n, const struct site_uplink *uplink)
+{
+	const struct ip_endpoint *e = &uplink->endpoint;
+	ipv4_t address = (ipv4_t)e->address[0] << 24 | (ipv4_t)e->address[1] << 16 |
+			 (ipv4_t)e->address[2] << 8 | e->address[3];
+
+	if (e->family != 4)
+		return true;
+	if (e->address[0] == 0 || e->address[0] == 127 || e->address[0] >= 224 ||
+	    ipv4_prefix_contains(n->link_space, address) ||
+	    ipv4_prefix_contains(n->path_space, address))
+		return false;
+	for (size_t i = 0; i < n->site_count; i++) {
+		const struct site *s = &n->sites[i];
+
+		for (size_t k = 0; k < s->lan_count; k++)
+			if (ipv4_prefix_contains(s->lans[k], address))
+				return false;
+		for (size_t k = 0; k < s->uplink_count; k++)
+			if (&s->uplinks[k] != uplink &&
+			    ip_endpoint_equal(&s->uplinks[k].endpoint, e))
+				return false;
+	}
+	return true;
+}
+
+static bool uplinks_lawful(const struct network *n, const struct site *s)
+{
+	for (size_t k = 0; k < s->uplink_count; k++)
+		if (!uplink_lawful(n, &s->uplinks[k]))
+			return false;
+	return true;
+}
+
 static bool change_lawful(const struct snapshot *s, const struct snapshot_change *c)
 {
 	const struct network *n = s->network;
 	const struct site *site = &n->sites[c->site];
 
-	return (!c->lan || lans_lawful(n, site)) &&
+	return (!c->lan || lans_lawful(n, site)) && (!c->uplink || uplinks_lawful(n, site)) &&
 	       (!c->link_key || key_unique(n, site->link_key)) &&
 	       (!c->session_key || key_unique(n, site->session_key));
 }
@@ -900,7 +994,7 @@ int snapshot_settle(struct snapshot *s)
 	for (size_t i = 0; i < s->change_count && room; i++) {
 		const struct snapshot_change *c = &s->changes[i];
 
-		if (c->link_key)
+		if (c->link_key || c->uplink)
 			room = affect_neighbors(s, c->site);
 		if (room && (c->lan || c->session_key))
 			room = affect_peers(s, c->site);

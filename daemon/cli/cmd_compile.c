@@ -615,13 +615,17 @@ const struct cli_command cli_compile = {
     .summary = "make a release out of topology and policy: a bundle for each site, ready to sign",
     .options = cli_options,
     .help =
-	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time of issue\n"
-	"are left out. All bundles are audited, without failures, before the first is written: its findings\n"
+	"Every site needs its keys; every `expect` must hold. Rules that have expired at the time "
+	"of issue\n"
+	"are left out. All bundles are audited, without failures, before the first is written: its "
+	"findings\n"
 	"are printed and nothing is made; else the digest of the proof stands in the release, and\n"
 	"`tuyen audit --canonical` gives the document that it is of.\n"
-	"With --no-audit and a cache, a change of sites' LANs or keys is compiled alone, in a tenth of the\n"
-	"time and to the same bytes.\n"
-	"exit codes: 0 made, 1 the sources, an expectation or the audit are wrong, 2 the system failed;\n"
+	"With --no-audit and a cache, a change of sites' LANs, line addresses or keys is compiled "
+	"alone, in a\n"
+	"fifth of the time and to the same bytes.\n"
+	"exit codes: 0 made, 1 the sources, an expectation or the audit are wrong, 2 the system "
+	"failed;\n"
 	"OUT is then as it was\n",
     .run = run,
 };

@@ -17,8 +17,7 @@
 #include "daemon/cli/workers.h"
 #include "tuyen/base/encode.h"
 
-#define LOOK_EVERY  64 /* sites, for signals and progress */
-#define PIECE_BYTES (64 << 10)
+#define LOOK_EVERY 64 /* sites, for signals and progress */
 
 struct made {
 	size_t length;
@@ -80,12 +79,12 @@ static int bundle_encode(const struct bundles *b, uint32_t site, struct hand *ha
 	int err;
 
 	if (b->out->proof.audit)
-		return forwarding_encode_pieces(&b->out->proof.states.sites[site], PIECE_BYTES,
+		return forwarding_encode_pieces(&b->out->proof.states.sites[site], OUTPUT_PIECE,
 						&hand->text, piece_put, hand);
 	err = compile_site(b->result, site, &f);
 	if (err)
 		return err;
-	err = forwarding_encode_pieces(&f, PIECE_BYTES, &hand->text, piece_put, hand);
+	err = forwarding_encode_pieces(&f, OUTPUT_PIECE, &hand->text, piece_put, hand);
 	forwarding_clear(&f);
 	return err;
 }

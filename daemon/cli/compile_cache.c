@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/cli/workers.h"
 #include "tuyen/base/encode.h"
 #include "tuyen/cli/files.h"
 #include "tuyen/policies/snapshot.h"
@@ -563,97 +563,131 @@ static void cause_say(struct output *out, const struct network *n, const struct 
 	}
 }
 
-static bool bundle_reads(int bundles, const char *name, const struct text *want)
-{
-	struct text t = {0};
-	bool same = !folder_file_read(bundles, name, FORWARDING_BYTES_MAX, &t) &&
-		    t.length == want->length && !memcmp(t.bytes, want->bytes, want->length);
-
-	text_clear(&t);
-	return same;
-}
-
-/* A bundle made again, and not yet written. */
+/* A bundle made again, beside the old one. */
 struct remade {
-	const struct compile_result *result;
-	uint32_t site;
-	struct text text;
+	uint32_t site, site_id;
+	size_t length;
 	uint8_t digest[SHA256_LEN];
 	struct merkle_hash leaf;
-	int err;
 };
 
-static void bundle_remake(struct remade *m, struct merkle_hasher *hasher)
+/* What one worker has, and the bundle that it is at. */
+struct remaker {
+	struct text text; /* a piece */
+	struct merkle_hasher *hasher;
+	struct reason reason;
+	struct remade *made;
+	char name[48];
+	int fd;
+};
+
+struct remaking {
+	const struct output *out;
+	const struct compile_result *result;
+	struct remade *made;
+	struct remaker *remakers;
+	unsigned int workers;
+};
+
+static int piece_put(void *context, const struct text *piece)
+{
+	struct remaker *r = context;
+	int err = merkle_hasher_more(r->hasher, piece->bytes, piece->length);
+
+	r->made->length += piece->length;
+	return err ? err : output_write(r->fd, r->name, piece, &r->reason);
+}
+
+static int bundle_write(const struct remaking *all, struct remaker *r)
 {
 	struct forwarding f;
+	int err = merkle_hasher_begin(r->hasher);
 
-	m->err = compile_site(m->result, m->site, &f);
-	if (m->err)
-		return;
-	forwarding_encode(&f, &m->text);
+	if (!err)
+		err = compile_site(all->result, r->made->site, &f);
+	if (err)
+		return err;
+	err = forwarding_encode_pieces(&f, OUTPUT_PIECE, &r->text, piece_put, r);
 	forwarding_clear(&f);
-	m->err =
-	    m->text.failed || m->text.length > FORWARDING_BYTES_MAX
-		? -TUYEN_ELIMIT
-		: merkle_hasher_both(hasher, m->text.bytes, m->text.length, m->digest, &m->leaf);
+	if (!err && r->made->length > FORWARDING_BYTES_MAX)
+		err = -TUYEN_ELIMIT;
+	return err ? err : merkle_hasher_end(r->hasher, r->made->digest, &r->made->leaf);
 }
 
-/* Every second one of @made. */
-struct share {
-	struct remade *made;
-	size_t from, count;
+static int bundle_remake(void *context, unsigned int worker, size_t item)
+{
+	const struct remaking *all = context;
+	struct remaker *r = &all->remakers[worker];
 	int err;
-};
 
-static void *share_remake(void *context)
+	r->made = &all->made[item];
+	bundle_name(r->name, r->made->site_id, OUTPUT_NEXT);
+	r->fd = output_create(all->out->bundles, r->name, &r->reason);
+	if (r->fd < 0)
+		return r->fd;
+	err = bundle_write(all, r);
+	if (!err)
+		return output_end(r->fd, r->name, NULL, &r->reason);
+	close(r->fd);
+	return err;
+}
+
+static bool remakers_init(struct remaking *all)
 {
-	struct share *s = context;
-	struct merkle_hasher *hasher = merkle_hasher_new();
+	all->remakers = calloc(all->workers, sizeof(*all->remakers));
+	for (unsigned int i = 0; all->remakers && i < all->workers; i++)
+		if (!(all->remakers[i].hasher = merkle_hasher_new()))
+			return false;
+	return all->remakers;
+}
 
-	s->err = hasher ? 0 : -TUYEN_ENOMEM;
-	for (size_t i = s->from; i < s->count && !s->err; i += 2) {
-		bundle_remake(&s->made[i], hasher);
-		s->err = s->made[i].err;
+static void remakers_clear(struct remaking *all)
+{
+	for (unsigned int i = 0; all->remakers && i < all->workers; i++) {
+		text_clear(&all->remakers[i].text);
+		merkle_hasher_free(all->remakers[i].hasher);
 	}
-	merkle_hasher_free(hasher);
-	return NULL;
+	free(all->remakers);
 }
 
-/* Two gateways have most of the bytes: one for each of two threads. They read the snapshot alone.
- */
-static int bundles_remake(struct remade *made, size_t count)
+/* All of @made, beside the old ones. Workers read the snapshot alone. */
+static int bundles_remake(struct compile_cache *c, const struct output *out, struct remade *made,
+			  size_t count)
 {
-	struct share ours = {made, 0, count, 0}, theirs = {made, 1, count, 0};
-	pthread_t thread;
-	bool alone = count < 2 || pthread_create(&thread, NULL, share_remake, &theirs) != 0;
+	struct remaking all = {.out = out,
+			       .result = compile_cache_result(c),
+			       .made = made,
+			       .workers = out->o->load.workers};
+	int err = remakers_init(&all) ? 0 : -TUYEN_ENOMEM;
 
-	share_remake(&ours);
-	if (alone)
-		share_remake(&theirs);
-	else
-		pthread_join(thread, NULL);
-	return ours.err ? ours.err : theirs.err;
+	if (!err)
+		err = workers_run(all.workers, count, bundle_remake, &all);
+	remakers_clear(&all);
+	return err;
 }
 
-/* Writes the bundle beside the old one if it differs. */
+/* Does it differ? Then it stays beside the old one. */
 static int bundle_renew(struct compile_cache *c, struct output *out, const struct remade *m,
 			bool *ret_changed)
 {
-	uint32_t id = compile_source(m->result)->sites[m->site].id;
-	struct state_file *file = state_file_of(&c->state, id);
+	struct state_file *file = state_file_of(&c->state, m->site_id);
 	char name[48];
 	int err;
 
 	if (!file)
 		return -TUYEN_ENOENT;
-	err = release_writer_replace(out->writer, id, m->digest, &m->leaf, ret_changed);
+	err = release_writer_replace(out->writer, m->site_id, m->digest, &m->leaf, ret_changed);
 	if (err)
 		return err;
-	bundle_name(name, id, *ret_changed ? OUTPUT_NEXT : "");
-	if (!*ret_changed)
-		return bundle_reads(out->bundles, name, &m->text) ? 0 : -TUYEN_ESIGNATURE;
-	out->bytes += m->text.length - file->size;
-	return output_put(out->bundles, name, &m->text, NULL, &out->reason);
+	if (*ret_changed) {
+		out->bytes += m->length - file->size;
+		return 0;
+	}
+	bundle_name(name, m->site_id, OUTPUT_NEXT);
+	if (unlinkat(out->bundles, name, 0) < 0)
+		return -TUYEN_ESYSTEM;
+	bundle_name(name, m->site_id, "");
+	return bundle_is(out->bundles, name, m->digest) ? 0 : -TUYEN_ESIGNATURE;
 }
 
 static int written_add(struct written **list, uint32_t site_id)
@@ -682,6 +716,16 @@ static void restored_say(struct output *out, const struct network *n, uint32_t s
 	change_say(out, said, n->sites[site].name, "as before an earlier change", NULL);
 }
 
+static void bundles_undo(const struct output *out, const struct remade *made, size_t count)
+{
+	char name[48];
+
+	for (size_t i = 0; i < count; i++) {
+		bundle_name(name, made[i].site_id, OUTPUT_NEXT);
+		unlinkat(out->bundles, name, 0);
+	}
+}
+
 /* @affected  of @made, the first ones: by what changed since the snapshot. */
 static int bundles_renew_all(struct compile_cache *c, struct output *out, struct remade *made,
 			     size_t affected, size_t count, struct written **list)
@@ -689,7 +733,7 @@ static int bundles_renew_all(struct compile_cache *c, struct output *out, struct
 	const struct network *n = compile_source(compile_cache_result(c));
 	const struct snapshot_site *sites = snapshot_sites(c->snapshot, &(size_t){0});
 	size_t said = 0;
-	int err = bundles_remake(made, count);
+	int err = bundles_remake(c, out, made, count);
 
 	for (size_t i = 0; i < count && !err; i++) {
 		bool changed;
@@ -701,9 +745,11 @@ static int bundles_renew_all(struct compile_cache *c, struct output *out, struct
 			cause_say(out, n, &sites[i], &said);
 		else
 			restored_say(out, n, made[i].site, &said);
-		err = written_add(list, n->sites[made[i].site].id);
+		err = written_add(list, made[i].site_id);
 	}
 	changes_end(out, said);
+	if (err)
+		bundles_undo(out, made, count);
 	return err;
 }
 
@@ -740,10 +786,8 @@ static int bundles_renew(struct compile_cache *c, struct output *out, struct wri
 		made[i].site = sites[i].site;
 	count = bundles_restored(c, made, affected);
 	for (size_t i = 0; i < count; i++)
-		made[i].result = r;
+		made[i].site_id = compile_source(r)->sites[made[i].site].id;
 	err = bundles_renew_all(c, out, made, affected, count, list);
-	for (size_t i = 0; i < count; i++)
-		text_clear(&made[i].text);
 	free(made);
 	return err;
 }

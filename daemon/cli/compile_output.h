@@ -13,6 +13,8 @@
 
 #define OUTPUT_NEXT ".new" /* behind the name of a file that is about to take another's place */
 
+#define OUTPUT_PIECE (64 << 10) /* bytes of a bundle that are hashed and written at once */
+
 struct compile_options {
 	const char **files; /* owned; what they point to is argv's */
 	size_t file_count;

@@ -8,8 +8,8 @@
 
 /**
  * What a compile found, in one block of bytes that can lie in a file: the sources' text and what
- * compile_site() reads. Where the sources change only in the LANs of sites or in their keys, no way,
- * label or session changes: the few sites whose bundles can differ are made from the snapshot, and
+ * compile_site() reads. Where the sources change only in the LANs of sites, the IPv4 addresses of their lines, or their keys,
+ * no way, label or session changes: the few sites whose bundles can differ are made from the snapshot, and
  * nothing is parsed but what changed. Any other change is for a full compile.
  *
  * A snapshot is of one program and one machine. A sum over all its bytes finds damage, not malice:
@@ -23,7 +23,7 @@ struct snapshot;
 /** What of a site changed against the snapshot. */
 struct snapshot_change {
 	uint32_t site;
-	bool lan, link_key, session_key;
+	bool lan, uplink, link_key, session_key;
 };
 
 /** A site whose bundle can differ, once each, in the order of sites. */
@@ -31,7 +31,7 @@ struct snapshot_site {
 	uint32_t site;
 	enum snapshot_cause {
 		SNAPSHOT_ITSELF,
-		SNAPSHOT_NEIGHBOR, /* of @of, whose link key changed */
+		SNAPSHOT_NEIGHBOR, /* of @of, whose link key or line's address changed */
 		SNAPSHOT_PEER,	   /* has a session with @of */
 	} cause;
 	uint32_t of;
