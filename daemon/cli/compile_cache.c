@@ -175,6 +175,9 @@ static char *options_said(const struct compile_options *o)
 		text_add(&t, o->files[i]);
 		text_add_char(&t, '\n');
 	}
+	/* an update does not look for warnings: it must not pass over one that was not wanted then, and is now */
+	for (size_t i = 0; i < o->load.ignore_count; i++)
+		text_printf(&t, "-W ignore=%s\n", o->load.ignore[i]);
 	if (t.failed)
 		text_clear(&t);
 	return t.bytes;

@@ -133,5 +133,17 @@ fi
 for seed in 1 2; do
 	ok "random edits give the bytes of a compile without a cache, seed $seed" edits $seed
 done
+# a warning that was not wanted in one compile, and is an error in the next
+idle() { sed -i '0,/^site commune-00004 .*{/s//&\n\tuplink idle dynamic;/; 0,/^underlay lte/s//underlay idle { }\nunderlay lte/' country/national.topology; }
+unwanted()
+{
+	rm -rf out cache country && country && idle || return 1
+	cached 1 -W ignore=unused-uplink && move_lan 21 && cached 2 -W ignore=unused-uplink && move_lan 22 || return 1
+	cached 3 -W error
+	[ $? -eq 1 ] && cached 3 -W ignore=unused-uplink
+}
+cached() { compile out "$1" --cache cache "${@:2}"; }
+ok "an update does not pass over a warning that is an error now" unwanted
+
 echo "1..$n"
 [ $failed -eq 0 ]
