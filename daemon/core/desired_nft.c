@@ -3,7 +3,9 @@
  * The nft table, as text. What it must hold against:
  *
  *   guard, guard_local   A carrier that sends overlay addresses or an IP tunnel in clear. Overlay
- * packets are not tracked: a gateway has some for every site, and each is judged by itself.
+ * packets are not tracked: a gateway has some for every site, and each is judged by itself. A
+ * carrier that translates addresses gives its lines some of RFC 6598, where the overlay lies too:
+ * what is for the very device that it comes by, or is from it, is no overlay packet.
  *   classify             A LAN packet gets the mark of the color that the policy has for it. It
  * counts as a LAN's only if the way back to its source is the device it came from. outbound,
  * inbound_C  The policy's rules, for each packet in the direction of its connection: as the rule
@@ -328,8 +330,8 @@ static void guard_add(struct text *t, const struct forwarding *f)
 		    "\t\tiifname \"lo\" accept\n"
 		    "\t\tiifname \"" LINK_DEVICE "\" notrack accept\n"
 		    "\t\tiifname \"lsp*\" counter drop\n"
-		    "\t\tip saddr @overlay counter drop\n"
-		    "\t\tip daddr @overlay counter drop\n"
+		    "\t\tip saddr @overlay fib daddr . iif type != local counter drop\n"
+		    "\t\tip daddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
 	if (f->lan_shared)
 		guard_shared_add(t, f);
@@ -570,7 +572,7 @@ static void input_add(struct text *t, const struct forwarding *f)
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
 	text_add(
 	    t,
-	    "\t\ticmpv6 type { nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+	    "\t\ticmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
 	    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
 	    "\t\tcounter drop\n");
 	chain_end(t);
@@ -716,7 +718,7 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	text_add(t, "\t\toifname \"lo\" accept\n"
 		    "\t\toifname \"" LINK_DEVICE "\" accept\n"
 		    "\t\toifname \"lsp*\" accept\n"
-		    "\t\tip saddr @overlay counter drop\n"
+		    "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
 		    "\t\tip daddr @overlay counter drop\n"
 		    "\t\tip daddr @peers counter drop\n"
 		    "\t\tip saddr @peers ip daddr != @lans counter drop\n"

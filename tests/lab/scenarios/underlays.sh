@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+# Carriers of every kind: IPv6, fixed and dynamic; translated addresses, at home and at the carrier's (RFC 6598, where the
+# overlay lies too); leases that end. On the virtual clock.
+#
+#	                  npdc-hn 203.0.113.1
+#	                     |
+#	                   hanoi 198.51.100.1, 2001:db8:1::1
+#	   .---------.-------'--------.------------.
+#	   |         |                |            |
+#	  six      slaac             nat          cgn 192.0.2.99      translate: a mapping that is silent for 10 s is gone
+#	 fixed    dynamic      192.0.2.93         /    \
+#	      IPv6                    |        cgn-a   cgn-b
+#	                           natted    100.64.5.11 .12
+#
+# clock: virtual
+# seconds: 400
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+
+COUNTRY_SITES="npdc-hn hanoi six slaac natted cgn-a cgn-b"
+country_id=([npdc-hn]=1 [hanoi]=101 [six]=901 [slaac]=902 [natted]=903 [cgn-a]=904 [cgn-b]=905)
+country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1)
+country_lan=([npdc-hn]=10.0.0.0/16 [six]=10.9.1.0/24 [slaac]=10.9.2.0/24 [natted]=10.9.3.0/24)
+country_host=([npdc-hn]=10.0.0.10 [six]=10.9.1.10 [slaac]=10.9.2.10 [natted]=10.9.3.10)
+COUNTRY_SOURCES="underlays.topology $LAB_TREE/policies/examples/first-light.policy"
+cat >underlays.topology <<-TOPOLOGY
+	tiers npdc, province, commune;
+	underlay fibre { probe 50ms x 3; mtu 1500; delay 1ms; }
+	underlay fibre6 { probe 50ms x 3; mtu 1500; delay 1ms; }
+	site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16; }
+	site hanoi tier province id 101 under npdc-hn { uplink fibre 198.51.100.1; uplink fibre6 2001:db8:1::1; }
+	site six tier commune id 901 under hanoi { uplink fibre6 2001:db8:91::1; lan 10.9.1.0/24; }
+	site slaac tier commune id 902 under hanoi { uplink fibre6 dynamic; lan 10.9.2.0/24; }
+	site natted tier commune id 903 under hanoi { uplink fibre dynamic; lan 10.9.3.0/24; }
+	site cgn-a tier commune id 904 under hanoi { uplink fibre dynamic; lan 10.9.4.0/24; }
+	site cgn-b tier commune id 905 under hanoi { uplink fibre dynamic; lan 10.9.5.0/24; }
+TOPOLOGY
+sed '/path spare/d; /^deny/,$d' "$LAB_TREE/policies/examples/first-light.policy" >underlays.policy
+COUNTRY_SOURCES="underlays.topology underlays.policy"
+
+# ---- the carrier's net -------------------------------------------------------------------
+wire() { # SITE [WHOM]: its line to the carrier, or to WHOM
+	ip link add u-carrier netns "$1" type veth peer name "u-$1" netns "${2:-carrier}"
+	ip -n "${2:-carrier}" link set "u-$1" up
+	ip -n "$1" link set u-carrier up
+}
+ipv6_on() { in_site "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
+	net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0; }
+line4() { # SITE
+	ip -n carrier addr add $CARRIER_GATEWAY/32 dev "u-$1"
+	ip -n carrier route add "${country_public[$1]}/32" dev "u-$1"
+	ip -n "$1" addr add "${country_public[$1]}/32" dev u-carrier
+	ip -n "$1" route add default via $CARRIER_GATEWAY dev u-carrier onlink
+}
+line6() { # SITE ADDRESS
+	ip -n carrier addr replace fe80::1/64 dev "u-$1" nodad
+	ip -n carrier route add "$2/128" dev "u-$1"
+	ip -n "$1" addr add "$2/128" dev u-carrier nodad
+	ip -n "$1" route replace default via fe80::1 dev u-carrier
+}
+translator() { # NAME PUBLIC: what is behind it is seen as PUBLIC, each connection at a port of chance
+	namespace "$1"
+	in_site "$1" sysctl -qw net.ipv4.ip_forward=1
+	country_public[$1]=$2
+	wire "$1"
+	line4 "$1"
+	in_site "$1" nft -f - <<-NFT
+	table ip translate {
+		chain postrouting { type nat hook postrouting priority srcnat; oifname "u-carrier" masquerade fully-random; }
+	}
+	NFT
+	in_site "$1" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=10 net.netfilter.nf_conntrack_udp_timeout_stream=10
+}
+behind() { # SITE TRANSLATOR ADDRESS GATEWAY
+	wire "$1" "$2"
+	lease "$@"
+}
+lease() { # SITE TRANSLATOR ADDRESS GATEWAY: as a DHCP client takes it
+	ip -n "$2" addr add "$4/32" dev "u-$1"
+	ip -n "$2" route add "$3/32" dev "u-$1"
+	ip -n "$1" addr add "$3/32" dev u-carrier
+	ip -n "$1" route replace default via "$4" dev u-carrier onlink
+}
+lease_ends() { # SITE TRANSLATOR ADDRESS GATEWAY
+	ip -n "$1" addr del "$3/32" dev u-carrier
+	ip -n "$2" route del "$3/32" dev "u-$1"
+	ip -n "$2" addr del "$4/32" dev "u-$1"
+}
+mappings_forget() { # TRANSLATOR: as one that is restarted
+	ip -n "$1" addr del "${country_public[$1]}/32" dev u-carrier
+	ip -n "$1" addr add "${country_public[$1]}/32" dev u-carrier
+	ip -n "$1" route replace default via $CARRIER_GATEWAY dev u-carrier onlink
+}
+
+country_net() {
+	local s
+	carrier_up
+	for s in $COUNTRY_SITES; do
+		namespace "$s"
+		in_site "$s" sysctl -qw net.ipv4.ip_forward=1
+		mkdir -p "$(site_dir "$s")/state/keys" "$(site_dir "$s")/state/incoming" "$(site_dir "$s")/run"
+	done
+	for s in carrier hanoi six slaac; do ipv6_on "$s"; done
+	in_site carrier sysctl -qw net.ipv6.conf.all.forwarding=1
+	for s in npdc-hn hanoi; do wire "$s"; line4 "$s"; done
+	for s in six slaac; do wire "$s"; done
+	line6 hanoi 2001:db8:1::1
+	line6 six 2001:db8:91::1
+	line6 slaac 2001:db8:f92::5
+	translator nat 192.0.2.93
+	translator cgn 192.0.2.99
+	behind natted nat 192.168.1.2 192.168.1.1
+	behind cgn-a cgn 100.64.5.11 100.64.5.1
+	behind cgn-b cgn 100.64.5.12 100.64.5.1
+	for s in "${!country_lan[@]}"; do lan_up "$s"; done
+}
+country_daemons_up() {
+	local s
+	wait_for 60 "the links of hanoi" links_up hanoi 6 || return 1
+	for s in six slaac natted cgn-a cgn-b; do
+		wait_for 30 "the path of $s" paths_up "$s" 1 && wait_for 30 "the session of $s" session_up "$s" || return 1
+	done
+}
+
+link_to() { status_get hanoi ".links[] | select(.site == \"$1\") | .$2"; } # SITE FIELD
+drift() { status_get "$1" .daemon.drift_repairs; }
+unshaken() { local s; for s in six slaac natted cgn-a cgn-b; do printf '%s ' "$(link_to $s changes)"; done; }
+followed() { [ "$(link_to "$1" endpoint)" != "$2" ] && [ "$(link_to "$1" state)" = up ]; } # SITE FORMER
+from_port() { [ "${1##*:}" != 51820 ]; }
+
+country_up || bail "the country comes up: IPv6, fixed and dynamic; one behind a translator, two behind the carrier's"
+pass "the country comes up: IPv6, fixed and dynamic; one behind a translator, two behind the carrier's"
+
+# ---- IPv6 ------------------------------------------------------------------------------------
+is "the link to six is one of IPv6" "$(link_to six endpoint)" "[2001:db8:91::1]:51820"
+is "... and that to slaac, which called" "$(link_to slaac endpoint)" "[2001:db8:f92::5]:51820"
+is "a link over IPv6 carries 20 bytes less than one over IPv4" \
+	"$(in_site six cat /sys/class/net/link0/mtu) $(in_site npdc-hn cat /sys/class/net/link0/mtu)" "1420 1440"
+https_start
+capture_start six carrier u-six
+ok "a query is answered over IPv6" query_answers six
+carried() { status_is "$1" '.paths[0] | .carried_mtu == .mtu' true; }
+ok "packets of the full size pass" wait_for 30 "a padded probe" carried six
+capture_stop six
+at_least "a capture in the carrier's net sees WireGuard's packets" "$(captured six "udp port 51820")" 20
+is "... and besides them the neighbour's discovery alone" "$(captured six "not (udp port 51820) and not \
+	(icmp6 and (ip6[40] = 135 or ip6[40] = 136 or ip6[40] = 143))")" 0 || tcpdump -nr six.pcap not udp | head -5 | sed 's/^/# /'
+ok "the query's text is not in it" eval '! captured_text six "Nguyen Van An"'
+ok "from the carrier, a ping is not answered" eval '! in_site carrier ping -6 -c 1 -W 1 2001:db8:91::1'
+ok "... nor a connection to ssh's port" eval '! in_site carrier timeout 2 bash -c "echo > /dev/tcp/2001:db8:91::1/22"'
+ok "the neighbour is found again" eval 'ip -n carrier neigh flush all && wait_for 5 "a neighbour" eval "ip -n carrier neigh show dev u-six | grep -q lladdr"'
+# A carrier's hop that takes less says so by ICMPv6 (RFC 4890 section 4.3.1): the kernel learns the path's MTU.
+ip -n carrier link set u-hanoi mtu 1400
+padded() { in_site six ip -6 route get 2001:db8:1::1 | grep -q "mtu 1400"; }
+ok "too big, says the carrier, and is heard" wait_for 20 "the path's MTU" padded
+ip -n carrier link set u-hanoi mtu 1500
+
+# ---- translated addresses ----------------------------------------------------------------------
+natted=$(link_to natted endpoint) cgn_a=$(link_to cgn-a endpoint) cgn_b=$(link_to cgn-b endpoint)
+like "natted is seen as its translator" "$natted" '^192\.0\.2\.93:'
+is "two sites behind one address of the carrier's" "${cgn_a%:*} ${cgn_b%:*}" "192.0.2.99 192.0.2.99"
+ok "... at ports of their own" [ "$cgn_a" != "$cgn_b" ]
+before=$(unshaken)
+sleep 25
+is "no mapping is lost, though 10 s of silence would end it" \
+	"$(link_to natted endpoint) $(link_to cgn-a endpoint) $(link_to cgn-b endpoint)" "$natted $cgn_a $cgn_b"
+is "... and no link shook" "$(unshaken)" "$before"
+stream_echo_start
+stream_start natted 10
+sleep 0.5
+mappings_forget nat
+ok "the translator forgets: the link follows to another port" wait_for 5 "another endpoint" followed natted "$natted"
+sleep 0.5
+stream_stop natted
+at_most "... what was on its way is lost, ms" "$outage_ms" 60
+is "... and BFD never missed it" "$(unshaken)" "$before"
+mappings_forget cgn
+ok "so does the carrier's, with two at once" eval 'wait_for 5 "cgn-a" followed cgn-a "$cgn_a" && wait_for 5 "cgn-b" followed cgn-b "$cgn_b"'
+is "... and no link shook" "$(unshaken)" "$before"
+
+# ---- leases that end ----------------------------------------------------------------------------
+# detection 150 ms, round trip 8 ms
+foreign() { ip -n "$1" route show proto boot; ip -n "$1" addr show dev u-carrier; }
+stream_start natted 10
+sleep 0.5
+lease_ends natted nat 192.168.1.2 192.168.1.1
+lease natted nat 192.168.7.9 192.168.7.1
+sleep 1
+stream_stop natted
+at_most "another address and another gateway under the running daemon, ms" "$outage_ms" 168
+stream_start slaac 10
+sleep 0.5
+ip -n slaac addr del 2001:db8:f92::5/128 dev u-carrier
+line6 slaac 2001:db8:e92::77
+sleep 1
+stream_stop slaac
+at_most "another prefix under the running daemon, ms" "$outage_ms" 168
+is "... is where the link is now" "$(link_to slaac endpoint)" "[2001:db8:e92::77]:51820"
+is "of all this nothing was taken for drift" "$(drift natted) $(drift slaac) $(drift hanoi)" "0 0 0"
+is "and the lines' own routes are as they were made" "$(ip -n natted route show default; ip -n slaac -6 route show default | sed 's/ metric.*//')" \
+	"default via 192.168.7.1 dev u-carrier onlink 
+default via fe80::1 dev u-carrier"
+country_down
+done_testing
