@@ -723,14 +723,36 @@ static void policy_degraded(struct check *c, struct statement s, struct policy *
 			    c, s.file, n, 100, ROUND_TRIP_MAX_US, "a jitter");
 }
 
+static uint32_t hold_read(struct check *c, struct statement s, const struct syntax_node *node)
+{
+	return (uint32_t)(check_time(c, s.file, node, 0, REVERT_MAX_US, "a hold time") / 1000);
+}
+
+static void policy_revert(struct check *c, struct statement s, struct policy *p)
+{
+	const struct syntax_node *revert = check_child(s.node, SYNTAX_REVERT);
+	const struct syntax_node *most = revert ? check_child(revert, SYNTAX_REVERT_MAX) : NULL;
+
+	if (revert)
+		p->revert_hold_ms = hold_read(c, s, revert);
+	if (p->revert_max_ms < p->revert_hold_ms)
+		p->revert_max_ms = p->revert_hold_ms;
+	if (!most)
+		return;
+	p->revert_max_ms = hold_read(c, s, most);
+	if (p->revert_max_ms < p->revert_hold_ms)
+		diag_error(c->diags, syntax_place(s.file, most),
+			   "the longest hold time is shorter than the first");
+}
+
 void check_policy(struct check *c, uint32_t index)
 {
 	struct statement s = c->policy_at[index];
 	struct policy *p = &c->network.policies[index];
-	const struct syntax_node *revert = check_child(s.node, SYNTAX_REVERT);
 
 	*p = (struct policy){.name = check_strdup(c, s.node->text),
 			     .revert_hold_ms = REVERT_DEFAULT_MS,
+			     .revert_max_ms = REVERT_MAX_DEFAULT_MS,
 			     .place = check_place(c, s.file, s.node)};
 	check_once(c, s.file, s.node);
 	check_note(c, s, &p->note);
@@ -739,10 +761,7 @@ void check_policy(struct check *c, uint32_t index)
 	policy_carry(c, s, p);
 	policy_paths(c, s, p);
 	policy_degraded(c, s, p);
-	if (revert)
-		p->revert_hold_ms =
-		    (uint32_t)(check_time(c, s.file, revert, 0, REVERT_MAX_US, "a hold time") /
-			       1000);
+	policy_revert(c, s, p);
 	policy_require(c, s, SYNTAX_FROM, "from");
 	policy_require(c, s, SYNTAX_TO, "to");
 	policy_require(c, s, SYNTAX_CARRY, "carry");

@@ -429,6 +429,7 @@ static void write_session(struct writer *w, uint32_t policy)
 	s->listen_port = (uint16_t)(w->n->session_port + p->color);
 	s->mtu = session_mtu(w, policy);
 	s->revert_hold_ms = p->revert_hold_ms;
+	s->revert_max_ms = p->revert_max_ms;
 	s->degraded = p->degraded;
 	for (size_t bit = 0; bit < p->class_count; bit++) {
 		write_class(w, policy, bit, true);

@@ -433,6 +433,11 @@ static void session_text(const struct compile_result *r, const struct compile_pa
 		    "to a better one after ",
 		    p->color, p->name, n->session_port + p->color, mtu, n->sites[pair->head].name);
 	duration_add((uint64_t)p->revert_hold_ms * 1000, t);
+	if (p->revert_max_ms > p->revert_hold_ms) {
+		text_add(t, ", after ");
+		duration_add((uint64_t)p->revert_max_ms * 1000, t);
+		text_add(t, " at most if that fails often");
+	}
 	text_add_char(t, '\n');
 	gateway_text(r, pair, t);
 	queue_text(head, queue_find(head, p->color), t);
@@ -706,7 +711,8 @@ static void session_json(const struct compile_result *r, const struct compile_pa
 	json_string(t, ",\"endpoint\":", n->sites[pair->endpoint].name);
 	if (site_shares_lan(&n->sites[pair->endpoint]))
 		text_printf(t, ",\"rank\":%u", pair->rank);
-	text_printf(t, ",\"revert_ms\":%u", p->revert_hold_ms);
+	text_printf(t, ",\"revert_ms\":%u,\"revert_max_ms\":%u", p->revert_hold_ms,
+		    p->revert_max_ms);
 	queue_json(head, queue_find(head, p->color), t);
 	limits_json(&p->degraded, t);
 	text_add(t, ",\"paths\":[");

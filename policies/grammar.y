@@ -337,6 +337,9 @@ policy_item: FROM selector end	{ $$ = parser_children(parser_node(p, SYNTAX_FROM
 		  items = parser_list_join(parser_list(items, $6), $7);
 		  $$ = parser_children(parser_named(p, SYNTAX_PATH, $2), items); }
 	| REVERT AFTER TIME end	{ $$ = parser_value(p, SYNTAX_REVERT, $3); }
+	| REVERT AFTER TIME MAX TIME end
+		{ $$ = parser_children(parser_value(p, SYNTAX_REVERT, $3),
+			parser_list((struct syntax_list){0}, parser_value(p, SYNTAX_REVERT_MAX, $5))); }
 	| DEGRADED ABOVE limits end
 				{ $$ = parser_children(parser_node(p, SYNTAX_DEGRADED, $1), $3); }
 	| ENCRYPT END_TO_END end { $$ = parser_node(p, SYNTAX_ENCRYPT, $1); }

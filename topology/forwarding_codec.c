@@ -237,6 +237,12 @@ static char *put_return(char *p, const struct fwd_return *r)
 	return put_repair(p, &r->repair);
 }
 
+/* What is not written. */
+static uint32_t revert_max_default(const struct fwd_session *s)
+{
+	return s->revert_hold_ms > REVERT_MAX_DEFAULT_MS ? s->revert_hold_ms : REVERT_MAX_DEFAULT_MS;
+}
+
 static char *put_session(char *p, const struct fwd_session *s)
 {
 	p = put_number(PUT(p, "session "), s->color);
@@ -245,6 +251,10 @@ static char *put_session(char *p, const struct fwd_session *s)
 	p = put_number(PUT(p, " mtu "), s->mtu);
 	p = put_number(PUT(p, " revert "), s->revert_hold_ms);
 	p = PUT(p, "ms");
+	if (s->revert_max_ms != revert_max_default(s)) {
+		p = put_number(PUT(p, " max "), s->revert_max_ms);
+		p = PUT(p, "ms");
+	}
 	if (!s->degraded.loss_percent && !s->degraded.round_trip_us && !s->degraded.jitter_us)
 		return p;
 	p = put_number(PUT(p, " degraded loss "), s->degraded.loss_percent);
@@ -816,6 +826,19 @@ static void read_return(struct reader *r)
 	repair(r, &e->repair);
 }
 
+/* @return whether there is more. */
+static bool read_revert_max(struct reader *r, struct fwd_session *s)
+{
+	s->revert_max_ms = revert_max_default(s);
+	if (strncmp(r->at, "max ", 4) != 0)
+		return *r->at;
+	expect(r, "max");
+	s->revert_max_ms = (uint32_t)number_in(r, word(r), "ms", 0, UINT32_MAX);
+	if (s->revert_max_ms == revert_max_default(s))
+		fail(r, "the default hold time must not be written");
+	return *r->at;
+}
+
 static void read_session(struct reader *r)
 {
 	struct fwd_session *s =
@@ -829,7 +852,7 @@ static void read_session(struct reader *r)
 	s->mtu = u16(r, "mtu");
 	expect(r, "revert");
 	s->revert_hold_ms = (uint32_t)number_in(r, word(r), "ms", 0, UINT32_MAX);
-	if (!*r->at)
+	if (!read_revert_max(r, s))
 		return;
 	expect(r, "degraded");
 	expect(r, "loss");

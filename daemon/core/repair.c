@@ -2,7 +2,7 @@
 /*
  * When a link's traffic goes around it. Going there is at once, for that is what a repair is for;
  * going back waits until the link has held for a while, so that a line that flaps costs one change
- * every REPAIR_HOLD_US. Either way a route is replaced by one whose way is there already.
+ * every REPAIR_HOLD_US, and one that goes on flapping waits longer each time. Either way a route is replaced by one whose way is there already.
  *
  * A link whose neighbour says that it is administratively down forwards on: its daemon is being
  * stopped, or upgraded. One that has just begun, or hears its neighbour begin, is unknown, and what the kernel does is left alone:
@@ -32,10 +32,13 @@ enum path_liveness repair_link_liveness(const struct message_liveness *last, str
 }
 
 enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
-			     struct monotime now, struct monotime *ret_next_look)
+			     struct monotime damped_until, struct monotime now,
+			     struct monotime *ret_next_look)
 {
 	struct monotime held = monotime_after(since, REPAIR_HOLD_US);
 
+	if (monotime_before(held, damped_until))
+		held = damped_until;
 	switch (link) {
 	case PATH_DOWN:
 		return REPAIR_LINK_DOWN;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 struct ranking { /* the best path of a pair, by liveness; NULL: none */
-	const struct fwd_path *good, *up, *unknown, *any; /* good: up and not degraded */
+	const struct fwd_path *steady, *good, *up, *unknown, *any; /* good: up and not degraded; steady: nor damped */
 };
 
 static const struct path_state *state_find(const struct path_state *states, size_t count,
@@ -36,6 +36,11 @@ static bool good(const struct path_state *state)
 	return liveness_of(state) == PATH_UP && !state->degraded;
 }
 
+static bool damped(const struct path_state *state, struct monotime now)
+{
+	return state && !monotime_reached(now, state->damped_until);
+}
+
 static bool same_pair(const struct fwd_path *a, const struct fwd_path *b)
 {
 	return a->color == b->color && a->endpoint_site == b->endpoint_site;
@@ -55,21 +60,24 @@ static void rank(const struct fwd_path **best, const struct fwd_path *path)
 }
 
 static struct ranking pair_rank(const struct forwarding *f, const struct fwd_path *pair,
-				const struct path_state *states, size_t count)
+				const struct path_state *states, size_t count, struct monotime now)
 {
 	struct ranking r = {0};
 
 	for (size_t i = 0; i < f->path_count; i++) {
 		const struct fwd_path *p = &f->paths[i];
+		const struct path_state *state = state_find(states, count, p->index);
 
 		if (!same_pair(p, pair))
 			continue;
 		rank(&r.any, p);
-		switch (liveness_of(state_find(states, count, p->index))) {
+		switch (liveness_of(state)) {
 		case PATH_UP:
 			rank(&r.up, p);
-			if (good(state_find(states, count, p->index)))
+			if (good(state))
 				rank(&r.good, p);
+			if (good(state) && !damped(state, now))
+				rank(&r.steady, p);
 			break;
 		case PATH_UNKNOWN:
 			rank(&r.unknown, p);
@@ -96,17 +104,20 @@ static const struct fwd_path *in_use(const struct forwarding *f, const struct fw
 	return NULL;
 }
 
+/* When it has been up for the hold time, and is damped no more. */
 static struct monotime hold_end(const struct forwarding *f, const struct fwd_path *path,
 				const struct path_state *states, size_t count)
 {
 	const struct fwd_session *session = NULL;
+	struct monotime end;
 	const struct path_state *state = state_find(states, count, path->index);
 
 	for (size_t i = 0; i < f->session_count && !session; i++)
 		if (f->sessions[i].color == path->color)
 			session = &f->sessions[i];
 	assert(state);
-	return monotime_after(state->since, session ? (uint64_t)session->revert_hold_ms * 1000 : 0);
+	end = monotime_after(state->since, session ? (uint64_t)session->revert_hold_ms * 1000 : 0);
+	return monotime_before(end, state->damped_until) ? state->damped_until : end;
 }
 
 /* The best path above @current whose hold is over; notes when the next hold ends. */
@@ -140,19 +151,19 @@ static const struct fwd_path *choose(const struct forwarding *f, const struct fw
 				     struct monotime *next_look)
 {
 	const struct fwd_path *current = in_use(f, pair, previous);
-	struct ranking r = pair_rank(f, pair, states, count);
+	struct ranking r = pair_rank(f, pair, states, count, now);
 	const struct path_state *state;
 	const struct fwd_path *better;
 
 	if (r.good)
-		r.up = r.good;
+		r.up = r.steady ? r.steady : r.good;
 	if (!current) /* rule 3 */
 		return r.up ? r.up : r.unknown ? r.unknown : r.any;
 	state = state_find(states, count, current->index);
 	if (liveness_of(state) == PATH_DOWN) /* rule 2 */
 		return r.up ? r.up : r.unknown ? r.unknown : current;
 	if (r.good && liveness_of(state) == PATH_UP && state->degraded) /* rule 4 */
-		return r.good;
+		return r.up;
 	better = revert_find(f, current, states, count, now, next_look); /* rule 1 */
 	return better ? better : current;
 }
@@ -213,6 +224,8 @@ static const struct gateway *gateway_choose(const struct forwarding *f, const st
 		if (liveness_of(better->state) != PATH_UP)
 			continue;
 		end = monotime_after(better->state->since, hold_us);
+		if (monotime_before(end, better->state->damped_until))
+			end = better->state->damped_until;
 		if (monotime_reached(now, end))
 			return better;
 		*next_look = monotime_min(*next_look, end);

@@ -199,6 +199,12 @@ uint32_t sim_link_find(const struct simulation *s, uint32_t from, uint32_t to)
 	return 2 * site->link[n - site->f.neighbors] + (from > to);
 }
 
+static void pair_hold(struct sim_pair *pair, const struct fwd_session *session)
+{
+	pair->hold_us = (uint64_t)session->revert_hold_ms * 1000;
+	pair->longest_us = forwarding_damped_us(session);
+}
+
 static uint32_t pair_find(struct simulation *s, struct sim_site *site, const struct fwd_path *p)
 {
 	struct sim_pair *pair;
@@ -211,7 +217,7 @@ static uint32_t pair_find(struct simulation *s, struct sim_site *site, const str
 	    .site = (uint32_t)(site - s->sites), .color = p->color, .endpoint = p->endpoint_site};
 	for (size_t i = 0; i < site->f.session_count; i++)
 		if (site->f.sessions[i].color == p->color)
-			pair->hold_us = (uint64_t)site->f.sessions[i].revert_hold_ms * 1000;
+			pair_hold(pair, &site->f.sessions[i]);
 	site->pair_count++;
 	return (uint32_t)s->pair_count++;
 }
@@ -399,7 +405,8 @@ static void site_turn(struct simulation *s, uint32_t site_index, struct monotime
 		states[i] =
 		    (struct path_state){.index = sim_path_forwarding(s, site->path + i)->index,
 					.liveness = liveness_of(e, now, &grace),
-					.since = e->since};
+					.since = e->since,
+					.damped_until = e->damping.until};
 	}
 	s->o.choose(&site->f, states, site->path_count, &run->active, now, &active, &next_look);
 	s->result->turns++;
@@ -420,6 +427,8 @@ static void change_take(struct simulation *s, uint32_t path)
 {
 	struct sim_session *e = &s->sessions[path];
 
+	if (e->state == BFD_STATE_UP && e->next_state != BFD_STATE_UP)
+		damping_failed(&e->damping, s->pairs[s->paths[path].pair].longest_us, e->next_at);
 	e->state = e->next_state;
 	e->diagnostic = e->next_diagnostic;
 	e->since = e->next_at;

@@ -2,6 +2,7 @@
 #ifndef DAEMON_CORE_SIMULATE_INTERNAL_H
 #define DAEMON_CORE_SIMULATE_INTERNAL_H
 
+#include "tuyen/core/damping.h"
 #include "tuyen/core/simulate.h"
 
 /*
@@ -36,7 +37,7 @@ struct sim_path {
 struct sim_pair {
 	uint32_t site;
 	uint32_t color, endpoint;
-	uint64_t hold_us;
+	uint64_t hold_us, longest_us; /* the latter of a way that fails often */
 	uint32_t path[SITE_PATHS_MAX];
 	uint8_t path_count;
 };
@@ -63,6 +64,7 @@ struct sim_session {
 	enum bfd_state state, next_state; /* known to the site; and after its next change */
 	enum bfd_diagnostic diagnostic, next_diagnostic;
 	struct monotime since;
+	struct damping damping;
 	bool asleep;
 };
 

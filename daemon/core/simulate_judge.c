@@ -244,6 +244,10 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 	if (s->sessions[from].state == BFD_STATE_UP && b->preference <= a->preference)
 		sim_breach(s, s->result, SIMULATE_NEEDLESS, now, to, "path %s was up and not worse",
 			   a->name);
+	if (s->sessions[from].state == BFD_STATE_UP && damping_holds(&s->sessions[to].damping, now))
+		sim_breach(s, s->result, SIMULATE_EARLY, now, to,
+			   "it failed often, and is held for %llu us more",
+			   (unsigned long long)monotime_between(now, s->sessions[to].damping.until));
 	if (s->sessions[from].state == BFD_STATE_UP &&
 	    monotime_before(now, monotime_after(s->sessions[to].since, pair->hold_us)))
 		sim_breach(s, s->result, SIMULATE_EARLY, now, to, "up for %llu of %llu us",
@@ -277,6 +281,18 @@ void sim_judge_turn(struct simulation *s, uint32_t pair_index, uint32_t from, ui
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
+/* How long it is held after it lives again: one that failed often for longer, but not for ever. */
+static uint64_t held_until(const struct simulation *s, const struct sim_pair *pair, uint32_t path,
+			   uint64_t from_us)
+{
+	uint64_t held = from_us + pair->hold_us, damped = s->sessions[path].damping.until.us;
+	uint64_t most = from_us + pair->longest_us;
+
+	if (damped > most)
+		damped = most;
+	return damped > held ? damped : held;
+}
+
 /* Long enough alive to be in use, whatever the hold time. */
 static bool is_settled_path(const struct simulation *s, const struct sim_pair *pair, uint32_t path)
 {
@@ -284,7 +300,7 @@ static bool is_settled_path(const struct simulation *s, const struct sim_pair *p
 
 	if (path_dead_at(s, path, end, &until))
 		return false;
-	return end > known_from(s, path, end) + pair->hold_us + s->o.apply_us + MARGIN_US;
+	return end > held_until(s, pair, path, known_from(s, path, end)) + s->o.apply_us + MARGIN_US;
 }
 
 static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32_t active)

@@ -136,6 +136,7 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 				 : e->paths[i].since,
 		    .degraded = e->paths[i].degraded || narrow(&e->paths[i], &f->paths[i]) ||
 				in_doubt(&e->paths[i]),
+		    .damped_until = e->paths[i].damping.until,
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
 	for (size_t i = 0; i < ret_active->count; i++)
@@ -379,7 +380,8 @@ static bool link_step(struct engine *e, size_t index, struct monotime now,
 	enum repair_link was = e->repaired[index];
 
 	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
-					 e->links[index].since, now, next_look);
+					 e->links[index].since, e->links[index].damping.until, now,
+					 next_look);
 	return e->repaired[index] != was &&
 	       repair_matters(&e->release.forwarding,
 			       e->release.forwarding.neighbors[index].site_id);

@@ -271,6 +271,28 @@ static bool take_path(struct engine *e, struct status_liveness *known,
 	return take_quality(e, p, known, l) || other_mtu;
 }
 
+/* A daemon that is stopped says so (by_intent), and a session that begins was not up: those are no failures. */
+static void take_failure(struct engine *e, struct status_liveness *known,
+			 const struct message_liveness *l)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	bool link = l->kind == SESSION_LINK;
+	const struct fwd_path *p = link ? NULL : &f->paths[known - e->paths];
+	const struct fwd_session *s = link ? NULL : forwarding_session(f, p->color);
+	uint64_t longest_us = link ? REPAIR_LONGEST_US : s ? forwarding_damped_us(s) : 0;
+	struct monotime now = monotime_now();
+	struct text line;
+
+	if (l->by_intent || !damping_failed(&known->damping, longest_us, now) || !may_tell(e))
+		return;
+	text_init(&line);
+	status_event_damped(f, p, link ? &f->neighbors[known - e->links] : NULL,
+			    monotime_between(now, known->damping.until), (int64_t)time(NULL),
+			    &line);
+	tell(e, &line);
+	text_clear(&line);
+}
+
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
@@ -289,6 +311,8 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	doubted = l->quiet != (known->known && known->last.quiet);
 	known->last = *l;
 	known->known = true;
+	if (was_up && !is_up)
+		take_failure(e, known, l);
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	if (was_up != is_up && may_tell(e))

@@ -264,6 +264,20 @@ static void add_release(struct text *t, const struct status_input *in)
 	text_add_char(t, '}');
 }
 
+/* It failed again and again; held as spare where there is another. */
+static void add_damped(struct text *t, const struct status_input *in,
+		       const struct status_liveness *l)
+{
+	bool damped = damping_holds(&l->damping, in->now);
+
+	add_bool(t, "damped", damped);
+	if (damped)
+		add_u64(t, "damped_for_s",
+			(monotime_between(in->now, l->damping.until) + 999999) / 1000000);
+	else
+		add_null(t, "damped_for_s");
+}
+
 static void add_link(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct fwd_neighbor *n = &in->forwarding->neighbors[i];
@@ -294,6 +308,7 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_u64(t, "bfd_dropped", l->last.dropped);
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "filter_drops", filter ? filter->drops : 0);
+	add_damped(t, in, l);
 	add_bool(t, "repaired",
 		 in->repaired && in->repaired[i] != REPAIR_LINK_USED &&
 		     repair_there(in->forwarding, n->site_id));
@@ -395,6 +410,7 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 	else
 		add_null(t, "round_trip_us");
 	add_path_quality(t, l);
+	add_damped(t, in, l);
 	add_u64(t, "detection_us", (uint64_t)p->probe.interval_us * p->probe.multiplier);
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "bfd_sent", l->last.sent);
@@ -675,6 +691,21 @@ void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
 	event_path("mtu", f, path, ret_json);
 	add_u64(ret_json, "carried_mtu", l->mtu);
 	add_u64(ret_json, "mtu", path->mtu);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_damped(const struct forwarding *f, const struct fwd_path *path,
+			 const struct fwd_neighbor *neighbor, uint64_t held_us, int64_t wall_s,
+			 struct text *ret_json)
+{
+	if (path) {
+		event_path("damped", f, path, ret_json);
+	} else {
+		open_event(ret_json, "damped");
+		add_string(ret_json, "site", neighbor->name);
+		add_u64(ret_json, "site_id", neighbor->site_id);
+	}
+	add_u64(ret_json, "held_s", (held_us + 999999) / 1000000);
 	close_event(ret_json, wall_s);
 }
 

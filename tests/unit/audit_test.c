@@ -386,6 +386,7 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	X(session_port_is_links, SESSION, 1, "the links' port",                                    \
 	  s[HUB].sessions[0].listen_port = s[HUB].link_port)                                       \
 	X(session_policy_wrong, SESSION, 901, "is said to be of", strcpy(s[PHUC_XA].sessions[0].policy, "x")) \
+	X(session_longest_hold_wrong, SESSION, 901, "at most", s[PHUC_XA].sessions[0].revert_max_ms = 1) \
 	X(session_revert_wrong, SESSION, 901, "goes back after", s[PHUC_XA].sessions[0].revert_hold_ms = 0) \
 	X(session_missing, SESSION, 901, "which is not there", s[PHUC_XA].session_count = 0)       \
 	X(session_unknown, USELESS, 101, "has no peer",                                            \

@@ -81,7 +81,7 @@ static void network_holds_what_was_said(void **state)
 	check_text(
 	    &k, COUNTRY,
 	    POLICY(
-		"from tier commune; to hub; carry query; revert after 3s;"
+		"from tier commune; to hub; carry query; revert after 3s max 90s;"
 		"path spare preference 100 via backup disjoint main; path main preference 200 via "
 		"parent;"
 		"path far preference 50 via through ba-dinh, hanoi;") "deny from under hanoi to "
@@ -108,6 +108,7 @@ static void network_holds_what_was_said(void **state)
 	assert_int_equal(n->classes[0].priority, 2);
 	assert_int_equal(n->policies[0].color, 10);
 	assert_int_equal(n->policies[0].revert_hold_ms, 3000);
+	assert_int_equal(n->policies[0].revert_max_ms, 90000);
 	assert_int_equal(n->policies[0].path_count, 3);
 	assert_string_equal(n->policies[0].paths[0].name, "main");
 	assert_string_equal(n->policies[0].paths[1].name, "spare");

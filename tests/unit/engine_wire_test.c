@@ -2,7 +2,7 @@
 // link: daemon/service/engine_wire.c daemon/service/pair.c daemon/service/clock.c
 // link: daemon/core/message.c topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c
-// link: daemon/base/ip.c daemon/core/path_quality.c
+// link: daemon/base/ip.c daemon/core/path_quality.c daemon/core/damping.c
 // libs: -levent_core
 /* A wire process that was taken over says what it likes; one that is away reads nothing. */
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 #include "tuyen/service/log.h"
 
 static struct {
-	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus;
+	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus, damped;
 } seen;
 
 void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
@@ -28,6 +28,13 @@ void status_event_quality(const struct forwarding *f, const struct fwd_path *pat
 	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
 	seen.degraded += degraded;
 	seen.better += !degraded;
+}
+
+void status_event_damped(const struct forwarding *f, const struct fwd_path *path, const struct fwd_neighbor *neighbor,
+			 uint64_t held_us, int64_t wall_s, struct text *ret_json)
+{
+	(void)f, (void)path, (void)neighbor, (void)held_us, (void)wall_s, (void)ret_json;
+	seen.damped++;
 }
 
 void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
@@ -106,7 +113,8 @@ static struct fwd_path paths[] = {
      .mtu = 1416,
      .probe = {50000, 3}},
 };
-static struct fwd_session sessions[] = {{.color = 10, .degraded = {.loss_percent = 10}}};
+static struct fwd_session sessions[] = {
+    {.color = 10, .degraded = {.loss_percent = 10}, .revert_hold_ms = 2000, .revert_max_ms = 60000}};
 
 static int setup(void **state)
 {
@@ -279,6 +287,27 @@ static void doubt_is_a_fact(void **state)
 	assert_int_equal(f->engine.paths[0].changes, changes);
 }
 
+static void what_fails_often_is_said_once(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(seen.damped, i > 2);
+		say(f, BFD_STATE_UP, 0, 1416);
+		say(f, BFD_STATE_DOWN, 0, 1416);
+	}
+	assert_true(damping_holds(&f->engine.paths[0].damping, monotime_now()));
+	f->engine.paths[0].damping = (struct damping){0};
+	sessions[0].revert_max_ms = 2000;
+	for (int i = 0; i < 6; i++) {
+		say(f, BFD_STATE_UP, 0, 1416);
+		say(f, BFD_STATE_DOWN, 0, 1416);
+	}
+	sessions[0].revert_max_ms = 60000;
+	assert_int_equal(seen.damped, 1);
+	assert_false(damping_holds(&f->engine.paths[0].damping, monotime_now()));
+}
+
 static unsigned int count_read(const struct fixture *f, enum message_type type)
 {
 	static struct message m;
@@ -343,6 +372,7 @@ int main(void)
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(doubt_is_a_fact),
+	    CASE(what_fails_often_is_said_once),
 	    CASE(the_wrong_direction_is_said_once),
 	    CASE(a_configuration_is_sent_whole),
 	    CASE(a_configuration_without_room_is_not_committed),

@@ -37,7 +37,7 @@ static const char whole[] =
     "stack 16101/16001 mtu 1412 probe 50000us x 3 reflector 1\n"
     "return 100.80.56.81 of 901 first 901 stack 16901 mtu 1416\n"
     "session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n"
-    "session 20 back port 52020 mtu 1356 revert 0ms\n"
+    "session 20 back port 52020 mtu 1356 revert 0ms max 300000ms degraded loss 5% round-trip 0us jitter 0us\n"
     "peer 10 1 npdc-hn key " KEY " call 100.80.0.16:52010\n"
     "prefix 10 1 10.0.0.0/16\n"
     "prefix 10 1 10.2.0.0/16\n"
@@ -210,6 +210,8 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	    {"session 20", "session 30", "peer 901: its color has no session"},
 	    {"session 20", "session 10000", "line 20: a number"},
 	    {"revert 0ms", "revert 0", "line 20: a number"},
+    {"max 300000ms", "max 60000ms", "line 20: the default hold time"},
+    {"max 300000ms", "max 5", "line 20: a number"},
 	    {"call 100.80.0.16:52010", "call 100.80.0.16", "line 21: the endpoint"},
 	    {"call 100.80.0.16:52010", "call 100.80.0.16:0", "line 21: a number"},
 	    {"prefix 10 1 10.0.0.0/16", "prefix 10 2 10.0.0.0/16",

@@ -100,6 +100,7 @@ struct policy *fixture_policy(struct network *n, const char *name, uint32_t colo
 	p->name = strdup(name);
 	p->color = color;
 	p->revert_hold_ms = 2000;
+	p->revert_max_ms = REVERT_MAX_DEFAULT_MS;
 	p->place.line = 300 + (uint32_t)n->policy_count;
 	for (uint32_t i = 0; i < n->class_count; i++)
 		*ADD(p->classes, p->class_count) = i;

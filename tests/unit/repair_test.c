@@ -202,17 +202,22 @@ static void links_go_down_at_once_and_back_after_a_while(void **state)
 	struct monotime next = MONOTIME_NEVER, up = AT(20000000);
 
 	(void)state;
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_DOWN, AT(0), AT(1), &next), REPAIR_LINK_DOWN);
-	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_DOWN, AT(0), AT(1), &next), REPAIR_LINK_DOWN);
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UNKNOWN, AT(0), AT(1), &next), REPAIR_LINK_USED);
-	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UNKNOWN, AT(0), AT(1), &next), REPAIR_LINK_DOWN);
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, up, &next), REPAIR_LINK_USED);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_DOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_DOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UNKNOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_USED);
+	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UNKNOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, AT(0), up, &next), REPAIR_LINK_USED);
 	assert_int_equal(next.us, UINT64_MAX);
-	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UP, up, AT(up.us + REPAIR_HOLD_US - 1), &next),
+	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UP, up, AT(0), AT(up.us + REPAIR_HOLD_US - 1), &next),
 			 REPAIR_LINK_HELD);
 	assert_int_equal(next.us, up.us + REPAIR_HOLD_US);
-	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(up.us + REPAIR_HOLD_US), &next),
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(0), AT(up.us + REPAIR_HOLD_US), &next),
 			 REPAIR_LINK_USED);
+	next = MONOTIME_NEVER; /* one that fails often waits longer */
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(30000000), AT(29999999), &next), REPAIR_LINK_HELD);
+	assert_int_equal(next.us, 30000000);
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(30000000), AT(30000000), &next), REPAIR_LINK_USED);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, AT(30000000), AT(20000000), &next), REPAIR_LINK_USED);
 }
 
 static void what_bfd_says_of_a_link(void **state)

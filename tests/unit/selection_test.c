@@ -93,7 +93,7 @@ static void every_rule(void **state)
 
 		for (uint8_t p = 0; p < 3; p++)
 			states[p] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
-							SINCE(r->path[p].up_for_ms), false};
+							SINCE(r->path[p].up_for_ms), false, {0}};
 		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
 		if (active.count != 1 || active.entry[0].index != r->chosen ||
 		    next_look.us != r->next_look)
@@ -146,12 +146,56 @@ static void a_degraded_path_is_left(void **state)
 	}
 }
 
+/* Main, spare and third with hold 2 s, up for good_for_ms; which are up, degraded, damped for 7 s more, bit by bit. */
+static const struct damped_row {
+	const char *rule;
+	uint8_t used, up, degraded, damped, chosen;
+	uint64_t up_for_ms, next_look;
+} damped_rows[] = {
+	{"5: no way back to one that is damped", 2, 7, 0, 1, 2, 9000, NOW + 7000000},
+	{"5: the hold time may be the longer one", 2, 3, 0, 2, 2, 500, NOW + 1500000},
+	{"5: both at once", 2, 3, 0, 1, 2, 500, NOW + 7000000},
+	{"5: in use it stays", 1, 7, 0, 1, 1, 9000, NEVER},
+	{"5: in use and down, one that is not damped before the better", 3, 3, 0, 1, 2, 9000, NEVER},
+	{"5: the only one left is used at once", 2, 1, 0, 1, 1, 0, NEVER},
+	{"5: all are damped: the best", 3, 3, 0, 7, 1, 0, NEVER},
+	{"5: nothing in use, one that is not damped before the better", 0, 3, 0, 1, 2, 0, NEVER},
+	{"5: a degraded one is left for it, if there is no other", 1, 3, 1, 2, 2, 9000, NEVER},
+	{"5: a degraded one is left for one that is not damped", 1, 7, 1, 2, 3, 9000, NEVER},
+	{"5: in use and down: a damped one before a degraded one", 1, 6, 2, 4, 3, 9000, NEVER},
+};
+
+static void a_damped_path_is_spare(void **state)
+{
+	struct forwarding f = network(3);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damped_rows) / sizeof(damped_rows[0]); i++) {
+		const struct damped_row *r = &damped_rows[i];
+		struct active_paths previous = {.entry = {{10, 1, r->used, true}}, .count = r->used != 0};
+		struct path_state states[3];
+		struct active_paths active;
+		struct monotime next_look;
+
+		for (uint8_t p = 0; p < 3; p++)
+			states[p] = (struct path_state){.index = (uint8_t)(p + 1),
+							.liveness = r->up >> p & 1 ? PATH_UP : PATH_DOWN,
+							.since = SINCE(r->up_for_ms),
+							.degraded = r->degraded >> p & 1,
+							.damped_until = {r->damped >> p & 1 ? NOW + 7000000 : 0}};
+		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
+		if (active.entry[0].index != r->chosen || next_look.us != r->next_look)
+			fail_msg("%s: path %u, next look %llu", r->rule, active.entry[0].index,
+				 (unsigned long long)next_look.us);
+	}
+}
+
 static void pairs_are_apart(void **state)
 {
 	struct forwarding f = network(6);
 	const struct path_state states[] = {
-		{1, PATH_DOWN, SINCE(0), false}, {2, PATH_UP, SINCE(0), false},   {3, PATH_UP, SINCE(0), false},
-		{4, PATH_UP, SINCE(0), false},	  {5, PATH_UP, SINCE(900), false}, {6, PATH_UP, SINCE(0), false},
+		{1, PATH_DOWN, SINCE(0), false, {0}}, {2, PATH_UP, SINCE(0), false, {0}},   {3, PATH_UP, SINCE(0), false, {0}},
+		{4, PATH_UP, SINCE(0), false, {0}},	  {5, PATH_UP, SINCE(900), false, {0}}, {6, PATH_UP, SINCE(0), false, {0}},
 	};
 	struct active_paths active = {.entry = {{10, 1, 1, true}, {20, 1, 5, true}}, .count = 2};
 	struct monotime next_look;
@@ -170,7 +214,7 @@ static void pairs_are_apart(void **state)
 static void a_state_that_is_missing_is_unknown(void **state)
 {
 	struct forwarding f = network(3);
-	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0), false}, {77, PATH_UP, SINCE(0), false}};
+	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0), false, {0}}, {77, PATH_UP, SINCE(0), false, {0}}};
 	struct active_paths previous = {.count = 0}, active;
 	struct monotime next_look;
 
@@ -195,7 +239,7 @@ static void nothing_to_choose(void **state)
 static void a_flapping_path_costs_one_switch(void **state)
 {
 	struct forwarding f = network(2);
-	struct path_state states[] = {{1, PATH_UP, {0}, false}, {2, PATH_UP, {0}, false}};
+	struct path_state states[] = {{1, PATH_UP, {0}, false, {0}}, {2, PATH_UP, {0}, false, {0}}};
 	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
 	struct monotime next_look;
 	int switches = 0;
@@ -206,7 +250,7 @@ static void a_flapping_path_costs_one_switch(void **state)
 
 		if (ms <= 60000 && ms % 300 == 0)
 			states[0] = (struct path_state){1, states[0].liveness == PATH_UP ? PATH_DOWN : PATH_UP,
-							{ms * 1000}, false};
+							{ms * 1000}, false, {0}};
 		selection_choose(&f, states, 2, &active, (struct monotime){ms * 1000}, &active, &next_look);
 		if (active.entry[0].index != before)
 			switches++;
@@ -296,7 +340,7 @@ static void gateways_take_over(void **state)
 		const struct gateway_row *r = &gateway_rows[i];
 		struct active_paths previous = {.entry = {{10, 7, 1, r->carried == 7}, {10, 3, 3, r->carried == 3}},
 						.count = r->carried ? 2 : 0};
-		struct path_state states[4] = {{4, PATH_UP, SINCE(0), false}};
+		struct path_state states[4] = {{4, PATH_UP, SINCE(0), false, {0}}};
 		struct active_paths active;
 		struct monotime next_look;
 		uint32_t carries = 0;
@@ -323,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule),
 		cmocka_unit_test(a_degraded_path_is_left),
+		cmocka_unit_test(a_damped_path_is_spare),
 		cmocka_unit_test(gateways_take_over),
 		cmocka_unit_test(pairs_are_apart),
 		cmocka_unit_test(a_new_release_keeps_the_way_and_not_the_index),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: daemon/core/simulate.c daemon/core/simulate_way.c daemon/core/simulate_wire.c daemon/core/simulate_session.c
 // link: daemon/core/simulate_judge.c daemon/core/simulate_script.c daemon/core/simulate_print.c
-// link: daemon/core/bfd.c daemon/core/selection.c
+// link: daemon/core/bfd.c daemon/core/damping.c daemon/core/selection.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
@@ -654,6 +654,58 @@ static void scenarios_run(void **state)
 	country_clear(&c);
 }
 
+static void choose_undamped(const struct forwarding *f, const struct path_state *states, size_t count,
+			    const struct active_paths *previous, struct monotime now,
+			    struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	struct path_state trusted[SITE_PATHS_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		trusted[i] = states[i];
+		trusted[i].damped_until = (struct monotime){0};
+	}
+	selection_choose(f, trusted, count, previous, now, ret_active, ret_next_look);
+}
+
+/* A link that fails every eight seconds, five times; then it holds. */
+static void a_link_that_flaps_costs_few_switches(void **state)
+{
+	struct simulate_options o = {.seed = 3, .duration_us = 150 * SECOND, .apply_us = 1000};
+	struct simulate_events events;
+	struct simulate_result damped, plain;
+	struct country c;
+	char text[1024] = "";
+
+	(void)state;
+	country_init(&c, 0, NULL);
+	for (unsigned int i = 0; i < 5; i++)
+		sprintf(text + strlen(text), "at %us cut link phuc-xa ba-dinh; at %us heal link phuc-xa ba-dinh;",
+			10 + 8 * i, 11 + 8 * i);
+	script(&c, text, &events);
+	run(&c, &o, &events, &damped);
+	o.choose = choose_undamped;
+	run(&c, &o, &events, &plain);
+	assert_int_equal(damped.breach_count, 0);
+	assert_int_equal(damped.switches, 6); /* three times away, twice back at once and once in the end */
+	assert_int_equal(plain.switches, 10);
+	assert_int_equal(plain.breach_by_rule[SIMULATE_EARLY], 3);
+	assert_true(damped.lost_us < plain.lost_us);
+	simulate_events_clear(&events);
+
+	strcpy(text, ""); /* kham-thien has no other path: it is never held back from the one there is */
+	for (unsigned int i = 0; i < 5; i++)
+		sprintf(text + strlen(text), "at %us cut link kham-thien dong-da; at %us heal link kham-thien dong-da;",
+			10 + 8 * i, 11 + 8 * i);
+	script(&c, text, &events);
+	o.choose = NULL;
+	run(&c, &o, &events, &damped);
+	assert_int_equal(damped.breach_count, 0);
+	assert_int_equal(damped.switches, 0);
+	assert_in_range(damped.lost_us, 5 * SECOND, 5 * (SECOND + 1100000));
+	simulate_events_clear(&events);
+	country_clear(&c);
+}
+
 /* ---- planted faults: selection ----------------------------------------------------------------- */
 
 static void choose_never(const struct forwarding *f, const struct path_state *states, size_t count,
@@ -1112,6 +1164,7 @@ int main(void)
 		cmocka_unit_test(unlawful_input_is_refused),
 		cmocka_unit_test(one_cut_costs_one_detection),
 		cmocka_unit_test(scenarios_run),
+		cmocka_unit_test(a_link_that_flaps_costs_few_switches),
 		cmocka_unit_test(equals_packet_by_packet),
 		cmocka_unit_test(equals_for_every_length_of_a_cut),
 		cmocka_unit_test(wrong_choices_are_found),

@@ -14,6 +14,7 @@
  */
 
 #define REPAIR_HOLD_US	       5000000u /* a link must be up so long before traffic goes back to it */
+#define REPAIR_LONGEST_US      60000000u /* and at most so long when it fails again and again: core/damping.h */
 #define REPAIR_NEVER_UP_US     3000000u /* a session that was never up says "down" only after this */
 
 /**
@@ -26,10 +27,10 @@ enum path_liveness repair_link_liveness(const struct message_liveness *last, str
 
 /**
  * What becomes of the link's traffic from now on; @was: until now. Around it at once when the link is down; over it
- * again when it has been up for REPAIR_HOLD_US; as it is while nothing is known.
+ * again when it has been up for REPAIR_HOLD_US and is not damped any more; as it is while nothing is known.
  */
 enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
-			     struct monotime now, struct monotime *ret_next_look);
+			     struct monotime damped_until, struct monotime now, struct monotime *ret_next_look);
 
 /**
  * Does what goes to @next_site take @repair instead? Where the repair's own neighbour is down too, it does not.

@@ -98,7 +98,8 @@ enum syntax_kind {
 	SYNTAX_AVOID_RISK,  /* NAME... */
 	SYNTAX_MAX_DELAY,   /* number: us */
 	SYNTAX_MAX_LABELS,  /* number */
-	SYNTAX_REVERT,	    /* number: us */
+	SYNTAX_REVERT,	    /* number: us; REVERT_MAX */
+	SYNTAX_REVERT_MAX,  /* number: us */
 	SYNTAX_DEGRADED,    /* LOSS, ROUND_TRIP, JITTER */
 	SYNTAX_LOSS,	    /* number: percent */
 	SYNTAX_ROUND_TRIP,  /* number: us */

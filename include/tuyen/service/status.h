@@ -7,6 +7,7 @@
 
 #include "tuyen/base/monotime.h"
 #include "tuyen/base/text.h"
+#include "tuyen/core/damping.h"
 #include "tuyen/core/desired.h"
 #include "tuyen/core/message.h"
 #include "tuyen/kernel/kernel.h"
@@ -25,6 +26,7 @@ struct status_liveness {
 	bool known;
 	bool degraded;		/* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
+	struct damping damping; /* of its failures */
 	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;
 };
@@ -78,6 +80,9 @@ void status_event_switch(const struct forwarding *f, const struct active_path *f
 /** A path got worse than its policy bears, or better again. */
 void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
 			  bool degraded, int64_t wall_s, struct text *ret_json);
+/** A path (@neighbor NULL) or link fails again and again, and is held as spare for @held_us from now on. */
+void status_event_damped(const struct forwarding *f, const struct fwd_path *path, const struct fwd_neighbor *neighbor,
+			 uint64_t held_us, int64_t wall_s, struct text *ret_json);
 /** A path carries less than it should (l->mtu), or all of it again. */
 void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
 		      int64_t wall_s, struct text *ret_json);

@@ -89,6 +89,7 @@ struct fwd_session {
 	uint16_t listen_port;
 	uint16_t mtu;		/* inner IP packet: the smallest over its paths, bytes */
 	uint32_t revert_hold_ms;
+	uint32_t revert_max_ms; /* of a path that fails again and again; not above the hold: no longer for that */
 	struct path_limits degraded;
 };
 
@@ -199,6 +200,12 @@ void forwarding_init(struct forwarding *f);
 void forwarding_clear(struct forwarding *f);
 /** Brings every array into the order of its key; of equal rules one stays. */
 void forwarding_sort(struct forwarding *f);
+
+/** How long a path of the session is held as spare at most because it failed often (core/damping.h); 0: never. */
+static inline uint64_t forwarding_damped_us(const struct fwd_session *session)
+{
+	return session->revert_max_ms > session->revert_hold_ms ? (uint64_t)session->revert_max_ms * 1000 : 0;
+}
 
 /** UDP port of the session's device @slot; 0: there is none. */
 uint16_t forwarding_session_port(const struct fwd_session *session, uint8_t slot);

@@ -21,6 +21,7 @@
 #define NAME_MAX_BYTES	 63 /* of a site, policy, path, class, device: UTF-8 */
 #define SITE_ID_MAX	 65535
 #define QUEUES_MAX	 40 /* policies, where a line has a rate: a queue each, known by a code point */
+#define REVERT_MAX_DEFAULT_MS 60000 /* of a policy that says no other, or its hold time if that is longer */
 #define SITE_PATHS_MAX	 15 /* candidate paths a head-end: a path address holds 4 bits for them */
 
 /** A place in a source file, for messages and for `explain`. Lines and columns count from 1. */
@@ -186,6 +187,7 @@ struct policy {
 	struct candidate_path *paths; /* highest preference first */
 	size_t path_count;
 	uint32_t revert_hold_ms; /* a better path must be up this long before traffic goes back */
+	uint32_t revert_max_ms;	 /* and at most so long if it fails again and again */
 	struct path_limits degraded;
 	struct rule_note note;
 	struct source_place place;

@@ -78,5 +78,25 @@ ok "the loss ends, and after the hold time traffic goes back" wait_for 60 "the m
 sleep 1
 stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
+
+# A line that fails, comes back, and fails again.
+damped() { status_is "$1" ".paths[] | select(.name == \"$2\") | .damped" "$3"; }
+flap() { # SITE A B: its path by there fails once
+	link_cut "$2" "$3"; wait_for 5 "the failure" eval 'status_is "$1" ".paths[] | select(.name == \"main\") | .state" down'
+	link_heal "$2" "$3"; wait_for 5 "its end" paths_up "$1" 2
+}
+sleep 60 # what went before is forgotten
+for i in 1 2; do flap phuc-xa phuc-xa ba-dinh; wait_for 10 "the main path" path_is phuc-xa main; done
+is "two failures are two failures" "$(status_get phuc-xa '.paths[] | select(.name == "main") | .damped')" false
+flap phuc-xa phuc-xa ba-dinh
+ok "with the third in a row the path is held as spare" damped phuc-xa main true
+sleep 8
+is "... for longer than the hold time" "$(active_path phuc-xa)" spare
+is "... which is said once" "$(grep -c '"event":"damped".*"name":"main"' phuc-xa.log)" 1
+link_cut phuc-xa dong-da
+ok "... and used all the same where no other is up" wait_for 2 "the main path" path_is phuc-xa main
+link_heal phuc-xa dong-da
+ok "the spare one comes back, and nothing moves for that" eval 'wait_for 5 "both paths" paths_up phuc-xa 2 && path_is phuc-xa main'
+ok "it is forgotten" wait_for 30 "the end of it" damped phuc-xa main false
 country_down
 done_testing
