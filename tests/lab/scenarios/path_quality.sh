@@ -81,16 +81,16 @@ is "going back loses nothing" "$lost" 0
 
 # A line that fails, comes back, and fails again.
 damped() { status_is "$1" ".paths[] | select(.name == \"$2\") | .damped" "$3"; }
+main_state() { status_is "$1" '.paths[] | select(.name == "main") | .state' "$2"; }
 flap() { # SITE A B: its path by there fails once
-	link_cut "$2" "$3"; wait_for 5 "the failure" eval 'status_is "$1" ".paths[] | select(.name == \"main\") | .state" down'
-	link_heal "$2" "$3"; wait_for 5 "its end" paths_up "$1" 2
+	link_cut "$2" "$3"; wait_for 5 "the failure" main_state "$1" down
+	link_heal "$2" "$3"; wait_for 5 "its end" main_state "$1" up
 }
-sleep 60 # what went before is forgotten
 for i in 1 2; do flap phuc-xa phuc-xa ba-dinh; wait_for 10 "the main path" path_is phuc-xa main; done
 is "two failures are two failures" "$(status_get phuc-xa '.paths[] | select(.name == "main") | .damped')" false
 flap phuc-xa phuc-xa ba-dinh
 ok "with the third in a row the path is held as spare" damped phuc-xa main true
-sleep 8
+sleep 4
 is "... for longer than the hold time" "$(active_path phuc-xa)" spare
 is "... which is said once" "$(grep -c '"event":"damped".*"name":"main"' phuc-xa.log)" 1
 link_cut phuc-xa dong-da
