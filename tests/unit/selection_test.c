@@ -347,7 +347,7 @@ static void gateways_take_over(void **state)
 
 		for (uint8_t p = 0; p < 3; p++)
 			states[p + 1] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
-							    SINCE(r->path[p].up_for_ms), false};
+							    SINCE(r->path[p].up_for_ms), false, {0}};
 		selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active, &next_look);
 		assert_int_equal(active.count, 3);
 		for (size_t k = 0; k < active.count; k++) {
