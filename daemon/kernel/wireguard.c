@@ -354,3 +354,15 @@ int kernel_session_poke(struct kernel *kernel, const char *device)
 	errno = error;
 	return error ? -TUYEN_ESYSTEM : 0;
 }
+
+int kernel_peer_forget(struct kernel *kernel, const char *device,
+		       const uint8_t public_key[static WG_KEY_LEN])
+{
+	struct kernel_peer have = {0};
+
+	snprintf(have.device, sizeof(have.device), "%s", device);
+	memcpy(have.public_key, public_key, WG_KEY_LEN);
+	return channel_call(&kernel->generic, message_peer_remove(kernel, &have), NULL)
+		   ? -TUYEN_ESYSTEM
+		   : 0;
+}

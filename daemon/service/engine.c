@@ -79,8 +79,8 @@ void engine_hurry(struct engine *e)
  * A session that starts says Down without a diagnostic: it has heard nothing yet, which is unknown
  * and not down.
  */
-static enum path_liveness path_liveness_of(const struct status_liveness *l, struct monotime now,
-					   struct monotime *next_look)
+enum path_liveness engine_path_liveness(const struct status_liveness *l, struct monotime now,
+					struct monotime *next_look)
 {
 	struct monotime grace = monotime_after(l->since, NEVER_UP_GRACE_US);
 
@@ -119,6 +119,15 @@ static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 	return l && narrow(l, p) ? (uint16_t)l->last.mtu : 0;
 }
 
+/* A path that is up and whose session has no key yet carries nothing. */
+static enum path_liveness liveness_for_use(const struct status_liveness *l, struct monotime now,
+					   struct monotime *next_look)
+{
+	enum path_liveness liveness = engine_path_liveness(l, now, next_look);
+
+	return liveness == PATH_UP && l->keyless ? PATH_UNKNOWN : liveness;
+}
+
 static void choose(const struct engine *e, const struct active_paths *previous,
 		   struct active_paths *ret_active, struct monotime *ret_next_look)
 {
@@ -130,7 +139,7 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	for (size_t i = 0; i < f->path_count && count < SITE_PATHS_MAX; i++)
 		states[count++] = (struct path_state){
 		    .index = f->paths[i].index,
-		    .liveness = path_liveness_of(&e->paths[i], now, &grace),
+		    .liveness = liveness_for_use(&e->paths[i], now, &grace),
 		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
@@ -486,9 +495,12 @@ static uint64_t turn_run(struct engine *e)
 	struct active_paths before = e->active, active;
 	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, now;
 	struct reason reason;
-	bool expected = e->expected, busy;
+	bool expected, busy;
 	int err;
 
+	if (e->taken_over)
+		engine_renewals_step(e, &hold);
+	expected = e->expected;
 	if (e->taken_over)
 		expected |= links_step(e, &hold);
 	err = engine_look(e, &desired, &actual, &plan, &active, &next_look, &reason);

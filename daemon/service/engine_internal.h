@@ -100,6 +100,11 @@ void engine_wire_message(void *context, const struct message *message);
 void engine_event(struct engine *e, struct text *line);
 void engine_publish(struct engine *e);
 
+/* engine_renewal.c: sessions of endpoints that are silent */
+
+/** Once a turn, before the kernel is read. @next_look is set earlier when time alone changes something. */
+void engine_renewals_step(struct engine *e, struct monotime *next_look);
+
 /* engine_requests.c: what the wire process asks for */
 
 void engine_request_hello(struct engine *e);
@@ -115,6 +120,9 @@ void engine_dirty(struct engine *e, bool expected);
 void engine_hurry(struct engine *e);
 /** The link of neighbour @index changed: repairs its traffic before all else, or looks when to go back. */
 void engine_link_changed(struct engine *e, size_t index);
+/** What the probes say of a path; @next_look as above. */
+enum path_liveness engine_path_liveness(const struct status_liveness *l, struct monotime now,
+					struct monotime *next_look);
 /** Reads the kernel and what it should hold; no change. @return 0 with all three, else an error with @reason. */
 int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
 		struct kernel_plan **ret_plan, struct active_paths *ret_active,

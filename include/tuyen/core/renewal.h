@@ -2,7 +2,10 @@
 #ifndef TUYEN_CORE_RENEWAL_H
 #define TUYEN_CORE_RENEWAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "tuyen/base/monotime.h"
 
 /**
  * A hub that loses its power forgets every session, and all who call it try again at the same times: WireGuard first 15 s
@@ -24,6 +27,18 @@ static inline uint64_t renewal_wait_us(uint32_t site_id)
 	uint32_t fraction = site_id * UINT32_C(2654435769);
 
 	return RENEWAL_SILENCE_US + ((uint64_t)RENEWAL_SPREAD_US * fraction >> 32);
+}
+
+/** An endpoint is silent @since then: is it time to make its session anew? @ret_next_look is set earlier when not yet. */
+static inline bool renewal_due(struct monotime since, uint32_t site_id, struct monotime now,
+			       struct monotime *ret_next_look)
+{
+	struct monotime due = monotime_after(since, renewal_wait_us(site_id));
+
+	if (monotime_reached(now, due))
+		return true;
+	*ret_next_look = monotime_min(*ret_next_look, due);
+	return false;
 }
 
 #endif

@@ -45,6 +45,9 @@ int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 
+/** Takes a peer and its session out of @device, for kernel_apply() to make it anew. @return 0 or -TUYEN_ESYSTEM. */
+int kernel_peer_forget(struct kernel *kernel, const char *device, const uint8_t public_key[static WG_KEY_LEN]);
+
 /** A file descriptor that turns readable when links, addresses, routes, rules or nftables change; and its drain. */
 int kernel_event_fd(const struct kernel *kernel);
 /** @return true if something was lost or changed that calls for a turn: our own changes do not. */

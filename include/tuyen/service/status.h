@@ -27,6 +27,8 @@ struct status_liveness {
 	bool degraded;		/* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
 	struct damping damping; /* of its failures */
+	bool keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
+	struct monotime renewed_for; /* the beginning of the silence for which it was */
 	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;
 };

@@ -152,6 +152,9 @@ is "a connection outlives the gateway it came by" "$(tail -n 1 ask.log)" "lines 
 like "the event says so" "$(grep -h '"event":"gateway"' phuc-xa.log | tail -n 1)" 'npdc-hcm'
 is "no path of the dead gateway is up" "$(status_get phuc-xa '[.paths[] | select(.endpoint == "npdc-hn" and .state == "up")] | length')" 0
 
+renewed() { grep -q "no path to npdc-hn is heard: its session is made anew" phuc-xa.log; }
+ok "a gateway that is silent for long is called anew, before WireGuard does" wait_for 20 "the renewal" renewed
+(LAB_WRAPPER='' && $(tuyend_command npdc-hn) --remove) >remove.log 2>&1 # it lost its power: the kernel knows nothing any more
 answer_by 2
 ip -n npdc-hn link set lan0 up
 ip -n npdc-hn link set u-carrier up
@@ -162,7 +165,8 @@ ok "the gateway is back: four paths" wait_for 60 "four paths" paths_up phuc-xa 4
 ok "the commune goes back after the hold time" wait_for 30 "the first gateway" gateway_is phuc-xa npdc-hn
 sleep 1
 stream_stop phuc-xa
-is "going back loses nothing" "$lost" 0
+is "going back loses nothing, though the gateway had forgotten every session" "$lost" 0
+is "... it was called anew once" "$(grep -c "its session is made anew" phuc-xa.log)" 1
 restart_before=$(status_get phuc-xa .daemon.operations)
 ip -n npdc-hn link set u-carrier down
 ok "it goes over once more" wait_for 10 "the other gateway" gateway_is phuc-xa npdc-hcm

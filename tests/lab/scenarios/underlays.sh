@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Carriers of every kind: IPv6, fixed and dynamic; translated addresses, at home and at the carrier's (RFC 6598, where the
-# overlay lies too); leases that end. On the virtual clock.
+# overlay lies too); leases that end; a second line, by LTE, and a fibre whose device goes and comes. On the virtual clock.
 #
 #	                  npdc-hn 203.0.113.1
 #	                     |
@@ -8,8 +8,8 @@
 #	   .---------.-------'--------.------------.
 #	   |         |                |            |
 #	  six      slaac             nat          cgn 192.0.2.99      translate: a mapping that is silent for 10 s is gone
-#	 fixed    dynamic      192.0.2.93         /    \
-#	      IPv6                    |        cgn-a   cgn-b
+#	 fixed    dynamic      192.0.2.93         /    \			duo: fibre 192.0.2.96 to hanoi,
+#	      IPv6                    |        cgn-a   cgn-b			     LTE 192.0.2.196 to npdc-hn
 #	                           natted    100.64.5.11 .12
 #
 # clock: virtual
@@ -17,16 +17,17 @@
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 
-COUNTRY_SITES="npdc-hn hanoi six slaac natted cgn-a cgn-b"
-country_id=([npdc-hn]=1 [hanoi]=101 [six]=901 [slaac]=902 [natted]=903 [cgn-a]=904 [cgn-b]=905)
+COUNTRY_SITES="npdc-hn hanoi six slaac natted cgn-a cgn-b duo"
+country_id=([npdc-hn]=1 [hanoi]=101 [six]=901 [slaac]=902 [natted]=903 [cgn-a]=904 [cgn-b]=905 [duo]=906)
 country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1)
-country_lan=([npdc-hn]=10.0.0.0/16 [six]=10.9.1.0/24 [slaac]=10.9.2.0/24 [natted]=10.9.3.0/24)
-country_host=([npdc-hn]=10.0.0.10 [six]=10.9.1.10 [slaac]=10.9.2.10 [natted]=10.9.3.10)
-COUNTRY_SOURCES="underlays.topology $LAB_TREE/policies/examples/first-light.policy"
+country_lan=([npdc-hn]=10.0.0.0/16 [six]=10.9.1.0/24 [slaac]=10.9.2.0/24 [natted]=10.9.3.0/24 [duo]=10.9.6.0/24)
+country_host=([npdc-hn]=10.0.0.10 [six]=10.9.1.10 [slaac]=10.9.2.10 [natted]=10.9.3.10 [duo]=10.9.6.10)
+DUO_FIBRE=192.0.2.96 DUO_LTE=192.0.2.196 LTE_GATEWAY=169.254.1.2
 cat >underlays.topology <<-TOPOLOGY
 	tiers npdc, province, commune;
 	underlay fibre { probe 50ms x 3; mtu 1500; delay 1ms; }
 	underlay fibre6 { probe 50ms x 3; mtu 1500; delay 1ms; }
+	underlay lte { probe 300ms x 3; mtu 1500; delay 1ms; metric 50; }
 	site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16; }
 	site hanoi tier province id 101 under npdc-hn { uplink fibre 198.51.100.1; uplink fibre6 2001:db8:1::1; }
 	site six tier commune id 901 under hanoi { uplink fibre6 2001:db8:91::1; lan 10.9.1.0/24; }
@@ -34,8 +35,14 @@ cat >underlays.topology <<-TOPOLOGY
 	site natted tier commune id 903 under hanoi { uplink fibre dynamic; lan 10.9.3.0/24; }
 	site cgn-a tier commune id 904 under hanoi { uplink fibre dynamic; lan 10.9.4.0/24; }
 	site cgn-b tier commune id 905 under hanoi { uplink fibre dynamic; lan 10.9.5.0/24; }
+	site duo tier commune id 906 under hanoi backup npdc-hn {
+		uplink fibre dynamic;
+		uplink lte dynamic metered 200MB/day;
+		lan 10.9.6.0/24;
+	}
+	link duo npdc-hn { over lte, fibre; }
 TOPOLOGY
-sed '/path spare/d; /^deny/,$d' "$LAB_TREE/policies/examples/first-light.policy" >underlays.policy
+sed '/^deny/,$d' "$LAB_TREE/policies/examples/first-light.policy" >underlays.policy
 COUNTRY_SOURCES="underlays.topology underlays.policy"
 
 # ---- the carrier's net -------------------------------------------------------------------
@@ -92,6 +99,22 @@ mappings_forget() { # TRANSLATOR: as one that is restarted
 	ip -n "$1" route replace default via $CARRIER_GATEWAY dev u-carrier onlink
 }
 
+# Which device a line is, the routes of the box say (tuyen-topology(5)): to each neighbour by its own, and else by none.
+duo_line() { # DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY NEIGHBOR
+	ip link add "$1" netns duo type veth peer name "$2" netns carrier
+	ip -n carrier addr add "$4/32" dev "$2"
+	ip -n carrier link set "$2" up
+	ip -n carrier route add "$3/32" dev "$2"
+	duo_lease "$@"
+}
+duo_lease() {
+	ip -n duo link set "$1" up
+	ip -n duo addr replace "$3/32" dev "$1"
+	ip -n duo route append default via "$4" dev "$1" onlink metric 100
+	ip -n duo route replace "${country_public[$5]}" via "$4" dev "$1" onlink
+	ip -n duo route replace unreachable "${country_public[$5]}" metric 4000
+}
+
 country_net() {
 	local s
 	carrier_up
@@ -112,12 +135,15 @@ country_net() {
 	behind natted nat 192.168.1.2 192.168.1.1
 	behind cgn-a cgn 100.64.5.11 100.64.5.1
 	behind cgn-b cgn 100.64.5.12 100.64.5.1
+	duo_line u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY hanoi
+	duo_line u-lte u-duo-l $DUO_LTE $LTE_GATEWAY npdc-hn
 	for s in "${!country_lan[@]}"; do lan_up "$s"; done
 }
 country_daemons_up() {
 	local s
-	wait_for 60 "the links of hanoi" links_up hanoi 6 || return 1
-	for s in six slaac natted cgn-a cgn-b; do
+	wait_for 60 "the links of hanoi" links_up hanoi 7 || return 1
+	wait_for 30 "both paths of duo" paths_up duo 2 && wait_for 30 "the main path of duo" path_is duo main || return 1
+	for s in six slaac natted cgn-a cgn-b duo; do
 		wait_for 30 "the path of $s" paths_up "$s" 1 && wait_for 30 "the session of $s" session_up "$s" || return 1
 	done
 }
@@ -200,5 +226,33 @@ is "of all this nothing was taken for drift" "$(drift natted) $(drift slaac) $(d
 is "and the lines' own routes are as they were made" "$(ip -n natted route show default; ip -n slaac -6 route show default | sed 's/ metric.*//')" \
 	"default via 192.168.7.1 dev u-carrier onlink 
 default via fe80::1 dev u-carrier"
+
+# ---- two lines, and a device that goes and comes --------------------------------------------------
+both_lines() { links_up duo 2 && paths_up duo 2 && path_is duo main; }
+others() { captured "$1" "not arp and not (host $2 and host $3 and udp port 51820)"; } # CAPTURE LINE NEIGHBOR
+capture_start fibre carrier u-duo ip
+capture_start lte carrier u-duo-l ip
+sleep 2
+capture_stop fibre
+at_least "fibre has its link's packets" "$(captured fibre "udp port 51820")" 40
+is "... and no other" "$(others fibre $DUO_FIBRE "${country_public[hanoi]}")" 0
+stream_start duo 10
+sleep 0.5
+ip -n duo link set u-fibre down
+ok "the fibre's device goes down: traffic goes by LTE" wait_for 5 "the spare path" path_is duo spare
+sleep 1
+stream_stop duo
+at_most "... after the detection time, ms" "$outage_ms" 168
+sleep 3
+capture_stop lte
+at_least "LTE has its link's packets" "$(captured lte "udp port 51820")" 10
+is "... and nothing that the fibre was for, whatever default route is left" "$(others lte $DUO_LTE "${country_public[npdc-hn]}")" 0
+duo_lease u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY hanoi
+ok "it is back: so is its link, and its path" wait_for 15 "both" both_lines
+ip -n duo link del u-fibre
+ok "the device is gone" wait_for 5 "the spare path" path_is duo spare
+duo_line fib9 u-duo $DUO_FIBRE $CARRIER_GATEWAY hanoi
+ok "... and comes back under another name" wait_for 15 "both" both_lines
+is "of all this nothing was taken for drift" "$(drift duo)" 0
 country_down
 done_testing

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions of endpoints that are silent are made anew, each site at a moment of its own: see core/renewal.h. What is removed here, the
+ * same turn's plan adds again, and the kernel calls a new peer at once.
+ *
+ * An endpoint that is heard again is not used instead of another before its session has a key: WireGuard may not have tried for
+ * five seconds. It is asked to try, and its paths are unknown until then.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/core/renewal.h"
+#include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
+
+#define LOOK_US	    200000u
+#define LOOK_FOR_US 10000000u /* then the periodic turn will do */
+
+/* Of one endpoint of ours. */
+struct reach {
+	bool any, silent, keyless;
+	struct monotime renewed_for;
+	struct monotime since; /* silent: the end of its last path; else the return of its first */
+};
+
+static bool leads_to(const struct fwd_path *path, const struct fwd_session_peer *peer)
+{
+	return path->color == peer->color && path->endpoint_site == peer->site_id;
+}
+
+static struct reach reach_of(const struct engine *e, const struct fwd_session_peer *peer,
+			     struct monotime now)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	struct reach r = {.silent = true, .since = {0}};
+	struct monotime back = MONOTIME_NEVER, look;
+
+	for (size_t i = 0; i < f->path_count; i++) {
+		const struct status_liveness *l = &e->paths[i];
+
+		if (!leads_to(&f->paths[i], peer))
+			continue;
+		r.any = true;
+		r.keyless |= l->keyless;
+		r.renewed_for = l->renewed_for;
+		if (engine_path_liveness(l, now, &look) != PATH_DOWN)
+			r.silent = false;
+		if (l->known && l->last.state == BFD_STATE_UP)
+			back = monotime_min(back, l->since);
+		if (monotime_before(r.since, l->since))
+			r.since = l->since;
+	}
+	if (!r.silent)
+		r.since = back;
+	return r;
+}
+
+static void reach_set(struct engine *e, const struct fwd_session_peer *peer, bool keyless,
+		      struct monotime renewed_for)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; i < f->path_count; i++)
+		if (leads_to(&f->paths[i], peer)) {
+			e->paths[i].keyless = keyless;
+			e->paths[i].renewed_for = renewed_for;
+		}
+}
+
+static bool has_key(const struct engine *e, const struct fwd_session_peer *peer, const char *device)
+{
+	struct kernel_peer key = {0};
+	const struct kernel_peer *found;
+
+	strcpy(key.device, device);
+	memcpy(key.public_key, peer->session_key, WG_KEY_LEN);
+	found = e->actual && e->actual->peer_count
+		    ? bsearch(&key, e->actual->peers, e->actual->peer_count, sizeof(key),
+			      kernel_peer_compare)
+		    : NULL;
+	return found && found->last_handshake_s;
+}
+
+static void renew(struct engine *e, const struct fwd_session_peer *peer, const char *device,
+		  struct monotime since)
+{
+	if (kernel_peer_forget(e->kernel, device, peer->session_key) < 0)
+		return; /* the next turn tries again */
+	log_info("%s: no path to %s is heard: its session is made anew", device, peer->name);
+	reach_set(e, peer, true, since);
+	e->expected = true;
+}
+
+static void peer_step(struct engine *e, const struct fwd_session_peer *peer, struct monotime now,
+		      struct monotime *next_look)
+{
+	struct reach r = reach_of(e, peer, now);
+	char device[KERNEL_IFNAME_MAX];
+
+	if (!r.any || (!r.silent && !r.keyless))
+		return;
+	desired_session_name(peer->color, forwarding_peer_slot(&e->release.forwarding, peer),
+			     device);
+	if (r.keyless && has_key(e, peer, device)) {
+		reach_set(e, peer, false, r.renewed_for);
+		e->expected = true;
+	} else if (r.silent && r.renewed_for.us != r.since.us) {
+		if (renewal_due(r.since, e->release.forwarding.site_id, now, next_look))
+			renew(e, peer, device, r.since);
+	} else if (!r.silent && monotime_between(r.since, now) < LOOK_FOR_US) {
+		kernel_session_poke(e->kernel, device);
+		*next_look = monotime_min(*next_look, monotime_after(now, LOOK_US));
+	}
+}
+
+void engine_renewals_step(struct engine *e, struct monotime *next_look)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	struct monotime now = monotime_now();
+
+	for (size_t i = 0; f->path_count && i < f->peer_count; i++)
+		if (f->peers[i].caller)
+			peer_step(e, &f->peers[i], now, next_look);
+}
