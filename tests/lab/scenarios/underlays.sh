@@ -143,7 +143,7 @@ country_daemons_up() {
 	local s
 	wait_for 60 "the links of hanoi" links_up hanoi 7 || return 1
 	wait_for 30 "both paths of duo" paths_up duo 2 && wait_for 30 "the main path of duo" path_is duo main || return 1
-	for s in six slaac natted cgn-a cgn-b duo; do
+	for s in six slaac natted cgn-a cgn-b; do
 		wait_for 30 "the path of $s" paths_up "$s" 1 && wait_for 30 "the session of $s" session_up "$s" || return 1
 	done
 }
