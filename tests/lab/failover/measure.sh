@@ -31,7 +31,7 @@ fault() { "fault_${row_fault[$2]%% *}" "$1" ${row_fault[$2]#* }; } # add|delete 
 measure() { # ROW
 	local site=${row_site[$1]} last=$holds
 	"${who}_ready" || { echo "figure: $who $1 not-ready -"; return; }
-	case $1 in loss-30) last=10 ;; mtu-hole) last=6 ;; esac
+	case $1 in loss-30) last=10 ;; mtu-hole) last=9 ;; esac
 	stream_start "$site" "$interval" "$([ "${row_bytes[$1]}" -gt 0 ] && echo "${row_bytes[$1]}" || echo 64)"
 	sleep 0.5
 	"${who}_moment" "$1" || { halt "stream-$site"; echo "figure: $who $1 no-moment -"; return; }

@@ -35,8 +35,8 @@ ours_moment() { # ROW
 	if [ "$1" = local-repair ]; then
 		both_hear "$node" link0 "udp dst port 3784 and src host $(link_address "$node" "$from")" \
 			"$from" link0 "udp dst port 3784 and src host $(link_address "$from" "$node")"
-	else
-		hear "$site" lo "udp src port 7784 and dst host $(status_get "$site" \
+	else # of an MTU hole the padded one, which comes every 6.4 s
+		hear "$site" lo "udp src port 7784 $([ "$1" != mtu-hole ] || echo and greater 1000) and dst host $(status_get "$site" \
 			'.paths[] | select(.active and .endpoint == "npdc-hn") | .source')"
 	fi
 }

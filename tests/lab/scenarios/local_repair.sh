@@ -63,7 +63,7 @@ repaired_is() { [ "$(repaired "$1")" = "$2" ]; }
 switches() { status_get phuc-xa '[.paths[] | "\(.name) \(.changes)"] | join(", ")'; }
 told() { grep -c '"event":"switch"' phuc-xa.log; }
 nobody_repairs() { local s; for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done; }
-drift_of_all() { local s; for s in $COUNTRY_SITES; do status_get "$s" .daemon.drift_repairs; done | paste -sd+ | bc; }
+drift_of_all() { local s; for s in $COUNTRY_SITES; do status_get "$s" .daemon.drift_repairs; done | awk "{n += \$1} END {print n}"; }
 label_dev() { in_site "$1" ip -f mpls route show "$2" | sed -n 's/.* dev \([^ ]*\).*/\1/p'; }
 drops() { status_get "$1" ".links[] | select(.site == \"$2\") | .filter_drops"; }
 
