@@ -101,6 +101,9 @@ static int options_read(int argc, char **argv, struct compile_options *o)
 			o->json = true;
 		} else if (!strcmp(word, "--no-audit")) {
 			o->no_audit = true;
+		} else if (!strncmp(word, "-j", 2) && word[2]) { /* as make takes it */
+			if (option_value(o, "-j", word + 2))
+				return options_fail("wrong value of", word);
 		} else if (i + 1 == argc) {
 			return options_fail("unknown option, or nothing after", word);
 		} else {
