@@ -117,8 +117,8 @@ done
 is "-j 0 is no number of processors" "2 2" "$(code "$tuyen" compile $(files "$work/a") -o "$work/no" --epoch 1 -j 0) $(
 	code "$tuyen" audit $(files "$work/a") -j 257)"
 if [ -d "$work/63" ]; then
-	"$tuyen" compile $(files "$work/63") -o "$work/again" --epoch 1 --issued 2025-01-01 -j 5 >/dev/null
-	is "63: -j 5, the same bytes" "$(digest "$work/release-63")" "$(digest "$work/again")"
+	"$tuyen" compile $(files "$work/63") -o "$work/again" --epoch 1 --issued 2025-01-01 -j5 >/dev/null
+	is "63: -j5, the same bytes" "$(digest "$work/release-63")" "$(digest "$work/again")"
 fi
 if [ -x $clang ]; then
 	$clang generate national $counts --keys -o "$work/clang" >/dev/null
