@@ -101,7 +101,7 @@ static bool route_differs(const void *w, const void *h)
 {
 	const struct kernel_route *want = w, *have = h;
 
-	return want->type != have->type || strcmp(want->device, have->device) ||
+	return have->foreign || want->type != have->type || strcmp(want->device, have->device) ||
 	       want->source != have->source || want->link_scope != have->link_scope ||
 	       want->mtu != have->mtu || !label_stack_equal(&want->push, &have->push);
 }
@@ -110,7 +110,8 @@ static bool label_differs(const void *w, const void *h)
 {
 	const struct kernel_label_route *want = w, *have = h;
 
-	return strcmp(want->device, have->device) || !label_stack_equal(&want->out, &have->out);
+	return have->foreign || strcmp(want->device, have->device) ||
+	       !label_stack_equal(&want->out, &have->out);
 }
 
 static bool rule_differs(const void *w, const void *h)

@@ -38,7 +38,6 @@ static bool error_harmless(const struct plan_operation *op, int error)
 	case PLAN_REMOVE:
 		return gone_already(error);
 	case PLAN_ADD:
-		return error == EEXIST && (op->object == PLAN_ADDRESS || op->object == PLAN_RULE);
 	case PLAN_CHANGE:
 		return false;
 	}
@@ -65,6 +64,8 @@ static void operation_failed(size_t tag, int error, const char *words, void *con
 
 	if (a->failed[tag] || error_harmless(op, error))
 		return;
+	if (error == EEXIST && (op->object == PLAN_ROUTE || op->object == PLAN_LABEL))
+		a->kernel->wide = true; /* somebody else's stands there, which no reading of ours shows */
 	a->failed[tag] = true;
 	if (!a->report->failed++)
 		failure_words(op, words, &a->report->first_failure);
@@ -210,43 +211,48 @@ static int filter_new(struct applying *a, int index, size_t tag)
 	return error;
 }
 
-/* @return what went wrong; the words are said already. */
-static int filter_flush(struct applying *a, size_t tag)
+/* What is no longer to be accepted goes, whatever became of the rest: policy has closed it. */
+static void filter_close(struct applying *a, const struct kernel_label_filter *want, int index,
+			 const struct filter_dump *dump, size_t tag)
 {
+	for (size_t i = 0; i < dump->count; i++)
+		if (!stack_listed(&dump->entry[i].stack, want->accept, want->accept_count))
+			collect(a, &a->route, message_filter_delete(index, dump->entry[i].handle),
+				tag);
 	flush(a);
-	return a->failed[tag] ? EPROTO : 0;
+}
+
+static void filter_accept(struct applying *a, const struct kernel_label_filter *want, int index,
+			  const struct filter_dump *dump, size_t tag)
+{
+	struct label_stack *there = calloc(dump->count + 1, sizeof(*there));
+
+	if (!there) {
+		fail(a, tag, ENOMEM, NULL);
+		return;
+	}
+	for (size_t i = 0; i < dump->count; i++)
+		there[i] = dump->entry[i].stack;
+	for (size_t i = 0; i < want->accept_count; i++)
+		if (!stack_listed(&want->accept[i], there, dump->count))
+			collect(a, &a->route, message_filter_accept(index, &want->accept[i]), tag);
+	flush(a);
+	free(there);
 }
 
 /* Accepts what is wanted and missing, then no longer what is there and not wanted. A gateway's
- * adjacency has thousands. */
+ * adjacency has thousands. @return what went wrong; the words are said already. */
 static int filter_adjust(struct applying *a, const struct kernel_label_filter *want, int index,
 			 size_t tag)
 {
-	struct label_stack *there;
 	struct filter_dump dump;
-	int error = 0;
 
 	if (filter_read(a->kernel, index, &dump) < 0)
 		return EAGAIN;
-	there = calloc(dump.count + 1, sizeof(*there));
-	if (!there)
-		error = ENOMEM;
-	for (size_t i = 0; !error && i < dump.count; i++)
-		there[i] = dump.entry[i].stack;
-	for (size_t i = 0; !error && i < want->accept_count; i++)
-		if (!stack_listed(&want->accept[i], there, dump.count))
-			collect(a, &a->route, message_filter_accept(index, &want->accept[i]), tag);
-	if (!error)
-		error = filter_flush(a, tag);
-	for (size_t i = 0; !error && i < dump.count; i++)
-		if (!stack_listed(&dump.entry[i].stack, want->accept, want->accept_count))
-			collect(a, &a->route, message_filter_delete(index, dump.entry[i].handle),
-				tag);
-	if (!error)
-		error = filter_flush(a, tag);
-	free(there);
+	filter_accept(a, want, index, &dump, tag);
+	filter_close(a, want, index, &dump, tag);
 	free(dump.entry);
-	return error;
+	return a->failed[tag] ? EPROTO : 0;
 }
 
 /* It was open, its filter was gone, and a new one cannot be had: no labels from there until one
@@ -422,6 +428,7 @@ int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 {
 	if (links_read(kernel) == -TUYEN_ENOMEM)
 		return -TUYEN_ENOMEM;
+	kernel->wide = false; /* what that reading found is in the plan */
 	return apply_plan(kernel, plan, ret_report);
 }
 

@@ -40,6 +40,7 @@ struct kernel {
 	struct link_name *links;
 	size_t link_count;
 	bool links_sorted; /* by name: as long as none comes or goes after links_read() */
+	bool wide; /* readings until the next apply also look for routes that are not ours and stand where ours should */
 };
 
 /** @return 0 or -TUYEN_ESYSTEM with @reason. */
@@ -86,6 +87,9 @@ int links_index(const struct kernel *kernel, const char *name);
 const char *links_name(const struct kernel *kernel, int index);
 /** Asks the kernel for one name and remembers it. @return its index, 0 if there is none. */
 int links_refresh(struct kernel *kernel, const char *name);
+
+/** @return whether there is a device of that name that bears our alias, or our group and no alias. */
+bool device_is_ours(struct kernel *kernel, const char *name);
 
 /** WireGuard's generic netlink family. @return 0 without. */
 int wireguard_family(struct kernel *kernel);
@@ -146,9 +150,9 @@ int read_devices(struct kernel *kernel, const struct kernel_state *desired, stru
 int read_wireguard(struct kernel *kernel, struct kernel_state *state, struct reason *reason);
 int read_addresses(struct kernel *kernel, const struct kernel_state *desired,
 		   struct kernel_state *state);
-int read_routes(struct kernel *kernel, struct kernel_state *state);
-int read_labels(struct kernel *kernel, struct kernel_state *state);
-int read_rules(struct kernel *kernel, struct kernel_state *state);
+int read_routes(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
+int read_labels(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
+int read_rules(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
 int read_filters(struct kernel *kernel, struct kernel_state *state);
 int read_queues(struct kernel *kernel, struct kernel_state *state);
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);

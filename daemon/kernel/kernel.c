@@ -174,11 +174,11 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_addresses(kernel, desired, state);
 	if (err == 0)
-		err = read_routes(kernel, state);
+		err = read_routes(kernel, desired, state);
 	if (err == 0)
-		err = read_labels(kernel, state);
+		err = read_labels(kernel, desired, state);
 	if (err == 0)
-		err = read_rules(kernel, state);
+		err = read_rules(kernel, desired, state);
 	if (err == 0)
 		err = read_filters(kernel, state);
 	if (err == 0)

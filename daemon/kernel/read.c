@@ -6,7 +6,11 @@
  *
  * Ours is a device with our alias, or with our group and no alias yet (see message.c). An address
  * is ours by its protocol (kernel 5.18), or because it is one that is wanted: put there by hand, it
- * serves as well.
+ * serves as well. So does a rule.
+ *
+ * A route that somebody else put where one of ours should stand is not seen, for the kernel sends ours alone: a host
+ * may have a million others. When ours is refused because of it, readings look at all (kernel->wide) until the next apply,
+ * and what stands in our own tables and labels is replaced. In the main table it is left, and said.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -68,6 +72,31 @@ static bool alias_ours(struct nlattr *alias, struct nlattr *group)
 		return strncmp(nla_get_string(alias), TUYEN_IFALIAS_PREFIX,
 			       strlen(TUYEN_IFALIAS_PREFIX)) == 0;
 	return group && nla_get_u32(group) == TUYEN_GROUP;
+}
+
+static int ours_take(const struct nlmsghdr *message, void *context)
+{
+	struct nlattr *a[IFLA_MAX + 1];
+
+	if (parse(message, sizeof(struct ifinfomsg), a, IFLA_MAX) == 0)
+		*(bool *)context = alias_ours(a[IFLA_IFALIAS], a[IFLA_GROUP]);
+	return 0;
+}
+
+bool device_is_ours(struct kernel *kernel, const char *name)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETLINK, 0);
+	bool ours = false;
+
+	if (!m)
+		return false;
+	if (nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO) ||
+	    nla_put_string(m, IFLA_IFNAME, name)) {
+		nlmsg_free(m);
+		return false;
+	}
+	return channel_ask(&kernel->route, m, ours_take, &ours) == 0 && ours;
 }
 
 /* @return false for a kind that is never ours. */
@@ -214,23 +243,37 @@ static uint16_t mtu_take(struct nlattr *metrics)
 	return (uint16_t)nla_get_u32(a[RTAX_MTU]);
 }
 
+/* A route that is not ours, in a table of ours, where one is wanted. */
+static bool route_in_place(const struct reading *reading, const struct kernel_route *route)
+{
+	const struct kernel_state *desired = reading->desired;
+
+	return reading->kernel->wide && route->table >= TUYEN_TABLE_CLASS && route->table < TUYEN_TABLE_END &&
+	       desired->route_count &&
+	       bsearch(route, desired->routes, desired->route_count, sizeof(*route), kernel_route_compare);
+}
+
 static int route_take(const struct nlmsghdr *message, void *context)
 {
 	const struct reading *reading = context;
 	const struct rtmsg *header = nlmsg_data(message);
-	struct kernel_route *route;
+	struct kernel_route key = {0}, *route;
 	struct nlattr *a[RTA_MAX + 1];
 
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
-	    header->rtm_protocol != TUYEN_RTPROTO || header->rtm_flags & RTM_F_CLONED)
+	    header->rtm_flags & RTM_F_CLONED)
+		return 0;
+	key.table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
+	key.destination.address = get_ipv4(a[RTA_DST]);
+	key.destination.length = header->rtm_dst_len;
+	key.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	key.foreign = header->rtm_protocol != TUYEN_RTPROTO;
+	if (key.foreign && !route_in_place(reading, &key))
 		return 0;
 	route = kernel_state_add_route(reading->state);
 	if (!route)
 		return -TUYEN_ENOMEM;
-	route->table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
-	route->destination.address = get_ipv4(a[RTA_DST]);
-	route->destination.length = header->rtm_dst_len;
-	route->metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	*route = key;
 	route->type =
 	    header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE : KERNEL_ROUTE_UNICAST;
 	route->link_scope = header->rtm_scope == RT_SCOPE_LINK;
@@ -242,30 +285,44 @@ static int route_take(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-int read_routes(struct kernel *kernel, struct kernel_state *state)
+int read_routes(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state)
 {
-	struct reading reading = {kernel, NULL, state};
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_protocol = TUYEN_RTPROTO};
+	struct reading reading = {kernel, desired, state};
+	struct rtmsg header = {.rtm_family = AF_INET,
+			       .rtm_protocol = kernel->wide ? RTPROT_UNSPEC : TUYEN_RTPROTO};
 
 	return dump(kernel, RTM_GETROUTE, &header, sizeof(header), route_take, &reading);
+}
+
+static bool label_in_place(const struct reading *reading, const struct kernel_label_route *label)
+{
+	const struct kernel_state *desired = reading->desired;
+
+	return reading->kernel->wide && desired->label_count &&
+	       bsearch(label, desired->labels, desired->label_count, sizeof(*label), kernel_label_compare);
 }
 
 static int label_take(const struct nlmsghdr *message, void *context)
 {
 	const struct reading *reading = context;
 	const struct rtmsg *header = nlmsg_data(message);
-	struct kernel_label_route *label;
+	struct kernel_label_route key = {0}, *label;
 	struct nlattr *a[RTA_MAX + 1];
 	struct label_stack in;
 
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_MPLS ||
-	    header->rtm_protocol != TUYEN_RTPROTO || !a[RTA_DST] ||
+	    !a[RTA_DST] ||
 	    !stack_decode(nla_data(a[RTA_DST]), (size_t)nla_len(a[RTA_DST]), &in))
+		return 0;
+	key.in_label = in.label[0];
+	key.foreign = header->rtm_protocol != TUYEN_RTPROTO;
+	if (key.foreign && !label_in_place(reading, &key))
 		return 0;
 	label = kernel_state_add_label(reading->state);
 	if (!label)
 		return -TUYEN_ENOMEM;
-	label->in_label = in.label[0];
+	*label = key;
 	name_take(reading, label->device, a[RTA_OIF]);
 	if (a[RTA_NEWDST])
 		stack_decode(nla_data(a[RTA_NEWDST]), (size_t)nla_len(a[RTA_NEWDST]), &label->out);
@@ -273,40 +330,57 @@ static int label_take(const struct nlmsghdr *message, void *context)
 }
 
 /* A kernel without MPLS answers EOPNOTSUPP or with IPv4 routes: there are no label routes then. */
-int read_labels(struct kernel *kernel, struct kernel_state *state)
+int read_labels(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state)
 {
-	struct reading reading = {kernel, NULL, state};
-	struct rtmsg header = {.rtm_family = AF_MPLS, .rtm_protocol = TUYEN_RTPROTO};
+	struct reading reading = {kernel, desired, state};
+	struct rtmsg header = {.rtm_family = AF_MPLS,
+			       .rtm_protocol = kernel->wide ? RTPROT_UNSPEC : TUYEN_RTPROTO};
 	int err = dump(kernel, RTM_GETROUTE, &header, sizeof(header), label_take, &reading);
 
 	return err == -TUYEN_ESYSTEM && (errno == EOPNOTSUPP || errno == EINVAL) ? 0 : err;
+}
+
+static bool rule_wanted(const struct kernel_state *desired, const struct kernel_rule *rule)
+{
+	const struct kernel_rule *want =
+	    desired->rule_count ? bsearch(rule, desired->rules, desired->rule_count, sizeof(*rule),
+					  kernel_rule_compare)
+				: NULL;
+
+	return want && want->table == rule->table && want->fwmask == rule->fwmask;
 }
 
 static int rule_take(const struct nlmsghdr *message, void *context)
 {
 	const struct reading *reading = context;
 	const struct fib_rule_hdr *header = nlmsg_data(message);
-	struct kernel_rule *rule;
+	struct kernel_rule rule = {0}, *entry;
 	struct nlattr *a[FRA_MAX + 1];
+	bool ours;
 
-	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != AF_INET ||
-	    !a[FRA_PROTOCOL] || nla_get_u8(a[FRA_PROTOCOL]) != TUYEN_RTPROTO)
+	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != AF_INET)
 		return 0;
-	rule = kernel_state_add_rule(reading->state);
-	if (!rule)
+	rule.priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
+	rule.table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table;
+	rule.fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
+	rule.fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
+	rule.source.address = get_ipv4(a[FRA_SRC]);
+	rule.source.length = header->src_len;
+	ours = a[FRA_PROTOCOL] && nla_get_u8(a[FRA_PROTOCOL]) == TUYEN_RTPROTO;
+	if (!ours && !rule_wanted(reading->desired, &rule))
+		return 0;
+	entry = kernel_state_add_rule(reading->state);
+	if (!entry)
 		return -TUYEN_ENOMEM;
-	rule->priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
-	rule->table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table;
-	rule->fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
-	rule->fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
-	rule->source.address = get_ipv4(a[FRA_SRC]);
-	rule->source.length = header->src_len;
+	*entry = rule;
 	return 0;
 }
 
-int read_rules(struct kernel *kernel, struct kernel_state *state)
+int read_rules(struct kernel *kernel, const struct kernel_state *desired,
+	       struct kernel_state *state)
 {
-	struct reading reading = {kernel, NULL, state};
+	struct reading reading = {kernel, desired, state};
 	struct fib_rule_hdr header = {.family = AF_INET};
 
 	return dump(kernel, RTM_GETRULE, &header, sizeof(header), rule_take, &reading);

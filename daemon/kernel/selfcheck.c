@@ -3,7 +3,7 @@
  * Can this kernel carry a node? Asked with real objects, because a feature may be built in, a
  * module, or a module that is loaded at first use: a device "tuyen-check" with a filter, and a
  * route in a table of its own. All are removed again, also those that an interrupted check has
- * left.
+ * left. A device of that name that is not ours stays, and the check takes another name.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,11 +13,13 @@
 #include "internal.h"
 
 #define CHECK_DEVICE	  "tuyen-check"
+#define CHECK_NAMES	  10u
 #define CHECK_TABLE	  569999
 #define CAP_NET_ADMIN_BIT 12
 #define TEST_NET_1	  0xc0000201u /* 192.0.2.1, RFC 5737 */
 
 struct finding {
+	const char *device; /* the name to try with */
 	bool ok;
 	char found[160];
 };
@@ -81,8 +83,7 @@ static void check_push(struct kernel *kernel, struct finding *finding)
 
 static void check_device(struct kernel *kernel, struct finding *finding)
 {
-	const struct kernel_device device = {
-	    .name = CHECK_DEVICE,
+	struct kernel_device device = {
 	    .kind = KERNEL_DEVICE_MPLS_IN_IP,
 	    .mtu = 1280,
 	    .local = TEST_NET_1,
@@ -90,30 +91,38 @@ static void check_device(struct kernel *kernel, struct finding *finding)
 	    .ttl = 64,
 	};
 	struct reason words = {.text = ""};
-	int index = links_refresh(kernel, CHECK_DEVICE);
+	int index = *finding->device ? links_refresh(kernel, finding->device) : 0;
 
-	if (index)
+	if (!*finding->device) {
+		found_error(finding, EEXIST, "devices that are not ours have all names to try with");
+		return;
+	}
+	if (index) /* ours: see device_name() */
 		channel_call(&kernel->route, message_device_delete(index), NULL);
+	snprintf(device.name, sizeof(device.name), "%s", finding->device);
 	found_error(finding, channel_call(&kernel->route, message_device_new(&device), &words),
 		    words.text);
-	links_refresh(kernel, CHECK_DEVICE);
+	links_refresh(kernel, finding->device);
 }
 
 static void check_input(struct kernel *kernel, struct finding *finding)
 {
+	char path[64];
 	uint32_t value;
-	int error = sysctl_get("net/mpls/conf/" CHECK_DEVICE "/input", &value);
+	int error;
 
 	(void)kernel;
+	snprintf(path, sizeof(path), "net/mpls/conf/%s/input", finding->device);
+	error = sysctl_get(path, &value);
 	if (!error)
-		error = sysctl_set("net/mpls/conf/" CHECK_DEVICE "/input", 0);
+		error = sysctl_set(path, 0);
 	found_error(finding, error, NULL);
 }
 
 static void check_clsact(struct kernel *kernel, struct finding *finding)
 {
 	struct reason words = {.text = ""};
-	int index = links_index(kernel, CHECK_DEVICE);
+	int index = links_index(kernel, finding->device);
 	int error = index ? channel_call(&kernel->route, message_clsact(index), &words) : ENODEV;
 
 	found_error(finding, error, words.text);
@@ -121,11 +130,10 @@ static void check_clsact(struct kernel *kernel, struct finding *finding)
 
 static void check_queues(struct kernel *kernel, struct finding *finding)
 {
-	const struct kernel_queue queues[] = {
-	    {.device = CHECK_DEVICE},
-	    {.device = CHECK_DEVICE, .minor = 1, .rate = 1000, .ceil = 1000, .burst_bytes = 100},
-	    {.device = CHECK_DEVICE,
-	     .minor = 2,
+	struct kernel_queue queues[] = {
+	    {.minor = 0},
+	    {.minor = 1, .rate = 1000, .ceil = 1000, .burst_bytes = 100},
+	    {.minor = 2,
 	     .parent = 1,
 	     .rate = 1000,
 	     .ceil = 1000,
@@ -140,7 +148,10 @@ static void check_queues(struct kernel *kernel, struct finding *finding)
 
 	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
 		struct nl_msg *messages[QUEUE_MESSAGES];
-		size_t count = message_queue(kernel, PLAN_ADD, &queues[i], NULL, messages);
+		size_t count;
+
+		snprintf(queues[i].device, sizeof(queues[i].device), "%s", finding->device);
+		count = message_queue(kernel, PLAN_ADD, &queues[i], NULL, messages);
 
 		for (size_t k = 0; k < count; k++) {
 			if (messages[k] && !error)
@@ -158,7 +169,7 @@ static void check_flower(struct kernel *kernel, struct finding *finding)
 {
 	const struct label_stack stack = {.depth = 2, .label = {LABEL_MIN, LABEL_MIN + 1}};
 	struct reason words = {.text = ""};
-	int index = links_index(kernel, CHECK_DEVICE);
+	int index = links_index(kernel, finding->device);
 	int error = index
 			? channel_call(&kernel->route, message_filter_accept(index, &stack), &words)
 			: ENODEV;
@@ -168,7 +179,7 @@ static void check_flower(struct kernel *kernel, struct finding *finding)
 	found_error(finding, error, words.text);
 	if (index)
 		channel_call(&kernel->route, message_device_delete(index), NULL);
-	links_refresh(kernel, CHECK_DEVICE);
+	links_refresh(kernel, finding->device);
 }
 
 static void check_nft(struct kernel *kernel, struct finding *finding)
@@ -214,14 +225,28 @@ static const struct {
      "in a container: give it a writable /proc/sys/net; in systemd: ProtectKernelTunables=no"},
 };
 
+/* A name that nobody has, or that a check of ours has left; "" if there is none. */
+static void device_name(struct kernel *kernel, char ret_name[static KERNEL_IFNAME_MAX])
+{
+	snprintf(ret_name, KERNEL_IFNAME_MAX, "%s", CHECK_DEVICE);
+	for (unsigned int i = 1; i < CHECK_NAMES; i++) {
+		if (!links_refresh(kernel, ret_name) || device_is_ours(kernel, ret_name))
+			return;
+		snprintf(ret_name, KERNEL_IFNAME_MAX, "%s%u", CHECK_DEVICE, i);
+	}
+	*ret_name = '\0';
+}
+
 size_t kernel_selfcheck(struct kernel *kernel, struct kernel_check *ret_checks, size_t size)
 {
+	char device[KERNEL_IFNAME_MAX];
 	size_t count = 0;
 
 	links_read(kernel);
+	device_name(kernel, device);
 	for (; count < sizeof(checks) / sizeof(checks[0]) && count < size; count++) {
 		struct kernel_check *check = &ret_checks[count];
-		struct finding finding = {.ok = false};
+		struct finding finding = {.device = device};
 
 		checks[count].check(kernel, &finding);
 		check->ok = finding.ok;

@@ -126,6 +126,22 @@ static struct kernel_state *adjacency(void)
 	return s;
 }
 
+/* Somebody else's route or label route where ours should stand is replaced, though all else of it be the same. */
+static void what_stands_in_place_is_replaced(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	route(want, 550010, 1, "lsp7");
+	route(have, 550010, 1, "lsp7")->foreign = true;
+	label(want, 16007, "lsp7");
+	label(have, 16007, "lsp7");
+	have->labels[0].foreign = true;
+	expect(want, have,
+	       "ip -f mpls route replace 16007 as 16007 dev lsp7\n"
+	       "ip route replace 0.0.0.1/32 dev lsp7 table 550010\n");
+}
+
 static void what_protects_comes_before_what_opens(void **state)
 {
 	(void)state;
@@ -474,6 +490,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
 		cmocka_unit_test(queues_that_go_do_so_from_behind),
 		cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
+		cmocka_unit_test(what_stands_in_place_is_replaced),
 		cmocka_unit_test(arrays_grow_and_sort),
 	};
 

@@ -34,6 +34,7 @@
 #define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
 #define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
 #define TUYEN_TABLE_PROBE  560000u /* endpoint of one candidate path, for its S-BFD: by source address */
+#define TUYEN_TABLE_END	   570000u
 #define TUYEN_RULE_CLASS   10000u
 #define TUYEN_RULE_OUTER   20000u
 #define TUYEN_RULE_PROBE   31000u /* after OUTER of every color: a session is never routed by its old source */
@@ -101,6 +102,7 @@ struct kernel_route {
 	bool link_scope;
 	struct label_stack push; /* RTA_ENCAP mpls; depth 0 none */
 	uint16_t mtu;		/* RTAX_MTU; 0 the device's */
+	bool foreign;		/* actual only: not ours, and stands where ours should */
 };
 
 /** Key: in_label. AF_MPLS. */
@@ -108,6 +110,7 @@ struct kernel_label_route {
 	uint32_t in_label;
 	char device[KERNEL_IFNAME_MAX];	/* "lo": our own label */
 	struct label_stack out;		/* depth 0: pop */
+	bool foreign;			/* actual only: not ours, and stands where ours should */
 };
 
 /** Key: priority, fwmark, source. */
