@@ -732,7 +732,7 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 	return 0;
 }
 
-static bool path_in_use(const struct fwd_path *p, const struct kernel_state *actual)
+static const struct kernel_route *route_in_use(const struct fwd_path *p, const struct kernel_state *actual)
 {
 	struct kernel_route key = {
 	    .table = TUYEN_TABLE_OUTER + p->color,
@@ -741,10 +741,21 @@ static bool path_in_use(const struct fwd_path *p, const struct kernel_state *act
 	const struct kernel_route *route;
 
 	if (!actual->route_count)
-		return false;
+		return NULL;
 	route =
 	    bsearch(&key, actual->routes, actual->route_count, sizeof(key), kernel_route_compare);
-	return route && route->source == p->source;
+	return route && route->source == p->source ? route : NULL;
+}
+
+/* What an earlier life measured stands in its route; see labelled_mtu(). */
+static uint16_t mtu_in_use(const struct forwarding *f, const struct fwd_path *p,
+			   const struct kernel_route *route)
+{
+	uint32_t labels = (uint32_t)MTU_LABEL * route->push.depth;
+
+	if (!route->mtu || route->mtu >= labelled_mtu(f, p->first_site, &route->push, p->mtu))
+		return 0;
+	return (uint16_t)(route->mtu - labels);
 }
 
 /* Do packets for the endpoint's LANs leave by its own device? Of a LAN that is its alone they always do. */
@@ -776,13 +787,15 @@ void desired_active_read(const struct forwarding *forwarding, const struct kerne
 
 	for (size_t i = 0; i < forwarding->path_count && active.count < SITE_PATHS_MAX; i++) {
 		const struct fwd_path *p = &forwarding->paths[i];
+		const struct kernel_route *route = route_in_use(p, actual);
 
-		if (path_in_use(p, actual))
+		if (route)
 			active.entry[active.count++] = (struct active_path){
 			    .color = p->color,
 			    .endpoint_site = p->endpoint_site,
 			    .index = p->index,
 			    .carries = endpoint_in_use(forwarding, p, actual),
+			    .mtu = mtu_in_use(forwarding, p, route),
 			};
 	}
 	*ret_active = active;

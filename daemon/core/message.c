@@ -47,9 +47,10 @@ static bool check_session(const struct message *m)
 		return false;
 	if (s->kind == SESSION_LINK)
 		return !s->remote_discriminator && s->id <= SITE_ID_MAX && !s->first_site &&
-		       !s->hasty_multiplier;
+		       !s->hasty_multiplier && !s->mtu_known;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
 	       !s->device[0] && s->mtu <= UINT16_MAX &&
+	       (!s->mtu_known || (s->mtu_known >= PATH_MTU_FLOOR && s->mtu_known < s->mtu)) &&
 	       s->base_multiplier <= s->multiplier && s->first_site <= SITE_ID_MAX &&
 	       s->hasty_multiplier <= s->multiplier && (s->hasty_multiplier || !s->first_site);
 }

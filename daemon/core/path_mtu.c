@@ -7,7 +7,7 @@
 #define TIMEOUT_MIN_US	50000u
 #define TIMEOUT_MAX_US	1000000u
 
-void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint32_t interval_us,
+void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint16_t passes, uint32_t interval_us,
 		   uint64_t detection_us, struct monotime now)
 {
 	uint64_t timeout_us = detection_us < TIMEOUT_MIN_US   ? TIMEOUT_MIN_US
@@ -16,8 +16,8 @@ void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint32_t interval_us,
 
 	*m = (struct path_mtu){
 	    .ceiling = ceiling,
-	    .passes = ceiling,
-	    .until_raise = PATH_MTU_RAISE,
+	    .passes = passes,
+	    .until_raise = 1, /* it may be long ago that less was found */
 	    .every_us = (uint64_t)interval_us * PATH_MTU_EVERY,
 	    .timeout_us = timeout_us,
 	    .due = monotime_after(now, (uint64_t)interval_us * PATH_MTU_EVERY),
@@ -37,6 +37,7 @@ static bool search_end(struct path_mtu *m)
 	bool changed = m->passes != m->low;
 
 	m->searching = false;
+	m->proven = true;
 	m->passes = m->low;
 	m->until_raise = PATH_MTU_RAISE;
 	return changed;
@@ -61,6 +62,7 @@ static bool size_fails(struct path_mtu *m)
 		return false;
 	search_begin(m, PATH_MTU_FLOOR, m->size);
 	m->passes = PATH_MTU_FLOOR;
+	m->proven = true;
 	return true;
 }
 
@@ -133,6 +135,7 @@ bool path_mtu_answer(struct path_mtu *m, uint16_t size, struct monotime now)
 		m->passes = size;
 		changed = true;
 	}
+	m->proven = true;
 	m->due = monotime_after(now, m->every_us);
 	return changed;
 }

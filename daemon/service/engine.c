@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "daemon/service/engine_internal.h"
+#include "tuyen/core/path_mtu.h"
 #include "tuyen/core/plan.h"
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
@@ -94,12 +95,6 @@ enum path_liveness engine_path_liveness(const struct status_liveness *l, struct 
 	return PATH_UNKNOWN;
 }
 
-/* A path that swallows what it should carry is worse than one that carries it. */
-static bool narrow(const struct status_liveness *l, const struct fwd_path *p)
-{
-	return l->known && l->last.mtu && l->last.mtu < p->mtu;
-}
-
 /*
  * It waits for a repair on the way. Whether that comes nobody here knows, so that its traffic goes another way
  * meanwhile; the first answer, and it is back without a hold: it was never down.
@@ -116,7 +111,7 @@ static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 	const struct fwd_path *p = forwarding_path(f, a->index);
 	const struct status_liveness *l = p ? &e->paths[p - f->paths] : NULL;
 
-	return l && narrow(l, p) ? (uint16_t)l->last.mtu : 0;
+	return l && status_liveness_narrow(l, p) ? (uint16_t)l->last.mtu : 0;
 }
 
 /* A path that is up and whose session has no key yet carries nothing. */
@@ -143,7 +138,8 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
-		    .degraded = e->paths[i].degraded || narrow(&e->paths[i], &f->paths[i]) ||
+		    .degraded = e->paths[i].degraded ||
+				status_liveness_narrow(&e->paths[i], &f->paths[i]) ||
 				in_doubt(&e->paths[i]),
 		    .damped_until = e->paths[i].damping.until,
 		};
@@ -160,6 +156,19 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 					 ret_desired);
 
 	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
+}
+
+/* What an earlier life measured is what is known, until a probe says better. */
+static void mtu_take_over(struct engine *e, const struct active_paths *found)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; i < found->count; i++) {
+		const struct fwd_path *p = forwarding_path(f, found->entry[i].index);
+
+		if (p && !e->paths[p - f->paths].last.mtu && found->entry[i].mtu >= PATH_MTU_FLOOR)
+			e->paths[p - f->paths].last.mtu = found->entry[i].mtu;
+	}
 }
 
 int engine_look(struct engine *e, struct kernel_state **ret_desired,
@@ -180,6 +189,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
 		desired_active_read(&e->release.forwarding, actual, &previous);
 		repair_read(&e->release.forwarding, actual, e->repaired);
+		mtu_take_over(e, &previous);
 		choose(e, &previous, ret_active, ret_next_look);
 		kernel_state_free(desired);
 		desired = NULL;

@@ -34,6 +34,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 {
 	const struct fwd_neighbor *first =
 	    forwarding_neighbor(&e->release.forwarding, p->first_site);
+	const struct status_liveness *l = &e->paths[p - e->release.forwarding.paths];
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
@@ -46,6 +47,8 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .multiplier = p->probe.multiplier,
 	    .mtu = p->mtu,
 	};
+	if (status_liveness_narrow(l, p))
+		m.u.session.mtu_known = l->last.mtu;
 	if (first && first->probe.multiplier < p->probe.multiplier)
 		m.u.session.base_multiplier = first->probe.multiplier;
 	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
@@ -247,11 +250,10 @@ static bool take_quality(struct engine *e, const struct fwd_path *p, struct stat
 static bool take_mtu(struct engine *e, const struct fwd_path *p,
 		     const struct status_liveness *known, const struct message_liveness *l)
 {
-	uint32_t before = known->known && known->last.mtu ? known->last.mtu : p->mtu;
-	uint32_t now = l->mtu ? l->mtu : p->mtu;
+	uint32_t before = known->last.mtu ? known->last.mtu : p->mtu;
 	struct text line;
 
-	if (before == now)
+	if (!l->mtu || before == l->mtu) /* it has not asked yet: what was known stays so */
 		return false;
 	if (!may_tell(e))
 		return true;
@@ -297,6 +299,7 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
 	bool was_up, is_up, changed, served, doubted;
+	uint32_t mtu;
 
 	if (!known || l->generation != e->generation)
 		return;
@@ -309,7 +312,9 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	}
 	served = l->kind == SESSION_PATH && take_path(e, known, l);
 	doubted = l->quiet != (known->known && known->last.quiet);
+	mtu = l->mtu ? l->mtu : known->last.mtu;
 	known->last = *l;
+	known->last.mtu = mtu;
 	known->known = true;
 	if (was_up && !is_up)
 		take_failure(e, known, l);

@@ -481,20 +481,30 @@ static void quality_received(struct wire_session *s, size_t length, bool polled)
 
 static void mtu_turn(struct wire_session *s, struct monotime now)
 {
+	bool changed, proven = s->mtu.proven;
 	struct bfd_packet packet;
-	bool changed;
 	uint16_t size;
 
 	if (!session_probes_mtu(s))
 		return;
 	size = path_mtu_step(&s->mtu, now, s->bfd.state == BFD_STATE_UP, s->quality.loss_permille,
 			     &changed);
-	if (changed)
+	if (changed || s->mtu.proven != proven)
 		report_mark(s);
 	if (!size)
 		return;
 	packet = bfd_session_extra(&s->bfd);
 	session_send(s, &packet, size - HEADER_BYTES, now);
+}
+
+static void mtu_answered(struct wire_session *s, uint16_t size, struct monotime now)
+{
+	bool proven = s->mtu.proven;
+
+	if (!session_probes_mtu(s))
+		return;
+	if (path_mtu_answer(&s->mtu, size, now) || s->mtu.proven != proven)
+		report_mark(s);
 }
 
 static void session_step(struct wire_session *s, const struct bfd_step *step, struct monotime now)
@@ -594,9 +604,7 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 		return;
 	quiet_set(s, false);
 	quality_received(s, d->length, polled);
-	if (session_probes_mtu(s) &&
-	    path_mtu_answer(&s->mtu, (uint16_t)(d->length + HEADER_BYTES), now))
-		report_mark(s);
+	mtu_answered(s, (uint16_t)(d->length + HEADER_BYTES), now);
 	if (session_deadline(s).us != s->deadline.us) /* else nothing is due for it */
 		session_turn(s, now, false);
 }
@@ -999,7 +1007,8 @@ static void session_update(struct wire_session *s, const struct message_session 
 	if (s->config.interval_us != m->interval_us || s->config.multiplier != m->multiplier)
 		bfd_session_configure(&s->bfd, m->interval_us, (uint8_t)m->multiplier, now);
 	if (s->mtu.ceiling != m->mtu || s->config.interval_us != m->interval_us)
-		path_mtu_init(&s->mtu, (uint16_t)m->mtu, m->interval_us,
+		path_mtu_init(&s->mtu, (uint16_t)m->mtu,
+			      (uint16_t)(m->mtu_known ? m->mtu_known : m->mtu), m->interval_us,
 			      (uint64_t)m->interval_us * m->multiplier, now);
 	s->config = *m;
 	s->deadline = session_deadline(s);
@@ -1147,7 +1156,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .round_trip_us = path_quality_known_round_trip(&s->quality),
 		    .loss_permille = s->quality.loss_permille,
 		    .jitter_us = s->quality.jitter_us,
-		    .mtu = session_probes_mtu(s) ? s->mtu.passes : 0,
+		    .mtu = session_probes_mtu(s) && s->mtu.proven ? s->mtu.passes : 0,
 		    .generation = w->generation,
 		    .sent = s->bfd.counters.sent,
 		    .received = s->bfd.counters.received,

@@ -119,6 +119,31 @@ static void a_commune_has_all_it_needs(void **state)
 	forwarding_clear(&f);
 }
 
+/* What an earlier life measured stands in its route, and is taken over with it. */
+static void a_measured_mtu_is_taken_over(void **state)
+{
+	struct active_paths active = {.count = 1};
+	struct kernel_state *actual;
+	struct forwarding f;
+	struct node_keys keys = {.link = {1}, .session = {2}};
+
+	(void)state;
+	bundle_read(&f);
+	active.entry[0] = (struct active_path){.color = 10, .endpoint_site = 1, .index = 2, .carries = true, .mtu = 1200};
+	assert_int_equal(desired_build(&f, &keys, &active, &actual), 0);
+	active.count = 0;
+	desired_active_read(&f, actual, &active);
+	assert_int_equal(active.count, 1);
+	assert_int_equal(active.entry[0].index, 2);
+	assert_int_equal(active.entry[0].mtu, 1200);
+	kernel_state_free(actual);
+	actual = desired(&f, 2);
+	desired_active_read(&f, actual, &active);
+	assert_int_equal(active.entry[0].mtu, 0);
+	kernel_state_free(actual);
+	forwarding_clear(&f);
+}
+
 static void another_path_is_one_route(void **state)
 {
 	struct kernel_state *one, *two;
@@ -551,6 +576,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_commune_has_all_it_needs),
 		cmocka_unit_test(another_path_is_one_route),
+		cmocka_unit_test(a_measured_mtu_is_taken_over),
 		cmocka_unit_test(the_active_path_is_read_back),
 		cmocka_unit_test(rules_become_marks),
 		cmocka_unit_test(another_gateway_is_two_routes),

@@ -254,6 +254,10 @@ static void what_a_path_is_worth_is_a_fact(void **state)
 	assert_int_equal(seen.dirty, turns + 3);
 	say(f, BFD_STATE_UP, 0, 1208);
 	assert_int_equal(seen.dirty, turns + 3);
+	engine_liveness_forget(&f->engine); /* a new life of the wire process: it has not asked yet */
+	say(f, BFD_STATE_UP, 0, 0);
+	assert_int_equal(f->engine.paths[0].last.mtu, 1208);
+	assert_int_equal(seen.mtus, 1);
 	say(f, BFD_STATE_UP, 500, 1208);
 	say(f, BFD_STATE_DOWN, 0, 1208); /* what is down is not degraded, and nobody is told twice */
 	assert_false(f->engine.paths[0].degraded);

@@ -23,7 +23,7 @@ struct line {
 static void line_init(struct line *l, uint16_t ceiling)
 {
 	*l = (struct line){.now = {1000000}, .carries = ceiling, .alive = true};
-	path_mtu_init(&l->m, ceiling, MS(50), MS(150), l->now);
+	path_mtu_init(&l->m, ceiling, ceiling, MS(50), MS(150), l->now);
 }
 
 static bool line_loses(struct line *l)
@@ -172,6 +172,27 @@ static void nothing_passes_below_the_floor(void **state)
 }
 
 /* An answer that comes after its time, or to another question, proves nothing wrong. */
+/* What an earlier life found is believed, but the whole is asked for first. */
+static void what_was_known_stays_known(void **state)
+{
+	struct line l;
+
+	(void)state;
+	line_init(&l, 1416);
+	path_mtu_init(&l.m, 1416, 1300, MS(50), MS(150), l.now);
+	assert_false(l.m.proven);
+	assert_int_equal(l.m.passes, 1300);
+	l.carries = 1300;
+	line_run(&l, MS(20000));
+	assert_true(l.m.proven);
+	assert_in_range(l.m.passes, 1300 - 4, 1300);
+	line_init(&l, 1416);
+	path_mtu_init(&l.m, 1416, 1300, MS(50), MS(150), l.now);
+	line_run(&l, MS(7000));
+	assert_true(l.m.proven);
+	assert_int_equal(l.m.passes, 1416);
+}
+
 static void stray_answers_are_ignored(void **state)
 {
 	struct line l;
@@ -197,7 +218,7 @@ int main(void)
 		cmocka_unit_test(nor_is_much_loss),
 		cmocka_unit_test(a_dead_path_says_nothing),
 		cmocka_unit_test(nothing_passes_below_the_floor),
-		cmocka_unit_test(stray_answers_are_ignored),
+		cmocka_unit_test(what_was_known_stays_known), cmocka_unit_test(stray_answers_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,13 +29,14 @@ struct path_mtu {
 	uint8_t lost;	  /* in a row, of that size */
 	uint8_t until_raise;
 	bool searching, in_flight;
+	bool proven;	  /* @passes was found, and is not just believed */
 	uint64_t every_us, timeout_us;
 	struct monotime due;
 };
 
 /** @detection_us  of the path: a probe that is not answered by then is lost. */
-void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint32_t interval_us, uint64_t detection_us,
-		   struct monotime now);
+void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint16_t passes, uint32_t interval_us,
+		   uint64_t detection_us, struct monotime now);
 
 /**
  * What is due at @now? Call at m->due.

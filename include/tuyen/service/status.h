@@ -33,6 +33,15 @@ struct status_liveness {
 	unsigned int hurried;
 };
 
+/**
+ * A path that swallows what it should carry is worse than one that carries it. What was found stays found while
+ * the wire process begins a new life.
+ */
+static inline bool status_liveness_narrow(const struct status_liveness *l, const struct fwd_path *p)
+{
+	return l->last.mtu && l->last.mtu < p->mtu;
+}
+
 #define STATUS_REFUSALS_MAX 8
 
 struct status_refusal {
