@@ -27,6 +27,7 @@
 #define BACKOFF_MAX_US 30000000u
 #define STABLE_US      60000000u /* a life this long wipes the slate */
 #define POLL_AGAIN_US  100000u
+#define RUN_LOOK_US    1000000u
 
 struct supervisor;
 
@@ -42,12 +43,12 @@ struct child {
 
 struct supervisor {
 	const struct supervisor_options *options;
-	int lock_fd, control_fd, signal_fd,
+	int lock_fd, state_fd, control_fd, signal_fd,
 	    root_fd; /* root: of the wire process, also when its name is gone */
 	int pair[2]; /* kernel's end, wire's end */
 	struct child children[2];
-	bool stopping, ready_said;
-	struct monotime notify_at, looked;
+	bool stopping, ready_said, run_lost;
+	struct monotime notify_at, looked, run_look_at;
 };
 
 /* A notification to systemd: sd_notify(3)'s protocol is one datagram. */
@@ -80,47 +81,98 @@ static int run_path(const struct supervisor *s, const char *name, char *out, siz
 	return n > 0 && (size_t)n < size ? 0 : -1;
 }
 
-static int lock_take(struct supervisor *s, struct reason *reason)
+/* Only root may open it: whoever can, can hold the lock. @return its descriptor, or an error. */
+static int lock_open(const struct supervisor *s, struct reason *reason)
 {
 	char path[256], pid[32];
+	int fd;
 
 	if (mkdir(s->options->run_dir, 0755) < 0 && errno != EEXIST)
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", s->options->run_dir,
 				  strerror(errno));
 	if (run_path(s, "lock", path, sizeof(path)) < 0)
 		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
-	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (s->lock_fd < 0)
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno));
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
 		return reason_set(reason, -TUYEN_EEXIST, "another tuyend runs here (it holds %s)",
 				  path);
+	}
 	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(s->lock_fd, 0) < 0 || write(s->lock_fd, pid, strlen(pid)) < 0)
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(errno));
+	if (ftruncate(fd, 0) < 0 || write(fd, pid, strlen(pid)) < 0) {
+		int err = errno;
+
+		close(fd);
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", path, strerror(err));
+	}
+	return fd;
+}
+
+/* The run folder may be deleted and made anew under a daemon; the folder of its keys, which nobody else may open,
+ * tells nodes apart. */
+static int state_lock(struct supervisor *s, struct reason *reason)
+{
+	const char *dir = s->options->engine.state_dir;
+	int state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (state < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", dir, strerror(errno));
+	s->state_fd = openat(state, "keys", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (s->state_fd < 0) /* it has none yet */
+		s->state_fd = state;
+	else
+		close(state);
+	if (flock(s->state_fd, LOCK_EX | LOCK_NB) < 0)
+		return reason_set(reason, -TUYEN_EEXIST,
+				  "another tuyend runs for this node (it holds the keys in %s)",
+				  dir);
 	return 0;
 }
 
-static int control_open(struct supervisor *s, struct reason *reason)
+static int lock_take(struct supervisor *s, struct reason *reason)
+{
+	s->lock_fd = lock_open(s, reason);
+	return s->lock_fd < 0 ? s->lock_fd : state_lock(s, reason);
+}
+
+static int control_bind(const struct supervisor *s, int fd, const struct sockaddr_un *address)
+{
+	mode_t old = umask(0117);
+	int err;
+
+	unlink(address->sun_path); /* ours: we hold the lock */
+	err = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+	umask(old);
+	return err < 0 || chown(address->sun_path, 0, s->options->control_group) < 0 ||
+		       listen(fd, 16) < 0
+		   ? -1
+		   : 0;
+}
+
+/* @return its descriptor, or an error. */
+static int control_open(const struct supervisor *s, struct reason *reason)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t old;
-	int err;
+	int fd, err;
 
 	if (run_path(s, "control", address.sun_path, sizeof(address.sun_path)) < 0)
 		return reason_set(reason, -TUYEN_EINVAL, "%s: too long", s->options->run_dir);
-	s->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->control_fd < 0)
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "control socket: %s", strerror(errno));
-	unlink(address.sun_path); /* ours: we hold the lock */
-	old = umask(0117);
-	err = bind(s->control_fd, (const struct sockaddr *)&address, sizeof(address));
-	umask(old);
-	if (err < 0 || chown(address.sun_path, 0, s->options->control_group) < 0 ||
-	    listen(s->control_fd, 16) < 0)
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", address.sun_path,
-				  strerror(errno));
-	return 0;
+	if (control_bind(s, fd, &address) == 0)
+		return fd;
+	err = errno;
+	close(fd);
+	return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", address.sun_path, strerror(err));
+}
+
+static int control_take(struct supervisor *s, struct reason *reason)
+{
+	s->control_fd = control_open(s, reason);
+	return s->control_fd < 0 ? s->control_fd : 0;
 }
 
 /* Gives the kernel process's user what it must read and write; never through a link. */
@@ -269,10 +321,87 @@ static void child_become(struct supervisor *s, const struct child *c, pid_t pare
 			close(s->children[i].alive_pipe[1]);
 	}
 	close(s->signal_fd);
-	close(s->lock_fd); /* the lock stays with the supervisor's description: see lock_take() */
+	close(s->lock_fd); /* the locks stay with the supervisor's descriptions: see lock_take() */
+	close(s->state_fd);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	exit(c->body(s));
+}
+
+/* ---- the run folder ---- */
+
+static bool same_file(const char *path, int fd)
+{
+	struct stat there, ours;
+
+	return fstat(fd, &ours) == 0 && lstat(path, &there) == 0 && there.st_ino == ours.st_ino &&
+	       there.st_dev == ours.st_dev;
+}
+
+/* Of a socket the name's inode is another than the descriptor's: that it is there has to do. */
+static bool run_stands(const struct supervisor *s)
+{
+	struct stat control;
+	char path[256];
+
+	return run_path(s, "lock", path, sizeof(path)) == 0 && same_file(path, s->lock_fd) &&
+	       run_path(s, "control", path, sizeof(path)) == 0 && lstat(path, &control) == 0 &&
+	       S_ISSOCK(control.st_mode);
+}
+
+/* The lock may still be there, and ours. */
+static int run_lock_again(struct supervisor *s, struct reason *reason)
+{
+	char path[256];
+	int fd;
+
+	if (run_path(s, "lock", path, sizeof(path)) == 0 && same_file(path, s->lock_fd))
+		return 0;
+	fd = lock_open(s, reason);
+	if (fd < 0)
+		return fd;
+	close(s->lock_fd);
+	s->lock_fd = fd;
+	return 0;
+}
+
+/* The wire process has the socket that nobody finds any more: it begins anew with another, which costs nothing. */
+static int run_restore(struct supervisor *s, struct reason *reason)
+{
+	int fd, err = run_lock_again(s, reason);
+
+	if (err)
+		return err;
+	fd = control_open(s, reason);
+	if (fd < 0)
+		return fd;
+	close(s->control_fd);
+	s->control_fd = fd;
+	if (s->children[1].pid)
+		kill(s->children[1].pid, SIGTERM);
+	return 0;
+}
+
+/* Somebody may clean up under us. */
+static void run_look(struct supervisor *s)
+{
+	struct monotime now = monotime_now();
+	struct reason reason;
+
+	if (s->stopping || !monotime_reached(now, s->run_look_at))
+		return;
+	s->run_look_at = monotime_after(now, RUN_LOOK_US);
+	if (run_stands(s))
+		return;
+	if (run_restore(s, &reason) == 0) {
+		log_warning("%s was deleted: made anew", s->options->run_dir);
+		s->run_lost = false;
+		return;
+	}
+	if (!s->run_lost)
+		log_error("%s was deleted, and no control socket can be had: %s",
+			  s->options->run_dir, reason.text);
+	s->run_lost = true;
 }
 
 static void child_put_off(struct child *c, struct monotime now)
@@ -438,6 +567,7 @@ static void supervise(struct supervisor *s)
 			usleep(POLL_AGAIN_US); /* no memory: the two live on, and so do we */
 		signals_read(s);
 		children_hear(s);
+		run_look(s);
 		if (s->stopping && stop_by.us == UINT64_MAX)
 			stop_by = monotime_after(monotime_now(), 5000000);
 		if (s->stopping && monotime_reached(monotime_now(), stop_by))
@@ -450,6 +580,8 @@ int supervisor_run(const struct supervisor_options *options)
 	struct supervisor s = {
 	    .options = options,
 	    .root_fd = -1,
+	    .lock_fd = -1,
+	    .state_fd = -1,
 	    .looked = monotime_now(),
 	    .children = {{.title = "tuyend-kernel",
 			  .body = kernel_body,
@@ -465,7 +597,7 @@ int supervisor_run(const struct supervisor_options *options)
 	if (!err)
 		err = state_own(options, &reason);
 	if (!err)
-		err = control_open(&s, &reason);
+		err = control_take(&s, &reason);
 	if (!err)
 		err = root_open(&s, &reason);
 	if (!err)
@@ -474,7 +606,7 @@ int supervisor_run(const struct supervisor_options *options)
 		err = signals_open(&s, &reason);
 	if (err) {
 		log_error("%s", reason.text);
-		return err == -TUYEN_EEXIST ? 1 : 2;
+		return 2; /* another one may end: unlike a wrong command line, that is worth another try */
 	}
 	supervise(&s);
 	log_info("stopped; forwarding stays as it is");
