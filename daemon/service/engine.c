@@ -497,6 +497,36 @@ void engine_link_changed(struct engine *e, size_t index)
 		turn_in(e, monotime_between(now, next_look) + 1);
 }
 
+static const struct kernel_peer *link_peer(const struct kernel_state *actual, const uint8_t *key)
+{
+	struct kernel_peer wanted = {.device = LINK_DEVICE};
+
+	memcpy(wanted.public_key, key, sizeof(wanted.public_key));
+	return actual->peer_count ? bsearch(&wanted, actual->peers, actual->peer_count,
+					    sizeof(wanted), kernel_peer_compare)
+				  : NULL;
+}
+
+/* A box and its clone take the neighbour's peer from each other: nothing else tells of it. */
+static void duplicates_look(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	struct text line;
+
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		const struct kernel_peer *p = link_peer(e->actual, f->neighbors[i].link_key);
+		struct endpoint_watch *watch = &e->links[i].watch;
+
+		if (!p || !endpoint_watch_step(watch, &p->endpoint, monotime_now()))
+			continue;
+		text_init(&line);
+		status_event_duplicate(&f->neighbors[i], watch, (int64_t)time(NULL), &line);
+		log_warning("%s", text_string(&line));
+		engine_event(e, &line);
+		text_clear(&line);
+	}
+}
+
 /* @return when the next turn is wanted, from now; 0: none but the periodic one. */
 static uint64_t turn_run(struct engine *e)
 {
@@ -541,6 +571,7 @@ static uint64_t turn_run(struct engine *e)
 	kernel_state_free(desired);
 	kernel_state_free(e->actual);
 	e->actual = actual;
+	duplicates_look(e);
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
 	now = monotime_now();
 	if (err)

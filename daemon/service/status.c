@@ -309,6 +309,7 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "filter_drops", filter ? filter->drops : 0);
 	add_damped(t, in, l);
+	add_bool(t, "duplicate", l->watch.twice);
 	add_bool(t, "repaired",
 		 in->repaired && in->repaired[i] != REPAIR_LINK_USED &&
 		     repair_there(in->forwarding, n->site_id));
@@ -738,6 +739,20 @@ void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *
 	add_u64(ret_json, "site_id", neighbor->site_id);
 	add_bool(ret_json, "repaired", repaired[neighbor - f->neighbors] != REPAIR_LINK_USED);
 	add_u64(ret_json, "routes", repair_count(f, repaired, neighbor->site_id));
+	close_event(ret_json, wall_s);
+}
+
+void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct endpoint_watch *watch,
+			    int64_t wall_s, struct text *ret_json)
+{
+	char endpoint[IP_ENDPOINT_STRLEN];
+
+	open_event(ret_json, "duplicate");
+	add_string(ret_json, "site", neighbor->name);
+	add_u64(ret_json, "site_id", neighbor->site_id);
+	add_bool(ret_json, "duplicate", watch->twice);
+	add_string(ret_json, "endpoint", ip_endpoint_format(&watch->now, endpoint));
+	add_string(ret_json, "other", ip_endpoint_format(&watch->before, endpoint));
 	close_event(ret_json, wall_s);
 }
 

@@ -8,6 +8,7 @@
 #include "tuyen/base/monotime.h"
 #include "tuyen/base/text.h"
 #include "tuyen/core/damping.h"
+#include "tuyen/core/endpoint_watch.h"
 #include "tuyen/core/desired.h"
 #include "tuyen/core/message.h"
 #include "tuyen/kernel/kernel.h"
@@ -31,6 +32,7 @@ struct status_liveness {
 	struct monotime renewed_for; /* the beginning of the silence for which it was */
 	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;
+	struct endpoint_watch watch; /* of a link: does the neighbour speak from two places? */
 };
 
 /**
@@ -94,6 +96,9 @@ void status_event_quality(const struct forwarding *f, const struct fwd_path *pat
 /** A path (@neighbor NULL) or link fails again and again, and is held as spare for @held_us from now on. */
 void status_event_damped(const struct forwarding *f, const struct fwd_path *path, const struct fwd_neighbor *neighbor,
 			 uint64_t held_us, int64_t wall_s, struct text *ret_json);
+/** A neighbour's key speaks from two places, or no longer. */
+void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct endpoint_watch *watch, int64_t wall_s,
+			    struct text *ret_json);
 /** A path carries less than it should (l->mtu), or all of it again. */
 void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
 		      int64_t wall_s, struct text *ret_json);
