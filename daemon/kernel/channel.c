@@ -162,6 +162,13 @@ static void dump_message(struct dump *dump, const struct nlmsghdr *message)
 	}
 }
 
+/* A dump that could not begin, or of which something was lost, is asked for again like one that was interrupted. */
+static int dump_failed(int error)
+{
+	errno = error;
+	return error == EBUSY || error == ENOBUFS ? -TUYEN_EAGAIN : -TUYEN_ESYSTEM;
+}
+
 static int dump_receive(struct channel *channel, struct dump *dump)
 {
 	while (!dump->done) {
@@ -169,7 +176,7 @@ static int dump_receive(struct channel *channel, struct dump *dump)
 		int left = (int)got;
 
 		if (got < 0)
-			return -TUYEN_ESYSTEM;
+			return dump_failed(errno);
 		for (struct nlmsghdr *m = (struct nlmsghdr *)channel->buffer; nlmsg_ok(m, left);
 		     m = nlmsg_next(m, &left))
 			if (m->nlmsg_seq == channel->sequence)
@@ -179,8 +186,7 @@ static int dump_receive(struct channel *channel, struct dump *dump)
 		return -TUYEN_EAGAIN;
 	if (dump->err || !dump->error)
 		return dump->err;
-	errno = dump->error;
-	return -TUYEN_ESYSTEM;
+	return dump_failed(dump->error);
 }
 
 int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context)
@@ -191,7 +197,7 @@ int channel_dump(struct channel *channel, struct nl_msg *request, message_step s
 	request_finish(channel, request, NLM_F_DUMP);
 	err = request_send(channel, request);
 	nlmsg_free(request);
-	return err < 0 ? -TUYEN_ESYSTEM : dump_receive(channel, &dump);
+	return err < 0 ? dump_failed(errno) : dump_receive(channel, &dump);
 }
 
 struct ask {

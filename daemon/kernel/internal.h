@@ -51,7 +51,7 @@ typedef int (*message_step)(const struct nlmsghdr *message, void *context);
 
 /**
  * Sends @request as a dump and gives each answer to @step, which returns 0 or an error that ends it.
- * @return 0; -TUYEN_EAGAIN if the dump was interrupted: all that was read is void; -TUYEN_ESYSTEM with errno;
+ * @return 0; -TUYEN_EAGAIN if the dump was interrupted, refused as busy, or in part lost: all that was read is void; -TUYEN_ESYSTEM with errno;
  *         or what @step returned.
  */
 int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context);
