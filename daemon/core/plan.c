@@ -426,6 +426,17 @@ static bool sysctl_device(const struct kernel_sysctl *sysctl,
 	return true;
 }
 
+#define IPV6_MTU_LEAST 1280 /* RFC 8200 section 5 */
+
+/* The kernel takes IPv6 from a device that becomes too small for it, and gives it back, fresh, to one that grows. */
+static bool device_gains_ipv6(const struct planner *p, const char *name)
+{
+	const struct kernel_device *want = kernel_state_device(p->desired, name);
+	const struct kernel_device *have = kernel_state_device(p->actual, name);
+
+	return want && have && have->mtu < IPV6_MTU_LEAST && want->mtu >= IPV6_MTU_LEAST;
+}
+
 /* The values of a device that is made anew are fresh; those of one that is not ours are not ours to
  * set. */
 static int sysctl_set(struct planner *p, const struct kind *kind, const void *want,
@@ -436,7 +447,9 @@ static int sysctl_set(struct planner *p, const struct kind *kind, const void *wa
 	if (want && sysctl_device(want, name)) {
 		if (device_taken(p, name))
 			return 0;
-		if (device_remade(p, name))
+		if (device_remade(p, name) ||
+		    (device_gains_ipv6(p, name) &&
+		     strncmp(((const struct kernel_sysctl *)want)->path, "net/ipv6/", 9) == 0))
 			have = NULL;
 	}
 	return step_set(p, kind, want, have);

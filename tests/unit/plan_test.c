@@ -347,6 +347,29 @@ static void sysctl_below_a_floor_is_raised(void **state)
 	}
 }
 
+static void a_device_that_grows_gets_ipv6_anew(void **state)
+{
+	static const uint16_t mtus[][2] = {{576, 1352}, {1279, 1280}, {1280, 1352}, {1352, 576}, {576, 1200}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
+		struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+		char plan[160];
+
+		device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+		device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+		have->devices[0].mtu = mtus[i][0];
+		want->devices[0].mtu = mtus[i][1];
+		for (int k = 0; k < 2; k++) {
+			sysctl(k ? want : have, "net/ipv4/conf/s10/rp_filter", 0, false);
+			sysctl(k ? want : have, "net/ipv6/conf/s10/disable_ipv6", 1, false);
+		}
+		snprintf(plan, sizeof(plan), "ip link set s10 mtu %u (is %u)\n%s", mtus[i][1], mtus[i][0],
+			 i < 2 ? "sysctl net/ipv6/conf/s10/disable_ipv6=1\n" : "");
+		expect(want, have, plan);
+	}
+}
+
 static struct kernel_queue *queue(struct kernel_state *s, uint16_t minor, uint16_t parent, uint32_t mark)
 {
 	struct kernel_queue *q = kernel_state_add_queue(s);
@@ -486,6 +509,7 @@ int main(void)
 		cmocka_unit_test(private_key_is_never_printed),
 		cmocka_unit_test(rule_is_added_before_the_old_one_goes),
 		cmocka_unit_test(sysctl_below_a_floor_is_raised),
+		cmocka_unit_test(a_device_that_grows_gets_ipv6_anew),
 		cmocka_unit_test(queues_are_made_from_the_root_and_removed_with_it),
 		cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
 		cmocka_unit_test(queues_that_go_do_so_from_behind),
