@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+# Faults of lines and of whole nodes, alone, two at a time, and while a daemon is killed, restarted or stands still: what has a way
+# left is out of reach for one detection (3 x 50 ms) at most, and not at all when a fault that was repaired ends.
+# clock: virtual
+# seconds: 900
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+. "$LAB_TREE/tests/fault/ring"
+. "$LAB_TREE/tests/fault/table"
+
+REPAIR_MS=180 # a link's detection, and what fits between two packets of the stream
+PATH_MS=380   # a path's own detection where its nodes might have repaired it: 6 x 50 ms, a round trip, a gap of the stream
+repaired() { status_get "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")'; }
+repaired_is() { [ "$(repaired "$1")" = "$2" ]; }
+all_back() {
+	local s
+	for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done
+	paths_up phuc-xa 2 && path_is phuc-xa main
+}
+changes() { status_get phuc-xa '[.paths[].changes] | add'; }
+settle_back() { # MOST_MS SITE...: all goes back, too
+	expect "all back" all_back
+	settle "$@"
+}
+
+faults_on
+country_up || bail "the country comes up"
+pass "the country comes up"
+stream_echo_start
+wait_for 60 "all repairs to end" all_back
+
+begin "a link of the core cut, and healed" "repaired beside it"
+link_cut hanoi npdc-hn
+expect "hanoi leads around it" repaired_is hanoi npdc-hn
+link_heal hanoi npdc-hn
+settle_back $REPAIR_MS hanoi npdc-hn
+begin "one direction of it lost" "repaired beside it"
+in_site carrier nft "add element ip cuts pairs { ${country_public[hanoi]} . ${country_public[npdc-hn]} }"
+expect "hanoi leads around it" repaired_is hanoi npdc-hn
+in_site carrier nft "delete element ip cuts pairs { ${country_public[hanoi]} . ${country_public[npdc-hn]} }"
+settle_back $REPAIR_MS hanoi npdc-hn
+begin "a province dead" "its neighbours lead around it"
+for s in npdc-hn hai-phong ba-dinh; do link_cut hanoi $s; done
+expect "ba-dinh leads around it" repaired_is ba-dinh hanoi
+for s in npdc-hn hai-phong ba-dinh; do link_heal hanoi $s; done
+settle_back $REPAIR_MS ba-dinh npdc-hn
+begin "a district dead" "the commune takes its spare path"
+for s in hanoi hai-phong phuc-xa; do link_cut ba-dinh $s; done
+expect "on the spare path" path_is phuc-xa spare
+for s in hanoi hai-phong phuc-xa; do link_heal ba-dinh $s; done
+settle_back $REPAIR_MS phuc-xa
+begin "two links at once: the commune's and one of the core" "the spare path, and its repair"
+link_cut phuc-xa ba-dinh; link_cut hai-phong npdc-hn
+expect "on the spare path" path_is phuc-xa spare
+expect "hai-phong leads around it" repaired_is hai-phong npdc-hn
+link_heal phuc-xa ba-dinh; link_heal hai-phong npdc-hn
+settle_back $PATH_MS phuc-xa hai-phong npdc-hn
+begin "all paths down for 3 s, and back" "nothing to be done; then it goes on"
+link_cut phuc-xa ba-dinh; link_cut phuc-xa dong-da
+sleep 3
+link_heal phuc-xa ba-dinh; link_heal phuc-xa dong-da
+settle_back 3600 phuc-xa
+begin "a link that flaps: 20 times down 0.3 s, up 0.3 s" "few switches, each one detection at most"
+before=$(changes)
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	link_cut phuc-xa ba-dinh; sleep 0.3; link_heal phuc-xa ba-dinh; sleep 0.3
+done
+judge "the spare path carried" path_is phuc-xa spare
+judge "all back when it has held" wait_for 600 "the end of the damping" all_back
+settle $REPAIR_MS phuc-xa
+judge "one gap" [ "$gaps" -le 1 ]
+begin "the carrier delays by 20 ms +-15, doubles and reorders" "no link falls, no path changes"
+before=$(changes)
+for s in phuc-xa ba-dinh; do in_site carrier tc qdisc add dev u-$s root netem delay 20ms 15ms duplicate 20% reorder 20%; done
+sleep 5
+judge "no path changed" eval '[ "$(changes)" = "$before" ]'
+for s in phuc-xa ba-dinh; do in_site carrier tc qdisc change dev u-$s root netem delay 0ms; done
+sleep 0.5 # what waits there would go with it
+for s in phuc-xa ba-dinh; do in_site carrier tc qdisc del dev u-$s root; done
+settle_back 0 phuc-xa
+
+begin "a daemon killed between repair and the link's return" "it takes the repair over, and goes back"
+link_cut hanoi npdc-hn
+expect "hanoi leads around it" repaired_is hanoi npdc-hn
+kill_daemon hanoi
+link_heal hanoi npdc-hn
+sleep 1
+start_daemon hanoi
+settle_back $REPAIR_MS hanoi npdc-hn
+begin "the gateway's daemon killed while it repairs" "it comes back and goes on with its repair"
+link_cut hanoi npdc-hn
+expect "it leads around" repaired_is npdc-hn hanoi
+kill_daemon npdc-hn
+start_daemon npdc-hn
+expect "it leads around" repaired_is npdc-hn hanoi
+link_heal hanoi npdc-hn
+settle_back $REPAIR_MS npdc-hn hanoi
+begin "the gateway's daemon killed, and a link cut in that moment" "back after 1 s, it gives the link 3 s to come up, then repairs"
+kill_daemon npdc-hn
+link_cut hanoi npdc-hn
+sleep 1
+start_daemon npdc-hn
+expect "it leads around" repaired_is npdc-hn hanoi
+link_heal hanoi npdc-hn
+settle_back 4200 npdc-hn hanoi
+begin "restart while on the spare path" "it stays there until the main path has held"
+link_cut phuc-xa ba-dinh
+expect "on the spare path" path_is phuc-xa spare
+stop_daemon phuc-xa; start_daemon phuc-xa
+expect "on the spare path" path_is phuc-xa spare
+expect "one path up" paths_up phuc-xa 1
+link_heal phuc-xa ba-dinh
+settle_back $REPAIR_MS phuc-xa
+begin "kernel process stands still for 5 s, a link falls in it" "it moves when it goes on"
+kill -STOP "$(process_of phuc-xa kernel)"
+link_cut phuc-xa ba-dinh
+sleep 5
+kill -CONT "$(process_of phuc-xa kernel)"
+expect "on the spare path" path_is phuc-xa spare
+link_heal phuc-xa ba-dinh
+settle_back 5200 phuc-xa
+begin "kill -9 in the middle of a failover" "the next life fails over"
+pid=$(process_of phuc-xa kernel)
+arm phuc-xa kernel step kill
+link_cut phuc-xa ba-dinh
+expect "it is back" other_process phuc-xa kernel "$pid"
+expect "on the spare path" path_is phuc-xa spare
+disarm
+link_heal phuc-xa ba-dinh
+settle_back 800 phuc-xa
+begin "netlink refuses the failover at first: EBUSY" "read and planned again, then done"
+arm phuc-xa kernel request EBUSY 0 40
+link_cut phuc-xa ba-dinh
+expect "on the spare path" path_is phuc-xa spare
+disarm
+link_heal phuc-xa ba-dinh
+settle_back 1500 phuc-xa
+
+begin "a path too narrow for big packets, the wire process killed" "what was found stays known"
+main_carries() { status_get phuc-xa '.paths[] | select(.name == "main") | .carried_mtu'; }
+in_site carrier nft add chain ip cuts small '{ type filter hook forward priority 1; }'
+in_site carrier nft add rule ip cuts small ip saddr ${country_public[phuc-xa]} ip daddr ${country_public[ba-dinh]} meta length gt 1300 drop
+expect "on the spare path" path_is phuc-xa spare
+narrow_found() { local size; size=$(main_carries) && [ "$size" -le 1216 ] && [ "$size" -ge 1188 ]; }
+expect "what passes is found" narrow_found
+pid=$(process_of phuc-xa wire); kill -KILL "$pid"
+expect "it is back" other_process phuc-xa wire "$pid"
+expect "all paths up" paths_up phuc-xa 2
+sleep 1
+judge "it is still known" narrow_found
+judge "still on the spare path" path_is phuc-xa spare
+stop_daemon phuc-xa; start_daemon phuc-xa
+expect "all paths up" paths_up phuc-xa 2
+in_site carrier nft delete chain ip cuts small
+wait_for 120 "the way back" all_back
+settle 0 phuc-xa
+
+# ---- keys and releases ----
+begin "a clone: another box with the node's keys and id" "told by its neighbours; all is well when it is gone"
+country_public[clone]=192.0.2.99
+site_up clone
+cp -a "$(site_dir phuc-xa)/state/." "$(site_dir clone)/state/"
+country_id[clone]=901
+start_daemon clone
+judge "a neighbour tells it" wait_for 120 "a neighbour's word" eval 'cat ba-dinh.log dong-da.log | grep -q "\"event\":\"duplicate\""'
+halt clone
+ip netns del clone; ip -n carrier link del u-clone 2>/dev/null
+settle_back 90000 phuc-xa
+begin "a session's key rolls over while a link is down" "out of reach from the gateway's turn to the node's, 3 s at most"
+link_cut phuc-xa ba-dinh
+expect "on the spare path" path_is phuc-xa spare
+mkdir new && "$tuyen" keygen -o new --site phuc-xa >new.keys 2>/dev/null
+{ grep -v '^keys phuc-xa' keys.topology; cat new.keys; } >keys2.topology
+judge "a release with the new key" country_release 2 $COUNTRY_SOURCES keys2.topology
+for s in hanoi hai-phong ba-dinh dong-da; do install_seal $s seals.2/${country_id[$s]}.seal >/dev/null; done
+stop_daemon phuc-xa
+cp new/*.key "$(site_dir phuc-xa)/state/keys/"
+rm -f "$(site_dir phuc-xa)"/state/incoming/*; cp seals.2/901.seal "$(site_dir phuc-xa)/state/incoming/"
+install_seal npdc-hn seals.2/1.seal >/dev/null
+start_daemon phuc-xa
+expect "epoch 2" status_is phuc-xa .bundle.epoch 2
+link_heal phuc-xa ba-dinh
+settle_back 3000 phuc-xa npdc-hn ba-dinh
+
+table_print
+country_down
+done_testing
