@@ -165,6 +165,7 @@ start_daemon clone
 judge "a neighbour tells it" wait_for 120 "a neighbour's word" eval 'cat ba-dinh.log dong-da.log | grep -q "\"event\":\"duplicate\""'
 halt clone
 ip netns del clone; ip -n carrier link del u-clone 2>/dev/null
+sleep 20 # who hears nothing for 15 s calls anew (WireGuard), and is followed
 settle_back 90000 phuc-xa
 begin "a session's key rolls over while a link is down" "out of reach from the gateway's turn to the node's, 3 s at most"
 link_cut phuc-xa ba-dinh

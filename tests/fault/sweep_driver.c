@@ -31,7 +31,7 @@
 
 #define TURNS_MAX 8
 #define FRAMES	  64
-#define PATIENCE_S 20
+#define PATIENCE_S 5
 enum { CODE_NOT_BEGUN = 3, CODE_LIBRARY = 4 };
 
 static const struct sweep {
@@ -169,8 +169,8 @@ static const char *unsafe(struct kernel *kernel, const struct kernel_state *desi
 	return found;
 }
 
-/* Debian's libnftables ends the process without memory, and crashes where it asks the kernel in vain. That is not ours to
- * mend, and is told apart from what is. */
+/* Debian's libnftables ends the process without memory, and crashes where it asks the kernel in vain. That is not ours to mend,
+ * and is told apart from what is: in a node the supervisor begins such a process anew. */
 static void crashed(int signal_number)
 {
 	void *frames[FRAMES];
@@ -195,6 +195,7 @@ static void disturbed(struct fault_block *faults, const struct sweep *s, int64_t
 	backtrace(frames, 1); /* loads what it needs */
 	signal(SIGSEGV, crashed);
 	signal(SIGABRT, crashed);
+	signal(SIGALRM, crashed);
 	alarm(PATIENCE_S);
 	if (kernel_open(&kernel, &reason) < 0)
 		_exit(CODE_NOT_BEGUN);
