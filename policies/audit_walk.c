@@ -385,6 +385,22 @@ static void patience_want(const struct trial *t, struct probe_timers *want)
 		want->multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
 }
 
+/* What the policy says, if its links bear that: @links is the slowest interval and the largest multiplier of them. */
+static struct probe_timers timers_want(const struct policy *policy, struct probe_timers links)
+{
+	struct probe_timers want = links;
+	uint64_t bear_us = (uint64_t)links.interval_us * links.multiplier;
+
+	if (policy->probe.interval_us) {
+		want.multiplier = policy->probe.multiplier;
+		if (want.interval_us < policy->probe.interval_us)
+			want.interval_us = policy->probe.interval_us;
+		while ((uint64_t)want.interval_us * want.multiplier < bear_us)
+			want.multiplier++;
+	}
+	return want;
+}
+
 /* As slowly as the slowest link, as patiently as the most patient: else it fails where its links do
  * not. Until a link is repaired, and two probes more: else it fails before that is. */
 static void trial_timers(struct trial *t)
@@ -399,11 +415,12 @@ static void trial_timers(struct trial *t)
 		    p.interval_us > want.interval_us ? p.interval_us : want.interval_us;
 		want.multiplier = p.multiplier > want.multiplier ? p.multiplier : want.multiplier;
 	}
+	want = timers_want(t->policy, want);
 	patience_want(t, &want);
 	if (t->path->probe.interval_us != want.interval_us ||
 	    t->path->probe.multiplier != want.multiplier)
 		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
-			   "it is probed every %u us x %u, and its links every %u us x %u",
+			   "it is probed every %u us x %u, and its links and its policy want %u us x %u",
 			   t->path->probe.interval_us, t->path->probe.multiplier, want.interval_us,
 			   want.multiplier);
 }

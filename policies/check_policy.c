@@ -745,6 +745,14 @@ static void policy_revert(struct check *c, struct statement s, struct policy *p)
 			   "the longest hold time is shorter than the first");
 }
 
+static void policy_probe(struct check *c, struct statement s, struct policy *p)
+{
+	const struct syntax_node *probe = check_child(s.node, SYNTAX_PROBE);
+
+	if (probe)
+		p->probe = check_probe(c, s.file, probe);
+}
+
 void check_policy(struct check *c, uint32_t index)
 {
 	struct statement s = c->policy_at[index];
@@ -762,6 +770,7 @@ void check_policy(struct check *c, uint32_t index)
 	policy_paths(c, s, p);
 	policy_degraded(c, s, p);
 	policy_revert(c, s, p);
+	policy_probe(c, s, p);
 	policy_require(c, s, SYNTAX_FROM, "from");
 	policy_require(c, s, SYNTAX_TO, "to");
 	policy_require(c, s, SYNTAX_CARRY, "carry");

@@ -145,8 +145,8 @@ void check_tiers(struct check *c, struct statement s)
 
 /* ---- underlays ---- */
 
-static struct probe_timers probe_read(struct check *c, const struct syntax_file *file,
-				      const struct syntax_node *node)
+struct probe_timers check_probe(struct check *c, const struct syntax_file *file,
+				const struct syntax_node *node)
 {
 	struct syntax_node multiplier = *node;
 
@@ -231,7 +231,7 @@ void check_underlay(struct check *c, struct statement s, uint32_t index)
 	check_once(c, s.file, s.node);
 	for (const struct syntax_node *n = s.node->child; n; n = n->next) {
 		if (n->kind == SYNTAX_PROBE)
-			u->probe = probe_read(c, s.file, n);
+			u->probe = check_probe(c, s.file, n);
 		else if (n->kind == SYNTAX_MTU)
 			u->mtu_bytes = mtu_read(c, s.file, n);
 		else if (n->kind == SYNTAX_DELAY)
@@ -1143,7 +1143,7 @@ static void link_amend(struct check *c, struct statement s, uint32_t first, stru
 		else if (n->kind == SYNTAX_DELAY)
 			l->delay_us = delay_read(c, s.file, n);
 		else if (n->kind == SYNTAX_PROBE)
-			l->probe = probe_read(c, s.file, n);
+			l->probe = check_probe(c, s.file, n);
 		else if (n->kind == SYNTAX_MTU)
 			l->mtu_bytes = mtu_read(c, s.file, n);
 		else if (n->kind == SYNTAX_PREPARED)

@@ -339,7 +339,7 @@ static void path_measure(struct compile_result *r, const struct way *w, struct c
 	path->mtu = there < here ? there : here;
 	path->session_mtu =
 	    path->mtu < MTU_WIREGUARD_IPV4 ? 0 : (uint16_t)(path->mtu - MTU_WIREGUARD_IPV4);
-	path->probe = way_probe(r, w);
+	path->slowest = way_probe(r, w);
 }
 
 /*
@@ -366,7 +366,7 @@ static void path_copy_way(const struct compile_path *from, struct compile_path *
 	path->back = from->back;
 	path->mtu = from->mtu;
 	path->session_mtu = from->session_mtu;
-	path->probe = from->probe;
+	path->slowest = from->slowest;
 }
 
 /* @return false when labels cannot say it, or without memory. */
@@ -380,6 +380,20 @@ static bool path_make_way(struct compile_result *r, const struct way *w, struct 
 		return false;
 	path_measure(r, w, path);
 	return true;
+}
+
+/* No faster than its slowest link, and down no sooner than the most patient: else it fails where its links do not. */
+static void path_probe(const struct policy *p, struct compile_path *path)
+{
+	uint64_t detection_us = (uint64_t)path->slowest.interval_us * path->slowest.multiplier, least;
+
+	path->probe = path->slowest;
+	if (!p->probe.interval_us)
+		return;
+	if (p->probe.interval_us > path->probe.interval_us)
+		path->probe.interval_us = p->probe.interval_us;
+	least = (detection_us + path->probe.interval_us - 1) / path->probe.interval_us;
+	path->probe.multiplier = p->probe.multiplier > least ? p->probe.multiplier : (uint8_t)least;
 }
 
 static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_index,
@@ -407,6 +421,7 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 		path_copy_way(same, path);
 	else if (!path_make_way(r, w, path) && r->failed)
 		return;
+	path_probe(&n->policies[p->policy], path);
 	if (!path->back.depth) {
 		compile_report(r, true, NULL, c->place,
 			       "path '%s' from '%s' to '%s' needs more than %d labels", c->name,

@@ -626,21 +626,26 @@ static void hop_install(struct compile_result *r, struct compile_path *path, con
 
 /* Probes that are lost until a link is repaired are no reason to leave the path: it waits for that,
  * and two probes more, the one that had just come through before, and the next one after. */
-static void path_settle(struct compile_path *p)
+static void path_wait(struct compile_path *p)
 {
 	uint64_t probes;
 
-	if (p->repaired_mtu == UINT16_MAX)
+	if (!p->repaired)
 		return;
-	p->repaired = true;
-	if (p->repaired_mtu < p->mtu) {
-		p->mtu = p->repaired_mtu;
-		p->session_mtu = (uint16_t)(p->mtu - MTU_WIREGUARD_IPV4);
-	}
 	probes = (p->repaired_after_us + p->probe.interval_us - 1) / p->probe.interval_us +
 		 PATIENCE_MORE;
 	if (probes > p->probe.multiplier)
 		p->probe.multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
+}
+
+static void path_settle(struct compile_path *p)
+{
+	p->repaired = p->repaired_mtu != UINT16_MAX;
+	if (p->repaired_mtu < p->mtu) {
+		p->mtu = p->repaired_mtu;
+		p->session_mtu = (uint16_t)(p->mtu - MTU_WIREGUARD_IPV4);
+	}
+	path_wait(p);
 }
 
 /* Paths of one head-end that share a way share its place. */
@@ -653,7 +658,8 @@ static void path_copy_repair(const struct compile_result *r, size_t i)
 			p->repaired = r->paths[k].repaired;
 			p->mtu = r->paths[k].mtu;
 			p->session_mtu = r->paths[k].session_mtu;
-			p->probe = r->paths[k].probe;
+			p->repaired_after_us = r->paths[k].repaired_after_us;
+			path_wait(p);
 			return;
 		}
 }

@@ -499,8 +499,8 @@ static void write_head(const struct writer *w)
 		print_name(w->units->tiers[i], w->t);
 	}
 	text_add(w->t, ";\n\n"
-		       "underlay fibre { probe 1s x 3; mtu 1500; delay 2ms; metric 20; }\n"
-		       "underlay leased { probe 300ms x 3; mtu 1500; delay 5ms; metric 10; }\n"
+		       "underlay fibre { probe 100ms x 3; mtu 1500; delay 2ms; metric 20; }\n"
+		       "underlay leased { probe 50ms x 3; mtu 1500; delay 5ms; metric 10; }\n"
 		       "underlay lte { probe 2s x 3; mtu 1428; delay 40ms; metric 50; }\n");
 }
 
@@ -597,11 +597,13 @@ int generate_topology(const struct generate_units *units, const struct generate_
  * or two gateways all policies go to all of them, with more the second and third to two.
  */
 static const struct {
-	const char *name, *class_text, *class_name;
+	const char *name, *class_text, *class_name, *probe; /* a gateway answers all probes of a country */
 } colors[GENERATE_COLORS_MAX] = {
-    {"citizen-query", "class query { to port tcp 443; priority high; }\n", "query"},
-    {"alarms", "class alarm { to port udp 162, tcp 6514; priority normal; }\n", "alarm"},
-    {"records", "class record { to port tcp 5432; priority low; }\n", "record"},
+    {"citizen-query", "class query { to port tcp 443; priority high; }\n", "query",
+     "300ms x 3"},
+    {"alarms", "class alarm { to port udp 162, tcp 6514; priority normal; }\n", "alarm",
+     "1s x 3"},
+    {"records", "class record { to port tcp 5432; priority low; }\n", "record", "1s x 3"},
 };
 
 static void write_endpoints(const struct generate_options *options, uint32_t color, struct text *t)
@@ -628,8 +630,10 @@ static void write_color(const struct generate_units *units, const struct generat
 	write_endpoints(options, color, t);
 	text_printf(t, ";\n\tcarry %s;\n\tpath main preference 200 via parent;\n",
 		    colors[color].class_name);
-	text_add(t, "\tpath spare preference 100 via backup disjoint main;\n"
-		    "\trevert after 10s;\n\tencrypt end-to-end;\n}\n");
+	text_printf(t,
+		    "\tpath spare preference 100 via backup disjoint main;\n"
+		    "\tprobe %s;\n\trevert after 10s;\n\tencrypt end-to-end;\n}\n",
+		    colors[color].probe);
 }
 
 int generate_policy(const struct generate_units *units, const struct generate_options *options,

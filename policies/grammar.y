@@ -342,6 +342,7 @@ policy_item: FROM selector end	{ $$ = parser_children(parser_node(p, SYNTAX_FROM
 			parser_list((struct syntax_list){0}, parser_value(p, SYNTAX_REVERT_MAX, $5))); }
 	| DEGRADED ABOVE limits end
 				{ $$ = parser_children(parser_node(p, SYNTAX_DEGRADED, $1), $3); }
+	| probe
 	| ENCRYPT END_TO_END end { $$ = parser_node(p, SYNTAX_ENCRYPT, $1); }
 	| note
 	| skipped_item		{ $$ = NULL; }

@@ -262,16 +262,16 @@ void bfd_session_configure(struct bfd_session *s, uint32_t interval_us, uint8_t 
 	detection_change(s, now);
 }
 
-void bfd_session_hasten(struct bfd_session *s, uint8_t multiplier, struct monotime now)
+void bfd_session_hasten(struct bfd_session *s, uint64_t silence_us, struct monotime now)
 {
 	struct monotime from = s->last_received, detect_at;
 
-	assert(multiplier && s->config.role == BFD_ROLE_SBFD_INITIATOR);
+	assert(silence_us && s->config.role == BFD_ROLE_SBFD_INITIATOR);
 	if (s->state != BFD_STATE_UP)
 		return;
 	if (monotime_before(from, s->answers_from))
 		from = s->answers_from;
-	detect_at = monotime_after(from, (uint64_t)multiplier * s->tx_interval_us);
+	detect_at = monotime_after(from, silence_us);
 	if (monotime_before(detect_at, now))
 		detect_at = now;
 	s->detect_at = monotime_min(s->detect_at, detect_at);

@@ -35,6 +35,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	const struct fwd_neighbor *first =
 	    forwarding_neighbor(&e->release.forwarding, p->first_site);
 	const struct status_liveness *l = &e->paths[p - e->release.forwarding.paths];
+	uint64_t detection = first ? (uint64_t)first->probe.interval_us * first->probe.multiplier : 0;
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
@@ -53,9 +54,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 		m.u.session.base_multiplier = first->probe.multiplier;
 	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
 		m.u.session.first_site = first->site_id;
-		m.u.session.hasty_multiplier = first->probe.multiplier < p->probe.multiplier
-						   ? first->probe.multiplier
-						   : p->probe.multiplier;
+		m.u.session.hasty_us = detection < UINT32_MAX ? (uint32_t)detection : UINT32_MAX;
 	}
 	return pair_send(e->pair, &m);
 }

@@ -360,14 +360,19 @@ static bool session_probes_mtu(const struct wire_session *s)
 	return s->config.kind == SESSION_PATH && s->config.mtu > HEADER_BYTES + BFD_PACKET_BYTES;
 }
 
-/* When a path that waits for repairs has been silent for what its links alone would bear. */
+/* What its links alone would bear. */
+static uint64_t base_us(const struct wire_session *s)
+{
+	return (uint64_t)s->config.base_multiplier * s->bfd.tx_interval_us;
+}
+
+/* When a path that waits for repairs has been silent for that long. */
 static struct monotime quiet_at(const struct wire_session *s)
 {
 	if (s->config.kind != SESSION_PATH || !s->config.base_multiplier || s->quiet ||
 	    s->bfd.state != BFD_STATE_UP)
 		return MONOTIME_NEVER;
-	return monotime_after(s->bfd.last_received, (uint64_t)s->config.base_multiplier *
-							s->bfd.tx_interval_us);
+	return monotime_after(s->bfd.last_received, base_us(s));
 }
 
 static struct monotime session_deadline(const struct wire_session *s)
@@ -424,7 +429,7 @@ static void quiet_turn(struct wire_session *s, struct monotime now)
 		if (other->config.kind != SESSION_PATH || !other->quiet ||
 		    other->config.remote != s->config.remote || !other->config.base_multiplier)
 			continue;
-		bfd_session_hasten(&other->bfd, (uint8_t)other->config.base_multiplier, now);
+		bfd_session_hasten(&other->bfd, base_us(other), now);
 		if (other == s)
 			continue;
 		other->deadline = session_deadline(other);
@@ -442,7 +447,7 @@ static void paths_hasten(const struct wire_session *link, struct monotime now)
 
 		if (s->config.kind != SESSION_PATH || s->config.first_site != link->config.id)
 			continue;
-		bfd_session_hasten(&s->bfd, (uint8_t)s->config.hasty_multiplier, now);
+		bfd_session_hasten(&s->bfd, s->config.hasty_us, now);
 		s->deadline = session_deadline(s);
 		heap_move(s->owner, s);
 	}

@@ -565,6 +565,10 @@ static void expect_never(struct network *n)
 	X(line_ipv6, MTU, 902, "the line carries 1420",                                            \
 	  n->sites[DONG_DA].uplinks[0].endpoint.family = 6)                                        \
 	X(line_slower, LINK_TIMERS, 902, "and should", n->links[n->link_count - 1].probe.multiplier = 9) \
+	X(policy_slower, LINK_TIMERS, 901, "its policy want 1000000 us x 3", \
+	  (n->policies[0].probe.interval_us = 1000000, n->policies[0].probe.multiplier = 3))      \
+	X(policy_patient, LINK_TIMERS, 901, "us x 7", \
+	  (n->policies[0].probe.interval_us = 10000, n->policies[0].probe.multiplier = 7))        \
 	X(link_key_rotated, LINK_KEY, 211, "knows 'kham-thien'", n->sites[KHAM_THIEN].link_key[3] ^= 4) \
 	X(session_key_rotated, PEER_KEY, 1, "knows 'kham-thien'",                                  \
 	  n->sites[KHAM_THIEN].session_key[3] ^= 4)                                                \

@@ -601,18 +601,18 @@ static void initiator_in_haste(void **state)
 	hear(&s, BFD_STATE_UP, MS(START_MS + 1000));
 	hear(&s, BFD_STATE_UP, MS(START_MS + 1040));
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1040 + 250).us);
-	bfd_session_hasten(&s, 3, MS(START_MS + 1150));
+	bfd_session_hasten(&s, 150000, MS(START_MS + 1150));
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1040 + 150).us);
 	hear(&s, BFD_STATE_UP, MS(START_MS + 1160)); /* it was the neighbour's daemon, not the way */
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1160 + 250).us);
-	bfd_session_hasten(&s, 3, MS(START_MS + 1360)); /* silent for longer than that: now */
+	bfd_session_hasten(&s, 150000, MS(START_MS + 1360)); /* silent for longer than that: now */
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1360).us);
-	bfd_session_hasten(&s, 200, MS(START_MS + 1361)); /* never later */
+	bfd_session_hasten(&s, 10000000, MS(START_MS + 1361)); /* never later */
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1360).us);
 	sent(&s, MS(START_MS + 1360));
 	assert_int_equal(s.state, BFD_STATE_DOWN);
 	assert_int_equal(s.diagnostic, BFD_DIAG_DETECTION_EXPIRED);
-	bfd_session_hasten(&s, 3, MS(START_MS + 1400));
+	bfd_session_hasten(&s, 150000, MS(START_MS + 1400));
 	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
 }
 

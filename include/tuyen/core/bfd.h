@@ -125,10 +125,10 @@ void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, st
 void bfd_session_configure(struct bfd_session *s, uint32_t interval_us, uint8_t multiplier,
 			   struct monotime now);
 /**
- * There is another reason to think that the remote is gone: the silence until now is judged by @multiplier instead of
- * the configured one, where that is sooner. The next packet from the remote ends the haste. For BFD_ROLE_SBFD_INITIATOR.
+ * There is another reason to think that the remote is gone: the silence until now is judged by @silence_us instead of
+ * the detection time, where that is sooner. The next packet from the remote ends the haste. For BFD_ROLE_SBFD_INITIATOR.
  */
-void bfd_session_hasten(struct bfd_session *s, uint8_t multiplier, struct monotime now);
+void bfd_session_hasten(struct bfd_session *s, uint64_t silence_us, struct monotime now);
 /** AdminDown and back. */
 void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now);
 

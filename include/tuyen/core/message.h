@@ -53,7 +53,7 @@ struct message_session {
 	uint32_t mtu_known; /* SESSION_PATH: less than that, if an earlier life found that no more passes; 0 unknown */
 	char device[16]; /* SESSION_LINK: bound to it; "" none */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
-	uint32_t hasty_multiplier; /* SESSION_PATH: instead of @multiplier when that link goes down; not above it */
+	uint32_t hasty_us; /* SESSION_PATH: so long a silence is enough when that link goes down: its detection time */
 };
 
 struct message_reflect {

@@ -48,7 +48,8 @@ struct compile_path {
 	uint16_t repaired_mtu;	/* on its narrowest detour; UINT16_MAX: it has none */
 	bool repaired;		/* some link of it is: its probes wait for that, ... */
 	uint64_t repaired_after_us; /* ... at most so long */
-	struct probe_timers probe;
+	struct probe_timers slowest; /* of its links */
+	struct probe_timers probe;   /* its own: that, or what its policy says if that is slower; and the wait for repairs */
 };
 
 /** A session of one policy: @head decides which way it takes. Sorted by head, color, endpoint's id. */

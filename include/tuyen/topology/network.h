@@ -189,6 +189,7 @@ struct policy {
 	uint32_t revert_hold_ms; /* a better path must be up this long before traffic goes back */
 	uint32_t revert_max_ms;	 /* and at most so long if it fails again and again */
 	struct path_limits degraded;
+	struct probe_timers probe; /* of its paths, where their links bear that; 0, 0: as their links */
 	struct rule_note note;
 	struct source_place place;
 };
