@@ -62,4 +62,21 @@ stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
 is "neither move was taken for somebody else's change" "$(status_get phuc-xa .daemon.drift_repairs)" 0
 country_down
+
+# Who answers the probes of a whole country is asked less often than a line is watched.
+sed 's/revert after/probe 1s x 3; &/' "$LAB_TREE/policies/examples/first-light.policy" >slow.policy
+rm -rf officers roster keys.topology -- *.d
+COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology $LAB_DIR/slow.policy"
+country_up || bail "the country comes up with slow paths"
+stream_echo_start
+is "a slow path" "$(status_get phuc-xa '.paths[] | select(.name == "main") | .detection_us')" 3000000
+stream_start phuc-xa 10
+sleep 1.5
+link_cut phuc-xa ba-dinh
+ok "traffic leaves it" wait_for 10 "the spare path" path_is phuc-xa spare
+sleep 1
+stream_stop phuc-xa
+at_most "as soon as its first line is known to be cut, in ms" "$outage_ms" 170
+at_least "... and there was an outage" "$lost" 1
+country_down
 done_testing
