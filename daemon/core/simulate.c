@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A country on one virtual clock. Four ideas make the whole of it cheap and still exact.
+ * A country on one virtual clock. Five ideas make the whole of it cheap and still exact.
  *
  * The future of the wires is known. All faults of a run are given before it begins, so a probe's
  * fate is a function of when it leaves and of which links its labels take it over
  * (simulate_wire.c); nothing has to be undone when a link fails, and nothing has to wait for it.
  *
- * Sessions don't meet. An S-BFD initiator talks to a reflector without memory, so each session may
+ * Links meet nobody but their ends: BFD on those that something happens to is run first, and with it the repairs that their
+ * ends make (simulate_link.c).
+ *
+ * Sessions hardly meet. An S-BFD initiator talks to a reflector without memory, so each session may
  * be run ahead alone, with the daemon's own bfd_session_*(), up to its next change of state, which
  * alone enters the calendar (simulate_session.c). A session whose way nothing happens to is never
  * run at all after it came up.
@@ -17,7 +20,7 @@
  * The judge sees what no site sees, the truth about each way (simulate_judge.c), and computes
  * outages and broken promises from intervals rather than from packets.
  *
- * Not here: BFD on links (no path is chosen by it), WireGuard's handshakes, queues and bandwidth, a
+ * Not here: links that chance alone takes down, WireGuard's handshakes, queues and bandwidth, a
  * daemon that restarts. A site that was dead comes back with its memory.
  */
 #include "simulate_internal.h"
@@ -79,9 +82,14 @@ void simulation_free(struct simulation *s)
 	free(s->paths);
 	free(s->pairs);
 	free(s->hops);
-	for (size_t i = 0; s->sessions && i < s->path_count; i++)
+	for (size_t i = 0; s->sessions && i < s->path_count; i++) {
 		free(s->sessions[i].flight);
+		free(s->sessions[i].mark);
+	}
 	free(s->sessions);
+	free(s->services);
+	free(s->service_runs);
+	sim_wire_clear(s);
 	free(s->pair_runs);
 	free(s->site_runs);
 	free(s->heap);
@@ -222,6 +230,64 @@ static uint32_t pair_find(struct simulation *s, struct sim_site *site, const str
 	return (uint32_t)s->pair_count++;
 }
 
+/* Of the pairs that lead to one LAN, the first makes a service. */
+static void service_join(struct simulation *s, const struct sim_site *site, uint32_t pair)
+{
+	struct sim_pair *p = &s->pairs[pair];
+	const struct fwd_session_peer *mine = forwarding_peer(&site->f, p->color, p->endpoint), *other;
+
+	for (uint32_t i = site->pair; i < pair && mine; i++) {
+		struct sim_service *service = &s->services[s->pairs[i].service];
+
+		other = forwarding_peer(&site->f, s->pairs[i].color, s->pairs[i].endpoint);
+		if (!other || !forwarding_peers_share(mine, other) ||
+		    service->pair_count == FWD_RANKS_MAX)
+			continue;
+		p->service = s->pairs[i].service;
+		service->pair[service->pair_count++] = pair;
+		return;
+	}
+	p->service = (uint32_t)s->service_count;
+	s->services[s->service_count++] =
+	    (struct sim_service){.site = p->site, .pair = {pair}, .pair_count = 1};
+}
+
+/* How it is watched: what the kernel process tells the wire process of it. */
+static void path_watch(const struct simulation *s, uint32_t path)
+{
+	struct sim_path *p = &s->paths[path];
+	const struct fwd_path *f = sim_path_forwarding(s, path);
+	const struct fwd_neighbor *first = forwarding_neighbor(&s->sites[p->site].f, f->first_site);
+	uint32_t next = sim_site_by_id(s, f->first_site);
+
+	if (!first || next == SIM_NONE)
+		return;
+	p->first_end = sim_end_of(sim_link_find(s, p->site, next));
+	if (first->probe.multiplier < f->probe.multiplier)
+		p->base_us = (uint64_t)first->probe.multiplier * f->probe.interval_us;
+	if (!f->repair.next_site)
+		p->hasty_us = (uint64_t)first->probe.interval_us * first->probe.multiplier;
+}
+
+static void site_paths_make(struct simulation *s, uint32_t index)
+{
+	struct sim_site *site = &s->sites[index];
+
+	assert(site->f.path_count <= SITE_PATHS_MAX);
+	site->path = (uint32_t)s->path_count;
+	site->pair = (uint32_t)s->pair_count;
+	site->path_count = (uint32_t)site->f.path_count;
+	for (uint8_t p = 0; p < site->f.path_count; p++) {
+		uint32_t pair = pair_find(s, site, &site->f.paths[p]);
+
+		s->pairs[pair].path[s->pairs[pair].path_count++] = (uint32_t)s->path_count;
+		s->paths[s->path_count] = (struct sim_path){.site = index, .pair = pair, .position = p};
+		path_watch(s, (uint32_t)s->path_count++);
+	}
+	for (uint32_t i = site->pair; i < site->pair + site->pair_count; i++)
+		service_join(s, site, i);
+}
+
 static int paths_make(struct simulation *s)
 {
 	size_t count = 0;
@@ -230,46 +296,23 @@ static int paths_make(struct simulation *s)
 		count += s->sites[i].f.path_count;
 	s->paths = calloc(count + 1, sizeof(*s->paths));
 	s->pairs = calloc(count + 1, sizeof(*s->pairs));
-	if (!s->paths || !s->pairs)
+	s->services = calloc(count + 1, sizeof(*s->services));
+	if (!s->paths || !s->pairs || !s->services)
 		return -TUYEN_ENOMEM;
-	for (uint32_t i = 0; i < s->site_count; i++) {
-		struct sim_site *site = &s->sites[i];
-
-		assert(site->f.path_count <= SITE_PATHS_MAX);
-		site->path = (uint32_t)s->path_count;
-		site->pair = (uint32_t)s->pair_count;
-		site->path_count = (uint32_t)site->f.path_count;
-		for (uint8_t p = 0; p < site->f.path_count; p++) {
-			uint32_t pair = pair_find(s, site, &site->f.paths[p]);
-
-			s->pairs[pair].path[s->pairs[pair].path_count++] = (uint32_t)s->path_count;
-			s->paths[s->path_count++] =
-			    (struct sim_path){.site = i, .pair = pair, .position = p};
-		}
-	}
+	for (uint32_t i = 0; i < s->site_count; i++)
+		site_paths_make(s, i);
 	return 0;
 }
 
-/* What only the walk needed, and what nobody needs. */
+/* What nobody needs. */
 static void site_trim(struct forwarding *f)
 {
 	struct forwarding rest;
 
 	forwarding_init(&rest);
-	for (size_t i = 0; i < f->neighbor_count; i++) {
-		free(f->neighbors[i].accept);
-		f->neighbors[i].accept = NULL;
-		f->neighbors[i].accept_count = 0;
-	}
-	rest.labels = f->labels, rest.label_count = f->label_count;
-	rest.returns = f->returns, rest.return_count = f->return_count;
-	rest.peers = f->peers, rest.peer_count = f->peer_count;
 	rest.rules = f->rules, rest.rule_count = f->rule_count;
 	rest.devices = f->devices, rest.device_count = f->device_count;
 	forwarding_clear(&rest);
-	f->labels = NULL, f->label_count = 0;
-	f->returns = NULL, f->return_count = 0;
-	f->peers = NULL, f->peer_count = 0;
 	f->rules = NULL, f->rule_count = 0;
 	f->devices = NULL, f->device_count = 0;
 }
@@ -384,6 +427,8 @@ static void active_take(struct simulation *s, uint32_t site_index,
 		pair = s->paths[path].pair;
 		before = s->pair_runs[pair].active;
 		sim_judge_turn(s, pair, before, path, now);
+		if (active->entry[i].carries)
+			sim_judge_carry(s, s->pairs[pair].service, path, now);
 		if (before != path && s->o.watch)
 			s->o.watch(s->o.context, now, site->f.site_id, active->entry[i].index, true,
 				   s->sessions[path].state);
@@ -406,6 +451,7 @@ static void site_turn(struct simulation *s, uint32_t site_index, struct monotime
 		    (struct path_state){.index = sim_path_forwarding(s, site->path + i)->index,
 					.liveness = liveness_of(e, now, &grace),
 					.since = e->since,
+					.degraded = e->doubted,
 					.damped_until = e->damping.until};
 	}
 	s->o.choose(&site->f, states, site->path_count, &run->active, now, &active, &next_look);
@@ -413,29 +459,79 @@ static void site_turn(struct simulation *s, uint32_t site_index, struct monotime
 	active_take(s, site_index, &active, now);
 	run->next_look = monotime_min(next_look, grace);
 	if (run->next_look.us != UINT64_MAX)
-		wake_add(s, (struct sim_wake){run->next_look.us, site_index, SIM_WAKE_LOOK, 0});
+		wake_add(s, (struct sim_wake){run->next_look.us, site_index, SIM_WAKE_LOOK, 0, 0});
 }
 
 static void change_expect(struct simulation *s, uint32_t path)
 {
+	struct sim_session *e = &s->sessions[path];
+
 	sim_session_advance(s, path);
-	wake_add(s, (struct sim_wake){s->sessions[path].next_at.us, s->paths[path].site,
-				      SIM_WAKE_CHANGE, path});
+	wake_add(s, (struct sim_wake){e->next_at.us, s->paths[path].site, SIM_WAKE_CHANGE, path, ++e->turn});
+}
+
+static bool answers(const struct sim_session *e)
+{
+	return e->state == BFD_STATE_UP && !e->doubted;
+}
+
+/* endpoint_is_gone() of the wire process: no path to it answers, and some to another does. */
+static bool endpoint_gone(const struct simulation *s, uint32_t path)
+{
+	const struct sim_site *site = &s->sites[s->paths[path].site];
+	uint32_t endpoint = sim_path_forwarding(s, path)->endpoint_site;
+	bool another = false;
+
+	for (uint32_t p = site->path; p < site->path + site->path_count; p++) {
+		if (!answers(&s->sessions[p]))
+			continue;
+		if (sim_path_forwarding(s, p)->endpoint_site == endpoint)
+			return false;
+		another = true;
+	}
+	return another;
+}
+
+static void doubt_take(struct simulation *s, uint32_t path, struct monotime now)
+{
+	const struct sim_site *site = &s->sites[s->paths[path].site];
+	uint32_t endpoint = sim_path_forwarding(s, path)->endpoint_site;
+
+	sim_session_mark(s, path);
+	if (s->failed || !endpoint_gone(s, path))
+		return;
+	for (uint32_t p = site->path; p < site->path + site->path_count; p++) {
+		const struct sim_session *e = &s->sessions[p];
+
+		if (sim_path_forwarding(s, p)->endpoint_site != endpoint || !s->paths[p].base_us ||
+		    e->state != BFD_STATE_UP || !e->doubted)
+			continue;
+		sim_session_give_up(s, p, now);
+		if (p != path)
+			change_expect(s, p);
+	}
 }
 
 static void change_take(struct simulation *s, uint32_t path)
 {
 	struct sim_session *e = &s->sessions[path];
+	struct monotime now = e->next_at;
+	bool changed = e->state != e->next_state, doubts = e->next_doubted && !e->doubted;
 
 	if (e->state == BFD_STATE_UP && e->next_state != BFD_STATE_UP)
-		damping_failed(&e->damping, s->pairs[s->paths[path].pair].longest_us, e->next_at);
+		damping_failed(&e->damping, s->pairs[s->paths[path].pair].longest_us, now);
 	e->state = e->next_state;
 	e->diagnostic = e->next_diagnostic;
-	e->since = e->next_at;
-	s->result->changes++;
-	if (s->o.watch)
-		s->o.watch(s->o.context, e->since, s->sites[s->paths[path].site].f.site_id,
-			   sim_path_forwarding(s, path)->index, false, e->state);
+	e->doubted = e->next_doubted;
+	if (changed) {
+		e->since = now;
+		s->result->changes++;
+		if (s->o.watch)
+			s->o.watch(s->o.context, now, s->sites[s->paths[path].site].f.site_id,
+				   sim_path_forwarding(s, path)->index, false, e->state);
+	}
+	if (doubts && e->state == BFD_STATE_UP)
+		doubt_take(s, path, now);
 	change_expect(s, path);
 }
 
@@ -448,6 +544,8 @@ static void moment_run(struct simulation *s)
 	while (s->heap_count && s->heap[0].at_us == w.at_us && s->heap[0].site == w.site) {
 		struct sim_wake next = wake_take(s);
 
+		if (next.kind == SIM_WAKE_CHANGE && next.turn != s->sessions[next.path].turn)
+			continue;
 		if (next.kind == SIM_WAKE_CHANGE)
 			change_take(s, next.path);
 		wanted |=
@@ -466,9 +564,11 @@ static int room_make(struct simulation *s)
 		s->sessions = calloc(s->path_count + 1, sizeof(*s->sessions));
 	if (!s->pair_runs)
 		s->pair_runs = calloc(s->pair_count + 1, sizeof(*s->pair_runs));
+	if (!s->service_runs)
+		s->service_runs = calloc(s->service_count + 1, sizeof(*s->service_runs));
 	if (!s->site_runs)
 		s->site_runs = calloc(s->site_count + 1, sizeof(*s->site_runs));
-	return s->sessions && s->pair_runs && s->site_runs ? 0 : -TUYEN_ENOMEM;
+	return s->sessions && s->pair_runs && s->service_runs && s->site_runs ? 0 : -TUYEN_ENOMEM;
 }
 
 static int run_prepare(struct simulation *s, const struct simulate_options *options,
@@ -494,6 +594,8 @@ static void run_begin(struct simulation *s)
 {
 	for (uint32_t i = 0; i < s->pair_count; i++)
 		s->pair_runs[i] = (struct sim_pair_run){.active = SIM_NONE};
+	for (uint32_t i = 0; i < s->service_count; i++)
+		s->service_runs[i] = (struct sim_service_run){.active = SIM_NONE};
 	memset(s->site_runs, 0, s->site_count * sizeof(*s->site_runs));
 	for (uint32_t i = 0; i < s->path_count; i++) {
 		sim_session_start(s, i);
@@ -502,6 +604,18 @@ static void run_begin(struct simulation *s)
 	for (uint32_t i = 0; i < s->site_count; i++)
 		if (s->sites[i].path_count)
 			site_turn(s, i, (struct monotime){0});
+}
+
+enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id, uint32_t neighbor_id,
+				    struct monotime at, struct monotime *ret_until)
+{
+	uint32_t a = sim_site_by_id(s, site_id), b = sim_site_by_id(s, neighbor_id);
+	uint32_t way = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);
+
+	*ret_until = MONOTIME_NEVER;
+	return way == SIM_NONE || !s->link_lists
+		   ? REPAIR_LINK_USED
+		   : sim_link_state(s, sim_end_of(way), at.us, &ret_until->us);
 }
 
 int simulation_run(struct simulation *s, const struct simulate_options *options,
@@ -525,7 +639,6 @@ int simulation_run(struct simulation *s, const struct simulate_options *options,
 	}
 	if (!err)
 		*ret_result = *result;
-	sim_wire_clear(s);
 	s->result = NULL;
 	free(result);
 	return err;

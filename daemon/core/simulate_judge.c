@@ -17,6 +17,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MARGIN_US 1000u
 #define START_US  5000000u /* a session that was never up is given this to say so */
@@ -103,10 +104,13 @@ static uint64_t lives_since(const struct simulation *s, uint32_t path, uint64_t 
 	return since;
 }
 
-static uint64_t detection_us(const struct simulation *s, uint32_t path)
+/* Until traffic leaves it: for another path of the pair when it is in doubt, for another gateway when it is down. */
+static uint64_t detection_us(const struct simulation *s, uint32_t path, uint32_t other)
 {
 	const struct probe_timers *t = &sim_path_forwarding(s, path)->probe;
 
+	if (s->paths[path].base_us && s->paths[path].pair == s->paths[other].pair)
+		return s->paths[path].base_us;
 	return (uint64_t)t->interval_us * t->multiplier;
 }
 
@@ -121,25 +125,39 @@ static uint64_t known_from(const struct simulation *s, uint32_t path, uint64_t a
 
 /* ---- outages ------------------------------------------------------------------------------- */
 
-static void outage_end(struct simulation *s, uint32_t pair_index)
+static void outage_end(struct simulation *s, uint32_t service)
 {
-	struct sim_pair_run *run = &s->pair_runs[pair_index];
-	struct sim_site_run *site = &s->site_runs[s->pairs[pair_index].site];
+	struct sim_service_run *run = &s->service_runs[service];
+	struct sim_site_run *site = &s->site_runs[s->services[service].site];
 
+	if (run->out_avoidable_us > run->longest_us)
+		run->longest_us = run->out_avoidable_us;
 	if (run->out_avoidable_us > site->longest_us)
 		site->longest_us = run->out_avoidable_us;
 	run->out_from_us = run->out_to_us = run->out_avoidable_us = 0;
 }
 
-static void outage_add(struct simulation *s, uint32_t pair_index, uint64_t from_us, uint64_t to_us)
+static size_t service_paths(const struct simulation *s, uint32_t service, uint32_t ret_paths[static SITE_PATHS_MAX])
 {
-	const struct sim_pair *pair = &s->pairs[pair_index];
-	struct sim_pair_run *run = &s->pair_runs[pair_index];
-	struct sim_site_run *site = &s->site_runs[pair->site];
-	uint64_t hopeless = all_dead_us(s, pair->path, pair->path_count, from_us, to_us);
+	const struct sim_service *v = &s->services[service];
+	size_t count = 0;
+
+	for (uint8_t i = 0; i < v->pair_count; i++)
+		for (uint8_t k = 0; k < s->pairs[v->pair[i]].path_count; k++)
+			ret_paths[count++] = s->pairs[v->pair[i]].path[k];
+	return count;
+}
+
+static void outage_add(struct simulation *s, uint32_t service, uint64_t from_us, uint64_t to_us)
+{
+	struct sim_service_run *run = &s->service_runs[service];
+	struct sim_site_run *site = &s->site_runs[s->services[service].site];
+	uint32_t paths[SITE_PATHS_MAX];
+	size_t count = service_paths(s, service, paths);
+	uint64_t hopeless = all_dead_us(s, paths, count, from_us, to_us);
 
 	if (run->out_to_us && run->out_to_us != from_us)
-		outage_end(s, pair_index);
+		outage_end(s, service);
 	if (!run->out_to_us)
 		run->out_from_us = from_us;
 	run->out_to_us = to_us;
@@ -154,7 +172,7 @@ static void outage_add(struct simulation *s, uint32_t pair_index, uint64_t from_
 static void unused_judge(struct simulation *s, uint32_t path, uint32_t other, uint64_t from_us,
 			 uint64_t to_us)
 {
-	uint64_t bound = detection_us(s, path) + s->paths[path].round_trip_us +
+	uint64_t bound = detection_us(s, path, other) + s->paths[path].round_trip_us +
 			 sim_wire_slack(s, path) + s->o.apply_us + MARGIN_US;
 	uint64_t at = from_us, until;
 
@@ -179,10 +197,11 @@ static void unused_judge(struct simulation *s, uint32_t path, uint32_t other, ui
 }
 
 /* @path was in use in [from, to). */
-static void use_judge(struct simulation *s, uint32_t pair_index, uint32_t path, uint64_t from_us,
+static void use_judge(struct simulation *s, uint32_t service, uint32_t path, uint64_t from_us,
 		      uint64_t to_us)
 {
-	const struct sim_pair *pair = &s->pairs[pair_index];
+	uint32_t others[SITE_PATHS_MAX];
+	size_t count = service_paths(s, service, others);
 	uint64_t at = from_us, until;
 
 	for (; at < to_us; at = until) {
@@ -192,10 +211,10 @@ static void use_judge(struct simulation *s, uint32_t pair_index, uint32_t path, 
 			until = to_us;
 		if (!dead)
 			continue;
-		outage_add(s, pair_index, at, until);
-		for (uint8_t i = 0; i < pair->path_count && !s->o.wire.loss_ppm; i++)
-			if (pair->path[i] != path)
-				unused_judge(s, path, pair->path[i], at, until);
+		outage_add(s, service, at, until);
+		for (size_t i = 0; i < count && !s->o.wire.loss_ppm; i++)
+			if (others[i] != path)
+				unused_judge(s, path, others[i], at, until);
 	}
 }
 
@@ -241,14 +260,15 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 	s->result->switches++;
 	run->switches++;
 	s->site_runs[pair->site].moved = true;
-	if (s->sessions[from].state == BFD_STATE_UP && b->preference <= a->preference)
+	if (s->sessions[from].state == BFD_STATE_UP && !s->sessions[from].doubted &&
+	    b->preference <= a->preference)
 		sim_breach(s, s->result, SIMULATE_NEEDLESS, now, to, "path %s was up and not worse",
 			   a->name);
-	if (s->sessions[from].state == BFD_STATE_UP && damping_holds(&s->sessions[to].damping, now))
+	if (s->sessions[from].state == BFD_STATE_UP && !s->sessions[from].doubted && damping_holds(&s->sessions[to].damping, now))
 		sim_breach(s, s->result, SIMULATE_EARLY, now, to,
 			   "it failed often, and is held for %llu us more",
 			   (unsigned long long)monotime_between(now, s->sessions[to].damping.until));
-	if (s->sessions[from].state == BFD_STATE_UP &&
+	if (s->sessions[from].state == BFD_STATE_UP && !s->sessions[from].doubted &&
 	    monotime_before(now, monotime_after(s->sessions[to].since, pair->hold_us)))
 		sim_breach(s, s->result, SIMULATE_EARLY, now, to, "up for %llu of %llu us",
 			   (unsigned long long)monotime_between(s->sessions[to].since, now),
@@ -263,19 +283,28 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 void sim_judge_turn(struct simulation *s, uint32_t pair_index, uint32_t from, uint32_t to,
 		    struct monotime now)
 {
-	struct sim_pair_run *run = &s->pair_runs[pair_index];
+	choice_judge(s, &s->pairs[pair_index], to, now);
+	if (from != to && from != SIM_NONE)
+		switch_judge(s, pair_index, from, to, now);
+	s->pair_runs[pair_index].active = to;
+}
+
+void sim_judge_carry(struct simulation *s, uint32_t service, uint32_t path, struct monotime now)
+{
+	struct sim_service_run *run = &s->service_runs[service];
+	uint32_t from = run->active;
 	uint64_t effective = now.us + (from == SIM_NONE ? 0 : s->o.apply_us);
 
-	choice_judge(s, &s->pairs[pair_index], to, now);
-	if (from == to)
+	if (from == path)
 		return;
 	if (from != SIM_NONE) {
 		if (effective > s->o.duration_us)
 			effective = s->o.duration_us;
-		use_judge(s, pair_index, from, run->active_from_us, effective);
-		switch_judge(s, pair_index, from, to, now);
+		use_judge(s, service, from, run->active_from_us, effective);
+		s->result->takeovers += s->paths[from].pair != s->paths[path].pair;
+		s->site_runs[s->services[service].site].moved = true;
 	}
-	run->active = to;
+	run->active = path;
 	run->active_from_us = effective;
 }
 
@@ -318,16 +347,12 @@ static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32
 	}
 }
 
-static void pair_end(struct simulation *s, uint32_t pair_index)
+static void service_end(struct simulation *s, uint32_t service)
 {
-	const struct sim_pair *pair = &s->pairs[pair_index];
-	struct sim_pair_run *run = &s->pair_runs[pair_index];
-	uint64_t end = s->o.duration_us;
+	struct sim_service_run *run = &s->service_runs[service];
 
-	use_judge(s, pair_index, run->active, run->active_from_us, end);
-	outage_end(s, pair_index);
-	if (!s->o.wire.loss_ppm)
-		best_judge(s, pair, run->active);
+	use_judge(s, service, run->active, run->active_from_us, s->o.duration_us);
+	outage_end(s, service);
 }
 
 static int u64_compare(const void *a, const void *b)
@@ -354,6 +379,64 @@ static uint64_t bar_width(uint64_t max_us)
 		for (size_t i = 0; i < 3; i++)
 			if (steps[i] * scale * SIMULATE_BARS > max_us)
 				return steps[i] * scale;
+}
+
+static uint32_t service_color(const struct simulation *s, size_t service)
+{
+	return s->pairs[s->services[service].pair[0]].color;
+}
+
+static struct simulate_policy *policy_find(struct simulate_result *r, uint32_t color)
+{
+	for (size_t i = 0; i < r->policy_count; i++)
+		if (r->policies[i].color == color)
+			return &r->policies[i];
+	return NULL;
+}
+
+static void policies_list(const struct simulation *s, struct simulate_result *r)
+{
+	r->policy_count = 0;
+	for (size_t i = 0; i < s->service_count; i++) {
+		uint32_t color = service_color(s, i);
+		const struct fwd_session *session =
+		    forwarding_session(&s->sites[s->services[i].site].f, color);
+		size_t at;
+
+		if (!session || r->policy_count == SIMULATE_POLICIES_MAX || policy_find(r, color))
+			continue;
+		for (at = r->policy_count++; at && r->policies[at - 1].color > color; at--)
+			r->policies[at] = r->policies[at - 1];
+		r->policies[at] = (struct simulate_policy){.color = color};
+		memcpy(r->policies[at].name, session->policy, sizeof(session->policy));
+	}
+}
+
+static void policy_sum(const struct simulation *s, struct simulate_policy *p, uint64_t *longest)
+{
+	for (size_t i = 0; i < s->service_count; i++)
+		if (s->service_runs[i].longest_us && service_color(s, i) == p->color)
+			longest[p->outage_count++] = s->service_runs[i].longest_us;
+	if (p->outage_count > 1)
+		qsort(longest, p->outage_count, sizeof(*longest), u64_compare);
+	p->p50_us = percentile(longest, p->outage_count, 50);
+	p->p90_us = percentile(longest, p->outage_count, 90);
+	p->p99_us = percentile(longest, p->outage_count, 99);
+	p->max_us = percentile(longest, p->outage_count, 100);
+}
+
+static void policies_sum(struct simulation *s, struct simulate_result *r)
+{
+	uint64_t *longest = malloc((s->service_count + 1) * sizeof(*longest));
+
+	if (!longest) {
+		s->failed = true;
+		return;
+	}
+	policies_list(s, r);
+	for (size_t i = 0; i < r->policy_count; i++)
+		policy_sum(s, &r->policies[i], longest);
+	free(longest);
 }
 
 static void outages_sum(struct simulation *s, struct simulate_result *r)
@@ -425,9 +508,16 @@ void sim_judge_end(struct simulation *s)
 
 	if (s->failed)
 		return;
-	for (uint32_t i = 0; i < s->pair_count; i++)
-		pair_end(s, i);
+	for (uint32_t i = 0; i < s->service_count; i++)
+		service_end(s, i);
+	for (uint32_t i = 0; i < s->pair_count && !s->o.wire.loss_ppm; i++)
+		best_judge(s, &s->pairs[i], s->pair_runs[i].active);
+	for (size_t i = 0; i < s->step_count; i++)
+		r->repairs += s->steps[i].state == REPAIR_LINK_DOWN &&
+			      (!i || s->steps[i - 1].end != s->steps[i].end ||
+			       s->steps[i - 1].state == REPAIR_LINK_USED);
 	outages_sum(s, r);
+	policies_sum(s, r);
 	sites_sum(s, r);
 	probes_sum(s, r);
 	r->packets_lost = r->lost_us / 1000 * s->o.packets_per_second / 1000;

@@ -59,6 +59,12 @@ static void counts_text(const struct simulation *s, const struct simulate_result
 	text_printf(t, "  sites hit             %10zu\n", r->sites_hit);
 	text_printf(t, "  moved to another path %10zu   in %llu switches\n", r->sites_moved,
 		    (unsigned long long)r->switches);
+	if (r->repairs)
+		text_printf(t, "  repairs by neighbours %10llu   each end of a link for itself\n",
+			    (unsigned long long)r->repairs);
+	if (r->takeovers)
+		text_printf(t, "  to another gateway    %10llu   and back\n",
+			    (unsigned long long)r->takeovers);
 	sites_text(s, "a session cut off", r->sites_cut, t);
 	sites_text(s, "without any live path", r->sites_dark, t);
 	sites_text(s, "so at the end", r->sites_dark_at_end, t);
@@ -95,6 +101,19 @@ static void bars_text(const struct simulate_result *r, struct text *t)
 	}
 }
 
+static void percentiles_text(const uint64_t us[static 4], struct text *t)
+{
+	for (size_t i = 0; i < 4; i++)
+		time_text(t, us[i]);
+	text_add_char(t, '\n');
+}
+
+static void policy_text(const struct simulate_policy *p, struct text *t)
+{
+	text_printf(t, "  %-24s %8zu", p->name, p->outage_count);
+	percentiles_text((uint64_t[]){p->p50_us, p->p90_us, p->p99_us, p->max_us}, t);
+}
+
 static void outages_text(const struct simulate_result *r, struct text *t)
 {
 	if (!r->outage_count) {
@@ -105,12 +124,13 @@ static void outages_text(const struct simulate_result *r, struct text *t)
 		    "\nhow long each site was out while it had a live path: %zu sites, the longest "
 		    "of each\n",
 		    r->outage_count);
-	text_add(t, "           p50         p90         p99         max\n  ");
-	time_text(t, r->p50_us);
-	time_text(t, r->p90_us);
-	time_text(t, r->p99_us);
-	time_text(t, r->max_us);
-	text_add(t, "\n\n");
+	text_printf(t, "  %-24s %8s %11s %11s %11s %11s\n", "policy", "sessions", "p50", "p90",
+		    "p99", "max");
+	for (size_t i = 0; i < r->policy_count; i++)
+		policy_text(&r->policies[i], t);
+	text_printf(t, "  %-24s %8zu", "whole sites", r->outage_count);
+	percentiles_text((uint64_t[]){r->p50_us, r->p90_us, r->p99_us, r->max_us}, t);
+	text_add_char(t, '\n');
 	bars_text(r, t);
 }
 
@@ -176,6 +196,8 @@ static void numbers_json(const struct simulate_result *r, struct text *t)
 	    {"sites_hit", r->sites_hit},
 	    {"sites_moved", r->sites_moved},
 	    {"switches", r->switches},
+	    {"takeovers", r->takeovers},
+	    {"repairs", r->repairs},
 	    {"verdicts", r->changes},
 	    {"turns", r->turns},
 	    {"probes", r->probes_about},
@@ -200,7 +222,17 @@ static void outages_json(const struct simulate_result *r, struct text *t)
 		    (unsigned long long)r->bar_us);
 	for (size_t i = 0; i < SIMULATE_BARS; i++)
 		text_printf(t, i ? ",%zu" : "%zu", r->bars[i]);
-	text_add(t, "]}");
+	text_add(t, "]},\"policies\":[");
+	for (size_t i = 0; i < r->policy_count; i++) {
+		const struct simulate_policy *p = &r->policies[i];
+
+		text_add(t, i ? ",{\"policy\":" : "{\"policy\":");
+		text_add_json_string(t, p->name);
+		text_printf(t, ",\"color\":%u,\"sessions\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu}",
+			    p->color, p->outage_count, (unsigned long long)p->p50_us, (unsigned long long)p->p90_us,
+			    (unsigned long long)p->p99_us, (unsigned long long)p->max_us);
+	}
+	text_add_char(t, ']');
 }
 
 void simulate_print_json(const struct simulation *s, const struct simulate_result *r,

@@ -6,6 +6,9 @@
  * It is not run at all while it is up and nothing can take it down: nothing on its way fails any
  * more, no packet is lost by chance, and the longest gap between two answers is shorter than the
  * detection time.
+ *
+ * A session in doubt, silent for what its links would bear, waits for a repair until its site finds that no path to the
+ * endpoint answers (endpoint_is_gone() of the wire process): then it was run ahead in vain, and is run anew from a mark.
  */
 #include "simulate_internal.h"
 
@@ -30,6 +33,7 @@ void sim_session_start(struct simulation *s, uint32_t path)
 	    .now = simulate_site_start(s->o.seed, site_id),
 	    .flight = e->flight,
 	    .flight_capacity = e->flight_capacity,
+	    .mark = e->mark,
 	    .state = BFD_STATE_DOWN,
 	};
 	e->since = e->now;
@@ -59,7 +63,8 @@ static void flight_take(struct sim_session *e)
 
 	e->flight_count--;
 	memmove(e->flight, e->flight + 1, e->flight_count * sizeof(*e->flight));
-	bfd_session_receive(&e->bfd, &first.packet, 255, e->now);
+	if (bfd_session_receive(&e->bfd, &first.packet, 255, e->now) == BFD_ACCEPT)
+		e->quiet = false;
 }
 
 static void probe_send(struct simulation *s, uint32_t path, const struct bfd_packet *packet)
@@ -88,43 +93,64 @@ static uint64_t echo_us(const struct simulation *s, uint32_t path)
 static bool is_settled(const struct simulation *s, uint32_t path)
 {
 	const struct sim_session *e = &s->sessions[path];
+	const struct sim_path *p = &s->paths[path];
 	uint64_t interval = e->bfd.tx_interval_us, slack, echo;
-	const struct sim_interval *dead;
+	uint64_t silence = p->base_us ? p->base_us : interval * e->bfd.config.multiplier;
 
 	if (s->o.packet_by_packet || s->o.wire.loss_ppm || e->bfd.state != BFD_STATE_UP ||
-	    e->bfd.changed)
+	    e->bfd.changed || e->quiet)
 		return false;
 	slack = sim_wire_slack(s, path);
-	if (interval + slack >= interval * e->bfd.config.multiplier ||
-	    s->paths[path].round_trip_us + slack >= BFD_SLOW_INTERVAL_US)
+	if (interval + slack >= silence || p->round_trip_us + slack >= BFD_SLOW_INTERVAL_US)
 		return false;
 	echo = echo_us(s, path);
-	dead = sim_wire_dead_next(s, path, e->now.us > echo ? e->now.us - echo : 0);
-	return !dead || dead->from_us > s->o.duration_us + slack;
+	return !sim_wire_trouble(s, path, e->now.us > echo ? e->now.us - echo : 0) &&
+	       (!p->hasty_us || sim_link_down_next(s, p->first_end, e->now.us) == UINT64_MAX);
 }
 
-/* What is due now: answers first. @return whether the state changed. */
-static bool moment(struct simulation *s, uint32_t path)
+static struct monotime quiet_at(const struct simulation *s, uint32_t path)
+{
+	const struct sim_session *e = &s->sessions[path];
+
+	if (!s->paths[path].base_us || e->quiet || e->bfd.state != BFD_STATE_UP)
+		return MONOTIME_NEVER;
+	return monotime_after(e->bfd.last_received, s->paths[path].base_us);
+}
+
+/* The link that it leaves by went down, and nobody repairs that. */
+static struct monotime haste_at(const struct simulation *s, uint32_t path, uint64_t after_us)
+{
+	const struct sim_path *p = &s->paths[path];
+
+	return p->hasty_us ? (struct monotime){sim_link_down_next(s, p->first_end, after_us)}
+			   : MONOTIME_NEVER;
+}
+
+/* What is due now: answers first. */
+static void moment(struct simulation *s, uint32_t path)
 {
 	struct sim_session *e = &s->sessions[path];
 	struct bfd_step step;
-	bool changed = false;
 
 	while (e->flight_count && e->flight[0].arrives_us <= e->now.us)
 		flight_take(e);
+	if (e->now.us && haste_at(s, path, e->now.us - 1).us == e->now.us)
+		bfd_session_hasten(&e->bfd, s->paths[path].hasty_us, e->now);
+	if (monotime_reached(e->now, quiet_at(s, path)))
+		e->quiet = true;
 	do {
 		step = bfd_session_step(&e->bfd, e->now, false);
-		changed |= step.changed;
 		if (step.send)
 			probe_send(s, path, &step.packet);
 	} while (step.send);
-	return changed;
 }
 
-static struct monotime next_moment(const struct sim_session *e)
+static struct monotime next_moment(const struct simulation *s, uint32_t path)
 {
-	struct monotime next = bfd_session_deadline(&e->bfd);
+	const struct sim_session *e = &s->sessions[path];
+	struct monotime next = monotime_min(bfd_session_deadline(&e->bfd), quiet_at(s, path));
 
+	next = monotime_min(next, haste_at(s, path, e->now.us));
 	if (e->flight_count)
 		next = monotime_min(next, (struct monotime){e->flight[0].arrives_us});
 	return monotime_before(next, e->now) ? e->now : next;
@@ -134,20 +160,62 @@ void sim_session_advance(struct simulation *s, uint32_t path)
 {
 	struct sim_session *e = &s->sessions[path];
 	enum bfd_state before = e->bfd.state;
+	bool quiet = e->quiet;
 
 	e->next_at = MONOTIME_NEVER;
+	e->asleep = false;
 	while (!s->failed && !is_settled(s, path)) {
-		struct monotime next = next_moment(e);
+		struct monotime next = next_moment(s, path);
 
 		if (next.us > s->o.duration_us)
 			return;
 		e->now = next;
-		if (!moment(s, path) || e->bfd.state == before)
+		moment(s, path);
+		if (e->bfd.state == before && e->quiet == quiet)
 			continue;
 		e->next_at = e->now;
 		e->next_state = e->bfd.state;
 		e->next_diagnostic = e->bfd.diagnostic;
+		e->next_doubted = e->quiet;
 		return;
 	}
 	e->asleep = true;
+}
+
+void sim_session_mark(struct simulation *s, uint32_t path)
+{
+	struct sim_session *e = &s->sessions[path];
+	struct sim_mark *mark =
+	    realloc(e->mark, sizeof(*mark) + e->flight_count * sizeof(mark->flight[0]));
+
+	if (!mark) {
+		s->failed = true;
+		return;
+	}
+	e->mark = mark;
+	mark->bfd = e->bfd;
+	mark->now = e->now;
+	mark->flight_count = e->flight_count;
+	if (e->flight_count)
+		memcpy(mark->flight, e->flight, e->flight_count * sizeof(mark->flight[0]));
+}
+
+void sim_session_give_up(struct simulation *s, uint32_t path, struct monotime now)
+{
+	struct sim_session *e = &s->sessions[path];
+	const struct sim_mark *mark = e->mark;
+
+	assert(mark && mark->flight_count <= e->flight_capacity);
+	e->bfd = mark->bfd;
+	e->now = mark->now;
+	e->quiet = true;
+	e->flight_count = mark->flight_count;
+	if (mark->flight_count)
+		memcpy(e->flight, mark->flight, mark->flight_count * sizeof(mark->flight[0]));
+	for (struct monotime next; (next = next_moment(s, path)).us < now.us;) {
+		e->now = next;
+		moment(s, path);
+	}
+	e->now = now;
+	bfd_session_hasten(&e->bfd, s->paths[path].base_us, now);
 }

@@ -189,3 +189,182 @@ int sim_ways_walk(struct simulation *s)
 	}
 	return s->failed ? -TUYEN_ENOMEM : 0;
 }
+
+/* ---- a packet at a time --------------------------------------------------------------------- */
+
+/* A packet under way. Each look at something that changes shortens the time in which others fare the same. */
+struct transit {
+	struct simulation *s;
+	uint32_t path;
+	uint64_t sent_us, now_us, until_us;
+	bool chance;
+	uint64_t probe;
+	uint32_t at, hop;
+	struct label_stack stack;
+};
+
+static bool goes_wrong(struct transit *t, enum simulate_rule rule, const char *what)
+{
+	struct simulation *s = t->s;
+
+	if (!t->chance)
+		sim_breach(s, s->result, rule, (struct monotime){t->sent_us}, t->path, "at %s: %s",
+			   s->sites[t->at].f.site, what);
+	return false;
+}
+
+/* What is seen now is so until @until_us. */
+static void seen_until(struct transit *t, uint64_t until_us)
+{
+	uint64_t passed = t->now_us - t->sent_us;
+
+	if (until_us != UINT64_MAX && until_us - passed < t->until_us)
+		t->until_us = until_us - passed;
+}
+
+/* @return whether @resource works all through the next @us. */
+static bool works(struct transit *t, uint32_t resource, uint64_t us)
+{
+	const struct sim_list *list = &t->s->down[resource];
+
+	for (uint32_t i = list->first; i < list->first + list->count; i++) {
+		struct sim_interval d = t->s->down_intervals[i];
+
+		if (d.to_us <= t->now_us)
+			continue;
+		if (d.from_us <= t->now_us + us) {
+			seen_until(t, d.to_us);
+			return false;
+		}
+		seen_until(t, d.from_us - us);
+		return true;
+	}
+	return true;
+}
+
+static enum repair_link link_state(struct transit *t, uint32_t next_id)
+{
+	const struct simulation *s = t->s;
+	uint32_t next = sim_site_by_id(s, next_id);
+	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, t->at, next);
+	uint64_t until, written = t->now_us > s->o.apply_us ? t->now_us - s->o.apply_us : 0;
+	enum repair_link state;
+
+	if (way == SIM_NONE || !s->link_lists[sim_end_of(way)].count)
+		return REPAIR_LINK_USED;
+	state = sim_link_state(s, sim_end_of(way), written, &until);
+	seen_until(t, until == UINT64_MAX ? UINT64_MAX : until + s->o.apply_us);
+	return state;
+}
+
+static bool repaired(struct transit *t, uint32_t next_id, const struct fwd_repair *repair)
+{
+	return repair->next_site && link_state(t, next_id) != REPAIR_LINK_USED &&
+	       link_state(t, repair->next_site) != REPAIR_LINK_DOWN;
+}
+
+static bool travel(struct transit *t, uint32_t next_id)
+{
+	struct simulation *s = t->s;
+	uint32_t next = sim_site_by_id(s, next_id), from = t->at;
+	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, from, next);
+	const struct fwd_neighbor *n;
+	uint64_t delay;
+	bool passes = true;
+
+	if (way == SIM_NONE)
+		return goes_wrong(t, SIMULATE_BLACK_HOLE, "the next hop is no neighbour");
+	if (t->hop > 2 * HOPS_MAX)
+		return goes_wrong(t, SIMULATE_LOOP, "the packet goes round");
+	delay = s->links[way / 2].delay_us;
+	if (t->chance)
+		passes = simulate_wire_pass(&s->o, s->sites[s->paths[t->path].site].f.site_id,
+					    sim_path_forwarding(s, t->path)->index, t->probe, t->hop,
+					    (uint32_t)delay, &delay);
+	t->hop++;
+	if (!works(t, way, delay) || !passes)
+		return false;
+	t->now_us += delay;
+	t->at = next;
+	if (!works(t, sim_resource_node(s, next), 0))
+		return false;
+	n = sim_neighbor(s, next, from);
+	if (!bsearch(&t->stack, n->accept, n->accept_count, sizeof(*n->accept), stack_compare))
+		return goes_wrong(t, SIMULATE_BLACK_HOLE, "its neighbour's filter refuses these labels");
+	return true;
+}
+
+/* The labels, as label_replace() does. */
+static bool relabel(struct transit *t, const struct label_stack *out)
+{
+	struct label_stack rest = t->stack;
+
+	if (rest.depth - 1 + out->depth > LABEL_STACK_MAX)
+		return goes_wrong(t, SIMULATE_BLACK_HOLE, "the stack is too deep");
+	memset(&t->stack, 0, sizeof(t->stack));
+	t->stack.depth = (uint8_t)(out->depth + rest.depth - 1);
+	memcpy(t->stack.label, out->label, out->depth * sizeof(out->label[0]));
+	memcpy(t->stack.label + out->depth, rest.label + 1, (rest.depth - 1u) * sizeof(rest.label[0]));
+	return true;
+}
+
+static bool switch_label(struct transit *t)
+{
+	const struct forwarding *f = &t->s->sites[t->at].f;
+	const struct fwd_label_route *route =
+	    bsearch(t->stack.label, f->labels, f->label_count, sizeof(*f->labels), label_compare);
+
+	if (!route)
+		return goes_wrong(t, SIMULATE_BLACK_HOLE, "no such label");
+	if (route->next_site && repaired(t, route->next_site, &route->repair))
+		return relabel(t, &route->repair.out) && travel(t, route->repair.next_site);
+	return relabel(t, &route->out) && (!route->next_site || travel(t, route->next_site));
+}
+
+static bool journey(struct transit *t, uint32_t first, const struct label_stack *stack,
+		    const struct fwd_repair *repair, uint32_t goal)
+{
+	bool around = repaired(t, first, repair);
+
+	t->stack = around ? repair->out : *stack;
+	if (!travel(t, around ? repair->next_site : first))
+		return false;
+	while (t->stack.depth)
+		if (!switch_label(t))
+			return false;
+	return t->at == goal ||
+	       goes_wrong(t, SIMULATE_ASTRAY, "delivered to a site it is not for");
+}
+
+static bool there_and_back(struct transit *t)
+{
+	const struct simulation *s = t->s;
+	const struct sim_path *p = &s->paths[t->path];
+	const struct fwd_path *f = sim_path_forwarding(s, t->path);
+	uint32_t goal = sim_site_by_id(s, f->endpoint_site);
+	const struct fwd_return *back;
+
+	if (!journey(t, f->first_site, &f->stack, &f->repair, goal))
+		return false;
+	back = bsearch(&f->source, s->sites[goal].f.returns, s->sites[goal].f.return_count,
+		       sizeof(*back), return_compare);
+	return back && journey(t, back->first_site, &back->stack, &back->repair, p->site);
+}
+
+void sim_way_pass(struct simulation *s, uint32_t path, uint64_t sent_us, bool chance, uint64_t probe,
+		  struct sim_passage *ret_passage)
+{
+	struct transit t = {
+	    .s = s,
+	    .path = path,
+	    .sent_us = sent_us,
+	    .now_us = sent_us,
+	    .until_us = UINT64_MAX,
+	    .chance = chance,
+	    .probe = probe,
+	    .at = s->paths[path].site,
+	};
+
+	ret_passage->round_trip_us = there_and_back(&t) ? t.now_us - sent_us : SIM_DEAD;
+	ret_passage->until_us = t.until_us;
+}

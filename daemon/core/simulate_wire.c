@@ -4,9 +4,9 @@
  * resource has a list of intervals in which it is down, and a packet is lost on a link that is down
  * at any moment of its passage.
  *
- * Without jitter the fate of a packet is a function of when it leaves: it is lost in (from - o - d,
- * to - o) where the resource lies o behind the head-end and takes d. So a path has a list of such
- * dead intervals of its own, and a probe far from all of them needs no look at any hop. Chance
+ * Without jitter the fate of a packet is a function of when it leaves, and only changes when something does
+ * that the packet met: so a path that something happens to has a list of fates, lost or back after so long, each from a
+ * moment on, and a probe needs no look at any hop. Repairs on the way are among them. Chance
  * (jitter, loss, order) is a hash of seed, session, probe and hop: it does not depend on who asks
  * when.
  */
@@ -109,12 +109,13 @@ static int event_edges(struct simulation *s, const struct simulate_event *event,
 			edge_add(s, e, resource ^ 1, event->kind == SIMULATE_CUT, at);
 		return 0;
 	case SIMULATE_KILL:
-	case SIMULATE_SPOIL:
-		edge_add(s, e, sim_resource_node(s, a), true, at);
-		return 0;
 	case SIMULATE_REVIVE:
+		edge_add(s, e, sim_resource_dead(s, a), event->kind == SIMULATE_KILL, at);
+		edge_add(s, e, sim_resource_node(s, a), event->kind == SIMULATE_KILL, at);
+		return 0;
+	case SIMULATE_SPOIL:
 	case SIMULATE_RESTORE:
-		edge_add(s, e, sim_resource_node(s, a), false, at);
+		edge_add(s, e, sim_resource_node(s, a), event->kind == SIMULATE_SPOIL, at);
 		return 0;
 	}
 	return -TUYEN_EINVAL;
@@ -162,84 +163,107 @@ static void intervals_make(struct simulation *s, const struct edges *e)
 
 /* ---- when paths are dead ------------------------------------------------------------------- */
 
-static int interval_compare(const void *a, const void *b)
+static bool path_touched(const struct simulation *s, const struct sim_path *p)
 {
-	const struct sim_interval *x = a, *y = b;
-
-	return x->from_us < y->from_us ? -1 : x->from_us > y->from_us;
+	for (uint32_t i = p->hop; i < p->hop + p->hop_count; i++)
+		if (s->down[s->hops[i]].count)
+			return true;
+	return false;
 }
 
-static void dead_merge(struct simulation *s, struct sim_list *list)
+static uint64_t quiet_round_trip(const struct simulation *s, const struct sim_path *p)
 {
-	struct sim_interval *dead = s->dead_intervals + list->first;
-	uint32_t kept = 0;
+	uint64_t sum = 0;
 
-	if (list->count > 1)
-		qsort(dead, list->count, sizeof(*dead), interval_compare);
-	for (uint32_t i = 0; i < list->count; i++) {
-		if (kept && dead[i].from_us <= dead[kept - 1].to_us) {
-			if (dead[i].to_us > dead[kept - 1].to_us)
-				dead[kept - 1].to_us = dead[i].to_us;
-		} else {
-			dead[kept++] = dead[i];
-		}
+	for (uint32_t i = p->hop; i < p->hop + p->hop_count; i++)
+		sum += sim_resource_delay(s, s->hops[i]);
+	return sum;
+}
+
+static void fate_add(struct simulation *s, struct sim_list *list, uint64_t from_us, uint64_t round_trip_us)
+{
+	if (list->count && s->fates[s->fate_count - 1].round_trip_us == round_trip_us)
+		return;
+	if (!sim_reserve(s, &s->fates, &s->fate_capacity, s->fate_count + 1, sizeof(*s->fates)))
+		return;
+	s->fates[s->fate_count++] = (struct sim_fate){from_us, round_trip_us};
+	list->count++;
+}
+
+/* One packet after the other, each at the moment from which on the one before is no example any more. */
+static void path_fates_make(struct simulation *s, uint32_t path)
+{
+	struct sim_path *p = &s->paths[path];
+	struct sim_list *list = &s->fate_lists[path];
+	struct sim_passage passage = {0};
+
+	list->first = (uint32_t)s->fate_count;
+	p->round_trip_us = quiet_round_trip(s, p);
+	for (uint64_t at = 0; at != UINT64_MAX && !s->failed; at = passage.until_us) {
+		sim_way_pass(s, path, at, false, 0, &passage);
+		fate_add(s, list, at, passage.round_trip_us);
+		if (passage.round_trip_us != SIM_DEAD && passage.round_trip_us > p->round_trip_us)
+			p->round_trip_us = passage.round_trip_us;
 	}
-	list->count = kept;
-	s->dead_count = list->first + kept;
 }
 
-static void dead_add(struct simulation *s, uint64_t from_us, uint64_t to_us)
+static void dead_add(struct simulation *s, struct sim_list *list, uint64_t from_us, uint64_t to_us)
 {
-	if (sim_reserve(s, &s->dead_intervals, &s->dead_capacity, s->dead_count + 1,
-			sizeof(*s->dead_intervals)))
-		s->dead_intervals[s->dead_count++] = (struct sim_interval){from_us, to_us};
+	if (!sim_reserve(s, &s->dead_intervals, &s->dead_capacity, s->dead_count + 1,
+			 sizeof(*s->dead_intervals)))
+		return;
+	s->dead_intervals[s->dead_count++] = (struct sim_interval){from_us, to_us};
+	list->count++;
 }
 
 static void path_dead_make(struct simulation *s, uint32_t path)
 {
-	struct sim_path *p = &s->paths[path];
+	const struct sim_path *p = &s->paths[path];
+	const struct sim_list *fates = &s->fate_lists[path];
 	struct sim_list *list = &s->dead[path];
-	uint64_t offset = 0;
 
 	list->first = (uint32_t)s->dead_count;
-	for (uint32_t i = p->hop; i < p->hop + p->hop_count; i++) {
-		const struct sim_list *down = &s->down[s->hops[i]];
-		uint64_t delay = sim_resource_delay(s, s->hops[i]);
-
-		for (uint32_t k = down->first; k < down->first + down->count; k++) {
-			struct sim_interval d = s->down_intervals[k];
-
-			if (d.to_us > offset)
-				dead_add(
-				    s, d.from_us > offset + delay ? d.from_us - offset - delay : 0,
-				    d.to_us == UINT64_MAX ? UINT64_MAX : d.to_us - offset);
-		}
-		offset += delay;
-	}
-	p->round_trip_us = offset;
 	if (p->broken)
-		dead_add(s, 0, UINT64_MAX);
-	list->count = (uint32_t)s->dead_count - list->first;
-	dead_merge(s, list);
+		dead_add(s, list, 0, UINT64_MAX);
+	for (uint32_t i = fates->first; i < fates->first + fates->count && !p->broken; i++)
+		if (s->fates[i].round_trip_us == SIM_DEAD)
+			dead_add(s, list, s->fates[i].from_us,
+				 i + 1 < fates->first + fates->count ? s->fates[i + 1].from_us : UINT64_MAX);
+}
+
+static void path_prepare(struct simulation *s, uint32_t path)
+{
+	struct sim_path *p = &s->paths[path];
+
+	if (!p->broken && path_touched(s, p))
+		path_fates_make(s, path);
+	else
+		p->round_trip_us = quiet_round_trip(s, p);
+	path_dead_make(s, path);
 }
 
 int sim_wire_prepare(struct simulation *s, const struct simulate_events *events,
 		     struct reason *reason)
 {
 	struct edges e = {0};
-	int err = events_check(s, events, &e, reason);
+	int err;
 
-	s->down = calloc(2 * s->link_count + s->site_count + 1, sizeof(*s->down));
+	sim_wire_clear(s);
+	err = events_check(s, events, &e, reason);
+	s->down = calloc(2 * (s->link_count + s->site_count) + 1, sizeof(*s->down));
 	s->down_intervals = malloc((e.count + 1) * sizeof(*s->down_intervals));
 	s->dead = calloc(s->path_count + 1, sizeof(*s->dead));
-	if (!err && (!s->down || !s->down_intervals || !s->dead))
+	s->fate_lists = calloc(s->path_count + 1, sizeof(*s->fate_lists));
+	s->link_lists = calloc(2 * s->link_count + 1, sizeof(*s->link_lists));
+	if (!err && (!s->down || !s->down_intervals || !s->dead || !s->fate_lists || !s->link_lists))
 		err = -TUYEN_ENOMEM;
 	if (!err) {
 		if (e.count > 1)
 			qsort(e.entries, e.count, sizeof(*e.entries), edge_compare);
 		intervals_make(s, &e);
-		for (uint32_t i = 0; i < s->path_count; i++)
-			path_dead_make(s, i);
+		sim_links_run(s);
+		for (uint32_t i = 0; i < s->path_count && !s->failed; i++)
+			path_prepare(s, i);
 	}
 	free(e.entries);
 	return s->failed ? -TUYEN_ENOMEM : err;
@@ -251,11 +275,21 @@ void sim_wire_clear(struct simulation *s)
 	free(s->down_intervals);
 	free(s->dead);
 	free(s->dead_intervals);
+	free(s->fate_lists);
+	free(s->fates);
+	free(s->link_lists);
+	free(s->steps);
 	s->down = NULL;
 	s->down_intervals = NULL;
 	s->dead = NULL;
 	s->dead_intervals = NULL;
+	s->fate_lists = NULL;
+	s->fates = NULL;
+	s->link_lists = NULL;
+	s->steps = NULL;
 	s->dead_count = s->dead_capacity = 0;
+	s->fate_count = s->fate_capacity = 0;
+	s->step_count = s->step_capacity = 0;
 }
 
 /* ---- a probe's fate ------------------------------------------------------------------------ */
@@ -285,8 +319,7 @@ uint64_t sim_wire_slack(const struct simulation *s, uint32_t path)
 	return s->o.wire.reorder_ppm ? slack + p->round_trip_us : slack;
 }
 
-static bool resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us,
-			  uint64_t to_us)
+bool sim_resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us, uint64_t to_us)
 {
 	const struct sim_list *list = &s->down[resource];
 
@@ -296,6 +329,7 @@ static bool resource_down(const struct simulation *s, uint32_t resource, uint64_
 	return false;
 }
 
+/* Of a path that nothing happens to: chance alone. */
 static bool probe_walk(const struct simulation *s, uint32_t path, uint64_t at_us, uint64_t probe,
 		       uint64_t *ret_arrives_us)
 {
@@ -311,27 +345,54 @@ static bool probe_walk(const struct simulation *s, uint32_t path, uint64_t at_us
 		    !simulate_wire_pass(&s->o, site_id, index, probe, i / 2,
 					sim_resource_delay(s, resource), &delay))
 			return false;
-		if (resource_down(s, resource, at_us, at_us + delay))
-			return false;
 		at_us += delay;
 	}
 	*ret_arrives_us = at_us;
 	return true;
 }
 
-bool sim_wire_probe(const struct simulation *s, uint32_t path, uint64_t at_us, uint64_t probe,
+static const struct sim_fate *fate_at(const struct simulation *s, uint32_t path, uint64_t at_us)
+{
+	const struct sim_fate *fates = s->fates + s->fate_lists[path].first;
+	uint32_t low = 0, high = s->fate_lists[path].count;
+
+	while (low < high) { /* the first begins at 0 */
+		uint32_t middle = (low + high) / 2;
+
+		if (fates[middle].from_us <= at_us)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return &fates[low - 1];
+}
+
+bool sim_wire_trouble(const struct simulation *s, uint32_t path, uint64_t at_us)
+{
+	const struct sim_list *list = &s->fate_lists[path];
+
+	return s->paths[path].broken ||
+	       (list->count && fate_at(s, path, at_us) != &s->fates[list->first + list->count - 1]) ||
+	       (list->count && s->fates[list->first + list->count - 1].round_trip_us == SIM_DEAD);
+}
+
+bool sim_wire_probe(struct simulation *s, uint32_t path, uint64_t at_us, uint64_t probe,
 		    uint64_t *ret_arrives_us)
 {
 	const struct simulate_wire *w = &s->o.wire;
-	const struct sim_interval *dead;
+	bool chance = w->jitter_us || w->loss_ppm || w->reorder_ppm;
+	struct sim_passage passage;
 
 	if (s->paths[path].broken)
 		return false;
-	if (w->jitter_us || w->loss_ppm || w->reorder_ppm)
+	if (!s->fate_lists[path].count && chance)
 		return probe_walk(s, path, at_us, probe, ret_arrives_us);
-	dead = sim_wire_dead_next(s, path, at_us);
-	if (dead && dead->from_us <= at_us)
-		return false;
-	*ret_arrives_us = at_us + s->paths[path].round_trip_us;
-	return true;
+	if (chance)
+		sim_way_pass(s, path, at_us, true, probe, &passage);
+	else
+		passage.round_trip_us = s->fate_lists[path].count
+					    ? fate_at(s, path, at_us)->round_trip_us
+					    : s->paths[path].round_trip_us;
+	*ret_arrives_us = at_us + passage.round_trip_us;
+	return passage.round_trip_us != SIM_DEAD;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c
+// link: daemon/core/repair.c daemon/core/repair_link.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c
 // link: daemon/base/text.c daemon/base/err.c daemon/base/ip.c daemon/base/encode.c daemon/base/wire.c
 // link: topology/labels.c topology/forwarding.c topology/forwarding_codec.c
 /*

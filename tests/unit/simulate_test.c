@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: daemon/core/simulate.c daemon/core/simulate_way.c daemon/core/simulate_wire.c daemon/core/simulate_session.c
-// link: daemon/core/simulate_judge.c daemon/core/simulate_script.c daemon/core/simulate_print.c
+// link: daemon/core/simulate_judge.c daemon/core/simulate_script.c daemon/core/simulate_print.c daemon/core/simulate_link.c
+// link: daemon/core/repair_link.c
 // link: daemon/core/bfd.c daemon/core/damping.c daemon/core/selection.c
 // link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
@@ -44,12 +45,28 @@ static uint32_t delay_of(uint32_t a, uint32_t b)
 
 typedef void spoiler(struct forwarding *f);
 
+/* Two gateways with one LAN, and a ring at each tier: every line but a commune's own has a repair. */
+static void meshed(struct network *n)
+{
+	fixture_two_gateways(n);
+	fixture_link(n, 0, 6, 15);
+	fixture_link(n, 2, 3, 12); /* ba-dinh and dong-da */
+	fixture_link(n, 3, 6, 40);
+	n->policies[0].probe = (struct probe_timers){80000, 3};
+	for (size_t i = 0; i < n->link_count; i += 2)
+		n->links[i].probe.interval_us = 30000;
+}
+
+#define MESHED UINT32_MAX
+
 static void country_init(struct country *c, uint32_t communes, spoiler *spoil)
 {
 	struct reason reason;
 
 	network_init(&c->n);
-	if (communes)
+	if (communes == MESHED)
+		meshed(&c->n);
+	else if (communes)
 		fixture_country(&c->n, communes);
 	else
 		fixture_first_light(&c->n);
@@ -160,7 +177,7 @@ static void stories_equal(const char *name, struct story *a, struct story *b)
 
 /* ---- the simulator that skips nothing ------------------------------------------------------- */
 
-enum event_kind { EVENT_FAULT, EVENT_ARRIVAL, EVENT_TIMER }; /* in this order at one moment */
+enum event_kind { EVENT_FAULT, EVENT_ARRIVAL, EVENT_HASTE, EVENT_TIMER }; /* in this order at one moment */
 
 struct packet {
 	uint32_t owner; /* session */
@@ -187,7 +204,8 @@ struct plain_session {
 	struct bfd_session bfd;
 	uint32_t site;
 	const struct fwd_path *path;
-	uint64_t armed_us;
+	uint64_t armed_us, base_us, hasty_us;
+	bool quiet;
 };
 
 struct plain {
@@ -207,6 +225,7 @@ struct plain {
 	struct event *heap;
 	size_t heap_count, heap_capacity;
 	uint64_t now_us, number;
+	uint64_t repaired, hastened;
 	struct story *story;
 };
 
@@ -302,11 +321,68 @@ static void transmit(struct plain *p, struct packet packet, uint32_t next_id)
 	event_push(p, p->now_us + delay, EVENT_ARRIVAL, packet_store(p, &packet));
 }
 
+/* The kernel knows of a link what its BFD said apply_us ago. That is a run of its own, and taken as it is. */
+static enum repair_link link_at(const struct plain *p, uint32_t site, uint32_t next_id)
+{
+	uint64_t at = p->now_us > p->o->apply_us ? p->now_us - p->o->apply_us : 0;
+	struct monotime until;
+
+	return simulation_link_at(p->c->s, p->f[site].site_id, next_id, (struct monotime){at}, &until);
+}
+
+static bool goes_around(struct plain *p, uint32_t site, uint32_t next_id, const struct fwd_repair *repair)
+{
+	bool around = repair->next_site && link_at(p, site, next_id) != REPAIR_LINK_USED &&
+		      link_at(p, site, repair->next_site) != REPAIR_LINK_DOWN;
+
+	p->repaired += around;
+	return around;
+}
+
+static uint64_t quiet_at(const struct plain_session *e)
+{
+	if (!e->base_us || e->quiet || e->bfd.state != BFD_STATE_UP)
+		return UINT64_MAX;
+	return e->bfd.last_received.us + e->base_us;
+}
+
+static void plain_turn(struct plain *p, uint32_t session);
+
+/* No path of the site to this endpoint answers, and another's does. */
+static void quiet_judge(struct plain *p, uint32_t session)
+{
+	struct plain_session *e = &p->sessions[session];
+	bool another = false;
+
+	e->quiet = true;
+	for (size_t i = 0; i < p->session_count; i++) {
+		const struct plain_session *o = &p->sessions[i];
+
+		if (o->site != e->site || o->bfd.state != BFD_STATE_UP || o->quiet)
+			continue;
+		if (o->path->endpoint == e->path->endpoint)
+			return;
+		another = true;
+	}
+	for (uint32_t i = 0; i < p->session_count && another; i++) {
+		struct plain_session *o = &p->sessions[i];
+
+		if (o->site != e->site || o->path->endpoint != e->path->endpoint || !o->quiet || !o->base_us)
+			continue;
+		bfd_session_hasten(&o->bfd, o->base_us, (struct monotime){p->now_us});
+		p->hastened++;
+		if (i != session)
+			plain_turn(p, i);
+	}
+}
+
 static void plain_turn(struct plain *p, uint32_t session)
 {
 	struct plain_session *e = &p->sessions[session];
 	struct bfd_step step;
 
+	if (p->now_us >= quiet_at(e))
+		quiet_judge(p, session);
 	do {
 		step = bfd_session_step(&e->bfd, (struct monotime){p->now_us}, false);
 		if (step.changed && p->now_us != simulate_site_start(p->o->seed, p->f[e->site].site_id).us)
@@ -316,10 +392,17 @@ static void plain_turn(struct plain *p, uint32_t session)
 						.stack = e->path->stack, .destination = e->path->endpoint,
 						.bfd = step.packet};
 
-			transmit(p, packet, e->path->first_site);
+			if (goes_around(p, e->site, e->path->first_site, &e->path->repair)) {
+				packet.stack = e->path->repair.out;
+				transmit(p, packet, e->path->repair.next_site);
+			} else {
+				transmit(p, packet, e->path->first_site);
+			}
 		}
 	} while (step.send);
 	e->armed_us = bfd_session_deadline(&e->bfd).us;
+	if (quiet_at(e) < e->armed_us)
+		e->armed_us = quiet_at(e);
 	event_push(p, e->armed_us, EVENT_TIMER, session);
 }
 
@@ -332,7 +415,8 @@ static void deliver(struct plain *p, struct packet packet)
 
 	if (packet.destination == e->path->source) {
 		assert_int_equal(packet.at, e->site);
-		bfd_session_receive(&e->bfd, &packet.bfd, 255, (struct monotime){p->now_us});
+		if (bfd_session_receive(&e->bfd, &packet.bfd, 255, (struct monotime){p->now_us}) == BFD_ACCEPT)
+			e->quiet = false;
 		plain_turn(p, packet.owner);
 		return;
 	}
@@ -343,6 +427,11 @@ static void deliver(struct plain *p, struct packet packet)
 	for (size_t i = 0; i < f->return_count; i++) {
 		if (f->returns[i].destination != packet.destination)
 			continue;
+		if (goes_around(p, packet.at, f->returns[i].first_site, &f->returns[i].repair)) {
+			packet.stack = f->returns[i].repair.out;
+			transmit(p, packet, f->returns[i].repair.next_site);
+			return;
+		}
 		packet.stack = f->returns[i].stack;
 		transmit(p, packet, f->returns[i].first_site);
 		return;
@@ -369,6 +458,15 @@ static void arrival(struct plain *p, struct packet packet)
 			if (f->labels[i].in_label == packet.stack.label[0])
 				r = &f->labels[i];
 		assert_non_null(r);
+		if (r->next_site && goes_around(p, packet.at, r->next_site, &r->repair)) {
+			struct label_stack rest = packet.stack;
+
+			packet.stack = r->repair.out;
+			for (size_t i = 1; i < rest.depth; i++)
+				packet.stack.label[packet.stack.depth++] = rest.label[i];
+			transmit(p, packet, r->repair.next_site);
+			return;
+		}
 		if (r->next_site) {
 			assert_int_equal(r->out.depth, 1);
 			packet.stack.label[0] = r->out.label[0];
@@ -423,6 +521,29 @@ static void fault(struct plain *p, const struct simulate_event *e)
 	}
 }
 
+/* How the path is watched, and when the link that it leaves by goes down. */
+static void plain_watch(struct plain *p, uint32_t session)
+{
+	struct plain_session *e = &p->sessions[session];
+	const struct fwd_neighbor *first = forwarding_neighbor(&p->f[e->site], e->path->first_site);
+	enum repair_link was = REPAIR_LINK_USED;
+	struct monotime until;
+
+	if (first->probe.multiplier < e->path->probe.multiplier)
+		e->base_us = (uint64_t)first->probe.multiplier * e->path->probe.interval_us;
+	if (e->path->repair.next_site)
+		return;
+	e->hasty_us = (uint64_t)first->probe.interval_us * first->probe.multiplier;
+	for (struct monotime at = {0}; at.us != UINT64_MAX; at = until) {
+		enum repair_link is =
+		    simulation_link_at(p->c->s, p->f[e->site].site_id, e->path->first_site, at, &until);
+
+		if (is == REPAIR_LINK_DOWN && was != is)
+			event_push(p, at.us, EVENT_HASTE, session);
+		was = is;
+	}
+}
+
 static void plain_begin(struct plain *p)
 {
 	size_t count = p->c->n.site_count, paths = 0;
@@ -454,6 +575,7 @@ static void plain_begin(struct plain *p)
 			bfd_session_init(&e->bfd, &config, start,
 					 simulate_session_seed(p->o->seed, p->f[i].site_id, path->index));
 			e->armed_us = start.us;
+			plain_watch(p, (uint32_t)p->session_count);
 			event_push(p, start.us, EVENT_TIMER, (uint32_t)p->session_count++);
 		}
 }
@@ -471,8 +593,12 @@ static void plain_clear(struct plain *p)
 	free(p->heap);
 }
 
-static void plain_run(const struct country *c, const struct simulate_options *o,
-		      const struct simulate_events *faults, struct story *story)
+struct seen {
+	uint64_t repaired, hastened;
+};
+
+static struct seen plain_run(const struct country *c, const struct simulate_options *o,
+			     const struct simulate_events *faults, struct story *story)
 {
 	struct plain p = {.c = c, .o = o, .faults = faults, .story = story};
 
@@ -491,11 +617,16 @@ static void plain_run(const struct country *c, const struct simulate_options *o,
 
 			p.free_packets[p.free_count++] = e.which;
 			arrival(&p, packet);
+		} else if (e.kind == EVENT_HASTE) {
+			bfd_session_hasten(&p.sessions[e.which].bfd, p.sessions[e.which].hasty_us,
+					   (struct monotime){p.now_us});
+			plain_turn(&p, e.which);
 		} else {
 			plain_turn(&p, e.which);
 		}
 	}
 	plain_clear(&p);
+	return (struct seen){p.repaired, p.hastened};
 }
 
 static const struct {
@@ -523,12 +654,13 @@ static const struct {
 	 {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000}, 12, 200},
 };
 
-static void twin_run(const struct country *c, const char *name, const char *text, struct simulate_options o,
-		     size_t changes_min)
+static struct seen twin_run(const struct country *c, const char *name, const char *text, struct simulate_options o,
+			    size_t changes_min)
 {
 	struct story skips = {0}, steps = {0}, plain = {0};
 	struct simulate_events events;
 	struct simulate_result a, b;
+	struct seen seen;
 
 	script(c, text, &events);
 	o.watch = story_watch;
@@ -537,7 +669,7 @@ static void twin_run(const struct country *c, const char *name, const char *text
 	o.context = &steps;
 	o.packet_by_packet = true;
 	run(c, &o, &events, &b);
-	plain_run(c, &o, &events, &plain);
+	seen = plain_run(c, &o, &events, &plain);
 	stories_equal(name, &skips, &plain);
 	stories_equal(name, &skips, &steps);
 	if (plain.count < changes_min)
@@ -550,6 +682,48 @@ static void twin_run(const struct country *c, const char *name, const char *text
 	free(skips.entries);
 	free(steps.entries);
 	free(plain.entries);
+	return seen;
+}
+
+static const struct {
+	const char *name, *script;
+	struct simulate_wire wire;
+	uint64_t seed;
+	bool repaired, hastened;
+} meshed_twins[] = {
+	{"nothing happens", "", {0}, 1, false, false},
+	{"a line in the middle", "at 6s cut link hanoi ba-dinh; at 14s heal link hanoi ba-dinh;", {0}, 2, true, false},
+	{"one way of it", "at 6s cut way hanoi ba-dinh; at 8s heal way hanoi ba-dinh;", {0}, 3, true, false},
+	{"a commune's own line", "at 6s cut link phuc-xa ba-dinh; at 9s heal link phuc-xa ba-dinh;", {0}, 4, false, false},
+	{"the province dead", "at 6s kill site hanoi; at 9s revive site hanoi;", {0}, 5, true, true},
+	{"a gateway dead", "at 6s kill site npdc-hn; at 12s revive site npdc-hn;", {0}, 6, true, true},
+	{"a gateway with a bad release", "at 6s spoil site npdc-hn; at 9s restore site npdc-hn;", {0}, 7, false, true},
+	{"a line and its detour", "at 6s cut link hanoi ba-dinh; at 6200ms cut link ba-dinh dong-da; at 9s heal link hanoi ba-dinh;"
+	 "at 12s heal link ba-dinh dong-da;", {0}, 8, true, false},
+	{"a line that flaps", "at 6s cut link hanoi ba-dinh; at 6120ms heal link hanoi ba-dinh; at 6300ms cut link hanoi ba-dinh;"
+	 "at 6500ms heal link hanoi ba-dinh; at 7s cut link hanoi ba-dinh; at 8s heal link hanoi ba-dinh;", {0}, 9, true, false},
+	{"jitter", "at 6s cut link hanoi ba-dinh; at 9s heal link hanoi ba-dinh;", {.jitter_us = 4000}, 10, true, false},
+	{"all of it", "at 6s cut link hanoi ba-dinh; at 8s kill site npdc-hn; at 9s heal link hanoi ba-dinh;"
+	 "at 10s revive site npdc-hn;", {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000}, 11, true, false},
+};
+
+static void equals_with_repairs(void **state)
+{
+	struct country c;
+
+	(void)state;
+	country_init(&c, MESHED, NULL);
+	for (size_t i = 0; i < sizeof(meshed_twins) / sizeof(meshed_twins[0]); i++) {
+		struct simulate_options o = {.seed = meshed_twins[i].seed, .duration_us = 16 * SECOND,
+					     .wire = meshed_twins[i].wire, .apply_us = 1000};
+		struct seen seen = twin_run(&c, meshed_twins[i].name, meshed_twins[i].script, o, 6);
+
+		if (meshed_twins[i].repaired != (seen.repaired > 0))
+			fail_msg("%s: %llu packets were repaired", meshed_twins[i].name, (unsigned long long)seen.repaired);
+		if (meshed_twins[i].hastened && !seen.hastened)
+			fail_msg("%s: no endpoint was found gone", meshed_twins[i].name);
+	}
+	country_clear(&c);
 }
 
 static void equals_packet_by_packet(void **state)
@@ -606,6 +780,12 @@ static void one_cut_costs_one_detection(void **state)
 	/* The detection time is 150 ms from the last answer, which is an interval old at most. */
 	assert_in_range(r.max_us, 100000, 150000 + 30000);
 	assert_int_equal(r.p50_us, r.max_us);
+	assert_int_equal(r.policy_count, 1);
+	assert_string_equal(r.policies[0].name, "citizen-query");
+	assert_int_equal(r.policies[0].color, 10);
+	assert_int_equal(r.policies[0].outage_count, 1);
+	assert_int_equal(r.policies[0].p90_us, r.max_us);
+	assert_int_equal(r.repairs + r.takeovers, 2); /* both ends know that the line is down */
 	assert_int_equal(r.lost_us, r.max_us);
 	assert_int_equal(r.lost_avoidable_us, r.lost_us);
 	assert_int_equal(r.packets_lost, r.max_us / 1000);
@@ -621,6 +801,42 @@ static void one_cut_costs_one_detection(void **state)
 	assert_int_equal(r.sites_dark[3], 1);
 	assert_int_equal(r.sites_dark_at_end[3], 0);
 	simulate_events_clear(&events);
+	country_clear(&c);
+}
+
+/* In a meshed country: what is repaired costs a link's detection, and a gateway that dies a path's. */
+static const struct {
+	const char *name, *script;
+	uint64_t out_min_ms, out_max_ms;
+	uint64_t switches, takeovers, repairs;
+} costs[] = {
+	{"a line in the middle is repaired", "at 10s cut link hanoi ba-dinh; at 15s heal link hanoi ba-dinh;", 60, 155, 0, 0, 2},
+	{"one way of it too", "at 10s cut way hanoi ba-dinh; at 15s heal way hanoi ba-dinh;", 60, 155, 0, 0, 2},
+	{"the province, around which its districts have a way", "at 10s kill site hanoi; at 15s revive site hanoi;", 60, 155, 0, 0, 8},
+	{"a gateway: the other takes over", "at 10s kill site npdc-hn; at 15s revive site npdc-hn;", 160, 270, 2, 4, 4},
+};
+
+static void repairs_and_takeovers_cost_little(void **state)
+{
+	struct simulate_options o = {.seed = 5, .duration_us = 30 * SECOND, .apply_us = 1000};
+	struct country c;
+
+	(void)state;
+	country_init(&c, MESHED, NULL);
+	for (size_t i = 0; i < sizeof(costs) / sizeof(costs[0]); i++) {
+		struct simulate_events events;
+		struct simulate_result r;
+
+		script(&c, costs[i].script, &events);
+		run(&c, &o, &events, &r);
+		if (r.breach_count)
+			fail_msg("%s: %s", costs[i].name, r.breaches[0].text);
+		assert_in_range(r.max_us, costs[i].out_min_ms * 1000, costs[i].out_max_ms * 1000);
+		assert_int_equal(r.switches, costs[i].switches);
+		assert_int_equal(r.takeovers, costs[i].takeovers);
+		assert_int_equal(r.repairs, costs[i].repairs);
+		simulate_events_clear(&events);
+	}
 	country_clear(&c);
 }
 
@@ -1085,7 +1301,7 @@ static const struct {
 	struct simulate_wire wire;
 	uint32_t failures_per_hour;
 	uint64_t seeds, seconds;
-} storms[] = {
+} chances[] = {
 	{"clean wires", {0}, 240, 30, 600},
 	{"failures upon failures", {0}, 3600, 5, 300},
 	{"jitter", {.jitter_us = 2000}, 240, 5, 300},
@@ -1093,36 +1309,47 @@ static const struct {
 	{"loss", {.loss_ppm = 5000}, 240, 2, 60},
 };
 
-static void storms_break_no_promise(void **state)
+static void storms(uint32_t communes)
 {
 	struct country c;
 
-	(void)state;
-	country_init(&c, 31, NULL);
-	for (size_t i = 0; i < sizeof(storms) / sizeof(storms[0]); i++) {
+	country_init(&c, communes, NULL);
+	for (size_t i = 0; i < sizeof(chances) / sizeof(chances[0]); i++) {
 		uint64_t switches = 0, hit = 0;
 
-		for (uint64_t seed = 1; seed <= storms[i].seeds; seed++) {
-			struct simulate_options o = {.seed = seed, .duration_us = storms[i].seconds * SECOND,
-						     .wire = storms[i].wire, .apply_us = 1000};
+		for (uint64_t seed = 1; seed <= chances[i].seeds; seed++) {
+			struct simulate_options o = {.seed = seed, .duration_us = chances[i].seconds * SECOND,
+						     .wire = chances[i].wire, .apply_us = 1000};
 			struct simulate_events events;
 			struct simulate_result r;
 
 			simulate_events_init(&events);
-			assert_int_equal(simulate_random_make(c.s, seed, o.duration_us, storms[i].failures_per_hour,
+			assert_int_equal(simulate_random_make(c.s, seed, o.duration_us, chances[i].failures_per_hour,
 							      &events), 0);
 			run(&c, &o, &events, &r);
 			if (r.breach_count)
-				fail_msg("%s, seed %llu: %s: %s (at %llu us)", storms[i].name, (unsigned long long)seed,
+				fail_msg("%s, seed %llu: %s: %s (at %llu us)", chances[i].name, (unsigned long long)seed,
 					 simulate_rule_name(r.breaches[0].rule), r.breaches[0].text,
 					 (unsigned long long)r.breaches[0].at.us);
 			switches += r.switches;
 			hit += r.sites_hit;
 			simulate_events_clear(&events);
 		}
-		assert_true(switches > storms[i].seeds && hit > storms[i].seeds);
+		assert_true(switches > chances[i].seeds && hit > chances[i].seeds);
 	}
 	country_clear(&c);
+}
+
+static void storms_break_no_promise(void **state)
+{
+	(void)state;
+	storms(31);
+}
+
+static void storms_break_no_promise_where_links_are_repaired(void **state)
+{
+	(void)state;
+	storms(MESHED);
 }
 
 static void the_same_seed_tells_the_same(void **state)
@@ -1166,10 +1393,11 @@ int main(void)
 		cmocka_unit_test(scenarios_run),
 		cmocka_unit_test(a_link_that_flaps_costs_few_switches),
 		cmocka_unit_test(equals_packet_by_packet),
+		cmocka_unit_test(equals_with_repairs), cmocka_unit_test(repairs_and_takeovers_cost_little),
 		cmocka_unit_test(equals_for_every_length_of_a_cut),
 		cmocka_unit_test(wrong_choices_are_found),
 		cmocka_unit_test(wrong_states_are_found),
-		cmocka_unit_test(storms_break_no_promise),
+		cmocka_unit_test(storms_break_no_promise), cmocka_unit_test(storms_break_no_promise_where_links_are_repaired),
 		cmocka_unit_test(the_same_seed_tells_the_same),
 	};
 

@@ -10,12 +10,13 @@
 #include "tuyen/base/monotime.h"
 #include "tuyen/base/text.h"
 #include "tuyen/core/bfd.h"
+#include "tuyen/core/repair.h"
 #include "tuyen/core/selection.h"
 #include "tuyen/topology/forwarding.h"
 
 /**
- * A whole country on one virtual clock: the S-BFD session of every candidate path and the selection of every
- * site, the very code of the daemon, over compiled forwarding state. Wires delay, lose and reorder; links are cut, sites die, and
+ * A whole country on one virtual clock: the S-BFD session of every candidate path, BFD and local repair at the links
+ * that fail, and the selection of every site, the very code of the daemon, over compiled forwarding state. Wires delay, lose and reorder; links are cut, sites die, and
  * a judge who knows the truth about every wire measures outages and looks whether a promise is broken.
  *
  *	simulation_new -> simulation_add (a site each) -> simulation_connect -> simulation_run (as often as wanted)
@@ -27,6 +28,7 @@ struct simulation;
 #define SIMULATE_TIERS_MAX    16
 #define SIMULATE_BREACHES_MAX 20	    /* kept with their words; more are counted */
 #define SIMULATE_BARS	      12
+#define SIMULATE_POLICIES_MAX 16
 #define SIMULATE_FIRST_EVENT_US 5000000ull  /* before it sessions may still be coming up */
 #define SIMULATE_DURATION_MAX_US (7 * 86400 * 1000000ull)
 
@@ -111,11 +113,21 @@ struct simulate_breach {
 	char text[192];
 };
 
+/** How long the sessions of a policy were out while they had a live way: the longest outage of each that was. */
+struct simulate_policy {
+	uint32_t color;
+	char name[NAME_MAX_BYTES + 1];
+	size_t outage_count;
+	uint64_t p50_us, p90_us, p99_us, max_us;
+};
+
 struct simulate_result {
 	uint64_t seed, duration_us;
 	size_t sites, sessions, paths, links; /* sessions: (site, color, endpoint) */
 	uint64_t changes;	/* of a probe's verdict */
 	uint64_t turns;		/* of a site's selection */
+	uint64_t takeovers;	/* of a LAN, from one gateway to another */
+	uint64_t repairs;	/* links whose traffic began to go around them, each end for itself */
 	uint64_t switches, probes_run, probes_about;
 	uint64_t lost_us;	/* session time without a way in use, of all sessions */
 	uint64_t lost_avoidable_us; /* of it: while a live way was there */
@@ -127,6 +139,8 @@ struct simulate_result {
 	size_t sites_dark_at_end[SIMULATE_TIERS_MAX];
 	size_t outage_count;	/* of sites: the longest of each, as long as a live way was there */
 	uint64_t p50_us, p90_us, p99_us, max_us;
+	struct simulate_policy policies[SIMULATE_POLICIES_MAX]; /* by color; those beyond are in the sum alone */
+	size_t policy_count;
 	uint64_t bar_us;	/* width of a bar */
 	size_t bars[SIMULATE_BARS];
 	size_t breach_count;
@@ -161,6 +175,13 @@ uint32_t simulation_site_find(const struct simulation *s, const char *word);
 int simulation_run(struct simulation *s, const struct simulate_options *options,
 		   const struct simulate_events *events, struct simulate_result *ret_result,
 		   struct reason *reason);
+
+/**
+ * Of the newest run: does what @site_id sends to its neighbour go around the link, as its BFD says from @at to
+ * @ret_until? The kernel does so apply_us later.
+ */
+enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id, uint32_t neighbor_id,
+				    struct monotime at, struct monotime *ret_until);
 
 /**
  * Reads "at 10s cut link A B; at 20s heal link A B; at 30s kill site X;", "#" to the end of the line is a comment.

@@ -3,7 +3,7 @@
 # release, watched, killed, upgraded, removed. systemd is process 1, on a writable copy of this machine's files.
 # init: itself
 # lab: virtual
-# seconds: 240
+# seconds: 480
 # needs: deb
 set -u
 root=/run/copy/root

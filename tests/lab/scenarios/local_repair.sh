@@ -10,7 +10,7 @@
 #	         \        /
 #	          phuc-xa
 # clock: virtual
-# seconds: 1200
+# seconds: 2000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 
