@@ -336,16 +336,6 @@ static int audit_files(struct run *r, const char *const *files, size_t count)
 	return audit_findings_total(r->audit) ? CLI_INPUT : CLI_OK;
 }
 
-static int workers_read(const char *value, struct options *o)
-{
-	int err = workers_option(value, &o->load.workers);
-
-	if (err < 0)
-		fprintf(stderr, "tuyen audit: wrong value of '-j': '%s'; try: tuyen audit --help\n",
-			value);
-	return err;
-}
-
 static int options_read(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
@@ -371,7 +361,7 @@ static int options_read(int argc, char **argv, struct options *o)
 			o->canonical = o->no_failures = true;
 		else if (option == 'n')
 			o->no_failures = true;
-		else if (option == 'j' ? workers_read(optarg, o) < 0
+		else if (option == 'j' ? workers_option("audit", optarg, &o->load.workers) < 0
 				       : option != 'W' || load_option_warning("audit", optarg, &o->load) < 0)
 			return CLI_SYSTEM;
 	}

@@ -69,7 +69,7 @@ static int option_value(struct compile_options *o, const char *name, const char 
 	if (!strcmp(name, "--issued"))
 		return load_time_parse(value, &o->issued_s);
 	if (!strcmp(name, "-j"))
-		return workers_option(value, &o->load.workers);
+		return workers_option("compile", value, &o->load.workers);
 	if (!strcmp(name, "-W"))
 		return load_option_warning("compile", value, &o->load);
 	return -TUYEN_ENOENT;
@@ -102,15 +102,16 @@ static int options_read(int argc, char **argv, struct compile_options *o)
 		} else if (!strcmp(word, "--no-audit")) {
 			o->no_audit = true;
 		} else if (!strncmp(word, "-j", 2) && word[2]) { /* as make takes it */
-			if (option_value(o, "-j", word + 2))
-				return options_fail("wrong value of", word);
+			err = option_value(o, "-j", word + 2);
+			if (err)
+				return err; /* said */
 		} else if (i + 1 == argc) {
 			return options_fail("unknown option, or nothing after", word);
 		} else {
 			err = option_value(o, word, argv[++i]);
 			if (err == -TUYEN_ENOENT)
 				return options_fail("unknown option", word);
-			if (err && !strcmp(word, "-W"))
+			if (err && (!strcmp(word, "-W") || !strcmp(word, "-j")))
 				return err; /* said */
 			if (err)
 				return options_fail("wrong value of", word);

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 unsigned int workers_default(void)
@@ -14,16 +16,17 @@ unsigned int workers_default(void)
 	return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (unsigned int)count;
 }
 
-int workers_option(const char *argument, unsigned int *ret_workers)
+int workers_option(const char *command, const char *argument, unsigned int *ret_workers)
 {
-	char *end;
-	unsigned long n;
+	bool number = *argument >= '0' && *argument <= '9';
+	char *end = NULL;
+	unsigned long n = number ? strtoul(argument, &end, 10) : 0;
 
-	if (*argument < '0' || *argument > '9')
+	if (!n || *end || n > WORKERS_MAX) {
+		fprintf(stderr, "tuyen %s: -j %s: a number of processors, 1 to %d\n", command,
+			argument, WORKERS_MAX);
 		return -TUYEN_EINVAL;
-	n = strtoul(argument, &end, 10);
-	if (*end || !n || n > WORKERS_MAX)
-		return -TUYEN_EINVAL;
+	}
 	*ret_workers = (unsigned int)n;
 	return 0;
 }

@@ -14,8 +14,8 @@
 
 /** The processors that this process may run on: 1..WORKERS_MAX. */
 unsigned int workers_default(void);
-/** The argument of -j. @return 0 or -TUYEN_EINVAL. */
-int workers_option(const char *argument, unsigned int *ret_workers);
+/** The argument of -j of `tuyen @command`. @return 0, or -TUYEN_EINVAL, said on standard error. */
+int workers_option(const char *command, const char *argument, unsigned int *ret_workers);
 
 /**
  * An executor's run: the caller is worker 0, and there are up to @workers - 1 threads more; fewer where the system

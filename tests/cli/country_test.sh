@@ -116,6 +116,12 @@ for j in 1 2 7; do
 done
 is "-j 0 is no number of processors" "2 2" "$(code "$tuyen" compile $(files "$work/a") -o "$work/no" --epoch 1 -j 0) $(
 	code "$tuyen" audit $(files "$work/a") -j 257)"
+for j in 0 257 99999999999999999999999 x 2x -1 ''; do
+	for command in "compile $(files "$work/a") -o $work/no --epoch 1 -j" "audit $(files "$work/a") -j"; do
+		is "'-j $j' of ${command%% *} says what it takes" "tuyen ${command%% *}: -j $j: a number of processors, 1 to 256" \
+			"$("$tuyen" $command "$j" 2>&1)"
+	done
+done
 if [ -d "$work/63" ]; then
 	"$tuyen" compile $(files "$work/63") -o "$work/again" --epoch 1 --issued 2025-01-01 -j5 >/dev/null
 	is "63: -j5, the same bytes" "$(digest "$work/release-63")" "$(digest "$work/again")"
