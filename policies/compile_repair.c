@@ -175,8 +175,11 @@ static bool around_find(struct compile_result *r, const struct detour *d, struct
 					  .edge_dear = r->edge_marked,
 					  .node_banned = r->node_marked};
 	uint32_t at = r->core_of[d->from], to = r->core_of[d->to];
+	const struct spf_hop *guide = compile_tree(r, at);
 
-	spf_tree_limited(&r->core, &r->work, to, at, &limits, r->limited);
+	if (!guide)
+		return false;
+	spf_way_limited(&r->core, &r->work, to, at, guide, &limits, r->limited);
 	if (r->limited[at].metric == SPF_NONE)
 		return false;
 	*ret_way = (struct way){.length = 1, .site = {d->from}};

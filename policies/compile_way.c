@@ -75,9 +75,11 @@ static bool way_through_core(struct compile_result *r, const struct search *s, s
 		    .edge_dear = s->limit == LIMIT_DEAR ? r->edge_marked : NULL,
 		    .node_banned = r->node_marked,
 		};
-		if (r->node_marked[from] || r->node_marked[to])
+		const struct spf_hop *guide = compile_tree(r, from);
+
+		if (!guide || r->node_marked[from] || r->node_marked[to])
 			return false;
-		spf_tree_limited(&r->core, &r->work, to, from, &limits, r->limited);
+		spf_way_limited(&r->core, &r->work, to, from, guide, &limits, r->limited);
 		hops = r->limited;
 	}
 	if (hops[from].metric == SPF_NONE)

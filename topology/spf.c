@@ -15,7 +15,8 @@
 #include "tuyen/base/err.h"
 
 struct spf_item {
-	uint64_t cost; /* dear edges, then metric */
+	uint64_t promise; /* dear edges, then metric: so far, and what is left at least */
+	uint32_t left;	  /* at least */
 	uint32_t node;
 };
 
@@ -134,15 +135,9 @@ static inline void queue_put(struct queue *q, uint32_t node, uint32_t metric, ui
 	q->waiting++;
 }
 
-static bool marked(const uint8_t *marks, uint32_t index)
-{
-	return marks && marks[index];
-}
-
-/* Relaxes every edge of @node, which stands in bucket @at. @limits  what may not be used, or NULL.
- */
+/* Relaxes every edge of @node, which stands in bucket @at. */
 static inline void node_settle(const struct spf_graph *g, struct queue *q, uint32_t node,
-			       uint32_t at, const struct spf_limits *limits, struct spf_hop *hops)
+			       uint32_t at, struct spf_hop *hops)
 {
 	uint16_t way = hops[node].hops + 1;
 	uint32_t base = hops[node].metric;
@@ -153,9 +148,6 @@ static inline void node_settle(const struct spf_graph *g, struct queue *q, uint3
 		uint32_t metric = base + arc->metric, bucket = at + arc->metric;
 
 		if (metric > hop->metric)
-			continue;
-		if (limits && (marked(limits->edge_banned, arc->edge) ||
-			       marked(limits->node_banned, arc->to)))
 			continue;
 		if (metric == hop->metric) {
 			if (tie_wins(g, hop, way, node))
@@ -168,17 +160,16 @@ static inline void node_settle(const struct spf_graph *g, struct queue *q, uint3
 	}
 }
 
-/* @source  ends there; the buckets may keep entries then. @return false if it did. */
-static inline bool tree_grow(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-			     uint32_t source, const struct spf_limits *limits, struct spf_hop *hops)
+void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+	      struct spf_hop *ret_hops)
 {
 	struct queue q = {
 	    .waits = w->waits, .buckets = w->bucket, .bucket_count = g->metric_max + 1};
 	uint32_t at = 0;
 
 	assert(destination < g->node_count && w->bucket_count == q.bucket_count);
-	hops_reset(hops, g->node_count);
-	hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
+	hops_reset(ret_hops, g->node_count);
+	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
 	queue_put(&q, destination, 0, 0);
 	while (q.waiting) {
 		uint32_t first = q.buckets[at], node;
@@ -188,27 +179,29 @@ static inline bool tree_grow(const struct spf_graph *g, struct spf_work *w, uint
 			continue;
 		}
 		node = q.waits[first].node;
-		if (node == source)
-			return false;
 		q.buckets[at] = q.waits[first].next;
 		q.waiting--;
-		if (q.waits[first].metric == hops[node].metric)
-			node_settle(g, &q, node, at, limits, hops);
+		if (q.waits[first].metric == ret_hops[node].metric)
+			node_settle(g, &q, node, at, ret_hops);
 	}
-	return true;
 }
 
-void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-	      struct spf_hop *ret_hops)
+/*
+ * A way between two nodes, under limits. The tree towards the source, without limits, is there already and
+ * bounds from below what is left of each way (A*): nodes that no best way can pass are not looked at.
+ * Bounds never fall by more along an edge than it costs, and of items that promise the same the farther
+ * comes first: so all who could give a node an equal way are settled before it, as above.
+ */
+static bool item_before(struct spf_item a, struct spf_item b)
 {
-	tree_grow(g, w, destination, SPF_NONE, NULL, ret_hops);
+	return a.promise != b.promise ? a.promise < b.promise : a.left > b.left;
 }
 
 static void heap_put(struct spf_item *heap, size_t *count, struct spf_item item)
 {
 	size_t i = (*count)++;
 
-	for (; i && heap[(i - 1) / 2].cost > item.cost; i = (i - 1) / 2)
+	for (; i && item_before(item, heap[(i - 1) / 2]); i = (i - 1) / 2)
 		heap[i] = heap[(i - 1) / 2];
 	heap[i] = item;
 }
@@ -219,9 +212,9 @@ static struct spf_item heap_take(struct spf_item *heap, size_t *count)
 	size_t i = 0, child;
 
 	while ((child = 2 * i + 1) < *count) {
-		if (child + 1 < *count && heap[child + 1].cost < heap[child].cost)
+		if (child + 1 < *count && item_before(heap[child + 1], heap[child]))
 			child++;
-		if (last.cost <= heap[child].cost)
+		if (!item_before(heap[child], last))
 			break;
 		heap[i] = heap[child];
 		i = child;
@@ -230,13 +223,22 @@ static struct spf_item heap_take(struct spf_item *heap, size_t *count)
 	return top;
 }
 
+#define DEAR_SHIFT 34 /* above the sum of two ways' metrics */
+
 static uint64_t cost_of(uint32_t dear, uint32_t metric)
 {
-	return (uint64_t)dear << 32 | metric;
+	return (uint64_t)dear << DEAR_SHIFT | metric;
 }
 
-static void node_settle_dear(const struct spf_graph *g, struct spf_work *w, uint32_t node,
-			     const struct spf_limits *limits, struct spf_hop *hops, size_t *count)
+static bool marked(const uint8_t *marks, uint32_t index)
+{
+	return marks && marks[index];
+}
+
+/* Relaxes every edge of @node. */
+static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, uint32_t node,
+				const struct spf_hop *guide, const struct spf_limits *limits,
+				struct spf_hop *hops, size_t *count)
 {
 	const struct spf_arc *end = g->arcs + g->first[node + 1];
 	uint64_t base = cost_of(w->dear[node], hops[node].metric);
@@ -245,51 +247,45 @@ static void node_settle_dear(const struct spf_graph *g, struct spf_work *w, uint
 	for (const struct spf_arc *arc = g->arcs + g->first[node]; arc < end; arc++) {
 		struct spf_hop *hop = &hops[arc->to];
 		uint64_t cost = base + cost_of(marked(limits->edge_dear, arc->edge), arc->metric);
-		uint64_t old = cost_of(w->dear[arc->to], hop->metric);
+		uint32_t left = guide[arc->to].metric;
 		bool found = hop->metric != SPF_NONE;
+		uint64_t old = found ? cost_of(w->dear[arc->to], hop->metric) : UINT64_MAX;
 
-		if ((found && cost > old) || marked(limits->edge_banned, arc->edge) ||
+		if (cost > old || left == SPF_NONE || marked(limits->edge_banned, arc->edge) ||
 		    marked(limits->node_banned, arc->to))
 			continue;
-		if (found && cost == old) {
+		if (cost == old) {
 			if (tie_wins(g, hop, way, node))
 				*hop = (struct spf_hop){(uint32_t)cost, (uint16_t)node, way};
 			continue;
 		}
 		*hop = (struct spf_hop){(uint32_t)cost, (uint16_t)node, way};
-		w->dear[arc->to] = (uint32_t)(cost >> 32);
-		heap_put(w->heap, count, (struct spf_item){cost, arc->to});
+		w->dear[arc->to] = (uint32_t)(cost >> DEAR_SHIFT);
+		heap_put(w->heap, count, (struct spf_item){cost + left, left, arc->to});
 	}
 }
 
-static void tree_grow_dear(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-			   uint32_t source, const struct spf_limits *limits,
-			   struct spf_hop *ret_hops)
+void spf_way_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+		     uint32_t source, const struct spf_hop *guide, const struct spf_limits *limits,
+		     struct spf_hop *ret_hops)
 {
 	size_t count = 0;
 
+	assert(destination < g->node_count && source < g->node_count);
 	hops_reset(ret_hops, g->node_count);
-	memset(w->dear, 0, g->node_count * sizeof(*w->dear));
+	if (marked(limits->node_banned, destination) || guide[destination].metric == SPF_NONE)
+		return;
 	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
-	heap_put(w->heap, &count, (struct spf_item){0, destination});
+	w->dear[destination] = 0;
+	heap_put(w->heap, &count,
+		 (struct spf_item){guide[destination].metric, guide[destination].metric, destination});
 	while (count) {
 		struct spf_item item = heap_take(w->heap, &count);
+		uint64_t cost = cost_of(w->dear[item.node], ret_hops[item.node].metric);
 
 		if (item.node == source)
 			return;
-		if (item.cost == cost_of(w->dear[item.node], ret_hops[item.node].metric))
-			node_settle_dear(g, w, item.node, limits, ret_hops, &count);
+		if (item.promise == cost + item.left)
+			node_settle_limited(g, w, item.node, guide, limits, ret_hops, &count);
 	}
-}
-
-void spf_tree_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-		      uint32_t source, const struct spf_limits *limits, struct spf_hop *ret_hops)
-{
-	assert(destination < g->node_count);
-	if (marked(limits->node_banned, destination))
-		hops_reset(ret_hops, g->node_count);
-	else if (limits->edge_dear)
-		tree_grow_dear(g, w, destination, source, limits, ret_hops);
-	else if (!tree_grow(g, w, destination, source, limits, ret_hops))
-		memset(w->bucket, 0xff, w->bucket_count * sizeof(*w->bucket)); /* SPF_NONE */
 }

@@ -60,7 +60,7 @@ struct spf_work {
 	uint32_t *bucket; /* heads of lists in waits */
 	size_t bucket_count;
 	struct spf_wait *waits;
-	struct spf_item *heap; /* of limited runs */
+	struct spf_item *heap; /* of ways under limits */
 	uint32_t *dear;
 };
 
@@ -81,11 +81,12 @@ void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destinatio
 	      struct spf_hop *ret_hops);
 
 /**
- * The same under @limits, with fewest dear edges before all else. Stops once @source knows its
- * way (SPF_NONE: never); only hops on that way are then to be trusted. Slower (a binary heap), for few runs.
- * A banned destination or source has no way.
+ * The way from @source to @destination under @limits, with fewest dear edges before all else: only hops on that way are to be
+ * trusted. A banned end has none: SPF_NONE at @source.
+ * @guide  the tree towards @source, without limits.
  */
-void spf_tree_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-		      uint32_t source, const struct spf_limits *limits, struct spf_hop *ret_hops);
+void spf_way_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
+		     uint32_t source, const struct spf_hop *guide, const struct spf_limits *limits,
+		     struct spf_hop *ret_hops);
 
 #endif
