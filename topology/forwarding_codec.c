@@ -47,11 +47,10 @@ static void line_end(struct text *t, char *p)
 	t->length = (size_t)(p - t->bytes);
 }
 
-static bool name_plain(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       c == '-' || c == '_' || c == '.' || c >= 0x80;
-}
+static const bool name_plain[UINT8_MAX + 1] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true,	['-'] = true,
+    ['_'] = true,	  ['.'] = true,		[0x80 ... 0xff] = true,
+};
 
 static char *put_name(char *p, const char *name)
 {
@@ -61,16 +60,15 @@ static char *put_name(char *p, const char *name)
 		return PUT(p, "-");
 	if (!strcmp(name, "-"))
 		return PUT(p, "%2D");
-	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
-		if (name_plain(*c)) {
-			*p++ = (char)*c;
-			continue;
-		}
+	for (const unsigned char *c = (const unsigned char *)name;; c++) {
+		while (name_plain[*c])
+			*p++ = (char)*c++;
+		if (!*c)
+			return p;
 		*p++ = '%';
 		*p++ = digits[*c >> 4];
 		*p++ = digits[*c & 15];
 	}
-	return p;
 }
 
 static char *put_number(char *p, uint32_t value)
@@ -78,28 +76,31 @@ static char *put_number(char *p, uint32_t value)
 	return decimal_put(p, value);
 }
 
-static char *put_byte(char *p, uint8_t value)
-{
-	if (value >= 100) {
-		*p++ = (char)('0' + value / 100);
-		memcpy(p, decimal_pairs + 2 * (value % 100), 2);
-		return p + 2;
-	}
-	if (value >= 10) {
-		memcpy(p, decimal_pairs + 2 * value, 2);
-		return p + 2;
-	}
-	*p++ = (char)('0' + value);
-	return p;
-}
+/* What a byte of an address is, with its dot, and how long: there are a million of them. */
+#define TEN(text, n)                                                                               \
+	{text "0." , n}, {text "1.", n}, {text "2.", n}, {text "3.", n}, {text "4.", n},           \
+	    {text "5.", n}, {text "6.", n}, {text "7.", n}, {text "8.", n}, {text "9.", n}
+#define NINETY(text, n)                                                                            \
+	TEN(text "1", n), TEN(text "2", n), TEN(text "3", n), TEN(text "4", n), TEN(text "5", n),  \
+	    TEN(text "6", n), TEN(text "7", n), TEN(text "8", n), TEN(text "9", n)
+static const struct {
+	char text[5];
+	uint8_t length;
+} address_bytes[256] = {
+    TEN("", 2),	    NINETY("", 3),  TEN("10", 4), NINETY("1", 4), TEN("20", 4), TEN("21", 4),
+    TEN("22", 4),   TEN("23", 4),   TEN("24", 4), {"250.", 4},	  {"251.", 4},	{"252.", 4},
+    {"253.", 4},    {"254.", 4},    {"255.", 4},
+};
 
 static char *put_address(char *p, ipv4_t address)
 {
-	for (int shift = 24; shift > 0; shift -= 8) {
-		p = put_byte(p, (uint8_t)(address >> shift));
-		*p++ = '.';
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		uint8_t byte = (uint8_t)(address >> shift);
+
+		memcpy(p, address_bytes[byte].text, 4);
+		p += address_bytes[byte].length;
 	}
-	return put_byte(p, (uint8_t)address);
+	return p - 1; /* no dot behind the last */
 }
 
 static char *put_prefix(char *p, struct ipv4_prefix prefix)
@@ -128,9 +129,16 @@ static char *put_key(char *p, const uint8_t key[static WG_KEY_LEN])
 
 static char *put_endpoint(char *p, const struct ip_endpoint *endpoint)
 {
+	const uint8_t *a = endpoint->address;
 	char out[IP_ENDPOINT_STRLEN];
-	size_t length = strlen(ip_endpoint_format(endpoint, out));
+	size_t length;
 
+	if (endpoint->family == 4) {
+		p = put_address(p, (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3]);
+		*p++ = ':';
+		return put_number(p, endpoint->port);
+	}
+	length = strlen(ip_endpoint_format(endpoint, out));
 	memcpy(p, out, length);
 	return p + length;
 }

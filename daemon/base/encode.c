@@ -21,16 +21,20 @@ static inline char base64_digit(int16_t d)
 	return (char)(d + 'A' + (lower & 6) - (number & 75) - (plus & 15) + (slash & 3));
 }
 
-static int base64_value(char c)
+/* @return @value, and 0 for a @d that is not from @first to @last. */
+static inline int16_t base64_range(int16_t d, char first, char last, int value)
 {
-	int d = (unsigned char)c, v = -1;
+	int16_t above = (int16_t)(first - 1 - d), below = (int16_t)(d - (last + 1));
 
-	v += ((('A' - 1 - d) & (d - ('Z' + 1))) >> 8) & (d - 64);
-	v += ((('a' - 1 - d) & (d - ('z' + 1))) >> 8) & (d - 70);
-	v += ((('0' - 1 - d) & (d - ('9' + 1))) >> 8) & (d + 5);
-	v += ((('+' - 1 - d) & (d - ('+' + 1))) >> 8) & 63;
-	v += ((('/' - 1 - d) & (d - ('/' + 1))) >> 8) & 64;
-	return v;
+	return (int16_t)((int16_t)(above & below) >> 8) & (int16_t)value;
+}
+
+/* @return -1 for what is no digit. */
+static inline int16_t base64_value(int16_t d)
+{
+	return (int16_t)(base64_range(d, 'A', 'Z', d - 64) + base64_range(d, 'a', 'z', d - 70) +
+			 base64_range(d, '0', '9', d + 5) + base64_range(d, '+', '+', 63) +
+			 base64_range(d, '/', '/', 64) - 1);
 }
 
 const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static WG_KEY_STRLEN])
@@ -58,51 +62,71 @@ const char *wg_key_format(const uint8_t key[static WG_KEY_LEN], char out[static 
 	return out;
 }
 
+#define PAIRS(a)                                                                                   \
+	a "A" a "B" a "C" a "D" a "E" a "F" a "G" a "H" a "I" a "J" a "K" a "L" a "M" a "N" a "O"  \
+	a "P" a "Q" a "R" a "S" a "T" a "U" a "V" a "W" a "X" a "Y" a "Z" a "a" a "b" a "c" a "d"  \
+	a "e" a "f" a "g" a "h" a "i" a "j" a "k" a "l" a "m" a "n" a "o" a "p" a "q" a "r" a "s"  \
+	a "t" a "u" a "v" a "w" a "x" a "y" a "z" a "0" a "1" a "2" a "3" a "4" a "5" a "6" a "7"  \
+	a "8" a "9" a "+" a "/"
+
+/* What twelve bits are in base64: two characters each. */
+static const char base64_pairs[] =
+    PAIRS("A") PAIRS("B") PAIRS("C") PAIRS("D") PAIRS("E") PAIRS("F") PAIRS("G") PAIRS("H")
+    PAIRS("I") PAIRS("J") PAIRS("K") PAIRS("L") PAIRS("M") PAIRS("N") PAIRS("O") PAIRS("P")
+    PAIRS("Q") PAIRS("R") PAIRS("S") PAIRS("T") PAIRS("U") PAIRS("V") PAIRS("W") PAIRS("X")
+    PAIRS("Y") PAIRS("Z") PAIRS("a") PAIRS("b") PAIRS("c") PAIRS("d") PAIRS("e") PAIRS("f")
+    PAIRS("g") PAIRS("h") PAIRS("i") PAIRS("j") PAIRS("k") PAIRS("l") PAIRS("m") PAIRS("n")
+    PAIRS("o") PAIRS("p") PAIRS("q") PAIRS("r") PAIRS("s") PAIRS("t") PAIRS("u") PAIRS("v")
+    PAIRS("w") PAIRS("x") PAIRS("y") PAIRS("z") PAIRS("0") PAIRS("1") PAIRS("2") PAIRS("3")
+    PAIRS("4") PAIRS("5") PAIRS("6") PAIRS("7") PAIRS("8") PAIRS("9") PAIRS("+") PAIRS("/");
+
 char *wg_key_put(const uint8_t key[static WG_KEY_LEN], char *out)
 {
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	const uint8_t *k = key;
+	uint32_t v;
 
-	for (int i = 0; i < 10; i++, k += 3) {
-		uint32_t v = (uint32_t)k[0] << 16 | (uint32_t)k[1] << 8 | k[2];
-
-		*out++ = digits[v >> 18];
-		*out++ = digits[v >> 12 & 63];
-		*out++ = digits[v >> 6 & 63];
-		*out++ = digits[v & 63];
+	for (int i = 0; i < 10; i++, k += 3, out += 4) {
+		v = (uint32_t)k[0] << 16 | (uint32_t)k[1] << 8 | k[2];
+		memcpy(out, base64_pairs + 2 * (v >> 12), 2);
+		memcpy(out + 2, base64_pairs + 2 * (v & 4095), 2);
 	}
-	*out++ = digits[k[0] >> 2];
-	*out++ = digits[(k[0] << 4 & 63) | k[1] >> 4];
-	*out++ = digits[k[1] << 2 & 63];
-	*out++ = '=';
-	return out;
+	v = (uint32_t)k[0] << 16 | (uint32_t)k[1] << 8;
+	memcpy(out, base64_pairs + 2 * (v >> 12), 2);
+	out[2] = base64_pairs[2 * (v & 4095)];
+	out[3] = '=';
+	return out + 4;
 }
 
 int wg_key_parse(const char *string, uint8_t ret_key[static WG_KEY_LEN])
 {
+	int16_t values[48];
+	char digits[48] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 	uint8_t key[33];
-	int bad = 0;
+	int16_t bad = 0;
 
 	if (strnlen(string, WG_KEY_STRLEN) != WG_KEY_STRLEN - 1 || string[43] != '=')
 		return -TUYEN_EINVAL;
+	memcpy(digits, string, 43);
+	digits[47] = 'A';
+	for (int i = 0; i < 48; i++)
+		values[i] = base64_value((unsigned char)digits[i]);
+	for (int i = 0; i < 48; i++) {
+		bad |= values[i];
+		values[i] &= 63;
+	}
 	for (int i = 0; i < 11; i++) {
-		uint32_t v = 0;
+		const int16_t *v = values + 4 * i;
 
-		for (int j = 0; j < 4; j++) {
-			int digit = 4 * i + j == 43 ? 0 : base64_value(string[4 * i + j]);
-
-			bad |= digit;
-			v = v << 6 | ((uint32_t)digit & 63);
-		}
-		key[3 * i] = (uint8_t)(v >> 16);
-		key[3 * i + 1] = (uint8_t)(v >> 8);
-		key[3 * i + 2] = (uint8_t)v;
+		key[3 * i] = (uint8_t)(v[0] << 2 | v[1] >> 4);
+		key[3 * i + 1] = (uint8_t)(v[1] << 4 | v[2] >> 2);
+		key[3 * i + 2] = (uint8_t)(v[2] << 6 | v[3]);
 	}
 	bad = (bad < 0) | (key[32] != 0);
 	if (!bad)
 		memcpy(ret_key, key, WG_KEY_LEN);
 	explicit_bzero(key, sizeof(key));
+	explicit_bzero(values, sizeof(values));
+	explicit_bzero(digits, sizeof(digits));
 	return bad ? -TUYEN_EINVAL : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -191,6 +192,29 @@ static void wireguard_keys(void **state)
 	assert_int_equal(wg_key_parse("AAAA", key), -TUYEN_EINVAL);
 }
 
+static void a_key_has_digits_of_base64_alone(void **state)
+{
+	uint8_t key[WG_KEY_LEN], again[WG_KEY_LEN];
+
+	(void)state;
+	for (int place = 0; place < 44; place++)
+		for (int byte = 1; byte < 256; byte++) {
+			char said[WG_KEY_STRLEN] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+			bool digit = byte == '+' || byte == '/' || (byte < 0x80 && isalnum(byte));
+			bool lawful = place == 43 ? byte == '=' : digit;
+
+			said[place] = (char)byte;
+			if (place == 42) /* two bits of the last one are none of the key's */
+				lawful = digit && strchr("AEIMQUYcgkosw048", byte);
+			assert_int_equal(wg_key_parse(said, key), lawful ? 0 : -TUYEN_EINVAL);
+			if (!lawful)
+				continue;
+			assert_string_equal(wg_key_format(key, (char[WG_KEY_STRLEN]){0}), said);
+			assert_int_equal(wg_key_parse(said, again), 0);
+			assert_memory_equal(key, again, WG_KEY_LEN);
+		}
+}
+
 static void hex(void **state)
 {
 	uint8_t bytes[3];
@@ -251,6 +275,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(wireguard_keys),
+		cmocka_unit_test(a_key_has_digits_of_base64_alone),
 		cmocka_unit_test(hex),
 	};
 

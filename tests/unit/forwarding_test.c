@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,28 @@ static char *replaced(const char *from, const char *to)
 	strcpy(out + before, to);
 	strcat(out, at + strlen(from));
 	return out;
+}
+
+/* Each byte of an address, at each place of it. */
+static void addresses_are_as_printf_writes_them(void **state)
+{
+	(void)state;
+	for (uint32_t byte = 0; byte < 256; byte++)
+		for (int shift = 0; shift < 32; shift += 8) {
+			struct ipv4_prefix lan = {0x01020304 ^ byte << shift, 32};
+			struct forwarding f = {.lans = &lan, .lan_count = 1};
+			char want[64], *got;
+			struct text t;
+
+			text_init(&t);
+			forwarding_encode(&f, &t);
+			snprintf(want, sizeof(want), "\nlan %u.%u.%u.%u/32\n", lan.address >> 24,
+				 lan.address >> 16 & 255, lan.address >> 8 & 255, lan.address & 255);
+			got = strstr(text_string(&t), "\nlan ");
+			assert_non_null(got);
+			assert_string_equal(got, want);
+			text_clear(&t);
+		}
 }
 
 static void refuses_what_is_not_canonical_or_unlawful(void **state)
@@ -341,6 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_every_kind_of_line),
 	    cmocka_unit_test(pieces_are_the_whole),
+    cmocka_unit_test(addresses_are_as_printf_writes_them),
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),

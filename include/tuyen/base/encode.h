@@ -20,24 +20,40 @@ int wg_key_parse(const char *string, uint8_t ret_key[static WG_KEY_LEN]);
 /** "00" to "99", one after the other. */
 extern const char decimal_pairs[201];
 
+/** A decimal number below 10,000: its digits, or four with zeros in front. */
+static inline char *decimal_put_short(char *out, uint32_t value)
+{
+	if (value >= 1000) {
+		memcpy(out, decimal_pairs + 2 * (value / 100), 2);
+		out += 2;
+	} else if (value >= 100) {
+		*out++ = (char)('0' + value / 100);
+	} else if (value < 10) {
+		*out = (char)('0' + value);
+		return out + 1;
+	}
+	memcpy(out, decimal_pairs + 2 * (value % 100), 2);
+	return out + 2;
+}
+static inline char *decimal_put_four(char *out, uint32_t value)
+{
+	memcpy(out, decimal_pairs + 2 * (value / 100), 2);
+	memcpy(out + 2, decimal_pairs + 2 * (value % 100), 2);
+	return out + 4;
+}
+
 /** Decimal digits without a NUL, ten at most. @return what follows them. In the header: a country's bundles hold five
  * million numbers. */
 static inline char *decimal_put(char *out, uint32_t value)
 {
-	uint32_t above = 10;
-	char *end = out + 1, *p;
-
-	while (value >= above) {
-		end++;
-		if (above == 1000000000)
-			break;
-		above *= 10;
-	}
-	for (p = end; p - out >= 2; value /= 100)
-		memcpy(p -= 2, decimal_pairs + 2 * (value % 100), 2);
-	if (p > out)
-		*out = (char)('0' + value);
-	return end;
+	if (value < 10000)
+		return decimal_put_short(out, value);
+	if (value < 100000000)
+		out = decimal_put_short(out, value / 10000);
+	else
+		out = decimal_put_four(decimal_put_short(out, value / 100000000),
+				       value / 10000 % 10000);
+	return decimal_put_four(out, value % 10000);
 }
 
 /** Lower-case hex with a NUL: @out has 2 * @length + 1 bytes. @return @out. */
