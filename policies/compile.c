@@ -78,17 +78,35 @@ static bool bits_has(const uint64_t *bits, uint32_t site)
 	return bits[site / 64] >> site % 64 & 1;
 }
 
-static int denies_build(struct compile_result *r)
+/* @return whether the rule, or policy, whose bits are @index-th has @site in its set. */
+static bool from_has(const struct compile_result *r, const uint64_t *bits, size_t index,
+		     uint32_t site)
+{
+	return bits_has(bits + 2 * index * r->words, site);
+}
+
+static bool to_has(const struct compile_result *r, const uint64_t *bits, size_t index,
+		   uint32_t site)
+{
+	return bits_has(bits + (2 * index + 1) * r->words, site);
+}
+
+static int sets_build(struct compile_result *r)
 {
 	const struct network *n = r->network;
 
-	r->deny_words = n->site_count / 64 + 1;
-	r->deny_bits = calloc(n->deny_count * 2 * r->deny_words + 1, sizeof(*r->deny_bits));
-	if (!r->deny_bits)
+	r->words = n->site_count / 64 + 1;
+	r->deny_bits = calloc(n->deny_count * 2 * r->words + 1, sizeof(*r->deny_bits));
+	r->policy_bits = calloc(n->policy_count * 2 * r->words + 1, sizeof(*r->policy_bits));
+	if (!r->deny_bits || !r->policy_bits)
 		return -TUYEN_ENOMEM;
 	for (size_t i = 0; i < n->deny_count; i++) {
-		bits_set(r->deny_bits + 2 * i * r->deny_words, &n->denies[i].from);
-		bits_set(r->deny_bits + (2 * i + 1) * r->deny_words, &n->denies[i].to);
+		bits_set(r->deny_bits + 2 * i * r->words, &n->denies[i].from);
+		bits_set(r->deny_bits + (2 * i + 1) * r->words, &n->denies[i].to);
+	}
+	for (size_t i = 0; i < n->policy_count; i++) {
+		bits_set(r->policy_bits + 2 * i * r->words, &n->policies[i].from);
+		bits_set(r->policy_bits + (2 * i + 1) * r->words, &n->policies[i].to);
 	}
 	return 0;
 }
@@ -100,8 +118,7 @@ uint32_t compile_denied_by(const struct compile_result *r, uint32_t from, uint32
 		const struct deny_rule *d = &r->network->denies[i];
 
 		if ((d->class_index == NETWORK_NONE || d->class_index == class_index) &&
-		    bits_has(r->deny_bits + 2 * i * r->deny_words, from) &&
-		    bits_has(r->deny_bits + (2 * i + 1) * r->deny_words, to))
+		    from_has(r, r->deny_bits, i, from) && to_has(r, r->deny_bits, i, to))
 			return (uint32_t)i;
 	}
 	return NETWORK_NONE;
@@ -482,32 +499,42 @@ static bool way_meets(struct compile_result *r, const struct candidate_path *c, 
 	return !c->max_labels || way_within_labels(r, w, c->max_labels);
 }
 
-static bool pair_way(struct compile_result *r, const struct compile_pair *p, uint32_t path,
-		     const struct way *other, struct way *ret_way)
+static bool path_meant_for(const struct candidate_path *c, uint32_t head)
+{
+	return !c->some || compile_set_has(&c->heads, head);
+}
+
+static void tally_lacking(struct compile_result *r, const struct compile_pair *p, uint32_t path)
 {
 	const struct candidate_path *c = &r->network->policies[p->policy].paths[path];
 	struct path_tally *t = &r->tallies[r->tally_first[p->policy] + path];
 
-	if (c->some && !compile_set_has(&c->heads, p->head))
+	if (!path_has_constraint(c) || !path_is_meant(r, c, p->head))
+		return;
+	if (t->unmet < 3)
+		t->lacking[t->unmet] = p->head;
+	t->unmet++;
+}
+
+static bool pair_way(struct compile_result *r, const struct compile_pair *p, uint32_t path,
+		     const struct way *other, struct way *ret_way)
+{
+	const struct candidate_path *c = &r->network->policies[p->policy].paths[path];
+
+	if (!path_meant_for(c, p->head))
 		return false;
 	if (compile_way_find(r, c, p->head, p->endpoint, other, ret_way) &&
 	    way_meets(r, c, ret_way))
 		return true;
-	if (path_has_constraint(c) && path_is_meant(r, c, p->head)) {
-		if (t->unmet < 3)
-			t->lacking[t->unmet] = p->head;
-		t->unmet++;
-	}
+	tally_lacking(r, p, path);
 	return false;
 }
 
-/* The candidate paths of one pair, a disjoint one after what it is disjoint from. */
-static void pair_paths(struct compile_result *r, uint32_t pair)
+/* The ways of one pair's candidate paths, a disjoint one after what it is disjoint from. */
+static void pair_search(struct compile_result *r, const struct compile_pair *p, struct way *ways,
+			bool *found)
 {
-	const struct compile_pair p = r->pairs[pair];
-	const struct policy *policy = &r->network->policies[p.policy];
-	struct way ways[POLICY_PATHS_MAX];
-	bool found[POLICY_PATHS_MAX] = {false};
+	const struct policy *policy = &r->network->policies[p->policy];
 
 	for (size_t pass = 0; pass < policy->path_count; pass++)
 		for (size_t i = 0; i < policy->path_count; i++) {
@@ -521,12 +548,55 @@ static void pair_paths(struct compile_result *r, uint32_t pair)
 			if (depth != pass)
 				continue;
 			found[i] =
-			    pair_way(r, &p, (uint32_t)i,
+			    pair_way(r, p, (uint32_t)i,
 				     c->disjoint_from != NETWORK_NONE && found[c->disjoint_from]
 					 ? &ways[c->disjoint_from]
 					 : NULL,
 				     &ways[i]);
 		}
+}
+
+/* The pair of the same two sites under a policy with the same candidate paths. */
+static const struct compile_pair *pair_twin(const struct compile_result *r,
+					    const struct compile_pair *p, uint32_t end)
+{
+	for (uint32_t i = r->head_first[p->head];
+	     r->twins[p->policy] != NETWORK_NONE && i < end; i++)
+		if (r->pairs[i].policy == r->twins[p->policy] &&
+		    r->pairs[i].endpoint == p->endpoint)
+			return &r->pairs[i];
+	return NULL;
+}
+
+static void pair_copy(struct compile_result *r, const struct compile_pair *twin,
+		      const struct compile_pair *p, struct way *ways, bool *found)
+{
+	const struct policy *policy = &r->network->policies[p->policy];
+
+	for (uint32_t i = 0; i < twin->path_count; i++) {
+		const struct compile_path *path = &r->paths[twin->path + i];
+		struct way *w = &ways[path->path];
+
+		found[path->path] = true;
+		w->length = path->way_length;
+		memcpy(w->site, compile_path_way(r, path), w->length * sizeof(w->site[0]));
+	}
+	for (uint32_t i = 0; i < policy->path_count; i++)
+		if (!found[i] && path_meant_for(&policy->paths[i], p->head))
+			tally_lacking(r, p, i);
+}
+
+static void pair_paths(struct compile_result *r, uint32_t pair)
+{
+	const struct compile_pair p = r->pairs[pair], *twin = pair_twin(r, &p, pair);
+	const struct policy *policy = &r->network->policies[p.policy];
+	struct way ways[POLICY_PATHS_MAX];
+	bool found[POLICY_PATHS_MAX] = {false};
+
+	if (twin)
+		pair_copy(r, twin, &p, ways, found);
+	else
+		pair_search(r, &p, ways, found);
 	for (uint32_t i = 0; i < policy->path_count; i++) {
 		uint32_t other = policy->paths[i].disjoint_from;
 
@@ -552,8 +622,8 @@ static bool pair_add(struct compile_result *r, uint32_t policy_index, uint32_t h
 {
 	const struct network *n = r->network;
 	const struct policy *policy = &n->policies[policy_index];
-	bool mutual =
-	    compile_set_has(&policy->from, endpoint) && compile_set_has(&policy->to, head);
+	bool mutual = from_has(r, r->policy_bits, policy_index, endpoint) &&
+		      to_has(r, r->policy_bits, policy_index, head);
 	struct compile_pair pair = {.head = head, .endpoint = endpoint, .policy = policy_index};
 	struct compile_pair *added;
 	uint32_t position = (uint32_t)r->pair_count;
@@ -635,6 +705,51 @@ static void policy_check(struct compile_result *r, const struct policy *p)
 			       r->network->session_port, p->color);
 }
 
+static bool sets_equal(const struct site_set *a, const struct site_set *b)
+{
+	return a->count == b->count &&
+	       (!a->count || !memcmp(a->sites, b->sites, a->count * sizeof(*a->sites)));
+}
+
+/* Does the same lead to their ways? */
+static bool candidates_alike(const struct candidate_path *a, const struct candidate_path *b)
+{
+	return a->via == b->via && a->disjoint_from == b->disjoint_from &&
+	       a->max_delay_us == b->max_delay_us && a->max_labels == b->max_labels &&
+	       a->some == b->some && a->avoid_link_count == b->avoid_link_count &&
+	       (!a->avoid_link_count || !memcmp(a->avoid_links, b->avoid_links,
+						a->avoid_link_count * sizeof(*a->avoid_links))) &&
+	       sets_equal(&a->through, &b->through) && sets_equal(&a->avoid, &b->avoid) &&
+	       sets_equal(&a->heads, &b->heads);
+}
+
+static bool policies_alike(const struct policy *p, const struct policy *q)
+{
+	if (p->path_count != q->path_count)
+		return false;
+	for (size_t i = 0; i < p->path_count; i++)
+		if (!candidates_alike(&p->paths[i], &q->paths[i]))
+			return false;
+	return true;
+}
+
+/* @policies  by color. */
+static bool twins_find(struct compile_result *r, const uint32_t *policies)
+{
+	const struct network *n = r->network;
+
+	r->twins = malloc((n->policy_count + 1) * sizeof(*r->twins));
+	for (size_t i = 0; r->twins && i < n->policy_count; i++) {
+		uint32_t *twin = &r->twins[policies[i]];
+
+		*twin = NETWORK_NONE;
+		for (size_t k = 0; k < i && *twin == NETWORK_NONE; k++)
+			if (policies_alike(&n->policies[policies[i]], &n->policies[policies[k]]))
+				*twin = policies[k];
+	}
+	return r->twins;
+}
+
 static int policy_order_build(struct compile_result *r, struct policy_order *o)
 {
 	struct network *n =
@@ -659,7 +774,7 @@ static int policy_order_build(struct compile_result *r, struct policy_order *o)
 		qsort_r(o->endpoints[i], o->endpoint_count[i], sizeof(**o->endpoints), by_id, n);
 	}
 	qsort_r(o->policies, n->policy_count, sizeof(*o->policies), by_color, n);
-	return 0;
+	return twins_find(r, o->policies) ? 0 : -TUYEN_ENOMEM;
 }
 
 /* ---- gateways that share a LAN: the nearest first ---------------------------------------- */
@@ -775,7 +890,7 @@ static bool pairs_of_head(struct compile_result *r, const struct policy_order *o
 
 		size_t first = r->pair_count;
 
-		if (!compile_set_has(&r->network->policies[p].from, head))
+		if (!from_has(r, r->policy_bits, p, head))
 			continue;
 		for (size_t e = 0; e < o->endpoint_count[p]; e++)
 			if (o->endpoints[p][e] != head &&
@@ -825,30 +940,6 @@ static int pairs_build(struct compile_result *r)
 
 /* ---- by site ------------------------------------------------------------------------ */
 
-static int label_entry_compare(const void *a, const void *b, void *context)
-{
-	const struct label_entry *p = a, *q = b;
-
-	(void)context;
-	return p->label < q->label ? -1 : p->label > q->label;
-}
-
-/* In the order of label_stack_compare(). */
-static int accept_entry_compare(const void *a, const void *b, void *context)
-{
-	const struct accept_entry *p = a, *q = b;
-	const uint32_t *stacks = context, *x = stacks + p->labels, *y = stacks + q->labels;
-
-	if (p->from != q->from)
-		return p->from < q->from ? -1 : 1;
-	if (p->depth != q->depth)
-		return p->depth < q->depth ? -1 : 1;
-	for (uint32_t i = 0; i < p->depth; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
-	return 0;
-}
-
 static void counts_to_firsts(uint32_t *first, size_t count)
 {
 	for (size_t i = count; i > 0; i--)
@@ -891,110 +982,168 @@ static int endpoints_build(struct compile_result *r)
 	return 0;
 }
 
-/*
- * Brings an array of @count entries of @size, each of which begins with its site, into the order of
- * sites, and a site's own by @compare; of equal ones one stays. Most sites have a few entries of all:
- * they are dealt out, not compared.
- */
-struct division {
-	char *bytes;
-	size_t count, size, sites;
-	uint32_t *first; /* by site: sites + 1 */
-	int (*compare)(const void *, const void *, void *context);
-	void *context;
-};
-
-static uint32_t entry_site(const struct division *d, size_t i)
+static int label_entry_compare(const void *a, const void *b)
 {
-	uint32_t site;
+	const struct label_entry *p = a, *q = b;
 
-	memcpy(&site, d->bytes + i * d->size, sizeof(site));
-	return site;
+	return p->label < q->label ? -1 : p->label > q->label;
 }
 
-static char *entries_deal(const struct division *d)
+static void labels_sort(struct label_entry *labels, size_t count)
 {
-	char *dealt = malloc((d->count + 1) * d->size);
-	uint32_t *fill = malloc((d->sites + 1) * sizeof(*fill));
-
-	if (!dealt || !fill) {
-		free(dealt);
-		free(fill);
-		return NULL;
-	}
-	for (size_t i = 0; i < d->count; i++)
-		d->first[entry_site(d, i)]++;
-	counts_to_firsts(d->first, d->sites);
-	memcpy(fill, d->first, (d->sites + 1) * sizeof(*fill));
-	for (size_t i = 0; i < d->count; i++)
-		memcpy(dealt + fill[entry_site(d, i)]++ * d->size, d->bytes + i * d->size, d->size);
-	free(fill);
-	return dealt;
+	for (size_t i = 1; i < count; i++)
+		if (labels[i - 1].label > labels[i].label) {
+			qsort(labels, count, sizeof(*labels), label_entry_compare);
+			return;
+		}
 }
 
-/* Sorts what stands @from .. @end - 1, and moves what is left down to @to. @return its end there. */
-static uint32_t entries_sort(const struct division *d, uint32_t from, uint32_t end, uint32_t to)
+/* Routes are dealt out to their sites; each label of a site stands among them once. */
+static int labels_divide(struct compile_result *r)
 {
-	char *at = d->bytes + from * d->size, *out = d->bytes + to * d->size;
-	bool sorted = true;
+	size_t sites = r->network->site_count;
+	struct label_entry *dealt = malloc((r->label_count + 1) * sizeof(*dealt));
+	uint32_t *first = r->label_first;
 
-	for (uint32_t i = 1; i < end - from && sorted; i++)
-		sorted = d->compare(at + (i - 1) * d->size, at + i * d->size, d->context) < 0;
-	if (!sorted)
-		qsort_r(at, end - from, d->size, d->compare, d->context);
-	for (uint32_t i = from; i < end; i++, at += d->size) {
-		if (!sorted && i > from && !d->compare(out - d->size, at, d->context))
-			continue;
-		if (out != at)
-			memcpy(out, at, d->size);
-		out += d->size;
-	}
-	return (uint32_t)((size_t)(out - d->bytes) / d->size);
-}
-
-static int by_site(void *array, size_t *count, size_t size, size_t sites, uint32_t *ret_first,
-		   int (*compare)(const void *, const void *, void *), void *context)
-{
-	struct division d = {.count = *count,
-			     .size = size,
-			     .sites = sites,
-			     .first = ret_first,
-			     .compare = compare,
-			     .context = context};
-	uint32_t kept = 0;
-	char *dealt;
-
-	memcpy(&d.bytes, array, sizeof(d.bytes));
-	dealt = entries_deal(&d);
 	if (!dealt)
 		return -TUYEN_ENOMEM;
-	free(d.bytes);
-	d.bytes = dealt;
-	for (size_t i = 0; i < sites; i++) {
-		uint32_t from = ret_first[i];
+	for (size_t i = 0; i < r->label_count; i++)
+		first[r->labels[i].site]++;
+	counts_to_firsts(first, sites);
+	for (size_t i = 0; i < r->label_count; i++)
+		dealt[first[r->labels[i].site]++] = r->labels[i];
+	memmove(first + 1, first, sites * sizeof(*first)); /* filling has moved each to its end */
+	first[0] = 0;
+	for (size_t i = 0; i < sites; i++)
+		labels_sort(dealt + first[i], first[i + 1] - first[i]);
+	free(r->labels);
+	r->labels = dealt;
+	r->label_room = r->label_count;
+	/* What the index points at has moved. */
+	free(r->label_index.slots);
+	r->label_index = (struct index){0};
+	return 0;
+}
 
-		ret_first[i] = kept;
-		kept = entries_sort(&d, from, ret_first[i + 1], kept);
+/*
+ * What is accepted is half a million: keys of it are sorted, that decide nearly always alone. In the order of sites, then
+ * of whom it comes from, then of label_stack_compare().
+ */
+struct accept_key {
+	uint64_t key; /* from, depth, the first two labels */
+	uint32_t labels;
+};
+
+#define KEY_FROM_SHIFT	44
+#define KEY_DEPTH_SHIFT 40
+#define KEY_DEPTH(key)	((uint32_t)((key) >> KEY_DEPTH_SHIFT) & 15)
+
+static struct accept_key accept_key(const struct accept_entry *e, const uint32_t *stacks)
+{
+	const uint32_t *l = stacks + e->labels;
+
+	return (struct accept_key){.key = (uint64_t)e->from << KEY_FROM_SHIFT |
+					  (uint64_t)e->depth << KEY_DEPTH_SHIFT |
+					  (uint64_t)(e->depth ? l[0] : 0) << 20 |
+					  (e->depth > 1 ? l[1] : 0),
+				   .labels = e->labels};
+}
+
+static int accept_compare(struct accept_key a, struct accept_key b, const uint32_t *stacks)
+{
+	if (a.key != b.key)
+		return a.key < b.key ? -1 : 1;
+	for (uint32_t i = 2; i < KEY_DEPTH(a.key); i++)
+		if (stacks[a.labels + i] != stacks[b.labels + i])
+			return stacks[a.labels + i] < stacks[b.labels + i] ? -1 : 1;
+	return 0;
+}
+
+#define KEYS_FEW 16
+
+static void accepts_insert(struct accept_key *keys, size_t count, const uint32_t *stacks)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct accept_key key = keys[i];
+		size_t at = i;
+
+		for (; at && accept_compare(key, keys[at - 1], stacks) < 0; at--)
+			keys[at] = keys[at - 1];
+		keys[at] = key;
 	}
-	ret_first[sites] = kept;
-	*count = kept;
-	memcpy(array, &dealt, sizeof(dealt));
+}
+
+/* @spare  as many. */
+static void accepts_sort(struct accept_key *keys, struct accept_key *spare, size_t count,
+			 const uint32_t *stacks)
+{
+	size_t left = count / 2, i = 0, k = left, at = 0;
+
+	if (count <= KEYS_FEW) {
+		accepts_insert(keys, count, stacks);
+		return;
+	}
+	accepts_sort(keys, spare, left, stacks);
+	accepts_sort(keys + left, spare, count - left, stacks);
+	if (accept_compare(keys[left - 1], keys[left], stacks) <= 0)
+		return;
+	memcpy(spare, keys, left * sizeof(*keys));
+	while (i < left)
+		keys[at++] = k < count && accept_compare(keys[k], spare[i], stacks) < 0 ? keys[k++]
+											: spare[i++];
+}
+
+/* Sorted keys of @site's become entries from @at on, of equal ones one. @return their end. */
+static uint32_t accepts_keep(struct compile_result *r, uint32_t site, const struct accept_key *keys,
+			     size_t count, uint32_t at)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!i || accept_compare(keys[i - 1], keys[i], r->stacks.values))
+			r->accepts[at++] = (struct accept_entry){
+			    site, (uint32_t)(keys[i].key >> KEY_FROM_SHIFT), keys[i].labels,
+			    KEY_DEPTH(keys[i].key)};
+	return at;
+}
+
+static int accepts_divide(struct compile_result *r)
+{
+	size_t sites = r->network->site_count, most = 0;
+	struct accept_key *keys = malloc((r->accept_count + 1) * sizeof(*keys)), *spare;
+	uint32_t *first = r->accept_first, kept = 0;
+
+	for (size_t i = 0; i < r->accept_count; i++)
+		first[r->accepts[i].site]++;
+	for (size_t i = 0; i < sites; i++)
+		most = first[i] > most ? first[i] : most;
+	spare = malloc((most + 1) * sizeof(*spare));
+	if (!keys || !spare) {
+		free(keys);
+		free(spare);
+		return -TUYEN_ENOMEM;
+	}
+	counts_to_firsts(first, sites);
+	for (size_t i = 0; i < r->accept_count; i++)
+		keys[first[r->accepts[i].site]++] =
+		    accept_key(&r->accepts[i], r->stacks.values);
+	for (uint32_t i = 0, from = 0, end; i < sites; i++, from = end) {
+		end = first[i]; /* filling has moved it there */
+		first[i] = kept;
+		accepts_sort(keys + from, spare, end - from, r->stacks.values);
+		kept = accepts_keep(r, i, keys + from, end - from, kept);
+	}
+	first[sites] = kept;
+	r->accept_count = kept;
+	free(keys);
+	free(spare);
 	return 0;
 }
 
 static int sites_divide(struct compile_result *r)
 {
-	size_t sites = r->network->site_count;
-	int err;
+	int err = labels_divide(r);
 
-	/* What the index points at is about to move. */
-	free(r->label_index.slots);
-	r->label_index = (struct index){0};
-	err = by_site(&r->labels, &r->label_count, sizeof(*r->labels), sites, r->label_first,
-		      label_entry_compare, NULL);
 	if (!err)
-		err = by_site(&r->accepts, &r->accept_count, sizeof(*r->accepts), sites,
-			      r->accept_first, accept_entry_compare, r->stacks.values);
+		err = accepts_divide(r);
 	return err ? err : endpoints_build(r);
 }
 
@@ -1244,7 +1393,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 		return err;
 	r->queues = country_queues(r->network);
 	sites_check(r, flags);
-	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = denies_build(r)) ||
+	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = sets_build(r)) ||
 	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) ||
 	    (err = others_build(r, flags)) || (err = sites_divide(r)))
 		return err;
@@ -1285,6 +1434,8 @@ void compile_free(struct compile_result *r)
 	free(r->memo.values);
 	free(r->memo_index.slots);
 	free(r->deny_bits);
+	free(r->policy_bits);
+	free(r->twins);
 	free(r->pairs);
 	free(r->head_first);
 	free(r->endpoint_first);

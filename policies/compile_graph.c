@@ -61,24 +61,82 @@ static void near_build(struct compile_result *r)
 	}
 }
 
+/*
+ * Which link joins two sites is asked a million times. Who has few neighbours is looked through; links of which both
+ * ends have many stand in a table.
+ */
+#define NEAR_FEW 6
+
+static uint32_t near_count(const struct compile_result *r, uint32_t site)
+{
+	return r->near_first[site + 1] - r->near_first[site];
+}
+
+static size_t link_slot(uint32_t a, uint32_t b)
+{
+	uint64_t hash = ((uint64_t)a << 32 | b) * 0x9e3779b97f4a7c15u;
+
+	return (size_t)(hash >> 40);
+}
+
+static bool link_in_table(const struct compile_result *r, const struct link *l)
+{
+	return compile_link_used(r, l) && near_count(r, l->a) > NEAR_FEW &&
+	       near_count(r, l->b) > NEAR_FEW;
+}
+
+static void link_slot_put(struct compile_result *r, uint32_t link)
+{
+	const struct link *l = &r->network->links[link];
+	struct link_slot s = {l->a < l->b ? l->a : l->b, l->a < l->b ? l->b : l->a, link + 1};
+	size_t at = link_slot(s.a, s.b) & (r->link_slot_count - 1);
+
+	while (r->link_slots[at].link)
+		at = (at + 1) & (r->link_slot_count - 1);
+	r->link_slots[at] = s;
+}
+
+static bool links_index(struct compile_result *r)
+{
+	const struct network *n = r->network;
+	size_t count = 0, slots = 2;
+
+	for (size_t i = 0; i < n->link_count; i++)
+		count += link_in_table(r, &n->links[i]);
+	while (slots < 3 * count)
+		slots *= 2;
+	r->link_slots = calloc(slots, sizeof(*r->link_slots));
+	if (!r->link_slots)
+		return false;
+	r->link_slot_count = slots;
+	for (uint32_t i = 0; i < n->link_count; i++)
+		if (link_in_table(r, &n->links[i]))
+			link_slot_put(r, i);
+	return true;
+}
+
+static uint32_t near_find(const struct compile_result *r, uint32_t site, uint32_t other)
+{
+	for (uint32_t i = r->near_first[site]; i < r->near_first[site + 1]; i++)
+		if (r->near[i].site == other)
+			return r->near[i].link;
+	return NETWORK_NONE;
+}
+
 uint32_t compile_link_find(const struct compile_result *r, uint32_t a, uint32_t b)
 {
-	uint32_t degree_a = r->near_first[a + 1] - r->near_first[a];
-	uint32_t degree_b = r->near_first[b + 1] - r->near_first[b];
-	uint32_t site = degree_a < degree_b ? a : b, other = site == a ? b : a;
-	uint32_t low = r->near_first[site], high = r->near_first[site + 1];
+	uint32_t low = a < b ? a : b, high = a < b ? b : a;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
+	if (near_count(r, a) <= NEAR_FEW)
+		return near_find(r, a, b);
+	if (near_count(r, b) <= NEAR_FEW)
+		return near_find(r, b, a);
+	for (size_t at = link_slot(low, high);; at++) {
+		const struct link_slot *s = &r->link_slots[at & (r->link_slot_count - 1)];
 
-		if (r->near[middle].site == other)
-			return r->near[middle].link;
-		if (r->near[middle].site < other)
-			low = middle + 1;
-		else
-			high = middle;
+		if (!s->link || (s->a == low && s->b == high))
+			return s->link - 1;
 	}
-	return NETWORK_NONE;
 }
 
 /* The caller calls an address of the other end: its family is the outer packet's. */
@@ -260,6 +318,8 @@ int compile_graph_build(struct compile_result *r)
 	if (!risks_index(r))
 		return -TUYEN_ENOMEM;
 	near_build(r);
+	if (!links_index(r))
+		return -TUYEN_ENOMEM;
 	links_measure(r);
 	return core_build(r);
 }
@@ -274,6 +334,7 @@ void compile_graph_clear(struct compile_result *r)
 	free(r->limited);
 	free(r->near_first);
 	free(r->near);
+	free(r->link_slots);
 	free(r->link_mtu);
 	free(r->core_of);
 	free(r->site_of);

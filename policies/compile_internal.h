@@ -13,6 +13,12 @@ struct near {
 	uint32_t site, link;
 };
 
+/** Two neighbours of many each, the lower first. */
+struct link_slot {
+	uint32_t a, b;
+	uint32_t link; /* + 1; 0 empty */
+};
+
 /** Sites one after the other, each a neighbour of the one before. */
 struct way {
 	uint32_t length;
@@ -102,6 +108,8 @@ struct compile_result {
 	/* the graph */
 	uint32_t *near_first; /* site_count + 1 */
 	struct near *near;    /* by site */
+	struct link_slot *link_slots; /* links between sites of many neighbours, see compile_link_find() */
+	size_t link_slot_count;	      /* a power of two, or 0 */
 	uint16_t *link_mtu;   /* of a site's link0 */
 	uint32_t *core_of; /* site -> node of the core graph; NETWORK_NONE: a leaf, carries only its
 			      own */
@@ -119,9 +127,10 @@ struct compile_result {
 	struct pool memo;
 	struct index memo_index;
 
-	/* deny rules as bits: [rule * 2 * words ..] from, then to */
-	uint64_t *deny_bits;
-	size_t deny_words;
+	/* the sites of deny rules, and of policies, as bits: [rule * 2 * words ..] from, then to */
+	uint64_t *deny_bits, *policy_bits;
+	size_t words;
+	uint32_t *twins; /* by policy: one of a lower color with the same candidate paths, or NETWORK_NONE */
 
 	/* what was decided */
 	struct compile_pair *pairs;
