@@ -67,28 +67,17 @@ bool compile_set_has(const struct site_set *set, uint32_t site)
 	return site_set_has(set, site);
 }
 
-static void bits_set(uint64_t *bits, const struct site_set *set)
-{
-	for (size_t i = 0; i < set->count; i++)
-		bits[set->sites[i] / 64] |= UINT64_C(1) << set->sites[i] % 64;
-}
-
-static bool bits_has(const uint64_t *bits, uint32_t site)
-{
-	return bits[site / 64] >> site % 64 & 1;
-}
-
 /* @return whether the rule, or policy, whose bits are @index-th has @site in its set. */
 static bool from_has(const struct compile_result *r, const uint64_t *bits, size_t index,
 		     uint32_t site)
 {
-	return bits_has(bits + 2 * index * r->words, site);
+	return compile_bits_has(bits + 2 * index * r->words, site);
 }
 
 static bool to_has(const struct compile_result *r, const uint64_t *bits, size_t index,
 		   uint32_t site)
 {
-	return bits_has(bits + (2 * index + 1) * r->words, site);
+	return compile_bits_has(bits + (2 * index + 1) * r->words, site);
 }
 
 static int sets_build(struct compile_result *r)
@@ -101,12 +90,12 @@ static int sets_build(struct compile_result *r)
 	if (!r->deny_bits || !r->policy_bits)
 		return -TUYEN_ENOMEM;
 	for (size_t i = 0; i < n->deny_count; i++) {
-		bits_set(r->deny_bits + 2 * i * r->words, &n->denies[i].from);
-		bits_set(r->deny_bits + (2 * i + 1) * r->words, &n->denies[i].to);
+		compile_bits_set(r->deny_bits + 2 * i * r->words, &n->denies[i].from);
+		compile_bits_set(r->deny_bits + (2 * i + 1) * r->words, &n->denies[i].to);
 	}
 	for (size_t i = 0; i < n->policy_count; i++) {
-		bits_set(r->policy_bits + 2 * i * r->words, &n->policies[i].from);
-		bits_set(r->policy_bits + (2 * i + 1) * r->words, &n->policies[i].to);
+		compile_bits_set(r->policy_bits + 2 * i * r->words, &n->policies[i].from);
+		compile_bits_set(r->policy_bits + (2 * i + 1) * r->words, &n->policies[i].to);
 	}
 	return 0;
 }
@@ -1026,116 +1015,98 @@ static int labels_divide(struct compile_result *r)
 }
 
 /*
- * What is accepted is half a million: keys of it are sorted, that decide nearly always alone. In the order of sites, then
- * of whom it comes from, then of label_stack_compare().
+ * What is accepted is half a million: dealt out by whom it comes from and its depth, then by site. What is left to do for
+ * the order of sites, senders and label_stack_compare() is little.
  */
-struct accept_key {
-	uint64_t key; /* from, depth, the first two labels */
-	uint32_t labels;
-};
+#define DEPTHS (LABEL_STACK_MAX + 1)
 
-#define KEY_FROM_SHIFT	44
-#define KEY_DEPTH_SHIFT 40
-#define KEY_DEPTH(key)	((uint32_t)((key) >> KEY_DEPTH_SHIFT) & 15)
-
-static struct accept_key accept_key(const struct accept_entry *e, const uint32_t *stacks)
+static int labels_compare(const uint32_t *x, const uint32_t *y, uint32_t depth)
 {
-	const uint32_t *l = stacks + e->labels;
-
-	return (struct accept_key){.key = (uint64_t)e->from << KEY_FROM_SHIFT |
-					  (uint64_t)e->depth << KEY_DEPTH_SHIFT |
-					  (uint64_t)(e->depth ? l[0] : 0) << 20 |
-					  (e->depth > 1 ? l[1] : 0),
-				   .labels = e->labels};
-}
-
-static int accept_compare(struct accept_key a, struct accept_key b, const uint32_t *stacks)
-{
-	if (a.key != b.key)
-		return a.key < b.key ? -1 : 1;
-	for (uint32_t i = 2; i < KEY_DEPTH(a.key); i++)
-		if (stacks[a.labels + i] != stacks[b.labels + i])
-			return stacks[a.labels + i] < stacks[b.labels + i] ? -1 : 1;
+	for (uint32_t i = 0; i < depth; i++)
+		if (x[i] != y[i])
+			return x[i] < y[i] ? -1 : 1;
 	return 0;
 }
 
-#define KEYS_FEW 16
-
-static void accepts_insert(struct accept_key *keys, size_t count, const uint32_t *stacks)
-{
-	for (size_t i = 1; i < count; i++) {
-		struct accept_key key = keys[i];
-		size_t at = i;
-
-		for (; at && accept_compare(key, keys[at - 1], stacks) < 0; at--)
-			keys[at] = keys[at - 1];
-		keys[at] = key;
-	}
-}
-
-/* @spare  as many. */
-static void accepts_sort(struct accept_key *keys, struct accept_key *spare, size_t count,
-			 const uint32_t *stacks)
+/* Entries of one site, sender and depth. @spare  half as many. */
+static void accepts_sort(const struct compile_result *r, struct accept_entry *entries, size_t count,
+			 struct accept_entry *spare)
 {
 	size_t left = count / 2, i = 0, k = left, at = 0;
+	const uint32_t *stacks = r->stacks.values;
 
-	if (count <= KEYS_FEW) {
-		accepts_insert(keys, count, stacks);
+	if (count < 2)
 		return;
-	}
-	accepts_sort(keys, spare, left, stacks);
-	accepts_sort(keys + left, spare, count - left, stacks);
-	if (accept_compare(keys[left - 1], keys[left], stacks) <= 0)
+	accepts_sort(r, entries, left, spare);
+	accepts_sort(r, entries + left, count - left, spare);
+	if (labels_compare(stacks + entries[left - 1].labels, stacks + entries[left].labels,
+			   entries->depth) <= 0)
 		return;
-	memcpy(spare, keys, left * sizeof(*keys));
+	memcpy(spare, entries, left * sizeof(*entries));
 	while (i < left)
-		keys[at++] = k < count && accept_compare(keys[k], spare[i], stacks) < 0 ? keys[k++]
-											: spare[i++];
+		entries[at++] = k < count && labels_compare(stacks + entries[k].labels,
+							    stacks + spare[i].labels,
+							    entries->depth) < 0
+				    ? entries[k++]
+				    : spare[i++];
 }
 
-/* Sorted keys of @site's become entries from @at on, of equal ones one. @return their end. */
-static uint32_t accepts_keep(struct compile_result *r, uint32_t site, const struct accept_key *keys,
-			     size_t count, uint32_t at)
+static bool accepts_alike(const struct accept_entry *a, const struct accept_entry *b)
+{
+	return a->from == b->from && a->depth == b->depth;
+}
+
+/* Sorts those from @from to @end, which stand in order but for their labels, and moves them down to @to, of equal ones
+ * one. @return their end there. */
+static uint32_t accepts_settle(struct compile_result *r, uint32_t from, uint32_t end, uint32_t to,
+			       struct accept_entry *spare)
+{
+	struct accept_entry *entries = r->accepts;
+
+	for (uint32_t first = from, next; first < end; first = next) {
+		for (next = first + 1; next < end && accepts_alike(&entries[first], &entries[next]);)
+			next++;
+		accepts_sort(r, entries + first, next - first, spare);
+		for (uint32_t i = first; i < next; i++)
+			if (i == first ||
+			    labels_compare(r->stacks.values + entries[to - 1].labels,
+					   r->stacks.values + entries[i].labels, entries[i].depth))
+				entries[to++] = entries[i];
+	}
+	return to;
+}
+
+/* From @from to @to. @first  how many of each bucket; each one's end afterwards. */
+static void accepts_deal(const struct accept_entry *from, struct accept_entry *to, size_t count,
+			 uint32_t *first, size_t buckets, bool by_site)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!i || accept_compare(keys[i - 1], keys[i], r->stacks.values))
-			r->accepts[at++] = (struct accept_entry){
-			    site, (uint32_t)(keys[i].key >> KEY_FROM_SHIFT), keys[i].labels,
-			    KEY_DEPTH(keys[i].key)};
-	return at;
+		first[by_site ? from[i].site : from[i].from * DEPTHS + from[i].depth]++;
+	counts_to_firsts(first, buckets);
+	for (size_t i = 0; i < count; i++)
+		to[first[by_site ? from[i].site : from[i].from * DEPTHS + from[i].depth]++] =
+		    from[i];
 }
 
 static int accepts_divide(struct compile_result *r)
 {
-	size_t sites = r->network->site_count, most = 0;
-	struct accept_key *keys = malloc((r->accept_count + 1) * sizeof(*keys)), *spare;
-	uint32_t *first = r->accept_first, kept = 0;
+	size_t sites = r->network->site_count;
+	struct accept_entry *dealt = malloc((r->accept_count + 1) * sizeof(*dealt));
+	uint32_t *senders = calloc(sites * DEPTHS + 2, sizeof(*senders)), kept = 0;
 
-	for (size_t i = 0; i < r->accept_count; i++)
-		first[r->accepts[i].site]++;
-	for (size_t i = 0; i < sites; i++)
-		most = first[i] > most ? first[i] : most;
-	spare = malloc((most + 1) * sizeof(*spare));
-	if (!keys || !spare) {
-		free(keys);
-		free(spare);
-		return -TUYEN_ENOMEM;
+	if (dealt && senders) {
+		accepts_deal(r->accepts, dealt, r->accept_count, senders, sites * DEPTHS, false);
+		accepts_deal(dealt, r->accepts, r->accept_count, r->accept_first, sites, true);
+		for (uint32_t i = 0, from = 0, end; i < sites; i++, from = end) {
+			end = r->accept_first[i];
+			r->accept_first[i] = kept;
+			kept = accepts_settle(r, from, end, kept, dealt);
+		}
+		r->accept_first[sites] = r->accept_count = kept;
 	}
-	counts_to_firsts(first, sites);
-	for (size_t i = 0; i < r->accept_count; i++)
-		keys[first[r->accepts[i].site]++] =
-		    accept_key(&r->accepts[i], r->stacks.values);
-	for (uint32_t i = 0, from = 0, end; i < sites; i++, from = end) {
-		end = first[i]; /* filling has moved it there */
-		first[i] = kept;
-		accepts_sort(keys + from, spare, end - from, r->stacks.values);
-		kept = accepts_keep(r, i, keys + from, end - from, kept);
-	}
-	first[sites] = kept;
-	r->accept_count = kept;
-	free(keys);
-	free(spare);
-	return 0;
+	free(senders);
+	free(dealt);
+	return dealt && senders ? 0 : -TUYEN_ENOMEM;
 }
 
 static int sites_divide(struct compile_result *r)
@@ -1269,17 +1240,37 @@ static void sites_check(struct compile_result *r, unsigned flags)
 	}
 }
 
-struct key_owner {
-	const uint8_t *key;
-	uint32_t site;
+/* The keys of all sites, link and session, by their first bytes, which are as random as any. */
+struct keys {
+	const struct network *network;
+	uint32_t *slots; /* 2 * site + which, + 1; 0 empty */
+	size_t slot_count;
 };
 
-static int key_owner_compare(const void *a, const void *b)
+static const uint8_t *keys_key(const struct keys *k, uint32_t position)
 {
-	const struct key_owner *p = a, *q = b;
-	int o = memcmp(p->key, q->key, WG_KEY_LEN);
+	const struct site *s = &k->network->sites[position / 2];
 
-	return o ? o : (p->site > q->site) - (p->site < q->site);
+	return position % 2 ? s->session_key : s->link_key;
+}
+
+/* @return where it is already, or NETWORK_NONE: it is there now. */
+static uint32_t keys_add(struct keys *k, uint32_t position)
+{
+	const uint8_t *key = keys_key(k, position);
+	uint64_t first;
+
+	memcpy(&first, key, sizeof(first));
+	for (size_t at = first;; at++) {
+		uint32_t *slot = &k->slots[at & (k->slot_count - 1)];
+
+		if (!*slot) {
+			*slot = position + 1;
+			return NETWORK_NONE;
+		}
+		if (!memcmp(keys_key(k, *slot - 1), key, WG_KEY_LEN))
+			return *slot - 1;
+	}
 }
 
 /* WireGuard tells peers apart by their keys: one that stands twice is a copied box, or a copied
@@ -1287,23 +1278,22 @@ static int key_owner_compare(const void *a, const void *b)
 static int keys_check(struct compile_result *r)
 {
 	const struct network *n = r->network;
-	struct key_owner *all = calloc(2 * n->site_count + 1, sizeof(*all));
-	size_t count = 0;
+	struct keys keys = {.network = n, .slot_count = 2};
 
-	if (!all)
+	while (keys.slot_count < 4 * n->site_count)
+		keys.slot_count *= 2;
+	keys.slots = calloc(keys.slot_count, sizeof(*keys.slots));
+	if (!keys.slots)
 		return -TUYEN_ENOMEM;
-	for (uint32_t i = 0; i < n->site_count; i++)
-		if (n->sites[i].has_keys) {
-			all[count++] = (struct key_owner){n->sites[i].link_key, i};
-			all[count++] = (struct key_owner){n->sites[i].session_key, i};
-		}
-	qsort(all, count, sizeof(*all), key_owner_compare);
-	for (size_t i = 1; i < count; i++)
-		if (!memcmp(all[i].key, all[i - 1].key, WG_KEY_LEN))
-			compile_report(r, true, NULL, n->sites[all[i].site].place,
+	for (uint32_t i = 0; i < 2 * n->site_count; i++) {
+		uint32_t other = n->sites[i / 2].has_keys ? keys_add(&keys, i) : NETWORK_NONE;
+
+		if (other != NETWORK_NONE)
+			compile_report(r, true, NULL, n->sites[i / 2].place,
 				       "site '%s' has a public key that '%s' has too",
-				       n->sites[all[i].site].name, n->sites[all[i - 1].site].name);
-	free(all);
+				       n->sites[i / 2].name, n->sites[other / 2].name);
+	}
+	free(keys.slots);
 	return 0;
 }
 

@@ -4,24 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t *room, size_t size)
+void *compile_grow_more(struct compile_result *r, void *array, size_t *count, size_t *room,
+			size_t size)
 {
+	size_t more = *room ? *room * 2 : 64;
 	char *bytes;
 
 	memcpy(&bytes, array, sizeof(bytes));
-	if (*count == *room) {
-		size_t more = *room ? *room * 2 : 64;
-
-		bytes = more < UINT32_MAX ? realloc(bytes, more * size) : NULL;
-		if (!bytes) {
-			r->failed = true;
-			return NULL;
-		}
-		memcpy(array, &bytes, sizeof(bytes));
-		*room = more;
+	bytes = more < UINT32_MAX ? realloc(bytes, more * size) : NULL;
+	if (!bytes) {
+		r->failed = true;
+		return NULL;
 	}
-	memset(bytes + *count * size, 0, size);
-	return bytes + (*count)++ * size;
+	memcpy(array, &bytes, sizeof(bytes));
+	*room = more;
+	return compile_grow(r, array, count, room, size);
 }
 
 void compile_reserve(void *array, size_t *room, size_t count, size_t size)
@@ -32,16 +29,6 @@ void compile_reserve(void *array, size_t *room, size_t count, size_t size)
 		return;
 	memcpy(array, &bytes, sizeof(bytes));
 	*room = count;
-}
-
-bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value)
-{
-	uint32_t *p = compile_grow(r, &pool->values, &pool->count, &pool->room, sizeof(*p));
-
-	if (!p)
-		return false;
-	*p = value;
-	return true;
 }
 
 /* FNV-1a, then mixed, as the low bits choose the slot. */

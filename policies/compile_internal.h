@@ -2,6 +2,8 @@
 #ifndef TUYEN_POLICIES_COMPILE_INTERNAL_H
 #define TUYEN_POLICIES_COMPILE_INTERNAL_H
 
+#include <string.h>
+
 #include "tuyen/policies/compile.h"
 #include "tuyen/topology/mtu.h"
 #include "tuyen/topology/spf.h"
@@ -151,6 +153,7 @@ struct compile_result {
 	struct detour *detours;
 	size_t detour_count, detour_room;
 	struct index detour_index;
+	struct alternate *alternates; /* of one detour: compile_repair.c */
 	struct pool detour_sites;
 	struct crossing *crossings;
 	size_t crossing_count, crossing_room;
@@ -160,6 +163,17 @@ struct compile_result {
 	struct index label_index;
 	uint32_t *label_first; /* site_count + 1 */
 };
+
+/** Sets of sites as bits, result->words of them. */
+static inline bool compile_bits_has(const uint64_t *bits, uint32_t site)
+{
+	return bits[site / 64] >> site % 64 & 1;
+}
+static inline void compile_bits_set(uint64_t *bits, const struct site_set *set)
+{
+	for (size_t i = 0; i < set->count; i++)
+		bits[set->sites[i] / 64] |= UINT64_C(1) << set->sites[i] % 64;
+}
 
 static inline uint32_t sites_label(const struct compile_result *r, uint32_t site)
 {
@@ -227,10 +241,29 @@ int compile_repairs_build(struct compile_result *r);
 void compile_repairs_clear(struct compile_result *r);
 
 /* compile_array.c */
+void *compile_grow_more(struct compile_result *r, void *array, size_t *count, size_t *room,
+			size_t size);
 /** Makes room for one more at the end of the array whose pointer lies at @array. @return it,
  * zeroed; NULL: failed. */
-void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t *room, size_t size);
-bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value);
+static inline void *compile_grow(struct compile_result *r, void *array, size_t *count, size_t *room,
+				 size_t size)
+{
+	char *bytes;
+
+	if (*count == *room)
+		return compile_grow_more(r, array, count, room, size);
+	memcpy(&bytes, array, sizeof(bytes));
+	bytes += (*count)++ * size;
+	return memset(bytes, 0, size);
+}
+static inline bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value)
+{
+	uint32_t *p = compile_grow(r, &pool->values, &pool->count, &pool->room, sizeof(*p));
+
+	if (p)
+		*p = value;
+	return p;
+}
 uint64_t compile_hash(const void *bytes, size_t length);
 /** Walks the positions that may have @hash; *@step starts at 0. @return NETWORK_NONE when there is
  * no more. */

@@ -140,6 +140,44 @@ static bool alternate_better(const struct compile_result *r, const struct way *w
 	return r->network->sites[way->site[1]].id < r->network->sites[best->site[1]].id;
 }
 
+/* A neighbour, and what the way over it promises to cost. */
+struct alternate {
+	uint32_t site, least;
+};
+
+/* @ret_alternates  has room for all neighbours. @return how many there are. */
+static size_t alternates_of(struct compile_result *r, const struct detour *d,
+			    const struct spf_hop *tree, struct alternate *ret_alternates)
+{
+	size_t count = 0;
+
+	for (uint32_t i = r->near_first[d->from]; i < r->near_first[d->from + 1]; i++) {
+		const struct near *near = &r->near[i];
+		uint32_t node = r->core_of[near->site];
+
+		if (node != NETWORK_NONE && near->site != d->around &&
+		    tree[node].metric != SPF_NONE)
+			ret_alternates[count++] =
+			    (struct alternate){near->site, r->network->links[near->link].metric +
+							       tree[node].metric};
+	}
+	return count;
+}
+
+/* Takes the one that promises most. */
+static struct alternate alternates_take(struct alternate *alternates, size_t *count)
+{
+	size_t first = 0;
+	struct alternate taken;
+
+	for (size_t i = 1; i < *count; i++)
+		if (alternates[i].least < alternates[first].least)
+			first = i;
+	taken = alternates[first];
+	alternates[first] = alternates[--*count];
+	return taken;
+}
+
 /*
  * A neighbour whose tree serves. @return true if no way around can be shorter: what another
  * neighbour's tree promises, and does not keep, must be longer.
@@ -147,26 +185,24 @@ static bool alternate_better(const struct compile_result *r, const struct way *w
 static bool alternate_find(struct compile_result *r, const struct detour *d, struct way *best)
 {
 	const struct spf_hop *tree = compile_tree(r, r->core_of[d->to]);
-	uint32_t promised = UINT32_MAX;
+	uint32_t kept = UINT32_MAX, promised = UINT32_MAX;
+	size_t count = tree ? alternates_of(r, d, tree, r->alternates) : 0;
 	struct way way;
 
 	best->length = 0;
-	for (uint32_t i = r->near_first[d->from]; tree && i < r->near_first[d->from + 1]; i++) {
-		const struct near *near = &r->near[i];
-		uint32_t node = r->core_of[near->site], least;
+	while (count) {
+		struct alternate a = alternates_take(r->alternates, &count);
 
-		if (node == NETWORK_NONE || near->site == d->around ||
-		    tree[node].metric == SPF_NONE)
-			continue;
-		least = r->network->links[near->link].metric + tree[node].metric;
-		if (alternate_follow(r, d, near->site, &way) && !way_risky(r, &way)) {
-			if (!best->length || alternate_better(r, &way, best))
-				*best = way;
-		} else if (least < promised) {
-			promised = least;
+		if (a.least > kept)
+			break;
+		if (!alternate_follow(r, d, a.site, &way) || way_risky(r, &way)) {
+			promised = a.least < promised ? a.least : promised;
+		} else if (!best->length || alternate_better(r, &way, best)) {
+			*best = way;
+			kept = way_metric(r, best);
 		}
 	}
-	return best->length && way_metric(r, best) <= promised;
+	return best->length && kept <= promised;
 }
 
 static bool around_find(struct compile_result *r, const struct detour *d, struct way *ret_way)
@@ -667,6 +703,17 @@ static void path_copy_repair(const struct compile_result *r, size_t i)
 		}
 }
 
+static bool alternates_allocate(struct compile_result *r)
+{
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < r->network->site_count; i++)
+		if (r->near_first[i + 1] - r->near_first[i] > most)
+			most = r->near_first[i + 1] - r->near_first[i];
+	r->alternates = calloc(most + 1, sizeof(*r->alternates));
+	return r->alternates;
+}
+
 int compile_repairs_build(struct compile_result *r)
 {
 	struct tail *tails;
@@ -677,7 +724,7 @@ int compile_repairs_build(struct compile_result *r)
 		return 0;
 	first = calloc(r->path_count + 1, 1);
 	tails = calloc(TAILS, sizeof(*tails));
-	if (!first || !tails) {
+	if (!first || !tails || !alternates_allocate(r)) {
 		free(first);
 		free(tails);
 		return -TUYEN_ENOMEM;
@@ -716,6 +763,7 @@ int compile_repairs_build(struct compile_result *r)
 void compile_repairs_clear(struct compile_result *r)
 {
 	free(r->detours);
+	free(r->alternates);
 	free(r->detour_index.slots);
 	free(r->detour_sites.values);
 	free(r->crossings);

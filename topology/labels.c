@@ -6,22 +6,6 @@
 
 #include "tuyen/base/err.h"
 
-uint32_t label_node_sid(struct label_block srgb, uint32_t site_id)
-{
-	if (site_id >= srgb.size || srgb.base < LABEL_MIN || srgb.base > LABEL_MAX - site_id)
-		return 0;
-	return srgb.base + site_id;
-}
-
-uint32_t label_repair_sid(struct label_block srgb, uint32_t site_id)
-{
-	uint32_t label = label_node_sid(srgb, site_id);
-
-	if (!label || srgb.size > (LABEL_MAX + 1 - srgb.base) / 2)
-		return 0;
-	return label + srgb.size;
-}
-
 int label_stack_compare(const struct label_stack *a, const struct label_stack *b)
 {
 	if (a->depth != b->depth)
@@ -35,14 +19,6 @@ int label_stack_compare(const struct label_stack *a, const struct label_stack *b
 bool label_stack_equal(const struct label_stack *a, const struct label_stack *b)
 {
 	return label_stack_compare(a, b) == 0;
-}
-
-bool label_stack_push_bottom(struct label_stack *stack, uint32_t label)
-{
-	if (stack->depth >= LABEL_STACK_MAX)
-		return false;
-	stack->label[stack->depth++] = label;
-	return true;
 }
 
 /* By hand: a country's bundles hold a million labels. @return what follows. */

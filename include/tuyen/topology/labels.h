@@ -22,18 +22,36 @@ struct label_block {
 };
 
 /** Node SID label of site @site_id. @return 0 (no label) when it lies outside the block. */
-uint32_t label_node_sid(struct label_block srgb, uint32_t site_id);
+static inline uint32_t label_node_sid(struct label_block srgb, uint32_t site_id)
+{
+	if (site_id >= srgb.size || srgb.base < LABEL_MIN || srgb.base > LABEL_MAX - site_id)
+		return 0;
+	return srgb.base + site_id;
+}
 /**
  * Repair SID of the site: its node SID's twin in the block of the same size above the SRGB. What carries it is
  * on a detour around a failed adjacency, and is never sent on another.
  * @return 0 where that block does not fit into 20 bits, or the site has no node SID.
  */
-uint32_t label_repair_sid(struct label_block srgb, uint32_t site_id);
+static inline uint32_t label_repair_sid(struct label_block srgb, uint32_t site_id)
+{
+	uint32_t label = label_node_sid(srgb, site_id);
+
+	if (!label || srgb.size > (LABEL_MAX + 1 - srgb.base) / 2)
+		return 0;
+	return label + srgb.size;
+}
 bool label_stack_equal(const struct label_stack *a, const struct label_stack *b);
 /** Total order: depth, then labels; for sorting. */
 int label_stack_compare(const struct label_stack *a, const struct label_stack *b);
 /** @return false (and @stack unchanged) when it is full. */
-bool label_stack_push_bottom(struct label_stack *stack, uint32_t label);
+static inline bool label_stack_push_bottom(struct label_stack *stack, uint32_t label)
+{
+	if (stack->depth >= LABEL_STACK_MAX)
+		return false;
+	stack->label[stack->depth++] = label;
+	return true;
+}
 /** "16210/16901", "-" when empty. @out has LABEL_STACK_STRLEN bytes. */
 #define LABEL_STACK_STRLEN (LABEL_STACK_MAX * 8)
 const char *label_stack_format(const struct label_stack *stack, char out[static LABEL_STACK_STRLEN]);
