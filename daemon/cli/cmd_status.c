@@ -39,6 +39,7 @@ static const struct node_column path_columns[] = {
     {"DETECTS", "detection_us", node_format_us, true},
     {"MTU", "mtu", node_format_plain, true},
     {"CHANGES", "changes", node_format_plain, true},
+    {"DOUBTS", "doubts", node_format_plain, true},
     {"DAMPED", "damped_for_s", node_format_ago, true},
 };
 

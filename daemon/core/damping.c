@@ -43,7 +43,7 @@ static uint64_t time_to_free(uint32_t penalty, uint64_t half_us)
 	return low;
 }
 
-bool damping_failed(struct damping *d, uint64_t longest_us, struct monotime now)
+bool damping_count(struct damping *d, uint32_t points, uint64_t longest_us, struct monotime now)
 {
 	uint64_t half_us = longest_us / DAMPING_HALVES;
 	bool held = damping_holds(d, now);
@@ -54,7 +54,7 @@ bool damping_failed(struct damping *d, uint64_t longest_us, struct monotime now)
 		return false;
 	}
 	left = damping_decayed(d->penalty, monotime_between(d->at, now), half_us);
-	d->penalty = left + DAMPING_FAILURE;
+	d->penalty = left + points;
 	if (d->penalty > DAMPING_FREE << DAMPING_HALVES)
 		d->penalty = DAMPING_FREE << DAMPING_HALVES;
 	d->at = now;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 struct ranking { /* the best path of a pair, by liveness; NULL: none */
-	const struct fwd_path *steady, *good, *up, *unknown, *any; /* good: up and not degraded; steady: nor damped */
+	const struct fwd_path *steady, *good, *up, *unknown, *any; /* good: up, not degraded, not in doubt; steady: nor damped */
 };
 
 static const struct path_state *state_find(const struct path_state *states, size_t count,
@@ -33,7 +33,7 @@ static enum path_liveness liveness_of(const struct path_state *state)
 
 static bool good(const struct path_state *state)
 {
-	return liveness_of(state) == PATH_UP && !state->degraded;
+	return liveness_of(state) == PATH_UP && !state->degraded && !state->in_doubt;
 }
 
 static bool damped(const struct path_state *state, struct monotime now)
@@ -87,6 +87,14 @@ static struct ranking pair_rank(const struct forwarding *f, const struct fwd_pat
 		}
 	}
 	return r;
+}
+
+/* Of one that is up and in use: is the best of @others to be taken instead? */
+static bool unfit(const struct path_state *state, const struct ranking *others, struct monotime now)
+{
+	if (!others->good)
+		return false;
+	return state->degraded || (state->in_doubt && (others->steady || !damped(state, now)));
 }
 
 static const struct fwd_path *in_use(const struct forwarding *f, const struct fwd_path *pair,
@@ -162,7 +170,7 @@ static const struct fwd_path *choose(const struct forwarding *f, const struct fw
 	state = state_find(states, count, current->index);
 	if (liveness_of(state) == PATH_DOWN) /* rule 2 */
 		return r.up ? r.up : r.unknown ? r.unknown : current;
-	if (r.good && liveness_of(state) == PATH_UP && state->degraded) /* rule 4 */
+	if (liveness_of(state) == PATH_UP && unfit(state, &r, now)) /* rule 4 */
 		return r.up;
 	better = revert_find(f, current, states, count, now, next_look); /* rule 1 */
 	return better ? better : current;

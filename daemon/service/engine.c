@@ -95,15 +95,6 @@ enum path_liveness engine_path_liveness(const struct status_liveness *l, struct 
 	return PATH_UNKNOWN;
 }
 
-/*
- * It waits for a repair on the way. Whether that comes nobody here knows, so that its traffic goes another way
- * meanwhile; the first answer, and it is back without a hold: it was never down.
- */
-static bool in_doubt(const struct status_liveness *l)
-{
-	return l->known && l->last.state == BFD_STATE_UP && l->last.quiet;
-}
-
 /* What padded probes found that the path in use carries, where that is less than it should; else 0. */
 static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 {
@@ -139,9 +130,9 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
 		    .degraded = e->paths[i].degraded ||
-				status_liveness_narrow(&e->paths[i], &f->paths[i]) ||
-				in_doubt(&e->paths[i]),
+				status_liveness_narrow(&e->paths[i], &f->paths[i]),
 		    .damped_until = e->paths[i].damping.until,
+		    .in_doubt = status_liveness_in_doubt(&e->paths[i]),
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
 	for (size_t i = 0; i < ret_active->count; i++)
@@ -292,7 +283,7 @@ static void switches_say(struct engine *e)
 
 		if (!p || from->index == to->index)
 			continue;
-		if (in_doubt(&e->paths[p - f->paths]))
+		if (status_liveness_in_doubt(&e->paths[p - f->paths]))
 			said.entry[i].index = from->index;
 		else
 			say_switch(e, from, to);

@@ -272,32 +272,62 @@ static bool take_path(struct engine *e, struct status_liveness *known,
 	return take_quality(e, p, known, l) || other_mtu;
 }
 
-/* A daemon that is stopped says so (by_intent), and a session that begins was not up: those are no failures. */
-static void take_failure(struct engine *e, struct status_liveness *known,
-			 const struct message_liveness *l)
+static void tell_damped(struct engine *e, const struct status_liveness *known, bool link,
+			struct monotime now)
 {
 	const struct forwarding *f = &e->release.forwarding;
-	bool link = l->kind == SESSION_LINK;
-	const struct fwd_path *p = link ? NULL : &f->paths[known - e->paths];
-	const struct fwd_session *s = link ? NULL : forwarding_session(f, p->color);
-	uint64_t longest_us = link ? REPAIR_LONGEST_US : s ? forwarding_damped_us(s) : 0;
-	struct monotime now = monotime_now();
 	struct text line;
 
-	if (l->by_intent || !damping_failed(&known->damping, longest_us, now) || !may_tell(e))
+	if (!may_tell(e))
 		return;
 	text_init(&line);
-	status_event_damped(f, p, link ? &f->neighbors[known - e->links] : NULL,
+	status_event_damped(f, link ? NULL : &f->paths[known - e->paths],
+			    link ? &f->neighbors[known - e->links] : NULL,
 			    monotime_between(now, known->damping.until), (int64_t)time(NULL),
 			    &line);
 	tell(e, &line);
 	text_clear(&line);
 }
 
+/* 0: the policy wants none. */
+static uint64_t damped_longest_us(const struct engine *e, const struct status_liveness *path)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	const struct fwd_session *s = forwarding_session(f, f->paths[path - e->paths].color);
+
+	return s ? forwarding_damped_us(s) : 0;
+}
+
+/* A daemon that is stopped says so (by_intent), and a session that begins was not up: those are no failures. */
+static void take_failure(struct engine *e, struct status_liveness *known,
+			 const struct message_liveness *l)
+{
+	bool link = l->kind == SESSION_LINK;
+	uint64_t longest_us = link ? REPAIR_LONGEST_US : damped_longest_us(e, known);
+	struct monotime now = monotime_now();
+
+	if (!l->by_intent && damping_failed(&known->damping, longest_us, now))
+		tell_damped(e, known, link, now);
+}
+
+/*
+ * One that ends with an answer was no failure and costs no hold, and that is why it is damped whatever the policy says of failures: its
+ * traffic would go to and fro for ever, as often as a carrier swallows a few probes.
+ */
+static void take_end_of_doubt(struct engine *e, struct status_liveness *known)
+{
+	uint64_t longest_us = damped_longest_us(e, known);
+	struct monotime now = monotime_now();
+
+	if (damping_count(&known->damping, DAMPING_DOUBT, longest_us ? longest_us : REPAIR_LONGEST_US,
+			  now))
+		tell_damped(e, known, false, now);
+}
+
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
-	bool was_up, is_up, changed, served, doubted;
+	bool was_up, is_up, was_in_doubt, is_in_doubt, changed, served;
 	uint32_t mtu;
 
 	if (!known || l->generation != e->generation)
@@ -310,18 +340,22 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		known->since = past(l->changed_at_us);
 	}
 	served = l->kind == SESSION_PATH && take_path(e, known, l);
-	doubted = l->quiet != (known->known && known->last.quiet);
+	was_in_doubt = status_liveness_in_doubt(known);
 	mtu = l->mtu ? l->mtu : known->last.mtu;
 	known->last = *l;
 	known->last.mtu = mtu;
 	known->known = true;
+	is_in_doubt = status_liveness_in_doubt(known);
+	known->doubts += is_in_doubt && !was_in_doubt;
 	if (was_up && !is_up)
 		take_failure(e, known, l);
+	else if (was_in_doubt && !is_in_doubt)
+		take_end_of_doubt(e, known);
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	if (was_up != is_up && may_tell(e))
 		announce(e, l);
-	if ((changed && l->kind == SESSION_PATH) || served || doubted)
+	if ((changed && l->kind == SESSION_PATH) || served || is_in_doubt != was_in_doubt)
 		engine_hurry(e);
 }
 

@@ -264,7 +264,7 @@ static void add_release(struct text *t, const struct status_input *in)
 	text_add_char(t, '}');
 }
 
-/* It failed again and again; held as spare where there is another. */
+/* It failed or was in doubt again and again; held as spare where there is another. */
 static void add_damped(struct text *t, const struct status_input *in,
 		       const struct status_liveness *l)
 {
@@ -368,6 +368,7 @@ static void add_path_quality(struct text *t, const struct status_liveness *l)
 	bool up = l->known && l->last.state == BFD_STATE_UP;
 
 	add_bool(t, "degraded", up && l->degraded);
+	add_bool(t, "in_doubt", status_liveness_in_doubt(l));
 	add_u64(t, "loss_permille", up ? l->last.loss_permille : 0);
 	if (up && l->last.jitter_us)
 		add_u64(t, "jitter_us", l->last.jitter_us);
@@ -414,6 +415,7 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 	add_damped(t, in, l);
 	add_u64(t, "detection_us", (uint64_t)p->probe.interval_us * p->probe.multiplier);
 	add_u64(t, "changes", l->changes);
+	add_u64(t, "doubts", l->doubts);
 	add_u64(t, "bfd_sent", l->last.sent);
 	add_u64(t, "bfd_received", l->last.received);
 	text_add_char(t, '}');

@@ -98,6 +98,29 @@ static void it_is_told_once(void **state)
 	assert_true(damping_failed(&d, LONGEST, at(902)));
 }
 
+/* A carrier that swallows probes for 170 of every 300 ms; and what is repaired on the way now and then. */
+static void doubts_cost_half(void **state)
+{
+	struct damping d = {0};
+	uint64_t t = 1000 * S;
+	unsigned int told = 0;
+
+	(void)state;
+	for (unsigned int k = 0; k < 100; k++, t += 300000) {
+		bool now_held = damping_count(&d, DAMPING_DOUBT, LONGEST, (struct monotime){t});
+
+		assert_int_equal(now_held, k == 4);
+		told += now_held;
+	}
+	assert_int_equal(told, 1);
+	t -= 300000;
+	assert_true(damping_holds(&d, (struct monotime){t + 59 * S}));
+	assert_false(damping_holds(&d, (struct monotime){t + 61 * S}));
+	d = (struct damping){0};
+	for (unsigned int k = 0; k < 100; k++)
+		assert_false(damping_count(&d, DAMPING_DOUBT, LONGEST, at(8 * k)));
+}
+
 static void without_a_longest_it_is_off(void **state)
 {
 	struct damping d = {0};
@@ -117,6 +140,7 @@ int main(void)
 	    cmocka_unit_test(failures_in_a_row),
 	    cmocka_unit_test(never_longer_than_the_longest),
 	    cmocka_unit_test(it_is_told_once),
+	    cmocka_unit_test(doubts_cost_half),
 	    cmocka_unit_test(without_a_longest_it_is_off),
 	};
 

@@ -291,6 +291,63 @@ static void doubt_is_a_fact(void **state)
 	assert_int_equal(f->engine.paths[0].changes, changes);
 }
 
+static void say_quiet(struct fixture *f, uint32_t state, uint32_t quiet)
+{
+	struct message m = {.type = MESSAGE_LIVENESS};
+
+	m.u.liveness = (struct message_liveness){.kind = SESSION_PATH,
+						 .id = 1,
+						 .state = state,
+						 .quiet = quiet,
+						 .generation = f->engine.generation,
+						 .mtu = 1416};
+	engine_wire_message(&f->engine, &m);
+}
+
+static void many_doubts_are_counted_and_said_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int events;
+
+	say_quiet(f, BFD_STATE_UP, 0);
+	events = seen.events;
+	for (unsigned int i = 1; i <= 100; i++) {
+		say_quiet(f, BFD_STATE_UP, 1);
+		say_quiet(f, BFD_STATE_UP, 1);
+		assert_int_equal(f->engine.paths[0].doubts, i);
+		say_quiet(f, BFD_STATE_UP, 0);
+		assert_int_equal(seen.damped, i >= 5);
+	}
+	assert_true(damping_holds(&f->engine.paths[0].damping, monotime_now()));
+	assert_int_equal(seen.events, events);
+	assert_int_equal(f->engine.paths[0].changes, 0);
+	/* where the policy damps no failures, too */
+	f->engine.paths[0].damping = (struct damping){0};
+	sessions[0].revert_max_ms = 2000;
+	for (unsigned int i = 1; i <= 5; i++) {
+		say_quiet(f, BFD_STATE_UP, 1);
+		say_quiet(f, BFD_STATE_UP, 0);
+	}
+	sessions[0].revert_max_ms = 60000;
+	assert_int_equal(seen.damped, 2);
+}
+
+/* What was in doubt and then failed costs one failure, and not a doubt besides. */
+static void a_doubt_that_was_right_costs_a_failure(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 1; i <= 2; i++) {
+		say_quiet(f, BFD_STATE_UP, 0);
+		say_quiet(f, BFD_STATE_UP, 1);
+		say_quiet(f, BFD_STATE_DOWN, 1);
+		say_quiet(f, BFD_STATE_DOWN, 0);
+	}
+	assert_int_equal(f->engine.paths[0].doubts, 2);
+	assert_in_range(f->engine.paths[0].damping.penalty, DAMPING_FAILURE, 2 * DAMPING_FAILURE);
+	assert_int_equal(seen.damped, 0);
+}
+
 static void what_fails_often_is_said_once(void **state)
 {
 	struct fixture *f = *state;
@@ -376,6 +433,8 @@ int main(void)
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(doubt_is_a_fact),
+	    CASE(many_doubts_are_counted_and_said_once),
+	    CASE(a_doubt_that_was_right_costs_a_failure),
 	    CASE(what_fails_often_is_said_once),
 	    CASE(the_wrong_direction_is_said_once),
 	    CASE(a_configuration_is_sent_whole),

@@ -93,7 +93,7 @@ static void every_rule(void **state)
 
 		for (uint8_t p = 0; p < 3; p++)
 			states[p] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
-							SINCE(r->path[p].up_for_ms), false, {0}};
+							SINCE(r->path[p].up_for_ms), false, {0}, false};
 		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
 		if (active.count != 1 || active.entry[0].index != r->chosen ||
 		    next_look.us != r->next_look)
@@ -139,6 +139,49 @@ static void a_degraded_path_is_left(void **state)
 							.liveness = r->up >> p & 1 ? PATH_UP : PATH_DOWN,
 							.since = SINCE(r->good_for_ms),
 							.degraded = r->degraded >> p & 1};
+		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
+		if (active.entry[0].index != r->chosen || next_look.us != r->next_look)
+			fail_msg("%s: path %u, next look %llu", r->rule, active.entry[0].index,
+				 (unsigned long long)next_look.us);
+	}
+}
+
+/* All three up for long; which are in doubt, damped for 7 s more, bit by bit. */
+static const struct doubt_row {
+	const char *rule;
+	uint8_t used, in_doubt, damped, chosen;
+	uint64_t next_look;
+} doubt_rows[] = {
+	{"4: in use and in doubt, at once to one that is not", 1, 1, 0, 2, NEVER},
+	{"4: the best of those that are not", 1, 3, 0, 3, NEVER},
+	{"4: all in doubt: it stays", 1, 7, 0, 1, NEVER},
+	{"1: no way back to one that is in doubt", 2, 1, 0, 2, NEVER},
+	{"4: it answers: back without a hold", 2, 0, 0, 1, NEVER},
+	{"5: it answers, and was in doubt again and again", 2, 0, 1, 2, NOW + 7000000},
+	{"4: the only other one is damped, and better than silence", 2, 6, 1, 1, NEVER},
+	{"4: damped and in use, it is left for one that is not", 1, 1, 1, 2, NEVER},
+	{"5: damped and in use, not for another that is damped", 2, 6, 3, 2, NOW + 7000000},
+	{"3: nothing in use, one that answers before the better", 0, 1, 0, 2, NEVER},
+};
+
+static void a_path_in_doubt_is_left_a_few_times(void **state)
+{
+	struct forwarding f = network(3);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(doubt_rows) / sizeof(doubt_rows[0]); i++) {
+		const struct doubt_row *r = &doubt_rows[i];
+		struct active_paths previous = {.entry = {{10, 1, r->used, true}}, .count = r->used != 0};
+		struct path_state states[3];
+		struct active_paths active;
+		struct monotime next_look;
+
+		for (uint8_t p = 0; p < 3; p++)
+			states[p] = (struct path_state){.index = (uint8_t)(p + 1),
+							.liveness = PATH_UP,
+							.since = SINCE(9000),
+							.in_doubt = r->in_doubt >> p & 1,
+							.damped_until = {r->damped >> p & 1 ? NOW + 7000000 : 0}};
 		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active, &next_look);
 		if (active.entry[0].index != r->chosen || next_look.us != r->next_look)
 			fail_msg("%s: path %u, next look %llu", r->rule, active.entry[0].index,
@@ -194,8 +237,8 @@ static void pairs_are_apart(void **state)
 {
 	struct forwarding f = network(6);
 	const struct path_state states[] = {
-		{1, PATH_DOWN, SINCE(0), false, {0}}, {2, PATH_UP, SINCE(0), false, {0}},   {3, PATH_UP, SINCE(0), false, {0}},
-		{4, PATH_UP, SINCE(0), false, {0}},	  {5, PATH_UP, SINCE(900), false, {0}}, {6, PATH_UP, SINCE(0), false, {0}},
+		{1, PATH_DOWN, SINCE(0), false, {0}, false}, {2, PATH_UP, SINCE(0), false, {0}, false},   {3, PATH_UP, SINCE(0), false, {0}, false},
+		{4, PATH_UP, SINCE(0), false, {0}, false},	  {5, PATH_UP, SINCE(900), false, {0}, false}, {6, PATH_UP, SINCE(0), false, {0}, false},
 	};
 	struct active_paths active = {.entry = {{10, 1, 1, true}, {20, 1, 5, true}}, .count = 2};
 	struct monotime next_look;
@@ -214,7 +257,7 @@ static void pairs_are_apart(void **state)
 static void a_state_that_is_missing_is_unknown(void **state)
 {
 	struct forwarding f = network(3);
-	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0), false, {0}}, {77, PATH_UP, SINCE(0), false, {0}}};
+	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0), false, {0}, false}, {77, PATH_UP, SINCE(0), false, {0}, false}};
 	struct active_paths previous = {.count = 0}, active;
 	struct monotime next_look;
 
@@ -239,7 +282,7 @@ static void nothing_to_choose(void **state)
 static void a_flapping_path_costs_one_switch(void **state)
 {
 	struct forwarding f = network(2);
-	struct path_state states[] = {{1, PATH_UP, {0}, false, {0}}, {2, PATH_UP, {0}, false, {0}}};
+	struct path_state states[] = {{1, PATH_UP, {0}, false, {0}, false}, {2, PATH_UP, {0}, false, {0}, false}};
 	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
 	struct monotime next_look;
 	int switches = 0;
@@ -250,7 +293,7 @@ static void a_flapping_path_costs_one_switch(void **state)
 
 		if (ms <= 60000 && ms % 300 == 0)
 			states[0] = (struct path_state){1, states[0].liveness == PATH_UP ? PATH_DOWN : PATH_UP,
-							{ms * 1000}, false, {0}};
+							{ms * 1000}, false, {0}, false};
 		selection_choose(&f, states, 2, &active, (struct monotime){ms * 1000}, &active, &next_look);
 		if (active.entry[0].index != before)
 			switches++;
@@ -340,14 +383,14 @@ static void gateways_take_over(void **state)
 		const struct gateway_row *r = &gateway_rows[i];
 		struct active_paths previous = {.entry = {{10, 7, 1, r->carried == 7}, {10, 3, 3, r->carried == 3}},
 						.count = r->carried ? 2 : 0};
-		struct path_state states[4] = {{4, PATH_UP, SINCE(0), false, {0}}};
+		struct path_state states[4] = {{4, PATH_UP, SINCE(0), false, {0}, false}};
 		struct active_paths active;
 		struct monotime next_look;
 		uint32_t carries = 0;
 
 		for (uint8_t p = 0; p < 3; p++)
 			states[p + 1] = (struct path_state){(uint8_t)(p + 1), r->path[p].liveness,
-							    SINCE(r->path[p].up_for_ms), false, {0}};
+							    SINCE(r->path[p].up_for_ms), false, {0}, false};
 		selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active, &next_look);
 		assert_int_equal(active.count, 3);
 		for (size_t k = 0; k < active.count; k++) {
@@ -368,6 +411,7 @@ int main(void)
 		cmocka_unit_test(every_rule),
 		cmocka_unit_test(a_degraded_path_is_left),
 		cmocka_unit_test(a_damped_path_is_spare),
+		cmocka_unit_test(a_path_in_doubt_is_left_a_few_times),
 		cmocka_unit_test(gateways_take_over),
 		cmocka_unit_test(pairs_are_apart),
 		cmocka_unit_test(a_new_release_keeps_the_way_and_not_the_index),

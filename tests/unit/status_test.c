@@ -89,7 +89,7 @@ static void with_everything(void **state)
 	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};
 	struct status_liveness link = {.known = true, .since = {30000000}, .changes = 3,
 				       .last = {.state = BFD_STATE_UP, .detection_us = 150000}};
-	struct status_liveness unknown = {0};
+	struct status_liveness unknown = {0}, silent = {.known = true, .doubts = 7, .last = {.state = BFD_STATE_UP, .quiet = 1}};
 	struct status_input in = {.now = {100000000}, .wall_s = 1764000060, .forwarding = &f, .actual = &actual,
 				  .active = &active, .links = &link, .paths = &unknown,
 				  .release = {.have = true, .epoch = 7, .signers = "an binh", .expires_s = 1764000000}};
@@ -123,6 +123,11 @@ static void with_everything(void **state)
 	assert_string_equal(text_at(root, "sessions", "state"), "down"); /* a handshake older than 180 s */
 	assert_true(json_is_true(json_object_get(bundle, "expired")));
 	assert_int_equal(json_array_size(json_object_get(bundle, "signers")), 2);
+	json_decref(root);
+	in.paths = &silent;
+	root = document(&in);
+	assert_int_equal(number_at(root, "paths", "doubts"), 7);
+	assert_true(json_is_true(json_object_get(json_array_get(json_object_get(root, "paths"), 0), "in_doubt")));
 	json_decref(root);
 }
 

@@ -29,9 +29,10 @@
  *		 bfd_sent, bfd_received, bfd_dropped, changes, filter_drops, damped: bool, damped_for_s, repaired: bool}]
  *		 repaired: the link is, or was just now, down, and what has a repair goes around it
  *  paths	[{index, name, policy, color, preference, endpoint, endpoint_id, first_hop, labels: [n], source, mtu,
- *		 state: "up|down|unknown", diagnostic, repaired: bool, active: bool, since, since_s, round_trip_us, detection_us, changes,
- *		 bfd_sent, bfd_received, degraded: bool, damped: bool, damped_for_s, loss_permille, jitter_us, carried_mtu}]
- *		 damped: it failed again and again, and is held as spare for damped_for_s more
+ *		 state: "up|down|unknown", diagnostic, repaired: bool, active: bool, since, since_s, round_trip_us, detection_us, changes, doubts,
+ *		 bfd_sent, bfd_received, degraded: bool, in_doubt: bool, damped: bool, damped_for_s, loss_permille, jitter_us, carried_mtu}]
+ *		 in_doubt: up, and silent for as long as its links would bear: it waits for a repair on the way; doubts: how often
+ *		 damped: it failed or was in doubt again and again, and is held as spare for damped_for_s more
  *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down", since,
  *		 handshake_age_s, rx_bytes, tx_bytes, mtu, prefixes: [p]}]
  *		 path: the name of the path in use (head-end), or the path address that the peer now comes from (endpoint)
@@ -48,7 +49,9 @@
  * endpoint_id, state, diagnostic, at} · {event: "switch", color, endpoint, endpoint_id, from, to, from_name, to_name, at} ·
  * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at} ·
  * {event: "repair", site, site_id, repaired: bool, routes: n, at} ·
- * {event: "damped", index, name, policy, color, endpoint, endpoint_id | site, site_id, held_s, at}, of a path or a link
+ * {event: "damped", index, name, policy, color, endpoint, endpoint_id | site, site_id, held_s, at}, of a path or a link ·
+ * {event: "duplicate", site, site_id, duplicate: bool, endpoint, other, at}: its key speaks from both, or no longer.
+ * Nobody is told of a doubt that is over: of what it costs, once.
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"
 #define CONTROL_REQUEST_MAX 64

@@ -18,6 +18,7 @@ struct path_state {
 	struct monotime since;	/* of liveness, or of the end of being degraded if that is later */
 	bool degraded;		/* up, and worse than policy bears: another that is up and is not goes before it */
 	struct monotime damped_until; /* it failed again and again (core/damping.h): until then others that are up go before it */
+	bool in_doubt;		/* up, and silent for longer than its links would bear: it may be repaired on the way, or not */
 };
 
 /**
@@ -28,9 +29,11 @@ struct path_state {
  *     (a path that all probes call down may still be the only one there is).
  *  3. Nothing in use yet: the highest preference that is up, else unknown, else any.
  *  4. If it is up and degraded: the up path of the highest preference that is not, at once. A degraded path is gone back to
- *     under rule 1 when it has been better for the hold time; where all are degraded, none is left for that.
+ *     under rule 1 when it has been better for the hold time; where all are degraded, none is left for that. One in doubt is
+ *     left the same way, and gone back to without a hold when it answers: it was never down.
  *  5. A path that is damped is held as spare: it is not gone back to under rule 1, and under rules 2, 3 and 4 only where no
- *     other does. In use, it stays: that it may fail again is no failure.
+ *     other does. In use, it stays: that it may fail again is no failure. Nor is it left for a doubt alone where the
+ *     others are damped too: of ways that are all in doubt again and again, none is better.
  * Of endpoints that share a LAN one carries what is meant for it: by the same rules, its rank for the preference and the
  * liveness of its own path in use for its own. The others' paths are chosen all the same, so that their sessions stay warm.
  * @previous  what is in use; entries whose path no longer exists count as nothing.

@@ -24,10 +24,11 @@ struct status_liveness {
 	struct message_liveness last;
 	struct monotime since;	/* of the state */
 	uint64_t changes;	/* of the state, since the daemon started */
+	uint64_t doubts;	/* of a path, likewise: status_liveness_in_doubt() became true */
 	bool known;
 	bool degraded;		/* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
-	struct damping damping; /* of its failures */
+	struct damping damping; /* of its failures and doubts */
 	bool keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
 	struct monotime renewed_for; /* the beginning of the silence for which it was */
 	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
@@ -42,6 +43,15 @@ struct status_liveness {
 static inline bool status_liveness_narrow(const struct status_liveness *l, const struct fwd_path *p)
 {
 	return l->last.mtu && l->last.mtu < p->mtu;
+}
+
+/**
+ * It waits for a repair on the way. Whether that comes nobody here knows, so that its traffic goes another way
+ * meanwhile; the first answer, and it is back without a hold: it was never down. Unless that happens again and again.
+ */
+static inline bool status_liveness_in_doubt(const struct status_liveness *l)
+{
+	return l->known && l->last.state == BFD_STATE_UP && l->last.quiet;
 }
 
 #define STATUS_REFUSALS_MAX 8
@@ -93,7 +103,7 @@ void status_event_switch(const struct forwarding *f, const struct active_path *f
 /** A path got worse than its policy bears, or better again. */
 void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
 			  bool degraded, int64_t wall_s, struct text *ret_json);
-/** A path (@neighbor NULL) or link fails again and again, and is held as spare for @held_us from now on. */
+/** A path (@neighbor NULL) or link fails, or is in doubt, again and again, and is held as spare for @held_us from now on. */
 void status_event_damped(const struct forwarding *f, const struct fwd_path *path, const struct fwd_neighbor *neighbor,
 			 uint64_t held_us, int64_t wall_s, struct text *ret_json);
 /** A neighbour's key speaks from two places, or no longer. */
