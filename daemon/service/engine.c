@@ -524,7 +524,7 @@ static uint64_t turn_run(struct engine *e)
 	struct kernel_state *desired, *actual;
 	struct kernel_plan *plan;
 	struct active_paths before = e->active, active;
-	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, now;
+	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, looked_at, now;
 	struct reason reason;
 	bool expected, busy;
 	int err;
@@ -534,6 +534,7 @@ static uint64_t turn_run(struct engine *e)
 	expected = e->expected;
 	if (e->taken_over)
 		expected |= links_step(e, &hold);
+	looked_at = monotime_now();
 	err = engine_look(e, &desired, &actual, &plan, &active, &next_look, &reason);
 	next_look = monotime_min(next_look, hold);
 	if (err == -TUYEN_ENOENT)
@@ -562,6 +563,7 @@ static uint64_t turn_run(struct engine *e)
 	kernel_state_free(desired);
 	kernel_state_free(e->actual);
 	e->actual = actual;
+	e->actual_at = looked_at;
 	duplicates_look(e);
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
 	now = monotime_now();

@@ -62,6 +62,7 @@ struct engine {
 	struct active_paths said; /* what was told of it last */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
 	struct kernel_state *actual;
+	struct monotime actual_at; /* when its reading began */
 	bool taken_over;	/* the paths in use were read from the kernel once */
 	bool expected;		/* our own facts changed since the last turn: its plan is no drift */
 	bool ready;

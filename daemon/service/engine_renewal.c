@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions of endpoints that are silent are made anew, each site at a moment of its own: see core/renewal.h. What is removed here, the
- * same turn's plan adds again, and the kernel calls a new peer at once.
+ * Sessions of endpoints that are silent, and whose counters stand still, are made anew, each site at a moment of its own: see
+ * core/renewal.h. What is removed here, the same turn's plan adds again, and the kernel calls a new peer at once.
  *
  * An endpoint that is heard again is not used instead of another before its session has a key: WireGuard may not have tried for
  * five seconds. It is asked to try, and its paths are unknown until then.
@@ -21,6 +21,7 @@
 struct reach {
 	bool any, silent, keyless;
 	struct monotime renewed_for;
+	struct renewal renewal;
 	struct monotime since; /* silent: the end of its last path; else the return of its first */
 };
 
@@ -44,6 +45,7 @@ static struct reach reach_of(const struct engine *e, const struct fwd_session_pe
 		r.any = true;
 		r.keyless |= l->keyless;
 		r.renewed_for = l->renewed_for;
+		r.renewal = l->renewal;
 		if (engine_path_liveness(l, now, &look) != PATH_DOWN)
 			r.silent = false;
 		if (l->known && l->last.state == BFD_STATE_UP)
@@ -56,58 +58,73 @@ static struct reach reach_of(const struct engine *e, const struct fwd_session_pe
 	return r;
 }
 
-static void reach_set(struct engine *e, const struct fwd_session_peer *peer, bool keyless,
-		      struct monotime renewed_for)
+static void reach_set(struct engine *e, const struct fwd_session_peer *peer, const struct reach *r)
 {
 	const struct forwarding *f = &e->release.forwarding;
 
 	for (size_t i = 0; i < f->path_count; i++)
 		if (leads_to(&f->paths[i], peer)) {
-			e->paths[i].keyless = keyless;
-			e->paths[i].renewed_for = renewed_for;
+			e->paths[i].keyless = r->keyless;
+			e->paths[i].renewed_for = r->renewed_for;
+			e->paths[i].renewal = r->renewal;
 		}
 }
 
-static bool has_key(const struct engine *e, const struct fwd_session_peer *peer, const char *device)
+/* As the kernel had it at the last reading; NULL: not at all. */
+static const struct kernel_peer *peer_find(const struct engine *e,
+					   const struct fwd_session_peer *peer, const char *device)
 {
 	struct kernel_peer key = {0};
-	const struct kernel_peer *found;
 
 	strcpy(key.device, device);
 	memcpy(key.public_key, peer->session_key, WG_KEY_LEN);
-	found = e->actual && e->actual->peer_count
-		    ? bsearch(&key, e->actual->peers, e->actual->peer_count, sizeof(key),
-			      kernel_peer_compare)
-		    : NULL;
-	return found && found->last_handshake_s;
+	return e->actual && e->actual->peer_count
+		   ? bsearch(&key, e->actual->peers, e->actual->peer_count, sizeof(key),
+			     kernel_peer_compare)
+		   : NULL;
 }
 
 static void renew(struct engine *e, const struct fwd_session_peer *peer, const char *device,
-		  struct monotime since)
+		  struct reach *r)
 {
 	if (kernel_peer_forget(e->kernel, device, peer->session_key) < 0)
 		return; /* the next turn tries again */
-	log_info("%s: no path to %s is heard: its session is made anew", device, peer->name);
-	reach_set(e, peer, true, since);
+	log_info("%s: no path to %s is heard: its session is made anew", device,
+		 peer->name);
+	r->keyless = true;
+	r->renewed_for = r->since;
+	reach_set(e, peer, r);
 	e->expected = true;
+}
+
+static void silence_step(struct engine *e, const struct fwd_session_peer *peer, const char *device,
+			 const struct kernel_peer *found, struct reach *r,
+			 struct monotime *next_look)
+{
+	renewal_read(&r->renewal, r->since, found ? found->rx_bytes : 0, e->actual_at);
+	reach_set(e, peer, r);
+	if (renewal_due(&r->renewal, e->release.forwarding.site_id, next_look))
+		renew(e, peer, device, r);
 }
 
 static void peer_step(struct engine *e, const struct fwd_session_peer *peer, struct monotime now,
 		      struct monotime *next_look)
 {
 	struct reach r = reach_of(e, peer, now);
+	const struct kernel_peer *found;
 	char device[KERNEL_IFNAME_MAX];
 
 	if (!r.any || (!r.silent && !r.keyless))
 		return;
 	desired_session_name(peer->color, forwarding_peer_slot(&e->release.forwarding, peer),
 			     device);
-	if (r.keyless && has_key(e, peer, device)) {
-		reach_set(e, peer, false, r.renewed_for);
+	found = peer_find(e, peer, device);
+	if (r.keyless && found && found->last_handshake_s) {
+		r.keyless = false;
+		reach_set(e, peer, &r);
 		e->expected = true;
 	} else if (r.silent && r.renewed_for.us != r.since.us) {
-		if (renewal_due(r.since, e->release.forwarding.site_id, now, next_look))
-			renew(e, peer, device, r.since);
+		silence_step(e, peer, device, found, &r, next_look);
 	} else if (!r.silent && monotime_between(r.since, now) < LOOK_FOR_US) {
 		kernel_session_poke(e->kernel, device);
 		*next_look = monotime_min(*next_look, monotime_after(now, LOOK_US));

@@ -109,7 +109,7 @@ static void serve_look(struct engine *e)
 	struct kernel_state *desired = NULL, *actual = NULL;
 	struct kernel_plan *plan = NULL;
 	struct active_paths active;
-	struct monotime next;
+	struct monotime next, looked_at = monotime_now();
 	struct reason reason;
 	struct text t;
 	unsigned int status = 0;
@@ -124,6 +124,7 @@ static void serve_look(struct engine *e)
 		kernel_state_free(desired);
 		kernel_state_free(e->actual);
 		e->actual = actual;
+		e->actual_at = looked_at;
 	} else {
 		text_printf(&t, "error: %s\n", reason.text);
 		status = 2;

@@ -34,17 +34,96 @@ static void moments_are_spread(void **state)
 	}
 }
 
+#define S   1000000ull
+#define SINCE ((struct monotime){7 * S})
+
+static struct monotime at(uint64_t us)
+{
+	return (struct monotime){us};
+}
+
+static void read_at(struct renewal *r, uint64_t rx_bytes, uint64_t us)
+{
+	renewal_read(r, SINCE, rx_bytes, at(us));
+}
+
+/* By a reading of that moment, and not by an older one. */
 static void it_is_due_at_its_moment(void **state)
 {
-	struct monotime since = {7000000}, next = MONOTIME_NEVER, due;
+	uint64_t due = SINCE.us + renewal_wait_us(901);
+	struct renewal r = {.rx_bytes = 0};
+	struct monotime next = MONOTIME_NEVER;
 
 	(void)state;
-	due = monotime_after(since, renewal_wait_us(901));
-	assert_false(renewal_due(since, 901, (struct monotime){due.us - 1}, &next));
-	assert_int_equal(next.us, due.us);
+	read_at(&r, 500, SINCE.us - 1); /* of before: it says nothing of the silence */
+	read_at(&r, 900, SINCE.us + 1);
+	read_at(&r, 900, due - 1);
+	assert_false(renewal_due(&r, 901, &next));
+	assert_int_equal(next.us, due);
 	next = MONOTIME_NEVER;
-	assert_true(renewal_due(since, 901, due, &next));
+	read_at(&r, 900, due);
+	assert_true(renewal_due(&r, 901, &next));
 	assert_int_equal(next.us, UINT64_MAX);
+}
+
+/* A hub without its daemons: keepalives, each ten seconds at most, are enough. */
+static void what_still_hears_is_left_alone(void **state)
+{
+	struct monotime next;
+
+	(void)state;
+	for (uint32_t site = 1; site < 2000; site += 7) {
+		struct renewal r = {.rx_bytes = 0};
+		uint64_t heard = 0;
+
+		for (uint64_t us = SINCE.us + 20000; us < 600 * S; us += 5 * S) {
+			uint64_t rx = 1000 + 32 * (us / (10 * S + 200000));
+
+			heard = r.read_at.us && rx != r.rx_bytes ? us : heard;
+			read_at(&r, rx, us);
+			next = MONOTIME_NEVER;
+			assert_false(renewal_due(&r, site, &next));
+			if (next.us > us + 5 * S)
+				continue;
+			read_at(&r, 1000 + 32 * (next.us / (10 * S + 200000)), next.us);
+			assert_false(renewal_due(&r, site, &next));
+		}
+		assert_int_not_equal(heard, 0);
+	}
+}
+
+static void then_it_dies_too(void **state)
+{
+	struct monotime next = MONOTIME_NEVER;
+	struct renewal r = {.rx_bytes = 0};
+	uint64_t due = 90 * S + RENEWAL_HEARD_US + renewal_wait_us(5);
+
+	(void)state;
+	read_at(&r, 1000, 8 * S);
+	read_at(&r, 2000, 90 * S);
+	read_at(&r, 2000, due - 1);
+	assert_false(renewal_due(&r, 5, &next));
+	assert_int_equal(next.us, due);
+	read_at(&r, 2000, due);
+	assert_true(renewal_due(&r, 5, &next));
+}
+
+/* A peer that was made anew counts from 0; another silence is another beginning. */
+static void counters_may_begin_again(void **state)
+{
+	struct monotime next = MONOTIME_NEVER;
+	struct renewal r = {.rx_bytes = 0};
+
+	(void)state;
+	read_at(&r, 1000, 8 * S);
+	read_at(&r, 0, 12 * S);
+	assert_int_equal(r.heard.us, 0);
+	read_at(&r, 92, 13 * S);
+	assert_int_equal(r.heard.us, 13 * S);
+	renewal_read(&r, at(100 * S), 500, at(101 * S));
+	assert_int_equal(r.heard.us, 0);
+	renewal_read(&r, at(100 * S), 500, at(116 * S));
+	assert_true(renewal_due(&r, 5, &next));
 }
 
 int main(void)
@@ -52,6 +131,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(moments_are_spread),
 	    cmocka_unit_test(it_is_due_at_its_moment),
+	    cmocka_unit_test(what_still_hears_is_left_alone),
+	    cmocka_unit_test(then_it_dies_too),
+	    cmocka_unit_test(counters_may_begin_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "tuyen/core/endpoint_watch.h"
 #include "tuyen/core/desired.h"
 #include "tuyen/core/message.h"
+#include "tuyen/core/renewal.h"
 #include "tuyen/kernel/kernel.h"
 #include "tuyen/topology/forwarding.h"
 
@@ -31,6 +32,7 @@ struct status_liveness {
 	struct damping damping; /* of its failures and doubts */
 	bool keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
 	struct monotime renewed_for; /* the beginning of the silence for which it was */
+	struct renewal renewal; /* what that session received in the silence that is now */
 	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;
 	struct endpoint_watch watch; /* of a link: does the neighbour speak from two places? */

@@ -44,6 +44,22 @@ for s in phuc-xa ba-dinh npdc-hn; do
 	is "$s: the new daemon changed nothing in the kernel" "$(operations $s)" "0 0"
 done
 
+# All of the gateway's daemons are gone for long, its kernel forwards: no probe is answered, and no session made anew for that.
+paths_down() { status_is phuc-xa '[.paths[] | select(.state == "down")] | length' 2; }
+renewed() { grep -c "made anew" phuc-xa.log; }
+before=$(renewed)
+stream_start phuc-xa 10
+sleep 0.5
+kill_daemon npdc-hn
+ok "the gateway's daemons are gone: no path is heard" wait_for 10 "the end of the paths" paths_down
+sleep 40
+is "... and no session that carries is made anew" "$(renewed)" "$before"
+start_daemon npdc-hn
+ok "they are back" wait_for 20 "the paths" paths_up phuc-xa 2
+sleep 3
+stream_stop phuc-xa
+is "nothing is lost" "$lost" 0
+
 stream_start phuc-xa 10
 sleep 0.5
 stop_daemon phuc-xa
