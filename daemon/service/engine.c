@@ -26,6 +26,7 @@
 
 #define PERIOD_MIN_US 5000000u	/* look at the kernel at least this often: sysctls send no events  \
 				 */
+#define PERIOD_WARY_US 1000000u /* while a neighbour may speak from two places */
 #define PERIOD_OF_TURN	    20u /* but spend no more than a twentieth of the time on it */
 #define SETTLE_US	    50000u /* after a kernel event: changes come in groups */
 #define REPAIR_PAUSE_MAX_US 30000000u
@@ -504,11 +505,19 @@ static void duplicates_look(struct engine *e)
 	const struct forwarding *f = &e->release.forwarding;
 	struct text line;
 
+	e->wary = false;
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		const struct kernel_peer *p = link_peer(e->actual, f->neighbors[i].link_key);
 		struct endpoint_watch *watch = &e->links[i].watch;
+		struct endpoint_sight sight;
+		bool changed;
 
-		if (!p || !endpoint_watch_step(watch, &p->endpoint, monotime_now()))
+		if (!p)
+			continue;
+		sight = (struct endpoint_sight){p->endpoint, p->last_handshake_s, p->rx_bytes};
+		changed = endpoint_watch_step(watch, &sight, e->actual_at);
+		e->wary |= endpoint_watch_wary(watch, e->actual_at);
+		if (!changed)
 			continue;
 		text_init(&line);
 		status_event_duplicate(&f->neighbors[i], watch, (int64_t)time(NULL), &line);
@@ -579,6 +588,13 @@ static void tell_supervisor(struct engine *e, char byte)
 		event_base_loopexit(e->base, NULL);
 }
 
+static uint64_t period_us(const struct engine *e, uint64_t took_us)
+{
+	uint64_t least = e->wary ? PERIOD_WARY_US : PERIOD_MIN_US;
+
+	return took_us * PERIOD_OF_TURN > least ? took_us * PERIOD_OF_TURN : least;
+}
+
 static void turn(evutil_socket_t fd, short what, void *context)
 {
 	struct engine *e = context;
@@ -595,7 +611,7 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	engine_publish(e);
 	took = monotime_between(begin, monotime_now());
 	e->rest_until = monotime_after(monotime_now(), took * REST_OF_TURN);
-	turn_in(e, took * PERIOD_OF_TURN > PERIOD_MIN_US ? took * PERIOD_OF_TURN : PERIOD_MIN_US);
+	turn_in(e, period_us(e, took));
 	if (!e->ready) {
 		e->ready = true;
 		tell_supervisor(e, ENGINE_READY);

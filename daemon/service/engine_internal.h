@@ -66,6 +66,7 @@ struct engine {
 	bool taken_over;	/* the paths in use were read from the kernel once */
 	bool expected;		/* our own facts changed since the last turn: its plan is no drift */
 	bool ready;
+	bool wary;		/* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
 	unsigned int repairs_in_row; /* turns that found drift, one after the other */
 	struct monotime turn_at; /* when the next turn is due */
 	struct monotime rest_until; /* the kernel's events cause none before */

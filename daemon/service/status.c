@@ -753,8 +753,8 @@ void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct en
 	add_string(ret_json, "site", neighbor->name);
 	add_u64(ret_json, "site_id", neighbor->site_id);
 	add_bool(ret_json, "duplicate", watch->twice);
-	add_string(ret_json, "endpoint", ip_endpoint_format(&watch->now, endpoint));
-	add_string(ret_json, "other", ip_endpoint_format(&watch->before, endpoint));
+	add_string(ret_json, "endpoint", ip_endpoint_format(&watch->place[0].endpoint, endpoint));
+	add_string(ret_json, "other", ip_endpoint_format(&watch->place[1].endpoint, endpoint));
 	close_event(ret_json, wall_s);
 }
 

@@ -156,6 +156,29 @@ wait_for 120 "the way back" all_back
 settle 0 phuc-xa
 
 # ---- keys and releases ----
+begin "a line that goes to and fro between two carriers each second" "its neighbours follow, and call it no clone"
+told_of_clones() { cat ba-dinh.log dong-da.log | grep -c '"event":"duplicate"'; }
+use_address() { # NEW OLD: of phuc-xa; the carrier knows both
+	ip -n phuc-xa addr add "$1/32" dev u-carrier
+	ip -n phuc-xa route replace default via $CARRIER_GATEWAY dev u-carrier onlink src "$1"
+	ip -n phuc-xa addr del "$2/32" dev u-carrier
+	ip -n phuc-xa route replace default via $CARRIER_GATEWAY dev u-carrier onlink src "$1" # some went with the address
+}
+endpoint_of_phuc_xa() { status_get "$1" '.links[] | select(.site == "phuc-xa") | .endpoint'; }
+seen_at() { [[ "$(endpoint_of_phuc_xa ba-dinh) " = "$1:"* ]]; }
+ip -n carrier route add 192.0.2.191/32 dev u-phuc-xa
+before=$(told_of_clones)
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	use_address 192.0.2.191 ${country_public[phuc-xa]}
+	[ $i -ne 10 ] || judge "ba-dinh follows" wait_for 1 "the other carrier" seen_at 192.0.2.191
+	sleep 1
+	use_address ${country_public[phuc-xa]} 192.0.2.191
+	sleep 1
+done
+sleep 10
+judge "nobody calls it a clone" eval '[ "$(told_of_clones)" = "$before" ]'
+ip -n carrier route del 192.0.2.191/32 dev u-phuc-xa
+settle_back $REPAIR_MS phuc-xa
 begin "a clone: another box with the node's keys and id" "told by its neighbours; all is well when it is gone"
 country_public[clone]=192.0.2.99
 site_up clone

@@ -26,7 +26,8 @@
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle
  *  links	[{site, site_id, device, underlay, state: "up|down|init|admin-down", diagnostic, since, since_s, link_address,
  *		 endpoint, handshake_age_s, rx_bytes, tx_bytes, interval_us, multiplier, detection_us,
- *		 bfd_sent, bfd_received, bfd_dropped, changes, filter_drops, damped: bool, damped_for_s, repaired: bool}]
+ *		 bfd_sent, bfd_received, bfd_dropped, changes, filter_drops, damped: bool, damped_for_s, duplicate: bool, repaired: bool}]
+ *		 duplicate: its key speaks from two places at once
  *		 repaired: the link is, or was just now, down, and what has a repair goes around it
  *  paths	[{index, name, policy, color, preference, endpoint, endpoint_id, first_hop, labels: [n], source, mtu,
  *		 state: "up|down|unknown", diagnostic, repaired: bool, active: bool, since, since_s, round_trip_us, detection_us, changes, doubts,
