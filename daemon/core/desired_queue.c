@@ -20,7 +20,9 @@
  * priority first. Rates are a little below the line's; a packet counts with what encryption adds
  * to it. A bucket holds one millisecond: at 2 Mbit/s two packets in a row are 12 ms for whoever
  * comes behind. Probes are before all, but for padded ones, which wait with the rest, behind
- * queries. A slot is the neighbour's id by remainder, the next free one
+ * queries. One of those in PATH_MTU_EVERY costs 8 % of the others; where these fill all that they may, a
+ * quarter of the line, the rest's share is more than those padded ones want, whosever they are. A node's own
+ * searches keep to that share by themselves (path_mtu_gap_us()). A slot is the neighbour's id by remainder, the next free one
  * where two meet, so that a new neighbour seldom moves another's classes.
  *
  * ECN is off: what fq_codel would mark is the adjacency's header, whose mark nobody sees.
@@ -29,6 +31,8 @@
 
 #include "desired_internal.h"
 #include "tuyen/base/err.h"
+#include "tuyen/core/path_mtu.h"
+#include "tuyen/topology/mtu.h"
 
 #define UP_USED_PERCENT	  96 /* of our own line, which nobody else fills */
 /* of a neighbour's line: others send their probes over it, which we do not see */
@@ -40,7 +44,7 @@
 #define QUEUE_REST	  63
 #define SHARE_PROBES	  5 /* percent of a neighbour's rate */
 #define MOST_PROBES	  25 /* ... and no more, whoever says that his packets are probes */
-#define SHARE_REST	  1
+#define SHARE_REST	  3 /* ... for padded probes, handshakes, and what no policy names */
 #define RATE_LEAST	  1000 /* bytes a second: HTB takes no 0 */
 #define BURST_LEAST	  64
 #define PACKET_BYTES	  1600 /* a large packet with all headers */
@@ -174,19 +178,31 @@ struct line {
 	uint64_t up, taken;
 };
 
+static struct line line_of(const struct forwarding *f, const struct fwd_line *of, uint16_t number)
+{
+	return (struct line){.line = of,
+			     .minor = of->up_kbps && number <= LINES_MAX ? number : 0,
+			     .up = usable_bytes(of->up_kbps, UP_USED_PERCENT),
+			     .taken = neighbors_rate(f, of)};
+}
+
+/* What a neighbour that would take @ceil is promised of it. */
+static uint64_t promised_rate(const struct line *line, uint64_t ceil)
+{
+	return line->up && line->taken > line->up ? part_of(line->up, ceil, line->taken) : ceil;
+}
+
 static int neighbor_queues(struct queueing *q, const struct fwd_neighbor *n,
 			   const struct line *line)
 {
-	uint64_t ceil = neighbor_rate(n, line->line), rate = ceil;
+	uint64_t ceil = neighbor_rate(n, line->line);
 	uint16_t minor = ceil ? slot_take(q, n->site_id) : 0;
 	struct kernel_queue *queue;
 	struct leaf leaf;
 
 	if (!minor)
 		return 0;
-	if (line->up && line->taken > line->up)
-		rate = part_of(line->up, ceil, line->taken);
-	queue = queue_add(q, minor, line->minor, rate, ceil);
+	queue = queue_add(q, minor, line->minor, promised_rate(line, ceil), ceil);
 	if (!queue)
 		return -TUYEN_ENOMEM;
 	queue->overhead = line->line->overhead + PADDING_BYTES;
@@ -198,10 +214,7 @@ static int neighbor_queues(struct queueing *q, const struct fwd_neighbor *n,
 
 static int line_queues(struct queueing *q, const struct fwd_line *of, uint16_t number)
 {
-	struct line line = {.line = of,
-			    .minor = of->up_kbps && number <= LINES_MAX ? number : 0,
-			    .up = usable_bytes(of->up_kbps, UP_USED_PERCENT),
-			    .taken = neighbors_rate(q->f, of)};
+	struct line line = line_of(q->f, of, number);
 	int err = 0;
 
 	if (line.minor) {
@@ -232,4 +245,24 @@ int desired_queues(struct kernel_state *state, const struct forwarding *f)
 		return -TUYEN_ENOMEM;
 	strcpy(root->device, LINK_DEVICE);
 	return 0;
+}
+
+uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_path *path)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(f, path->first_site);
+	const struct fwd_line *of = n ? forwarding_line(f, n->underlay) : NULL;
+	uint32_t bytes, paths = 0;
+	struct line line;
+	uint64_t ceil;
+
+	if (!of)
+		return 0;
+	line = line_of(f, of, 1);
+	ceil = neighbor_rate(n, of);
+	bytes = path->mtu + MTU_MPLS_IN_IP + (uint32_t)MTU_LABEL * path->stack.depth + of->overhead +
+		PADDING_BYTES;
+	for (size_t i = 0; i < f->path_count; i++)
+		paths += f->paths[i].first_site == path->first_site;
+	return ceil ? path_mtu_gap_us(part_of(promised_rate(&line, ceil), SHARE_REST, 100), bytes, paths)
+		    : 0;
 }

@@ -3,7 +3,6 @@
 
 #define LOST_MAX	2u /* of one size in a row, while searching */
 #define LOST_MAX_STEADY 3u /* before what passed is doubted */
-#define PRECISION	4u /* bytes */
 #define TIMEOUT_MIN_US	50000u
 #define TIMEOUT_MAX_US	1000000u
 
@@ -27,6 +26,7 @@ void path_mtu_init(struct path_mtu *m, uint16_t ceiling, uint16_t passes, uint32
 static void search_begin(struct path_mtu *m, uint16_t low, uint16_t high)
 {
 	m->searching = true;
+	m->whole_asked = false;
 	m->low = low;
 	m->high = high;
 }
@@ -51,7 +51,9 @@ static bool search_end(struct path_mtu *m)
 static bool size_fails(struct path_mtu *m)
 {
 	if (m->searching) {
-		m->high = m->size;
+		m->whole_asked = m->high - m->low <= 1;
+		if (!m->whole_asked)
+			m->high = m->size;
 		return false;
 	}
 	if (m->size > m->passes) { /* one that asked for more */
@@ -84,7 +86,8 @@ static uint16_t size_choose(struct path_mtu *m)
 	if (m->lost)
 		return m->size; /* once more */
 	if (m->searching)
-		return (uint16_t)(m->low + (m->high - m->low) / 2);
+		return m->high - m->low > 1 ? (uint16_t)(m->low + (m->high - m->low) / 2)
+					    : m->ceiling;
 	if (m->passes == m->ceiling)
 		return m->passes;
 	if (m->until_raise && --m->until_raise)
@@ -96,10 +99,14 @@ static uint16_t size_choose(struct path_mtu *m)
 uint16_t path_mtu_step(struct path_mtu *m, struct monotime now, bool alive, uint16_t loss_permille,
 		       bool *ret_changed)
 {
+	struct monotime next;
+
 	*ret_changed = false;
 	if (!monotime_reached(now, m->due))
 		return 0;
 	if (!alive) {
+		if (m->searching)
+			m->until_raise = 1; /* the first thing to ask when it is back */
 		m->in_flight = m->searching = false;
 		m->lost = 0;
 		m->due = monotime_after(now, m->every_us);
@@ -107,14 +114,20 @@ uint16_t path_mtu_step(struct path_mtu *m, struct monotime now, bool alive, uint
 	}
 	if (m->in_flight)
 		*ret_changed = loss_count(m, loss_permille);
-	if (m->searching && m->high - m->low <= (int)PRECISION) {
+	if (m->searching && m->whole_asked) {
 		*ret_changed |= search_end(m);
 		m->due = monotime_after(now, m->every_us);
 		return 0;
 	}
+	next = monotime_after(m->sent_at, m->gap_us);
+	if (m->sent_at.us && monotime_before(now, next)) {
+		m->due = next;
+		return 0;
+	}
 	m->size = size_choose(m);
 	m->in_flight = true;
-	m->due = monotime_after(now, m->timeout_us);
+	m->sent_at = now;
+	m->due = monotime_after(now, m->timeout_us + 2 * m->gap_us);
 	return m->size;
 }
 
@@ -128,6 +141,7 @@ bool path_mtu_answer(struct path_mtu *m, uint16_t size, struct monotime now)
 	m->lost = 0;
 	if (m->searching) {
 		m->low = size;
+		m->whole_asked = size == m->ceiling;
 		m->due = now;
 		return false;
 	}

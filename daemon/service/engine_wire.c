@@ -47,6 +47,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .interval_us = p->probe.interval_us,
 	    .multiplier = p->probe.multiplier,
 	    .mtu = p->mtu,
+	    .padded_gap_us = desired_padded_gap_us(&e->release.forwarding, p),
 	};
 	if (status_liveness_narrow(l, p))
 		m.u.session.mtu_known = l->last.mtu;

@@ -1015,6 +1015,7 @@ static void session_update(struct wire_session *s, const struct message_session 
 		path_mtu_init(&s->mtu, (uint16_t)m->mtu,
 			      (uint16_t)(m->mtu_known ? m->mtu_known : m->mtu), m->interval_us,
 			      (uint64_t)m->interval_us * m->multiplier, now);
+	s->mtu.gap_us = m->padded_gap_us;
 	s->config = *m;
 	s->deadline = session_deadline(s);
 	if (s->heap_at == NOT_IN_HEAP)

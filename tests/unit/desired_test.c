@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tuyen/core/desired.h"
+#include "tuyen/core/path_mtu.h"
 #include "tuyen/core/plan.h"
 
 /* A commune with two paths of color 10, as the compiler writes it. */
@@ -433,13 +434,13 @@ static void a_line_is_divided(void **state)
 		"overhead 75 prio 0, of packets to 100.64.0.210\n",
 		"tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 78315bps ceil 116250bps burst 116 "
 		"overhead 75 prio 0, of packets to 100.64.0.211\n",
-		"tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 75991bps ceil 240000bps burst 240 "
-		"overhead 75 prio 1, fq_codel target 31582us noecn, of mark 0x56000001\n",
-		"tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 30396bps ceil 240000bps burst 240 "
-		"overhead 75 prio 3, fq_codel target 78957us noecn, of mark 0x56000002\n",
+		"tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 74374bps ceil 240000bps burst 240 "
+		"overhead 75 prio 1, fq_codel target 32269us noecn, of mark 0x56000001\n",
+		"tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 29749bps ceil 240000bps burst 240 "
+		"overhead 75 prio 3, fq_codel target 80674us noecn, of mark 0x56000002\n",
 		"tc class add dev link0 classid 5459:34f0 parent 5459:34c0 htb rate 8084bps ceil 60000bps burst 64 "
 		"overhead 75 prio 0, fq_codel target 100000us noecn, of mark 0x56000030\n",
-		"tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 1616bps ceil 240000bps burst 240 "
+		"tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 4850bps ceil 240000bps burst 240 "
 		"overhead 75 prio 2, fq_codel target 100000us noecn, of mark 0x00000000\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
@@ -457,6 +458,51 @@ static void a_line_is_divided(void **state)
 	free(plan);
 	kernel_state_free(want);
 	kernel_state_free(nothing);
+	forwarding_clear(&f);
+}
+
+/*
+ * Padded probes against the rest's share. What all paths ask for in their steady turn, whosever they are: one in 128 intervals, while
+ * small ones fill all that they may. And what the node's own ask for at most: as often as their gap allows.
+ */
+static void padded_probes_fit_in_the_rest(void **state)
+{
+	static const uint32_t rates[] = {256, 512, 2000, 100000};
+	struct forwarding f;
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(rates) / sizeof(rates[0]); r++) {
+		const struct kernel_queue *rest, *probes;
+		uint64_t overhead, small, padded, sum = 0;
+		struct kernel_state *want;
+
+		bundle_read(&f);
+		rate(&f, rates[r], 0);
+		f.neighbor_count = 1; /* with two, each has its part of the line, and of probes all */
+		want = desired(&f, 1);
+		overhead = queue_of(want, SLOT(210))->overhead;
+		probes = queue_of(want, SLOT(210) + 48);
+		rest = queue_of(want, SLOT(210) + 63);
+		small = 52 + 20 + 4 + overhead;
+		padded = 1416 + 20 + 4 + overhead;
+		assert_true(rest->rate >= probes->ceil / small * padded / PATH_MTU_EVERY);
+		kernel_state_free(want);
+		f.neighbor_count = 2;
+		want = desired(&f, 1);
+		for (size_t i = 0; i < f.path_count; i++) {
+			const struct fwd_path *p = &f.paths[i];
+
+			if (p->first_site != 210)
+				continue;
+			padded = p->mtu + 20 + 4 * p->stack.depth + overhead;
+			sum += padded * UINT64_C(1000000) / desired_padded_gap_us(&f, p);
+		}
+		assert_in_range(sum, 1, queue_of(want, SLOT(210) + 63)->rate);
+		kernel_state_free(want);
+		forwarding_clear(&f);
+	}
+	bundle_read(&f);
+	assert_int_equal(desired_padded_gap_us(&f, &f.paths[0]), 0); /* no rate, no queue */
 	forwarding_clear(&f);
 }
 
@@ -585,6 +631,7 @@ int main(void)
 		cmocka_unit_test(rights_of_many_peers_are_one_set),
 		cmocka_unit_test(marks_of_packets_are_matched_both_ways),
 		cmocka_unit_test(without_a_rate_nothing_queues),
+		cmocka_unit_test(padded_probes_fit_in_the_rest),
 		cmocka_unit_test(a_line_is_divided),
 		cmocka_unit_test(promises_are_kept),
 		cmocka_unit_test(a_new_neighbor_moves_nobody),

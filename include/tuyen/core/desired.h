@@ -70,6 +70,12 @@ uint8_t desired_session_ranks(const struct forwarding *forwarding, uint32_t colo
 /** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
 void desired_nft(const struct forwarding *forwarding, struct text *ret_text);
 
+/**
+ * The gap between two padded probes of @path (core/path_mtu.h) with which all the node's paths by its first hop together keep to what
+ * the queue of the rest is promised there; 0 where no rate is known.
+ */
+uint32_t desired_padded_gap_us(const struct forwarding *forwarding, const struct fwd_path *path);
+
 /** Device names: "lsp<id>", "s<color>" and for a slot above 0 (forwarding_peer_slot()) "s<color>-<slot + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
 #define LINK_DEVICE "link0"
 void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]);

@@ -50,6 +50,7 @@ struct message_session {
 	uint32_t multiplier;
 	uint32_t base_multiplier; /* SESSION_PATH: of its links; @multiplier is more where a repair is worth the wait. 0: no wait */
 	uint32_t mtu;	/* SESSION_PATH: bytes of an IP packet, as compiled */
+	uint32_t padded_gap_us; /* SESSION_PATH: between two padded probes (core/path_mtu.h), 0 none */
 	uint32_t mtu_known; /* SESSION_PATH: less than that, if an earlier life found that no more passes; 0 unknown */
 	char device[16]; /* SESSION_LINK: bound to it; "" none */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
