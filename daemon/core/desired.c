@@ -640,12 +640,13 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 	return err;
 }
 
-static int nft_build(struct kernel_state *state, const struct forwarding *f)
+static int nft_build(struct kernel_state *state, const struct forwarding *f,
+		     const struct desired_hops *hops)
 {
 	struct text text;
 
 	text_init(&text);
-	desired_nft(f, &text);
+	desired_nft(f, hops, &text);
 	if (text.failed) {
 		text_clear(&text);
 		return -TUYEN_ENOMEM;
@@ -657,7 +658,7 @@ static int nft_build(struct kernel_state *state, const struct forwarding *f)
 int desired_build(const struct forwarding *forwarding, const struct node_keys *keys,
 		  const struct active_paths *active, struct kernel_state **ret_desired)
 {
-	return desired_build_repaired(forwarding, keys, active, NULL, ret_desired);
+	return desired_build_repaired(forwarding, keys, active, NULL, NULL, ret_desired);
 }
 
 static bool repair_concerns(const struct fwd_repair *repair, uint32_t next_site, uint32_t site_id)
@@ -703,7 +704,7 @@ int desired_build_link(const struct forwarding *forwarding, const struct active_
 
 int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
 			   const struct active_paths *active, const enum repair_link *repaired,
-			   struct kernel_state **ret_desired)
+			   const struct desired_hops *hops, struct kernel_state **ret_desired)
 {
 	struct kernel_state *state = kernel_state_new();
 	int err;
@@ -722,7 +723,7 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 	if (err == 0)
 		err = desired_queues(state, forwarding);
 	if (err == 0)
-		err = nft_build(state, forwarding);
+		err = nft_build(state, forwarding, hops);
 	if (err < 0) {
 		kernel_state_free(state);
 		return err;

@@ -6,6 +6,10 @@
  * packets are not tracked: a gateway has some for every site, and each is judged by itself. A
  * carrier that translates addresses gives its lines some of RFC 6598, where the overlay lies too:
  * what is for the very device that it comes by, or is from it, is no overlay packet.
+ *   line                 So may its gateway and its DHCP server have such addresses. A device's own
+ * packets reach the next hop of our lines, and a DHCP server by its ports; not what routes would lead
+ * to a carrier that only says of itself that it is the overlay. Nothing with an address of ours goes
+ * out by it: that has its source on lo or link0, or the destination is known.
  *   classify             A LAN packet gets the mark of the color that the policy has for it. It
  * counts as a LAN's only if the way back to its source is the device it came from. outbound,
  * inbound_C  The policy's rules, for each packet in the direction of its connection: as the rule
@@ -33,6 +37,7 @@
 #include "tuyen/core/path_mtu.h"
 
 #define DHCPV4_CLIENT_PORT 68
+#define DHCPV4_SERVER_PORT 67
 #define DHCPV6_CLIENT_PORT 546
 
 struct prefix_list {
@@ -115,6 +120,49 @@ static void set_overlay(struct text *t, const struct forwarding *f)
 		if (f->overlay[i].length)
 			list_add(&list, f->overlay[i]);
 	set_add(t, "overlay", true, &list);
+}
+
+void desired_hops_add(struct desired_hops *hops, ipv4_t hop)
+{
+	for (size_t i = 0; i < hops->count; i++)
+		if (hops->hop[i] == hop)
+			return;
+	if (hop && hops->count < DESIRED_HOPS_MAX)
+		hops->hop[hops->count++] = hop;
+}
+
+/* An address of the overlay's that packets of ours have. */
+static bool is_known(const struct forwarding *f, ipv4_t address)
+{
+	if (address == f->link_address || address == f->node_address ||
+	    forwarding_return(f, address))
+		return true;
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (f->neighbors[i].link_address == address)
+			return true;
+	for (size_t i = 0; i < f->path_count; i++)
+		if (f->paths[i].source == address || f->paths[i].endpoint == address)
+			return true;
+	return false;
+}
+
+static bool in_overlay(const struct forwarding *f, ipv4_t address)
+{
+	for (int i = 0; i < 2; i++)
+		if (f->overlay[i].length && ipv4_prefix_contains(f->overlay[i], address))
+			return true;
+	return false;
+}
+
+static void set_hops(struct text *t, const struct forwarding *f, const struct desired_hops *hops)
+{
+	struct prefix_list list;
+
+	list_init(&list, DESIRED_HOPS_MAX);
+	for (size_t i = 0; hops && i < hops->count; i++)
+		if (in_overlay(f, hops->hop[i]) && !is_known(f, hops->hop[i]))
+			list_add(&list, (struct ipv4_prefix){hops->hop[i], 32});
+	set_add(t, "hops", false, &list);
 }
 
 static void set_own(struct text *t, const struct forwarding *f)
@@ -242,11 +290,12 @@ static void set_marked(struct text *t, const struct forwarding *f)
 	set_add(t, "marked", false, &list);
 }
 
-static void sets_add(struct text *t, const struct forwarding *f)
+static void sets_add(struct text *t, const struct forwarding *f, const struct desired_hops *hops)
 {
 	char name[32];
 
 	set_overlay(t, f);
+	set_hops(t, f, hops);
 	set_own(t, f);
 	set_lans(t, f);
 	set_peers(t, f, 0, "peers");
@@ -337,7 +386,8 @@ static void guard_add(struct text *t, const struct forwarding *f)
 		guard_shared_add(t, f);
 	chain_end(t);
 	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
-	text_add(t, "\t\tip daddr @overlay notrack accept\n");
+	text_add(t, "\t\tip daddr @hops accept\n"
+		    "\t\tip daddr @overlay notrack accept\n");
 	if (f->lan_shared)
 		text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
 	chain_end(t);
@@ -710,6 +760,17 @@ static void queues_add(struct text *t, const struct forwarding *f)
 	chain_end(t);
 }
 
+static void line_add(struct text *t)
+{
+	chain_begin(t, "line", NULL);
+	text_add(t, "\t\tfib saddr . oif type != local counter drop\n"
+		    "\t\tip daddr @hops return\n");
+	text_printf(t, "\t\tudp sport %d udp dport %d return\n", DHCPV4_CLIENT_PORT,
+		    DHCPV4_SERVER_PORT);
+	text_add(t, "\t\tcounter drop\n");
+	chain_end(t);
+}
+
 static void egress_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
@@ -719,19 +780,20 @@ static void egress_add(struct text *t, const struct forwarding *f)
 		    "\t\toifname \"" LINK_DEVICE "\" accept\n"
 		    "\t\toifname \"lsp*\" accept\n"
 		    "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
-		    "\t\tip daddr @overlay counter drop\n"
+		    "\t\tip daddr @overlay jump line\n"
 		    "\t\tip daddr @peers counter drop\n"
 		    "\t\tip saddr @peers ip daddr != @lans counter drop\n"
 		    "\t\tip saddr @lans ip daddr != @lans counter drop\n");
 	text_add(t, "\t}\n");
 }
 
-void desired_nft(const struct forwarding *forwarding, struct text *ret_text)
+void desired_nft(const struct forwarding *forwarding, const struct desired_hops *hops,
+		 struct text *ret_text)
 {
 	struct text *t = ret_text;
 
 	text_add(t, "table inet " TUYEN_NFT_TABLE " {\n");
-	sets_add(t, forwarding);
+	sets_add(t, forwarding, hops);
 	guard_add(t, forwarding);
 	outbound_add(t, forwarding);
 	for (size_t i = 0; i < forwarding->session_count; i++)
@@ -741,6 +803,7 @@ void desired_nft(const struct forwarding *forwarding, struct text *ret_text)
 	input_add(t, forwarding);
 	forward_add(t, forwarding);
 	queues_add(t, forwarding);
+	line_add(t);
 	egress_add(t, forwarding);
 	text_add(t, "}\n");
 }

@@ -295,6 +295,34 @@ int read_routes(struct kernel *kernel, const struct kernel_state *desired,
 	return dump(kernel, RTM_GETROUTE, &header, sizeof(header), route_take, &reading);
 }
 
+static int gateway_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
+
+	if (message->nlmsg_type == RTM_NEWROUTE &&
+	    parse(message, sizeof(*header), a, RTA_MAX) == 0 && header->rtm_family == AF_INET &&
+	    header->rtm_protocol != TUYEN_RTPROTO)
+		*(ipv4_t *)context = get_ipv4(a[RTA_GATEWAY]);
+	return 0;
+}
+
+ipv4_t kernel_next_hop(struct kernel *kernel, ipv4_t destination)
+{
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	ipv4_t gateway = 0;
+
+	if (!m)
+		return 0;
+	if (nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO) ||
+	    nla_put_u32(m, RTA_DST, htonl(destination))) {
+		nlmsg_free(m);
+		return 0;
+	}
+	return channel_ask(&kernel->route, m, gateway_take, &gateway) == 0 ? gateway : 0;
+}
+
 static bool label_in_place(const struct reading *reading, const struct kernel_label_route *label)
 {
 	const struct kernel_state *desired = reading->desired;

@@ -141,11 +141,29 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 
+/* By way of those whom we call: each is reached by a line of ours. */
+static void hops_look(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	e->hops = (struct desired_hops){.count = 0};
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		const struct ip_endpoint *to = &f->neighbors[i].endpoint;
+		const uint8_t *a = to->address;
+
+		if (f->neighbors[i].caller && to->family == 4)
+			desired_hops_add(&e->hops,
+					 kernel_next_hop(e->kernel,
+							 (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 |
+							     (ipv4_t)a[2] << 8 | a[3]));
+	}
+}
+
 static int desired_make(const struct engine *e, const struct active_paths *active,
 			struct kernel_state **ret_desired, struct reason *reason)
 {
 	int err = desired_build_repaired(&e->release.forwarding, &e->keys, active, e->repaired,
-					 ret_desired);
+					 &e->hops, ret_desired);
 
 	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
 }
@@ -175,6 +193,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	if (!e->release.status.have)
 		return reason_set(reason, -TUYEN_ENOENT, "no release is in force yet");
 	choose(e, &previous, ret_active, ret_next_look);
+	hops_look(e);
 	err = desired_make(e, ret_active, &desired, reason);
 	if (!err)
 		err = kernel_read(e->kernel, desired, &actual, reason);
@@ -557,6 +576,8 @@ static uint64_t turn_run(struct engine *e)
 	e->taken_over = true;
 	e->active = active;
 	expected |= switched(&before, &active); /* the end of a hold time is a fact of ours too */
+	expected |= memcmp(&e->hops, &e->hops_in_force, sizeof(e->hops)) != 0;
+	e->hops_in_force = e->hops;
 	busy = plan->count > 0;
 	if (busy && !expected)
 		drift_note(e, plan);

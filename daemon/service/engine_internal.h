@@ -61,6 +61,7 @@ struct engine {
 	struct active_paths active;
 	struct active_paths said; /* what was told of it last */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
+	struct desired_hops hops, hops_in_force; /* where our lines lead: as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
 	bool taken_over;	/* the paths in use were read from the kernel once */

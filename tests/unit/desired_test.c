@@ -194,7 +194,7 @@ static void rules_become_marks(void **state)
 	(void)state;
 	bundle_read(&f);
 	text_init(&t);
-	desired_nft(&f, &t);
+	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, "\t\tct direction original ip daddr @peers_10 tcp dport 443 "
 					"meta mark set 0x5400000a accept\n"));
 	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
@@ -203,6 +203,60 @@ static void rules_become_marks(void **state)
 	assert_non_null(strstr(t.bytes, "\t\telements = { 100.80.56.80, 100.80.56.81,\n"
 					"\t\t\t     100.80.56.82 }\n"));
 	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+#define A(a, b, c, d) ((ipv4_t)(a) << 24 | (ipv4_t)(b) << 16 | (ipv4_t)(c) << 8 | (d))
+
+static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t count, const char *set)
+{
+	struct desired_hops list = {.count = 0};
+	struct text t;
+
+	for (size_t i = 0; i < count; i++)
+		desired_hops_add(&list, hops[i]);
+	text_init(&t);
+	desired_nft(f, &list, &t);
+	if (!strstr(t.bytes, set))
+		fail_msg("not there: %s%s", set, strstr(t.bytes, "\tset hops"));
+	text_clear(&t);
+}
+
+/* A carrier's gateway inside the overlay's range can be reached; one that has an address of ours cannot. */
+static void a_line_leads_to_its_next_hop(void **state)
+{
+	static const char none[] = "\tset hops {\n\t\ttype ipv4_addr\n\t}\n";
+	static const char some[] = "\tset hops {\n\t\ttype ipv4_addr\n\t\telements = { 100.64.5.1, 100.80.77.1 }\n\t}\n";
+	static const char chain[] = "\tchain line {\n"
+				    "\t\tfib saddr . oif type != local counter drop\n"
+				    "\t\tip daddr @hops return\n"
+				    "\t\tudp sport 68 udp dport 67 return\n"
+				    "\t\tcounter drop\n\t}\n";
+	static const ipv4_t other[] = {A(192, 168, 1, 1), A(100, 96, 0, 1), A(198, 51, 100, 9), 0};
+	/* of a neighbour, of the endpoint, of our own link, node and path */
+	static const ipv4_t known[] = {A(100, 64, 0, 210), A(100, 80, 0, 16), A(100, 64, 3, 133), A(100, 80, 56, 80),
+				       A(100, 80, 56, 82)};
+	static const ipv4_t carrier[] = {A(100, 80, 77, 1), A(100, 64, 5, 1), A(100, 64, 0, 210), A(100, 64, 5, 1)};
+	struct desired_hops hops = {.count = 0};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	hops_become(&f, NULL, 0, none);
+	hops_become(&f, other, 4, none);
+	hops_become(&f, known, 5, none);
+	hops_become(&f, carrier, 4, some);
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, chain));
+	assert_non_null(strstr(t.bytes, "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
+					"\t\tip daddr @overlay jump line\n"
+					"\t\tip daddr @peers counter drop\n"));
+	text_clear(&t);
+	for (ipv4_t i = 1; i < 20; i++)
+		desired_hops_add(&hops, i);
+	assert_int_equal(hops.count, DESIRED_HOPS_MAX);
 	forwarding_clear(&f);
 }
 
@@ -229,7 +283,7 @@ static void rights_of_many_peers_are_one_set(void **state)
 	f.rules = rules;
 	f.rule_count = 4;
 	text_init(&t);
-	desired_nft(&f, &t);
+	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, "\tset far_0 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
 					"\t\telements = { 10.9.0.0/16, 10.10.1.0/24,\n"
 					"\t\t\t     10.11.1.5 }\n"));
@@ -260,7 +314,7 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	f.rules = rules;
 	f.rule_count = 3;
 	text_init(&t);
-	desired_nft(&f, &t);
+	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip dscp ef tcp dport 443 accept\n"));
 	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip saddr 10.9.1.0/24 "
 					"ip dscp 0x0b tcp dport 443 accept\n"));
@@ -365,7 +419,7 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	f.rules[0].port_first = 0;
 	f.rules[0].port_last = 65535;
 	text_init(&t);
-	desired_nft(&f, &t);
+	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
 					"\t\tip saddr @peers_10 tcp flags != syn / syn,ack accept\n"
 					"\t\tip saddr @peers_10 meta l4proto != 6 accept\n"));
@@ -601,7 +655,7 @@ static void a_packet_takes_its_queue_along(void **state)
 	bundle_read(&f);
 	rate(&f, 2000, 0);
 	text_init(&t);
-	desired_nft(&f, &t);
+	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, chain));
 	assert_null(strstr(t.bytes, "@marked"));
 	assert_non_null(strstr(t.bytes, "\t\tiifname \"link0\" ip dscp 0x02 meta mark set 0x56000002\n"
@@ -609,7 +663,7 @@ static void a_packet_takes_its_queue_along(void **state)
 	text_reset(&t);
 	f.lines[0].has_dscp = true;
 	memcpy(f.lines[0].dscp, (const uint8_t[]){8, 18, 46}, 3);
-	desired_nft(&f, &t);
+	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, carrier));
 	assert_non_null(strstr(t.bytes, "\tset marked {\n\t\ttype ipv4_addr\n"
 					"\t\telements = { 100.64.0.210, 100.64.0.211 }\n"));
@@ -625,6 +679,7 @@ int main(void)
 		cmocka_unit_test(a_measured_mtu_is_taken_over),
 		cmocka_unit_test(the_active_path_is_read_back),
 		cmocka_unit_test(rules_become_marks),
+		cmocka_unit_test(a_line_leads_to_its_next_hop),
 		cmocka_unit_test(another_gateway_is_two_routes),
 	    cmocka_unit_test(other_ranks_are_nothing),
 		cmocka_unit_test(a_gateway_that_shares_tracks_nothing),

@@ -63,7 +63,7 @@ static struct kernel_state *desired(const struct forwarding *f, const enum repai
 	struct node_keys keys = {.link = {1}, .session = {2}};
 	struct kernel_state *state;
 
-	assert_int_equal(desired_build_repaired(f, &keys, &active, repaired, &state), 0);
+	assert_int_equal(desired_build_repaired(f, &keys, &active, repaired, NULL, &state), 0);
 	return state;
 }
 

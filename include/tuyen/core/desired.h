@@ -40,10 +40,23 @@ enum repair_link {
 	REPAIR_LINK_DOWN, /* its traffic goes around it, and no other's over it */
 };
 
-/** The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs. */
+/** Where our own lines lead: gateways of the carrier's, whose addresses (RFC 6598) may lie in the overlay's range. */
+#define DESIRED_HOPS_MAX 8
+struct desired_hops {
+	ipv4_t hop[DESIRED_HOPS_MAX];
+	size_t count;
+};
+
+/** Adds @hop once; 0 is none, and what there is no room for is left out. */
+void desired_hops_add(struct desired_hops *hops, ipv4_t hop);
+
+/**
+ * The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs, and with @hops (NULL: none)
+ * reached by name. Not one that has an address of the overlay's that the node knows: then the carrier lies.
+ */
 int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
 			   const struct active_paths *active, const enum repair_link *repaired,
-			   struct kernel_state **ret_desired);
+			   const struct desired_hops *hops, struct kernel_state **ret_desired);
 
 /**
  * Of that, the label routes and routes alone that have to do with neighbour @site_id and a repair: what a change of
@@ -68,7 +81,7 @@ void desired_active_read(const struct forwarding *forwarding, const struct kerne
 uint8_t desired_session_ranks(const struct forwarding *forwarding, uint32_t color);
 
 /** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
-void desired_nft(const struct forwarding *forwarding, struct text *ret_text);
+void desired_nft(const struct forwarding *forwarding, const struct desired_hops *hops, struct text *ret_text);
 
 /**
  * The gap between two padded probes of @path (core/path_mtu.h) with which all the node's paths by its first hop together keep to what

@@ -42,6 +42,9 @@ int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
 			struct kernel_report *ret_report);
 
+/** By which gateway would a packet to @destination go? @return it; 0: by none, or by a device of ours. */
+ipv4_t kernel_next_hop(struct kernel *kernel, ipv4_t destination);
+
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 

@@ -199,7 +199,7 @@ static void nft(const char *bundle)
 	forwarding_init(&f);
 	forwarding_read(bundle, &f);
 	text_init(&text);
-	desired_nft(&f, &text);
+	desired_nft(&f, NULL, &text);
 	fputs(text_string(&text), stdout);
 	text_clear(&text);
 	forwarding_clear(&f);

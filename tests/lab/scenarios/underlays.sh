@@ -204,6 +204,49 @@ mappings_forget cgn
 ok "so does the carrier's, with two at once" eval 'wait_for 5 "cgn-a" followed cgn-a "$cgn_a" && wait_for 5 "cgn-b" followed cgn-b "$cgn_b"'
 is "... and no link shook" "$(unshaken)" "$before"
 
+# ---- a carrier's own addresses, where the overlay lies too: cgn's gateway, a DHCP server behind it, and what is not those ----
+NPDC_NODE=$(status_get npdc-hn .site.node_address) CGN_NODE=$(status_get cgn-a .site.node_address)
+HANOI_LINK=$(status_get hanoi .site.link_address)
+ip -n cgn addr add 100.64.9.9/32 dev lo # its DHCP server, not on the line
+ip -n cgn addr add 100.64.9.8/32 dev lo # its resolver, as little
+for a in $NPDC_NODE $HANOI_LINK; do ip -n cgn addr add "$a/32" dev lo; done # and it says of itself that it is the overlay
+spawn dhcp ip netns exec cgn "$LAB_TOOLS/stream" echo 0.0.0.0 67
+spawn dns ip netns exec cgn "$LAB_TOOLS/stream" echo 0.0.0.0 53
+wait_for 5 "the carrier's servers" eval 'listening cgn udp 67 && listening cgn udp 53'
+asks() { # SITE ADDRESS PORT SOURCE[:PORT]: does it answer one of five?
+	local got
+	got=$(in_site "$1" timeout 1 "$LAB_TOOLS/stream" send "$2" "$3" 100 "$4" 2>&1)
+	[[ $got =~ answered=([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -gt 0 ]
+}
+is "the next hop is known" "$(in_site cgn-a nft list set inet tuyen hops | tr -d '\n\t' | sed 's/.*elements = //')" "{ 100.64.5.1 }}}"
+ok "it answers a ping" in_site cgn-a ping -c 1 -W 1 100.64.5.1
+ok "... and a query to its resolver" asks cgn-a 100.64.5.1 53 100.64.5.11
+ok "... and a renewal of the lease, from port to port" asks cgn-a 100.64.5.1 67 100.64.5.11:68
+ok "a DHCP server that is not on the line answers too (RFC 2131 section 4.4.5)" asks cgn-a 100.64.9.9 67 100.64.5.11:68
+capture_start clear cgn u-cgn-a
+for to in 100.64.9.8 "$NPDC_NODE" "$HANOI_LINK" 100.64.5.12; do
+	ok "to $to nothing goes by the line in clear" eval '! asks cgn-a '"$to"' 53 100.64.5.11 && ! in_site cgn-a ping -c 1 -W 1 -I 100.64.5.11 '"$to"
+done
+ok "nor with a source of the overlay, be it from port 68" eval '! asks cgn-a 100.64.9.9 67 "$CGN_NODE:68" && ! asks cgn-a 100.64.5.1 53 "$CGN_NODE"'
+capture_stop clear
+is "... the carrier has seen none of it" "$(captured clear "not arp and not udp port 51820")" 0 || tcpdump -nr clear.pcap not udp port 51820 | head -5 | sed 's/^/# /'
+ok "the carrier's servers reach nothing here that they were not asked by" \
+	eval '! asks cgn 100.64.5.11 53 100.64.5.1 && ! in_site cgn ping -c 1 -W 1 100.64.5.11'
+# The lease names the hub's own address, and then a site's that is known, as the gateway.
+for liar in $NPDC_NODE $HANOI_LINK; do
+	ip -n cgn-a route replace default via "$liar" dev u-carrier onlink
+	wait_for 5 "another turn" eval '! in_site cgn-a nft list set inet tuyen hops | grep -q elements'
+	capture_start liar cgn u-cgn-a
+	ok "a gateway that calls itself $liar is not reached by that name" eval '! in_site cgn-a ping -c 1 -W 1 -I 100.64.5.11 '"$liar"
+	capture_stop liar
+	is "... and hears nothing but links" "$(captured liar "not arp and not udp port 51820")" 0
+done
+ip -n cgn-a route replace default via 100.64.5.1 dev u-carrier onlink
+ok "the gateway has its own name again" wait_for 5 "the next hop" eval 'in_site cgn-a ping -c 1 -W 1 100.64.5.1'
+is "of all this nothing was taken for drift" "$(drift cgn-a)" 0 || grep -h drift cgn-a.log | sed 's/^/# /'
+halt dhcp; halt dns
+for a in 100.64.9.9 100.64.9.8 $NPDC_NODE $HANOI_LINK; do ip -n cgn addr del "$a/32" dev lo; done
+
 # ---- leases that end ----------------------------------------------------------------------------
 # detection 150 ms, round trip 8 ms
 foreign() { ip -n "$1" route show proto boot; ip -n "$1" addr show dev u-carrier; }

@@ -4,7 +4,7 @@
  *
  *	stream echo ADDRESS PORT			answers each packet
  *	stream mirror ADDRESS PORT			a TCP server that sends back what it gets, one client at a time
- *	stream send ADDRESS PORT INTERVAL_MS [SOURCE [BYTES]]
+ *	stream send ADDRESS PORT INTERVAL_MS [SOURCE[:PORT] [BYTES]]
  *							sends until SIGTERM or SIGINT, then waits for late answers
  *							and prints one line of figures
  *
@@ -51,6 +51,16 @@ static struct sockaddr_in address(const char *host, const char *port)
 		exit(2);
 	}
 	return a;
+}
+
+static struct sockaddr_in source(const char *text)
+{
+	char host[INET_ADDRSTRLEN] = "";
+	size_t length = strcspn(text, ":");
+
+	if (length < sizeof(host))
+		memcpy(host, text, length);
+	return address(host, text[length] ? text + length + 1 : "0");
 }
 
 static int socket_on(const struct sockaddr_in *local)
@@ -169,12 +179,12 @@ int main(int argc, char **argv)
 		return mirror(argv[2], argv[3]);
 	if (argc >= 5 && argc <= 7 && !strcmp(argv[1], "send")) {
 		const struct sockaddr_in to = address(argv[2], argv[3]);
-		const struct sockaddr_in from = address(argc > 5 ? argv[5] : "0.0.0.0", "0");
+		const struct sockaddr_in from = source(argc > 5 ? argv[5] : "0.0.0.0");
 		const int bytes = argc > 6 ? atoi(argv[6]) : PACKET_BYTES;
 
 		if (bytes >= PACKET_BYTES && bytes <= PACKET_BYTES_MAX)
 			return send_stream(&to, &from, atof(argv[4]), (size_t)bytes);
 	}
-	fprintf(stderr, "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE [BYTES]]\n");
+	fprintf(stderr, "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE[:PORT] [BYTES]]\n");
 	return 2;
 }
