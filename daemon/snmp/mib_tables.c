@@ -56,6 +56,8 @@ static const struct mib_column link_columns[] = {
     {14, "tuyenLinkChanges", MIB_COUNTER32, "changes", NULL},
     {15, "tuyenLinkFilterDrops", MIB_COUNTER64, "filter_drops", NULL},
     {16, "tuyenLinkRepaired", MIB_ENUM, "repaired", truth_words},
+    {17, "tuyenLinkDamped", MIB_ENUM, "damped", truth_words},
+    {18, "tuyenLinkDuplicate", MIB_ENUM, "duplicate", truth_words},
 };
 
 static const struct mib_column path_columns[] = {
@@ -80,6 +82,8 @@ static const struct mib_column path_columns[] = {
     {20, "tuyenPathJitter", MIB_GAUGE, "jitter_us", NULL},
     {21, "tuyenPathCarriedMtu", MIB_GAUGE, "carried_mtu", NULL},
     {22, "tuyenPathRepaired", MIB_ENUM, "repaired", truth_words},
+    {23, "tuyenPathDamped", MIB_ENUM, "damped", truth_words},
+    {24, "tuyenPathDoubts", MIB_COUNTER32, "doubts", NULL},
 };
 
 static const struct mib_column session_columns[] = {

@@ -369,6 +369,66 @@ static int repair_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
+static void bind_link_name(struct notification *n, const struct mib *mib, uint32_t id,
+			   const json_t *event)
+{
+	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1),
+			event_string(event, "site"));
+}
+
+/* Of a path, or else of a link. */
+static int damped_event(const json_t *event, const struct mib *mib,
+			struct notification **ret_notification)
+{
+	uint32_t index, id, held_s;
+	bool path = event_number(event, "index", &index);
+	struct notification *n;
+
+	if (!event_number(event, "held_s", &held_s) || (!path && !event_number(event, "site_id", &id)))
+		return -TUYEN_EINVAL;
+	n = notification_new(path ? NOTIFY_PATH_DAMPING_BEGIN : NOTIFY_LINK_DAMPING_BEGIN);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "damped %s %u", path ? "path" : "link", path ? index : id);
+	bind_site(n, mib);
+	if (path) {
+		bind_path(n, mib, index, event);
+		bind_truth(n, mib, MIB_PATHS, "tuyenPathDamped", index, true);
+		bind_column(n, mib, MIB_PATHS, "tuyenPathDoubts", &index, 1);
+	} else {
+		bind_link_name(n, mib, id, event);
+		bind_truth(n, mib, MIB_LINKS, "tuyenLinkDamped", id, true);
+	}
+	bind_number(n, NOTIFY_OBJECT_DAMPED_FOR, MIB_GAUGE, held_s);
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
+static int duplicate_event(const json_t *event, const struct mib *mib,
+			   struct notification **ret_notification)
+{
+	const json_t *duplicate = json_object_get(event, "duplicate");
+	bool begins = json_is_true(duplicate);
+	struct notification *n;
+	uint32_t id;
+
+	if (!json_is_boolean(duplicate) || !event_number(event, "site_id", &id))
+		return -TUYEN_EINVAL;
+	n = notification_new(begins ? NOTIFY_LINK_DUPLICATE_BEGIN : NOTIFY_LINK_DUPLICATE_END);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "duplicate %u", id);
+	bind_site(n, mib);
+	bind_link_name(n, mib, id, event);
+	bind_truth(n, mib, MIB_LINKS, "tuyenLinkDuplicate", id, begins);
+	bind_string(n, NOTIFY_OBJECT_PLACE, event_string(event, "endpoint"));
+	bind_string(n, NOTIFY_OBJECT_OTHER_PLACE, event_string(event, "other"));
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
 static int bundle_event(const json_t *event, const struct mib *mib,
 			struct notification **ret_notification)
 {
@@ -404,6 +464,8 @@ static const struct {
     {"gateway", gateway_event},
     {"drift", drift_event},
     {"repair", repair_event},
+    {"damped", damped_event},
+    {"duplicate", duplicate_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

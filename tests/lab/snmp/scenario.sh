@@ -171,6 +171,15 @@ event '{"event":"switch","color":10,"endpoint":"npdc-hn","endpoint_id":1,"from":
 ok "a switch of paths arrives" wait_for 3 trapped 'tuyenPathSwitch.*tuyenNotifyFromPath.0 = main.*tuyenNotifyToPath.0 = spare'
 event '{"event":"bundle","epoch":6,"accepted":false,"reason":"older than the one in force","at":"2026-11-24T09:00:01Z"}'
 ok "a refused bundle arrives" wait_for 3 trapped 'tuyenBundleRefused.*tuyenNotifyEpoch.0 = 6'
+event '{"event":"damped","index":1,"name":"main","policy":"citizen-query","color":10,"endpoint":"npdc-hn","endpoint_id":1,"held_s":60,"at":"2026-11-24T09:00:01Z"}'
+ok "a path that is held as spare arrives" wait_for 3 trapped 'tuyenPathDampingBegin.*tuyenPathName.1 = main.*tuyenPathDamped.1 = true.*tuyenPathDoubts.1 = 7.*tuyenNotifyDampedFor.0 = 60'
+event '{"event":"damped","site":"ba-dinh","site_id":210,"held_s":16,"at":"2026-11-24T09:00:01Z"}'
+ok "... and a link" wait_for 3 trapped 'tuyenLinkDampingBegin.*tuyenLinkName.210 = ba-dinh.*tuyenNotifyDampedFor.0 = 16'
+event '{"event":"duplicate","site":"ba-dinh","site_id":210,"duplicate":true,"endpoint":"192.0.2.1:51820","other":"192.0.2.9:40000","at":"2026-11-24T09:00:01Z"}'
+ok "a clone arrives" wait_for 3 trapped 'tuyenLinkDuplicateBegin.*tuyenLinkName.210 = ba-dinh.*tuyenNotifyPlace.0 = 192.0.2.1:51820.*tuyenNotifyOtherPlace.0 = 192.0.2.9:40000'
+event '{"event":"duplicate","site":"ba-dinh","site_id":210,"duplicate":false,"endpoint":"192.0.2.1:51820","other":"192.0.2.9:40000","at":"2026-11-24T09:02:01Z"}'
+ok "... and its end" wait_for 3 trapped 'tuyenLinkDuplicateEnd.*tuyenLinkDuplicate.210 = false'
+ok "the tables have columns for both" eval 'is_value tuyenPathDamped.2 true && is_value tuyenLinkDuplicate.211 true && is_value tuyenLinkDamped.211 false'
 before=$(grep -c 'tuyenLinkName.211' "$w/traps.log")
 for i in $(seq 40); do
 	event '{"event":"link","site":"dong-da","site_id":211,"state":"down","diagnostic":"x","at":"2026-11-24T09:00:02Z"}'
