@@ -190,39 +190,6 @@ is "... and one switch was told" "$(told)" $((told_before + 1))
 link_heal hanoi ba-dinh
 link_heal hai-phong ba-dinh
 ok "the main path is taken again" wait_for 60 "the main path" path_is phuc-xa main
-
-# ---- a carrier that swallows the path's probes for 170 of every 300 ms, and nothing else ----
-# A probe of the path is 140 bytes there, one of the link 124.
-in_site carrier nft add set ip cuts probed '{ type ipv4_addr . ipv4_addr; }'
-in_site carrier nft add rule ip cuts forward ip saddr . ip daddr @probed meta length 125-150 counter drop
-blink() {
-	local pair="${country_public[phuc-xa]} . ${country_public[ba-dinh]}"
-	while [ -e blink.on ]; do
-		in_site carrier nft "add element ip cuts probed { $pair }"; sleep 0.15
-		in_site carrier nft "delete element ip cuts probed { $pair }"; sleep 0.11
-	done
-}
-main_is() { status_get phuc-xa ".paths[] | select(.name == \"main\") | .$1"; }
-damped_told() { grep -c '"event":"damped".*"name":"main"' phuc-xa.log; }
-wait_for 60 "the end of what the failures cost" status_is phuc-xa '.paths[] | select(.name == "main") | .damped' false
-before=$(main_is changes) doubts=$(main_is doubts) operations=$(status_get phuc-xa .daemon.operations)
-told_before=$(told) damped_before=$(damped_told)
-touch blink.on
-blink &
-sleep 30
-at_least "in 30 s the path is in doubt many times" $(($(main_is doubts) - doubts)) 40
-is "... and never down" "$(main_is changes)" "$before"
-is "it is held as spare" "$(main_is damped) $(active_path phuc-xa)" "true spare"
-at_most "... after few changes of routes" $(($(status_get phuc-xa .daemon.operations) - operations)) 14
-is "... which is said once" "$(($(damped_told) - damped_before)) $(($(told) - told_before))" "1 1"
-stream_start phuc-xa 5
-sleep 5
-stream_stop phuc-xa
-is "there nothing is lost" "$lost" 0
-rm blink.on
-wait
-ok "when it has been calm for a minute its traffic goes back" wait_for 90 "the main path" path_is phuc-xa main
-is "... which is said" "$(($(damped_told) - damped_before)) $(($(told) - told_before))" "1 2"
 is "nothing of it was taken for somebody else's change" "$(drift_of_all)" 0
 country_down
 done_testing
