@@ -26,6 +26,7 @@ static const char help[] =
     "  --run DIR         control socket and lock [/run/tuyen]\n"
     "  --user USER       whom the kernel process runs as, name or number [tuyen]\n"
     "  --wire-user USER  whom the wire process runs as [tuyen-wire]\n"
+    "  --uplinks LIST    which device each line is, where there are several: fibre=eth0,lte=wwan0\n"
     "  --group GROUP     who may open the control socket [the kernel process's group]\n"
     "  --plan            print what would be done to the kernel now, and change nothing\n"
     "  --check           check this machine (modules, sysctls), each failure with its remedy\n"
@@ -125,6 +126,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	    {"user", required_argument, NULL, 'u'},
 	    {"wire-user", required_argument, NULL, 'w'},
 	    {"group", required_argument, NULL, 'g'},
+	    {"uplinks", required_argument, NULL, 'l'},
 	    {"plan", no_argument, NULL, 'p'},
 	    {"check", no_argument, NULL, 'c'},
 	    {"remove", no_argument, NULL, 'R'},
@@ -132,6 +134,7 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 	    {"version", no_argument, NULL, 'V'},
 	    {0},
 	};
+	struct reason reason;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
@@ -154,6 +157,12 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'g':
 			a->group = optarg;
+			break;
+		case 'l':
+			if (node_uplinks_parse(optarg, &a->options.engine.uplinks, &reason) < 0) {
+				fprintf(stderr, "tuyend: --uplinks: %s\n", reason.text);
+				return 1;
+			}
 			break;
 		case 'p':
 			a->mode = MODE_PLAN;

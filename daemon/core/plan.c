@@ -102,7 +102,8 @@ static bool route_differs(const void *w, const void *h)
 	const struct kernel_route *want = w, *have = h;
 
 	return have->foreign || want->type != have->type || strcmp(want->device, have->device) ||
-	       want->source != have->source || want->link_scope != have->link_scope ||
+	       want->gateway != have->gateway || want->source != have->source ||
+	       want->link_scope != have->link_scope ||
 	       want->mtu != have->mtu || !label_stack_equal(&want->push, &have->push);
 }
 

@@ -140,15 +140,18 @@ static void print_label(const struct plan_operation *op, struct text *t)
 static void print_route(const struct plan_operation *op, struct text *t)
 {
 	const struct kernel_route *r = subject(op);
-	char prefix[IPV4_PREFIX_STRLEN], stack[LABEL_STACK_STRLEN], source[IPV4_STRLEN];
+	char prefix[IPV4_PREFIX_STRLEN], stack[LABEL_STACK_STRLEN], source[IPV4_STRLEN],
+	    gateway[IPV4_STRLEN];
 
 	text_printf(t, "ip route %s %s%s", route_verbs[op->verb],
 		    r->type == KERNEL_ROUTE_UNREACHABLE ? "unreachable " : "",
 		    ipv4_prefix_format(r->destination, prefix));
 	if (r->push.depth)
 		text_printf(t, " encap mpls %s", label_stack_format(&r->push, stack));
+	if (r->gateway)
+		text_printf(t, " via %s", ipv4_format(r->gateway, gateway));
 	if (*r->device)
-		text_printf(t, " dev %s", r->device);
+		text_printf(t, " dev %s%s", r->device, r->gateway ? " onlink" : "");
 	if (r->source)
 		text_printf(t, " src %s", ipv4_format(r->source, source));
 	if (r->mtu)

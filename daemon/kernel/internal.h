@@ -95,6 +95,7 @@ bool device_is_ours(struct kernel *kernel, const char *name);
 int wireguard_family(struct kernel *kernel);
 
 /* Messages, at most MESSAGE_BYTES long; a peer's prefixes come on top. Each returns NULL without memory or when a device it names is not there (errno ENODEV). */
+#define DUMP_TRIES 16
 #define MESSAGE_BYTES 1024
 struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 			       const struct kernel_address *address);

@@ -8,7 +8,6 @@
 
 #include "internal.h"
 
-#define DUMP_TRIES 16
 
 int kernel_open(struct kernel **ret_kernel, struct reason *reason)
 {

@@ -166,6 +166,8 @@ static int put_route(struct nl_msg *m, const struct kernel_route *route, int ind
 {
 	if (index && nla_put_u32(m, RTA_OIF, (uint32_t)index))
 		return -1;
+	if (route->gateway && put_ipv4(m, RTA_GATEWAY, route->gateway))
+		return -1;
 	if (route->source && put_ipv4(m, RTA_PREFSRC, route->source))
 		return -1;
 	return put_encap(m, &route->push) || put_metrics(m, route->mtu);
@@ -182,6 +184,7 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 	    .rtm_protocol = TUYEN_RTPROTO,
 	    .rtm_scope = route->link_scope ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
 	    .rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
+	    .rtm_flags = route->gateway ? RTNH_F_ONLINK : 0,
 	};
 	struct nl_msg *m;
 	int failed;

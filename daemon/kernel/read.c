@@ -279,6 +279,7 @@ static int route_take(const struct nlmsghdr *message, void *context)
 	route->link_scope = header->rtm_scope == RT_SCOPE_LINK;
 	if (route->type == KERNEL_ROUTE_UNICAST)
 		name_take(reading, route->device, a[RTA_OIF]);
+	route->gateway = get_ipv4(a[RTA_GATEWAY]);
 	route->source = get_ipv4(a[RTA_PREFSRC]);
 	route->mtu = mtu_take(a[RTA_METRICS]);
 	push_take(&route->push, a[RTA_ENCAP_TYPE], a[RTA_ENCAP]);
@@ -321,6 +322,72 @@ ipv4_t kernel_next_hop(struct kernel *kernel, ipv4_t destination)
 		return 0;
 	}
 	return channel_ask(&kernel->route, m, gateway_take, &gateway) == 0 ? gateway : 0;
+}
+
+/* ---- the box's own default routes ------------------------------------------------------ */
+
+struct default_route {
+	uint32_t index; /* of the device asked for */
+	struct node_uplink *uplink;
+	uint32_t metric; /* of the one that was found */
+};
+
+static int default_take(const struct nlmsghdr *message, void *context)
+{
+	struct default_route *found = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
+	uint32_t metric;
+
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
+	    header->rtm_dst_len || header->rtm_tos || header->rtm_type != RTN_UNICAST ||
+	    header->rtm_table != RT_TABLE_MAIN || header->rtm_protocol == TUYEN_RTPROTO ||
+	    header->rtm_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN) || !a[RTA_OIF] ||
+	    nla_get_u32(a[RTA_OIF]) != found->index)
+		return 0;
+	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	if (found->uplink->has_route && metric >= found->metric)
+		return 0;
+	found->uplink->has_route = true;
+	found->uplink->gateway = get_ipv4(a[RTA_GATEWAY]);
+	found->uplink->source = get_ipv4(a[RTA_PREFSRC]);
+	found->metric = metric;
+	return 0;
+}
+
+static int default_route(struct kernel *kernel, struct node_uplink *uplink)
+{
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
+	struct default_route found = {.index = (uint32_t)links_refresh(kernel, uplink->device), .uplink = uplink};
+	struct nl_msg *m;
+
+	uplink->has_route = false;
+	uplink->gateway = uplink->source = 0;
+	if (!found.index)
+		return 0;
+	m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+	if (!m)
+		return -TUYEN_ENOMEM;
+	if (nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO) || nla_put_u32(m, RTA_OIF, found.index)) {
+		nlmsg_free(m);
+		return -TUYEN_ENOMEM;
+	}
+	return channel_dump(&kernel->route, m, default_take, &found);
+}
+
+int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < uplinks->count; i++)
+		for (int tries = 0; tries < DUMP_TRIES; tries++) {
+			err = default_route(kernel, &uplinks->entry[i]);
+			if (err != -TUYEN_EAGAIN)
+				break;
+		}
+	return err ? reason_set(reason, err, "cannot read the routes of the uplinks: %s",
+				err == -TUYEN_ESYSTEM ? strerror(errno) : tuyen_strerror(err))
+		   : 0;
 }
 
 static bool label_in_place(const struct reading *reading, const struct kernel_label_route *label)

@@ -165,7 +165,49 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 	int err = desired_build_repaired(&e->release.forwarding, &e->keys, active, e->repaired,
 					 &e->hops, ret_desired);
 
+	if (!err && e->uplinks.count) {
+		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, *ret_desired);
+		if (err) {
+			kernel_state_free(*ret_desired);
+			*ret_desired = NULL;
+		} else {
+			kernel_state_sort(*ret_desired);
+		}
+	}
 	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
+}
+
+static void uplink_say(const struct node_uplink *u)
+{
+	char gateway[IPV4_STRLEN];
+
+	if (!u->has_route)
+		log_warning("uplink %s: no default route over %s: what should go over it goes nowhere",
+			    u->underlay, u->device);
+	else
+		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
+			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
+}
+
+/* A lease that ends or comes anew is a fact of the box, and what follows from it is no drift. */
+static int uplinks_look(struct engine *e, struct reason *reason)
+{
+	struct node_uplinks now = e->options->uplinks;
+	int err = kernel_uplinks(e->kernel, &now, reason);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < now.count; i++) {
+		struct node_uplinks before = {.entry = {e->uplinks.entry[i]}, .count = 1};
+		struct node_uplinks after = {.entry = {now.entry[i]}, .count = 1};
+
+		if (!e->uplinks.count || !node_uplinks_equal(&before, &after)) {
+			uplink_say(&now.entry[i]);
+			e->expected = true;
+		}
+	}
+	e->uplinks = now;
+	return 0;
 }
 
 /* What an earlier life measured is what is known, until a probe says better. */
@@ -192,6 +234,9 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 
 	if (!e->release.status.have)
 		return reason_set(reason, -TUYEN_ENOENT, "no release is in force yet");
+	err = uplinks_look(e, reason);
+	if (err)
+		return err;
 	choose(e, &previous, ret_active, ret_next_look);
 	hops_look(e);
 	err = desired_make(e, ret_active, &desired, reason);

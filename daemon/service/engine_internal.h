@@ -49,6 +49,7 @@ struct engine {
 	bool have_keys;
 
 	/* facts */
+	struct node_uplinks uplinks;
 	struct store_state accepted; /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
 	struct status_liveness *links, *paths; /* one each of the forwarding's */

@@ -167,9 +167,10 @@ install_before_start() { # SITE EPOCH
 }
 
 # ---- daemons ----------------------------------------------------------------------------
+declare -A daemon_options=() # of a site
 tuyend_command() { # SITE: words of its command
 	echo ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "${country_id[$1]}" --state "$(site_dir "$1")/state" \
-		--run "$(site_dir "$1")/run" --user 64101 --wire-user 64102 --group 64101
+		--run "$(site_dir "$1")/run" --user 64101 --wire-user 64102 --group 64101 ${daemon_options[$1]:-}
 }
 start_daemon() { # SITE
 	chown -R 64101:64101 "$(site_dir "$1")/state"

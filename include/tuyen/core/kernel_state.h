@@ -98,6 +98,7 @@ struct kernel_route {
 	uint32_t metric;
 	enum kernel_route_type type;
 	char device[KERNEL_IFNAME_MAX]; /* "" for unreachable */
+	ipv4_t gateway;		/* on the device, whatever its addresses say; 0 none */
 	ipv4_t source;		/* preferred source; 0 none */
 	bool link_scope;
 	struct label_stack push; /* RTA_ENCAP mpls; depth 0 none */

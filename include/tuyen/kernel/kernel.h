@@ -6,6 +6,7 @@
 #include "tuyen/base/text.h"
 #include "tuyen/core/kernel_state.h"
 #include "tuyen/core/plan.h"
+#include "tuyen/core/uplink.h"
 
 /** The kernel behind a few functions: rtnetlink, WireGuard's generic netlink, nftables, /proc/sys/net. */
 struct kernel;
@@ -13,6 +14,9 @@ struct kernel;
 /** Opens the netlink sockets; needs CAP_NET_ADMIN for kernel_apply() only. @return 0 or -TUYEN_ESYSTEM with @reason. */
 int kernel_open(struct kernel **ret_kernel, struct reason *reason);
 void kernel_close(struct kernel *kernel);
+
+/** Reads the facts of @uplinks: the default routes of their devices. @return 0 or an error with @reason. */
+int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason);
 
 /**
  * Reads what is ours, and what stands in the way of a device that @desired names. Repeats an

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "tuyen/base/text.h"
+#include "tuyen/core/uplink.h"
 
 /**
  * The kernel process: verified bundle and liveness in, kernel state out. Facts mark it dirty; one turn
@@ -13,6 +14,7 @@
 struct engine_options {
 	uint32_t site_id;
 	const char *state_dir;	/* opened before privileges were dropped, or readable without */
+	struct node_uplinks uplinks; /* which device each line is; none: the box's routes alone decide */
 	int pair_fd;		/* to the wire process; borrowed */
 	int supervisor_fd;	/* one byte ENGINE_READY after the first turn, ENGINE_ALIVE each second; -1 none */
 };

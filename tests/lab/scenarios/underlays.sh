@@ -99,8 +99,9 @@ mappings_forget() { # TRANSLATOR: as one that is restarted
 	ip -n "$1" route replace default via $CARRIER_GATEWAY dev u-carrier onlink
 }
 
-# Which device a line is, the routes of the box say (tuyen-topology(5)): to each neighbour by its own, and else by none.
-duo_line() { # DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY NEIGHBOR
+# Which device a line is, --uplinks says; each has a default route, as leases have.
+daemon_options=([duo]="--uplinks fibre=u-fibre,lte=u-lte")
+duo_line() { # DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY
 	ip link add "$1" netns duo type veth peer name "$2" netns carrier
 	ip -n carrier addr add "$4/32" dev "$2"
 	ip -n carrier link set "$2" up
@@ -111,8 +112,6 @@ duo_lease() {
 	ip -n duo link set "$1" up
 	ip -n duo addr replace "$3/32" dev "$1"
 	ip -n duo route append default via "$4" dev "$1" onlink metric 100
-	ip -n duo route replace "${country_public[$5]}" via "$4" dev "$1" onlink
-	ip -n duo route replace unreachable "${country_public[$5]}" metric 4000
 }
 
 country_net() {
@@ -135,8 +134,8 @@ country_net() {
 	behind natted nat 192.168.1.2 192.168.1.1
 	behind cgn-a cgn 100.64.5.11 100.64.5.1
 	behind cgn-b cgn 100.64.5.12 100.64.5.1
-	duo_line u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY hanoi
-	duo_line u-lte u-duo-l $DUO_LTE $LTE_GATEWAY npdc-hn
+	duo_line u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
+	duo_line u-lte u-duo-l $DUO_LTE $LTE_GATEWAY
 	for s in "${!country_lan[@]}"; do lan_up "$s"; done
 }
 country_daemons_up() {
@@ -290,13 +289,22 @@ sleep 3
 capture_stop lte
 at_least "LTE has its link's packets" "$(captured lte "udp port 51820")" 10
 is "... and nothing that the fibre was for, whatever default route is left" "$(others lte $DUO_LTE "${country_public[npdc-hn]}")" 0
-duo_lease u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY hanoi
+duo_lease u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
 ok "it is back: so is its link, and its path" wait_for 15 "both" both_lines ||
 	{ status duo | jq -c '.links, .paths' | sed 's/^/# /'; ip -n duo route | sed 's/^/# /'; ip -n carrier route show dev u-duo | sed 's/^/# /'; in_site duo wg show link0 | sed 's/^/# /'; tail -n 20 duo.log | sed 's/^/# /'; }
 ip -n duo link del u-fibre
 ok "the device is gone" wait_for 5 "the spare path" path_is duo spare
-duo_line fib9 u-duo $DUO_FIBRE $CARRIER_GATEWAY hanoi
-ok "... and comes back under another name" wait_for 15 "both" both_lines
+duo_line u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
+ok "... and another comes by its name" wait_for 15 "both" both_lines
+by() { ip -n duo route get "${country_public[$1]}" | grep -o 'via [0-9.]* dev [a-z-]*'; } # NEIGHBOR
+is "each line has its own neighbour" "$(by hanoi), $(by npdc-hn)" "via $CARRIER_GATEWAY dev u-fibre, via $LTE_GATEWAY dev u-lte"
+ip -n carrier addr add 169.254.1.3/32 dev u-duo
+ip -n duo route del default dev u-fibre
+ok "a lease ends: its line leads nowhere" wait_for 5 "no route" eval 'ip -n duo route get "${country_public[hanoi]}" 2>&1 | grep -qi "no route to host"'
+ip -n duo route append default via 169.254.1.3 dev u-fibre onlink metric 100
+ok "... and comes by another gateway" wait_for 15 "both" both_lines
+is "... which the line takes" "$(by hanoi)" "via 169.254.1.3 dev u-fibre"
+like "... and says" "$(tail -n 40 duo.log)" 'uplink fibre: over u-fibre by 169.254.1.3'
 is "of all this nothing was taken for drift" "$(drift duo)" 0
 country_down
 done_testing

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TUYEN_CORE_UPLINK_H
+#define TUYEN_CORE_UPLINK_H
+
+#include "tuyen/core/kernel_state.h"
+#include "tuyen/topology/forwarding.h"
+
+/**
+ * Which device of this box each line is, where it has several: what is meant for a line leaves by its device or not at all. So a
+ * path's probe tells of its own line, and a metered one carries what policy sends over it and nothing else. Pure.
+ */
+
+#define NODE_UPLINKS_MAX 8
+
+/** Above whatever an operator's own routes say (metric 0), below the default route, which is shorter. */
+#define TUYEN_METRIC_UPLINK  84u
+#define TUYEN_METRIC_NOWHERE 85u
+
+struct node_uplink {
+	char underlay[NAME_MAX_BYTES + 1];
+	char device[KERNEL_IFNAME_MAX];
+	/* Facts: the box's own default route over the device, by DHCP or by hand. */
+	bool has_route;
+	ipv4_t gateway; /* 0: what is there is the line's other end, as on PPP */
+	ipv4_t source;	/* that the route prefers; 0 none */
+};
+
+struct node_uplinks {
+	struct node_uplink entry[NODE_UPLINKS_MAX];
+	size_t count;
+};
+
+/**
+ * "fibre=eth0,lte=wwan0"; "" is none.
+ * @return 0 or -TUYEN_EINVAL with @reason.
+ */
+int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, struct reason *reason);
+
+/** Do the same devices have the same default routes? */
+bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b);
+
+/**
+ * Adds to @desired, for each neighbour that this site calls over such a line, the route to its endpoint, and one behind it that leads
+ * nowhere. Endpoints of IPv6, and lines that @uplinks does not name, go as the box's own routes say.
+ * @return 0 or -TUYEN_ENOMEM. @desired is not sorted any more.
+ */
+int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			struct kernel_state *desired);
+
+#endif
