@@ -451,7 +451,7 @@ static void site_turn(struct simulation *s, uint32_t site_index, struct monotime
 		    (struct path_state){.index = sim_path_forwarding(s, site->path + i)->index,
 					.liveness = liveness_of(e, now, &grace),
 					.since = e->since,
-					.degraded = e->doubted,
+					.in_doubt = e->doubted && e->state == BFD_STATE_UP,
 					.damped_until = e->damping.until};
 	}
 	s->o.choose(&site->f, states, site->path_count, &run->active, now, &active, &next_look);
@@ -515,11 +515,14 @@ static void doubt_take(struct simulation *s, uint32_t path, struct monotime now)
 static void change_take(struct simulation *s, uint32_t path)
 {
 	struct sim_session *e = &s->sessions[path];
+	uint64_t longest_us = s->pairs[s->paths[path].pair].longest_us;
 	struct monotime now = e->next_at;
 	bool changed = e->state != e->next_state, doubts = e->next_doubted && !e->doubted;
 
 	if (e->state == BFD_STATE_UP && e->next_state != BFD_STATE_UP)
-		damping_failed(&e->damping, s->pairs[s->paths[path].pair].longest_us, now);
+		damping_failed(&e->damping, longest_us, now);
+	else if (e->state == BFD_STATE_UP && e->doubted && !e->next_doubted)
+		damping_count(&e->damping, DAMPING_DOUBT, longest_us ? longest_us : REPAIR_LONGEST_US, now);
 	e->state = e->next_state;
 	e->diagnostic = e->next_diagnostic;
 	e->doubted = e->next_doubted;

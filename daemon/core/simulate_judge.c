@@ -104,12 +104,14 @@ static uint64_t lives_since(const struct simulation *s, uint32_t path, uint64_t 
 	return since;
 }
 
-/* Until traffic leaves it: for another path of the pair when it is in doubt, for another gateway when it is down. */
-static uint64_t detection_us(const struct simulation *s, uint32_t path, uint32_t other)
+/* Until traffic leaves it: for another path of the pair when it is in doubt, for another gateway when it is down; one that was
+ * in doubt often may be no worse than the others. */
+static uint64_t detection_us(const struct simulation *s, uint32_t path, uint32_t other, uint64_t from_us)
 {
 	const struct probe_timers *t = &sim_path_forwarding(s, path)->probe;
 
-	if (s->paths[path].base_us && s->paths[path].pair == s->paths[other].pair)
+	if (s->paths[path].base_us && s->paths[path].pair == s->paths[other].pair &&
+	    s->sessions[path].damping.until.us <= from_us)
 		return s->paths[path].base_us;
 	return (uint64_t)t->interval_us * t->multiplier;
 }
@@ -172,7 +174,7 @@ static void outage_add(struct simulation *s, uint32_t service, uint64_t from_us,
 static void unused_judge(struct simulation *s, uint32_t path, uint32_t other, uint64_t from_us,
 			 uint64_t to_us)
 {
-	uint64_t bound = detection_us(s, path, other) + s->paths[path].round_trip_us +
+	uint64_t bound = detection_us(s, path, other, from_us) + s->paths[path].round_trip_us +
 			 sim_wire_slack(s, path) + s->o.apply_us + MARGIN_US;
 	uint64_t at = from_us, until;
 
@@ -315,7 +317,7 @@ static uint64_t held_until(const struct simulation *s, const struct sim_pair *pa
 			   uint64_t from_us)
 {
 	uint64_t held = from_us + pair->hold_us, damped = s->sessions[path].damping.until.us;
-	uint64_t most = from_us + pair->longest_us;
+	uint64_t most = from_us + (pair->longest_us ? pair->longest_us : REPAIR_LONGEST_US);
 
 	if (damped > most)
 		damped = most;

@@ -147,6 +147,8 @@ static void hops_look(struct engine *e)
 	const struct forwarding *f = &e->release.forwarding;
 
 	e->hops = (struct desired_hops){.count = 0};
+	for (size_t i = 0; i < e->uplinks.count; i++) /* their neighbours have routes of ours */
+		desired_hops_add(&e->hops, e->uplinks.entry[i].gateway);
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		const struct ip_endpoint *to = &f->neighbors[i].endpoint;
 		const uint8_t *a = to->address;
