@@ -2,7 +2,7 @@
 # Faults of lines and of whole nodes, alone, two at a time, and while a daemon is killed, restarted or stands still: what has a way
 # left is out of reach for one detection (3 x 50 ms) at most, and not at all when a fault that was repaired ends.
 # clock: virtual
-# seconds: 2000
+# seconds: 5000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/fault/ring"

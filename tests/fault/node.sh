@@ -2,7 +2,7 @@
 # Faults in a node, one after the other, while a commune's packets run: processes, netlink, memory, files, clock, descriptors,
 # an operator's hand, snmpd. Each time: what is expected comes, nothing is lost that has a way, and nothing is left to do.
 # clock: virtual
-# seconds: 2000
+# seconds: 5000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/snmp.sh"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The kernel layer alone, without a daemon: what the compiler's bundles ask for is applied on each node of the example
 # country, read back, and found complete; it carries a query; drift is repaired; what is not ours stays as it is.
-# seconds: 400
+# seconds: 800
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/kernel/common"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What wakes the engine: a stranger's change does, the daemon's own does not. And one gateway's size.
-# seconds: 240
+# seconds: 480
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/kernel/common"

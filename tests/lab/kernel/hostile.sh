@@ -2,7 +2,7 @@
 # What a carrier, a neighbour and a LAN host may not do, against the rules and filters alone. Each thing that must be
 # dropped is sent beside one that must pass.
 # clock: virtual
-# seconds: 600
+# seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/kernel/common"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Queues as the kernel holds them: applied, read back, repaired where somebody has changed them, changed without a rest,
 # and removed.
-# seconds: 480
+# seconds: 960
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/kernel/common"

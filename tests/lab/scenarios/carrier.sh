@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The lab proves itself: the carrier's net joins every pair of sites, and a cut stops one pair and no other.
-# seconds: 120
+# seconds: 240
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

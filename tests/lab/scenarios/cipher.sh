@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What the carrier sees, and what the district sees: WireGuard's UDP outside, labels on the adjacency, and no payload.
 # clock: virtual
-# seconds: 480
+# seconds: 960
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

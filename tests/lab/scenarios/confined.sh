@@ -2,7 +2,7 @@
 # The capabilities that packaging/systemd/tuyend.service leaves are enough: for the first start, for each later one, when the
 # folder belongs to another user already; and the two processes keep of them what they should and no more.
 # clock: virtual
-# seconds: 480
+# seconds: 960
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -2,7 +2,7 @@
 # A carrier that swallows a path's probes for 180 of every 300 ms, and nothing else: the path is in doubt again and again and
 # never down. Its traffic goes to and fro a few times, and then stays away until that is over. On the virtual clock.
 # clock: virtual
-# seconds: 600
+# seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/fault/ring"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # An operator's hand in the kernel: what is ours comes back in two seconds, what is not ours stays as it is.
 # clock: virtual
-# seconds: 600
+# seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Six nodes come up from one signed release; a commune's query reaches the data centre; status says so everywhere.
-# seconds: 480
+# seconds: 960
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -2,7 +2,7 @@
 # Two gateways in one LAN of the data centre. What a site asks by one may be answered by the other; the one that a site uses loses
 # its power, and the site goes over to the other in the time that its probes take; connections go on. On the virtual clock.
 # clock: virtual
-# seconds: 1000
+# seconds: 2000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

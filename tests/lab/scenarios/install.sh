@@ -3,7 +3,7 @@
 # release, watched, killed, upgraded, removed. systemd is process 1, on a writable copy of this machine's files.
 # init: itself
 # lab: virtual
-# seconds: 480
+# seconds: 960
 # needs: deb
 set -u
 root=/run/copy/root

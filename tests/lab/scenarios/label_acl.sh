@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Bar 5. A commune in wrong hands pushes labels that policy does not give it; the carrier sends what is not WireGuard.
 # clock: virtual
-# seconds: 480
+# seconds: 960
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -10,7 +10,7 @@
 #	         \        /
 #	          phuc-xa
 # clock: virtual
-# seconds: 2000
+# seconds: 4000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Bar 7. A commune's processes use at most 16 MB together (PSS of smaps_rollup), tuyen-snmp with them.
 # clock: virtual
-# seconds: 480
+# seconds: 960
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/snmp.sh"

@@ -2,7 +2,7 @@
 # A path that lives and serves badly: a carrier that swallows big packets, or loses many. The first costs seconds and then smaller
 # packets, the second is left for another path where policy says so. On the virtual clock.
 # clock: virtual
-# seconds: 1000
+# seconds: 2000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -2,7 +2,7 @@
 # Identity queries never wait behind bulk image sync. Bar 8: p99 of a query under a saturating transfer, up or down, is at
 # most 1.5 x idle and one packet's time on the line, at 2 Mbit/s. Without a rate in the topology nothing queues, and they wait.
 # clock: virtual
-# seconds: 1200
+# seconds: 2400
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/qos.sh"

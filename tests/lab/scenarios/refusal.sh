@@ -2,7 +2,7 @@
 # What a node refuses, with a reason that names it, while forwarding goes on: one flipped bit, an older epoch, another
 # site's bundle, too few signatures, a stranger's; and the epoch does not go back over a restart.
 # clock: virtual
-# seconds: 600
+# seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Bar 4. Each process of a node is killed while traffic runs: nothing is lost; what starts again changes nothing.
 # clock: virtual
-# seconds: 800
+# seconds: 1600
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

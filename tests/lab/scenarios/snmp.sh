@@ -2,7 +2,7 @@
 # The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the traps of a cut and of drift at the network centre; snmpd and
 # tuyen-snmp may die, and BFD does not notice.
 # clock: virtual
-# seconds: 600
+# seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/snmp.sh"

@@ -13,7 +13,7 @@
 #	                           natted    100.64.5.11 .12
 #
 # clock: virtual
-# seconds: 800
+# seconds: 1600
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 

@@ -2,7 +2,7 @@
 # Bar 8. A commune's whole life under valgrind: start, failover, way back, a new release, a refused one, stop. No error and
 # no leak in any of its three processes. On the virtual clock valgrind's slowness costs no time.
 # clock: virtual
-# seconds: 1200
+# seconds: 2400
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 
