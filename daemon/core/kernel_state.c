@@ -163,7 +163,8 @@ int kernel_rule_compare(const void *a, const void *b)
 	int result = order(x->priority, y->priority);
 
 	result = THEN(result, order(x->fwmark, y->fwmark));
-	return THEN(result, ipv4_prefix_compare(&x->source, &y->source));
+	result = THEN(result, ipv4_prefix_compare(&x->source, &y->source));
+	return THEN(result, order(x->table, y->table));
 }
 
 int kernel_filter_compare(const void *a, const void *b)

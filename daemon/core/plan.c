@@ -10,13 +10,13 @@
  *	filters			before
  *	sysctls			... input opens the device to labels
  *	queues			a packet that no class is for yet goes by
- *	labels, routes, rules	what carries before what leads to it
- *	peers of the sessions	the kernel calls a new peer at once; with no way there it would wait
- *5 s to call again removals		in reverse; what hangs on a device that goes, goes with it
+ *	labels, routes, rules	what carries before what leads to it; of repairs, a rule that goes does so before what
+ *				stands ready in its table changes
+ *	peers of the sessions	the kernel calls a new peer at once; with no way there it would wait 5 s to call again
+ *	removals		in reverse; what hangs on a device that goes, goes with it
  *
- * A peer is never rewritten: the endpoint is the kernel's own from the first handshake on, and is
- *set only where there is none. The same prefix at two peers of a device would move back and forth,
- *so it is refused.
+ * A peer is never rewritten: the endpoint is the kernel's own from the first handshake on, and is set only where there
+ * is none. The same prefix at two peers of a device would move back and forth, so it is refused.
  */
 #include "tuyen/core/plan.h"
 
@@ -119,7 +119,7 @@ static bool rule_differs(const void *w, const void *h)
 {
 	const struct kernel_rule *want = w, *have = h;
 
-	return want->table != have->table || want->fwmask != have->fwmask;
+	return want->fwmask != have->fwmask;
 }
 
 static bool filter_differs(const void *w, const void *h)
@@ -468,6 +468,30 @@ static int step_sysctl_opening(struct planner *p, const struct kind *kind, const
 	return want && sysctl_opens(want) ? sysctl_set(p, kind, want, have) : 0;
 }
 
+static bool route_of_repair(const struct kernel_route *route)
+{
+	return route->table >= TUYEN_TABLE_REPAIR && route->table < TUYEN_TABLE_END;
+}
+
+static int step_route(struct planner *p, const struct kind *kind, const void *want, const void *have)
+{
+	return want && !route_of_repair(want) ? step_set(p, kind, want, have) : 0;
+}
+
+static int step_route_of_repair(struct planner *p, const struct kind *kind, const void *want,
+				const void *have)
+{
+	return want && route_of_repair(want) ? step_set(p, kind, want, have) : 0;
+}
+
+static int step_repair_end(struct planner *p, const struct kind *kind, const void *want,
+			   const void *have)
+{
+	const struct kernel_rule *rule = have;
+
+	return rule && rule->priority == TUYEN_RULE_REPAIR ? step_remove(p, kind, want, have) : 0;
+}
+
 /* Rules cannot be changed: the new one first, the old one among the removals. */
 static int step_rule(struct planner *p, const struct kind *kind, const void *want, const void *have)
 {
@@ -479,9 +503,11 @@ static int step_rule(struct planner *p, const struct kind *kind, const void *wan
 static int step_rule_remove(struct planner *p, const struct kind *kind, const void *want,
 			    const void *have)
 {
+	const struct kernel_rule *rule = have;
+
 	if (want && have && rule_differs(want, have))
 		want = NULL;
-	return step_remove(p, kind, want, have);
+	return rule && rule->priority != TUYEN_RULE_REPAIR ? step_remove(p, kind, want, have) : 0;
 }
 
 /* A class stays below its parent, and what has children holds no packets: else all are made anew.
@@ -560,7 +586,9 @@ static const struct {
 	{KIND_QUEUE, step_queue_look},
 	{KIND_QUEUE, step_queue},
 	{KIND_LABEL, step_set},
-	{KIND_ROUTE, step_set},
+	{KIND_ROUTE, step_route},
+	{KIND_RULE, step_repair_end},
+	{KIND_ROUTE, step_route_of_repair},
 	{KIND_RULE, step_rule},
 	{KIND_PEER, step_session_peer_losing},
 	{KIND_PEER, step_session_peer},
@@ -677,10 +705,12 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 	struct planner p = {.plan = calloc(1, sizeof(*p.plan))};
 	int err = p.plan ? 0 : -TUYEN_ENOMEM;
 
-	for (size_t i = 0; err == 0 && i < routes->label_count; i++)
-		err = emit(&p, PLAN_CHANGE, PLAN_LABEL, &routes->labels[i], &routes->labels[i]);
 	for (size_t i = 0; err == 0 && i < routes->route_count; i++)
 		err = emit(&p, PLAN_CHANGE, PLAN_ROUTE, &routes->routes[i], &routes->routes[i]);
+	for (size_t i = 0; err == 0 && i < routes->rule_count; i++)
+		err = emit(&p, PLAN_ADD, PLAN_RULE, &routes->rules[i], NULL);
+	for (size_t i = 0; err == 0 && i < routes->label_count; i++)
+		err = emit(&p, PLAN_CHANGE, PLAN_LABEL, &routes->labels[i], &routes->labels[i]);
 	if (err < 0) {
 		kernel_plan_free(p.plan);
 		return err;

@@ -9,10 +9,9 @@
 
 #include "tuyen/core/desired.h"
 
-static enum repair_link link_of(const struct forwarding *f, const enum repair_link *repaired,
-				uint32_t site_id)
+enum repair_link repair_link_of(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id)
 {
-	const struct fwd_neighbor *n = forwarding_neighbor(f, site_id);
+	const struct fwd_neighbor *n = repaired ? forwarding_neighbor(f, site_id) : NULL;
 
 	return n ? repaired[n - f->neighbors] : REPAIR_LINK_USED;
 }
@@ -20,9 +19,8 @@ static enum repair_link link_of(const struct forwarding *f, const enum repair_li
 bool repair_used(const struct forwarding *f, const enum repair_link *repaired, uint32_t next_site,
 		 const struct fwd_repair *repair)
 {
-	return repaired && repair->next_site &&
-	       link_of(f, repaired, next_site) != REPAIR_LINK_USED &&
-	       link_of(f, repaired, repair->next_site) != REPAIR_LINK_DOWN;
+	return repair->next_site && repair_link_of(f, repaired, next_site) != REPAIR_LINK_USED &&
+	       repair_link_of(f, repaired, repair->next_site) != REPAIR_LINK_DOWN;
 }
 
 static bool label_repaired(const struct kernel_state *actual, const struct fwd_label_route *l)
@@ -58,6 +56,15 @@ static bool route_repaired(const struct kernel_state *actual, uint32_t table, ip
 	       label_stack_equal(&found->push, &repair->out);
 }
 
+static bool return_repaired(const struct kernel_state *actual, const struct fwd_return *r)
+{
+	struct kernel_rule key = {.priority = TUYEN_RULE_REPAIR, .table = TUYEN_TABLE_REPAIR + r->first_site};
+
+	return actual->rule_count &&
+	       bsearch(&key, actual->rules, actual->rule_count, sizeof(key), kernel_rule_compare) &&
+	       route_repaired(actual, key.table, r->destination, desired_return_metric(r->destination), &r->repair);
+}
+
 static void repaired_mark(const struct forwarding *f, uint32_t site_id, enum repair_link *repaired)
 {
 	const struct fwd_neighbor *n = forwarding_neighbor(f, site_id);
@@ -74,9 +81,7 @@ void repair_read(const struct forwarding *f, const struct kernel_state *actual, 
 		if (label_repaired(actual, &f->labels[i]))
 			repaired_mark(f, f->labels[i].next_site, ret_repaired);
 	for (size_t i = 0; i < f->return_count; i++)
-		if (route_repaired(actual, DESIRED_TABLE_MAIN, f->returns[i].destination,
-				   desired_return_metric(f->returns[i].destination),
-				   &f->returns[i].repair))
+		if (return_repaired(actual, &f->returns[i]))
 			repaired_mark(f, f->returns[i].first_site, ret_repaired);
 	for (size_t i = 0; i < f->path_count; i++)
 		if (route_repaired(actual, TUYEN_TABLE_PROBE + f->paths[i].index,

@@ -32,12 +32,14 @@ static bool gone_already(int error)
 	return error == ENOENT || error == ESRCH || error == ENODEV || error == EADDRNOTAVAIL;
 }
 
+/* A rule has nothing but its key: one that is there already is the one that is wanted. */
 static bool error_harmless(const struct plan_operation *op, int error)
 {
 	switch (op->verb) {
 	case PLAN_REMOVE:
 		return gone_already(error);
 	case PLAN_ADD:
+		return op->object == PLAN_RULE && error == EEXIST;
 	case PLAN_CHANGE:
 		return false;
 	}

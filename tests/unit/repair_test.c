@@ -80,10 +80,10 @@ static char *words(const struct kernel_state *want, const struct kernel_state *h
 	return t.bytes ? t.bytes : strdup("");
 }
 
-static const char to_hub_repaired[] =
-    "ip -f mpls route replace 16001 as 86001 dev lsp102\n"
-    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 550010\n"
-    "ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 560001\n";
+#define HUB_LABEL "ip -f mpls route replace 16001 as 86001 dev lsp102\n"
+#define HUB_PATH                                                                                                       \
+	"ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 550010\n"         \
+	"ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 560001\n"
 
 static void a_link_that_is_down_changes_what_goes_over_it(void **state)
 {
@@ -98,14 +98,14 @@ static void a_link_that_is_down_changes_what_goes_over_it(void **state)
 	before = desired(&f, none);
 	after = desired(&f, hub);
 	plan = words(after, before);
-	assert_string_equal(plan, to_hub_repaired);
+	assert_string_equal(plan, HUB_LABEL HUB_PATH);
 	free(plan);
 	kernel_state_free(after);
 	after = desired(&f, district);
 	plan = words(after, before);
 	assert_string_equal(plan,
 			    "ip -f mpls route replace 16901 as 86210/16901 dev lsp102\n"
-			    "ip route replace 100.80.56.81/32 encap mpls 86210/16901 dev lsp102 src 100.80.6.80 mtu 1420 metric 14418 table 254\n");
+			    "ip rule add priority 32000 table 570210\n");
 	free(plan);
 	assert_int_equal(repair_count(&f, hub, 1), 2);
 	assert_int_equal(repair_count(&f, hub, 210), 0);
@@ -159,7 +159,7 @@ static void one_links_routes_are_part_of_the_whole(void **state)
 	assert_int_equal(kernel_plan_routes(routes, &plan), 0);
 	text_init(&t);
 	kernel_plan_print(plan, &t);
-	assert_string_equal(text_string(&t), to_hub_repaired);
+	assert_string_equal(text_string(&t), HUB_PATH HUB_LABEL);
 	kernel_plan_free(plan);
 	kernel_state_free(routes);
 	assert_int_equal(desired_build_link(&f, &active, hub, 102, &routes), 0);
@@ -169,6 +169,108 @@ static void one_links_routes_are_part_of_the_whole(void **state)
 	assert_int_equal(routes->label_count + routes->route_count, 0);
 	kernel_state_free(routes);
 	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+/* Of the lines, those of the way back and of rules. Takes @lines. */
+static char *of_ways_back(char *lines)
+{
+	char *kept = calloc(1, strlen(lines) + 1);
+
+	for (char *line = lines, *end; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		if (strstr(line, "100.80.56.81") || strncmp(line, "ip rule", 7) == 0)
+			strcat(strcat(kept, line), "\n");
+	}
+	free(lines);
+	return kept;
+}
+
+static char *at_once(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id)
+{
+	struct kernel_state *routes;
+	struct kernel_plan *plan;
+	struct text t;
+
+	assert_int_equal(desired_build_link(f, &active, repaired, site_id, &routes), 0);
+	assert_int_equal(kernel_plan_routes(routes, &plan), 0);
+	text_init(&t);
+	kernel_plan_print(plan, &t);
+	kernel_plan_free(plan);
+	kernel_state_free(routes);
+	return t.bytes ? t.bytes : strdup("");
+}
+
+#define RULE_ADD    "ip rule add priority 32000 table 570210\n"
+#define RULE_DELETE "ip rule delete priority 32000 table 570210\n"
+#define BACK(stack, device, mtu)                                                                                       \
+	"ip route replace 100.80.56.81/32 encap mpls " stack " dev " device " src 100.80.6.80 mtu " mtu                \
+	" metric 14418 table 570210\n"
+#define BACK_ITSELF BACK("16901", "lsp210", "1416")
+#define BACK_AROUND BACK("86210/16901", "lsp102", "1420")
+
+#define USED REPAIR_LINK_USED
+#define HELD REPAIR_LINK_HELD
+#define DOWN REPAIR_LINK_DOWN
+
+/*
+ * Ways back move by a rule, for what they move to stands ready. Where that is down too, the way itself stands there
+ * before the rule leads to it; and the rule is gone before that changes again.
+ */
+static void ways_back_move_by_one_rule(void **state)
+{
+	static const struct {
+		enum repair_link district, hai_phong, district_then, hai_phong_then;
+		const char *plan, *at_once; /* the latter of the link that changed */
+	} rows[] = {
+	    {USED, USED, DOWN, USED, RULE_ADD, RULE_ADD},
+	    {DOWN, USED, HELD, USED, "", RULE_ADD},
+	    {HELD, USED, USED, USED, RULE_DELETE, ""},
+	    {USED, USED, USED, DOWN, "", ""},
+	    {USED, DOWN, DOWN, DOWN, BACK_ITSELF RULE_ADD, BACK_ITSELF RULE_ADD},
+	    {DOWN, USED, DOWN, DOWN, BACK_ITSELF, BACK_ITSELF},
+	    {DOWN, DOWN, DOWN, HELD, BACK_AROUND, BACK_AROUND},
+	    {HELD, DOWN, USED, DOWN, RULE_DELETE BACK_AROUND, BACK_AROUND},
+	};
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const enum repair_link was[NEIGHBORS] = {[BA_DINH] = rows[i].district, [HAI_PHONG] = rows[i].hai_phong};
+		const enum repair_link is[NEIGHBORS] = {[BA_DINH] = rows[i].district_then,
+							[HAI_PHONG] = rows[i].hai_phong_then};
+		bool district = was[BA_DINH] != is[BA_DINH];
+		struct kernel_state *before = desired(&f, was), *after = desired(&f, is);
+		char *plan = of_ways_back(words(after, before)), *fast = of_ways_back(at_once(&f, is, district ? 210 : 102));
+
+		assert_string_equal(plan, rows[i].plan);
+		assert_string_equal(fast, rows[i].at_once);
+		free(plan);
+		free(fast);
+		kernel_state_free(before);
+		kernel_state_free(after);
+	}
+	forwarding_clear(&f);
+}
+
+/* A rule that leads to ways themselves, because the repairs were down too, says nothing of the link. */
+static void a_rule_without_a_repair_is_none(void **state)
+{
+	const enum repair_link both[NEIGHBORS] = {[BA_DINH] = HELD, [HAI_PHONG] = DOWN};
+	enum repair_link got[NEIGHBORS];
+	struct kernel_state *actual;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	actual = desired(&f, both);
+	assert_int_equal(f.labels[2].in_label, 16901);
+	f.label_count = 2; /* which tells of the link by itself */
+	repair_read(&f, actual, got);
+	assert_int_equal(got[BA_DINH], USED);
+	kernel_state_free(actual);
+	f.label_count = 3;
 	forwarding_clear(&f);
 }
 
@@ -297,6 +399,8 @@ int main(void)
 	    cmocka_unit_test(a_link_that_is_down_changes_what_goes_over_it),
 	    cmocka_unit_test(a_repair_needs_its_own_link),
 	    cmocka_unit_test(one_links_routes_are_part_of_the_whole),
+	    cmocka_unit_test(ways_back_move_by_one_rule),
+	    cmocka_unit_test(a_rule_without_a_repair_is_none),
 	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
 	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
 	    cmocka_unit_test(what_bfd_says_of_a_link),

@@ -59,8 +59,8 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 			   const struct desired_hops *hops, struct kernel_state **ret_desired);
 
 /**
- * Of that, the label routes and routes alone that have to do with neighbour @site_id and a repair: what a change of
- * its link changes, and nothing to look for in 10,000 others. Sorted; released with kernel_state_free().
+ * Of that, the label routes, routes and rules alone that have to do with neighbour @site_id and a repair: what a change
+ * of its link sets, and nothing to look for in 10,000 others. Sorted; released with kernel_state_free().
  */
 int desired_build_link(const struct forwarding *forwarding, const struct active_paths *active,
 		       const enum repair_link *repaired, uint32_t site_id, struct kernel_state **ret_routes);

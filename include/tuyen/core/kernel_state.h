@@ -34,10 +34,12 @@
 #define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
 #define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
 #define TUYEN_TABLE_PROBE  560000u /* endpoint of one candidate path, for its S-BFD: by source address */
-#define TUYEN_TABLE_END	   570000u
+#define TUYEN_TABLE_REPAIR 570000u /* + a neighbour's id: ways back around its link, used while a rule leads there */
+#define TUYEN_TABLE_END	   640000u
 #define TUYEN_RULE_CLASS   10000u
 #define TUYEN_RULE_OUTER   20000u
 #define TUYEN_RULE_PROBE   31000u /* after OUTER of every color: a session is never routed by its old source */
+#define TUYEN_RULE_REPAIR  32000u /* one priority for all: no destination is in two of those tables */
 
 #define KERNEL_IFNAME_MAX 16
 
@@ -114,7 +116,7 @@ struct kernel_label_route {
 	bool foreign;			/* actual only: not ours, and stands where ours should */
 };
 
-/** Key: priority, fwmark, source. */
+/** Key: priority, fwmark, source, table. */
 struct kernel_rule {
 	uint32_t priority;
 	uint32_t fwmark, fwmask; /* 0, 0: any */

@@ -55,8 +55,8 @@ struct kernel_plan {
 int kernel_plan_build(const struct kernel_state *desired, const struct kernel_state *actual,
 		      struct kernel_plan **ret_plan, struct reason *reason);
 /**
- * Every route and label route of @routes is set over what stands there, of which nothing is known but that it is ours:
- * what cannot wait until the kernel has been read.
+ * Every route and label route of @routes is set over what stands there, of which nothing is known but that it is ours,
+ * and every rule is there afterwards: what cannot wait until the kernel has been read. Label routes, which are many, come last.
  * @ret_plan  borrows from @routes, as want and as have. @return 0 or -TUYEN_ENOMEM.
  */
 int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **ret_plan);

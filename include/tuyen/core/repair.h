@@ -39,6 +39,9 @@ enum repair_link repair_step(enum repair_link was, enum path_liveness link, stru
 bool repair_used(const struct forwarding *f, const enum repair_link *repaired, uint32_t next_site,
 		 const struct fwd_repair *repair);
 
+/** What becomes of that neighbour's link. @repaired NULL, or no such neighbour: it is used. */
+enum repair_link repair_link_of(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id);
+
 /** What @actual does already: how a restarted daemon takes over. @ret_repaired: one each of f's neighbors. */
 void repair_read(const struct forwarding *f, const struct kernel_state *actual, enum repair_link *ret_repaired);
 

@@ -141,11 +141,12 @@ judge "one changed site: messages" "$(figure changed messages)" "<=" 20
 moves_measure
 echo
 printf '%-34s %10s %10s\n' "10,611 ways back change first hop" ms messages
-for f in routes same-metric nexthops nexthop label; do
+for f in routes same-metric nexthops nexthop label rule; do
 	case $f in
-	routes) what="routes rewritten, as we do" ;; same-metric) what="... if they had one metric" ;;
+	routes) what="routes rewritten" ;; same-metric) what="... if they had one metric" ;;
 	nexthops) what="nexthop objects, one a stack" ;; nexthop) what="one object, were the stacks alike" ;;
 	label) what="one label route that all go through" ;;
+	rule) what="one rule to a table of theirs, as we do" ;;
 	esac
 	printf '%-34s %10s %10s\n' "$what" $(sed -n "s/^$f //p" moves)
 done

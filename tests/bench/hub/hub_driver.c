@@ -9,6 +9,10 @@
  *							same state, as files in the working directory
  *	hub_driver replay FILE				sends what RECORD=FILE kept of an apply: "replay" in ms, "messages",
  *							"failed"
+ *	hub_driver repair BUNDLE LINK.key SESSION.key	the link that most ways back go over falls, after an apply: "returns",
+ *							how many those are; "look", what is to be set, "moved", the ways
+ *							back, and "labels", the label routes, in ms since it fell; "messages"
+ *							until "moved"; "left" operations for the turn that follows
  *	hub_driver clear				takes all of it away: "clear" in ms
  *
  * messages are counted with COUNT or RECORD in the environment: every request that changes something, those of an nft
@@ -33,6 +37,7 @@
 
 #include "tuyen/core/desired.h"
 #include "tuyen/core/plan.h"
+#include "tuyen/core/repair.h"
 #include "tuyen/kernel/kernel.h"
 
 #define SYSCTL_PROTOCOL 1000u /* beside NETLINK_ROUTE, NETLINK_GENERIC, NETLINK_NETFILTER */
@@ -429,6 +434,82 @@ static void apply(struct kernel *kernel, char **argv)
 	job_clear(&job);
 }
 
+/* @return the neighbour whose link has most of them. */
+static size_t returns_most(const struct forwarding *f, size_t *ret_count)
+{
+	size_t best = 0, most = 0;
+
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		size_t count = 0;
+
+		for (size_t k = 0; k < f->return_count; k++)
+			count += f->returns[k].first_site == f->neighbors[i].site_id && f->returns[k].repair.next_site;
+		if (count > most) {
+			best = i;
+			most = count;
+		}
+	}
+	*ret_count = most;
+	return best;
+}
+
+/* As the engine does it at once; the rules and routes first, to see them apart. @return messages. */
+static size_t routes_set(struct kernel *kernel, const struct kernel_state *routes)
+{
+	struct kernel_report report = {0};
+	struct kernel_plan *plan;
+
+	if (kernel_plan_routes(routes, &plan) < 0)
+		die("plan", "no memory");
+	if (kernel_apply_routes(kernel, plan, &report) < 0)
+		die("apply", report.first_failure.text);
+	kernel_plan_free(plan);
+	return report.netlink_messages;
+}
+
+static void repair(struct kernel *kernel, char **argv)
+{
+	struct kernel_state *routes, *actual;
+	enum repair_link *repaired;
+	struct kernel_plan *plan;
+	struct job job;
+	size_t link, count, labels, messages;
+	double start, read_ms, look_ms, moved_ms;
+
+	job_take(&job, argv);
+	link = returns_most(&job.forwarding, &count);
+	repaired = calloc(job.forwarding.neighbor_count + 1, sizeof(*repaired));
+	if (!count || !repaired)
+		die("repair", "no way back has one");
+	job_desire(&job);
+	kernel_plan_free(look(kernel, job.desired, &actual, &read_ms)); /* knows the devices then */
+	kernel_state_free(actual);
+	start = now_ms();
+	repaired[link] = REPAIR_LINK_DOWN;
+	if (desired_build_link(&job.forwarding, &job.active, repaired, job.forwarding.neighbors[link].site_id, &routes) < 0)
+		die("repair", "no memory");
+	look_ms = now_ms() - start;
+	labels = routes->label_count;
+	routes->label_count = 0;
+	messages = routes_set(kernel, routes);
+	moved_ms = now_ms() - start;
+	routes->label_count = labels;
+	routes->route_count = routes->rule_count = 0;
+	routes_set(kernel, routes);
+	printf("returns %zu\nlook %.3f\nmoved %.3f\nmessages %zu\nlabels %.1f\n", count, look_ms, moved_ms, messages,
+	       now_ms() - start);
+	kernel_state_free(job.desired);
+	if (desired_build_repaired(&job.forwarding, &job.keys, &job.active, repaired, &job.desired) < 0)
+		die("repair", "no memory");
+	plan = look(kernel, job.desired, &actual, &read_ms);
+	printf("left %zu\n", plan->count);
+	kernel_plan_free(plan);
+	kernel_state_free(actual);
+	kernel_state_free(routes);
+	free(repaired);
+	job_clear(&job);
+}
+
 static void clear(struct kernel *kernel)
 {
 	struct kernel_state *nothing = kernel_state_new(), *actual;
@@ -517,12 +598,14 @@ int main(int argc, char **argv)
 		die("open", reason.text);
 	if (argc == 5 && strcmp(verb, "apply") == 0)
 		apply(kernel, argv + 2);
+	else if (argc == 5 && strcmp(verb, "repair") == 0)
+		repair(kernel, argv + 2);
 	else if (argc == 5 && strcmp(verb, "commands") == 0)
 		commands(kernel, argv + 2);
 	else if (argc == 2 && strcmp(verb, "clear") == 0)
 		clear(kernel);
 	else
-		die("usage", "apply|commands BUNDLE LINK.key SESSION.key | replay FILE | clear");
+		die("usage", "apply|repair|commands BUNDLE LINK.key SESSION.key | replay FILE | clear");
 	kernel_close(kernel);
 	return 0;
 }

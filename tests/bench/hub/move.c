@@ -4,16 +4,18 @@
  *
  *	move COUNT		prints "WAY MS MESSAGES" a line
  *
- *	routes		each route with its own stack rewritten, in batches, and each with a metric of its own: what we do
+ *	routes		each route with its own stack rewritten, in batches, and each with a metric of its own
  *	same-metric	the same without: the kernel then compares each with all before it
  *	nexthops	a nexthop object a stack (they carry the encapsulation, so different stacks cannot share one)
  *	nexthop		one object, all stacks alike: the bound, for routes that could share it
  *	label		each route pushes one label more and leaves by lo, where that label's route is the first hop
+ *	rule		what they move to stands ready in a table of its own, to which one rule leads: what we do
  *
  * lsp1 and lsp2 and label 89999 are made by whoever calls. All is in place before the clock runs.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/lwtunnel.h>
 #include <linux/mpls_iptunnel.h>
 #include <linux/netlink.h>
@@ -30,6 +32,7 @@
 
 #define BATCH_BYTES (64u << 10)
 #define GROUP_LABEL 89999u
+#define OTHER_TABLE 570101u
 
 static char buffer[BATCH_BYTES + 1024];
 static size_t length, last;
@@ -132,12 +135,12 @@ static void put_stack(int encap, int encap_type, const uint32_t *labels, size_t 
 	((struct rtattr *)(buffer + nest))->rta_len = (uint16_t)(length - nest);
 }
 
-static void route(uint32_t i, uint32_t metric, uint32_t device, uint32_t nexthop, const uint32_t *labels, size_t count)
+static void route(uint32_t table, uint32_t i, uint32_t metric, uint32_t device, uint32_t nexthop, const uint32_t *labels, size_t count)
 {
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_table = RT_TABLE_MAIN,
-			       .rtm_protocol = 84, .rtm_type = RTN_UNICAST};
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_protocol = 84, .rtm_type = RTN_UNICAST};
 
 	begin(RTM_NEWROUTE, &header, sizeof(header));
+	put32(RTA_TABLE, table);
 	put32(RTA_DST, htonl(0x64500000u + 64 + i));
 	if (metric)
 		put32(RTA_PRIORITY, metric);
@@ -173,8 +176,18 @@ static void group_label(uint32_t device)
 	end();
 }
 
-enum way { ROUTES, ALIKE, NEXTHOPS, NEXTHOP, LABEL };
-static const char *const names[] = {"routes", "same-metric", "nexthops", "nexthop", "label"};
+static void rule(bool there)
+{
+	struct fib_rule_hdr header = {.family = AF_INET, .action = FR_ACT_TO_TBL};
+
+	begin(there ? RTM_NEWRULE : RTM_DELRULE, &header, sizeof(header));
+	put32(FRA_PRIORITY, 32000);
+	put32(FRA_TABLE, OTHER_TABLE);
+	end();
+}
+
+enum way { ROUTES, ALIKE, NEXTHOPS, NEXTHOP, LABEL, RULE };
+static const char *const names[] = {"routes", "same-metric", "nexthops", "nexthop", "label", "rule"};
 
 static void set(enum way way, uint32_t count, uint32_t device, bool moving)
 {
@@ -184,19 +197,25 @@ static void set(enum way way, uint32_t count, uint32_t device, bool moving)
 		group_label(device);
 	if (way == NEXTHOP)
 		nexthop(1, device, alike, 2);
+	if (way == RULE && moving)
+		rule(device == if_nametoindex("lsp2"));
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t stack[] = {GROUP_LABEL, 16101, 20000 + i};
 
 		if (way == ROUTES || way == ALIKE)
-			route(i, way == ROUTES ? i + 1 : 0, device, 0, stack + 1, 2);
+			route(RT_TABLE_MAIN, i, way == ROUTES ? i + 1 : 0, device, 0, stack + 1, 2);
 		if (way == NEXTHOPS)
 			nexthop(i + 1, device, stack + 1, 2);
 		if (way == NEXTHOPS && !moving)
-			route(i, 0, 0, i + 1, NULL, 0);
+			route(RT_TABLE_MAIN, i, 0, 0, i + 1, NULL, 0);
 		if (way == NEXTHOP && !moving)
-			route(i, 0, 0, 1, NULL, 0);
+			route(RT_TABLE_MAIN, i, 0, 0, 1, NULL, 0);
 		if (way == LABEL && !moving)
-			route(i, 0, if_nametoindex("lo"), 0, stack, 3);
+			route(RT_TABLE_MAIN, i, 0, if_nametoindex("lo"), 0, stack, 3);
+		if (way == RULE && !moving) {
+			route(RT_TABLE_MAIN, i, i + 1, device, 0, stack + 1, 2);
+			route(OTHER_TABLE, i, i + 1, if_nametoindex("lsp2"), 0, stack + 1, 2);
+		}
 	}
 	flush();
 }
@@ -213,7 +232,7 @@ int main(int argc, char **argv)
 		die("lsp1, lsp2", errno);
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	for (int way = ROUTES; way <= LABEL; way++) {
+	for (int way = ROUTES; way <= RULE; way++) {
 		double best = 1e9;
 
 		set((enum way)way, count, one, false);
