@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How long a query takes while a line is full.
+ * How long a query takes while a line is full, and how much a line takes.
  *
  *	load answer ADDRESS PORT		UDP: answers each query with as many bytes as it asks for
  *	load query ADDRESS PORT INTERVAL_MS COUNT BYTES ANSWER_BYTES [SOURCE]
  *						prints one line: how many were answered, and percentiles in us
  *	load server ADDRESS PORT		TCP: takes from, or gives to, whoever connects, without end
- *	load up|down ADDRESS PORT		fills the line until SIGTERM, then prints "bytes=N ms=N"
+ *	load up|down ADDRESS PORT [SECONDS]	fills the line until SIGTERM, then prints "bytes=N ms=N"; with SECONDS
+ *						it says "begin" after half a second, and counts so long from there
+ *	load sink ADDRESS PORT			UDP: takes packets and says which it has seen
+ *	load fill ADDRESS PORT SECONDS BYTES SOURCE
+ *						sends it packets of so many bytes, no more than WINDOW at a time that
+ *						it has not seen; the same lines, and "lost=N" packets
  *
  * A query is sent at its time, whether the one before was answered or not. Nothing spins on the clock.
  */
@@ -22,7 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUERIES_MAX = 1 << 16, PACKET_MAX = 1400, LATE_MS = 3000, NEVER = -1 };
+enum { QUERIES_MAX = 1 << 16, PACKET_MAX = 1400, LATE_MS = 3000, NEVER = -1, WARM_US = 500000 };
+enum { WINDOW = 512, BURST = 64, FILL_MAX = 1472 };
 
 static volatile sig_atomic_t stopping;
 
@@ -168,20 +174,51 @@ static int query(const struct sockaddr_in *to, char **argv)
 	return 0;
 }
 
-/* Fills the line in one direction, until the other end or a signal ends it. */
-static uint64_t move(int fd, int giving)
+/* What is moved from the end of the warm-up on. */
+struct measure {
+	int64_t begun_us, seconds; /* 0: without an end, and without a warm-up */
+	uint64_t moved;
+	int warm;
+};
+
+static struct measure measure_begin(const char *seconds)
 {
-	static char bytes[16384];
-	uint64_t moved = 0;
+	return (struct measure){.begun_us = now_us(), .seconds = seconds ? atoi(seconds) : 0, .warm = !seconds};
+}
+
+/* @return 0 when its time is over. */
+static int measure_goes_on(struct measure *m)
+{
+	int64_t now = m->seconds ? now_us() : 0;
+
+	if (!m->seconds)
+		return !stopping;
+	if (!m->warm && now - m->begun_us >= WARM_US) {
+		*m = (struct measure){.begun_us = now, .seconds = m->seconds, .warm = 1};
+		puts("begin");
+		fflush(stdout);
+	}
+	return !stopping && (!m->warm || now - m->begun_us < m->seconds * 1000000);
+}
+
+static void measure_print(const struct measure *m)
+{
+	printf("bytes=%llu ms=%lld\n", (unsigned long long)m->moved, (long long)(now_us() - m->begun_us) / 1000);
+	fflush(stdout);
+}
+
+/* Fills the line in one direction, until the other end, its time or a signal ends it. */
+static void move(int fd, int giving, struct measure *m)
+{
+	static char bytes[65536];
 	ssize_t n = 0;
 
-	while (!stopping && n >= 0) {
+	while (measure_goes_on(m) && n >= 0) {
 		n = giving ? send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) : recv(fd, bytes, sizeof(bytes), 0);
 		if (n == 0)
 			break;
-		moved += n > 0 ? (uint64_t)n : 0;
+		m->moved += n > 0 ? (uint64_t)n : 0;
 	}
-	return moved;
 }
 
 static int server(const struct sockaddr_in *local)
@@ -193,6 +230,7 @@ static int server(const struct sockaddr_in *local)
 		return 2;
 	while (!stopping) {
 		int fd = accept(listener, NULL, NULL);
+		struct measure m = measure_begin(NULL);
 		char direction;
 
 		if (fd < 0)
@@ -200,7 +238,7 @@ static int server(const struct sockaddr_in *local)
 		if (fork() == 0) {
 			close(listener);
 			if (recv(fd, &direction, 1, 0) == 1)
-				move(fd, direction == 'd');
+				move(fd, direction == 'd', &m);
 			_exit(0);
 		}
 		close(fd);
@@ -208,18 +246,125 @@ static int server(const struct sockaddr_in *local)
 	return 0;
 }
 
-static int fill(const struct sockaddr_in *to, char direction)
+static int fill(const struct sockaddr_in *to, char direction, const char *seconds)
 {
 	int fd = socket_of(SOCK_STREAM, NULL);
-	int64_t begun_us = now_us();
-	uint64_t moved;
+	struct measure m = measure_begin(seconds);
 
 	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 || send(fd, &direction, 1, 0) != 1) {
 		perror("load");
 		return 1;
 	}
-	moved = move(fd, direction == 'u');
-	printf("bytes=%llu ms=%lld\n", (unsigned long long)moved, (long long)(now_us() - begun_us) / 1000);
+	move(fd, direction == 'u', &m);
+	measure_print(&m);
+	return 0;
+}
+
+/* Packets by the burst: a system call costs a virtual kernel more than a packet does. */
+struct burst {
+	struct mmsghdr message[BURST];
+	struct iovec vector[BURST];
+	struct sockaddr_in peer[BURST];
+	uint8_t bytes[BURST][FILL_MAX];
+};
+
+static void burst_init(struct burst *b, size_t bytes, const struct sockaddr_in *to)
+{
+	memset(b, 0, sizeof(*b));
+	for (int i = 0; i < BURST; i++) {
+		b->vector[i] = (struct iovec){b->bytes[i], bytes};
+		b->message[i].msg_hdr = (struct msghdr){.msg_iov = &b->vector[i], .msg_iovlen = 1};
+		if (to)
+			b->peer[i] = *to;
+		b->message[i].msg_hdr.msg_name = &b->peer[i];
+		b->message[i].msg_hdr.msg_namelen = sizeof(b->peer[i]);
+	}
+}
+
+/* What the far end says of a stream: up to which number it has seen some of it, and how many packets. */
+struct seen {
+	uint32_t end, count;
+};
+
+static int sink(const struct sockaddr_in *local)
+{
+	static struct burst b;
+	int fd = socket_of(SOCK_DGRAM, local), room = 4 << 20;
+	struct seen seen = {0};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	burst_init(&b, FILL_MAX, NULL);
+	while (!stopping) {
+		int got = recvmmsg(fd, b.message, BURST, MSG_WAITFORONE, NULL);
+
+		for (int i = 0; i < got; i++) {
+			uint32_t number;
+
+			memcpy(&number, b.bytes[i], sizeof(number));
+			seen = (struct seen){number + 1, number ? seen.count + 1 : 1}; /* 0: a new stream */
+		}
+		if (got > 0)
+			sendto(fd, &seen, sizeof(seen), 0, (const struct sockaddr *)&b.peer[got - 1], sizeof(b.peer[0]));
+	}
+	return 0;
+}
+
+struct stream {
+	int fd;
+	size_t bytes; /* a packet */
+	uint32_t sent;
+	struct seen seen;
+};
+
+static int stream_full(const struct stream *s)
+{
+	return s->sent - s->seen.end > WINDOW - BURST;
+}
+
+/* What is lost is not sent again, and no longer waited for after 50 ms of silence. */
+static void stream_hear(struct stream *s, struct measure *m)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	struct seen seen;
+
+	if (poll(&p, 1, stream_full(s) ? 50 : 0) <= 0) {
+		s->seen.end = stream_full(s) ? s->sent : s->seen.end;
+		return;
+	}
+	while (recv(s->fd, &seen, sizeof(seen), MSG_DONTWAIT) == sizeof(seen)) {
+		m->moved += (uint64_t)(seen.count - s->seen.count) * s->bytes;
+		s->seen = seen;
+	}
+}
+
+static void stream_send(struct stream *s, struct burst *b)
+{
+	for (uint32_t i = 0; i < BURST; i++) {
+		uint32_t number = s->sent + i;
+
+		memcpy(b->bytes[i], &number, sizeof(number));
+	}
+	s->sent += BURST;
+	sendmmsg(s->fd, b->message, BURST, 0);
+}
+
+static int fill_packets(const struct sockaddr_in *to, char **argv)
+{
+	static struct burst b;
+	const struct sockaddr_in from = address(argv[6], "0");
+	struct stream s = {.fd = socket_of(SOCK_DGRAM, &from), .bytes = (size_t)atoi(argv[5])};
+	struct measure m = measure_begin(argv[4]);
+
+	if (s.bytes < sizeof(uint32_t) || s.bytes > FILL_MAX || !m.seconds)
+		return 2;
+	burst_init(&b, s.bytes, to);
+	while (measure_goes_on(&m)) {
+		if (!stream_full(&s))
+			stream_send(&s, &b);
+		stream_hear(&s, &m);
+	}
+	measure_print(&m);
+	printf("lost=%u\n", s.seen.end - s.seen.count);
 	return 0;
 }
 
@@ -236,12 +381,18 @@ int main(int argc, char **argv)
 			return answer(&at);
 		if (argc == 4 && !strcmp(argv[1], "server"))
 			return server(&at);
-		if (argc == 4 && (!strcmp(argv[1], "up") || !strcmp(argv[1], "down")))
-			return fill(&at, argv[1][0]);
+		if ((argc == 4 || argc == 5) && (!strcmp(argv[1], "up") || !strcmp(argv[1], "down")))
+			return fill(&at, argv[1][0], argv[4]);
+		if (argc == 4 && !strcmp(argv[1], "sink"))
+			return sink(&at);
+		if (argc == 7 && !strcmp(argv[1], "fill"))
+			return fill_packets(&at, argv);
 		if ((argc == 8 || argc == 9) && !strcmp(argv[1], "query"))
 			return query(&at, argv);
 	}
-	fprintf(stderr, "usage: load answer|server|up|down ADDRESS PORT\n"
+	fprintf(stderr, "usage: load answer|server|sink ADDRESS PORT\n"
+			"       load up|down ADDRESS PORT [SECONDS]\n"
+			"       load fill ADDRESS PORT SECONDS BYTES SOURCE\n"
 			"       load query ADDRESS PORT INTERVAL_MS COUNT BYTES ANSWER_BYTES [SOURCE]\n");
 	return 2;
 }
