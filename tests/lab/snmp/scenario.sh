@@ -28,9 +28,9 @@ ok() { # NAME COMMAND...
 	return 1
 }
 has() { grep -Eq -- "$2" <<<"$1" || { echo "no '$2' in:"; echo "$1"; return 1; }; }
-wait_for() { # SECONDS COMMAND...
-	local end=$((SECONDS + $1)); shift
-	until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $end ] || return 1; sleep 0.1; done
+wait_for() { # SECONDS COMMAND...: so long where a look takes no time; a machine that is busy is slower to look, too
+	local looks=$(($1 * 10)); shift
+	until "$@" >/dev/null 2>&1; do [ $((looks--)) -gt 0 ] || return 1; sleep 0.1; done
 }
 sorted() { # OIDS: as numbers, level by level
 	local key
