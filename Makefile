@@ -130,7 +130,7 @@ $(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/c
 	$(CC) $(LDHARD) -o $@ $^ -lcrypto
 bench-compile: $(B)/tuyen $(B)/bench/bench_compile
 	@tests/bench/compile
-.PHONY: bench-compile bench-hub bench-liveness bench-storm demo test bench-failover bless lint clean fuzz
+.PHONY: bench-compile bench-hub bench-liveness bench-datapath bench-storm demo test bench-failover bless lint clean fuzz
 demo:
 	@tests/lab/demo
 test:
@@ -143,6 +143,8 @@ bench-hub: all
 	@tests/bench/hub/run
 bench-liveness: all
 	@tests/bench/liveness/run
+bench-datapath: all
+	@tests/bench/datapath/run
 bench-storm: all
 	@tests/bench/storm/run
 bless: all
