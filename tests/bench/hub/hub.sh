@@ -151,7 +151,7 @@ for f in routes same-metric nexthops nexthop label rule; do
 	printf '%-34s %10s %10s\n' "$what" $(sed -n "s/^$f //p" moves)
 done
 echo
-judge "10,611 ways back change first hop, ms" "$(sed -n 's/^routes \([^ ]*\).*/\1/p' moves)" "<=" 1
+judge "10,611 ways back change first hop, ms" "$(sed -n 's/^rule \([^ ]*\).*/\1/p' moves)" "<=" 1
 daemon_measure
 judge "memory of all processes, kB" "${pss:-none}" "<=" 65536
 ip netns del hub
