@@ -74,7 +74,7 @@ at_least "... with the loss that was measured, in 1/1000" "$(sed 's/.*"loss_perm
 is "loss is no black hole" "$(carried phuc-xa main)" "$whole"
 in_site carrier tc qdisc del dev u-ba-dinh root
 stream_start phuc-xa 10
-ok "the loss ends, and after the hold time traffic goes back" wait_for 120 "the main path" path_is phuc-xa main
+ok "the loss ends, and after the hold time traffic goes back" wait_for 60 "the main path" path_is phuc-xa main
 sleep 1
 stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
