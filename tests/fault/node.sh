@@ -242,9 +242,7 @@ by_hand "a session's device set down" 1000 phuc-xa ip link set s10 down
 by_hand "a route of ours replaced by another's" 400 phuc-xa ip route replace 100.80.0.16/32 dev theirs table 550010
 by_hand "a label route replaced by another's" 400 ba-dinh sh -c 'ip -f mpls route replace 16001 dev lo'
 by_hand "all tables, rules and sets of nft flushed" 0 phuc-xa nft flush ruleset
-a_peer() { victim=$(in_site ba-dinh wg show link0 allowed-ips | awk '$2 ~ /^100[.]80[.]/ {print $1; exit}'); [ -n "$victim" ]; }
-wait_for 5 "a peer of ba-dinh" a_peer
-by_hand "a peer removed" 6500 ba-dinh wg set link0 peer "$victim" remove
+by_hand "a peer removed" 6500 ba-dinh wg set link0 peer "$(in_site phuc-xa wg show link0 public-key)" remove
 begin "a rule of ours replaced by the same by hand" "it serves as well, and is not fought for"
 rule=$(in_site phuc-xa ip rule | grep '^31001:' | sed 's/^31001:[[:space:]]*//; s/ proto .*//')
 in_site phuc-xa sh -c "ip rule del priority 31001; ip rule add priority 31001 $rule"

@@ -776,19 +776,19 @@ static void one_cut_costs_one_detection(void **state)
 	assert_int_equal(r.sites_hit, 1);
 	assert_int_equal(r.sites_moved, 1);
 	assert_int_equal(r.switches, 2); /* away, and back after the hold */
-	assert_int_equal(r.outage_count, 1);
+	assert_int_equal(r.outages.count, 1);
 	/* The detection time is 150 ms from the last answer, which is an interval old at most. */
-	assert_in_range(r.max_us, 100000, 150000 + 30000);
-	assert_int_equal(r.p50_us, r.max_us);
+	assert_in_range(r.outages.max_us, 100000, 150000 + 30000);
+	assert_int_equal(r.outages.p50_us, r.outages.max_us);
 	assert_int_equal(r.policy_count, 1);
 	assert_string_equal(r.policies[0].name, "citizen-query");
 	assert_int_equal(r.policies[0].color, 10);
-	assert_int_equal(r.policies[0].outage_count, 1);
-	assert_int_equal(r.policies[0].p90_us, r.max_us);
+	assert_int_equal(r.policies[0].outages.count, 1);
+	assert_int_equal(r.policies[0].outages.p90_us, r.outages.max_us);
 	assert_int_equal(r.repairs + r.takeovers, 2); /* both ends know that the line is down */
-	assert_int_equal(r.lost_us, r.max_us);
+	assert_int_equal(r.lost_us, r.outages.max_us);
 	assert_int_equal(r.lost_avoidable_us, r.lost_us);
-	assert_int_equal(r.packets_lost, r.max_us / 1000);
+	assert_int_equal(r.packets_lost, r.outages.max_us / 1000);
 	assert_int_equal(r.sites_cut[3], 0);
 	simulate_events_clear(&events);
 
@@ -831,7 +831,7 @@ static void repairs_and_takeovers_cost_little(void **state)
 		run(&c, &o, &events, &r);
 		if (r.breach_count)
 			fail_msg("%s: %s", costs[i].name, r.breaches[0].text);
-		assert_in_range(r.max_us, costs[i].out_min_ms * 1000, costs[i].out_max_ms * 1000);
+		assert_in_range(r.outages.max_us, costs[i].out_min_ms * 1000, costs[i].out_max_ms * 1000);
 		assert_int_equal(r.switches, costs[i].switches);
 		assert_int_equal(r.takeovers, costs[i].takeovers);
 		assert_int_equal(r.repairs, costs[i].repairs);

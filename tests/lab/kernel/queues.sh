@@ -19,7 +19,7 @@ for s in phuc-xa ba-dinh hanoi; do
 	ok "$s: nft lists what was written, byte for byte" nft_same "$s" || diag_file .last
 done
 is "the commune has a line, two neighbours and four queues for each" "$(tc_site phuc-xa class show dev link0 | grep -c htb)" 11
-like "queries have half of what is left" "$(tc_site phuc-xa class show dev link0)" 'htb 5459:34c1 .*prio 1 rate 451200bit overhead 75 ceil 1920Kbit'
+like "queries have half of what is left" "$(tc_site phuc-xa class show dev link0)" 'htb 5459:34c1 .*prio 1 rate 441600bit overhead 75 ceil 1920Kbit'
 like "the parent sends what the commune takes" "$(tc_site ba-dinh class show dev link0)" 'htb 5459:e180 root rate 7440Kbit overhead 75 ceil 7440Kbit'
 is "... to it alone" "$(tc_site ba-dinh class show dev link0 | grep -c 'htb.*root')" 1
 is "the province queues for nobody" "$(tc_site hanoi qdisc show dev link0 | grep -c htb)" 0
