@@ -320,8 +320,8 @@ static void row_text(const struct simulate_result *r, const struct simulate_even
 {
 	text_printf(t, "%8llu %9zu %10zu %9llu %9.1f ms %9.1f ms %10llu %7zu\n",
 		    (unsigned long long)r->seed, events->count / 2, r->sites_hit,
-		    (unsigned long long)r->switches, (double)r->p50_us / 1000,
-		    (double)r->max_us / 1000, (unsigned long long)r->packets_lost, r->breach_count);
+		    (unsigned long long)r->switches, (double)r->outages.p50_us / 1000,
+		    (double)r->outages.max_us / 1000, (unsigned long long)r->packets_lost, r->breach_count);
 }
 
 static void run_say(const struct options *o, const struct simulation *s,

@@ -372,6 +372,17 @@ static uint64_t percentile(const uint64_t *sorted, size_t count, unsigned int pe
 	return count ? sorted[rank ? rank - 1 : 0] : 0;
 }
 
+/* @us holds o->count of them, and is sorted. */
+static void outages_measure(uint64_t *us, struct simulate_outages *o)
+{
+	if (o->count > 1)
+		qsort(us, o->count, sizeof(*us), u64_compare);
+	o->p50_us = percentile(us, o->count, 50);
+	o->p90_us = percentile(us, o->count, 90);
+	o->p99_us = percentile(us, o->count, 99);
+	o->max_us = percentile(us, o->count, 100);
+}
+
 /* 1, 2 or 5 times a power of ten. */
 static uint64_t bar_width(uint64_t max_us)
 {
@@ -418,13 +429,8 @@ static void policy_sum(const struct simulation *s, struct simulate_policy *p, ui
 {
 	for (size_t i = 0; i < s->service_count; i++)
 		if (s->service_runs[i].longest_us && service_color(s, i) == p->color)
-			longest[p->outage_count++] = s->service_runs[i].longest_us;
-	if (p->outage_count > 1)
-		qsort(longest, p->outage_count, sizeof(*longest), u64_compare);
-	p->p50_us = percentile(longest, p->outage_count, 50);
-	p->p90_us = percentile(longest, p->outage_count, 90);
-	p->p99_us = percentile(longest, p->outage_count, 99);
-	p->max_us = percentile(longest, p->outage_count, 100);
+			longest[p->outages.count++] = s->service_runs[i].longest_us;
+	outages_measure(longest, &p->outages);
 }
 
 static void policies_sum(struct simulation *s, struct simulate_result *r)
@@ -451,15 +457,10 @@ static void outages_sum(struct simulation *s, struct simulate_result *r)
 	}
 	for (size_t i = 0; i < s->site_count; i++)
 		if (s->site_runs[i].longest_us)
-			longest[r->outage_count++] = s->site_runs[i].longest_us;
-	if (r->outage_count > 1)
-		qsort(longest, r->outage_count, sizeof(*longest), u64_compare);
-	r->p50_us = percentile(longest, r->outage_count, 50);
-	r->p90_us = percentile(longest, r->outage_count, 90);
-	r->p99_us = percentile(longest, r->outage_count, 99);
-	r->max_us = percentile(longest, r->outage_count, 100);
-	r->bar_us = bar_width(r->max_us);
-	for (size_t i = 0; i < r->outage_count; i++)
+			longest[r->outages.count++] = s->site_runs[i].longest_us;
+	outages_measure(longest, &r->outages);
+	r->bar_us = bar_width(r->outages.max_us);
+	for (size_t i = 0; i < r->outages.count; i++)
 		r->bars[longest[i] / r->bar_us]++;
 	free(longest);
 }

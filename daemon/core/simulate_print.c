@@ -101,35 +101,31 @@ static void bars_text(const struct simulate_result *r, struct text *t)
 	}
 }
 
-static void percentiles_text(const uint64_t us[static 4], struct text *t)
+static void outages_row(const char *name, const struct simulate_outages *o, struct text *t)
 {
-	for (size_t i = 0; i < 4; i++)
-		time_text(t, us[i]);
+	text_printf(t, "  %-24s %8zu", name, o->count);
+	time_text(t, o->p50_us);
+	time_text(t, o->p90_us);
+	time_text(t, o->p99_us);
+	time_text(t, o->max_us);
 	text_add_char(t, '\n');
-}
-
-static void policy_text(const struct simulate_policy *p, struct text *t)
-{
-	text_printf(t, "  %-24s %8zu", p->name, p->outage_count);
-	percentiles_text((uint64_t[]){p->p50_us, p->p90_us, p->p99_us, p->max_us}, t);
 }
 
 static void outages_text(const struct simulate_result *r, struct text *t)
 {
-	if (!r->outage_count) {
+	if (!r->outages.count) {
 		text_add(t, "\nno site was out while it had a live path\n");
 		return;
 	}
 	text_printf(t,
 		    "\nhow long each site was out while it had a live path: %zu sites, the longest "
 		    "of each\n",
-		    r->outage_count);
+		    r->outages.count);
 	text_printf(t, "  %-24s %8s %11s %11s %11s %11s\n", "policy", "sessions", "p50", "p90",
 		    "p99", "max");
 	for (size_t i = 0; i < r->policy_count; i++)
-		policy_text(&r->policies[i], t);
-	text_printf(t, "  %-24s %8zu", "whole sites", r->outage_count);
-	percentiles_text((uint64_t[]){r->p50_us, r->p90_us, r->p99_us, r->max_us}, t);
+		outages_row(r->policies[i].name, &r->policies[i].outages, t);
+	outages_row("whole sites", &r->outages, t);
 	text_add_char(t, '\n');
 	bars_text(r, t);
 }
@@ -212,14 +208,19 @@ static void numbers_json(const struct simulate_result *r, struct text *t)
 			    (unsigned long long)numbers[i].value);
 }
 
-static void outages_json(const struct simulate_result *r, struct text *t)
+static void outages_json(const struct simulate_outages *o, const char *of, struct text *t)
 {
 	text_printf(t,
-		    ",\"outage\":{\"sites\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,"
-		    "\"max_us\":%llu,\"bar_us\":%llu,\"bars\":[",
-		    r->outage_count, (unsigned long long)r->p50_us, (unsigned long long)r->p90_us,
-		    (unsigned long long)r->p99_us, (unsigned long long)r->max_us,
-		    (unsigned long long)r->bar_us);
+		    "\"%s\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu", of,
+		    o->count, (unsigned long long)o->p50_us, (unsigned long long)o->p90_us,
+		    (unsigned long long)o->p99_us, (unsigned long long)o->max_us);
+}
+
+static void all_outages_json(const struct simulate_result *r, struct text *t)
+{
+	text_add(t, ",\"outage\":{");
+	outages_json(&r->outages, "sites", t);
+	text_printf(t, ",\"bar_us\":%llu,\"bars\":[", (unsigned long long)r->bar_us);
 	for (size_t i = 0; i < SIMULATE_BARS; i++)
 		text_printf(t, i ? ",%zu" : "%zu", r->bars[i]);
 	text_add(t, "]},\"policies\":[");
@@ -228,9 +229,9 @@ static void outages_json(const struct simulate_result *r, struct text *t)
 
 		text_add(t, i ? ",{\"policy\":" : "{\"policy\":");
 		text_add_json_string(t, p->name);
-		text_printf(t, ",\"color\":%u,\"sessions\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu}",
-			    p->color, p->outage_count, (unsigned long long)p->p50_us, (unsigned long long)p->p90_us,
-			    (unsigned long long)p->p99_us, (unsigned long long)p->max_us);
+		text_printf(t, ",\"color\":%u,", p->color);
+		outages_json(&p->outages, "sessions", t);
+		text_add_char(t, '}');
 	}
 	text_add_char(t, ']');
 }
@@ -242,7 +243,7 @@ void simulate_print_json(const struct simulation *s, const struct simulate_resul
 	tiers_json(s, "sites_with_session_cut_off", r->sites_cut, ret_text);
 	tiers_json(s, "sites_without_live_path", r->sites_dark, ret_text);
 	tiers_json(s, "sites_without_live_path_at_end", r->sites_dark_at_end, ret_text);
-	outages_json(r, ret_text);
+	all_outages_json(r, ret_text);
 	text_printf(ret_text, ",\"broken_promises\":%zu,\"broken\":[", r->breach_count);
 	for (size_t i = 0; i < r->breach_count && i < SIMULATE_BREACHES_MAX; i++) {
 		text_printf(ret_text, "%s{\"at_us\":%llu,\"site\":%u,\"promise\":", i ? "," : "",

@@ -84,16 +84,16 @@ static bool cross(struct walk *w, uint32_t next_id)
 	return true;
 }
 
-static bool label_replace(struct walk *w, const struct label_stack *out)
+/* @out in the place of the top label. @return false and the stack as it was: more than LABEL_STACK_MAX. */
+static bool label_replace(struct label_stack *stack, const struct label_stack *out)
 {
-	struct label_stack rest = w->stack;
+	struct label_stack ret = *out;
 
-	if (rest.depth - 1 + out->depth > LABEL_STACK_MAX)
-		return broken(w, SIMULATE_BLACK_HOLE, "the stack is too deep");
-	w->stack.depth = (uint8_t)(out->depth + rest.depth - 1);
-	memcpy(w->stack.label, out->label, out->depth * sizeof(out->label[0]));
-	memcpy(w->stack.label + out->depth, rest.label + 1,
-	       (rest.depth - 1u) * sizeof(rest.label[0]));
+	if (stack->depth - 1 + out->depth > LABEL_STACK_MAX)
+		return false;
+	memcpy(ret.label + ret.depth, stack->label + 1, (stack->depth - 1u) * sizeof(ret.label[0]));
+	ret.depth = (uint8_t)(ret.depth + stack->depth - 1);
+	*stack = ret;
 	return true;
 }
 
@@ -106,8 +106,8 @@ static bool look(struct walk *w)
 
 	if (!route)
 		return broken(w, SIMULATE_BLACK_HOLE, "no such label");
-	if (!label_replace(w, &route->out))
-		return false;
+	if (!label_replace(&w->stack, &route->out))
+		return broken(w, SIMULATE_BLACK_HOLE, "the stack is too deep");
 	if (route->next_site)
 		return cross(w, route->next_site);
 	return route->out.depth
@@ -294,18 +294,9 @@ static bool travel(struct transit *t, uint32_t next_id)
 	return true;
 }
 
-/* The labels, as label_replace() does. */
 static bool relabel(struct transit *t, const struct label_stack *out)
 {
-	struct label_stack rest = t->stack;
-
-	if (rest.depth - 1 + out->depth > LABEL_STACK_MAX)
-		return goes_wrong(t, SIMULATE_BLACK_HOLE, "the stack is too deep");
-	memset(&t->stack, 0, sizeof(t->stack));
-	t->stack.depth = (uint8_t)(out->depth + rest.depth - 1);
-	memcpy(t->stack.label, out->label, out->depth * sizeof(out->label[0]));
-	memcpy(t->stack.label + out->depth, rest.label + 1, (rest.depth - 1u) * sizeof(rest.label[0]));
-	return true;
+	return label_replace(&t->stack, out) || goes_wrong(t, SIMULATE_BLACK_HOLE, "the stack is too deep");
 }
 
 static bool switch_label(struct transit *t)

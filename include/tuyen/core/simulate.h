@@ -113,12 +113,16 @@ struct simulate_breach {
 	char text[192];
 };
 
-/** How long the sessions of a policy were out while they had a live way: the longest outage of each that was. */
+/** How long each of several was out while it had a live way: of the longest outage of each that was out at all. */
+struct simulate_outages {
+	size_t count;
+	uint64_t p50_us, p90_us, p99_us, max_us;
+};
+
 struct simulate_policy {
 	uint32_t color;
 	char name[NAME_MAX_BYTES + 1];
-	size_t outage_count;
-	uint64_t p50_us, p90_us, p99_us, max_us;
+	struct simulate_outages outages; /* of its sessions */
 };
 
 struct simulate_result {
@@ -137,8 +141,7 @@ struct simulate_result {
 	size_t sites_cut[SIMULATE_TIERS_MAX]; /* at some time a session had no live path, by tier */
 	size_t sites_dark[SIMULATE_TIERS_MAX]; /* at some time no session had */
 	size_t sites_dark_at_end[SIMULATE_TIERS_MAX];
-	size_t outage_count;	/* of sites: the longest of each, as long as a live way was there */
-	uint64_t p50_us, p90_us, p99_us, max_us;
+	struct simulate_outages outages; /* of whole sites */
 	struct simulate_policy policies[SIMULATE_POLICIES_MAX]; /* by color; those beyond are in the sum alone */
 	size_t policy_count;
 	uint64_t bar_us;	/* width of a bar */
