@@ -4,13 +4,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one site's writing needs. A site's pairs: those of which it is the head, then those where it
- * is the endpoint. */
+/* A session of the site, of which it is the head-end or the other end. */
+struct site_pair {
+	const struct compile_pair *pair;
+	bool head;
+};
+
+/*
+ * What one site's writing needs. Its pairs are those of which it is the head, then those where it is the endpoint; a
+ * gateway has ten thousands, and what is said of each policy's is found in one look at them.
+ */
 struct writer {
 	const struct compile_result *r;
 	const struct network *n;
 	uint32_t site;
 	struct forwarding *f;
+	struct arena *arena; /* NULL: arrays of their own */
+	struct site_pair *pairs;
+	size_t pair_count;
+	uint32_t *by_policy;	/* indexes of pairs, by policy and in their order */
+	uint32_t *policy_first; /* policy_count + 1, into by_policy */
+	uint32_t accept;	/* where the next neighbour's may begin */
 	size_t rule_room;
 	bool failed;
 };
@@ -23,30 +37,67 @@ static void name_copy(char out[static NAME_MAX_BYTES + 1], const char *name)
 	out[length] = '\0';
 }
 
+/* Whatever stands in it: who adds an object sets all of it. */
 static void *array_new(struct writer *w, size_t count, size_t size)
 {
-	void *array = calloc(count + 1, size);
+	void *array = w->arena ? arena_alloc(w->arena, (count + 1) * size)
+			       : reallocarray(NULL, count + 1, size);
 
 	if (!array)
 		w->failed = true;
 	return array;
 }
 
-static size_t pair_count(const struct writer *w)
+static void array_free(struct writer *w, void *array)
 {
-	return w->r->head_first[w->site + 1] - w->r->head_first[w->site] +
-	       w->r->endpoint_first[w->site + 1] - w->r->endpoint_first[w->site];
+	if (!w->arena)
+		free(array);
 }
 
-/* @ret_head  is the site the pair's head-end? */
-static const struct compile_pair *pair_at(const struct writer *w, size_t i, bool *ret_head)
+static void pairs_collect(struct writer *w)
 {
-	size_t as_head = w->r->head_first[w->site + 1] - w->r->head_first[w->site];
+	const struct compile_result *r = w->r;
+	uint32_t head = r->head_first[w->site], head_end = r->head_first[w->site + 1];
+	uint32_t other = r->endpoint_first[w->site], other_end = r->endpoint_first[w->site + 1];
 
-	*ret_head = i < as_head;
-	if (*ret_head)
-		return &w->r->pairs[w->r->head_first[w->site] + i];
-	return &w->r->pairs[w->r->endpoint_pairs[w->r->endpoint_first[w->site] + i - as_head]];
+	w->pair_count = head_end - head + other_end - other;
+	w->pairs = array_new(w, w->pair_count, sizeof(*w->pairs));
+	for (size_t i = 0; w->pairs && i < w->pair_count; i++) {
+		bool is_head = i < head_end - head;
+		uint32_t at = is_head ? head + (uint32_t)i
+				      : r->endpoint_pairs[other + i - (head_end - head)];
+
+		w->pairs[i] = (struct site_pair){&r->pairs[at], is_head};
+	}
+}
+
+/* Deals them out to their policies. */
+static void pairs_divide(struct writer *w)
+{
+	size_t policies = w->n->policy_count;
+	uint32_t *first = w->policy_first =
+		     array_new(w, policies + 1, sizeof(*w->policy_first));
+
+	w->by_policy = array_new(w, w->pair_count, sizeof(*w->by_policy));
+	if (w->failed)
+		return;
+	memset(first, 0, (policies + 2) * sizeof(*first));
+	for (size_t i = 0; i < w->pair_count; i++)
+		first[w->pairs[i].pair->policy + 2]++;
+	for (size_t p = 2; p <= policies + 1; p++)
+		first[p] += first[p - 1];
+	for (size_t i = 0; i < w->pair_count; i++)
+		w->by_policy[first[w->pairs[i].pair->policy + 1]++] = (uint32_t)i;
+}
+
+/* A policy's pairs, one after the other. */
+#define FOR_PAIRS(w, policy, pair)                                                                 \
+	for (uint32_t at_ = (w)->policy_first[policy], end_ = (w)->policy_first[(policy) + 1];     \
+	     at_ < end_ && ((pair) = &(w)->pairs[(w)->by_policy[at_]]); at_++)
+
+static bool policy_used(const struct writer *w, uint32_t policy)
+{
+	return w->policy_first[policy] < w->policy_first[policy + 1];
 }
 
 static uint16_t listen_port(const struct writer *w)
@@ -96,15 +147,17 @@ static void write_site(struct writer *w)
 		f->lans[f->lan_count++] = s->lans[i];
 }
 
+/* Neighbours come in the order of sites, as what is accepted of them does. */
 static void neighbor_accept(struct writer *w, struct fwd_neighbor *n, uint32_t from)
 {
 	const struct compile_result *r = w->r;
-	uint32_t first = r->accept_first[w->site], end = r->accept_first[w->site + 1], count = 0;
+	uint32_t first = w->accept, end = r->accept_first[w->site + 1], count = 0;
 
 	while (first < end && r->accepts[first].from < from)
 		first++;
 	while (first + count < end && r->accepts[first + count].from == from)
 		count++;
+	w->accept = first + count;
 	n->accept = array_new(w, count, sizeof(*n->accept));
 	if (!n->accept)
 		return;
@@ -149,7 +202,7 @@ static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struc
 	const struct site *other = &w->n->sites[near->site], *self = &w->n->sites[w->site];
 	bool caller = l->a == w->site;
 
-	n->site_id = other->id;
+	*n = (struct fwd_neighbor){.site_id = other->id};
 	name_copy(n->name, other->name);
 	name_copy(n->underlay,
 		  w->n->underlays[self->uplinks[caller ? l->uplink_a : l->uplink_b].underlay].name);
@@ -171,6 +224,7 @@ static void write_neighbors(struct writer *w)
 	const struct compile_result *all = links_of(w);
 	uint32_t first = all->near_first[w->site], end = all->near_first[w->site + 1];
 
+	w->accept = w->r->accept_first[w->site];
 	w->f->neighbors = array_new(w, end - first, sizeof(*w->f->neighbors));
 	for (uint32_t i = first; w->f->neighbors && i < end; i++)
 		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], &all->near[i]);
@@ -196,7 +250,7 @@ static void write_labels(struct writer *w)
 		const struct label_entry *e = &w->r->labels[i];
 		struct fwd_label_route *l = &w->f->labels[w->f->label_count++];
 
-		l->in_label = e->label;
+		*l = (struct fwd_label_route){.in_label = e->label};
 		if (e->next == w->site)
 			continue;
 		l->next_site = w->n->sites[e->next].id;
@@ -212,7 +266,7 @@ static void write_path(struct writer *w, const struct compile_pair *pair,
 	const uint32_t *way = compile_path_way(w->r, path);
 	struct fwd_path *p = &w->f->paths[w->f->path_count++];
 
-	p->index = path->index;
+	*p = (struct fwd_path){.index = path->index};
 	name_copy(p->name, c->name);
 	p->color = w->n->policies[pair->policy].color;
 	p->preference = c->preference;
@@ -233,7 +287,7 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 	const uint32_t *way = compile_path_way(w->r, path);
 	struct fwd_return *e = &w->f->returns[w->f->return_count++];
 
-	e->site_id = w->n->sites[pair->head].id;
+	*e = (struct fwd_return){.site_id = w->n->sites[pair->head].id};
 	e->destination = network_path_address(w->n, e->site_id, path->index);
 	e->first_site = w->n->sites[way[path->way_length - 2]].id;
 	e->stack = path->back;
@@ -244,39 +298,35 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 static void write_paths(struct writer *w)
 {
 	size_t paths = 0, returns = 0;
-	bool head;
 
-	for (size_t i = 0; i < pair_count(w); i++) {
-		const struct compile_pair *p = pair_at(w, i, &head);
-
-		*(head ? &paths : &returns) += p->path_count;
-	}
+	for (size_t i = 0; i < w->pair_count; i++)
+		*(w->pairs[i].head ? &paths : &returns) += w->pairs[i].pair->path_count;
 	w->f->paths = array_new(w, paths, sizeof(*w->f->paths));
 	w->f->returns = array_new(w, returns, sizeof(*w->f->returns));
-	if (w->failed)
-		return;
-	for (size_t i = 0; i < pair_count(w); i++) {
-		const struct compile_pair *p = pair_at(w, i, &head);
+	for (size_t i = 0; !w->failed && i < w->pair_count; i++) {
+		const struct compile_pair *p = w->pairs[i].pair;
 
 		for (uint32_t k = 0; k < p->path_count; k++)
-			(head ? write_path : write_return)(w, p, &w->r->paths[p->path + k]);
+			(w->pairs[i].head ? write_path : write_return)(w, p,
+								       &w->r->paths[p->path + k]);
 	}
 }
 
-static void write_peer(struct writer *w, const struct compile_pair *pair, bool head)
+static void write_peer(struct writer *w, const struct site_pair *pair)
 {
-	const struct site *other = &w->n->sites[head ? pair->endpoint : pair->head];
+	const struct site *other =
+	    &w->n->sites[pair->head ? pair->pair->endpoint : pair->pair->head];
 	struct fwd_session_peer *p = &w->f->peers[w->f->peer_count++];
 
-	p->color = w->n->policies[pair->policy].color;
-	p->site_id = other->id;
+	*p = (struct fwd_session_peer){.color = w->n->policies[pair->pair->policy].color,
+				       .site_id = other->id,
+				       .caller = pair->head};
 	name_copy(p->name, other->name);
 	memcpy(p->session_key, other->session_key, WG_KEY_LEN);
-	p->caller = head;
-	if (head) {
+	if (pair->head) {
 		p->endpoint = network_path_address(w->n, other->id, 0);
 		p->port = (uint16_t)(w->n->session_port + p->color);
-		p->rank = pair->rank;
+		p->rank = pair->pair->rank;
 	}
 	p->prefixes = array_new(w, other->lan_count, sizeof(*p->prefixes));
 	if (!p->prefixes)
@@ -299,12 +349,13 @@ static void write_rule(struct writer *w, const struct fwd_rule *rule)
 {
 	if (w->f->rule_count == w->rule_room) {
 		size_t room = w->rule_room ? w->rule_room * 2 : 16;
-		struct fwd_rule *larger = realloc(w->f->rules, room * sizeof(*larger));
+		struct fwd_rule *larger = array_new(w, room, sizeof(*larger));
 
-		if (!larger) {
-			w->failed = true;
+		if (!larger)
 			return;
-		}
+		if (w->f->rule_count)
+			memcpy(larger, w->f->rules, w->f->rule_count * sizeof(*larger));
+		array_free(w, w->f->rules);
 		w->f->rules = larger;
 		w->rule_room = room;
 	}
@@ -325,57 +376,33 @@ static void write_rule_for_peer(struct writer *w, struct fwd_rule rule, const st
 	}
 }
 
-struct opening {
-	size_t peers, open;
-};
-
-/* May the site (outbound), or the other end, open connections of class @bit over this pair? */
-static bool pair_opens(const struct compile_pair *p, bool head, bool outbound, size_t bit)
+/* What the site (outbound), or the other end, may open over a pair: bits of the policy's classes. */
+static uint64_t pair_opens(const struct site_pair *p, bool outbound)
 {
-	return (head == outbound ? p->opens : p->opens_back) >> bit & 1;
+	return p->head == outbound ? p->pair->opens : p->pair->opens_back;
 }
 
 static void write_class_rules(struct writer *w, uint32_t policy, size_t bit, bool outbound,
 			      struct fwd_rule rule, bool everyone)
 {
-	bool head;
+	const struct site_pair *p;
 
 	if (everyone) {
 		write_rule(w, &rule);
 		return;
 	}
-	for (size_t i = 0; i < pair_count(w); i++) {
-		const struct compile_pair *p = pair_at(w, i, &head);
-
-		if (p->policy == policy && pair_opens(p, head, outbound, bit))
-			write_rule_for_peer(w, rule, &w->n->sites[head ? p->endpoint : p->head]);
-	}
+	FOR_PAIRS (w, policy, p)
+		if (pair_opens(p, outbound) >> bit & 1)
+			write_rule_for_peer(
+			    w, rule, &w->n->sites[p->head ? p->pair->endpoint : p->pair->head]);
 }
 
-static struct opening count_opening(const struct writer *w, uint32_t policy, size_t bit,
-				    bool outbound)
-{
-	struct opening o = {0};
-	bool head;
-
-	for (size_t i = 0; i < pair_count(w); i++) {
-		const struct compile_pair *p = pair_at(w, i, &head);
-
-		if (p->policy != policy)
-			continue;
-		o.peers++;
-		o.open += pair_opens(p, head, outbound, bit);
-	}
-	return o;
-}
-
-static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outbound)
+static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outbound, bool everyone)
 {
 	const struct policy *p = &w->n->policies[policy];
 	const struct traffic_class *c = &w->n->classes[p->classes[bit]];
-	struct opening o = count_opening(w, policy, bit, outbound);
 
-	for (size_t i = 0; o.open && i < c->match_count; i++) {
+	for (size_t i = 0; i < c->match_count; i++) {
 		struct fwd_rule rule = {0};
 
 		rule.color = p->color;
@@ -388,92 +415,89 @@ static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outb
 		rule.dscp = c->matches[i].dscp;
 		rule.to = c->matches[i].to;
 		name_copy(rule.class_name, c->name);
-		write_class_rules(w, policy, bit, outbound, rule, o.open == o.peers);
+		write_class_rules(w, policy, bit, outbound, rule, everyone);
 	}
-}
-
-static uint16_t sessions_mtu(const struct writer *w, uint32_t policy)
-{
-	uint16_t mtu = UINT16_MAX;
-	bool head;
-
-	for (size_t i = 0; i < pair_count(w); i++) {
-		const struct compile_pair *p = pair_at(w, i, &head);
-
-		if (p->policy != policy)
-			continue;
-		for (uint32_t k = 0; k < p->path_count; k++)
-			mtu = least(mtu, w->r->paths[p->path + k].session_mtu);
-	}
-	return mtu;
 }
 
 /* The smallest over all paths, and over those that will be when prepared links are used. */
 static uint16_t session_mtu(const struct writer *w, uint32_t policy)
 {
-	struct writer future = *w;
+	const struct compile_result *future = w->r->future;
+	struct writer other = {.r = future, .n = w->n, .site = w->site, .arena = w->arena};
+	uint16_t mtu = UINT16_MAX;
+	const struct site_pair *p;
 
-	if (!w->r->future)
-		return sessions_mtu(w, policy);
-	future.r = w->r->future;
-	return least(sessions_mtu(w, policy), sessions_mtu(&future, policy));
+	FOR_PAIRS (w, policy, p)
+		for (uint32_t k = 0; k < p->pair->path_count; k++)
+			mtu = least(mtu, w->r->paths[p->pair->path + k].session_mtu);
+	if (!future)
+		return mtu;
+	pairs_collect(&other);
+	for (size_t i = 0; !other.failed && i < other.pair_count; i++)
+		for (uint32_t k = 0; k < other.pairs[i].pair->path_count; k++)
+			if (other.pairs[i].pair->policy == policy)
+				mtu = least(
+				    mtu, future->paths[other.pairs[i].pair->path + k].session_mtu);
+	array_free(&other, other.pairs);
+	return mtu;
 }
 
 static void write_session(struct writer *w, uint32_t policy)
 {
 	const struct policy *p = &w->n->policies[policy];
 	struct fwd_session *s = &w->f->sessions[w->f->session_count++];
+	uint64_t any[2] = {0}, all[2] = {UINT64_MAX, UINT64_MAX};
+	const struct site_pair *pair;
 
-	s->color = p->color;
+	*s = (struct fwd_session){.color = p->color};
 	name_copy(s->policy, p->name);
 	s->listen_port = (uint16_t)(w->n->session_port + p->color);
 	s->mtu = session_mtu(w, policy);
 	s->revert_hold_ms = p->revert_hold_ms;
 	s->revert_max_ms = p->revert_max_ms;
 	s->degraded = p->degraded;
-	for (size_t bit = 0; bit < p->class_count; bit++) {
-		write_class(w, policy, bit, true);
-		write_class(w, policy, bit, false);
-	}
+	FOR_PAIRS (w, policy, pair)
+		for (int outbound = 0; outbound < 2; outbound++) {
+			any[outbound] |= pair_opens(pair, outbound);
+			all[outbound] &= pair_opens(pair, outbound);
+		}
+	for (size_t bit = 0; bit < p->class_count; bit++)
+		for (int outbound = 1; outbound >= 0; outbound--)
+			if (any[outbound] >> bit & 1)
+				write_class(w, policy, bit, outbound, all[outbound] >> bit & 1);
 }
 
 /* In the order of colors, as peers are sorted by them first. */
-static void write_peers(struct writer *w, const uint8_t *used)
+static void write_peers(struct writer *w)
 {
+	const struct network *n = w->n;
 	uint32_t color = 0, policy;
-	bool head;
+	const struct site_pair *pair;
 
 	do {
 		policy = NETWORK_NONE;
-		for (uint32_t p = 0; p < w->n->policy_count; p++)
-			if (used[p] && w->n->policies[p].color > color &&
+		for (uint32_t p = 0; p < n->policy_count; p++)
+			if (policy_used(w, p) && n->policies[p].color > color &&
 			    (policy == NETWORK_NONE ||
-			     w->n->policies[p].color < w->n->policies[policy].color))
+			     n->policies[p].color < n->policies[policy].color))
 				policy = p;
-		for (size_t i = 0; policy != NETWORK_NONE && !w->failed && i < pair_count(w); i++) {
-			const struct compile_pair *pair = pair_at(w, i, &head);
-
-			if (pair->policy == policy)
-				write_peer(w, pair, head);
-		}
-		color = policy == NETWORK_NONE ? 0 : w->n->policies[policy].color;
-	} while (policy != NETWORK_NONE && !w->failed);
+		if (policy == NETWORK_NONE)
+			return;
+		FOR_PAIRS (w, policy, pair)
+			write_peer(w, pair);
+		color = n->policies[policy].color;
+	} while (!w->failed);
 }
 
 static void write_sessions(struct writer *w)
 {
-	uint8_t *used = array_new(w, w->n->policy_count, 1);
-	bool head;
-
-	w->f->peers = array_new(w, pair_count(w), sizeof(*w->f->peers));
+	w->f->peers = array_new(w, w->pair_count, sizeof(*w->f->peers));
 	w->f->sessions = array_new(w, w->n->policy_count, sizeof(*w->f->sessions));
-	for (size_t i = 0; !w->failed && i < pair_count(w); i++)
-		used[pair_at(w, i, &head)->policy] = 1;
-	write_peers(w, used);
+	if (!w->failed)
+		write_peers(w);
 	for (uint32_t p = 0; !w->failed && p < w->n->policy_count; p++)
-		if (used[p])
+		if (policy_used(w, p))
 			write_session(w, p);
-	free(used);
 }
 
 /* ---- queues ----------------------------------------------------------------------- */
@@ -557,7 +581,7 @@ static void write_queues(struct writer *w)
 	for (size_t i = 0; f->queues && i < w->n->policy_count; i++) {
 		struct fwd_queue *q = &f->queues[f->queue_count++];
 
-		q->color = w->n->policies[i].color;
+		*q = (struct fwd_queue){.color = w->n->policies[i].color};
 		q->share_percent = (uint8_t)policy_share(w->n, &w->n->policies[i], &q->priority);
 	}
 	forwarding_sort(f);
@@ -601,8 +625,8 @@ static void write_devices(struct writer *w)
 		uint32_t site =
 		    from->uplink == NETWORK_NONE ? NETWORK_NONE : uplink_site(w, from->uplink);
 
+		*d = (struct fwd_device){.address = from->address};
 		name_copy(d->name, from->name);
-		d->address = from->address;
 		d->port = from->port;
 		name_copy(d->user, from->user);
 		name_copy(d->interface, from->interface);
@@ -610,25 +634,46 @@ static void write_devices(struct writer *w)
 	}
 }
 
-int compile_site(const struct compile_result *r, uint32_t site, struct forwarding *ret_forwarding)
+static void write_all(struct writer *w)
 {
-	struct writer w = {.r = r, .n = r->network, .site = site, .f = ret_forwarding};
+	write_site(w);
+	write_neighbors(w);
+	write_labels(w);
+	pairs_collect(w);
+	if (!w->failed)
+		pairs_divide(w);
+	if (!w->failed) {
+		write_paths(w);
+		write_sessions(w);
+	}
+	write_devices(w);
+	if (w->r->queues) {
+		write_lines(w);
+		write_queues(w);
+	}
+	array_free(w, w->pairs);
+	array_free(w, w->by_policy);
+	array_free(w, w->policy_first);
+}
+
+int compile_site_in(const struct compile_result *r, uint32_t site, struct arena *arena,
+		    struct forwarding *ret_forwarding)
+{
+	struct writer w = {
+	    .r = r, .n = r->network, .site = site, .f = ret_forwarding, .arena = arena};
 
 	forwarding_init(ret_forwarding);
-	write_site(&w);
-	write_neighbors(&w);
-	write_labels(&w);
-	write_paths(&w);
-	write_sessions(&w);
-	write_devices(&w);
-	if (r->queues) {
-		write_lines(&w);
-		write_queues(&w);
-	}
+	write_all(&w);
 	if (w.failed) {
-		forwarding_clear(ret_forwarding);
+		if (!arena)
+			forwarding_clear(ret_forwarding);
 		return -TUYEN_ENOMEM;
 	}
 	forwarding_sort(ret_forwarding);
 	return 0;
+}
+
+int compile_site(const struct compile_result *r, uint32_t site, struct forwarding *ret_forwarding)
+{
+	return compile_site_in(r, site, NULL, ret_forwarding);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What surrounds the grammar: the memory of a tree (an arena, given back as a
- * whole), the building of nodes, the wording of syntax errors, and the walk
+ * What surrounds the grammar: the building of nodes, the wording of syntax errors, and the walk
  * over included files. The walk keeps its own stack: files that include each
  * other a thousand deep cost memory, not the program's stack.
  */
@@ -16,49 +15,7 @@
 #include "tuyen/policies/parser.h"
 #include "tuyen/topology/network.h"
 
-#define ARENA_BLOCK    65536 /* bytes */
 #define EXPECTED_SHOWN 6     /* more alternatives than this are not listed */
-
-/* ---- memory ---- */
-
-struct arena_block {
-	struct arena_block *next;
-	size_t used, size;
-	_Alignas(max_align_t) char bytes[];
-};
-
-struct syntax_arena {
-	struct arena_block *blocks;
-};
-
-static void *arena_alloc(struct syntax_arena *arena, size_t size)
-{
-	struct arena_block *block = arena->blocks;
-
-	size = (size + 15) & ~(size_t)15;
-	if (!block || block->size - block->used < size) {
-		size_t room = size > ARENA_BLOCK ? size : ARENA_BLOCK;
-
-		block = malloc(sizeof(*block) + room);
-		if (!block)
-			return NULL;
-		*block = (struct arena_block){.next = arena->blocks, .size = room};
-		arena->blocks = block;
-	}
-	block->used += size;
-	return block->bytes + block->used - size;
-}
-
-static void arena_free(struct syntax_arena *arena)
-{
-	while (arena && arena->blocks) {
-		struct arena_block *next = arena->blocks->next;
-
-		free(arena->blocks);
-		arena->blocks = next;
-	}
-	free(arena);
-}
 
 /* ---- what the grammar calls ---- */
 
@@ -77,7 +34,7 @@ struct token *parser_next(struct parser *p)
 
 struct syntax_node *parser_node(struct parser *p, enum syntax_kind kind, const struct token *word)
 {
-	struct syntax_node *node = arena_alloc(p->file->arena, sizeof(*node));
+	struct syntax_node *node = arena_alloc(&p->file->arena, sizeof(*node));
 
 	if (!node) {
 		p->failed = true;
@@ -110,7 +67,7 @@ struct syntax_node *parser_number(struct parser *p, enum syntax_kind kind, const
 static const char *parser_text(struct parser *p, const struct token *word)
 {
 	const char *from = p->file->bytes + word->offset, *end = from + word->length;
-	char *text = arena_alloc(p->file->arena, word->length + 1), *to = text;
+	char *text = arena_alloc(&p->file->arena, word->length + 1), *to = text;
 
 	if (!text) {
 		p->failed = true;
@@ -382,8 +339,7 @@ int syntax_parse(const char *name, const char *bytes, size_t length, struct diag
 		return err;
 	file->name = strdup(name);
 	file->bytes = malloc(length + 1);
-	file->arena = calloc(1, sizeof(*file->arena));
-	if (!file->name || !file->bytes || !file->arena)
+	if (!file->name || !file->bytes)
 		goto fail;
 	if (length)
 		memcpy(file->bytes, bytes, length);
@@ -405,7 +361,7 @@ void syntax_file_free(struct syntax_file *file)
 {
 	if (!file)
 		return;
-	arena_free(file->arena);
+	arena_clear(&file->arena);
 	token_list_clear(&file->tokens);
 	diag_source_clear(&file->source);
 	free(file->bytes);
@@ -771,9 +727,8 @@ int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, v
 void syntax_set_trim(struct syntax_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
-		arena_free(set->files[i]->arena);
+		arena_clear(&set->files[i]->arena);
 		token_list_clear(&set->files[i]->tokens);
-		set->files[i]->arena = NULL;
 		set->files[i]->statements = NULL;
 	}
 }

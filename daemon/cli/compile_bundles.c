@@ -28,6 +28,7 @@ struct made {
 /* What one worker has, and the bundle that it is at. */
 struct hand {
 	struct text text; /* a piece */
+	struct arena arena;
 	int fd;
 	char name[32];
 	size_t length; /* of its pieces so far */
@@ -81,12 +82,10 @@ static int bundle_encode(const struct bundles *b, uint32_t site, struct hand *ha
 	if (b->out->proof.audit)
 		return forwarding_encode_pieces(&b->out->proof.states.sites[site], OUTPUT_PIECE,
 						&hand->text, piece_put, hand);
-	err = compile_site(b->result, site, &f);
-	if (err)
-		return err;
-	err = forwarding_encode_pieces(&f, OUTPUT_PIECE, &hand->text, piece_put, hand);
-	forwarding_clear(&f);
-	return err;
+	arena_reset(&hand->arena);
+	err = compile_site_in(b->result, site, &hand->arena, &f);
+	return err ? err
+		   : forwarding_encode_pieces(&f, OUTPUT_PIECE, &hand->text, piece_put, hand);
 }
 
 static int bundle_write(const struct bundles *b, uint32_t site, struct hand *hand,
@@ -187,6 +186,7 @@ static void bundles_clear(struct bundles *b)
 {
 	for (unsigned int i = 0; b->hands && i < b->workers; i++) {
 		text_clear(&b->hands[i].text);
+		arena_clear(&b->hands[i].arena);
 		merkle_hasher_free(b->hands[i].hasher);
 	}
 	free(b->hands);

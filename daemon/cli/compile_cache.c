@@ -577,6 +577,7 @@ struct remade {
 /* What one worker has, and the bundle that it is at. */
 struct remaker {
 	struct text text; /* a piece */
+	struct arena arena;
 	struct merkle_hasher *hasher;
 	struct reason reason;
 	struct remade *made;
@@ -607,11 +608,11 @@ static int bundle_write(const struct remaking *all, struct remaker *r)
 	int err = merkle_hasher_begin(r->hasher);
 
 	if (!err)
-		err = compile_site(all->result, r->made->site, &f);
+		err = compile_site_in(all->result, r->made->site, &r->arena, &f);
 	if (err)
 		return err;
 	err = forwarding_encode_pieces(&f, OUTPUT_PIECE, &r->text, piece_put, r);
-	forwarding_clear(&f);
+	arena_reset(&r->arena);
 	if (!err && r->made->length > FORWARDING_BYTES_MAX)
 		err = -TUYEN_ELIMIT;
 	return err ? err : merkle_hasher_end(r->hasher, r->made->digest, &r->made->leaf);
@@ -648,6 +649,7 @@ static void remakers_clear(struct remaking *all)
 {
 	for (unsigned int i = 0; all->remakers && i < all->workers; i++) {
 		text_clear(&all->remakers[i].text);
+		arena_clear(&all->remakers[i].arena);
 		merkle_hasher_free(all->remakers[i].hasher);
 	}
 	free(all->remakers);

@@ -2,6 +2,7 @@
 #ifndef TUYEN_POLICIES_COMPILE_H
 #define TUYEN_POLICIES_COMPILE_H
 
+#include "tuyen/base/arena.h"
 #include "tuyen/base/err.h"
 #include "tuyen/topology/forwarding.h"
 #include "tuyen/topology/network.h"
@@ -133,5 +134,8 @@ bool compile_set_has(const struct site_set *set, uint32_t site);
  */
 int compile_site(const struct compile_result *result, uint32_t site,
 		 struct forwarding *ret_forwarding);
+/** The same; its arrays are @arena's, and it is not cleared. For one site after the other. */
+int compile_site_in(const struct compile_result *result, uint32_t site, struct arena *arena,
+		    struct forwarding *ret_forwarding);
 
 #endif

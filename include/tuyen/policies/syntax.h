@@ -2,6 +2,7 @@
 #ifndef TUYEN_POLICIES_SYNTAX_H
 #define TUYEN_POLICIES_SYNTAX_H
 
+#include "tuyen/base/arena.h"
 #include "tuyen/base/diag.h"
 #include "tuyen/base/err.h"
 #include "tuyen/base/executor.h"
@@ -121,15 +122,13 @@ struct syntax_node {
 	struct syntax_node *next;
 };
 
-struct syntax_arena; /* memory of one tree */
-
 struct syntax_file {
 	char *name;  /* as messages show it */
 	char *bytes; /* owned copy of the source */
 	struct diag_source source;
 	struct token_list tokens;
 	struct syntax_node *statements;
-	struct syntax_arena *arena;
+	struct arena arena; /* of the tree */
 	bool has_errors;
 	bool discarded; /* whole statements are missing: do not wonder about unknown names */
 };
