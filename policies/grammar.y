@@ -442,7 +442,10 @@ set: TIER names			{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_TIER, $1),
 	| TAG names	{ $$ = parser_children(parser_node(p, SYNTAX_SELECT_TAG, $1), $2); }
 	| ALL		{ $$ = parser_node(p, SYNTAX_SELECT_ALL, $1); }
 	| bare_names
-		{ $$ = parser_named(p, SYNTAX_SELECT_SITE, $1.first); parser_children($$, $1); }
+		{ const struct token word = {.offset = $1.first->offset, .length = $1.first->length};
+		  $$ = parser_node(p, SYNTAX_SELECT_SITE, &word);
+		  $$->text = $1.first->text;
+		  parser_children($$, $1); }
 	;
 names: name			{ $$ = parser_list((struct syntax_list){0}, $1); }
 	| names ',' name	{ $$ = parser_list($1, $3); }

@@ -25,100 +25,103 @@
 struct keyword {
 	const char *name;
 	int kind;
+	uint8_t length;
 };
+
+#define KEYWORD(name, kind) {name, kind, sizeof(name) - 1}
 
 /* Sorted by name. */
 static const struct keyword keywords[] = {
-    {"above", TOKEN_ABOVE},
-    {"after", TOKEN_AFTER},
-    {"all", TOKEN_ALL},
-    {"any", TOKEN_ANY},
-    {"author", TOKEN_AUTHOR},
-    {"avoid", TOKEN_AVOID},
-    {"backup", TOKEN_BACKUP},
-    {"carries", TOKEN_CARRIES},
-    {"carry", TOKEN_CARRY},
-    {"class", TOKEN_CLASS},
-    {"color", TOKEN_COLOR},
-    {"degraded", TOKEN_DEGRADED},
-    {"delay", TOKEN_DELAY},
-    {"deny", TOKEN_DENY},
-    {"device", TOKEN_DEVICE},
-    {"disjoint", TOKEN_DISJOINT},
-    {"down", TOKEN_DOWN},
-    {"dscp", TOKEN_DSCP},
-    {"dynamic", TOKEN_DYNAMIC},
-    {"encrypt", TOKEN_ENCRYPT},
-    {"end-to-end", TOKEN_END_TO_END},
-    {"except", TOKEN_EXCEPT},
-    {"expect", TOKEN_EXPECT},
-    {"expires", TOKEN_EXPIRES},
-    {"failure", TOKEN_FAILURE},
-    {"fresh", TOKEN_FRESH},
-    {"from", TOKEN_FROM},
-    {"high", TOKEN_HIGH},
-    {"icmp", TOKEN_ICMP},
-    {"id", TOKEN_ID},
-    {"include", TOKEN_INCLUDE},
-    {"interface", TOKEN_INTERFACE},
-    {"jitter", TOKEN_JITTER},
-    {"keys", TOKEN_KEYS},
-    {"labels", TOKEN_LABELS},
-    {"lan", TOKEN_LAN},
-    {"link", TOKEN_LINK},
-    {"loss", TOKEN_LOSS},
-    {"low", TOKEN_LOW},
-    {"max", TOKEN_MAX},
-    {"metered", TOKEN_METERED},
-    {"metric", TOKEN_METRIC},
-    {"mtu", TOKEN_MTU},
-    {"network", TOKEN_NETWORK},
-    {"never", TOKEN_NEVER},
-    {"normal", TOKEN_NORMAL},
-    {"of", TOKEN_OF},
-    {"over", TOKEN_OVER},
-    {"parent", TOKEN_PARENT},
-    {"path", TOKEN_PATH},
-    {"plan", TOKEN_PLAN},
-    {"policy", TOKEN_POLICY},
-    {"port", TOKEN_PORT},
-    {"preference", TOKEN_PREFERENCE},
-    {"prepared", TOKEN_PREPARED},
-    {"priority", TOKEN_PRIORITY},
-    {"probe", TOKEN_PROBE},
-    {"protocol", TOKEN_PROTOCOL},
-    {"rate", TOKEN_RATE_WORD},
-    {"reaches", TOKEN_REACHES},
-    {"reason", TOKEN_REASON},
-    {"revert", TOKEN_REVERT},
-    {"risk", TOKEN_RISK},
-    {"round-trip", TOKEN_ROUND_TRIP},
-    {"session", TOKEN_SESSION},
-    {"share", TOKEN_SHARE},
-    {"shared", TOKEN_SHARED},
-    {"shortest", TOKEN_SHORTEST},
-    {"single", TOKEN_SINGLE},
-    {"site", TOKEN_SITE},
-    {"size", TOKEN_SIZE_WORD},
-    {"snmp", TOKEN_SNMP},
-    {"space", TOKEN_SPACE},
-    {"tag", TOKEN_TAG},
-    {"tcp", TOKEN_TCP},
-    {"template", TOKEN_TEMPLATE},
-    {"through", TOKEN_THROUGH},
-    {"tier", TOKEN_TIER},
-    {"tiers", TOKEN_TIERS},
-    {"to", TOKEN_TO},
-    {"udp", TOKEN_UDP},
-    {"under", TOKEN_UNDER},
-    {"underlay", TOKEN_UNDERLAY},
-    {"up", TOKEN_UP},
-    {"uplink", TOKEN_UPLINK},
-    {"use", TOKEN_USE},
-    {"user", TOKEN_USER},
-    {"via", TOKEN_VIA},
-    {"with", TOKEN_WITH},
-    {"x", TOKEN_X},
+    KEYWORD("above", TOKEN_ABOVE),
+    KEYWORD("after", TOKEN_AFTER),
+    KEYWORD("all", TOKEN_ALL),
+    KEYWORD("any", TOKEN_ANY),
+    KEYWORD("author", TOKEN_AUTHOR),
+    KEYWORD("avoid", TOKEN_AVOID),
+    KEYWORD("backup", TOKEN_BACKUP),
+    KEYWORD("carries", TOKEN_CARRIES),
+    KEYWORD("carry", TOKEN_CARRY),
+    KEYWORD("class", TOKEN_CLASS),
+    KEYWORD("color", TOKEN_COLOR),
+    KEYWORD("degraded", TOKEN_DEGRADED),
+    KEYWORD("delay", TOKEN_DELAY),
+    KEYWORD("deny", TOKEN_DENY),
+    KEYWORD("device", TOKEN_DEVICE),
+    KEYWORD("disjoint", TOKEN_DISJOINT),
+    KEYWORD("down", TOKEN_DOWN),
+    KEYWORD("dscp", TOKEN_DSCP),
+    KEYWORD("dynamic", TOKEN_DYNAMIC),
+    KEYWORD("encrypt", TOKEN_ENCRYPT),
+    KEYWORD("end-to-end", TOKEN_END_TO_END),
+    KEYWORD("except", TOKEN_EXCEPT),
+    KEYWORD("expect", TOKEN_EXPECT),
+    KEYWORD("expires", TOKEN_EXPIRES),
+    KEYWORD("failure", TOKEN_FAILURE),
+    KEYWORD("fresh", TOKEN_FRESH),
+    KEYWORD("from", TOKEN_FROM),
+    KEYWORD("high", TOKEN_HIGH),
+    KEYWORD("icmp", TOKEN_ICMP),
+    KEYWORD("id", TOKEN_ID),
+    KEYWORD("include", TOKEN_INCLUDE),
+    KEYWORD("interface", TOKEN_INTERFACE),
+    KEYWORD("jitter", TOKEN_JITTER),
+    KEYWORD("keys", TOKEN_KEYS),
+    KEYWORD("labels", TOKEN_LABELS),
+    KEYWORD("lan", TOKEN_LAN),
+    KEYWORD("link", TOKEN_LINK),
+    KEYWORD("loss", TOKEN_LOSS),
+    KEYWORD("low", TOKEN_LOW),
+    KEYWORD("max", TOKEN_MAX),
+    KEYWORD("metered", TOKEN_METERED),
+    KEYWORD("metric", TOKEN_METRIC),
+    KEYWORD("mtu", TOKEN_MTU),
+    KEYWORD("network", TOKEN_NETWORK),
+    KEYWORD("never", TOKEN_NEVER),
+    KEYWORD("normal", TOKEN_NORMAL),
+    KEYWORD("of", TOKEN_OF),
+    KEYWORD("over", TOKEN_OVER),
+    KEYWORD("parent", TOKEN_PARENT),
+    KEYWORD("path", TOKEN_PATH),
+    KEYWORD("plan", TOKEN_PLAN),
+    KEYWORD("policy", TOKEN_POLICY),
+    KEYWORD("port", TOKEN_PORT),
+    KEYWORD("preference", TOKEN_PREFERENCE),
+    KEYWORD("prepared", TOKEN_PREPARED),
+    KEYWORD("priority", TOKEN_PRIORITY),
+    KEYWORD("probe", TOKEN_PROBE),
+    KEYWORD("protocol", TOKEN_PROTOCOL),
+    KEYWORD("rate", TOKEN_RATE_WORD),
+    KEYWORD("reaches", TOKEN_REACHES),
+    KEYWORD("reason", TOKEN_REASON),
+    KEYWORD("revert", TOKEN_REVERT),
+    KEYWORD("risk", TOKEN_RISK),
+    KEYWORD("round-trip", TOKEN_ROUND_TRIP),
+    KEYWORD("session", TOKEN_SESSION),
+    KEYWORD("share", TOKEN_SHARE),
+    KEYWORD("shared", TOKEN_SHARED),
+    KEYWORD("shortest", TOKEN_SHORTEST),
+    KEYWORD("single", TOKEN_SINGLE),
+    KEYWORD("site", TOKEN_SITE),
+    KEYWORD("size", TOKEN_SIZE_WORD),
+    KEYWORD("snmp", TOKEN_SNMP),
+    KEYWORD("space", TOKEN_SPACE),
+    KEYWORD("tag", TOKEN_TAG),
+    KEYWORD("tcp", TOKEN_TCP),
+    KEYWORD("template", TOKEN_TEMPLATE),
+    KEYWORD("through", TOKEN_THROUGH),
+    KEYWORD("tier", TOKEN_TIER),
+    KEYWORD("tiers", TOKEN_TIERS),
+    KEYWORD("to", TOKEN_TO),
+    KEYWORD("udp", TOKEN_UDP),
+    KEYWORD("under", TOKEN_UNDER),
+    KEYWORD("underlay", TOKEN_UNDERLAY),
+    KEYWORD("up", TOKEN_UP),
+    KEYWORD("uplink", TOKEN_UPLINK),
+    KEYWORD("use", TOKEN_USE),
+    KEYWORD("user", TOKEN_USER),
+    KEYWORD("via", TOKEN_VIA),
+    KEYWORD("with", TOKEN_WITH),
+    KEYWORD("x", TOKEN_X),
 };
 
 #define KEYWORD_COUNT (sizeof(keywords) / sizeof(keywords[0]))
@@ -194,7 +197,7 @@ static int word_keyword(const struct lexer *lx, const char *bytes, size_t length
 	unsigned char letter = (unsigned char)bytes[0];
 
 	for (size_t i = lx->keyword_first[letter]; i < lx->keyword_first[letter + 1]; i++)
-		if (!strncmp(keywords[i].name, bytes, length) && !keywords[i].name[length])
+		if (keywords[i].length == length && !memcmp(keywords[i].name, bytes, length))
 			return keywords[i].kind;
 	return 0;
 }
@@ -232,10 +235,30 @@ static bool is_word_code(uint32_t code)
 	       !(code >= 0xe000 && code <= 0xf8ff);
 }
 
-/* The word characters of ASCII. */
-static const bool word_bytes[UINT8_MAX + 1] = {
-    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['_'] = true,
-    ['-'] = true,	  ['.'] = true,		['/'] = true,	      [':'] = true,
+/* What the bytes of ASCII are: of a word, each of the ones that tell what it is by a bit of its own; of text. */
+enum {
+	BYTE_WORD = 1,
+	BYTE_COLON = 2,
+	BYTE_SLASH = 4,
+	BYTE_DOT = 8,
+	BYTE_TEXT = 16,
+};
+
+static const uint8_t byte_is[UINT8_MAX + 1] = {
+    ['\t'] = BYTE_TEXT,
+    [' ' ... ','] = BYTE_TEXT,
+    [';' ... '@'] = BYTE_TEXT,
+    ['[' ... '^'] = BYTE_TEXT,
+    ['`'] = BYTE_TEXT,
+    ['{' ... '~'] = BYTE_TEXT,
+    ['a' ... 'z'] = BYTE_TEXT | BYTE_WORD,
+    ['A' ... 'Z'] = BYTE_TEXT | BYTE_WORD,
+    ['0' ... '9'] = BYTE_TEXT | BYTE_WORD,
+    ['_'] = BYTE_TEXT | BYTE_WORD,
+    ['-'] = BYTE_TEXT | BYTE_WORD,
+    ['.'] = BYTE_TEXT | BYTE_WORD | BYTE_DOT,
+    ['/'] = BYTE_TEXT | BYTE_WORD | BYTE_SLASH,
+    [':'] = BYTE_TEXT | BYTE_WORD | BYTE_COLON,
 };
 
 /* Bytes of the word character at @p, 0 if there is none. */
@@ -246,12 +269,28 @@ static size_t word_step(const char *p, const char *end)
 
 	if (p == end)
 		return 0;
-	if (word_bytes[(unsigned char)*p])
+	if (byte_is[(unsigned char)*p] & BYTE_WORD)
 		return 1;
 	if ((unsigned char)*p < 0x80)
 		return 0;
 	size = utf8_decode(p, (size_t)(end - p), &code);
 	return size && is_word_code(code) ? size : 0;
+}
+
+/* @return the end of the word at @p; @ret_has  what there is in it. */
+static const char *word_end(const char *p, const char *end, uint8_t *ret_has)
+{
+	uint8_t has = 0;
+	size_t size;
+
+	do {
+		for (; p < end && byte_is[(unsigned char)*p] & BYTE_WORD; p++)
+			has |= byte_is[(unsigned char)*p];
+		size = word_step(p, end);
+		p += size;
+	} while (size);
+	*ret_has = has;
+	return p;
 }
 
 bool lexer_is_plain_name(const char *bytes, size_t length)
@@ -275,6 +314,16 @@ bool lexer_is_plain_name(const char *bytes, size_t length)
 }
 
 /* ---- tokens ---- */
+
+/* A token takes five bytes of a country's sources at least: what is taken too much is never touched. */
+static void tokens_reserve(struct lexer *lx)
+{
+	struct token_list *list = lx->list;
+	size_t capacity = lx->source->length / 5 + 16;
+
+	list->tokens = malloc(capacity * sizeof(*list->tokens));
+	list->capacity = list->tokens ? capacity : 0;
+}
 
 static struct token *lexer_push(struct lexer *lx, int kind, uint32_t offset, uint32_t end)
 {
@@ -333,6 +382,17 @@ static void lexer_step_text(struct lexer *lx)
 	lx->offset += size ? (uint32_t)size : 1;
 }
 
+/* Over what is plain text for certain, but for the two characters that mean something in a string. */
+static void lexer_skip_text(struct lexer *lx)
+{
+	const char *bytes = lx->source->bytes;
+
+	while (lx->offset < lx->source->length &&
+	       byte_is[(unsigned char)bytes[lx->offset]] & BYTE_TEXT &&
+	       bytes[lx->offset] != '"' && bytes[lx->offset] != '\\')
+		lx->offset++;
+}
+
 static bool lexer_at_line_end(const struct lexer *lx)
 {
 	const char *p = lx->source->bytes + lx->offset;
@@ -346,7 +406,7 @@ static void lexer_comment(struct lexer *lx)
 	uint32_t start = lx->offset, end;
 	const char *bytes = lx->source->bytes;
 
-	while (!lexer_at_line_end(lx))
+	for (lexer_skip_text(lx); !lexer_at_line_end(lx); lexer_skip_text(lx))
 		lexer_step_text(lx);
 	for (end = lx->offset; bytes[end - 1] == ' ' || bytes[end - 1] == '\t'; end--)
 		;
@@ -359,7 +419,8 @@ static void lexer_string(struct lexer *lx)
 	size_t errors = lx->diags->error_count;
 	struct token *token;
 
-	while (!lexer_at_line_end(lx) && lx->source->bytes[lx->offset] != '"') {
+	lexer_skip_text(lx);
+	for (; !lexer_at_line_end(lx) && lx->source->bytes[lx->offset] != '"'; lexer_skip_text(lx)) {
 		if (lx->source->bytes[lx->offset] == '\\') {
 			lx->offset++;
 			if (lexer_at_line_end(lx))
@@ -383,11 +444,6 @@ static void lexer_string(struct lexer *lx)
 }
 
 /* ---- words ---- */
-
-static bool word_has(const char *word, size_t length, char c)
-{
-	return memchr(word, c, length) != NULL;
-}
 
 static void word_complain(struct lexer *lx, struct token *t, const char *what)
 {
@@ -427,8 +483,11 @@ static void word_prefix(struct lexer *lx, struct token *t, const char *word)
 	char text[64], right[IPV4_PREFIX_STRLEN], message[96] = "has bits set behind its length; ";
 
 	t->kind = TOKEN_PREFIX;
-	if (ipv4_prefix_parse(word, &prefix) == 0)
+	if (ipv4_prefix_parse(word, &prefix) == 0) {
+		t->number = prefix.address;
+		t->number2 = prefix.length;
 		return;
+	}
 	memcpy(text, word, (size_t)(slash - word));
 	text[slash - word] = '\0';
 	if (ipv4_parse(text, &address) < 0 || !slash[1] ||
@@ -517,7 +576,7 @@ static void word_quantity(struct lexer *lx, struct token *t, const char *word)
 }
 
 /* Words with a digit in front, or a ':' somewhere. All forms are short. */
-static void word_literal(struct lexer *lx, struct token *t)
+static void word_literal(struct lexer *lx, struct token *t, uint8_t has)
 {
 	char word[64];
 
@@ -527,14 +586,12 @@ static void word_literal(struct lexer *lx, struct token *t)
 	}
 	memcpy(word, lx->source->bytes + t->offset, t->length);
 	word[t->length] = '\0';
-	if (word_is_date(word))
+	if (!(has & (BYTE_COLON | BYTE_DOT)) && word_is_date(word))
 		word_date(lx, t, word);
-	else if (strchr(word, ':'))
+	else if (has & BYTE_COLON || has == (BYTE_TEXT | BYTE_WORD | BYTE_DOT))
 		word_address(lx, t, word);
-	else if (strchr(word, '.') && strchr(word, '/'))
+	else if (has & BYTE_DOT)
 		word_prefix(lx, t, word);
-	else if (strchr(word, '.'))
-		word_address(lx, t, word);
 	else
 		word_quantity(lx, t, word);
 }
@@ -542,42 +599,55 @@ static void word_literal(struct lexer *lx, struct token *t)
 static void lexer_word(struct lexer *lx)
 {
 	const char *bytes = lx->source->bytes, *end = bytes + lx->source->length;
-	const char *word = bytes + lx->offset;
+	const char *word = bytes + lx->offset, *behind;
 	uint32_t start = lx->offset;
 	struct token *t;
-	size_t size;
+	uint8_t has;
 	int keyword;
 
-	while ((size = word_step(bytes + lx->offset, end)))
-		lx->offset += (uint32_t)size;
-	if (is_digit(*word) && bytes + lx->offset < end && bytes[lx->offset] == '%')
-		lx->offset++;
+	behind = word_end(word, end, &has);
+	if (is_digit(*word) && behind < end && *behind == '%')
+		behind++;
+	lx->offset = (uint32_t)(behind - bytes);
 	t = lexer_push(lx, TOKEN_NAME, start, lx->offset);
 	if (!t)
 		return;
 	if (*word == '/' && t->length > 1 && is_digit(word[1]))
 		word_length(lx, t, word);
-	else if (is_digit(*word) || word_has(word, t->length, ':'))
-		word_literal(lx, t);
-	else if (*word == '-' || *word == '.' || word_has(word, t->length, '/'))
+	else if (is_digit(*word) || has & BYTE_COLON)
+		word_literal(lx, t, has);
+	else if (*word == '-' || *word == '.' || has & BYTE_SLASH)
 		word_complain(lx, t, "is not a word; a name like this is written in quotes");
 	else if ((keyword = word_keyword(lx, word, t->length)))
 		t->kind = keyword;
+}
+
+/* Blanks, and ends of lines. */
+static void lexer_skip_blank(struct lexer *lx)
+{
+	const char *bytes = lx->source->bytes;
+
+	for (; lx->offset < lx->source->length; lx->offset++) {
+		char c = bytes[lx->offset];
+
+		if (c != ' ' && c != '\t' && c != '\n' && (c != '\r' || !lexer_at_line_end(lx)))
+			return;
+	}
 }
 
 static void lexer_token(struct lexer *lx)
 {
 	const char *p = lx->source->bytes + lx->offset;
 
-	if (*p == ' ' || *p == '\t' || *p == '\n' || (*p == '\r' && lexer_at_line_end(lx))) {
-		lx->offset++;
-	} else if (*p == '#') {
-		lexer_comment(lx);
-	} else if (*p == '"') {
-		lexer_string(lx);
+	if (byte_is[(unsigned char)*p] & BYTE_WORD) {
+		lexer_word(lx);
 	} else if (*p == '{' || *p == '}' || *p == ';' || *p == ',') {
 		lexer_push(lx, *p, lx->offset, lx->offset + 1);
 		lx->offset++;
+	} else if (*p == '"') {
+		lexer_string(lx);
+	} else if (*p == '#') {
+		lexer_comment(lx);
 	} else if (word_step(p, lx->source->bytes + lx->source->length)) {
 		lexer_word(lx);
 	} else {
@@ -596,7 +666,9 @@ int lexer_scan(const struct diag_source *source, struct diag_list *diags,
 	struct lexer lx = {.source = source, .diags = diags, .list = &list};
 
 	keywords_by_letter(&lx);
-	while (lx.offset < source->length && !lx.failed)
+	tokens_reserve(&lx);
+	for (lexer_skip_blank(&lx); lx.offset < source->length && !lx.failed;
+	     lexer_skip_blank(&lx))
 		lexer_token(&lx);
 	lexer_push(&lx, TOKEN_END_OF_FILE, source->length, source->length);
 	if (lx.failed) {

@@ -44,14 +44,11 @@ struct syntax_node *parser_node(struct parser *p, enum syntax_kind kind, const s
 	return node;
 }
 
-struct syntax_node *parser_named(struct parser *p, enum syntax_kind kind,
-				 const struct syntax_node *name)
+struct syntax_node *parser_named(struct parser *p, enum syntax_kind kind, struct syntax_node *name)
 {
-	const struct token word = {.offset = name->offset, .length = name->length};
-	struct syntax_node *node = parser_node(p, kind, &word);
-
-	node->text = name->text;
-	return node;
+	(void)p;
+	name->kind = kind;
+	return name;
 }
 
 struct syntax_node *parser_number(struct parser *p, enum syntax_kind kind, const struct token *word,
@@ -66,19 +63,23 @@ struct syntax_node *parser_number(struct parser *p, enum syntax_kind kind, const
 /* The bytes that @word stands for: without quotes and their escapes. */
 static const char *parser_text(struct parser *p, const struct token *word)
 {
-	const char *from = p->file->bytes + word->offset, *end = from + word->length;
-	char *text = arena_alloc(&p->file->arena, word->length + 1), *to = text;
+	bool quoted = word->kind == TOKEN_STRING;
+	const char *from = p->file->bytes + word->offset + quoted;
+	size_t length = word->length - 2 * quoted;
+	const char *end = from + length;
+	char *text = arena_alloc(&p->file->arena, length + 1), *to = text;
 
 	if (!text) {
 		p->failed = true;
 		return "";
 	}
-	if (word->kind == TOKEN_STRING) {
-		from++;
-		end--;
+	if (!quoted || !memchr(from, '\\', length)) {
+		memcpy(text, from, length);
+		text[length] = '\0';
+		return text;
 	}
 	while (from < end) {
-		if (word->kind == TOKEN_STRING && *from == '\\')
+		if (*from == '\\')
 			from++;
 		*to++ = *from++;
 	}
@@ -93,8 +94,11 @@ struct syntax_node *parser_value(struct parser *p, enum syntax_kind kind, const 
 	node->number2 = value->number2;
 	if (value->kind == TOKEN_STRING || value->kind == TOKEN_ADDRESS)
 		node->text = parser_text(p, value);
-	if (value->kind == TOKEN_PREFIX)
-		ipv4_prefix_parse(parser_text(p, value), &node->prefix);
+	if (value->kind == TOKEN_PREFIX) {
+		node->prefix =
+		    (struct ipv4_prefix){(ipv4_t)value->number, (uint8_t)value->number2};
+		node->number = node->number2 = 0;
+	}
 	return node;
 }
 

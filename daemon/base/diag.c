@@ -25,22 +25,30 @@ static const char *const severity_text[] = {
     [DIAG_NOTE] = "note",
 };
 
+/* The beginning of the line behind the one at @p; NULL: there is none. */
+static const char *line_next(const char *p, const char *end)
+{
+	const char *feed = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+
+	return feed ? feed + 1 : NULL;
+}
+
 int diag_source_init(struct diag_source *s, const char *name, const char *bytes, size_t length)
 {
+	const char *end = bytes + length, *line;
 	uint32_t count = 1;
 
 	if (length > DIAG_SOURCE_MAX)
 		return -TUYEN_ELIMIT;
-	for (size_t i = 0; i < length; i++)
-		count += bytes[i] == '\n';
+	for (line = bytes; (line = line_next(line, end)); count++)
+		;
 	*s = (struct diag_source){.name = name, .bytes = bytes, .length = (uint32_t)length};
 	s->line_starts = malloc(count * sizeof(*s->line_starts));
 	if (!s->line_starts)
 		return -TUYEN_ENOMEM;
 	s->line_starts[s->line_count++] = 0;
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] == '\n')
-			s->line_starts[s->line_count++] = (uint32_t)i + 1;
+	for (line = bytes; (line = line_next(line, end));)
+		s->line_starts[s->line_count++] = (uint32_t)(line - bytes);
 	return 0;
 }
 

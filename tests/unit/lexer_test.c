@@ -56,7 +56,7 @@ static void words_have_the_kind_of_their_bytes(void **state)
 	    {"1m", TOKEN_TIME, 60000000, 60000000},
 	    {"200MB/day", TOKEN_RATE, 200000000, 200000000},
 	    {"1GB", TOKEN_SIZE, 1000000000, 1000000000},
-	    {"10.0.0.0/16", TOKEN_PREFIX, 0, 0},
+	    {"10.0.0.0/16", TOKEN_PREFIX, 0x0a000000, 16},
 	    {"/24", TOKEN_LENGTH, 24, 24},
 	    {"30%", TOKEN_PERCENT, 30, 30},
 	    {"2027-03-01", TOKEN_DATE, 1803859200, 1803859200},

@@ -28,8 +28,8 @@ struct token *parser_next(struct parser *p);
 /** Nodes never are NULL. @word gives the place; @name also the text; @value the number or prefix.
  */
 struct syntax_node *parser_node(struct parser *p, enum syntax_kind kind, const struct token *word);
-struct syntax_node *parser_named(struct parser *p, enum syntax_kind kind,
-				 const struct syntax_node *name);
+/** @name becomes it. */
+struct syntax_node *parser_named(struct parser *p, enum syntax_kind kind, struct syntax_node *name);
 struct syntax_node *parser_value(struct parser *p, enum syntax_kind kind,
 				 const struct token *value);
 /** As parser_value(), with a fixed number. */
