@@ -123,7 +123,7 @@ struct walk {
 	const uint32_t *way;
 	uint32_t length;
 	bool back;
-	const struct label_stack *stack;
+	struct label_stack stack;
 };
 
 static uint32_t walk_site(const struct walk *w, uint32_t hop)
@@ -143,7 +143,7 @@ static void transit_add(const struct charge *c, const struct link *l, const stru
 static void walk_charge(const struct charge *c, const struct walk *w, enum budget_packet packet,
 			uint64_t packets)
 {
-	uint8_t depth = w->stack->depth, top = 0;
+	uint8_t depth = w->stack.depth, top = 0;
 
 	for (uint32_t hop = 0; hop + 1 < w->length; hop++) {
 		uint32_t from = walk_site(w, hop), to = walk_site(w, hop + 1);
@@ -157,7 +157,7 @@ static void walk_charge(const struct charge *c, const struct walk *w, enum budge
 		link_charge(c, l, from, packets, bytes);
 		transit_add(c, l, w, hop, packets * bytes);
 		if (top + 1 < depth &&
-		    w->stack->label[top] ==
+		    w->stack.label[top] ==
 			label_node_sid(c->network->srgb, c->network->sites[to].id))
 			top++;
 	}
@@ -169,8 +169,10 @@ static void pair_charge(const struct charge *c, const struct compile_pair *pair,
 	hub->sessions++;
 	for (uint32_t i = 0; i < pair->path_count; i++) {
 		const struct compile_path *p = compile_path(c->result, pair->path + i);
-		struct walk out = {compile_path_way(c->result, p), p->way_length, false, &p->stack};
-		struct walk back = {out.way, p->way_length, true, &p->back};
+		struct walk out = {compile_path_way(c->result, p), p->way_length, false,
+				   compile_path_stack(c->result, p, false)};
+		struct walk back = {out.way, p->way_length, true,
+				    compile_path_stack(c->result, p, true)};
 		uint64_t probes = budget_probes_day(p->probe);
 
 		hub->reflected_day += probes;

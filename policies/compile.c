@@ -322,27 +322,18 @@ static void tally_path(struct compile_result *r, const struct compile_path *path
 	t->shared++;
 }
 
-/* Both directions of a way: stacks, label routes, filters. @return false when it cannot be said. */
-static bool path_label(struct compile_result *r, const struct way *w, struct compile_path *path)
+/* One direction of a way: its stack, label routes, filters. @return where the stack's labels are. */
+static uint32_t path_label(struct compile_result *r, const struct way *w,
+			   const struct label_stack *stack, uint8_t *ret_depth)
 {
-	struct way back;
-
-	compile_way_reverse(w, &back);
-	if (!compile_way_stack(r, w, &path->stack) || !compile_way_stack(r, &back, &path->back))
-		return false;
-	compile_way_install(r, w, &path->stack);
-	compile_way_install(r, &back, &path->back);
-	return true;
+	*ret_depth = stack->depth;
+	return compile_way_install(r, w, stack);
 }
 
-static void path_measure(struct compile_result *r, const struct way *w, struct compile_path *path)
+static void path_measure(struct compile_result *r, const struct way *w, uint16_t there,
+			 uint16_t back, struct compile_path *path)
 {
-	uint16_t there = way_mtu(r, w, &path->stack), here;
-	struct way back;
-
-	compile_way_reverse(w, &back);
-	here = way_mtu(r, &back, &path->back);
-	path->mtu = there < here ? there : here;
+	path->mtu = there < back ? there : back;
 	path->session_mtu =
 	    path->mtu < MTU_WIREGUARD_IPV4 ? 0 : (uint16_t)(path->mtu - MTU_WIREGUARD_IPV4);
 	path->slowest = way_probe(r, w);
@@ -358,7 +349,7 @@ static const struct compile_path *path_same_way(const struct compile_result *r, 
 	for (uint32_t i = r->pairs[r->head_first[head]].path; i < end; i++) {
 		const struct compile_path *p = &r->paths[i];
 
-		if (p->way_length == w->length && p->back.depth &&
+		if (p->way_length == w->length && p->back_depth &&
 		    !memcmp(compile_path_way(r, p), w->site, w->length * sizeof(w->site[0])))
 			return p;
 	}
@@ -369,7 +360,9 @@ static void path_copy_way(const struct compile_path *from, struct compile_path *
 {
 	path->way = from->way;
 	path->stack = from->stack;
+	path->stack_depth = from->stack_depth;
 	path->back = from->back;
+	path->back_depth = from->back_depth;
 	path->mtu = from->mtu;
 	path->session_mtu = from->session_mtu;
 	path->slowest = from->slowest;
@@ -378,13 +371,19 @@ static void path_copy_way(const struct compile_path *from, struct compile_path *
 /* @return false when labels cannot say it, or without memory. */
 static bool path_make_way(struct compile_result *r, const struct way *w, struct compile_path *path)
 {
+	struct label_stack there, back;
+	struct way reversed;
+
 	path->way = (uint32_t)r->ways.count;
 	for (uint32_t i = 0; i < w->length; i++)
 		if (!pool_add(r, &r->ways, w->site[i]))
 			return false;
-	if (!path_label(r, w, path))
+	compile_way_reverse(w, &reversed);
+	if (!compile_way_stack(r, w, &there) || !compile_way_stack(r, &reversed, &back))
 		return false;
-	path_measure(r, w, path);
+	path->stack = path_label(r, w, &there, &path->stack_depth);
+	path->back = path_label(r, &reversed, &back, &path->back_depth);
+	path_measure(r, w, way_mtu(r, w, &there), way_mtu(r, &reversed, &back), path);
 	return true;
 }
 
@@ -428,7 +427,7 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 	else if (!path_make_way(r, w, path) && r->failed)
 		return;
 	path_probe(&n->policies[p->policy], path);
-	if (!path->back.depth) {
+	if (!path->back_depth) {
 		compile_report(r, true, NULL, c->place,
 			       "path '%s' from '%s' to '%s' needs more than %d labels", c->name,
 			       n->sites[p->head].name, n->sites[p->endpoint].name, LABEL_STACK_MAX);
@@ -439,7 +438,7 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 			       "path '%s' from '%s' to '%s': under %u labels a session keeps %u "
 			       "bytes of MTU, less than %d",
 			       c->name, n->sites[p->head].name, n->sites[p->endpoint].name,
-			       path->stack.depth, path->session_mtu, MTU_IPV4_MIN);
+			       path->stack_depth, path->session_mtu, MTU_IPV4_MIN);
 	tally_path(r, path, p->policy, position);
 }
 
@@ -906,6 +905,11 @@ static void pairs_reserve(struct compile_result *r, const struct policy_order *o
 	paths = paths < SITE_PATHS_MAX ? paths : SITE_PATHS_MAX;
 	compile_reserve(&r->pairs, &r->pair_room, heads * pairs, sizeof(*r->pairs));
 	compile_reserve(&r->paths, &r->path_room, heads * paths, sizeof(*r->paths));
+	compile_reserve(&r->accepts, &r->accept_room, 4 * heads * paths, sizeof(*r->accepts));
+	compile_reserve(&r->stacks.values, &r->stacks.room, 3 * heads * paths, sizeof(uint32_t));
+	compile_reserve(&r->ways.values, &r->ways.room, 2 * heads * paths, sizeof(uint32_t));
+	compile_reserve(&r->labels, &r->label_room, 6 * n->site_count, sizeof(*r->labels));
+	index_reserve(r, &r->label_index, 4 * n->site_count);
 }
 
 static int pairs_build(struct compile_result *r)
@@ -1387,6 +1391,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) ||
 	    (err = others_build(r, flags)) || (err = sites_divide(r)))
 		return err;
+	compile_trees_clear(r);
 	if (r->links != LINKS_NOW)
 		return 0; /* what it says of paths holds for none that are used */
 	denies_check(r);
@@ -1484,6 +1489,13 @@ const struct compile_path *compile_path(const struct compile_result *r, size_t i
 const uint32_t *compile_path_way(const struct compile_result *r, const struct compile_path *path)
 {
 	return r->ways.values + path->way;
+}
+
+struct label_stack compile_path_stack(const struct compile_result *r,
+				      const struct compile_path *path, bool back)
+{
+	return back ? compile_stack_kept(r, path->back, path->back_depth)
+		    : compile_stack_kept(r, path->stack, path->stack_depth);
 }
 
 const uint32_t *compile_path_shared(const struct compile_result *r, const struct compile_path *path)

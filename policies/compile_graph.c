@@ -275,13 +275,12 @@ static bool graph_allocate(struct compile_result *r)
 	r->site_of = calloc(sites + 1, sizeof(*r->site_of));
 	r->edge_of = calloc(links + 1, sizeof(*r->edge_of));
 	r->trees = calloc(sites + 1, sizeof(*r->trees));
-	r->limited = calloc(sites + 1, sizeof(*r->limited));
 	r->link_marked = calloc(links + 1, 1);
 	r->edge_marked = calloc(links + 1, 1);
 	r->edge_banned = calloc(links + 1, 1);
 	r->node_marked = calloc(sites + 1, 1);
 	return r->near_first && r->near && r->link_mtu && r->core_of && r->site_of && r->edge_of &&
-	       r->trees && r->limited && r->link_marked && r->edge_marked && r->edge_banned &&
+	       r->trees && r->link_marked && r->edge_marked && r->edge_banned &&
 	       r->node_marked;
 }
 
@@ -324,14 +323,19 @@ int compile_graph_build(struct compile_result *r)
 	return core_build(r);
 }
 
-void compile_graph_clear(struct compile_result *r)
+void compile_trees_clear(struct compile_result *r)
 {
 	for (size_t i = 0; r->trees && i < r->core.node_count; i++)
 		free(r->trees[i]);
+	free(r->trees);
+	r->trees = NULL;
+}
+
+void compile_graph_clear(struct compile_result *r)
+{
+	compile_trees_clear(r);
 	spf_graph_clear(&r->core);
 	spf_work_clear(&r->work);
-	free(r->trees);
-	free(r->limited);
 	free(r->near_first);
 	free(r->near);
 	free(r->link_slots);

@@ -48,6 +48,8 @@ struct label_entry {
 	uint32_t site, label, next;
 };
 
+#define DETOUR_DEPTH_MAX 7 /* what the filters look into, see kernel/filter.c */
+
 /** A way from site @from to site @to, without @around (or, where that is @to, without the link to it). */
 struct detour {
 	uint32_t from, around, to;
@@ -55,6 +57,7 @@ struct detour {
 	uint8_t length;		  /* sites on it; 0: there is none */
 	bool risky;		  /* shares a risk with what it goes around */
 	bool installed;
+	uint16_t mtu[DETOUR_DEPTH_MAX + 1]; /* by the depth of a stack on it; 0: not asked yet */
 	struct label_stack stack; /* of repair SIDs, to @to's own */
 };
 
@@ -120,7 +123,6 @@ struct compile_result {
 	struct spf_graph core;
 	struct spf_work work;
 	struct spf_hop **trees; /* towards a core node, made when first needed */
-	struct spf_hop *limited;
 
 	/* marks of the search for a way: enum mark */
 	uint8_t *link_marked, *edge_marked, *edge_banned, *node_marked;
@@ -199,6 +201,8 @@ int compile_graph_build(struct compile_result *r);
 /** Is the outer packet of this link IPv6? */
 bool compile_link_is_ipv6(const struct network *n, const struct link *l);
 void compile_graph_clear(struct compile_result *r);
+/** Once all is decided nobody asks for them, and they are megabytes. */
+void compile_trees_clear(struct compile_result *r);
 /** The tree of shortest ways towards core node @node; NULL without memory. */
 const struct spf_hop *compile_tree(struct compile_result *r, uint32_t node);
 /** Where @site sends label of @destination; NETWORK_NONE nowhere. A neighbour is always reached
@@ -216,9 +220,9 @@ bool compile_way_find(struct compile_result *r, const struct candidate_path *pat
  * when too many. */
 bool compile_way_stack(struct compile_result *r, const struct way *way,
 		       struct label_stack *ret_stack);
-/** Adds the label routes and the lawful stacks that @way needs. */
-void compile_way_install(struct compile_result *r, const struct way *way,
-			 const struct label_stack *stack);
+/** Adds the label routes and the lawful stacks that @way needs. @return where the labels of @stack are kept. */
+uint32_t compile_way_install(struct compile_result *r, const struct way *way,
+			     const struct label_stack *stack);
 /** At @site, @label leads to neighbour @next, or ends (@next = @site). */
 void compile_label_add(struct compile_result *r, uint32_t site, uint32_t label, uint32_t next);
 /** Keeps the labels of @stack. @return where, for compile_accept_add(). */
@@ -226,9 +230,22 @@ uint32_t compile_stack_keep(struct compile_result *r, const struct label_stack *
 /** @site takes from @from the stack of @depth labels that is kept at @labels. Said twice, it is as if said once. */
 void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from, uint32_t labels,
 			uint32_t depth);
+/** The stack of @depth labels that is kept at @labels. */
+static inline struct label_stack compile_stack_kept(const struct compile_result *r, uint32_t labels,
+						    uint32_t depth)
+{
+	struct label_stack stack = {.depth = (uint8_t)depth};
+
+	for (uint32_t i = 0; i < depth; i++)
+		stack.label[i] = r->stacks.values[labels + i];
+	return stack;
+}
 /** The stack that @entry accepts. */
-struct label_stack compile_accept_stack(const struct compile_result *r,
-					const struct accept_entry *entry);
+static inline struct label_stack compile_accept_stack(const struct compile_result *r,
+						      const struct accept_entry *entry)
+{
+	return compile_stack_kept(r, entry->labels, entry->depth);
+}
 /** Makes room for @count of @size in an array that is empty, if there is memory: it will not grow often. */
 void compile_reserve(void *array, size_t *room, size_t count, size_t size);
 /** Accepts and routes besides what @other, the same network with other links, does; what there is stays. */
@@ -264,10 +281,32 @@ static inline bool pool_add(struct compile_result *r, struct pool *pool, uint32_
 		*p = value;
 	return p;
 }
-uint64_t compile_hash(const void *bytes, size_t length);
+static inline uint64_t compile_hash(const uint32_t *words, size_t count)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < count; i++) {
+		h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
+		h ^= h >> 32;
+	}
+	return h ^ h >> 29; /* the low bits choose the slot */
+}
 /** Walks the positions that may have @hash; *@step starts at 0. @return NETWORK_NONE when there is
  * no more. */
-uint32_t index_next(const struct index *index, uint64_t hash, size_t *step);
+static inline uint32_t index_next(const struct index *index, uint64_t hash, size_t *step)
+{
+	if (!index->slot_count)
+		return NETWORK_NONE;
+	for (;;) {
+		const struct index_slot *s =
+		    &index->slots[(hash + (*step)++) & (index->slot_count - 1)];
+
+		if (!s->position || s->hash == (uint32_t)hash)
+			return s->position - 1;
+	}
+}
+/** It is about to hold @count: growing from nothing would look at all of them time and again. */
+bool index_reserve(struct compile_result *r, struct index *index, size_t count);
 /** It will be asked for @hash soon. */
 static inline void index_fetch(const struct index *index, uint64_t hash)
 {

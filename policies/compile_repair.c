@@ -30,7 +30,6 @@
 #include <string.h>
 
 #define MTU_COST_MAX  (4 * MTU_LABEL)
-#define DEPTH_MAX     7 /* what the filters look into, see kernel/filter.c */
 #define PATIENCE_MORE 2 /* probes: of a path, beyond the detection of a link that is repaired */
 
 enum { OPTION_NODE, OPTION_LINK, OPTIONS };
@@ -64,7 +63,7 @@ static uint64_t detour_key_hash(uint32_t from, uint32_t around, uint32_t to)
 {
 	uint32_t key[3] = {from, around, to};
 
-	return compile_hash(key, sizeof(key));
+	return compile_hash(key, 3);
 }
 
 static void risks_mark(struct compile_result *r, uint32_t link, uint8_t mark)
@@ -120,7 +119,8 @@ static bool way_risky(const struct compile_result *r, const struct way *w)
 static bool alternate_follow(struct compile_result *r, const struct detour *d, uint32_t first,
 			     struct way *ret_way)
 {
-	*ret_way = (struct way){.length = 1, .site = {d->from}};
+	ret_way->length = 1;
+	ret_way->site[0] = d->from;
 	for (uint32_t at = first; at != d->to; at = compile_label_next(r, at, d->to))
 		if (at == NETWORK_NONE || at == d->from || at == d->around ||
 		    !way_append(ret_way, at))
@@ -211,16 +211,17 @@ static bool around_find(struct compile_result *r, const struct detour *d, struct
 					  .edge_dear = r->edge_marked,
 					  .node_banned = r->node_marked};
 	uint32_t at = r->core_of[d->from], to = r->core_of[d->to];
-	const struct spf_hop *guide = compile_tree(r, at);
+	const struct spf_hop *guide = compile_tree(r, at), *hops;
 
 	if (!guide)
 		return false;
-	spf_way_limited(&r->core, &r->work, to, at, guide, &limits, r->limited);
-	if (r->limited[at].metric == SPF_NONE)
+	hops = spf_way_limited(&r->core, &r->work, to, at, guide, &limits);
+	if (hops[at].metric == SPF_NONE)
 		return false;
-	*ret_way = (struct way){.length = 1, .site = {d->from}};
+	ret_way->length = 1;
+	ret_way->site[0] = d->from;
 	while (at != to) {
-		at = r->limited[at].next;
+		at = hops[at].next;
 		if (!way_append(ret_way, r->site_of[at]))
 			return false;
 	}
@@ -292,7 +293,7 @@ static uint64_t crossing_key_hash(uint32_t site, uint32_t next, uint32_t label)
 {
 	uint32_t key[3] = {site, next, label};
 
-	return compile_hash(key, sizeof(key));
+	return compile_hash(key, 3);
 }
 
 static struct crossing *crossing_lookup(const struct compile_result *r, uint32_t site,
@@ -369,16 +370,15 @@ static bool detour_stack(const struct crossing *c, const struct detour *d,
 		if (!label_stack_push_bottom(&out, stack->label[i]))
 			return false;
 	*ret_stack = out;
-	return out.depth <= DEPTH_MAX;
+	return out.depth <= DETOUR_DEPTH_MAX;
 }
 
-/* Bytes of IP packet that fit under @stack all along the detour. */
-static uint16_t detour_mtu(const struct compile_result *r, const struct detour *d,
-			   const struct label_stack *stack)
+/* Bytes of IP packet that fit under @depth labels, the detour's on top, all along it. */
+static uint16_t detour_measure(const struct compile_result *r, const struct detour *d, uint8_t depth)
 {
 	const uint32_t *way = detour_way(r, d);
 	uint16_t least = UINT16_MAX;
-	uint8_t depth = stack->depth, used = 0;
+	uint8_t used = 0;
 
 	for (uint32_t i = 1; i < d->length; i++) {
 		uint16_t a = r->link_mtu[way[i - 1]], b = r->link_mtu[way[i]];
@@ -390,6 +390,15 @@ static uint16_t detour_mtu(const struct compile_result *r, const struct detour *
 		used += d->stack.label[used] == repair_sid(r, way[i]);
 	}
 	return least;
+}
+
+/* Asked for each path over it, and the same for nearly all of them. */
+static uint16_t detour_mtu(const struct compile_result *r, struct detour *d,
+			   const struct label_stack *stack)
+{
+	if (!d->mtu[stack->depth])
+		d->mtu[stack->depth] = detour_measure(r, d, stack->depth);
+	return d->mtu[stack->depth];
 }
 
 /* ---- the hops of all paths ------------------------------------------------------------------ */
@@ -451,11 +460,13 @@ static void hops_of_path(struct compile_result *r, struct compile_path *path, ho
 {
 	const struct candidate_path *candidate =
 	    &r->network->policies[r->pairs[path->pair].policy].paths[path->path];
+	const struct label_stack stack = compile_path_stack(r, path, false);
+	const struct label_stack stack_back = compile_path_stack(r, path, true);
 	struct way there, back;
 
 	path_ways(r, path, &there, &back);
-	hops_of_way(r, path, &there, &path->stack, candidate, step);
-	hops_of_way(r, path, &back, &path->back, candidate, step);
+	hops_of_way(r, path, &there, &stack, candidate, step);
+	hops_of_way(r, path, &back, &stack_back, candidate, step);
 }
 
 /*
@@ -473,18 +484,20 @@ struct tail {
 	uint64_t repaired_after_us;
 };
 
-static bool tail_is(const struct tail *t, const struct way *there, const struct compile_path *path)
+static bool tail_is(const struct tail *t, const struct way *there, const struct compile_path *path,
+		    const struct label_stack *stack)
 {
 	return t->length == there->length - 1 && t->mtu == path->mtu &&
-	       label_stack_equal(&t->stack, &path->stack) &&
+	       label_stack_equal(&t->stack, stack) &&
 	       !memcmp(t->site, there->site + 1, t->length * sizeof(t->site[0]));
 }
 
-static void tail_keep(struct tail *t, const struct way *there, const struct compile_path *path)
+static void tail_keep(struct tail *t, const struct way *there, const struct compile_path *path,
+		      const struct label_stack *stack)
 {
 	t->length = there->length - 1;
 	t->mtu = path->mtu;
-	t->stack = path->stack;
+	t->stack = *stack;
 	t->repaired_mtu = path->repaired_mtu;
 	t->repaired_after_us = path->repaired_after_us;
 	memcpy(t->site, there->site + 1, t->length * sizeof(t->site[0]));
@@ -494,23 +507,25 @@ static void tail_keep(struct tail *t, const struct way *there, const struct comp
 static void hops_of_path_once(struct compile_result *r, struct compile_path *path, hop_step *step,
 			      struct tail *tails)
 {
+	const struct label_stack stack = compile_path_stack(r, path, false);
+	const struct label_stack stack_back = compile_path_stack(r, path, true);
 	struct way there, back;
 	struct tail *t;
 	bool leaf;
 
 	path_ways(r, path, &there, &back);
-	t = &tails[compile_hash(there.site + 1, (there.length - 1) * sizeof(there.site[0])) %
+	t = &tails[compile_hash(there.site + 1, there.length - 1) %
 		   TAILS];
 	leaf = r->core_of[there.site[0]] == NETWORK_NONE; /* else its first hop counts too */
-	if (leaf && tail_is(t, &there, path)) {
+	if (leaf && tail_is(t, &there, path, &stack)) {
 		path->repaired_mtu = t->repaired_mtu;
 		path->repaired_after_us = t->repaired_after_us;
 	} else {
-		hops_of_way(r, path, &there, &path->stack, NULL, step);
+		hops_of_way(r, path, &there, &stack, NULL, step);
 		if (leaf)
-			tail_keep(t, &there, path);
+			tail_keep(t, &there, path, &stack);
 	}
-	hops_of_way(r, path, &back, &path->back, NULL, step);
+	hops_of_way(r, path, &back, &stack_back, NULL, step);
 }
 
 static void hop_plan(struct compile_result *r, struct compile_path *path, const struct hop *h,
@@ -703,7 +718,7 @@ static void path_copy_repair(const struct compile_result *r, size_t i)
 		}
 }
 
-static bool alternates_allocate(struct compile_result *r)
+static bool repairs_allocate(struct compile_result *r)
 {
 	uint32_t most = 0;
 
@@ -711,7 +726,10 @@ static bool alternates_allocate(struct compile_result *r)
 		if (r->near_first[i + 1] - r->near_first[i] > most)
 			most = r->near_first[i + 1] - r->near_first[i];
 	r->alternates = calloc(most + 1, sizeof(*r->alternates));
-	return r->alternates;
+	compile_reserve(&r->crossings, &r->crossing_room, 4 * r->network->site_count,
+			sizeof(*r->crossings));
+	return r->alternates &&
+	       index_reserve(r, &r->crossing_index, 4 * r->network->site_count);
 }
 
 int compile_repairs_build(struct compile_result *r)
@@ -724,7 +742,7 @@ int compile_repairs_build(struct compile_result *r)
 		return 0;
 	first = calloc(r->path_count + 1, 1);
 	tails = calloc(TAILS, sizeof(*tails));
-	if (!first || !tails || !alternates_allocate(r)) {
+	if (!first || !tails || !repairs_allocate(r)) {
 		free(first);
 		free(tails);
 		return -TUYEN_ENOMEM;

@@ -274,7 +274,7 @@ static void write_path(struct writer *w, const struct compile_pair *pair,
 	p->source = network_path_address(w->n, w->f->site_id, path->index);
 	p->endpoint = network_path_address(w->n, p->endpoint_site, 0);
 	p->first_site = w->n->sites[way[1]].id;
-	p->stack = path->stack;
+	p->stack = compile_path_stack(w->r, path, false);
 	write_repair(w, way[1], &p->stack, &p->repair);
 	p->mtu = path->mtu;
 	p->probe = path->probe;
@@ -290,7 +290,7 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 	*e = (struct fwd_return){.site_id = w->n->sites[pair->head].id};
 	e->destination = network_path_address(w->n, e->site_id, path->index);
 	e->first_site = w->n->sites[way[path->way_length - 2]].id;
-	e->stack = path->back;
+	e->stack = compile_path_stack(w->r, path, true);
 	write_repair(w, way[path->way_length - 2], &e->stack, &e->repair);
 	e->mtu = path->mtu;
 }

@@ -79,8 +79,7 @@ static bool way_through_core(struct compile_result *r, const struct search *s, s
 
 		if (!guide || r->node_marked[from] || r->node_marked[to])
 			return false;
-		spf_way_limited(&r->core, &r->work, to, from, guide, &limits, r->limited);
-		hops = r->limited;
+		hops = spf_way_limited(&r->core, &r->work, to, from, guide, &limits);
 	}
 	if (hops[from].metric == SPF_NONE)
 		return false;
@@ -474,7 +473,7 @@ static bool way_find_disjoint_once(struct compile_result *r, struct search *s,
 	question[length++] = s->endpoint;
 	for (uint32_t i = 1; i < other->length; i++)
 		question[length++] = other->site[i];
-	hash = compile_hash(question, length * sizeof(*question));
+	hash = compile_hash(question, length);
 	answer = memo_find(r, question, length, hash);
 	if (answer)
 		return memo_answer(answer, s->head, ret_way);
@@ -528,7 +527,7 @@ static uint64_t label_key_hash(uint32_t site, uint32_t label)
 {
 	uint32_t key[2] = {site, label};
 
-	return compile_hash(key, sizeof(key));
+	return compile_hash(key, 2);
 }
 
 static void label_put(struct compile_result *r, const struct label_entry *entry, uint64_t hash)
@@ -576,15 +575,6 @@ void compile_accept_add(struct compile_result *r, uint32_t site, uint32_t from, 
 		*e = (struct accept_entry){site, from, labels, depth};
 }
 
-struct label_stack compile_accept_stack(const struct compile_result *r,
-					const struct accept_entry *e)
-{
-	struct label_stack stack = {.depth = (uint8_t)e->depth};
-
-	memcpy(stack.label, r->stacks.values + e->labels, e->depth * sizeof(stack.label[0]));
-	return stack;
-}
-
 /*
  * The routes that a way needs, all of them looked up before any is added: the index is larger than a
  * cache, and so the processor waits for several of its lines at once.
@@ -611,7 +601,7 @@ static bool tail_installed(struct compile_result *r, const struct way *w,
 			   const struct label_stack *stack, uint32_t *ret_labels)
 {
 	size_t size = (w->length - 1) * sizeof(w->site[0]);
-	struct installed_tail *t = &r->tails[compile_hash(w->site + 1, size) % COMPILE_TAILS];
+	struct installed_tail *t = &r->tails[compile_hash(w->site + 1, w->length - 1) % COMPILE_TAILS];
 	bool leaf = r->core_of[w->site[0]] == NETWORK_NONE;
 
 	if (leaf && t->length == w->length - 1 && label_stack_equal(&t->stack, stack) &&
@@ -629,8 +619,8 @@ static bool tail_installed(struct compile_result *r, const struct way *w,
 	return false;
 }
 
-void compile_way_install(struct compile_result *r, const struct way *w,
-			 const struct label_stack *stack)
+uint32_t compile_way_install(struct compile_result *r, const struct way *w,
+			     const struct label_stack *stack)
 {
 	uint32_t labels;
 	bool installed = tail_installed(r, w, stack, &labels);
@@ -639,7 +629,7 @@ void compile_way_install(struct compile_result *r, const struct way *w,
 
 	compile_accept_add(r, w->site[1], w->site[0], labels, stack->depth);
 	if (installed)
-		return;
+		return labels;
 	needs.count = 0;
 	for (uint32_t i = 1; i < w->length; i++) {
 		uint32_t site = w->site[i];
@@ -658,6 +648,7 @@ void compile_way_install(struct compile_result *r, const struct way *w,
 	assert(used == stack->depth);
 	for (uint32_t i = 0; i < needs.count; i++)
 		label_put(r, &needs.labels[i], needs.hashes[i]);
+	return labels;
 }
 
 static void label_adopt(struct compile_result *r, const struct label_entry *e)

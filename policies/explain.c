@@ -306,11 +306,12 @@ static void repairs_of_way(const struct compile_result *r, const uint32_t *way, 
 static void repairs_of_path(const struct compile_result *r, const struct compile_path *path,
 			    repair_step *found, void *context)
 {
+	const struct label_stack stack = compile_path_stack(r, path, false);
+	const struct label_stack back = compile_path_stack(r, path, true);
 	const uint32_t *way = compile_path_way(r, path);
 
-	repairs_of_way(r, way, 1, path->way_length, &path->stack, found, context);
-	repairs_of_way(r, way + path->way_length - 1, -1, path->way_length, &path->back, found,
-		       context);
+	repairs_of_way(r, way, 1, path->way_length, &stack, found, context);
+	repairs_of_way(r, way + path->way_length - 1, -1, path->way_length, &back, found, context);
 }
 
 static void repair_text(const struct network *n, uint32_t site, uint32_t next, bool back,
@@ -336,6 +337,8 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 {
 	const struct network *n = compile_source(r);
 	const struct candidate_path *c = &p->paths[path->path];
+	const struct label_stack stack = compile_path_stack(r, path, false);
+	const struct label_stack back = compile_path_stack(r, path, true);
 	const uint32_t *way = compile_path_way(r, path);
 
 	text_printf(t, "    path %u '%s', preference %u, MTU %u, probed every ", path->index,
@@ -344,10 +347,10 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	text_add(t, ", down after ");
 	duration_add((uint64_t)path->probe.interval_us * path->probe.multiplier, t);
 	text_add(t, "\n      there  ");
-	way_text(n, way, 1, path->way_length, &path->stack, t);
+	way_text(n, way, 1, path->way_length, &stack, t);
 	narrowest_text(n, way_narrowest(r, way, 1, path->way_length), t);
 	text_add(t, "      back   ");
-	way_text(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	way_text(n, way + path->way_length - 1, -1, path->way_length, &back, t);
 	narrowest_text(n, way_narrowest(r, way + path->way_length - 1, -1, path->way_length), t);
 	repairs_of_path(r, path, repair_text, t);
 	shared_text(r, p, path, t);
@@ -646,6 +649,8 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 		      const struct compile_path *path, struct text *t)
 {
 	const struct network *n = compile_source(r);
+	const struct label_stack stack = compile_path_stack(r, path, false);
+	const struct label_stack back = compile_path_stack(r, path, true);
 	const uint32_t *way = compile_path_way(r, path), *shared = compile_path_shared(r, path);
 
 	text_printf(t, "{\"index\":%u", path->index);
@@ -655,9 +660,9 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 	    c->preference, path->mtu, path->session_mtu, path->probe.interval_us,
 	    path->probe.multiplier);
 	text_add(t, ",\"there\":");
-	way_json(n, way, 1, path->way_length, &path->stack, t);
+	way_json(n, way, 1, path->way_length, &stack, t);
 	text_add(t, ",\"back\":");
-	way_json(n, way + path->way_length - 1, -1, path->way_length, &path->back, t);
+	way_json(n, way + path->way_length - 1, -1, path->way_length, &back, t);
 	narrowest_json(n, "narrowest_there", way_narrowest(r, way, 1, path->way_length), t);
 	narrowest_json(n, "narrowest_back",
 		       way_narrowest(r, way + path->way_length - 1, -1, path->way_length), t);

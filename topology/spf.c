@@ -83,6 +83,11 @@ void spf_graph_clear(struct spf_graph *g)
 	*g = (struct spf_graph){0};
 }
 
+static void hops_reset(struct spf_hop *hops, size_t count)
+{
+	memset(hops, 0xff, count * sizeof(*hops)); /* SPF_NONE, SPF_NO_NODE */
+}
+
 int spf_work_init(struct spf_work *w, const struct spf_graph *g)
 {
 	*w = (struct spf_work){.bucket_count = g->metric_max + 1};
@@ -90,12 +95,15 @@ int spf_work_init(struct spf_work *w, const struct spf_graph *g)
 	w->waits = calloc(2 * g->edge_count + 1, sizeof(*w->waits));
 	w->heap = calloc(2 * g->edge_count + 1, sizeof(*w->heap));
 	w->dear = calloc(g->node_count + 1, sizeof(*w->dear));
-	if (!w->bucket || !w->waits || !w->heap || !w->dear) {
+	w->hops = malloc((g->node_count + 1) * sizeof(*w->hops));
+	w->touched = calloc(g->node_count + 1, sizeof(*w->touched));
+	if (!w->bucket || !w->waits || !w->heap || !w->dear || !w->hops || !w->touched) {
 		spf_work_clear(w);
 		return -TUYEN_ENOMEM;
 	}
 	for (size_t i = 0; i < w->bucket_count; i++)
 		w->bucket[i] = SPF_NONE;
+	hops_reset(w->hops, g->node_count);
 	return 0;
 }
 
@@ -105,12 +113,9 @@ void spf_work_clear(struct spf_work *w)
 	free(w->waits);
 	free(w->heap);
 	free(w->dear);
+	free(w->hops);
+	free(w->touched);
 	*w = (struct spf_work){0};
-}
-
-static void hops_reset(struct spf_hop *hops, size_t count)
-{
-	memset(hops, 0xff, count * sizeof(*hops)); /* SPF_NONE, SPF_NO_NODE */
 }
 
 /* Of two ways of equal metric: is the one by @next better than what @hop has? */
@@ -238,8 +243,9 @@ static bool marked(const uint8_t *marks, uint32_t index)
 /* Relaxes every edge of @node. */
 static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, uint32_t node,
 				const struct spf_hop *guide, const struct spf_limits *limits,
-				struct spf_hop *hops, size_t *count)
+				size_t *count)
 {
+	struct spf_hop *hops = w->hops;
 	const struct spf_arc *end = g->arcs + g->first[node + 1];
 	uint64_t base = cost_of(w->dear[node], hops[node].metric);
 	uint16_t way = hops[node].hops + 1;
@@ -259,33 +265,38 @@ static void node_settle_limited(const struct spf_graph *g, struct spf_work *w, u
 				*hop = (struct spf_hop){(uint32_t)cost, (uint16_t)node, way};
 			continue;
 		}
+		if (!found)
+			w->touched[w->touched_count++] = (uint16_t)arc->to;
 		*hop = (struct spf_hop){(uint32_t)cost, (uint16_t)node, way};
 		w->dear[arc->to] = (uint32_t)(cost >> DEAR_SHIFT);
 		heap_put(w->heap, count, (struct spf_item){cost + left, left, arc->to});
 	}
 }
 
-void spf_way_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-		     uint32_t source, const struct spf_hop *guide, const struct spf_limits *limits,
-		     struct spf_hop *ret_hops)
+const struct spf_hop *spf_way_limited(const struct spf_graph *g, struct spf_work *w,
+				      uint32_t destination, uint32_t source,
+				      const struct spf_hop *guide, const struct spf_limits *limits)
 {
+	uint32_t least = guide[destination].metric;
 	size_t count = 0;
 
 	assert(destination < g->node_count && source < g->node_count);
-	hops_reset(ret_hops, g->node_count);
-	if (marked(limits->node_banned, destination) || guide[destination].metric == SPF_NONE)
-		return;
-	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
+	while (w->touched_count)
+		hops_reset(&w->hops[w->touched[--w->touched_count]], 1);
+	if (marked(limits->node_banned, destination) || least == SPF_NONE)
+		return w->hops;
+	w->hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
+	w->touched[w->touched_count++] = (uint16_t)destination;
 	w->dear[destination] = 0;
-	heap_put(w->heap, &count,
-		 (struct spf_item){guide[destination].metric, guide[destination].metric, destination});
+	heap_put(w->heap, &count, (struct spf_item){least, least, destination});
 	while (count) {
 		struct spf_item item = heap_take(w->heap, &count);
-		uint64_t cost = cost_of(w->dear[item.node], ret_hops[item.node].metric);
+		uint64_t cost = cost_of(w->dear[item.node], w->hops[item.node].metric);
 
 		if (item.node == source)
-			return;
+			break;
 		if (item.promise == cost + item.left)
-			node_settle_limited(g, w, item.node, guide, limits, ret_hops, &count);
+			node_settle_limited(g, w, item.node, guide, limits, &count);
 	}
+	return w->hops;
 }

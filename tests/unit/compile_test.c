@@ -278,7 +278,7 @@ static enum fate path_around(const struct tables *t, const struct compile_path *
 static bool hop_has_repair(const struct tables *t, const struct compile_path *path, bool back,
 			   uint8_t at, struct failed *ret_link)
 {
-	const struct label_stack *stack = back ? &path->back : &path->stack;
+	const struct label_stack stack = compile_path_stack(t->result, path, back);
 	const uint32_t *way = compile_path_way(t->result, path);
 	struct compile_repair repair;
 	struct label_stack rest = {0};
@@ -288,9 +288,9 @@ static bool hop_has_repair(const struct tables *t, const struct compile_path *pa
 	for (uint8_t i = 0; i < path->way_length; i++)
 		site[i] = way[back ? path->way_length - 1 - i : i];
 	for (uint8_t i = 1; i <= at; i++)
-		used += stack->label[used] == label_node_sid(t->n->srgb, t->n->sites[site[i]].id);
-	for (; used < stack->depth; used++)
-		label_stack_push_bottom(&rest, stack->label[used]);
+		used += stack.label[used] == label_node_sid(t->n->srgb, t->n->sites[site[i]].id);
+	for (; used < stack.depth; used++)
+		label_stack_push_bottom(&rest, stack.label[used]);
 	*ret_link = (struct failed){
 	    {t->n->sites[site[at]].id}, {t->n->sites[site[at + 1]].id}, 1};
 	return compile_repair_find(t->result, site[at], site[at + 1], &rest, &repair);
@@ -437,6 +437,7 @@ static struct policy *commune_policy(struct network *n)
 static void path_is(const struct tables *t, uint32_t site, uint8_t index, const char *want,
 		    const char *stack, const char *back)
 {
+	struct label_stack got_stack;
 	char got[256] = "";
 
 	for (size_t i = 0; i < compile_path_count(t->result); i++) {
@@ -449,8 +450,10 @@ static void path_is(const struct tables *t, uint32_t site, uint8_t index, const 
 			strcat(got, t->n->sites[compile_path_way(t->result, path)[k]].name);
 		}
 		assert_string_equal(got, want);
-		stack_is(&path->stack, stack);
-		stack_is(&path->back, back);
+		got_stack = compile_path_stack(t->result, path, false);
+		stack_is(&got_stack, stack);
+		got_stack = compile_path_stack(t->result, path, true);
+		stack_is(&got_stack, back);
 		return;
 	}
 	fail_msg("no path %u", index);

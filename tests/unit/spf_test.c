@@ -109,11 +109,12 @@ static void compare(const struct spf_hop *a, const struct spf_hop *b, uint32_t s
 static void compare_ways(const struct spf_graph *g, struct spf_work *w, const struct spf_hop *want,
 			 uint32_t dest, const struct spf_limits *limits, uint32_t seed)
 {
-	struct spf_hop guide[NODES], got[NODES];
+	struct spf_hop guide[NODES];
+	const struct spf_hop *got;
 
 	for (uint32_t source = 0; source < NODES; source++) {
 		spf_tree(g, w, source, guide);
-		spf_way_limited(g, w, dest, source, guide, limits, got);
+		got = spf_way_limited(g, w, dest, source, guide, limits);
 		for (uint16_t i = (uint16_t)source; i != SPF_NO_NODE; i = want[i].next)
 			if (got[i].metric != want[i].metric || got[i].next != want[i].next ||
 			    got[i].hops != want[i].hops)

@@ -42,8 +42,8 @@ struct compile_path {
 	uint8_t shared_count;
 	uint32_t way;		/* index into ways: the head-end first, the endpoint last */
 	uint32_t shared;	/* index into shared: links it has in common with what it should be disjoint from */
-	struct label_stack stack; /* pushed by the head-end */
-	struct label_stack back;  /* pushed by the endpoint, for exactly the way back */
+	uint32_t stack, back;	/* where their labels are: compile_path_stack() */
+	uint8_t stack_depth, back_depth;
 	uint16_t mtu;		/* outer IP packet, both ways, bytes; on a detour too */
 	uint16_t session_mtu;	/* inner IP packet, bytes */
 	uint16_t repaired_mtu;	/* on its narrowest detour; UINT16_MAX: it has none */
@@ -105,6 +105,9 @@ size_t compile_path_count(const struct compile_result *result);
 const struct compile_path *compile_path(const struct compile_result *result, size_t index);
 /** way_length sites. */
 const uint32_t *compile_path_way(const struct compile_result *result, const struct compile_path *path);
+/** What the head-end pushes; or the endpoint, for exactly the way @back. */
+struct label_stack compile_path_stack(const struct compile_result *result,
+				      const struct compile_path *path, bool back);
 /** shared_count links. */
 const uint32_t *compile_path_shared(const struct compile_result *result, const struct compile_path *path);
 /** How a site's traffic goes when the adjacency that it uses is down. */

@@ -60,8 +60,12 @@ struct spf_work {
 	uint32_t *bucket; /* heads of lists in waits */
 	size_t bucket_count;
 	struct spf_wait *waits;
-	struct spf_item *heap; /* of ways under limits */
+	/* of ways under limits */
+	struct spf_item *heap;
 	uint32_t *dear;
+	struct spf_hop *hops; /* SPF_NONE but for those touched by the last run */
+	uint16_t *touched;
+	size_t touched_count;
 };
 
 /**
@@ -81,12 +85,13 @@ void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destinatio
 	      struct spf_hop *ret_hops);
 
 /**
- * The way from @source to @destination under @limits, with fewest dear edges before all else: only hops on that way are to be
- * trusted. A banned end has none: SPF_NONE at @source.
+ * The way from @source to @destination under @limits, with fewest dear edges before all else. A banned end has none.
  * @guide  the tree towards @source, without limits.
+ * @return hops, of which those on that way alone are to be trusted: SPF_NONE at @source if there is none. Borrowed until
+ * the next run.
  */
-void spf_way_limited(const struct spf_graph *g, struct spf_work *w, uint32_t destination,
-		     uint32_t source, const struct spf_hop *guide, const struct spf_limits *limits,
-		     struct spf_hop *ret_hops);
+const struct spf_hop *spf_way_limited(const struct spf_graph *g, struct spf_work *w,
+				      uint32_t destination, uint32_t source,
+				      const struct spf_hop *guide, const struct spf_limits *limits);
 
 #endif
