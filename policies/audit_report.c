@@ -39,7 +39,7 @@ static const char style[] =
     "th,td{padding:7px 10px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}"
     "th{background:#eaf0f6;font-weight:600;font-size:13px}"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    "td.p{white-space:nowrap}td:first-child{overflow-wrap:normal}"
+    "td.p{min-width:15em}td:first-child{overflow-wrap:normal}"
     "code{font:13px/1.4 "
     "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}"
     ".bar{height:8px;background:#e6ebf0;border-radius:4px;overflow:hidden;display:flex;margin-top:"
@@ -81,6 +81,22 @@ static void cell_number(struct text *t, size_t number)
 {
 	text_add(t, "<td class=n>");
 	audit_number(t, number);
+	text_add(t, "</td>");
+}
+
+/* The names of few, the number of many. */
+static void cell_sites(const struct network *n, const struct site_set *set, struct text *t)
+{
+	text_add(t, "<td>");
+	if (set->count > NAMES_SHOWN) {
+		audit_number(t, set->count);
+		text_add(t, " sites");
+	} else {
+		for (size_t i = 0; i < set->count; i++) {
+			text_add(t, i ? ", " : "");
+			html_add(t, n->sites[set->sites[i]].name);
+		}
+	}
 	text_add(t, "</td>");
 }
 
@@ -245,15 +261,15 @@ static void html_denies(const struct audit *a, struct text *t)
 	if (!n->deny_count)
 		return;
 	heading(t, "Explicit denials",
-		"<th>Class<th class=n>From sites<th class=n>To sites<th>Source");
+		"<th>Class<th>From<th>To<th>Source");
 	for (size_t i = 0; i < n->deny_count; i++) {
 		const struct deny_rule *d = &n->denies[i];
 
 		text_add(t, "<tr>");
 		cell(t, d->class_index == NETWORK_NONE ? "every class"
 						       : n->classes[d->class_index].name);
-		cell_number(t, d->from.count);
-		cell_number(t, d->to.count);
+		cell_sites(n, &d->from, t);
+		cell_sites(n, &d->to, t);
 		cell_place(a, d->place, t);
 		text_add(t, "</tr>\n");
 	}
