@@ -372,17 +372,22 @@ static uint64_t walk_repaired_after_us(const struct trial *t, const struct walk 
 	return longest;
 }
 
-static void patience_want(const struct trial *t, struct probe_timers *want)
+/* @return after how many lost probes it is in doubt; 0: there is nothing to wait for. */
+static uint8_t patience_want(const struct trial *t, struct probe_timers *want)
 {
+	uint8_t bears = want->multiplier;
+
 	uint64_t there = walk_repaired_after_us(t, &t->there);
 	uint64_t here = walk_repaired_after_us(t, &t->here);
 	uint64_t after = there > here ? there : here, probes;
 
 	if (!after || !want->interval_us)
-		return;
+		return 0;
 	probes = (after + want->interval_us - 1) / want->interval_us + PATIENCE_MORE;
-	if (probes > want->multiplier)
-		want->multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
+	if (probes <= bears)
+		return 0;
+	want->multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
+	return bears > DOUBT_LEAST ? bears : DOUBT_LEAST;
 }
 
 /* What the policy says, if its links bear that: @links is the slowest interval and the largest multiplier of them. */
@@ -406,6 +411,7 @@ static struct probe_timers timers_want(const struct policy *policy, struct probe
 static void trial_timers(struct trial *t)
 {
 	struct probe_timers want = {0};
+	uint8_t doubt;
 
 	for (uint32_t i = 0; i < t->there.hops; i++) {
 		const struct adjacency *j = &t->a->adjacencies[t->there.adjacency[i]];
@@ -416,13 +422,17 @@ static void trial_timers(struct trial *t)
 		want.multiplier = p.multiplier > want.multiplier ? p.multiplier : want.multiplier;
 	}
 	want = timers_want(t->policy, want);
-	patience_want(t, &want);
+	doubt = patience_want(t, &want);
 	if (t->path->probe.interval_us != want.interval_us ||
 	    t->path->probe.multiplier != want.multiplier)
 		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
 			   "it is probed every %u us x %u, and its links and its policy want %u us x %u",
 			   t->path->probe.interval_us, t->path->probe.multiplier, want.interval_us,
 			   want.multiplier);
+	if (t->path->doubt != doubt)
+		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
+			   "it is in doubt after %u lost probes, and its links and its policy want %u", t->path->doubt,
+			   doubt);
 }
 
 static bool trial_addresses(struct trial *t)

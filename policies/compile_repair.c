@@ -678,8 +678,9 @@ static void hop_install(struct compile_result *r, struct compile_path *path, con
 	detection_note(r, path, compile_link_find(r, c->site, c->next));
 }
 
-/* Probes that are lost until a link is repaired are no reason to leave the path: it waits for that,
- * and two probes more, the one that had just come through before, and the next one after. */
+/* Probes that are lost until a link is repaired are no reason to give the path up: it waits for that,
+ * and two probes more, the one that had just come through before, and the next one after. After as many as its policy or
+ * its links bear it is in doubt. */
 static void path_wait(struct compile_path *p)
 {
 	uint64_t probes;
@@ -688,8 +689,10 @@ static void path_wait(struct compile_path *p)
 		return;
 	probes = (p->repaired_after_us + p->probe.interval_us - 1) / p->probe.interval_us +
 		 PATIENCE_MORE;
-	if (probes > p->probe.multiplier)
-		p->probe.multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
+	if (probes <= p->probe.multiplier)
+		return;
+	p->doubt = p->probe.multiplier > DOUBT_LEAST ? p->probe.multiplier : DOUBT_LEAST;
+	p->probe.multiplier = probes < UINT8_MAX ? (uint8_t)probes : UINT8_MAX;
 }
 
 static void path_settle(struct compile_path *p)

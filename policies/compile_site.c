@@ -278,6 +278,7 @@ static void write_path(struct writer *w, const struct compile_pair *pair,
 	write_repair(w, way[1], &p->stack, &p->repair);
 	p->mtu = path->mtu;
 	p->probe = path->probe;
+	p->doubt = path->doubt;
 	p->reflector = p->endpoint_site;
 }
 

@@ -344,6 +344,10 @@ static void path_text(const struct compile_result *r, const struct policy *p,
 	text_printf(t, "    path %u '%s', preference %u, MTU %u, probed every ", path->index,
 		    c->name, c->preference, path->mtu);
 	duration_add(path->probe.interval_us, t);
+	if (path->doubt) {
+		text_add(t, ", in doubt after ");
+		duration_add((uint64_t)path->probe.interval_us * path->doubt, t);
+	}
 	text_add(t, ", down after ");
 	duration_add((uint64_t)path->probe.interval_us * path->probe.multiplier, t);
 	text_add(t, "\n      there  ");
@@ -659,6 +663,8 @@ static void path_json(const struct compile_result *r, const struct candidate_pat
 	    t, ",\"preference\":%u,\"mtu\":%u,\"session_mtu\":%u,\"probe_us\":%u,\"multiplier\":%u",
 	    c->preference, path->mtu, path->session_mtu, path->probe.interval_us,
 	    path->probe.multiplier);
+	if (path->doubt)
+		text_printf(t, ",\"doubt\":%u", path->doubt);
 	text_add(t, ",\"there\":");
 	way_json(n, way, 1, path->way_length, &stack, t);
 	text_add(t, ",\"back\":");

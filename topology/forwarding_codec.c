@@ -232,6 +232,8 @@ static char *put_path(char *p, const struct fwd_path *path)
 	p = put_number(PUT(p, " mtu "), path->mtu);
 	p = put_probe(p, path->probe);
 	p = put_number(PUT(p, " reflector "), path->reflector);
+	if (path->doubt)
+		p = put_number(PUT(p, " doubt "), path->doubt);
 	return put_repair(p, &path->repair);
 }
 
@@ -815,6 +817,8 @@ static void read_path(struct reader *r)
 	p->mtu = u16(r, "mtu");
 	p->probe = probe(r);
 	p->reflector = (uint32_t)number(r, "reflector", 1, UINT32_MAX);
+	if (!strncmp(r->at, "doubt", strlen("doubt")))
+		p->doubt = (uint8_t)number(r, "doubt", DOUBT_LEAST, p->probe.multiplier);
 	repair(r, &p->repair);
 }
 

@@ -14,11 +14,21 @@ static bool within(struct monotime then, struct monotime now, uint64_t us)
 	return then.us && monotime_between(then, now) < us;
 }
 
+/* What comes at the next look is brief, also where a look at many peers takes its time. */
+static uint64_t brief_us(const struct endpoint_watch *w, struct monotime now)
+{
+	uint64_t gap_us = w->seen_at.us ? monotime_between(w->seen_at, now) : 0, us = gap_us + gap_us / 2;
+
+	if (us < ENDPOINT_WATCH_BRIEF_US)
+		return ENDPOINT_WATCH_BRIEF_US;
+	return us < ENDPOINT_WATCH_BRIEF_MAX_US ? us : ENDPOINT_WATCH_BRIEF_MAX_US;
+}
+
 /* Nobody but a second box has reason to call when the first is heard and its key is young. */
 static bool is_needless(const struct endpoint_watch *w, struct monotime now)
 {
 	return within(w->handshake_at, now, ENDPOINT_WATCH_REKEY_US) &&
-	       within(w->heard_at, w->seen_at, ENDPOINT_WATCH_BRIEF_US);
+	       within(w->heard_at, w->seen_at, brief_us(w, now));
 }
 
 static void call_look(struct endpoint_watch *w, const struct endpoint_sight *sight,
@@ -52,7 +62,7 @@ static void place_look(struct endpoint_watch *w, const struct ip_endpoint *endpo
 		return;
 	at = place_find(w, endpoint);
 	if (ip_endpoint_equal(&w->place[at].endpoint, endpoint) &&
-	    within(w->place[at].left, now, ENDPOINT_WATCH_BRIEF_US))
+	    within(w->place[at].left, now, brief_us(w, now)))
 		note(w->returned, ENDPOINT_WATCH_RETURNS, now);
 	w->place[0].left = now;
 	memmove(w->place + 1, w->place, at * sizeof(w->place[0]));

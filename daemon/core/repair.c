@@ -56,10 +56,13 @@ static bool route_repaired(const struct kernel_state *actual, uint32_t table, ip
 	       label_stack_equal(&found->push, &repair->out);
 }
 
+/* By the rule that leads around its first link. An earlier daemon, which may have run until now, replaced the route itself. */
 static bool return_repaired(const struct kernel_state *actual, const struct fwd_return *r)
 {
 	struct kernel_rule key = {.priority = TUYEN_RULE_REPAIR, .table = TUYEN_TABLE_REPAIR + r->first_site};
 
+	if (route_repaired(actual, DESIRED_TABLE_MAIN, r->destination, desired_return_metric(r->destination), &r->repair))
+		return true;
 	return actual->rule_count &&
 	       bsearch(&key, actual->rules, actual->rule_count, sizeof(key), kernel_rule_compare) &&
 	       route_repaired(actual, key.table, r->destination, desired_return_metric(r->destination), &r->repair);

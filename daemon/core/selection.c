@@ -15,6 +15,7 @@
 
 struct ranking { /* the best path of a pair, by liveness; NULL: none */
 	const struct fwd_path *steady, *good, *up, *unknown, *any; /* good: up, not degraded, not in doubt; steady: nor damped */
+	struct monotime steady_at; /* when the next of the good ones is damped no more */
 };
 
 static const struct path_state *state_find(const struct path_state *states, size_t count,
@@ -62,7 +63,7 @@ static void rank(const struct fwd_path **best, const struct fwd_path *path)
 static struct ranking pair_rank(const struct forwarding *f, const struct fwd_path *pair,
 				const struct path_state *states, size_t count, struct monotime now)
 {
-	struct ranking r = {0};
+	struct ranking r = {.steady_at = MONOTIME_NEVER};
 
 	for (size_t i = 0; i < f->path_count; i++) {
 		const struct fwd_path *p = &f->paths[i];
@@ -78,6 +79,8 @@ static struct ranking pair_rank(const struct forwarding *f, const struct fwd_pat
 				rank(&r.good, p);
 			if (good(state) && !damped(state, now))
 				rank(&r.steady, p);
+			else if (good(state))
+				r.steady_at = monotime_min(r.steady_at, state->damped_until);
 			break;
 		case PATH_UNKNOWN:
 			rank(&r.unknown, p);
@@ -172,6 +175,8 @@ static const struct fwd_path *choose(const struct forwarding *f, const struct fw
 		return r.up ? r.up : r.unknown ? r.unknown : current;
 	if (liveness_of(state) == PATH_UP && unfit(state, &r, now)) /* rule 4 */
 		return r.up;
+	if (state && state->in_doubt)
+		*next_look = monotime_min(*next_look, r.steady_at);
 	better = revert_find(f, current, states, count, now, next_look); /* rule 1 */
 	return better ? better : current;
 }

@@ -263,8 +263,7 @@ static void path_watch(const struct simulation *s, uint32_t path)
 	if (!first || next == SIM_NONE)
 		return;
 	p->first_end = sim_end_of(sim_link_find(s, p->site, next));
-	if (first->probe.multiplier < f->probe.multiplier)
-		p->base_us = (uint64_t)first->probe.multiplier * f->probe.interval_us;
+	p->base_us = (uint64_t)f->doubt * f->probe.interval_us;
 	if (!f->repair.next_site)
 		p->hasty_us = (uint64_t)first->probe.interval_us * first->probe.multiplier;
 }
@@ -610,15 +609,16 @@ static void run_begin(struct simulation *s)
 }
 
 enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id, uint32_t neighbor_id,
-				    struct monotime at, struct monotime *ret_until)
+				    struct monotime at, struct monotime *ret_until, bool *ret_heard)
 {
 	uint32_t a = sim_site_by_id(s, site_id), b = sim_site_by_id(s, neighbor_id);
 	uint32_t way = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);
 
 	*ret_until = MONOTIME_NEVER;
+	*ret_heard = false;
 	return way == SIM_NONE || !s->link_lists
 		   ? REPAIR_LINK_USED
-		   : sim_link_state(s, sim_end_of(way), at.us, &ret_until->us);
+		   : sim_link_state(s, sim_end_of(way), at.us, &ret_until->us, ret_heard);
 }
 
 int simulation_run(struct simulation *s, const struct simulate_options *options,

@@ -67,6 +67,7 @@ struct sim_step {
 	uint64_t at_us;
 	uint32_t end;
 	enum repair_link state;
+	bool heard; /* REPAIR_LINK_DOWN: the other end says so */
 };
 
 #define SIM_DEAD UINT64_MAX
@@ -236,10 +237,11 @@ void sim_way_pass(struct simulation *s, uint32_t path, uint64_t sent_us, bool ch
 
 /* simulate_link.c: needs the wires' intervals; makes steps. */
 void sim_links_run(struct simulation *s);
-/* Of a link's end at a moment, and until when. */
-enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us, uint64_t *ret_until_us);
-/* When it goes down next, after @after_us. */
-uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us);
+/* Of a link's end at a moment, until when, and whether the other end says that it is down. */
+enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us, uint64_t *ret_until_us,
+				bool *ret_heard);
+/* When it goes down next, after @after_us, and whether the other end says so. UINT64_MAX: never. */
+uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us, bool *ret_heard);
 
 /* simulate_wire.c */
 int sim_wire_prepare(struct simulation *s, const struct simulate_events *events, struct reason *reason);

@@ -81,7 +81,9 @@ static void step_add(struct link_run *r, uint32_t which, enum repair_link state)
 	struct simulation *s = r->s;
 
 	if (sim_reserve(s, &s->steps, &s->step_capacity, s->step_count + 1, sizeof(*s->steps)))
-		s->steps[s->step_count++] = (struct sim_step){r->now.us, 2 * r->link + which, state};
+		s->steps[s->step_count++] =
+		    (struct sim_step){r->now.us, 2 * r->link + which, state,
+				      r->end[which].bfd.diagnostic == BFD_DIAG_NEIGHBOR_DOWN};
 }
 
 /* What the kernel process makes of it. */
@@ -246,21 +248,25 @@ static uint32_t step_find(const struct simulation *s, const struct sim_list *lis
 	return low; /* of the next */
 }
 
-enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us, uint64_t *ret_until_us)
+enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us, uint64_t *ret_until_us,
+				bool *ret_heard)
 {
 	const struct sim_list *list = &s->link_lists[end];
 	uint32_t next = step_find(s, list, at_us);
 
 	*ret_until_us = next < list->count ? s->steps[list->first + next].at_us : UINT64_MAX;
+	*ret_heard = next && s->steps[list->first + next - 1].heard;
 	return next ? s->steps[list->first + next - 1].state : REPAIR_LINK_USED;
 }
 
-uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us)
+uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us, bool *ret_heard)
 {
 	const struct sim_list *list = &s->link_lists[end];
 
 	for (uint32_t i = step_find(s, list, after_us); i < list->count; i++)
-		if (s->steps[list->first + i].state == REPAIR_LINK_DOWN)
+		if (s->steps[list->first + i].state == REPAIR_LINK_DOWN) {
+			*ret_heard = s->steps[list->first + i].heard;
 			return s->steps[list->first + i].at_us;
+		}
 	return UINT64_MAX;
 }

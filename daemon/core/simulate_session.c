@@ -95,6 +95,7 @@ static bool is_settled(const struct simulation *s, uint32_t path)
 	const struct sim_session *e = &s->sessions[path];
 	const struct sim_path *p = &s->paths[path];
 	uint64_t interval = e->bfd.tx_interval_us, slack, echo;
+	bool heard;
 	uint64_t silence = p->base_us ? p->base_us : interval * e->bfd.config.multiplier;
 
 	if (s->o.packet_by_packet || s->o.wire.loss_ppm || e->bfd.state != BFD_STATE_UP ||
@@ -105,7 +106,7 @@ static bool is_settled(const struct simulation *s, uint32_t path)
 		return false;
 	echo = echo_us(s, path);
 	return !sim_wire_trouble(s, path, e->now.us > echo ? e->now.us - echo : 0) &&
-	       (!p->hasty_us || sim_link_down_next(s, p->first_end, e->now.us) == UINT64_MAX);
+	       (!p->hasty_us || sim_link_down_next(s, p->first_end, e->now.us, &heard) == UINT64_MAX);
 }
 
 static struct monotime quiet_at(const struct simulation *s, uint32_t path)
@@ -117,13 +118,22 @@ static struct monotime quiet_at(const struct simulation *s, uint32_t path)
 	return monotime_after(e->bfd.last_received, s->paths[path].base_us);
 }
 
-/* The link that it leaves by went down, and nobody repairs that. */
-static struct monotime haste_at(const struct simulation *s, uint32_t path, uint64_t after_us)
+/* The link that it leaves by goes down, and nobody repairs that. */
+static struct monotime haste_at(const struct simulation *s, uint32_t path, uint64_t after_us, bool *ret_heard)
 {
 	const struct sim_path *p = &s->paths[path];
 
-	return p->hasty_us ? (struct monotime){sim_link_down_next(s, p->first_end, after_us)}
+	return p->hasty_us ? (struct monotime){sim_link_down_next(s, p->first_end, after_us, ret_heard)}
 			   : MONOTIME_NEVER;
+}
+
+/* As the wire process: of a neighbour that says so, the answer to one probe more is waited for. */
+static void haste(const struct simulation *s, uint32_t path, bool heard)
+{
+	struct sim_session *e = &s->sessions[path];
+	uint64_t silence_us = s->paths[path].hasty_us + (heard ? e->bfd.tx_interval_us : 0);
+
+	bfd_session_hasten(&e->bfd, silence_us, e->now);
 }
 
 /* What is due now: answers first. */
@@ -131,11 +141,12 @@ static void moment(struct simulation *s, uint32_t path)
 {
 	struct sim_session *e = &s->sessions[path];
 	struct bfd_step step;
+	bool heard;
 
 	while (e->flight_count && e->flight[0].arrives_us <= e->now.us)
 		flight_take(e);
-	if (e->now.us && haste_at(s, path, e->now.us - 1).us == e->now.us)
-		bfd_session_hasten(&e->bfd, s->paths[path].hasty_us, e->now);
+	if (e->now.us && haste_at(s, path, e->now.us - 1, &heard).us == e->now.us)
+		haste(s, path, heard);
 	if (monotime_reached(e->now, quiet_at(s, path)))
 		e->quiet = true;
 	do {
@@ -149,8 +160,9 @@ static struct monotime next_moment(const struct simulation *s, uint32_t path)
 {
 	const struct sim_session *e = &s->sessions[path];
 	struct monotime next = monotime_min(bfd_session_deadline(&e->bfd), quiet_at(s, path));
+	bool heard;
 
-	next = monotime_min(next, haste_at(s, path, e->now.us));
+	next = monotime_min(next, haste_at(s, path, e->now.us, &heard));
 	if (e->flight_count)
 		next = monotime_min(next, (struct monotime){e->flight[0].arrives_us});
 	return monotime_before(next, e->now) ? e->now : next;

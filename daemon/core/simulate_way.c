@@ -249,10 +249,11 @@ static enum repair_link link_state(struct transit *t, uint32_t next_id)
 	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, t->at, next);
 	uint64_t until, written = t->now_us > s->o.apply_us ? t->now_us - s->o.apply_us : 0;
 	enum repair_link state;
+	bool heard;
 
 	if (way == SIM_NONE || !s->link_lists[sim_end_of(way)].count)
 		return REPAIR_LINK_USED;
-	state = sim_link_state(s, sim_end_of(way), written, &until);
+	state = sim_link_state(s, sim_end_of(way), written, &until, &heard);
 	seen_until(t, until == UINT64_MAX ? UINT64_MAX : until + s->o.apply_us);
 	return state;
 }

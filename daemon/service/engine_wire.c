@@ -46,13 +46,12 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .remote_discriminator = p->reflector,
 	    .interval_us = p->probe.interval_us,
 	    .multiplier = p->probe.multiplier,
+	    .base_multiplier = p->doubt,
 	    .mtu = p->mtu,
 	    .padded_gap_us = desired_padded_gap_us(&e->release.forwarding, p),
 	};
 	if (status_liveness_narrow(l, p))
 		m.u.session.mtu_known = l->last.mtu;
-	if (first && first->probe.multiplier < p->probe.multiplier)
-		m.u.session.base_multiplier = first->probe.multiplier;
 	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
 		m.u.session.first_site = first->site_id;
 		m.u.session.hasty_us = detection < UINT32_MAX ? (uint32_t)detection : UINT32_MAX;
@@ -307,7 +306,7 @@ static void take_failure(struct engine *e, struct status_liveness *known,
 	uint64_t longest_us = link ? REPAIR_LONGEST_US : damped_longest_us(e, known);
 	struct monotime now = monotime_now();
 
-	if (!l->by_intent && damping_failed(&known->damping, longest_us, now))
+	if (longest_us && !l->by_intent && damping_failed(&known->damping, longest_us, now))
 		tell_damped(e, known, link, now);
 }
 

@@ -437,25 +437,31 @@ static void quiet_turn(struct wire_session *s, struct monotime now)
 	}
 }
 
-/* A link went down. Paths that leave by it wait no longer for a repair that nobody makes. */
+/*
+ * A link went down. Paths that leave by it wait no longer for a repair that nobody makes. Where the neighbour says so,
+ * its daemon may have died and begun anew while its kernel forwards on: then the answer to one probe more is waited for.
+ */
 static void paths_hasten(const struct wire_session *link, struct monotime now)
 {
 	const struct array *sessions = &link->owner->sessions;
+	bool heard = link->bfd.diagnostic == BFD_DIAG_NEIGHBOR_DOWN;
 
 	for (size_t i = 0; i < sessions->count; i++) {
 		struct wire_session *s = session_at(sessions, i);
+		uint64_t more_us = heard ? s->bfd.tx_interval_us : 0;
 
 		if (s->config.kind != SESSION_PATH || s->config.first_site != link->config.id)
 			continue;
-		bfd_session_hasten(&s->bfd, s->config.hasty_us, now);
+		bfd_session_hasten(&s->bfd, s->config.hasty_us + more_us, now);
 		s->deadline = session_deadline(s);
 		heap_move(s->owner, s);
 	}
 }
 
+/* One whose other end is AdminDown forwards on. */
 static bool link_failed(const struct wire_session *s)
 {
-	return s->config.kind == SESSION_LINK && s->bfd.state == BFD_STATE_DOWN &&
+	return s->config.kind == SESSION_LINK && s->bfd.state == BFD_STATE_DOWN && !s->bfd.by_intent &&
 	       s->bfd.diagnostic != BFD_DIAG_NONE;
 }
 

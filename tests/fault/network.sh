@@ -12,10 +12,10 @@ REPAIR_MS=180 # a link's detection, and what fits between two packets of the str
 PATH_MS=380   # a path's own detection where its nodes might have repaired it: 6 x 50 ms, a round trip, a gap of the stream
 repaired() { status_get "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")'; }
 repaired_is() { [ "$(repaired "$1")" = "$2" ]; }
-all_back() {
+all_back() { # what comes last is looked at first
 	local s
+	path_is phuc-xa main && paths_up phuc-xa 2 || return 1
 	for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done
-	paths_up phuc-xa 2 && path_is phuc-xa main
 }
 changes() { status_get phuc-xa '[.paths[].changes] | add'; }
 settle_back() { # MOST_MS SITE...: all goes back, too

@@ -87,7 +87,7 @@ now_ms() { local now; now_set; echo "$now"; }
 lab_patience() { [ "$LAB_KERNEL" = stock ] && echo $(($1 * 6)) || echo "$1"; }
 
 wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
-	local now start end next what=$2 limit=$1 pause=1 # tenths of a second, growing to 5: a look costs processes
+	local now start end next what=$2 limit=$1 pause=1 longest=$((5 + $1 / 15)) # tenths of a second: a look costs processes
 	[ "$LAB_KERNEL" != stock ] || limit=$(lab_patience "$1")
 	shift 2
 	now_set
@@ -97,8 +97,8 @@ wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
 		[ $now -lt $end ] || { diag "waited $limit s in vain for $what"; return 1; }
 		[ $now -lt $next ] || {
 			diag "waiting for $what: $(((now - start) / 1000)) s"; next=$((now + 5000)); }
-		sleep 0.$pause
-		[ $pause -ge 5 ] || pause=$((pause + 1))
+		sleep $((pause / 10)).$((pause % 10))
+		[ $pause -ge $longest ] || pause=$((pause + 1))
 	done
 }
 

@@ -274,6 +274,35 @@ static void a_rule_without_a_repair_is_none(void **state)
 	forwarding_clear(&f);
 }
 
+/* As an earlier daemon wrote it: the way back itself was another. */
+static void an_upgraded_daemon_reads_the_old_form(void **state)
+{
+	const enum repair_link none[NEIGHBORS] = {USED};
+	enum repair_link got[NEIGHBORS];
+	struct kernel_state *actual;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	actual = desired(&f, none);
+	f.label_count = 0; /* which tells of the link by itself */
+	repair_read(&f, actual, got);
+	assert_int_equal(got[BA_DINH], USED);
+	for (size_t i = 0; i < actual->route_count; i++) {
+		struct kernel_route *r = &actual->routes[i];
+
+		if (r->table != DESIRED_TABLE_MAIN || r->destination.address != f.returns[0].destination)
+			continue;
+		desired_adjacency_name(f.returns[0].repair.next_site, r->device);
+		r->push = f.returns[0].repair.out;
+	}
+	repair_read(&f, actual, got);
+	assert_int_equal(got[BA_DINH], HELD);
+	kernel_state_free(actual);
+	f.label_count = 3;
+	forwarding_clear(&f);
+}
+
 static void a_restarted_daemon_reads_repairs_back(void **state)
 {
 	struct forwarding f;
@@ -401,6 +430,7 @@ int main(void)
 	    cmocka_unit_test(one_links_routes_are_part_of_the_whole),
 	    cmocka_unit_test(ways_back_move_by_one_rule),
 	    cmocka_unit_test(a_rule_without_a_repair_is_none),
+	    cmocka_unit_test(an_upgraded_daemon_reads_the_old_form),
 	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
 	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
 	    cmocka_unit_test(what_bfd_says_of_a_link),

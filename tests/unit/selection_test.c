@@ -155,6 +155,7 @@ static const struct doubt_row {
 	{"4: in use and in doubt, at once to one that is not", 1, 1, 0, 2, NEVER},
 	{"4: the best of those that are not", 1, 3, 0, 3, NEVER},
 	{"4: all in doubt: it stays", 1, 7, 0, 1, NEVER},
+	{"4: in doubt and damped, as all are: it stays until they are no more", 1, 1, 7, 1, NOW + 7000000},
 	{"1: no way back to one that is in doubt", 2, 1, 0, 2, NEVER},
 	{"4: it answers: back without a hold", 2, 0, 0, 1, NEVER},
 	{"5: it answers, and was in doubt again and again", 2, 0, 1, 2, NOW + 7000000},

@@ -177,7 +177,7 @@ static void stories_equal(const char *name, struct story *a, struct story *b)
 
 /* ---- the simulator that skips nothing ------------------------------------------------------- */
 
-enum event_kind { EVENT_FAULT, EVENT_ARRIVAL, EVENT_HASTE, EVENT_TIMER }; /* in this order at one moment */
+enum event_kind { EVENT_FAULT, EVENT_ARRIVAL, EVENT_HASTE, EVENT_HASTE_HEARD, EVENT_TIMER }; /* in this order at one moment */
 
 struct packet {
 	uint32_t owner; /* session */
@@ -326,8 +326,9 @@ static enum repair_link link_at(const struct plain *p, uint32_t site, uint32_t n
 {
 	uint64_t at = p->now_us > p->o->apply_us ? p->now_us - p->o->apply_us : 0;
 	struct monotime until;
+	bool heard;
 
-	return simulation_link_at(p->c->s, p->f[site].site_id, next_id, (struct monotime){at}, &until);
+	return simulation_link_at(p->c->s, p->f[site].site_id, next_id, (struct monotime){at}, &until, &heard);
 }
 
 static bool goes_around(struct plain *p, uint32_t site, uint32_t next_id, const struct fwd_repair *repair)
@@ -528,18 +529,18 @@ static void plain_watch(struct plain *p, uint32_t session)
 	const struct fwd_neighbor *first = forwarding_neighbor(&p->f[e->site], e->path->first_site);
 	enum repair_link was = REPAIR_LINK_USED;
 	struct monotime until;
+	bool heard;
 
-	if (first->probe.multiplier < e->path->probe.multiplier)
-		e->base_us = (uint64_t)first->probe.multiplier * e->path->probe.interval_us;
+	e->base_us = (uint64_t)e->path->doubt * e->path->probe.interval_us;
 	if (e->path->repair.next_site)
 		return;
 	e->hasty_us = (uint64_t)first->probe.interval_us * first->probe.multiplier;
 	for (struct monotime at = {0}; at.us != UINT64_MAX; at = until) {
 		enum repair_link is =
-		    simulation_link_at(p->c->s, p->f[e->site].site_id, e->path->first_site, at, &until);
+		    simulation_link_at(p->c->s, p->f[e->site].site_id, e->path->first_site, at, &until, &heard);
 
 		if (is == REPAIR_LINK_DOWN && was != is)
-			event_push(p, at.us, EVENT_HASTE, session);
+			event_push(p, at.us, heard ? EVENT_HASTE_HEARD : EVENT_HASTE, session);
 		was = is;
 	}
 }
@@ -617,8 +618,11 @@ static struct seen plain_run(const struct country *c, const struct simulate_opti
 
 			p.free_packets[p.free_count++] = e.which;
 			arrival(&p, packet);
-		} else if (e.kind == EVENT_HASTE) {
-			bfd_session_hasten(&p.sessions[e.which].bfd, p.sessions[e.which].hasty_us,
+		} else if (e.kind == EVENT_HASTE || e.kind == EVENT_HASTE_HEARD) {
+			struct plain_session *hasty = &p.sessions[e.which];
+
+			bfd_session_hasten(&hasty->bfd,
+					   hasty->hasty_us + (e.kind == EVENT_HASTE ? 0 : hasty->bfd.tx_interval_us),
 					   (struct monotime){p.now_us});
 			plain_turn(&p, e.which);
 		} else {
@@ -695,6 +699,7 @@ static const struct {
 	{"a line in the middle", "at 6s cut link hanoi ba-dinh; at 14s heal link hanoi ba-dinh;", {0}, 2, true, false},
 	{"one way of it", "at 6s cut way hanoi ba-dinh; at 8s heal way hanoi ba-dinh;", {0}, 3, true, false},
 	{"a commune's own line", "at 6s cut link phuc-xa ba-dinh; at 9s heal link phuc-xa ba-dinh;", {0}, 4, false, false},
+	{"one way of that", "at 6s cut way phuc-xa ba-dinh; at 9s heal way phuc-xa ba-dinh;", {0}, 12, false, false},
 	{"the province dead", "at 6s kill site hanoi; at 9s revive site hanoi;", {0}, 5, true, true},
 	{"a gateway dead", "at 6s kill site npdc-hn; at 12s revive site npdc-hn;", {0}, 6, true, true},
 	{"a gateway with a bad release", "at 6s spoil site npdc-hn; at 9s restore site npdc-hn;", {0}, 7, false, true},

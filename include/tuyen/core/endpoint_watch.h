@@ -23,8 +23,12 @@
 #define ENDPOINT_WATCH_RETURNS 3
 #define ENDPOINT_WATCH_CALLS   2
 #define ENDPOINT_WATCH_US      120000000u
-/* Two looks at the kernel, 5 s apart; who moves for want of an answer takes 15 s. So much silence is reason enough to call. */
-#define ENDPOINT_WATCH_BRIEF_US 8000000u
+/*
+ * Two looks at the kernel, 5 s apart; who moves for want of an answer takes 15 s. So much silence is reason enough to call. Who looks
+ * at thousands of peers takes longer: one and a half times the gap between two looks then, up to BRIEF_MAX.
+ */
+#define ENDPOINT_WATCH_BRIEF_US	    8000000u
+#define ENDPOINT_WATCH_BRIEF_MAX_US 15000000u
 #define ENDPOINT_WATCH_REKEY_US 110000000u
 #define ENDPOINT_WATCH_WARY_US	30000000u /* after such a call it is worth to look more often */
 

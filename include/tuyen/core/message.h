@@ -48,7 +48,7 @@ struct message_session {
 	uint32_t remote_discriminator; /* SESSION_PATH */
 	uint32_t interval_us;
 	uint32_t multiplier;
-	uint32_t base_multiplier; /* SESSION_PATH: of its links; @multiplier is more where a repair is worth the wait. 0: no wait */
+	uint32_t base_multiplier; /* SESSION_PATH: after so many it is in doubt; @multiplier is more where a repair is worth the wait. 0: no wait */
 	uint32_t mtu;	/* SESSION_PATH: bytes of an IP packet, as compiled */
 	uint32_t padded_gap_us; /* SESSION_PATH: between two padded probes (core/path_mtu.h), 0 none */
 	uint32_t mtu_known; /* SESSION_PATH: less than that, if an earlier life found that no more passes; 0 unknown */

@@ -181,10 +181,10 @@ int simulation_run(struct simulation *s, const struct simulate_options *options,
 
 /**
  * Of the newest run: does what @site_id sends to its neighbour go around the link, as its BFD says from @at to
- * @ret_until? The kernel does so apply_us later.
+ * @ret_until? The kernel does so apply_us later. @ret_heard  that it is down the neighbour says.
  */
 enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id, uint32_t neighbor_id,
-				    struct monotime at, struct monotime *ret_until);
+				    struct monotime at, struct monotime *ret_until, bool *ret_heard);
 
 /**
  * Reads "at 10s cut link A B; at 20s heal link A B; at 30s kill site X;", "#" to the end of the line is a comment.

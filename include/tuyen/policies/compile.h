@@ -48,7 +48,8 @@ struct compile_path {
 	uint16_t session_mtu;	/* inner IP packet, bytes */
 	uint16_t repaired_mtu;	/* on its narrowest detour; UINT16_MAX: it has none */
 	bool repaired;		/* some link of it is: its probes wait for that, ... */
-	uint64_t repaired_after_us; /* ... at most so long */
+	uint8_t doubt;		/* ... and after so many that are lost it is in doubt; 0: it does not wait */
+	uint64_t repaired_after_us; /* a link of it is repaired after so long at most */
 	struct probe_timers slowest; /* of its links */
 	struct probe_timers probe;   /* its own: that, or what its policy says if that is slower; and the wait for repairs */
 };

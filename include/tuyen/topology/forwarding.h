@@ -55,6 +55,8 @@ struct fwd_label_route {
 	struct fwd_repair repair;
 };
 
+#define DOUBT_LEAST 2 /* probes: one that comes late is no doubt yet */
+
 /** A candidate path of which this site is the head-end, RFC 9256. Key: index. */
 struct fwd_path {
 	uint8_t index;		/* 1..SITE_PATHS_MAX, unique at this site */
@@ -69,6 +71,7 @@ struct fwd_path {
 	struct fwd_repair repair;
 	uint16_t mtu;		/* outer IP packet, bytes; repaired or not */
 	struct probe_timers probe; /* S-BFD along it, RFC 7881 */
+	uint8_t doubt;		/* 2..: after so many lost probes it is in doubt, as a repair may be on its way; 0: it does not wait for one */
 	uint32_t reflector;	/* discriminator of the endpoint's reflector: its site id */
 };
 

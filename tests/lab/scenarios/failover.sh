@@ -70,6 +70,21 @@ COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology $LAB_DIR/slow.
 country_up || bail "the country comes up with slow paths"
 stream_echo_start
 is "a slow path" "$(status_get phuc-xa '.paths[] | select(.name == "main") | .detection_us')" 3000000
+changes() { status_get phuc-xa '[.paths[].changes] | add'; }
+all_links_up() { status_is "$1" '[.links[] | select(.state != "up")] | length' 0; }
+before=$(changes)
+stream_start phuc-xa 10
+stop_daemon ba-dinh
+sleep 2
+start_daemon ba-dinh
+ok "the parent's daemon is restarted" wait_for 20 "its links" all_links_up ba-dinh
+pid=$(process_of ba-dinh wire); kill -KILL "$pid"
+ok "... its wire process is killed" wait_for 20 "the link" eval '[ "$(process_of ba-dinh wire)" != "$pid" ] && all_links_up ba-dinh'
+sleep 4
+stream_stop phuc-xa
+is "... and no path of its child fails" "$(changes)" "$before"
+is "... nor is anything lost" "$lost" 0
+
 stream_start phuc-xa 10
 sleep 1.5
 link_cut phuc-xa ba-dinh
