@@ -10,13 +10,13 @@
 
 REPAIR_MS=180 # a link's detection, and what fits between two packets of the stream
 PATH_MS=380   # a path's own detection where its nodes might have repaired it: 6 x 50 ms, a round trip, a gap of the stream
-repaired() { status_get "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")'; }
-repaired_is() { [ "$(repaired "$1")" = "$2" ]; }
-all_back() { # what comes last is looked at first
+repaired_is() { status_is "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")' "$2"; }
+all_back() {
 	local s
-	path_is phuc-xa main && paths_up phuc-xa 2 || return 1
+	path_is phuc-xa main && paths_up phuc-xa 2 || return 1 # what comes last is looked at first
 	for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done
 }
+status_conditions+="repaired_is all_back "
 changes() { status_get phuc-xa '[.paths[].changes] | add'; }
 settle_back() { # MOST_MS SITE...: all goes back, too
 	expect "all back" all_back

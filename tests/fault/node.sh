@@ -125,6 +125,7 @@ settle 0 phuc-xa
 # ---- files, and a release that comes ----
 country_release 2 >release2.log 2>&1 || bail "a second release"
 country_release 3 >release3.log 2>&1 || bail "a third release"
+status_conditions+="epoch_is "
 epoch_is() { status_is phuc-xa .bundle.epoch "$1"; }
 begin "a release cut off in the middle" "refused, the old one in force"
 head -c 600 seals.2/901.seal >half.seal

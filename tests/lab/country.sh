@@ -190,13 +190,21 @@ process_of() { # SITE kernel|wire|supervisor: process id
 }
 
 status() { "$tuyen" status --control "$(control_of "$1")" --json; }
-status_get() { status "$1" 2>/dev/null | jq -r "$2" 2>/dev/null; }
-status_is() { [ "$(status_get "$1" "$2")" = "$3" ]; }
+status_get() { "$LAB_TOOLS/status" "$LAB_DIR/$1.d/run/control" "$2" 2>/dev/null; }
+status_is() { # SITE FILTER WANTED
+	if [ -n "${collecting:-}" ]; then
+		conditions+=("$LAB_DIR/$1.d/run/control" "$2" "$3")
+	else
+		"$LAB_TOOLS/status" 0 "$LAB_DIR/$1.d/run/control" "$2" "$3" 2>/dev/null
+	fi
+}
 links_up() { status_is "$1" '[.links[] | select(.state == "up")] | length' "$2"; }
 paths_up() { status_is "$1" '[.paths[] | select(.state == "up")] | length' "$2"; }
 session_up() { status_is "$1" '[.sessions[] | select(.state == "up")] | length > 0' true; }
-active_path() { status_get "$1" '.paths[] | select(.active) | .name'; }
-path_is() { [ "$(active_path "$1")" = "$2" ]; }
+active_path() { status_get "$1" "$ACTIVE_PATH"; }
+ACTIVE_PATH='.paths[] | select(.active) | .name'
+path_is() { status_is "$1" "$ACTIVE_PATH" "$2"; }
+status_conditions+="status_is links_up paths_up session_up path_is "
 
 country_daemons_up() { # all links, all paths, both communes' sessions
 	wait_for 60 "the links of hanoi" links_up hanoi 3 &&

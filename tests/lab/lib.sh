@@ -86,10 +86,24 @@ now_ms() { local now; now_set; echo "$now"; }
 # The emulated kernel is 10 to 50 times slower: waits there are that much longer, conditions are the same.
 lab_patience() { [ "$LAB_KERNEL" = stock ] && echo $(($1 * 6)) || echo "$1"; }
 
+# Conditions that are made of status_is alone: one process waits for them, instead of four for each look.
+status_conditions=" "
+wait_for_status() { # SECONDS COMMAND...
+	local limit=$1 conditions=() collecting=yes
+	shift
+	"$@"
+	collecting=
+	"$LAB_TOOLS/status" "$limit" "${conditions[@]}" 2>&1
+}
+
 wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
 	local now start end next what=$2 limit=$1 pause=1 longest=$((5 + $1 / 15)) # tenths of a second: a look costs processes
 	[ "$LAB_KERNEL" != stock ] || limit=$(lab_patience "$1")
 	shift 2
+	if [[ $status_conditions == *" $1 "* ]]; then
+		wait_for_status "$limit" "$@" || { diag "waited $limit s in vain for $what"; return 1; }
+		return
+	fi
 	now_set
 	start=$now end=$((now + limit * 1000)) next=$((now + 5000))
 	until "$@" >/dev/null 2>&1; do

@@ -27,6 +27,7 @@ ours_ready() {
 }
 
 # A detour that is still in use from before would hide the next cut: links are gone back to five seconds after they are up.
+status_conditions+="ours_commune_ready none_repaired "
 none_repaired() { status_is "$1" '[.links[] | select(.repaired)] | length' 0; }
 
 # The path's own probe tells the commune; of the trunk's repair, the trunk's both ends.

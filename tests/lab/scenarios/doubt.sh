@@ -9,6 +9,7 @@
 
 main_is() { status_get phuc-xa ".paths[] | select(.name == \"main\") | .$1"; }
 nobody_repairs() { local s; for s in $COUNTRY_SITES; do status_is "$s" '[.links[] | select(.repaired)] | length' 0 || return 1; done; }
+status_conditions+="nobody_repairs "
 operations() { status_get phuc-xa .daemon.operations; }
 told() { grep -c "\"event\":\"$1\"" phuc-xa.log; }
 # A probe of the path is 140 bytes on the line, one of the link 124. While its sender is in @shut, the carrier swallows it.

@@ -71,6 +71,7 @@ country_up || bail "the country comes up with slow paths"
 stream_echo_start
 is "a slow path" "$(status_get phuc-xa '.paths[] | select(.name == "main") | .detection_us')" 3000000
 changes() { status_get phuc-xa '[.paths[].changes] | add'; }
+status_conditions+="all_links_up "
 all_links_up() { status_is "$1" '[.links[] | select(.state != "up")] | length' 0; }
 before=$(changes)
 stream_start phuc-xa 10

@@ -68,8 +68,10 @@ two_up() {
 		wait_for 30 "the sessions of kham-thien" sessions_up kham-thien 2
 }
 sessions_up() { status_is "$1" '[.sessions[] | select(.state == "up")] | length' "$2"; }
-gateway_of() { status_get "$1" '.sessions[] | select(.standby | not) | .peer'; }
-gateway_is() { [ "$(gateway_of "$1")" = "$2" ]; }
+GATEWAY='.sessions[] | select(.standby | not) | .peer'
+gateway_of() { status_get "$1" "$GATEWAY"; }
+gateway_is() { status_is "$1" "$GATEWAY" "$2"; }
+status_conditions+="sessions_up gateway_is "
 
 # A connection that lasts: a line every 20 ms, each answered.
 cat >line.py <<'END'

@@ -56,13 +56,13 @@ country_daemons_up() {
 	wait_for 30 "the main path of phuc-xa" path_is phuc-xa main
 }
 
-repaired() { # SITE: the neighbours around whose links it leads
-	status_get "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")'
-}
-repaired_is() { [ "$(repaired "$1")" = "$2" ]; }
+REPAIRED='[.links[] | select(.repaired) | .site] | sort | join(" ")' # the neighbours around whose links it leads
+repaired() { status_get "$1" "$REPAIRED"; }
+repaired_is() { status_is "$1" "$REPAIRED" "$2"; }
 switches() { status_get phuc-xa '[.paths[] | "\(.name) \(.changes)"] | join(", ")'; }
 told() { grep -c '"event":"switch"' phuc-xa.log; }
 nobody_repairs() { local s; for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done; }
+status_conditions+="repaired_is nobody_repairs "
 drift_of_all() { local s; for s in $COUNTRY_SITES; do status_get "$s" .daemon.drift_repairs; done | awk "{n += \$1} END {print n}"; }
 label_dev() { in_site "$1" ip -f mpls route show "$2" | sed -n 's/.* dev \([^ ]*\).*/\1/p'; }
 drops() { status_get "$1" ".links[] | select(.site == \"$2\") | .filter_drops"; }

@@ -12,6 +12,7 @@ COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology limits.policy"
 carried() { status_get "$1" ".paths[] | select(.name == \"$2\") | .carried_mtu"; }
 carries() { [ "$(carried "$1" "$2")" "$3" "$4" ]; }
 session_mtu() { in_site "$1" cat /sys/class/net/s10/mtu 2>/dev/null || in_site "$1" ip -o link show s10 | sed 's/.* mtu \([0-9]*\).*/\1/'; }
+status_conditions+="degraded damped main_state "
 degraded() { status_is "$1" ".paths[] | select(.name == \"$2\") | .degraded" "$3"; }
 
 # What passes between two sites in the carrier's net and is longer than LENGTH is swallowed without a word.

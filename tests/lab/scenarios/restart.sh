@@ -45,6 +45,7 @@ for s in phuc-xa ba-dinh npdc-hn; do
 done
 
 # All of the gateway's daemons are gone for long, its kernel forwards: no probe is answered, and no session made anew for that.
+status_conditions+="paths_down "
 paths_down() { status_is phuc-xa '[.paths[] | select(.state == "down")] | length' 2; }
 renewed() { grep -c "made anew" phuc-xa.log; }
 before=$(renewed)
