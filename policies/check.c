@@ -179,8 +179,7 @@ uint32_t check_name(struct check *c, const struct syntax_file *file, const struc
 
 	if (index != NAME_NONE)
 		return index;
-	nearest =
-	    c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text) : NULL;
+	nearest = diag_list_is_full(c->diags) ? NULL : name_table_nearest(table, node->text);
 	if (table == &c->sites && name_table_find(&c->tiers, node->text) != NAME_NONE)
 		diag_error(c->diags, syntax_place(file, node),
 			   "unknown site '%s'; all sites of the tier are 'tier %s'", node->text,
