@@ -349,10 +349,25 @@ static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32
 	}
 }
 
+/* Several gateways have its LAN, and none was ever chosen to carry. */
+static void service_unused(struct simulation *s, uint32_t service)
+{
+	uint32_t path = s->pairs[s->services[service].pair[0]].path[0];
+
+	sim_breach(s, s->result, SIMULATE_LOST, (struct monotime){s->o.duration_us}, path,
+		   "no gateway was ever chosen for its LAN");
+	outage_add(s, service, 0, s->o.duration_us);
+	outage_end(s, service);
+}
+
 static void service_end(struct simulation *s, uint32_t service)
 {
 	struct sim_service_run *run = &s->service_runs[service];
 
+	if (run->active == SIM_NONE) {
+		service_unused(s, service);
+		return;
+	}
 	use_judge(s, service, run->active, run->active_from_us, s->o.duration_us);
 	outage_end(s, service);
 }

@@ -1041,6 +1041,16 @@ static void choose_restless(const struct forwarding *f, const struct path_state 
 		*ret_next_look = monotime_min(*ret_next_look, (struct monotime){6 * SECOND});
 }
 
+/* Of all gateways to a LAN none carries. */
+static void choose_nobody(const struct forwarding *f, const struct path_state *states, size_t count,
+			  const struct active_paths *previous, struct monotime now,
+			  struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
+	for (size_t i = 0; i < ret_active->count; i++)
+		ret_active->entry[i].carries = false;
+}
+
 static const struct {
 	const char *name;
 	simulate_choose *choose;
@@ -1056,6 +1066,7 @@ static const struct {
 	{"up and down confused", choose_upside_down, SIMULATE_DEAD_CHOSEN},
 	{"up and down confused (needless)", choose_upside_down, SIMULATE_NEEDLESS},
 	{"flaps", choose_restless, SIMULATE_MANY},
+	{"no gateway carries", choose_nobody, SIMULATE_LOST},
 };
 
 static void wrong_choices_are_found(void **state)
