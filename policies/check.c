@@ -32,6 +32,7 @@ static const struct {
     {COMPILE_WARNING_SHARED, "a path cannot be as disjoint as it should"},
     {COMPILE_WARNING_RISKS, "a path shares a risk with one from which it should be disjoint"},
     {"single-risk", "a shared risk is that of one link alone"},
+    {"slow-detection", "a failure is found by a probe after more than a minute"},
     {COMPILE_WARNING_UNMET, "some sites lack a path: no way of theirs fulfils its constraints"},
     {"unused-class", "no policy carries the class"},
     {"unused-path", "no head-end can have the path"},

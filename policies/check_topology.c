@@ -22,6 +22,7 @@
 #define DELAY_MAX_US	  10000000
 #define PROBE_MIN_US	  5000
 #define PROBE_MAX_US	  60000000
+#define PROBE_SLOW_US	  60000000 /* interval times multiplier */
 #define PROBE_DEFAULT_US  50000
 #define PROBE_DEFAULT_X	  3
 #define MTU_MIN		  576
@@ -145,16 +146,34 @@ void check_tiers(struct check *c, struct statement s)
 
 /* ---- underlays ---- */
 
+static uint64_t probe_detection(struct probe_timers p)
+{
+	return (uint64_t)p.interval_us * p.multiplier;
+}
+
+static void probe_slow(struct check *c, struct diag_place place, struct probe_timers p)
+{
+	uint64_t tenths = probe_detection(p) / 100000;
+
+	if (probe_detection(p) > PROBE_SLOW_US)
+		diag_warning(c->diags, place, "slow-detection",
+			     "a failure is found after %llu.%llu s: until then all that is sent is lost",
+			     (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+}
+
 struct probe_timers check_probe(struct check *c, const struct syntax_file *file,
 				const struct syntax_node *node)
 {
 	struct syntax_node multiplier = *node;
+	struct probe_timers p;
 
 	multiplier.number = node->number2;
-	return (struct probe_timers){
+	p = (struct probe_timers){
 	    (uint32_t)check_time(c, file, node, PROBE_MIN_US, PROBE_MAX_US, "a probe's interval"),
 	    (uint8_t)check_range(c, file, &multiplier, 1, UINT8_MAX, "a probe's multiplier"),
 	};
+	probe_slow(c, syntax_place(file, node), p);
+	return p;
 }
 
 static uint16_t mtu_read(struct check *c, const struct syntax_file *file,
@@ -1166,11 +1185,6 @@ static const struct underlay_class *link_underlay(const struct network *n, uint3
 	if (uplink >= s->uplink_count || s->uplinks[uplink].underlay == NETWORK_NONE)
 		return NULL;
 	return &n->underlays[s->uplinks[uplink].underlay];
-}
-
-static uint64_t probe_detection(struct probe_timers p)
-{
-	return (uint64_t)p.interval_us * p.multiplier;
 }
 
 static void link_defaults(const struct network *n, struct link *l)
