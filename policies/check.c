@@ -32,6 +32,7 @@ static const struct {
     {COMPILE_WARNING_SHARED, "a path cannot be as disjoint as it should"},
     {COMPILE_WARNING_RISKS, "a path shares a risk with one from which it should be disjoint"},
     {"single-risk", "a shared risk is that of one link alone"},
+    {"slow-detection", "a failure is found by a probe after more than a minute"},
     {COMPILE_WARNING_UNMET, "some sites lack a path: no way of theirs fulfils its constraints"},
     {"unused-class", "no policy carries the class"},
     {"unused-path", "no head-end can have the path"},
@@ -179,8 +180,7 @@ uint32_t check_name(struct check *c, const struct syntax_file *file, const struc
 
 	if (index != NAME_NONE)
 		return index;
-	nearest =
-	    c->diags->error_count < DIAG_SHOWN_MAX ? name_table_nearest(table, node->text) : NULL;
+	nearest = diag_list_is_full(c->diags) ? NULL : name_table_nearest(table, node->text);
 	if (table == &c->sites && name_table_find(&c->tiers, node->text) != NAME_NONE)
 		diag_error(c->diags, syntax_place(file, node),
 			   "unknown site '%s'; all sites of the tier are 'tier %s'", node->text,

@@ -22,6 +22,7 @@
 #define DELAY_MAX_US	  10000000
 #define PROBE_MIN_US	  5000
 #define PROBE_MAX_US	  60000000
+#define PROBE_SLOW_US	  60000000 /* interval times multiplier */
 #define PROBE_DEFAULT_US  50000
 #define PROBE_DEFAULT_X	  3
 #define MTU_MIN		  576
@@ -145,16 +146,34 @@ void check_tiers(struct check *c, struct statement s)
 
 /* ---- underlays ---- */
 
+static uint64_t probe_detection(struct probe_timers p)
+{
+	return (uint64_t)p.interval_us * p.multiplier;
+}
+
+static void probe_slow(struct check *c, struct diag_place place, struct probe_timers p)
+{
+	uint64_t tenths = probe_detection(p) / 100000;
+
+	if (probe_detection(p) > PROBE_SLOW_US)
+		diag_warning(c->diags, place, "slow-detection",
+			     "a failure is found after %llu.%llu s: until then all that is sent is lost",
+			     (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+}
+
 struct probe_timers check_probe(struct check *c, const struct syntax_file *file,
 				const struct syntax_node *node)
 {
 	struct syntax_node multiplier = *node;
+	struct probe_timers p;
 
 	multiplier.number = node->number2;
-	return (struct probe_timers){
+	p = (struct probe_timers){
 	    (uint32_t)check_time(c, file, node, PROBE_MIN_US, PROBE_MAX_US, "a probe's interval"),
 	    (uint8_t)check_range(c, file, &multiplier, 1, UINT8_MAX, "a probe's multiplier"),
 	};
+	probe_slow(c, syntax_place(file, node), p);
+	return p;
 }
 
 static uint16_t mtu_read(struct check *c, const struct syntax_file *file,
@@ -759,14 +778,22 @@ struct lan_entry {
 	uint32_t site;
 };
 
-static int lan_entry_compare(const void *left, const void *right)
+static int lan_prefix_compare(const struct lan_entry *a, const struct lan_entry *b)
 {
-	const struct lan_entry *a = left, *b = right;
-
 	if (a->prefix.address != b->prefix.address)
 		return a->prefix.address < b->prefix.address ? -1 : 1;
 	if (a->prefix.length != b->prefix.length)
 		return a->prefix.length < b->prefix.length ? -1 : 1;
+	return 0;
+}
+
+static int lan_entry_compare(const void *left, const void *right)
+{
+	const struct lan_entry *a = left, *b = right;
+	int order = lan_prefix_compare(a, b);
+
+	if (order)
+		return order;
 	return a->site < b->site ? -1 : a->site > b->site;
 }
 
@@ -858,6 +885,113 @@ static void lans_compare(struct check *c, struct lan_entry *entries, size_t coun
 	}
 }
 
+/*
+ * Who takes over for a gateway does so in all their LANs: sites that share one share them all, or a
+ * site elsewhere would have to use two of them at once, and one of it is chosen.
+ */
+struct lan_sets {
+	struct lan_entry *entries; /* those that are shared, by site */
+	uint32_t *first;	   /* a site each, and one behind the last */
+	uint32_t *compared;	   /* a site each: the one before it that has the same; itself: said already */
+};
+
+static int lan_entry_compare_sites(const void *left, const void *right)
+{
+	const struct lan_entry *a = left, *b = right;
+
+	if (a->site != b->site)
+		return a->site < b->site ? -1 : 1;
+	return lan_prefix_compare(a, b);
+}
+
+/* A LAN of @site that @other has not; NULL: there is none. */
+static const struct lan_entry *lan_lacking(const struct lan_sets *sets, uint32_t site, uint32_t other)
+{
+	uint32_t k = sets->first[other], end = sets->first[other + 1];
+
+	for (uint32_t i = sets->first[site]; i < sets->first[site + 1]; i++) {
+		const struct lan_entry *e = &sets->entries[i];
+
+		while (k < end && lan_prefix_compare(&sets->entries[k], e) < 0)
+			k++;
+		if (k == end || lan_prefix_compare(&sets->entries[k], e) != 0)
+			return e;
+	}
+	return NULL;
+}
+
+static void lan_lacking_say(struct check *c, const struct lan_entry *lacking,
+			    const struct lan_entry *shared)
+{
+	char text[IPV4_PREFIX_STRLEN];
+
+	diag_error(c->diags, check_at(lacking->at),
+		   "gateway '%s' shares %s with '%s', and not this LAN: gateways that share one LAN "
+		   "share all their shared LANs",
+		   c->network.sites[shared->site].name, ipv4_prefix_format(shared->prefix, text),
+		   c->network.sites[lacking->site].name);
+	diag_note(c->diags, check_at(shared->at), "the LAN that they share");
+}
+
+/* @a and @b are of one LAN, @a the one before @b. */
+static void lan_sets_compare(struct check *c, struct lan_sets *sets, const struct lan_entry *a,
+			     const struct lan_entry *b)
+{
+	uint32_t *compared = &sets->compared[b->site];
+	const struct lan_entry *lacking;
+
+	if (*compared == a->site || *compared == b->site)
+		return;
+	*compared = b->site;
+	lacking = lan_lacking(sets, b->site, a->site);
+	if (lacking)
+		lan_lacking_say(c, lacking, a);
+	else if ((lacking = lan_lacking(sets, a->site, b->site)))
+		lan_lacking_say(c, lacking, b);
+	else
+		*compared = a->site;
+}
+
+static void lan_sets_fill(struct lan_sets *sets, const struct lan_entry *entries, size_t count,
+			  size_t site_count)
+{
+	uint32_t shared = 0, site = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (lan_shared(&entries[i]))
+			sets->entries[shared++] = entries[i];
+	if (shared > 1)
+		qsort(sets->entries, shared, sizeof(*entries), lan_entry_compare_sites);
+	for (uint32_t i = 0; i < shared; i++)
+		while (site <= sets->entries[i].site)
+			sets->first[site++] = i;
+	while (site <= site_count)
+		sets->first[site++] = shared;
+	memset(sets->compared, 0xff, site_count * sizeof(*sets->compared)); /* NETWORK_NONE */
+}
+
+/* @entries are sorted. */
+static void lans_share_all(struct check *c, const struct lan_entry *entries, size_t count)
+{
+	size_t site_count = c->network.site_count;
+	struct lan_sets sets = {
+	    .entries = check_alloc(c, count, sizeof(*sets.entries)),
+	    .first = check_alloc(c, site_count + 1, sizeof(*sets.first)),
+	    .compared = check_alloc(c, site_count, sizeof(*sets.compared)),
+	};
+
+	if (!c->failed) {
+		lan_sets_fill(&sets, entries, count, site_count);
+		for (size_t i = 1; i < count; i++)
+			if (lans_are_one(&entries[i - 1], &entries[i]) &&
+			    lan_shared(&entries[i - 1]) && lan_shared(&entries[i]))
+				lan_sets_compare(c, &sets, &entries[i - 1], &entries[i]);
+	}
+	free(sets.entries);
+	free(sets.first);
+	free(sets.compared);
+}
+
 /* The LAN that @address lies in; @entries are sorted. NULL: none. */
 static const struct lan_entry *lan_find(const struct lan_entry *entries, size_t count,
 					ipv4_t address)
@@ -919,8 +1053,10 @@ static void topology_lans(struct check *c)
 	if (!entries)
 		return;
 	count = lans_collect(c, entries);
-	if (count)
+	if (count) {
 		lans_compare(c, entries, count);
+		lans_share_all(c, entries, count);
+	}
 	lans_against_uplinks(c, entries, count);
 	free(entries);
 }
@@ -1049,11 +1185,6 @@ static const struct underlay_class *link_underlay(const struct network *n, uint3
 	if (uplink >= s->uplink_count || s->uplinks[uplink].underlay == NETWORK_NONE)
 		return NULL;
 	return &n->underlays[s->uplinks[uplink].underlay];
-}
-
-static uint64_t probe_detection(struct probe_timers p)
-{
-	return (uint64_t)p.interval_us * p.multiplier;
 }
 
 static void link_defaults(const struct network *n, struct link *l)

@@ -5,6 +5,7 @@
  *   compile_graph.c   neighbours, MTUs, the core graph, shortest paths on demand
  *   this file         which sites have a session under which policy (pairs), and
  *                     their candidate paths: index, way, stacks, MTU, timers
+ *   compile_classes.c which classes have packets in common
  *   compile_way.c     the way of one path, its labels, the routes and filters they need
  *   compile_repair.c  detours around each adjacency that fails
  *   compile_site.c    one site's share of all that, as struct forwarding
@@ -124,44 +125,23 @@ static uint64_t classes_open(const struct compile_result *r, const struct policy
 	return open;
 }
 
-/* @protocol 0: any. Ports count for TCP and UDP, and there alone. */
-static bool match_overlaps(const struct class_match *a, const struct class_match *b)
-{
-	return (!a->protocol || !b->protocol || a->protocol == b->protocol) &&
-	       a->port_first <= b->port_last && b->port_first <= a->port_last &&
-	       (!a->has_dscp || !b->has_dscp || a->dscp == b->dscp) &&
-	       ipv4_prefix_overlaps(a->to, b->to);
-}
-
-bool compile_classes_overlap(const struct network *n, uint32_t a, uint32_t b)
-{
-	const struct traffic_class *x = &n->classes[a], *y = &n->classes[b];
-
-	if (a == b)
-		return true;
-	for (size_t i = 0; i < x->match_count; i++)
-		for (size_t k = 0; k < y->match_count; k++)
-			if (match_overlaps(&x->matches[i], &y->matches[k]))
-				return true;
-	return false;
-}
-
 /* A pair that a rule forbids a class, and has another open that holds some of its packets. */
 struct leak {
 	uint32_t from, to;
 	size_t count;
 };
 
-static void leak_add(const struct deny_rule *d, uint32_t from, uint32_t to, struct leak *leak)
+static void leak_add(const struct compile_result *r, size_t deny, uint32_t from, uint32_t to,
+		     struct leak *leak)
 {
-	if (!compile_set_has(&d->from, from) || !compile_set_has(&d->to, to))
+	if (!from_has(r, r->deny_bits, deny, from) || !to_has(r, r->deny_bits, deny, to))
 		return;
 	if (!leak->count++)
 		leak->from = from, leak->to = to;
 }
 
-static struct leak leaks_count(const struct compile_result *r, const struct deny_rule *d,
-			       uint32_t policy, size_t bit)
+static struct leak leaks_count(const struct compile_result *r, size_t deny, uint32_t policy,
+			       size_t bit)
 {
 	struct leak leak = {0};
 
@@ -171,24 +151,24 @@ static struct leak leaks_count(const struct compile_result *r, const struct deny
 		if (p->policy != policy)
 			continue;
 		if (p->opens >> bit & 1)
-			leak_add(d, p->head, p->endpoint, &leak);
+			leak_add(r, deny, p->head, p->endpoint, &leak);
 		if (p->opens_back >> bit & 1)
-			leak_add(d, p->endpoint, p->head, &leak);
+			leak_add(r, deny, p->endpoint, p->head, &leak);
 	}
 	return leak;
 }
 
-static void deny_check_class(struct compile_result *r, const struct deny_rule *d, uint32_t policy,
-			     size_t bit)
+static void deny_check_class(struct compile_result *r, size_t deny, uint32_t policy, size_t bit)
 {
 	const struct network *n = r->network;
+	const struct deny_rule *d = &n->denies[deny];
 	uint32_t carried = n->policies[policy].classes[bit];
 	struct leak leak;
 
-	if (carried == d->class_index || !compile_classes_overlap(n, carried, d->class_index))
+	if (carried == d->class_index)
 		return;
-	leak = leaks_count(r, d, policy, bit);
-	if (leak.count)
+	leak = leaks_count(r, deny, policy, bit);
+	if (leak.count && compile_classes_overlap(n, carried, d->class_index))
 		compile_report(r, true, NULL, d->place,
 			       "packets of class '%s' still pass from '%s' to '%s'%s as class "
 			       "'%s' of policy '%s': deny that too, or let the classes not overlap",
@@ -206,7 +186,7 @@ static void denies_check(struct compile_result *r)
 		for (uint32_t p = 0;
 		     p < n->policy_count && n->denies[i].class_index != NETWORK_NONE; p++)
 			for (size_t bit = 0; bit < n->policies[p].class_count; bit++)
-				deny_check_class(r, &n->denies[i], p, bit);
+				deny_check_class(r, i, p, bit);
 }
 
 /* ---- paths -------------------------------------------------------------------------- */

@@ -404,7 +404,8 @@ static void row_above(struct importer *im, const struct row *row, enum column c)
 		return;
 	other = name_table_find(&im->names, cell->text);
 	if (other == NAME_NONE) {
-		near = name_table_nearest(&im->names, cell->text);
+		near = diag_list_is_full(im->diags) ? NULL
+						    : name_table_nearest(&im->names, cell->text);
 		diag_error(im->diags, cell->place,
 			   near ? "unknown site '%s'; did you mean '%s'?" : "unknown site '%s'",
 			   cell->text, near);

@@ -303,6 +303,10 @@ void parser_complain(struct parser *p, const char *const *expected, size_t count
 	p->complained = p->current;
 	if (p->current->reported)
 		return;
+	if (diag_list_is_full(p->diags)) {
+		diag_error(p->diags, token_place(p, p->current), "a syntax error");
+		return;
+	}
 	assert(count <= sizeof(reduced) / sizeof(reduced[0]));
 	count = expected_reduce(expected, count, reduced);
 	if (is_among("';'", reduced, count) && parser_lacks_semicolon(p))

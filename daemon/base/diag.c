@@ -223,6 +223,11 @@ void diag_note(struct diag_list *list, struct diag_place place, const char *form
 	va_end(args);
 }
 
+bool diag_list_is_full(const struct diag_list *list)
+{
+	return list->error_count >= DIAG_SHOWN_MAX;
+}
+
 /* ---- order ---- */
 
 struct ranked {

@@ -245,20 +245,25 @@ static int release_take(const char *path, struct simulation *s, struct reason *r
 
 /* ---- faults ------------------------------------------------------------------------------ */
 
+/* What is wrong with a script has its name before its line. */
+static int script_name(const char *path, int err, struct reason *reason)
+{
+	struct reason inner = *reason;
+
+	return err == -TUYEN_EINVAL ? reason_set(reason, err, "%s: %.400s", path, inner.text) : err;
+}
+
 static int script_take(const char *path, const struct simulation *s, struct simulate_events *events,
 		       struct reason *reason)
 {
-	struct reason inner;
 	struct text script;
 	int err;
 
 	text_init(&script);
 	err = file_read(path, SCRIPT_BYTES_MAX, 0, &script, reason);
-	if (!err) {
-		err = simulate_script_parse(s, text_string(&script), events, &inner);
-		if (err == -TUYEN_EINVAL)
-			reason_set(reason, err, "%s: %.400s", path, inner.text);
-	}
+	if (!err)
+		err = script_name(path, simulate_script_parse(s, text_string(&script), events, reason),
+				  reason);
 	text_clear(&script);
 	return err;
 }
@@ -292,6 +297,8 @@ static void events_text(const struct simulation *s, const struct simulate_events
 		simulate_event_print(s, &events->entries[i], t);
 		text_add_char(t, '\n');
 	}
+	if (!events->count)
+		text_add(t, "  nothing fails in this run\n");
 	if (events->count > EVENTS_SHOWN)
 		text_printf(t, "  and %zu more\n", events->count - EVENTS_SHOWN);
 	text_add_char(t, '\n');
@@ -315,13 +322,24 @@ static void events_json(const struct simulation *s, const struct simulate_events
 	text_add(t, "]}");
 }
 
+static size_t faults_count(const struct simulate_events *events)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < events->count; i++)
+		count += !simulate_event_heals(&events->entries[i]);
+	return count;
+}
+
+/* Behind what is lost a '+' where chance lost more. */
 static void row_text(const struct simulate_result *r, const struct simulate_events *events,
 		     struct text *t)
 {
-	text_printf(t, "%8llu %9zu %10zu %9llu %9.1f ms %9.1f ms %10llu %7zu\n",
-		    (unsigned long long)r->seed, events->count / 2, r->sites_hit,
+	text_printf(t, "%8llu %9zu %10zu %9llu %9.1f ms %9.1f ms %10llu%s %*zu\n",
+		    (unsigned long long)r->seed, faults_count(events), r->sites_hit,
 		    (unsigned long long)r->switches, (double)r->outages.p50_us / 1000,
-		    (double)r->outages.max_us / 1000, (unsigned long long)r->packets_lost, r->breach_count);
+		    (double)r->outages.max_us / 1000, (unsigned long long)r->packets_lost,
+		    r->loses_by_chance ? "+" : "", r->loses_by_chance ? 6 : 7, r->breach_count);
 }
 
 static void run_say(const struct options *o, const struct simulation *s,
@@ -362,8 +380,13 @@ static int event_compare(const void *a, const void *b)
 	return x->b < y->b ? -1 : x->b > y->b;
 }
 
+/* Of all runs. */
+struct verdict {
+	size_t breaches, judged;
+};
+
 static int run_once(const struct options *o, uint64_t seed, struct simulation *s,
-		    size_t *ret_breaches, struct reason *reason)
+		    struct verdict *verdict, struct reason *reason)
 {
 	struct simulate_options run = o->run;
 	struct simulate_result r;
@@ -375,14 +398,26 @@ static int run_once(const struct options *o, uint64_t seed, struct simulation *s
 	err = events_make(o, seed, s, &events, reason);
 	if (events.count > 1)
 		qsort(events.entries, events.count, sizeof(*events.entries), event_compare);
-	if (!err)
-		err = simulation_run(s, &run, &events, &r, reason);
 	if (!err) {
-		*ret_breaches += r.breach_count;
+		err = simulation_run(s, &run, &events, &r, reason);
+		if (o->script)
+			err = script_name(o->script, err, reason);
+	}
+	if (!err) {
+		verdict->breaches += r.breach_count;
+		verdict->judged = r.rules_judged;
 		run_say(o, s, &r, &events);
 	}
 	simulate_events_clear(&events);
 	return err;
+}
+
+static void verdict_say(const struct options *o, const struct verdict *v)
+{
+	printf("%llu seeds, %zu broken promises", (unsigned long long)o->seeds, v->breaches);
+	if (v->judged < SIMULATE_RULES)
+		printf("; %zu of %d were judged", v->judged, SIMULATE_RULES);
+	putchar('\n');
 }
 
 static void time_say(const struct options *o, const struct timespec *begin,
@@ -400,7 +435,7 @@ static void time_say(const struct options *o, const struct timespec *begin,
 static int runs(const struct options *o, struct simulation *s, struct reason *reason)
 {
 	struct timespec begin, end;
-	size_t breaches = 0;
+	struct verdict verdict = {0};
 	int err = 0;
 
 	if (o->seeds > 1 && !o->json)
@@ -408,14 +443,14 @@ static int runs(const struct options *o, struct simulation *s, struct reason *re
 		     " broken");
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (uint64_t i = 0; i < o->seeds && !err; i++)
-		err = run_once(o, o->run.seed + i, s, &breaches, reason);
+		err = run_once(o, o->run.seed + i, s, &verdict, reason);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	if (err)
 		return cli_fail("simulate", err, reason);
 	if (o->seeds > 1 && !o->json)
-		printf("%llu seeds, %zu broken promises\n", (unsigned long long)o->seeds, breaches);
+		verdict_say(o, &verdict);
 	time_say(o, &begin, &end);
-	return breaches ? CLI_INPUT : CLI_OK;
+	return verdict.breaches ? CLI_INPUT : CLI_OK;
 }
 
 static int simulate_run(int argc, char **argv)
@@ -476,6 +511,8 @@ const struct cli_command cli_simulate = {
     .options = cli_options,
     .help =
 	"S-BFD and path selection are the daemon's own code, run for every site over the compiled\n"
-	"labels. The same input and seed give the same output. Exits 1 when a promise is broken.\n",
+	"labels. The same input and seed give the same output. Exits 1 when a promise is broken, and\n"
+	"when nothing could be tried. What a script or scenario does must lie within --seconds. With\n"
+	"--loss fewer promises are judged, and what chance loses is not counted.\n",
     .run = simulate_run,
 };

@@ -625,9 +625,13 @@ int simulation_run(struct simulation *s, const struct simulate_options *options,
 		   const struct simulate_events *events, struct simulate_result *ret_result,
 		   struct reason *reason)
 {
-	struct simulate_result *result = malloc(sizeof(*result));
+	struct simulate_result *result;
 	int err;
 
+	if (!s->pair_count)
+		return reason_set(reason, -TUYEN_ENOENT,
+				  "nothing was tried: no policy makes a session");
+	result = malloc(sizeof(*result));
 	if (!result)
 		return -TUYEN_ENOMEM;
 	err = run_prepare(s, options, result);

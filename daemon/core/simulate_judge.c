@@ -35,6 +35,18 @@ static const char *const rule_names[SIMULATE_RULES] = {
     [SIMULATE_NOT_BEST] = "the best path in the end",
 };
 
+/* What is promised of a moment when a wire is cut or whole is not known of one that loses by chance. */
+static const bool needs_certainty[SIMULATE_RULES] = {
+    [SIMULATE_LOST] = true,
+    [SIMULATE_MANY] = true,
+    [SIMULATE_NOT_BEST] = true,
+};
+
+static bool is_judged(const struct simulation *s, enum simulate_rule rule)
+{
+	return !s->o.wire.loss_ppm || !needs_certainty[rule];
+}
+
 const char *simulate_rule_name(enum simulate_rule rule)
 {
 	return rule_names[rule];
@@ -214,7 +226,7 @@ static void use_judge(struct simulation *s, uint32_t service, uint32_t path, uin
 		if (!dead)
 			continue;
 		outage_add(s, service, at, until);
-		for (size_t i = 0; i < count && !s->o.wire.loss_ppm; i++)
+		for (size_t i = 0; i < count && is_judged(s, SIMULATE_LOST); i++)
 			if (others[i] != path)
 				unused_judge(s, path, others[i], at, until);
 	}
@@ -275,7 +287,7 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 		sim_breach(s, s->result, SIMULATE_EARLY, now, to, "up for %llu of %llu us",
 			   (unsigned long long)monotime_between(s->sessions[to].since, now),
 			   (unsigned long long)pair->hold_us);
-	if (now.us >= SIMULATE_FIRST_EVENT_US && !s->o.wire.loss_ppm &&
+	if (now.us >= SIMULATE_FIRST_EVENT_US && is_judged(s, SIMULATE_MANY) &&
 	    run->switches > failures_and_repairs(s, pair, now.us))
 		sim_breach(s, s->result, SIMULATE_MANY, now, to,
 			   "switch %llu after fewer failures and repairs",
@@ -349,10 +361,25 @@ static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32
 	}
 }
 
+/* Several gateways have its LAN, and none was ever chosen to carry. */
+static void service_unused(struct simulation *s, uint32_t service)
+{
+	uint32_t path = s->pairs[s->services[service].pair[0]].path[0];
+
+	sim_breach(s, s->result, SIMULATE_LOST, (struct monotime){s->o.duration_us}, path,
+		   "no gateway was ever chosen for its LAN");
+	outage_add(s, service, 0, s->o.duration_us);
+	outage_end(s, service);
+}
+
 static void service_end(struct simulation *s, uint32_t service)
 {
 	struct sim_service_run *run = &s->service_runs[service];
 
+	if (run->active == SIM_NONE) {
+		service_unused(s, service);
+		return;
+	}
 	use_judge(s, service, run->active, run->active_from_us, s->o.duration_us);
 	outage_end(s, service);
 }
@@ -513,16 +540,19 @@ void sim_judge_end(struct simulation *s)
 		return;
 	for (uint32_t i = 0; i < s->service_count; i++)
 		service_end(s, i);
-	for (uint32_t i = 0; i < s->pair_count && !s->o.wire.loss_ppm; i++)
+	for (uint32_t i = 0; i < s->pair_count && is_judged(s, SIMULATE_NOT_BEST); i++)
 		best_judge(s, &s->pairs[i], s->pair_runs[i].active);
 	for (size_t i = 0; i < s->step_count; i++)
 		r->repairs += s->steps[i].state == REPAIR_LINK_DOWN &&
 			      (!i || s->steps[i - 1].end != s->steps[i].end ||
 			       s->steps[i - 1].state == REPAIR_LINK_USED);
+	for (enum simulate_rule rule = 0; rule < SIMULATE_RULES; rule++)
+		r->rules_judged += is_judged(s, rule);
 	outages_sum(s, r);
 	policies_sum(s, r);
 	sites_sum(s, r);
 	probes_sum(s, r);
+	r->loses_by_chance = s->o.wire.loss_ppm > 0;
 	r->packets_lost = r->lost_us / 1000 * s->o.packets_per_second / 1000;
 	r->packets_lost_avoidable = r->lost_avoidable_us / 1000 * s->o.packets_per_second / 1000;
 }

@@ -68,9 +68,11 @@ static void counts_text(const struct simulation *s, const struct simulate_result
 	sites_text(s, "a session cut off", r->sites_cut, t);
 	sites_text(s, "without any live path", r->sites_dark, t);
 	sites_text(s, "so at the end", r->sites_dark_at_end, t);
-	text_printf(t, "  packets lost          %10llu   of them %llu while another path lived\n",
+	text_printf(t, "  %-21s %10llu   of them %llu while another path lived%s\n",
+		    r->loses_by_chance ? "packets faults lost" : "packets lost",
 		    (unsigned long long)r->packets_lost,
-		    (unsigned long long)r->packets_lost_avoidable);
+		    (unsigned long long)r->packets_lost_avoidable,
+		    r->loses_by_chance ? "; those lost by chance are not counted" : "");
 	text_printf(t,
 		    "  probes, about         %10llu   %llu verdicts changed, %llu turns of sites\n",
 		    (unsigned long long)r->probes_about, (unsigned long long)r->changes,
@@ -135,8 +137,12 @@ static void breaches_text(const struct simulate_result *r, struct text *t)
 	size_t kept =
 	    r->breach_count < SIMULATE_BREACHES_MAX ? r->breach_count : SIMULATE_BREACHES_MAX;
 
+	if (r->rules_judged < SIMULATE_RULES)
+		text_printf(t, "\n%zu of %d promises were judged, those that a site can keep where "
+			       "packets are lost by chance\n",
+			    r->rules_judged, SIMULATE_RULES);
 	if (!r->breach_count) {
-		text_printf(t, "\nall %d promises kept\n", SIMULATE_RULES);
+		text_printf(t, "\nall %zu promises kept\n", r->rules_judged);
 		return;
 	}
 	text_printf(t, "\n%zu times a promise was BROKEN:\n", r->breach_count);
@@ -201,11 +207,14 @@ static void numbers_json(const struct simulate_result *r, struct text *t)
 	    {"lost_avoidable_us", r->lost_avoidable_us},
 	    {"packets_lost", r->packets_lost},
 	    {"packets_lost_avoidable", r->packets_lost_avoidable},
+	    {"promises", SIMULATE_RULES},
+	    {"promises_judged", r->rules_judged},
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		text_printf(t, "%s\"%s\":%llu", i ? "," : "", numbers[i].name,
 			    (unsigned long long)numbers[i].value);
+	text_printf(t, ",\"packets_lost_by_chance\":%s", r->loses_by_chance ? "null" : "0");
 }
 
 static void outages_json(const struct simulate_outages *o, const char *of, struct text *t)

@@ -43,13 +43,20 @@ int simulate_events_add(struct simulate_events *events, const struct simulate_ev
 	return 0;
 }
 
+bool simulate_event_heals(const struct simulate_event *event)
+{
+	return event->kind & 1; /* each kind of fault is followed by its end */
+}
+
+/* @to_us: UINT64_MAX: it never ends. */
 static int failure_add(struct simulate_events *events, enum simulate_event_kind kind, uint32_t a,
 		       uint32_t b, uint64_t from_us, uint64_t to_us)
 {
-	struct simulate_event begin = {{from_us}, kind, a, b}, end = {{to_us}, kind + 1, a, b};
+	struct simulate_event begin = {.at = {from_us}, .kind = kind, .a = a, .b = b};
+	struct simulate_event end = {.at = {to_us}, .kind = kind + 1, .a = a, .b = b};
 	int err = simulate_events_add(events, &begin);
 
-	return err ? err : simulate_events_add(events, &end);
+	return err || to_us == UINT64_MAX ? err : simulate_events_add(events, &end);
 }
 
 /* ---- scripts ------------------------------------------------------------------------------- */
@@ -184,9 +191,101 @@ static int event_read(struct reader *r, struct simulate_event *e)
 			err = reason_set(r->reason, -TUYEN_EINVAL,
 					 "line %u: these two sites have no link", r->line);
 	}
+	e->line = r->line;
 	if (!err && e->at.us < SIMULATE_FIRST_EVENT_US)
 		err = reason_set(r->reason, -TUYEN_EINVAL,
 				 "line %u: until 5s sessions are still coming up", r->line);
+	return err;
+}
+
+/* By time; what begins before what ends, as intervals_make() has it. */
+static int fault_compare(const void *a, const void *b)
+{
+	const struct simulate_event *x = a, *y = b;
+
+	if (x->at.us != y->at.us)
+		return x->at.us < y->at.us ? -1 : 1;
+	if (simulate_event_heals(x) != simulate_event_heals(y))
+		return simulate_event_heals(x) ? 1 : -1;
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+/* What @e is about: one or two of the resources. A site's death is one apart from its bad release. */
+static size_t fault_resources(const struct simulation *s, const struct simulate_event *e,
+			      uint32_t ret_resources[static 2])
+{
+	uint32_t a = sim_site_by_id(s, e->a);
+
+	switch (e->kind) {
+	case SIMULATE_CUT:
+	case SIMULATE_HEAL:
+	case SIMULATE_CUT_WAY:
+	case SIMULATE_HEAL_WAY:
+		ret_resources[0] = sim_link_find(s, a, sim_site_by_id(s, e->b));
+		ret_resources[1] = ret_resources[0] ^ 1;
+		return e->kind == SIMULATE_CUT || e->kind == SIMULATE_HEAL ? 2 : 1;
+	case SIMULATE_KILL:
+	case SIMULATE_REVIVE:
+		ret_resources[0] = sim_resource_dead(s, a);
+		return 1;
+	case SIMULATE_SPOIL:
+	case SIMULATE_RESTORE:
+		ret_resources[0] = sim_resource_node(s, a);
+		return 1;
+	}
+	return 0;
+}
+
+/* @down: how many faults hold each resource. @return false: @e heals what is whole. */
+static bool fault_takes_effect(const struct simulation *s, const struct simulate_event *e,
+			       uint32_t *down)
+{
+	uint32_t resources[2];
+	size_t count = fault_resources(s, e, resources);
+	bool any = !simulate_event_heals(e);
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t *depth = &down[resources[i]];
+
+		any |= *depth > 0;
+		if (!simulate_event_heals(e))
+			++*depth;
+		else if (*depth)
+			--*depth;
+	}
+	return any;
+}
+
+static int fault_useless(const struct simulation *s, const struct simulate_event *e,
+			 struct reason *reason)
+{
+	struct text what;
+
+	text_init(&what);
+	simulate_event_print(s, e, &what);
+	reason_set(reason, -TUYEN_EINVAL, "line %u: '%s' without a '%s' before it", e->line,
+		   text_string(&what), verbs[e->kind - 1].verb);
+	text_clear(&what);
+	return -TUYEN_EINVAL;
+}
+
+/* Every fault that @events end must have begun. */
+static int script_check(const struct simulation *s, const struct simulate_event *events,
+			size_t count, struct reason *reason)
+{
+	uint32_t *down = calloc(2 * (s->link_count + s->site_count), sizeof(*down));
+	struct simulate_event *sorted = malloc(count * sizeof(*sorted));
+	int err = down && sorted ? 0 : -TUYEN_ENOMEM;
+
+	if (!err) {
+		memcpy(sorted, events, count * sizeof(*sorted));
+		qsort(sorted, count, sizeof(*sorted), fault_compare);
+	}
+	for (size_t i = 0; i < count && !err; i++)
+		if (!fault_takes_effect(s, &sorted[i], down))
+			err = fault_useless(s, &sorted[i], reason);
+	free(down);
+	free(sorted);
 	return err;
 }
 
@@ -194,6 +293,7 @@ int simulate_script_parse(const struct simulation *s, const char *bytes,
 			  struct simulate_events *events, struct reason *reason)
 {
 	struct reader r = {.s = s, .at = bytes, .line = 1, .reason = reason};
+	size_t before = events->count;
 	int err = 0;
 
 	for (word_read(&r); !err && *r.word; word_read(&r)) {
@@ -212,7 +312,9 @@ int simulate_script_parse(const struct simulation *s, const char *bytes,
 		if (*r.word && strcmp(r.word, ";") != 0)
 			return wrong(&r, "';' is wanted");
 	}
-	return err;
+	if (events->count == before)
+		return reason_set(reason, -TUYEN_EINVAL, "no event");
+	return script_check(s, events->entries + before, events->count - before, reason);
 }
 
 static void name_print(const struct simulation *s, uint32_t id, struct text *t)
@@ -378,12 +480,14 @@ static const struct {
 };
 
 static int random_failure(const struct simulation *s, uint64_t dice[static 4], uint64_t at_us,
-			  struct simulate_events *events)
+			  uint64_t duration_us, struct simulate_events *events)
 {
 	uint64_t to_us = at_us + FAILURE_MIN_US + dice[0] % (FAILURE_MAX_US - FAILURE_MIN_US);
 	uint32_t percent = (uint32_t)(dice[1] % 100);
 	size_t i = 0;
 
+	if (to_us >= duration_us)
+		to_us = UINT64_MAX;
 	for (; percent >= chances[i].percent; i++)
 		percent -= chances[i].percent;
 	if (chances[i].kind == SIMULATE_CUT || chances[i].kind == SIMULATE_CUT_WAY) {
@@ -415,7 +519,7 @@ int simulate_random_make(const struct simulation *s, uint64_t seed, uint64_t dur
 		at_us += 1 + sim_random(seed, n, 99) % (2 * mean_us);
 		if (at_us >= duration_us)
 			return 0;
-		err = random_failure(s, dice, at_us, events);
+		err = random_failure(s, dice, at_us, duration_us, events);
 		if (err)
 			return err;
 	}

@@ -121,20 +121,52 @@ static int event_edges(struct simulation *s, const struct simulate_event *event,
 	return -TUYEN_EINVAL;
 }
 
+static int event_untimely(const struct simulation *s, const struct simulate_event *event,
+			  const char *why, uint64_t than_us, struct reason *reason)
+{
+	struct text what, line;
+
+	text_init(&what);
+	text_init(&line);
+	simulate_event_print(s, event, &what);
+	if (event->line)
+		text_printf(&line, "line %u: ", event->line);
+	reason_set(reason, -TUYEN_EINVAL, "%s'%s' at %llu.%03llu s: %s %llu.%03llu s",
+		   text_string(&line), text_string(&what),
+		   (unsigned long long)event->at.us / 1000000,
+		   (unsigned long long)event->at.us / 1000 % 1000, why,
+		   (unsigned long long)than_us / 1000000, (unsigned long long)than_us / 1000 % 1000);
+	text_clear(&what);
+	text_clear(&line);
+	return -TUYEN_EINVAL;
+}
+
+/* @event is of sites that are there. */
+static int event_time_check(const struct simulation *s, const struct simulate_event *event,
+			    struct reason *reason)
+{
+	if (event->at.us < SIMULATE_FIRST_EVENT_US)
+		return event_untimely(s, event, "sessions are still coming up until",
+				      SIMULATE_FIRST_EVENT_US, reason);
+	if (event->at.us >= s->o.duration_us)
+		return event_untimely(s, event, "it would never happen, the run ends at",
+				      s->o.duration_us, reason);
+	return 0;
+}
+
 static int events_check(struct simulation *s, const struct simulate_events *events, struct edges *e,
 			struct reason *reason)
 {
 	for (size_t i = 0; i < events->count; i++) {
 		const struct simulate_event *event = &events->entries[i];
+		int err;
 
-		if (event->at.us < SIMULATE_FIRST_EVENT_US)
-			return reason_set(
-			    reason, -TUYEN_EINVAL,
-			    "an event at %llu ms: until 5 s sessions are still coming up",
-			    (unsigned long long)event->at.us / 1000);
 		if (event_edges(s, event, e) < 0)
 			return reason_set(reason, -TUYEN_ENOENT,
 					  "an event names a site or a link that is not there");
+		err = event_time_check(s, event, reason);
+		if (err)
+			return err;
 	}
 	return s->failed ? -TUYEN_ENOMEM : 0;
 }

@@ -72,5 +72,18 @@ is "and leaves it" "tiers a" "$(cat "$work/f.topology")"
 is "fmt of nothing there" 2 "$(code "$tuyen" fmt "$work/none")"
 is "no temporary file stays" 0 "$(find "$work" -name '*.topology.*' | wc -l)"
 is "a full disk is said" 2 "$("$tuyen" check $topology >/dev/full 2>/dev/null; echo $?)"
+large_classes() { # 40 of 4,096 matches each, side by side, 20 of them forbidden
+	local i
+	for i in {0..39}; do
+		echo "class c$i { to port $(seq -f 'tcp %.0f' -s ', ' $((64 * i + 1)) $((64 * i + 64)));"
+		printf 'to 10.0.%d.0/24; ' {0..63}
+		echo '}'
+	done
+	echo "policy p color 10 { from tier commune; to tier npdc; carry $(printf 'c%d, ' {0..38})c39;
+		path m preference 1 via parent; encrypt end-to-end; }"
+	printf 'deny from tier commune to tier npdc class c%d;\n' {0..19}
+}
+large_classes >"$work/large.policy"
+is "large classes are compared in no time" 0 "$(code timeout 10 "$tuyen" explain $topology "$work/large.policy" -- phuc-xa npdc-hn c30)"
 echo "1..$tests"
 [ $failed -eq 0 ]

@@ -36,6 +36,27 @@ is "and all of it could be helped" true "$(jq '.lost_us == .lost_avoidable_us an
 is "a script's error has a line" "1 tuyen simulate: $work/bad: line 2: a site is wanted, not 'nowhere'" \
 	"$(printf 'at 10s kill site hanoi;\nat 20s kill site nowhere' >"$work/bad"; code "$tuyen" simulate --script "$work/bad" $light) $(tail -n 1 "$work/err")"
 
+said() { # TEXT ARGUMENT...: what is said of a script, and the exit code
+	printf '%s\n' "$1" >"$work/script"
+	shift
+	local code
+	code=$(code "$tuyen" simulate --script "$work/script" "$@" $light)
+	echo "$code $(tail -n 1 "$work/err" | sed "s|.*$work/||")"
+}
+is "what would happen behind the end is refused" "1 script: line 2: 'kill site hanoi' at 60.000 s: it would never happen, the run ends at 60.000 s" \
+	"$(said $'at 10s spoil site hanoi;\nat 60s kill site hanoi;')"
+is "also with a length that is given" "1 script: line 1: 'kill site hanoi' at 60.000 s: it would never happen, the run ends at 59.000 s" \
+	"$(said 'at 60s kill site hanoi;' --seconds 59)"
+is "and not within it" 0 "$(said 'at 60s kill site hanoi;' --seconds 61 | sed 's/ .*//')"
+is "a scenario longer than the run too" "1 tuyen simulate: 'revive site npdc-hn' at 40.000 s: it would never happen, the run ends at 40.000 s" \
+	"$(code "$tuyen" simulate --scenario gateway-lost --seconds 40 $light) $(tail -n 1 "$work/err")"
+is "a script without an event" "1 script: no event" "$(said '# none')"
+is "a heal of what is whole" "1 script: line 2: 'heal link hanoi ba-dinh' without a 'cut' before it" \
+	"$(said $'at 10s cut link phuc-xa ba-dinh;\nat 20s heal link hanoi ba-dinh;')"
+is "a country without a session" "1 tuyen simulate: nothing was tried: no policy makes a session" \
+	"$(code "$tuyen" simulate ${light%% *}) $(tail -n 1 "$work/err")"
+is "... of which nothing is said" "" "$(cat "$work/out")"
+
 is "the hub dead: nobody has a path" "2 2" \
 	"$(simulate --scenario gateway-lost --json $light | jq -r '"\(.sites_hit) \(.sites_without_live_path.commune)"')"
 is "a province cut" "2 0" \
@@ -64,6 +85,15 @@ is "another seed, others" 2 \
 	"$({ simulate --seed 5 --failures-per-hour 600 $national | sha256sum; simulate --seed 6 --failures-per-hour 600 $national | sha256sum; } | sort -u | wc -l)"
 is "jitter, loss and reordering break nothing" 0 \
 	"$(code "$tuyen" simulate --seconds 60 --jitter-us 3000 --loss 0.5 --reorder 2 --failures-per-hour 600 $national)"
+is "and fewer promises are judged than there are" "7 of 10 promises were judged, those that a site can keep where packets are lost by chance|all 7 promises kept" \
+	"$(grep promises "$work/out" | paste -sd'|')"
+is "chance's packets are not counted, and not 0" 1 "$(grep -c '^  packets faults lost .*; those lost by chance are not counted$' "$work/out")"
+is "JSON says both" "10 7 null" "$(simulate --seconds 30 --loss 0.5 --json $light | jq -r '"\(.promises) \(.promises_judged) \(.packets_lost_by_chance)"')"
+is "and without loss" "10 10 0" "$(simulate --seconds 30 --json $light | jq -r '"\(.promises) \(.promises_judged) \(.packets_lost_by_chance)"')"
+is "several seeds say so too" "2 2 seeds, 0 broken promises; 7 of 10 were judged" \
+	"$(simulate --seconds 60 --seeds 2 --loss 0.5 $light >"$work/out"; echo "$(grep -c '[0-9]+  *0$' "$work/out") $(tail -n 1 "$work/out")")"
+is "what chance does not make whole again before the end is not in the list" 0 \
+	"$(simulate --seconds 60 --failures-per-hour 3600 --json $national | jq '[.events[] | select(.at_us >= 60000000)] | length')"
 is "LTE only: sites without it are named by tier" "0 true" \
 	"$(simulate --scenario lte-only --json $national | jq -r '"\(.sites_without_live_path.district) \(.sites_without_live_path.commune > 0)"')"
 

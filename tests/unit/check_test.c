@@ -303,6 +303,7 @@ static void doubtful_things_are_warnings(void **state)
 	    {COUNTRY GOOD_POLICY, "site a tier commune id 9 { uplink fibre dynamic; }",
 	     "isolated-site"},
 	    {COUNTRY GOOD_POLICY, "class c { to port tcp 1; }", "unused-class"},
+	    {SMALL, "underlay sat { probe 1s x 61; }", "slow-detection"},
 	    {SMALL, "deny from s to tier spare;", "empty-selector"},
 	    {COUNTRY GOOD_POLICY,
 	     "policy q color 11 { from ba-dinh; to hub; carry query; path m preference 1 via "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/compile.c policies/compile_array.c policies/compile_graph.c
+// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c
 // link: topology/forwarding.c topology/forwarding_codec.c tests/unit/network_fixture.c

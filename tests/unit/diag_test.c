@@ -127,6 +127,7 @@ static void only_the_first_hundred_are_kept(void **state)
 	diag_list_init(&list);
 	text_init(&out);
 	for (int i = 0; i < 250; i++) {
+		assert_int_equal(diag_list_is_full(&list), i >= DIAG_SHOWN_MAX);
 		diag_error(&list, (struct diag_place){0}, "e%d", i);
 		diag_note(&list, (struct diag_place){0}, "n%d", i);
 	}

@@ -5,7 +5,7 @@
 // link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
 // link: policies/check.c policies/check_topology.c policies/check_policy.c
 // link: policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_plan.c
-// link: policies/compile.c policies/compile_array.c policies/compile_graph.c
+// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // libs: -lcrypto
 /*
@@ -573,6 +573,51 @@ static void classes_of_other_dscps_do_not_overlap(void **state)
 	hush(&s);
 }
 
+/* The words of class @name: @first + 2 * i of each part. */
+static void class_speak(struct text *t, const char *name, const unsigned first[static 3])
+{
+	text_printf(t, "class %s { to port ", name);
+	for (unsigned i = 0; i < 32; i++)
+		text_printf(t, "%s %u", i ? ", tcp" : "tcp", 1000 + first[0] + 2 * i);
+	text_add(t, ", udp 7; ");
+	for (unsigned i = 0; i < 8; i++)
+		text_printf(t, "to 10.%u.0.0/16; ", first[1] + 2 * i);
+	text_add(t, "dscp ");
+	for (unsigned i = 0; i < 8; i++)
+		text_printf(t, "%s%u", i ? ", " : "", first[2] + 2 * i);
+	text_add(t, "; }\n");
+}
+
+/* Large classes overlap where ports, prefixes and code points all do; whatever is compared with them. */
+static void large_classes_are_compared_by_their_parts(void **state)
+{
+	static const unsigned firsts[][3] = {{0, 0, 0}, {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {2, 2, 2}};
+	static const bool overlaps[] = {true, true /* udp 7 */, false, false, true};
+	struct spoken s;
+	struct text t;
+
+	(void)state;
+	text_init(&t);
+	text_add(&t, "class one { to port tcp 1002; to 10.2.0.0/15; dscp 14; }\n"
+		     "class other { to port tcp 1003; to 10.2.0.0/15; dscp 14; }\n"
+		     "class wide { to port tcp 1-1002; to 10.0.0.0/8; }\n");
+	for (unsigned i = 0; i < 5; i++)
+		class_speak(&t, (const char[]){(char)('a' + i), 0}, firsts[i]);
+	text_add(&t, "policy v color 2 { from a; to hub; carry one, other, wide, a, b, c, d, e; path m "
+		     "preference 1 via parent; encrypt end-to-end; }");
+	speak_and_compile(&s, text_string(&t));
+	assert_int_equal(s.outcome, 0);
+	for (uint32_t i = 1; i < 5; i++) {
+		assert_int_equal(compile_classes_overlap(&s.network, 4, 4 + i), overlaps[i]);
+		assert_int_equal(compile_classes_overlap(&s.network, 4 + i, 4), overlaps[i]);
+	}
+	assert_true(compile_classes_overlap(&s.network, 1, 4));
+	assert_false(compile_classes_overlap(&s.network, 2, 4));
+	assert_true(compile_classes_overlap(&s.network, 4, 3));
+	text_clear(&t);
+	hush(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -588,6 +633,7 @@ int main(void)
 	    cmocka_unit_test(disjoint_paths_keep_away_from_shared_risks),
 	    cmocka_unit_test(a_link_shares_what_its_uplinks_share),
 	    cmocka_unit_test(a_class_of_a_dscp_goes_to_both_ends),
+	    cmocka_unit_test(large_classes_are_compared_by_their_parts),
 	    cmocka_unit_test(classes_of_other_dscps_do_not_overlap),
 	};
 

@@ -3,7 +3,7 @@
 // link: daemon/core/simulate_judge.c daemon/core/simulate_script.c daemon/core/simulate_print.c daemon/core/simulate_link.c
 // link: daemon/core/repair_link.c
 // link: daemon/core/bfd.c daemon/core/damping.c daemon/core/selection.c
-// link: policies/compile.c policies/compile_array.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
+// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
 // link: tests/unit/network_fixture.c
@@ -95,12 +95,13 @@ static void country_clear(struct country *c)
 	network_clear(&c->n);
 }
 
+/* @text "": nothing happens. */
 static void script(const struct country *c, const char *text, struct simulate_events *events)
 {
 	struct reason reason = {0};
 
 	simulate_events_init(events);
-	if (simulate_script_parse(c->s, text, events, &reason) < 0)
+	if (*text && simulate_script_parse(c->s, text, events, &reason) < 0)
 		fail_msg("%s", reason.text);
 }
 
@@ -1046,6 +1047,16 @@ static void choose_restless(const struct forwarding *f, const struct path_state 
 		*ret_next_look = monotime_min(*ret_next_look, (struct monotime){6 * SECOND});
 }
 
+/* Of all gateways to a LAN none carries. */
+static void choose_nobody(const struct forwarding *f, const struct path_state *states, size_t count,
+			  const struct active_paths *previous, struct monotime now,
+			  struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
+	for (size_t i = 0; i < ret_active->count; i++)
+		ret_active->entry[i].carries = false;
+}
+
 static const struct {
 	const char *name;
 	simulate_choose *choose;
@@ -1061,6 +1072,7 @@ static const struct {
 	{"up and down confused", choose_upside_down, SIMULATE_DEAD_CHOSEN},
 	{"up and down confused (needless)", choose_upside_down, SIMULATE_NEEDLESS},
 	{"flaps", choose_restless, SIMULATE_MANY},
+	{"no gateway carries", choose_nobody, SIMULATE_LOST},
 };
 
 static void wrong_choices_are_found(void **state)
@@ -1213,7 +1225,19 @@ static const struct {
 	{"at 1m kill site phuc-xa; at 2m revive site 901; at 1h spoil site 210; at 2h restore site 210", 4, NULL},
 	{"at 10s cut way hanoi ba-dinh; at 11s heal way hanoi ba-dinh", 2, NULL},
 	{"at 10s cut link \"hanoi\" \"ba-dinh\";at 11s kill site \"phuc-xa\"", 2, NULL},
-	{"# nothing\n", 0, ""},
+	{"at 20s heal link hanoi ba-dinh; at 10s cut link hanoi ba-dinh", 2, NULL}, /* in any order */
+	{"at 10s heal link hanoi ba-dinh; at 10s cut link hanoi ba-dinh", 2, NULL},
+	{"at 10s cut link hanoi ba-dinh; at 11s heal way ba-dinh hanoi; at 12s heal way hanoi ba-dinh", 3, NULL},
+	{"# nothing\n", 0, "no event"},
+	{";;", 0, "no event"},
+	{"at 10s cut link hanoi ba-dinh;\nat 9s heal link hanoi ba-dinh", 0,
+	 "line 2: 'heal link hanoi ba-dinh' without a 'cut' before it"},
+	{"at 10s cut link hanoi ba-dinh;\nat 20s heal link hanoi ba-dinh;\nat 30s heal link ba-dinh hanoi", 0,
+	 "line 3: 'heal link ba-dinh hanoi' without a 'cut' before it"},
+	{"at 10s cut way hanoi ba-dinh; at 20s heal way ba-dinh hanoi", 0,
+	 "line 1: 'heal way ba-dinh hanoi' without a 'cut' before it"},
+	{"at 10s spoil site hanoi; at 20s revive site hanoi", 0, "line 1: 'revive site hanoi' without a 'kill' before it"},
+	{"at 10s kill site hanoi; at 20s restore site hanoi", 0, "line 1: 'restore site hanoi' without a 'spoil' before it"},
 	{"at 10s kill site \"a; b\"", 0, "line 1: a site is wanted, not 'a; b'"},
 	{"at 10s kill site \"hanoi\n\"", 0, "line 1: a site is wanted, not '\"'"},
 	{"cut link hanoi ba-dinh", 0, "line 1: 'at' is wanted, not 'cut'"},
@@ -1243,7 +1267,7 @@ static void scripts_are_read(void **state)
 
 		simulate_events_init(&events);
 		err = simulate_script_parse(c.s, scripts[i].script, &events, &reason);
-		if (scripts[i].count || !*scripts[i].reason) {
+		if (scripts[i].count) {
 			assert_int_equal(err, 0);
 			assert_int_equal(events.count, scripts[i].count);
 		} else {
@@ -1277,8 +1301,9 @@ static void events_are_printed(void **state)
 
 static void unlawful_input_is_refused(void **state)
 {
-	struct simulate_event nowhere = {{10 * SECOND}, SIMULATE_KILL, 4711, 0};
-	struct simulate_event early = {{1 * SECOND}, SIMULATE_KILL, 1, 0};
+	struct simulate_event nowhere = {.at = {10 * SECOND}, .kind = SIMULATE_KILL, .a = 4711};
+	struct simulate_event early = {.at = {1 * SECOND}, .kind = SIMULATE_KILL, .a = 101};
+	struct simulate_event late = {.at = {20 * SECOND}, .kind = SIMULATE_KILL, .a = 101, .line = 7};
 	struct simulate_options o = {.seed = 1, .duration_us = 20 * SECOND};
 	struct simulate_result r;
 	struct reason reason;
@@ -1289,6 +1314,9 @@ static void unlawful_input_is_refused(void **state)
 	country_init(&c, 0, NULL);
 	assert_int_equal(simulation_run(c.s, &o, &(struct simulate_events){&nowhere, 1, 1}, &r, &reason), -TUYEN_ENOENT);
 	assert_int_equal(simulation_run(c.s, &o, &(struct simulate_events){&early, 1, 1}, &r, &reason), -TUYEN_EINVAL);
+	assert_string_equal(reason.text, "'kill site hanoi' at 1.000 s: sessions are still coming up until 5.000 s");
+	assert_int_equal(simulation_run(c.s, &o, &(struct simulate_events){&late, 1, 1}, &r, &reason), -TUYEN_EINVAL);
+	assert_string_equal(reason.text, "line 7: 'kill site hanoi' at 20.000 s: it would never happen, the run ends at 20.000 s");
 	assert_int_equal(compile_site(c.compiled, 0, &f), 0);
 	assert_int_equal(simulation_add(c.s, &f), -TUYEN_EEXIST);
 	assert_int_equal(simulation_delay_set(c.s, 1, 901, 5), -TUYEN_ENOENT);

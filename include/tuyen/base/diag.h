@@ -89,6 +89,9 @@ void diag_warning(struct diag_list *list, struct diag_place place, const char *n
 void diag_note(struct diag_list *list, struct diag_place place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** The next error is counted and not kept: what its words would cost may be saved. */
+bool diag_list_is_full(const struct diag_list *list);
+
 /** In the order of file and place, notes behind what they explain. Stable. */
 void diag_list_sort(struct diag_list *list);
 /** For people, as above; sorts first. Ends with "too many errors" where some were not kept. */

@@ -76,6 +76,7 @@ struct simulate_event {
 	struct monotime at;
 	enum simulate_event_kind kind;
 	uint32_t a, b;
+	uint32_t line; /* of the script that says so; 0: none does */
 };
 
 struct simulate_events {
@@ -86,6 +87,8 @@ struct simulate_events {
 void simulate_events_init(struct simulate_events *events);
 void simulate_events_clear(struct simulate_events *events);
 int simulate_events_add(struct simulate_events *events, const struct simulate_event *event);
+/** Does it end what another one began? */
+bool simulate_event_heals(const struct simulate_event *event);
 /** "cut link hanoi ba-dinh". */
 void simulate_event_print(const struct simulation *s, const struct simulate_event *event,
 			  struct text *ret_text);
@@ -135,7 +138,9 @@ struct simulate_result {
 	uint64_t switches, probes_run, probes_about;
 	uint64_t lost_us;	/* session time without a way in use, of all sessions */
 	uint64_t lost_avoidable_us; /* of it: while a live way was there */
-	uint64_t packets_lost, packets_lost_avoidable;
+	uint64_t packets_lost, packets_lost_avoidable; /* by faults; what chance loses is not counted */
+	bool loses_by_chance;	/* and there was such loss */
+	size_t rules_judged;	/* of SIMULATE_RULES */
 	size_t sites_hit;	/* at least one session was out */
 	size_t sites_moved;	/* at least one session switched */
 	size_t sites_cut[SIMULATE_TIERS_MAX]; /* at some time a session had no live path, by tier */
@@ -173,7 +178,8 @@ uint32_t simulation_site_find(const struct simulation *s, const char *word);
 
 /**
  * @events  any order; borrowed. Links and sites that are not there are -TUYEN_ENOENT.
- * @return 0; -TUYEN_EINVAL for an event before SIMULATE_FIRST_EVENT_US; -TUYEN_ENOMEM.
+ * @return 0; -TUYEN_EINVAL for an event before SIMULATE_FIRST_EVENT_US, or not before the end; -TUYEN_ENOENT too for a
+ *	   country without any session: nothing would be tried; -TUYEN_ENOMEM.
  */
 int simulation_run(struct simulation *s, const struct simulate_options *options,
 		   const struct simulate_events *events, struct simulate_result *ret_result,
@@ -191,7 +197,8 @@ enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id
  *
  *	cut|heal link A B	cut|heal way A B	kill|revive site X	spoil|restore site X
  *
- * Times are whole numbers of ms, s, m or h. @return 0 or -TUYEN_EINVAL with "line N: ...".
+ * Times are whole numbers of ms, s, m or h. Statements come in any order; what heals is cut before.
+ * @return 0 or -TUYEN_EINVAL with "line N: ...", or "no event".
  */
 int simulate_script_parse(const struct simulation *s, const char *bytes, struct simulate_events *events,
 			  struct reason *reason);
@@ -208,7 +215,8 @@ const struct simulate_scenario *simulate_scenario(size_t index);
  */
 int simulate_scenario_make(const struct simulation *s, const char *name, uint32_t site,
 			   struct simulate_events *events, struct reason *reason);
-/** Faults at random places and times: links mostly, one way of one, sites, bad releases; each heals after 1 to 60 s. */
+/** Faults at random places and times: links mostly, one way of one, sites, bad releases; each heals after 1 to 60 s,
+ *  if the run lasts so long. */
 int simulate_random_make(const struct simulation *s, uint64_t seed, uint64_t duration_us,
 			 uint32_t failures_per_hour, struct simulate_events *events);
 

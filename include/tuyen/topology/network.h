@@ -139,7 +139,7 @@ struct class_match {
 
 struct traffic_class {
 	char *name;
-	struct class_match *matches; /* any of them */
+	struct class_match *matches; /* any of them: ports times prefixes times DSCPs, the last changes first */
 	size_t match_count;
 	uint8_t priority;	/* 0 low, 1 normal, 2 high */
 	uint8_t share_percent;	/* of a line whose rate is known, 1..100; 0 unsaid */
