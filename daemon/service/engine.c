@@ -619,6 +619,7 @@ static uint64_t turn_run(struct engine *e)
 		e->repairs_in_row++;
 		return repair_pause_us(e);
 	}
+	expected |= e->expected; /* what the look has found */
 	e->expected = false;
 	e->taken_over = true;
 	e->active = active;
