@@ -59,6 +59,25 @@ int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, stru
 	return 0;
 }
 
+void node_uplink_address_add(struct node_uplink *u, ipv4_t address)
+{
+	size_t at = 0;
+
+	while (at < u->address_count && u->address[at] < address)
+		at++;
+	if (u->address_count == NODE_UPLINK_ADDRESSES_MAX || (at < u->address_count && u->address[at] == address))
+		return;
+	memmove(&u->address[at + 1], &u->address[at], (u->address_count - at) * sizeof(address));
+	u->address[at] = address;
+	u->address_count++;
+}
+
+static bool addresses_equal(const struct node_uplink *a, const struct node_uplink *b)
+{
+	return a->address_count == b->address_count &&
+	       memcmp(a->address, b->address, a->address_count * sizeof(a->address[0])) == 0;
+}
+
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b)
 {
 	if (a->count != b->count)
@@ -67,7 +86,8 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
 		const struct node_uplink *x = &a->entry[i], *y = &b->entry[i];
 
 		if (strcmp(x->device, y->device) || x->has_route != y->has_route ||
-		    x->gateway != y->gateway || x->source != y->source)
+		    x->gateway != y->gateway || x->source != y->source || x->strict != y->strict ||
+		    !addresses_equal(x, y))
 			return false;
 	}
 	return true;

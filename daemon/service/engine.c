@@ -141,24 +141,34 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 
-/* By way of those whom we call: each is reached by a line of ours. */
+static ipv4_t ipv4_of(const struct ip_endpoint *endpoint)
+{
+	const uint8_t *a = endpoint->address;
+
+	return endpoint->family == 4 ? (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3] : 0;
+}
+
+/* By way of those whom we call: each is reached by a line of ours. When the kernel does not answer, those of before stay too. */
 static void hops_look(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
+	struct desired_hops hops = {.count = 0};
+	bool failed = false;
 
-	e->hops = (struct desired_hops){.count = 0};
-	for (size_t i = 0; i < e->uplinks.count; i++) /* their neighbours have routes of ours */
-		desired_hops_add(&e->hops, e->uplinks.entry[i].gateway);
+	for (size_t i = 0; i < e->uplinks.count; i++)
+		desired_hops_add(&hops, e->uplinks.entry[i].gateway);
 	for (size_t i = 0; i < f->neighbor_count; i++) {
-		const struct ip_endpoint *to = &f->neighbors[i].endpoint;
-		const uint8_t *a = to->address;
+		const struct fwd_neighbor *n = &f->neighbors[i];
+		ipv4_t gateway = 0;
 
-		if (f->neighbors[i].caller && to->family == 4)
-			desired_hops_add(&e->hops,
-					 kernel_next_hop(e->kernel,
-							 (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 |
-							     (ipv4_t)a[2] << 8 | a[3]));
+		if (!n->caller || n->endpoint.family != 4)
+			continue;
+		failed |= kernel_next_hop(e->kernel, ipv4_of(&n->endpoint), &gateway) < 0;
+		desired_hops_add(&hops, gateway);
 	}
+	for (size_t i = 0; failed && i < e->hops.count; i++)
+		desired_hops_add(&hops, e->hops.hop[i]);
+	e->hops = hops;
 }
 
 static int desired_make(const struct engine *e, const struct active_paths *active,
@@ -189,6 +199,20 @@ static void uplink_say(const struct node_uplink *u)
 	else
 		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
 			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
+	if (u->strict)
+		log_warning("uplink %s: net.ipv4.conf.%s.rp_filter is 1, which drops what comes by a line that is not the main "
+			    "table's: 2 serves", u->underlay, u->device);
+}
+
+/* What could not be read is as it was; before anything is known, no route of an earlier life must go. */
+static int uplinks_unread(struct engine *e, int err, const struct reason *reason)
+{
+	if (!e->uplinks.count)
+		return err;
+	if (!e->uplinks_lost)
+		log_warning("%s: they are taken to be as they were", reason->text);
+	e->uplinks_lost = true;
+	return 0;
 }
 
 /* A lease that ends or comes anew is a fact of the box, and what follows from it is no drift. */
@@ -198,7 +222,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	int err = kernel_uplinks(e->kernel, &now, reason);
 
 	if (err)
-		return err;
+		return uplinks_unread(e, err, reason);
 	for (size_t i = 0; i < now.count; i++) {
 		struct node_uplinks before = {.entry = {e->uplinks.entry[i]}, .count = 1};
 		struct node_uplinks after = {.entry = {now.entry[i]}, .count = 1};
@@ -209,6 +233,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 		}
 	}
 	e->uplinks = now;
+	e->uplinks_lost = false;
 	return 0;
 }
 

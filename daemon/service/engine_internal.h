@@ -50,6 +50,7 @@ struct engine {
 
 	/* facts */
 	struct node_uplinks uplinks;
+	bool uplinks_lost;	       /* the last reading of them failed: they are as they were before */
 	struct store_state accepted; /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
 	struct status_liveness *links, *paths; /* one each of the forwarding's */

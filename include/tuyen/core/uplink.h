@@ -10,7 +10,8 @@
  * path's probe tells of its own line, and a metered one carries what policy sends over it and nothing else. Pure.
  */
 
-#define NODE_UPLINKS_MAX 8
+#define NODE_UPLINKS_MAX	  8
+#define NODE_UPLINK_ADDRESSES_MAX 8
 
 /** Above whatever an operator's own routes say (metric 0), below the default route, which is shorter. */
 #define TUYEN_METRIC_UPLINK  84u
@@ -23,6 +24,9 @@ struct node_uplink {
 	bool has_route;
 	ipv4_t gateway; /* 0: what is there is the line's other end, as on PPP */
 	ipv4_t source;	/* that the route prefers; 0 none */
+	ipv4_t address[NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
+	size_t address_count;
+	bool strict; /* its rp_filter takes only what the main table would answer over it */
 };
 
 struct node_uplinks {
@@ -36,7 +40,10 @@ struct node_uplinks {
  */
 int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, struct reason *reason);
 
-/** Do the same devices have the same default routes? */
+/** Keeps the addresses in order, each once; one for which there is no room is left out. */
+void node_uplink_address_add(struct node_uplink *uplink, ipv4_t address);
+
+/** Are the facts of the same devices the same? */
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b);
 
 /**
