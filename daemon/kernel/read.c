@@ -248,7 +248,7 @@ static bool route_in_place(const struct reading *reading, const struct kernel_ro
 {
 	const struct kernel_state *desired = reading->desired;
 
-	return reading->kernel->wide && route->table >= TUYEN_TABLE_CLASS && route->table < TUYEN_TABLE_END &&
+	return reading->kernel->wide && route->table >= TUYEN_TABLE_FIRST && route->table < TUYEN_TABLE_END &&
 	       desired->route_count &&
 	       bsearch(route, desired->routes, desired->route_count, sizeof(*route), kernel_route_compare);
 }

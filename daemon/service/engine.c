@@ -178,7 +178,7 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 					 &e->hops, ret_desired);
 
 	if (!err && e->uplinks.count) {
-		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, *ret_desired);
+		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, *ret_desired);
 		if (err) {
 			kernel_state_free(*ret_desired);
 			*ret_desired = NULL;
@@ -202,6 +202,17 @@ static void uplink_say(const struct node_uplink *u)
 	if (u->strict)
 		log_warning("uplink %s: net.ipv4.conf.%s.rp_filter is 1, which drops what comes by a line that is not the main "
 			    "table's: 2 serves", u->underlay, u->device);
+}
+
+static void conflict_say(struct engine *e)
+{
+	const struct fwd_neighbor *first, *second;
+	bool conflict = node_uplinks_conflict(&e->uplinks, &e->release.forwarding, &first, &second);
+
+	if (conflict && e->uplinks_conflict != second->site_id)
+		log_warning("%s and %s are called at one address, by %s and %s: both go by %s", first->name, second->name,
+			    first->underlay, second->underlay, first->underlay);
+	e->uplinks_conflict = conflict ? second->site_id : 0;
 }
 
 /* What could not be read is as it was; before anything is known, no route of an earlier life must go. */
@@ -234,7 +245,32 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	}
 	e->uplinks = now;
 	e->uplinks_lost = false;
+	conflict_say(e);
 	return 0;
+}
+
+static const struct kernel_peer *link_peer(const struct kernel_state *actual, const uint8_t *key)
+{
+	struct kernel_peer wanted = {.device = LINK_DEVICE};
+
+	memcpy(wanted.public_key, key, sizeof(wanted.public_key));
+	return actual->peer_count ? bsearch(&wanted, actual->peers, actual->peer_count,
+					    sizeof(wanted), kernel_peer_compare)
+				  : NULL;
+}
+
+/* So is a neighbour that roams, or calls for the first time. */
+static void seen_look(struct engine *e, const struct kernel_state *actual)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; actual && e->uplinks.count && i < f->neighbor_count; i++) {
+		const struct kernel_peer *p = link_peer(actual, f->neighbors[i].link_key);
+		ipv4_t at = p ? ipv4_of(&p->endpoint) : 0;
+
+		e->expected |= at != e->seen[i];
+		e->seen[i] = at;
+	}
 }
 
 /* What an earlier life measured is what is known, until a probe says better. */
@@ -264,6 +300,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	err = uplinks_look(e, reason);
 	if (err)
 		return err;
+	seen_look(e, e->actual);
 	choose(e, &previous, ret_active, ret_next_look);
 	hops_look(e);
 	err = desired_make(e, ret_active, &desired, reason);
@@ -273,6 +310,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		desired_active_read(&e->release.forwarding, actual, &previous);
 		repair_read(&e->release.forwarding, actual, e->repaired);
 		mtu_take_over(e, &previous);
+		seen_look(e, actual);
 		choose(e, &previous, ret_active, ret_next_look);
 		kernel_state_free(desired);
 		desired = NULL;
@@ -578,16 +616,6 @@ void engine_link_changed(struct engine *e, size_t index)
 	}
 	if (next_look.us != UINT64_MAX)
 		turn_in(e, monotime_between(now, next_look) + 1);
-}
-
-static const struct kernel_peer *link_peer(const struct kernel_state *actual, const uint8_t *key)
-{
-	struct kernel_peer wanted = {.device = LINK_DEVICE};
-
-	memcpy(wanted.public_key, key, sizeof(wanted.public_key));
-	return actual->peer_count ? bsearch(&wanted, actual->peers, actual->peer_count,
-					    sizeof(wanted), kernel_peer_compare)
-				  : NULL;
 }
 
 /* A box and its clone take the neighbour's peer from each other: nothing else tells of it. */

@@ -13,7 +13,7 @@
 #define NODE_UPLINKS_MAX	  8
 #define NODE_UPLINK_ADDRESSES_MAX 8
 
-/** Above whatever an operator's own routes say (metric 0), below the default route, which is shorter. */
+/** In tables of our own: the line's route, and what remains when the line has none. */
 #define TUYEN_METRIC_UPLINK  84u
 #define TUYEN_METRIC_NOWHERE 85u
 
@@ -47,11 +47,21 @@ void node_uplink_address_add(struct node_uplink *uplink, ipv4_t address);
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b);
 
 /**
- * Adds to @desired, for each neighbour that this site calls over such a line, the route to its endpoint, and one behind it that leads
- * nowhere. Endpoints of IPv6, and lines that @uplinks does not name, go as the box's own routes say.
- * @return 0 or -TUYEN_ENOMEM. @desired is not sorted any more.
+ * Adds to @desired a mark for what link0 sends, and the rules and tables that lead it: each neighbour that this site calls goes
+ * over its line, wherever its peer really is; so does each that calls. Where neighbours of several lines are seen at one address,
+ * what has an address of a line's device as its source keeps that line, and the rest goes nowhere. Behind each way is one that
+ * leads nowhere. Endpoints of IPv6, and lines that @uplinks does not name, go as the box's own routes say.
+ * @seen  one each of the neighbours: where its peer is now; 0: IPv6 or nowhere. NULL: nothing is known.
+ * @return 0 or -TUYEN_ENOMEM. @desired is sorted before, and is not any more.
  */
-int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding, const ipv4_t *seen,
 			struct kernel_state *desired);
+
+/**
+ * Is there a neighbour that is called at the address of another over another line? It goes by that one's, @ret_first's.
+ * @return false also without memory; outputs are set on true alone.
+ */
+bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			   const struct fwd_neighbor **ret_first, const struct fwd_neighbor **ret_second);
 
 #endif
