@@ -13,6 +13,7 @@
  *	OUTER|color	TABLE_OUTER + color	each endpoint over the active path, src its path address
  *	from path src	TABLE_PROBE + index	the endpoint over that path, for its S-BFD
  *	(a link down)	TABLE_REPAIR + site id	ways back over that neighbour's link, led around it
+ *	LINK		(several lines)		uplink.c
  *	(main)		254			neighbours, ways back to path addresses, prefixes of the first color
  *
  * To change the active path is to replace one route of TABLE_OUTER. To lead all ways back around a link is to add one

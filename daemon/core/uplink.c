@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A site with two lines. WireGuard's one socket serves all neighbours, so that no mark and no binding of a
- * socket can tell their lines apart; their addresses can. Each neighbour that is called over a line has a route to
- * its address alone, by that line's device and the gateway that the box's default route over it names. When the device loses that
- * route, the one behind it remains, which leads nowhere: else the other line would carry this one's packets, be charged
- * for them, and answer probes in its name.
+ * A site with two lines. WireGuard's one socket serves all neighbours, so that no binding of a socket can tell their
+ * lines apart; their addresses and ours can. What link0 sends bears a mark, and rules before the main table lead it:
  *
- * A neighbour that calls us is answered where it called: the kernel's WireGuard keeps the device and the address.
+ *	rule		leads to table		which holds
+ *	LINK		TABLE_CALLED		each endpoint that we call, by its line's device
+ *	LINK		TABLE_SEEN		each endpoint that a peer really has, by its line's device
+ *	LINK, from	TABLE_LINE + place	the line whose device has that address
+ *	LINK		TABLE_SHARED		endpoints of peers of several lines: nowhere
+ *
+ * WireGuard keeps the address at which it heard a neighbour last, and asks for a way from there; when the way leads over
+ * another device, it forgets the address and takes that way with the other's. So those who call us need ways too. The second is
+ * one turn late; until then the third leads the answer back over the line by which the call came. Many who call may have one address,
+ * a translator's, and come by several lines; and anyone on the way can make a neighbour seem to be where another is: such an
+ * address is in the second table no more, and the third alone tells.
+ *
+ * When a line has no route, what leads nowhere remains: else the other line would carry this one's packets, be charged for
+ * them, and answer probes in its name.
+ *
+ * The main table has none of it: a lease may bring host routes (RFC 3442), and the box's own packets are its own.
  */
 #include "tuyen/core/uplink.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tuyen/core/desired.h"
@@ -59,6 +72,25 @@ int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, stru
 	return 0;
 }
 
+void node_uplink_address_add(struct node_uplink *u, ipv4_t address)
+{
+	size_t at = 0;
+
+	while (at < u->address_count && u->address[at] < address)
+		at++;
+	if (u->address_count == NODE_UPLINK_ADDRESSES_MAX || (at < u->address_count && u->address[at] == address))
+		return;
+	memmove(&u->address[at + 1], &u->address[at], (u->address_count - at) * sizeof(address));
+	u->address[at] = address;
+	u->address_count++;
+}
+
+static bool addresses_equal(const struct node_uplink *a, const struct node_uplink *b)
+{
+	return a->address_count == b->address_count &&
+	       memcmp(a->address, b->address, a->address_count * sizeof(a->address[0])) == 0;
+}
+
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b)
 {
 	if (a->count != b->count)
@@ -67,7 +99,8 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
 		const struct node_uplink *x = &a->entry[i], *y = &b->entry[i];
 
 		if (strcmp(x->device, y->device) || x->has_route != y->has_route ||
-		    x->gateway != y->gateway || x->source != y->source)
+		    x->gateway != y->gateway || x->source != y->source || x->strict != y->strict ||
+		    !addresses_equal(x, y))
 			return false;
 	}
 	return true;
@@ -88,28 +121,29 @@ static ipv4_t address_of(const struct ip_endpoint *endpoint)
 	return (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3];
 }
 
-static struct kernel_route *route_add(struct kernel_state *desired, ipv4_t address, uint32_t metric)
+static struct kernel_route *route_add(struct kernel_state *desired, uint32_t table, struct ipv4_prefix destination,
+				      uint32_t metric)
 {
 	struct kernel_route *r = kernel_state_add_route(desired);
 
 	if (!r)
 		return NULL;
-	r->table = DESIRED_TABLE_MAIN;
-	r->destination = (struct ipv4_prefix){.address = address, .length = 32};
+	r->table = table;
+	r->destination = destination;
 	r->metric = metric;
 	return r;
 }
 
-static int pin(const struct node_uplink *u, ipv4_t address, struct kernel_state *desired)
+static int way_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table, struct ipv4_prefix destination)
 {
-	struct kernel_route *r = route_add(desired, address, TUYEN_METRIC_NOWHERE);
+	struct kernel_route *r = route_add(desired, table, destination, TUYEN_METRIC_NOWHERE);
 
 	if (!r)
 		return -TUYEN_ENOMEM;
 	r->type = KERNEL_ROUTE_UNREACHABLE;
 	if (!u->has_route)
 		return 0;
-	r = route_add(desired, address, TUYEN_METRIC_UPLINK);
+	r = route_add(desired, table, destination, TUYEN_METRIC_UPLINK);
 	if (!r)
 		return -TUYEN_ENOMEM;
 	memcpy(r->device, u->device, sizeof(r->device));
@@ -119,29 +153,178 @@ static int pin(const struct node_uplink *u, ipv4_t address, struct kernel_state 
 	return 0;
 }
 
-/* Two neighbours may be called at one address, by ports: the first of them says the line. */
-static bool called_before(const struct forwarding *f, size_t index)
+static int rule_add(struct kernel_state *desired, uint32_t priority, struct ipv4_prefix source, uint32_t table)
 {
-	const struct ip_endpoint *e = &f->neighbors[index].endpoint;
+	struct kernel_rule *rule = kernel_state_add_rule(desired);
 
-	for (size_t i = 0; i < index; i++)
-		if (f->neighbors[i].caller && f->neighbors[i].endpoint.family == 4 &&
-		    address_of(&f->neighbors[i].endpoint) == address_of(e))
-			return true;
+	if (!rule)
+		return -TUYEN_ENOMEM;
+	rule->priority = priority;
+	rule->fwmark = TUYEN_MARK_LINK;
+	rule->fwmask = TUYEN_MARK_MASK;
+	rule->source = source;
+	rule->table = table;
+	return 0;
+}
+
+/* ---- endpoints ---------------------------------------------------------------------------- */
+
+struct pin {
+	ipv4_t address;
+	const struct fwd_neighbor *neighbor;
+	const struct node_uplink *uplink;
+};
+
+/* Of several neighbours at one address the first comes first: its line serves all. */
+static int pin_compare(const void *a, const void *b)
+{
+	const struct pin *x = a, *y = b;
+
+	if (x->address != y->address)
+		return x->address < y->address ? -1 : 1;
+	return x->neighbor < y->neighbor ? -1 : x->neighbor > y->neighbor;
+}
+
+static ipv4_t called_at(const struct fwd_neighbor *n)
+{
+	return n->caller && n->endpoint.family == 4 ? address_of(&n->endpoint) : 0;
+}
+
+/* @seen NULL: where they are called, else where they are, if it is another place. Sorted. @return how many. */
+static size_t pins_list(const struct node_uplinks *uplinks, const struct forwarding *f, const ipv4_t *seen,
+			struct pin *ret_pins)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		const struct fwd_neighbor *n = &f->neighbors[i];
+		const struct node_uplink *u = uplink_find(uplinks, n->underlay);
+		ipv4_t address = seen ? seen[i] : called_at(n);
+
+		if (u && address && !(seen && address == called_at(n)))
+			ret_pins[count++] = (struct pin){address, n, u};
+	}
+	if (count > 1)
+		qsort(ret_pins, count, sizeof(*ret_pins), pin_compare);
+	return count;
+}
+
+/* @return where the pins of one address that begin at @from end; and whether they are of one line. */
+static size_t pins_group(const struct pin *pins, size_t count, size_t from, bool *ret_agree)
+{
+	size_t to = from + 1;
+
+	*ret_agree = true;
+	for (; to < count && pins[to].address == pins[from].address; to++)
+		*ret_agree &= pins[to].uplink == pins[from].uplink;
+	return to;
+}
+
+static int called_desire(struct kernel_state *desired, const struct pin *pins, size_t count)
+{
+	bool agree;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < count; i = pins_group(pins, count, i, &agree))
+		err = way_add(desired, pins[i].uplink, TUYEN_TABLE_CALLED, (struct ipv4_prefix){pins[i].address, 32});
+	return err;
+}
+
+static int seen_desire(struct kernel_state *desired, const struct pin *pins, size_t count)
+{
+	static const struct node_uplink nowhere = {.has_route = false};
+	bool agree;
+	int err = 0;
+
+	for (size_t i = 0, next; !err && i < count; i = next) {
+		next = pins_group(pins, count, i, &agree);
+		err = way_add(desired, agree ? pins[i].uplink : &nowhere, agree ? TUYEN_TABLE_SEEN : TUYEN_TABLE_SHARED,
+			      (struct ipv4_prefix){pins[i].address, 32});
+	}
+	return err;
+}
+
+static int endpoints_desire(const struct node_uplinks *uplinks, const struct forwarding *f, const ipv4_t *seen,
+			    struct kernel_state *desired)
+{
+	struct pin *pins = calloc(f->neighbor_count + 1, sizeof(*pins));
+	int err;
+
+	if (!pins)
+		return -TUYEN_ENOMEM;
+	err = called_desire(desired, pins, pins_list(uplinks, f, NULL, pins));
+	if (!err && seen)
+		err = seen_desire(desired, pins, pins_list(uplinks, f, seen, pins));
+	free(pins);
+	return err;
+}
+
+bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			   const struct fwd_neighbor **ret_first, const struct fwd_neighbor **ret_second)
+{
+	struct pin *pins = uplinks->count ? calloc(forwarding->neighbor_count + 1, sizeof(*pins)) : NULL;
+	size_t count = pins ? pins_list(uplinks, forwarding, NULL, pins) : 0, first = 0, i;
+
+	for (i = 1; i < count; i++) {
+		if (pins[i].address != pins[first].address)
+			first = i;
+		else if (pins[i].uplink != pins[first].uplink)
+			break;
+	}
+	if (i < count) {
+		*ret_first = pins[first].neighbor;
+		*ret_second = pins[i].neighbor;
+	}
+	free(pins);
+	return i < count;
+}
+
+/* ---- lines -------------------------------------------------------------------------------- */
+
+/* An address that two lines have tells neither. */
+static bool address_ambiguous(const struct node_uplinks *uplinks, const struct node_uplink *of, ipv4_t address)
+{
+	for (size_t i = 0; i < uplinks->count; i++)
+		for (size_t k = 0; &uplinks->entry[i] != of && k < uplinks->entry[i].address_count; k++)
+			if (uplinks->entry[i].address[k] == address)
+				return true;
 	return false;
 }
 
-int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+static int line_desire(const struct node_uplinks *uplinks, size_t index, struct kernel_state *desired)
+{
+	const struct node_uplink *u = &uplinks->entry[index];
+	uint32_t table = TUYEN_TABLE_LINE + (uint32_t)index;
+	int err = way_add(desired, u, table, (struct ipv4_prefix){0, 0});
+
+	for (size_t i = 0; !err && i < u->address_count; i++)
+		if (!address_ambiguous(uplinks, u, u->address[i]))
+			err = rule_add(desired, TUYEN_RULE_LINE, (struct ipv4_prefix){u->address[i], 32}, table);
+	return err;
+}
+
+static int rules_desire(struct kernel_state *desired)
+{
+	const struct ipv4_prefix any = {0, 0};
+	int err = rule_add(desired, TUYEN_RULE_CALLED, any, TUYEN_TABLE_CALLED);
+
+	if (!err)
+		err = rule_add(desired, TUYEN_RULE_SEEN, any, TUYEN_TABLE_SEEN);
+	return err ? err : rule_add(desired, TUYEN_RULE_SHARED, any, TUYEN_TABLE_SHARED);
+}
+
+int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding, const ipv4_t *seen,
 			struct kernel_state *desired)
 {
-	for (size_t i = 0; uplinks->count && i < forwarding->neighbor_count; i++) {
-		const struct fwd_neighbor *n = &forwarding->neighbors[i];
-		const struct node_uplink *u = uplink_find(uplinks, n->underlay);
+	struct kernel_device *link = kernel_state_device(desired, LINK_DEVICE);
+	int err;
 
-		if (!u || !n->caller || n->endpoint.family != 4 || called_before(forwarding, i))
-			continue;
-		if (pin(u, address_of(&n->endpoint), desired) < 0)
-			return -TUYEN_ENOMEM;
-	}
-	return 0;
+	if (!uplinks->count)
+		return 0;
+	if (link)
+		link->fwmark = TUYEN_MARK_LINK;
+	err = endpoints_desire(uplinks, forwarding, seen, desired);
+	for (size_t i = 0; !err && i < uplinks->count; i++)
+		err = line_desire(uplinks, i, desired);
+	return err ? err : rules_desire(desired);
 }

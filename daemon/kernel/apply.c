@@ -141,13 +141,22 @@ static int device_configure(struct applying *a, const struct kernel_device *want
 	return error;
 }
 
+/* @index is what links_refresh() said. */
+static int refresh_error(int index)
+{
+	if (index > 0)
+		return 0;
+	return index == -TUYEN_ENOMEM ? ENOMEM : index < 0 ? errno : ENODEV;
+}
+
 static void device_add(struct applying *a, const struct kernel_device *want, size_t tag)
 {
 	int error = call(a, &a->kernel->route, message_device_new(want), tag);
 
-	if (!error && !links_refresh(a->kernel, want->name)) {
-		fail(a, tag, ENODEV, NULL);
-		error = ENODEV;
+	if (!error) {
+		error = refresh_error(links_refresh(a->kernel, want->name));
+		if (error)
+			fail(a, tag, error, NULL);
 	}
 	if (!error)
 		error = device_configure(a, want, NULL, tag);
@@ -159,8 +168,10 @@ static void device_remove(struct applying *a, const struct kernel_device *have, 
 {
 	int index = links_refresh(a->kernel, have->name);
 
-	if (index)
+	if (index > 0)
 		call(a, &a->kernel->route, message_device_delete(index), tag);
+	else if (index < 0)
+		fail(a, tag, refresh_error(index), NULL);
 	links_refresh(a->kernel, have->name);
 }
 

@@ -85,7 +85,7 @@ int links_read(struct kernel *kernel);
 /** @return 0 if there is none of that name. */
 int links_index(const struct kernel *kernel, const char *name);
 const char *links_name(const struct kernel *kernel, int index);
-/** Asks the kernel for one name and remembers it. @return its index, 0 if there is none. */
+/** Asks the kernel for one name and remembers it. @return its index; 0 if there is none; -TUYEN_ENOMEM, -TUYEN_ESYSTEM with errno. */
 int links_refresh(struct kernel *kernel, const char *name);
 
 /** @return whether there is a device of that name that bears our alias, or our group and no alias. */

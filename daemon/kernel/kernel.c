@@ -148,17 +148,21 @@ static void link_forget(struct kernel *kernel, const char *name)
 int links_refresh(struct kernel *kernel, const char *name)
 {
 	struct nl_msg *m = link_request();
+	int error;
 
 	link_forget(kernel, name);
 	if (!m)
-		return 0;
+		return -TUYEN_ENOMEM;
 	if (nla_put_string(m, IFLA_IFNAME, name)) {
 		nlmsg_free(m);
-		return 0;
+		return -TUYEN_ENOMEM;
 	}
-	if (channel_ask(&kernel->route, m, link_take, kernel) != 0)
-		return 0;
-	return links_index(kernel, name);
+	error = channel_ask(&kernel->route, m, link_take, kernel);
+	if (error && error != ENODEV) {
+		errno = error;
+		return -TUYEN_ESYSTEM;
+	}
+	return error ? 0 : links_index(kernel, name);
 }
 
 static int read_once(struct kernel *kernel, const struct kernel_state *desired,

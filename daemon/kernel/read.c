@@ -248,7 +248,7 @@ static bool route_in_place(const struct reading *reading, const struct kernel_ro
 {
 	const struct kernel_state *desired = reading->desired;
 
-	return reading->kernel->wide && route->table >= TUYEN_TABLE_CLASS && route->table < TUYEN_TABLE_END &&
+	return reading->kernel->wide && route->table >= TUYEN_TABLE_FIRST && route->table < TUYEN_TABLE_END &&
 	       desired->route_count &&
 	       bsearch(route, desired->routes, desired->route_count, sizeof(*route), kernel_route_compare);
 }
@@ -294,100 +294,6 @@ int read_routes(struct kernel *kernel, const struct kernel_state *desired,
 			       .rtm_protocol = kernel->wide ? RTPROT_UNSPEC : TUYEN_RTPROTO};
 
 	return dump(kernel, RTM_GETROUTE, &header, sizeof(header), route_take, &reading);
-}
-
-static int gateway_take(const struct nlmsghdr *message, void *context)
-{
-	const struct rtmsg *header = nlmsg_data(message);
-	struct nlattr *a[RTA_MAX + 1];
-
-	if (message->nlmsg_type == RTM_NEWROUTE &&
-	    parse(message, sizeof(*header), a, RTA_MAX) == 0 && header->rtm_family == AF_INET &&
-	    header->rtm_protocol != TUYEN_RTPROTO)
-		*(ipv4_t *)context = get_ipv4(a[RTA_GATEWAY]);
-	return 0;
-}
-
-ipv4_t kernel_next_hop(struct kernel *kernel, ipv4_t destination)
-{
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32};
-	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
-	ipv4_t gateway = 0;
-
-	if (!m)
-		return 0;
-	if (nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO) ||
-	    nla_put_u32(m, RTA_DST, htonl(destination))) {
-		nlmsg_free(m);
-		return 0;
-	}
-	return channel_ask(&kernel->route, m, gateway_take, &gateway) == 0 ? gateway : 0;
-}
-
-/* ---- the box's own default routes ------------------------------------------------------ */
-
-struct default_route {
-	uint32_t index; /* of the device asked for */
-	struct node_uplink *uplink;
-	uint32_t metric; /* of the one that was found */
-};
-
-static int default_take(const struct nlmsghdr *message, void *context)
-{
-	struct default_route *found = context;
-	const struct rtmsg *header = nlmsg_data(message);
-	struct nlattr *a[RTA_MAX + 1];
-	uint32_t metric;
-
-	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
-	    header->rtm_dst_len || header->rtm_tos || header->rtm_type != RTN_UNICAST ||
-	    header->rtm_table != RT_TABLE_MAIN || header->rtm_protocol == TUYEN_RTPROTO ||
-	    header->rtm_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN) || !a[RTA_OIF] ||
-	    nla_get_u32(a[RTA_OIF]) != found->index)
-		return 0;
-	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
-	if (found->uplink->has_route && metric >= found->metric)
-		return 0;
-	found->uplink->has_route = true;
-	found->uplink->gateway = get_ipv4(a[RTA_GATEWAY]);
-	found->uplink->source = get_ipv4(a[RTA_PREFSRC]);
-	found->metric = metric;
-	return 0;
-}
-
-static int default_route(struct kernel *kernel, struct node_uplink *uplink)
-{
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
-	struct default_route found = {.index = (uint32_t)links_refresh(kernel, uplink->device), .uplink = uplink};
-	struct nl_msg *m;
-
-	uplink->has_route = false;
-	uplink->gateway = uplink->source = 0;
-	if (!found.index)
-		return 0;
-	m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
-	if (!m)
-		return -TUYEN_ENOMEM;
-	if (nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO) || nla_put_u32(m, RTA_OIF, found.index)) {
-		nlmsg_free(m);
-		return -TUYEN_ENOMEM;
-	}
-	return channel_dump(&kernel->route, m, default_take, &found);
-}
-
-int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < uplinks->count; i++)
-		for (int tries = 0; tries < DUMP_TRIES; tries++) {
-			err = default_route(kernel, &uplinks->entry[i]);
-			if (err != -TUYEN_EAGAIN)
-				break;
-		}
-	return err ? reason_set(reason, err, "cannot read the routes of the uplinks: %s",
-				err == -TUYEN_ESYSTEM ? strerror(errno) : tuyen_strerror(err))
-		   : 0;
 }
 
 static bool label_in_place(const struct reading *reading, const struct kernel_label_route *label)

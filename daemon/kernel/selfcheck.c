@@ -97,7 +97,7 @@ static void check_device(struct kernel *kernel, struct finding *finding)
 		found_error(finding, EEXIST, "devices that are not ours have all names to try with");
 		return;
 	}
-	if (index) /* ours: see device_name() */
+	if (index > 0) /* ours: see device_name() */
 		channel_call(&kernel->route, message_device_delete(index), NULL);
 	snprintf(device.name, sizeof(device.name), "%s", finding->device);
 	found_error(finding, channel_call(&kernel->route, message_device_new(&device), &words),

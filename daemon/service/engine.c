@@ -141,24 +141,34 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 
-/* By way of those whom we call: each is reached by a line of ours. */
+static ipv4_t ipv4_of(const struct ip_endpoint *endpoint)
+{
+	const uint8_t *a = endpoint->address;
+
+	return endpoint->family == 4 ? (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3] : 0;
+}
+
+/* By way of those whom we call: each is reached by a line of ours. When the kernel does not answer, those of before stay too. */
 static void hops_look(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
+	struct desired_hops hops = {.count = 0};
+	bool failed = false;
 
-	e->hops = (struct desired_hops){.count = 0};
-	for (size_t i = 0; i < e->uplinks.count; i++) /* their neighbours have routes of ours */
-		desired_hops_add(&e->hops, e->uplinks.entry[i].gateway);
+	for (size_t i = 0; i < e->uplinks.count; i++)
+		desired_hops_add(&hops, e->uplinks.entry[i].gateway);
 	for (size_t i = 0; i < f->neighbor_count; i++) {
-		const struct ip_endpoint *to = &f->neighbors[i].endpoint;
-		const uint8_t *a = to->address;
+		const struct fwd_neighbor *n = &f->neighbors[i];
+		ipv4_t gateway = 0;
 
-		if (f->neighbors[i].caller && to->family == 4)
-			desired_hops_add(&e->hops,
-					 kernel_next_hop(e->kernel,
-							 (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 |
-							     (ipv4_t)a[2] << 8 | a[3]));
+		if (!n->caller || n->endpoint.family != 4)
+			continue;
+		failed |= kernel_next_hop(e->kernel, ipv4_of(&n->endpoint), &gateway) < 0;
+		desired_hops_add(&hops, gateway);
 	}
+	for (size_t i = 0; failed && i < e->hops.count; i++)
+		desired_hops_add(&hops, e->hops.hop[i]);
+	e->hops = hops;
 }
 
 static int desired_make(const struct engine *e, const struct active_paths *active,
@@ -168,7 +178,7 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 					 &e->hops, ret_desired);
 
 	if (!err && e->uplinks.count) {
-		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, *ret_desired);
+		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, *ret_desired);
 		if (err) {
 			kernel_state_free(*ret_desired);
 			*ret_desired = NULL;
@@ -189,6 +199,31 @@ static void uplink_say(const struct node_uplink *u)
 	else
 		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
 			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
+	if (u->strict)
+		log_warning("uplink %s: net.ipv4.conf.%s.rp_filter is 1, which drops what comes by a line that is not the main "
+			    "table's: 2 serves", u->underlay, u->device);
+}
+
+static void conflict_say(struct engine *e)
+{
+	const struct fwd_neighbor *first, *second;
+	bool conflict = node_uplinks_conflict(&e->uplinks, &e->release.forwarding, &first, &second);
+
+	if (conflict && e->uplinks_conflict != second->site_id)
+		log_warning("%s and %s are called at one address, by %s and %s: both go by %s", first->name, second->name,
+			    first->underlay, second->underlay, first->underlay);
+	e->uplinks_conflict = conflict ? second->site_id : 0;
+}
+
+/* What could not be read is as it was; before anything is known, no route of an earlier life must go. */
+static int uplinks_unread(struct engine *e, int err, const struct reason *reason)
+{
+	if (!e->uplinks.count)
+		return err;
+	if (!e->uplinks_lost)
+		log_warning("%s: they are taken to be as they were", reason->text);
+	e->uplinks_lost = true;
+	return 0;
 }
 
 /* A lease that ends or comes anew is a fact of the box, and what follows from it is no drift. */
@@ -198,7 +233,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	int err = kernel_uplinks(e->kernel, &now, reason);
 
 	if (err)
-		return err;
+		return uplinks_unread(e, err, reason);
 	for (size_t i = 0; i < now.count; i++) {
 		struct node_uplinks before = {.entry = {e->uplinks.entry[i]}, .count = 1};
 		struct node_uplinks after = {.entry = {now.entry[i]}, .count = 1};
@@ -209,7 +244,33 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 		}
 	}
 	e->uplinks = now;
+	e->uplinks_lost = false;
+	conflict_say(e);
 	return 0;
+}
+
+static const struct kernel_peer *link_peer(const struct kernel_state *actual, const uint8_t *key)
+{
+	struct kernel_peer wanted = {.device = LINK_DEVICE};
+
+	memcpy(wanted.public_key, key, sizeof(wanted.public_key));
+	return actual->peer_count ? bsearch(&wanted, actual->peers, actual->peer_count,
+					    sizeof(wanted), kernel_peer_compare)
+				  : NULL;
+}
+
+/* So is a neighbour that roams, or calls for the first time. */
+static void seen_look(struct engine *e, const struct kernel_state *actual)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; actual && e->uplinks.count && i < f->neighbor_count; i++) {
+		const struct kernel_peer *p = link_peer(actual, f->neighbors[i].link_key);
+		ipv4_t at = p ? ipv4_of(&p->endpoint) : 0;
+
+		e->expected |= at != e->seen[i];
+		e->seen[i] = at;
+	}
 }
 
 /* What an earlier life measured is what is known, until a probe says better. */
@@ -239,6 +300,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	err = uplinks_look(e, reason);
 	if (err)
 		return err;
+	seen_look(e, e->actual);
 	choose(e, &previous, ret_active, ret_next_look);
 	hops_look(e);
 	err = desired_make(e, ret_active, &desired, reason);
@@ -248,6 +310,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		desired_active_read(&e->release.forwarding, actual, &previous);
 		repair_read(&e->release.forwarding, actual, e->repaired);
 		mtu_take_over(e, &previous);
+		seen_look(e, actual);
 		choose(e, &previous, ret_active, ret_next_look);
 		kernel_state_free(desired);
 		desired = NULL;
@@ -555,16 +618,6 @@ void engine_link_changed(struct engine *e, size_t index)
 		turn_in(e, monotime_between(now, next_look) + 1);
 }
 
-static const struct kernel_peer *link_peer(const struct kernel_state *actual, const uint8_t *key)
-{
-	struct kernel_peer wanted = {.device = LINK_DEVICE};
-
-	memcpy(wanted.public_key, key, sizeof(wanted.public_key));
-	return actual->peer_count ? bsearch(&wanted, actual->peers, actual->peer_count,
-					    sizeof(wanted), kernel_peer_compare)
-				  : NULL;
-}
-
 /* A box and its clone take the neighbour's peer from each other: nothing else tells of it. */
 static void duplicates_look(struct engine *e)
 {
@@ -619,6 +672,7 @@ static uint64_t turn_run(struct engine *e)
 		e->repairs_in_row++;
 		return repair_pause_us(e);
 	}
+	expected |= e->expected; /* what the look has found */
 	e->expected = false;
 	e->taken_over = true;
 	e->active = active;

@@ -50,6 +50,8 @@ struct engine {
 
 	/* facts */
 	struct node_uplinks uplinks;
+	bool uplinks_lost;	       /* the last reading of them failed: they are as they were before */
+	uint32_t uplinks_conflict;     /* the site for which a conflict of two lines was said */
 	struct store_state accepted; /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
 	struct status_liveness *links, *paths; /* one each of the forwarding's */
@@ -61,6 +63,7 @@ struct engine {
 	/* what came of them */
 	struct active_paths active;
 	struct active_paths said; /* what was told of it last */
+	ipv4_t *seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
 	struct desired_hops hops, hops_in_force; /* where our lines lead: as seen now, and at the last turn */
 	struct kernel_state *actual;

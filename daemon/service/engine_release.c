@@ -22,8 +22,10 @@ void engine_release_clear(struct engine *e)
 	free(e->links);
 	free(e->paths);
 	free(e->repaired);
+	free(e->seen);
 	e->links = e->paths = NULL;
 	e->repaired = NULL;
+	e->seen = NULL;
 }
 
 static void release_describe(const struct seal_result *r, int64_t installed_s,
@@ -78,11 +80,13 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	struct status_liveness *links = calloc(forwarding->neighbor_count + 1, sizeof(*links));
 	struct status_liveness *paths = calloc(forwarding->path_count + 1, sizeof(*paths));
 	enum repair_link *repaired = calloc(forwarding->neighbor_count + 1, sizeof(*repaired));
+	ipv4_t *seen = calloc(forwarding->neighbor_count + 1, sizeof(*seen));
 
-	if (!links || !paths || !repaired) {
+	if (!links || !paths || !repaired || !seen) {
 		free(links);
 		free(paths);
 		free(repaired);
+		free(seen);
 		return -TUYEN_ENOMEM;
 	}
 	if (e->release.status.have) {
@@ -96,6 +100,7 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	e->links = links;
 	e->paths = paths;
 	e->repaired = repaired;
+	e->seen = seen;
 	return 0;
 }
 

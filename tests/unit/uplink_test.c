@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/uplink.c daemon/core/kernel_state.c topology/labels.c
+// link: daemon/core/uplink.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c topology/labels.c
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
 /* Which device a line is: words that say it, and the routes that come of it. */
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tuyen/core/desired.h"
+#include "tuyen/core/plan.h"
 #include "tuyen/core/uplink.h"
 
 static const struct {
@@ -54,58 +55,166 @@ static void words_are_read(void **state)
 	}
 }
 
+/* ---- what comes of them --------------------------------------------------------------------- */
+
+#define AT(last) {.family = 4, .address = {198, 51, 100, last}}
+#define SEEN(last) (0xc6336400u + (last))
+
 static struct fwd_neighbor neighbors[] = {
-	{.site_id = 101, .underlay = "fibre", .caller = true, .endpoint = {.family = 4, .address = {198, 51, 100, 1}}},
-	{.site_id = 102, .underlay = "lte", .caller = true, .endpoint = {.family = 4, .address = {198, 51, 100, 2}}},
-	{.site_id = 103, .underlay = "lte", .caller = true, .endpoint = {.family = 4, .address = {198, 51, 100, 1}}}, /* as 101 */
-	{.site_id = 104, .underlay = "vsat", .caller = true, .endpoint = {.family = 4, .address = {198, 51, 100, 4}}}, /* no such line here */
-	{.site_id = 105, .underlay = "lte", .caller = true, .endpoint = {.family = 6, .address = {0x20, 1}}},
-	{.site_id = 901, .underlay = "lte"}, /* it calls */
+	{.site_id = 100, .name = "a", .underlay = "vsat", .caller = true, .endpoint = AT(2)}, /* no such line here; as 102 */
+	{.site_id = 101, .name = "b", .underlay = "fibre", .caller = true, .endpoint = AT(1)},
+	{.site_id = 102, .name = "c", .underlay = "lte", .caller = true, .endpoint = AT(2)},
+	{.site_id = 103, .name = "d", .underlay = "lte", .caller = true, .endpoint = AT(1)}, /* as 101 */
+	{.site_id = 105, .name = "e", .underlay = "lte", .caller = true, .endpoint = {.family = 6, .address = {0x20, 1}}},
+	{.site_id = 901, .name = "f", .underlay = "lte"}, /* these call */
+	{.site_id = 902, .name = "g", .underlay = "fibre"},
+	{.site_id = 903, .name = "h", .underlay = "vsat"},
 };
 
-static void each_line_has_its_neighbours(void **state)
+static const struct forwarding forwarding = {.neighbors = neighbors, .neighbor_count = 8};
+
+static const struct node_uplinks two = {
+	.count = 2,
+	.entry = {{.underlay = "fibre", .device = "eth0", .has_route = true, .gateway = 0xcb007101, .source = 0xcb007105,
+		   .address = {0xcb007105, 0xcb007106}, .address_count = 2},
+		  {.underlay = "lte", .device = "wwan0", .has_route = true, .address = {0x0a400001}, .address_count = 1}}};
+
+#define RULE_CALLED "ip rule add priority 9000 fwmark 0x57000000/0xff00ffff table 530000\n"
+#define RULE_SEEN "ip rule add priority 9100 fwmark 0x57000000/0xff00ffff table 531000\n"
+#define RULE_SHARED "ip rule add priority 9300 fwmark 0x57000000/0xff00ffff table 533000\n"
+#define RULE_LINE(from, table) "ip rule add priority 9200 from " from "/32 fwmark 0x57000000/0xff00ffff table " table "\n"
+#define BY_ETH0(to, table) \
+	"ip route add " to " via 203.0.113.1 dev eth0 onlink src 203.0.113.5 metric 84 table " table "\n" NOWHERE(to, table)
+#define BY_WWAN0(to, table) "ip route add " to " dev wwan0 metric 84 table " table "\n" NOWHERE(to, table)
+#define NOWHERE(to, table) "ip route add unreachable " to " metric 85 table " table "\n"
+
+/* In the words of ip(8): routes, then rules. */
+static void comes_of(const struct node_uplinks *u, const ipv4_t *seen, const char *words)
 {
-	const struct forwarding f = {.neighbors = neighbors, .neighbor_count = 6};
-	struct node_uplinks u = {.count = 2,
-				 .entry = {{.underlay = "fibre", .device = "eth0", .has_route = true, .gateway = 0xcb007101, .source = 0xcb007105},
-					   {.underlay = "lte", .device = "wwan0", .has_route = true}}};
+	struct kernel_state *s = kernel_state_new(), *nothing = kernel_state_new();
+	struct kernel_plan *plan;
+	struct reason reason;
+	struct text text;
+
+	text_init(&text);
+	assert_int_equal(node_uplinks_desire(u, &forwarding, seen, s), 0);
+	kernel_state_sort(s);
+	assert_int_equal(kernel_plan_build(s, nothing, &plan, &reason), 0);
+	kernel_plan_print(plan, &text);
+	assert_string_equal(text_string(&text), words);
+	text_clear(&text);
+	kernel_plan_free(plan);
+	kernel_state_free(nothing);
+	kernel_state_free(s);
+}
+
+/* On PPP what is there is the other end. */
+static void without_a_gateway_the_scope_is_the_link(void **state)
+{
 	struct kernel_state *s = kernel_state_new();
 
 	(void)state;
-	assert_int_equal(node_uplinks_desire(&u, &f, s), 0);
-	kernel_state_sort(s);
-	assert_int_equal(s->route_count, 4);
-	for (size_t i = 0; i < 4; i++) {
-		const struct kernel_route *r = &s->routes[i];
-
-		assert_int_equal(r->table, DESIRED_TABLE_MAIN);
-		assert_int_equal(r->destination.address, 0xc6336401 + i / 2);
-		assert_int_equal(r->destination.length, 32);
-		assert_int_equal(r->metric, i % 2 ? TUYEN_METRIC_NOWHERE : TUYEN_METRIC_UPLINK);
-		assert_int_equal(r->type, i % 2 ? KERNEL_ROUTE_UNREACHABLE : KERNEL_ROUTE_UNICAST);
-		assert_string_equal(r->device, i % 2 ? "" : i ? "wwan0" : "eth0");
-	}
-	assert_int_equal(s->routes[0].gateway, 0xcb007101);
-	assert_int_equal(s->routes[0].source, 0xcb007105);
-	assert_false(s->routes[0].link_scope);
-	assert_int_equal(s->routes[2].gateway, 0); /* the other end of a PPP line */
-	assert_true(s->routes[2].link_scope);
+	assert_int_equal(node_uplinks_desire(&two, &forwarding, NULL, s), 0);
+	for (size_t i = 0; i < s->route_count; i++)
+		assert_int_equal(s->routes[i].link_scope, !strcmp(s->routes[i].device, "wwan0"));
 	kernel_state_free(s);
+}
+
+static void without_uplinks_nothing_is_added(void **state)
+{
+	const struct node_uplinks none = {0};
+
+	(void)state;
+	comes_of(&none, NULL, "");
+}
+
+static void each_line_has_its_neighbours(void **state)
+{
+	(void)state;
+	comes_of(&two, NULL,
+		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
+		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+}
+
+/* 101 is where it is called; 102 roamed; 901 and 902 call from behind one translator by two lines: their sources alone tell. */
+static void peers_go_by_their_line_wherever_they_are(void **state)
+{
+	const ipv4_t seen[8] = {SEEN(70), SEEN(1), SEEN(72), 0, 0, SEEN(99), SEEN(99), SEEN(73)};
+
+	(void)state;
+	comes_of(&two, seen,
+		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+		 BY_WWAN0("198.51.100.72/32", "531000")
+		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		 NOWHERE("198.51.100.99/32", "533000")
+		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
+		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
 }
 
 static void a_line_without_a_route_leads_nowhere(void **state)
 {
-	const struct forwarding f = {.neighbors = neighbors, .neighbor_count = 6};
-	struct node_uplinks u = {.count = 1, .entry = {{.underlay = "fibre", .device = "eth0"}}}, none = {0};
-	struct kernel_state *s = kernel_state_new();
+	const struct node_uplinks u = {.count = 1, .entry = {{.underlay = "fibre", .device = "eth0"}}};
 
 	(void)state;
-	assert_int_equal(node_uplinks_desire(&none, &f, s), 0);
-	assert_int_equal(s->route_count, 0);
-	assert_int_equal(node_uplinks_desire(&u, &f, s), 0);
-	assert_int_equal(s->route_count, 1);
-	assert_int_equal(s->routes[0].type, KERNEL_ROUTE_UNREACHABLE);
+	comes_of(&u, NULL, NOWHERE("198.51.100.1/32", "530000") NOWHERE("0.0.0.0/0", "532000") RULE_CALLED RULE_SEEN RULE_SHARED);
+}
+
+static void an_address_of_two_lines_tells_neither(void **state)
+{
+	struct node_uplinks u = two;
+
+	(void)state;
+	u.entry[1].address[0] = u.entry[0].address[1];
+	comes_of(&u, NULL,
+		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		 RULE_CALLED RULE_SEEN RULE_LINE("203.0.113.5", "532000") RULE_SHARED);
+}
+
+static void what_link0_sends_is_marked(void **state)
+{
+	const struct node_uplinks none = {0};
+	struct kernel_state *s = kernel_state_new();
+	struct kernel_device *device = kernel_state_add_device(s);
+
+	(void)state;
+	strcpy(device->name, LINK_DEVICE);
+	assert_int_equal(node_uplinks_desire(&none, &forwarding, NULL, s), 0);
+	assert_int_equal(s->devices[0].fwmark, 0);
+	assert_int_equal(node_uplinks_desire(&two, &forwarding, NULL, s), 0);
+	assert_int_equal(s->devices[0].fwmark, TUYEN_MARK_LINK);
 	kernel_state_free(s);
+}
+
+static void two_lines_to_one_address_are_a_conflict(void **state)
+{
+	const struct fwd_neighbor *first = NULL, *second = NULL;
+	struct forwarding f = forwarding;
+
+	(void)state;
+	assert_true(node_uplinks_conflict(&two, &f, &first, &second));
+	assert_string_equal(first->name, "b");
+	assert_string_equal(second->name, "d");
+	f.neighbor_count = 3; /* "a" goes by no line of ours: no conflict with "c" */
+	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
+	f.neighbor_count = 0;
+	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
+}
+
+static void addresses_are_kept_in_order(void **state)
+{
+	struct node_uplink u = {0};
+
+	(void)state;
+	for (ipv4_t a = 12; a > 2; a--) {
+		node_uplink_address_add(&u, a);
+		node_uplink_address_add(&u, a);
+	}
+	assert_int_equal(u.address_count, NODE_UPLINK_ADDRESSES_MAX);
+	for (size_t i = 0; i < u.address_count; i++)
+		assert_int_equal(u.address[i], 5 + i);
 }
 
 static void what_differs_is_seen(void **state)
@@ -120,6 +229,13 @@ static void what_differs_is_seen(void **state)
 	b.entry[0].has_route = false;
 	assert_false(node_uplinks_equal(&a, &b));
 	b = a;
+	node_uplink_address_add(&b.entry[0], 7);
+	assert_false(node_uplinks_equal(&a, &b));
+	a = b;
+	assert_true(node_uplinks_equal(&a, &b));
+	b.entry[0].strict = true;
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
 	b.count = 0;
 	assert_false(node_uplinks_equal(&a, &b));
 }
@@ -128,8 +244,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_are_read),
+		cmocka_unit_test(without_uplinks_nothing_is_added),
 		cmocka_unit_test(each_line_has_its_neighbours),
+		cmocka_unit_test(peers_go_by_their_line_wherever_they_are),
+		cmocka_unit_test(without_a_gateway_the_scope_is_the_link),
 		cmocka_unit_test(a_line_without_a_route_leads_nowhere),
+		cmocka_unit_test(an_address_of_two_lines_tells_neither),
+		cmocka_unit_test(what_link0_sends_is_marked),
+		cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
+		cmocka_unit_test(addresses_are_kept_in_order),
 		cmocka_unit_test(what_differs_is_seen),
 	};
 

@@ -10,9 +10,10 @@
  * path's probe tells of its own line, and a metered one carries what policy sends over it and nothing else. Pure.
  */
 
-#define NODE_UPLINKS_MAX 8
+#define NODE_UPLINKS_MAX	  8
+#define NODE_UPLINK_ADDRESSES_MAX 8
 
-/** Above whatever an operator's own routes say (metric 0), below the default route, which is shorter. */
+/** In tables of our own: the line's route, and what remains when the line has none. */
 #define TUYEN_METRIC_UPLINK  84u
 #define TUYEN_METRIC_NOWHERE 85u
 
@@ -23,6 +24,9 @@ struct node_uplink {
 	bool has_route;
 	ipv4_t gateway; /* 0: what is there is the line's other end, as on PPP */
 	ipv4_t source;	/* that the route prefers; 0 none */
+	ipv4_t address[NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
+	size_t address_count;
+	bool strict; /* its rp_filter takes only what the main table would answer over it */
 };
 
 struct node_uplinks {
@@ -36,15 +40,28 @@ struct node_uplinks {
  */
 int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, struct reason *reason);
 
-/** Do the same devices have the same default routes? */
+/** Keeps the addresses in order, each once; one for which there is no room is left out. */
+void node_uplink_address_add(struct node_uplink *uplink, ipv4_t address);
+
+/** Are the facts of the same devices the same? */
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b);
 
 /**
- * Adds to @desired, for each neighbour that this site calls over such a line, the route to its endpoint, and one behind it that leads
- * nowhere. Endpoints of IPv6, and lines that @uplinks does not name, go as the box's own routes say.
- * @return 0 or -TUYEN_ENOMEM. @desired is not sorted any more.
+ * Adds to @desired a mark for what link0 sends, and the rules and tables that lead it: each neighbour that this site calls goes
+ * over its line, wherever its peer really is; so does each that calls. Where neighbours of several lines are seen at one address,
+ * what has an address of a line's device as its source keeps that line, and the rest goes nowhere. Behind each way is one that
+ * leads nowhere. Endpoints of IPv6, and lines that @uplinks does not name, go as the box's own routes say.
+ * @seen  one each of the neighbours: where its peer is now; 0: IPv6 or nowhere. NULL: nothing is known.
+ * @return 0 or -TUYEN_ENOMEM. @desired is sorted before, and is not any more.
  */
-int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding, const ipv4_t *seen,
 			struct kernel_state *desired);
+
+/**
+ * Is there a neighbour that is called at the address of another over another line? It goes by that one's, @ret_first's.
+ * @return false also without memory; outputs are set on true alone.
+ */
+bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			   const struct fwd_neighbor **ret_first, const struct fwd_neighbor **ret_second);
 
 #endif

@@ -15,7 +15,10 @@ struct kernel;
 int kernel_open(struct kernel **ret_kernel, struct reason *reason);
 void kernel_close(struct kernel *kernel);
 
-/** Reads the facts of @uplinks: the default routes of their devices. @return 0 or an error with @reason. */
+/**
+ * Reads the facts of @uplinks: the default routes and the addresses of their devices. A device that is not there has none.
+ * @return 0, or an error with @reason: nothing is known then, and @uplinks is as it was.
+ */
 int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason);
 
 /**
@@ -46,8 +49,12 @@ int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
 			struct kernel_report *ret_report);
 
-/** By which gateway would a packet to @destination go? @return it; 0: by none, or by a device of ours. */
-ipv4_t kernel_next_hop(struct kernel *kernel, ipv4_t destination);
+/**
+ * By which gateway would a packet of the box's own to @destination go? Whose route it is makes no difference.
+ * @ret_gateway  0: it is on the line itself, or there is no way.
+ * @return 0, -TUYEN_ENOMEM, or -TUYEN_ESYSTEM with errno when the kernel could not be asked.
+ */
+int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway);
 
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);

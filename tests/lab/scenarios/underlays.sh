@@ -2,7 +2,7 @@
 # Carriers of every kind: IPv6, fixed and dynamic; translated addresses, at home and at the carrier's (RFC 6598, where the
 # overlay lies too); leases that end; a second line, by LTE, and a fibre whose device goes and comes. On the virtual clock.
 #
-#	                  npdc-hn 203.0.113.1
+#	                  npdc-hn 203.0.113.1, and for LTE 203.0.113.2
 #	                     |
 #	                   hanoi 198.51.100.1, 2001:db8:1::1
 #	   .---------.-------'--------.------------.
@@ -22,13 +22,13 @@ country_id=([npdc-hn]=1 [hanoi]=101 [six]=901 [slaac]=902 [natted]=903 [cgn-a]=9
 country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1)
 country_lan=([npdc-hn]=10.0.0.0/16 [six]=10.9.1.0/24 [slaac]=10.9.2.0/24 [natted]=10.9.3.0/24 [duo]=10.9.6.0/24)
 country_host=([npdc-hn]=10.0.0.10 [six]=10.9.1.10 [slaac]=10.9.2.10 [natted]=10.9.3.10 [duo]=10.9.6.10)
-DUO_FIBRE=192.0.2.96 DUO_LTE=192.0.2.196 LTE_GATEWAY=169.254.1.2
+DUO_FIBRE=192.0.2.96 DUO_LTE=192.0.2.196 LTE_GATEWAY=169.254.1.2 NPDC_LTE=203.0.113.2
 cat >underlays.topology <<-TOPOLOGY
 	tiers npdc, province, commune;
 	underlay fibre { probe 50ms x 3; mtu 1500; delay 1ms; }
 	underlay fibre6 { probe 50ms x 3; mtu 1500; delay 1ms; }
 	underlay lte { probe 300ms x 3; mtu 1500; delay 1ms; metric 50; }
-	site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16; }
+	site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; uplink lte 203.0.113.2; lan 10.0.0.0/16; }
 	site hanoi tier province id 101 under npdc-hn { uplink fibre 198.51.100.1; uplink fibre6 2001:db8:1::1; }
 	site six tier commune id 901 under hanoi { uplink fibre6 2001:db8:91::1; lan 10.9.1.0/24; }
 	site slaac tier commune id 902 under hanoi { uplink fibre6 dynamic; lan 10.9.2.0/24; }
@@ -40,7 +40,7 @@ cat >underlays.topology <<-TOPOLOGY
 		uplink lte dynamic metered 200MB/day;
 		lan 10.9.6.0/24;
 	}
-	link duo npdc-hn { over lte, fibre; }
+	link duo npdc-hn { over lte, lte; }
 TOPOLOGY
 sed '/^deny/,$d' "$LAB_TREE/policies/examples/first-light.policy" >underlays.policy
 COUNTRY_SOURCES="underlays.topology underlays.policy"
@@ -100,18 +100,18 @@ mappings_forget() { # TRANSLATOR: as one that is restarted
 }
 
 # Which device a line is, --uplinks says; each has a default route, as leases have.
-daemon_options=([duo]="--uplinks fibre=u-fibre,lte=u-lte")
-duo_line() { # DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY
-	ip link add "$1" netns duo type veth peer name "$2" netns carrier
-	ip -n carrier addr add "$4/32" dev "$2"
-	ip -n carrier link set "$2" up
-	ip -n carrier route add "$3/32" dev "$2"
-	duo_lease "$@"
+daemon_options=([duo]="--uplinks fibre=u-fibre,lte=u-lte" [npdc-hn]="--uplinks fibre=u-carrier,lte=u-lte")
+line_of() { # SITE DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY
+	ip link add "$2" netns "$1" type veth peer name "$3" netns carrier
+	ip -n carrier addr add "$5/32" dev "$3"
+	ip -n carrier link set "$3" up
+	ip -n carrier route add "$4/32" dev "$3"
+	lease_of "$@"
 }
-duo_lease() {
-	ip -n duo link set "$1" up
-	ip -n duo addr replace "$3/32" dev "$1"
-	ip -n duo route append default via "$4" dev "$1" onlink metric 100
+lease_of() {
+	ip -n "$1" link set "$2" up
+	ip -n "$1" addr replace "$4/32" dev "$2"
+	ip -n "$1" route append default via "$5" dev "$2" onlink metric 100
 }
 
 country_net() {
@@ -134,8 +134,9 @@ country_net() {
 	behind natted nat 192.168.1.2 192.168.1.1
 	behind cgn-a cgn 100.64.5.11 100.64.5.1
 	behind cgn-b cgn 100.64.5.12 100.64.5.1
-	duo_line u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
-	duo_line u-lte u-duo-l $DUO_LTE $LTE_GATEWAY
+	line_of duo u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
+	line_of duo u-lte u-duo-l $DUO_LTE $LTE_GATEWAY
+	line_of npdc-hn u-lte u-npdc-l $NPDC_LTE $LTE_GATEWAY
 	for s in "${!country_lan[@]}"; do lan_up "$s"; done
 }
 country_daemons_up() {
@@ -288,24 +289,65 @@ at_most "... after the detection time, ms" "$outage_ms" 168
 sleep 3
 capture_stop lte
 at_least "LTE has its link's packets" "$(captured lte "udp port 51820")" 10
-is "... and nothing that the fibre was for, whatever default route is left" "$(others lte $DUO_LTE "${country_public[npdc-hn]}")" 0
-duo_lease u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
+is "... and nothing that the fibre was for, whatever default route is left" "$(others lte $DUO_LTE $NPDC_LTE)" 0
+is "... nor from the hub, whose default route is its fibre's, anything but from where it was called" \
+	"$(captured lte "host ${country_public[npdc-hn]}")" 0
+lease_of duo u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
 ok "it is back: so is its link, and its path" wait_for 15 "both" both_lines ||
 	{ status duo | jq -c '.links, .paths' | sed 's/^/# /'; ip -n duo route | sed 's/^/# /'; ip -n carrier route show dev u-duo | sed 's/^/# /'; in_site duo wg show link0 | sed 's/^/# /'; tail -n 20 duo.log | sed 's/^/# /'; }
 ip -n duo link del u-fibre
 ok "the device is gone" wait_for 5 "the spare path" path_is duo spare
-duo_line u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
+line_of duo u-fibre u-duo $DUO_FIBRE $CARRIER_GATEWAY
 ok "... and another comes by its name" wait_for 15 "both" both_lines
-by() { ip -n duo route get "${country_public[$1]}" | grep -o 'via [0-9.]* dev [a-z-]*'; } # NEIGHBOR
-is "each line has its own neighbour" "$(by hanoi), $(by npdc-hn)" "via $CARRIER_GATEWAY dev u-fibre, via $LTE_GATEWAY dev u-lte"
+way_of() { ip -n duo route get "$1" mark 0x57000000 2>&1; } # ADDRESS, as WireGuard asks
+by() { way_of "$1" | grep -o 'via [0-9.]* dev [a-z-]*'; }
+HANOI=${country_public[hanoi]}
+is "each line has its own neighbour" "$(by $HANOI), $(by $NPDC_LTE)" "via $CARRIER_GATEWAY dev u-fibre, via $LTE_GATEWAY dev u-lte"
 ip -n carrier addr add 169.254.1.3/32 dev u-duo
 ip -n duo route del default dev u-fibre
-ok "a lease ends: its line leads nowhere" wait_for 5 "no route" eval 'ip -n duo route get "${country_public[hanoi]}" 2>&1 | grep -qi "no route to host"'
+ok "a lease ends: its line leads nowhere" wait_for 5 "no route" eval 'way_of $HANOI | grep -qi "no route to host"'
 ip -n duo route append default via 169.254.1.3 dev u-fibre onlink metric 100
 ok "... and comes by another gateway, which the line takes" wait_for 5 "the route" \
-	eval '[ "$(by hanoi)" = "via 169.254.1.3 dev u-fibre" ]'
+	eval '[ "$(by $HANOI)" = "via 169.254.1.3 dev u-fibre" ]'
 ok "... both are up" wait_for 15 "both" both_lines
 ok "... and it is said" grep -q 'uplink fibre: over u-fibre by 169.254.1.3' duo.log
-is "of all this nothing was taken for drift" "$(drift duo)" 0
+
+# ---- a lease is renewed, and what else it may bring -----------------------------------------------
+ip -n carrier route add 192.0.2.97/32 dev u-duo
+ip -n duo -batch - <<-END
+	addr add 192.0.2.97/32 dev u-fibre
+	route append default via 169.254.1.3 dev u-fibre onlink metric 100 src 192.0.2.97
+	route del default via 169.254.1.3 dev u-fibre metric 100
+END
+ok "a lease comes with the same gateway and another address, which the line takes" wait_for 5 "the source" \
+	eval 'way_of $HANOI | grep -q "src 192.0.2.97"'
+ok "... both are up" wait_for 15 "both" both_lines
+ip -n duo route add $NPDC_LTE/32 via 169.254.1.3 dev u-fibre onlink
+capture_start brought carrier u-duo ip
+sleep 2
+is "a host route that a lease brings does not lead a neighbour away" "$(by $NPDC_LTE)" "via $LTE_GATEWAY dev u-lte"
+capture_stop brought
+is "... and no packet of its" "$(captured brought "host $NPDC_LTE")" 0
+ip -n duo route del $NPDC_LTE/32 via 169.254.1.3 dev u-fibre
+
+# ---- a neighbour that is elsewhere than the bundle says ---------------------------------------------
+ip -n npdc-hn addr add 203.0.113.77/32 dev u-lte
+ip -n carrier route add 203.0.113.77/32 dev u-npdc-l
+NPDC_KEY=$(in_site npdc-hn wg show link0 public-key)
+in_site duo wg set link0 peer "$NPDC_KEY" endpoint 203.0.113.77:51820
+ok "a neighbour roams: its line goes with it" wait_for 10 "its route" eval '[ "$(by 203.0.113.77)" = "via $LTE_GATEWAY dev u-lte" ]'
+ok "... and the hub answers from there" wait_for 10 "its rule" eval 'ip -n npdc-hn rule | grep -q "from 203.0.113.77"'
+capture_start roamed carrier u-duo ip
+sleep 2
+ip -n duo addr del $DUO_LTE/32 dev u-lte
+ok "LTE has no address any more: what is for it goes nowhere" wait_for 5 "no route" eval 'way_of 203.0.113.77 | grep -qi "no route to host"'
+sleep 3
+capture_stop roamed
+# (What the hub still sends to the address that is gone, duo forwards back to the carrier, as any router would.)
+is "... and nothing of it goes by the fibre" "$(captured roamed "dst host 203.0.113.77")" 0 || tcpdump -nr roamed.pcap dst host 203.0.113.77 | head -5 | sed 's/^/# /'
+lease_of duo u-lte u-duo-l $DUO_LTE $LTE_GATEWAY
+in_site duo wg set link0 peer "$NPDC_KEY" endpoint $NPDC_LTE:51820
+ok "... both are up" wait_for 30 "both" both_lines
+is "of all this nothing was taken for drift" "$(drift duo) $(drift npdc-hn)" "0 0" || grep -h drift {duo,npdc-hn}.log | sed 's/^/# /'
 country_down
 done_testing

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The box's own lines: what the main table's default routes and the addresses of a device say of it, and by which gateway
+ * the box would reach something.
+ *
+ * A device may go while it is asked about: then it has neither. What could not be asked is an error, and not the same as none.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+static int parse(const struct nlmsghdr *message, int header, struct nlattr *attributes[], int max)
+{
+	return nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, header, attributes, max, NULL);
+}
+
+static ipv4_t get_ipv4(const struct nlattr *attribute)
+{
+	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
+}
+
+/* @number 0: without that attribute. */
+static struct nl_msg *request(int type, const void *header, size_t length, int attribute, uint32_t number)
+{
+	struct nl_msg *m = nlmsg_alloc_simple(type, 0);
+
+	if (m && (nlmsg_append(m, (void *)(uintptr_t)header, length, NLMSG_ALIGNTO) ||
+		  (number && nla_put_u32(m, attribute, number)))) {
+		nlmsg_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+/* ---- default routes ------------------------------------------------------------------------ */
+
+struct line {
+	uint32_t index; /* of the device */
+	struct node_uplink *uplink;
+	uint32_t metric; /* of the route that was found */
+};
+
+#define FLAGS_OF_NO_USE (RTNH_F_DEAD | RTNH_F_LINKDOWN)
+
+/* A gateway of IPv6 (RFC 8950) is none that a route of ours can have. @return false then. */
+static bool gateway_of(struct nlattr *a[], ipv4_t *ret_gateway)
+{
+	if (a[RTA_VIA])
+		return false;
+	*ret_gateway = get_ipv4(a[RTA_GATEWAY]);
+	return true;
+}
+
+/* The leg of a route of several. @return false if none is the device's, or that is of no use. */
+static bool leg_take(struct nlattr *legs, uint32_t index, ipv4_t *ret_gateway)
+{
+	struct rtnexthop *leg = nla_data(legs);
+	int left = nla_len(legs);
+
+	for (; left >= (int)sizeof(*leg) && leg->rtnh_len >= sizeof(*leg) && leg->rtnh_len <= left;
+	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg)) {
+		struct nlattr *a[RTA_MAX + 1];
+
+		if ((uint32_t)leg->rtnh_ifindex != index || leg->rtnh_flags & FLAGS_OF_NO_USE)
+			continue;
+		if (nla_parse(a, RTA_MAX, (struct nlattr *)RTNH_DATA(leg), leg->rtnh_len - (int)sizeof(*leg), NULL) < 0)
+			continue;
+		if (gateway_of(a, ret_gateway))
+			return true;
+	}
+	return false;
+}
+
+static bool leads_over(struct nlattr *a[], const struct rtmsg *header, uint32_t index, ipv4_t *ret_gateway)
+{
+	if (a[RTA_MULTIPATH])
+		return leg_take(a[RTA_MULTIPATH], index, ret_gateway);
+	if (header->rtm_flags & FLAGS_OF_NO_USE || !a[RTA_OIF] || nla_get_u32(a[RTA_OIF]) != index)
+		return false;
+	return gateway_of(a, ret_gateway);
+}
+
+static int default_take(const struct nlmsghdr *message, void *context)
+{
+	struct line *line = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
+	uint32_t metric;
+	ipv4_t gateway;
+
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
+	    header->rtm_dst_len || header->rtm_tos || header->rtm_type != RTN_UNICAST ||
+	    header->rtm_table != RT_TABLE_MAIN || header->rtm_protocol == TUYEN_RTPROTO ||
+	    !leads_over(a, header, line->index, &gateway))
+		return 0;
+	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	if (line->uplink->has_route && metric >= line->metric)
+		return 0;
+	line->uplink->has_route = true;
+	line->uplink->gateway = gateway;
+	line->uplink->source = get_ipv4(a[RTA_PREFSRC]);
+	line->metric = metric;
+	return 0;
+}
+
+static int default_read(struct kernel *kernel, struct line *line)
+{
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
+	struct nl_msg *m = request(RTM_GETROUTE, &header, sizeof(header), RTA_OIF, line->index);
+
+	return m ? channel_dump(&kernel->route, m, default_take, line) : -TUYEN_ENOMEM;
+}
+
+/* ---- addresses ----------------------------------------------------------------------------- */
+
+static int address_take(const struct nlmsghdr *message, void *context)
+{
+	struct line *line = context;
+	const struct ifaddrmsg *header = nlmsg_data(message);
+	struct nlattr *a[IFA_MAX + 1];
+
+	if (parse(message, sizeof(*header), a, IFA_MAX) == 0 && header->ifa_family == AF_INET &&
+	    header->ifa_index == line->index && get_ipv4(a[IFA_LOCAL]))
+		node_uplink_address_add(line->uplink, get_ipv4(a[IFA_LOCAL]));
+	return 0;
+}
+
+static int addresses_read(struct kernel *kernel, struct line *line)
+{
+	struct ifaddrmsg header = {.ifa_family = AF_INET, .ifa_index = line->index};
+	struct nl_msg *m = request(RTM_GETADDR, &header, sizeof(header), 0, 0);
+
+	return m ? channel_dump(&kernel->route, m, address_take, line) : -TUYEN_ENOMEM;
+}
+
+/* ---- one line, and all --------------------------------------------------------------------- */
+
+static void facts_clear(struct node_uplink *u)
+{
+	u->has_route = u->strict = false;
+	u->gateway = u->source = 0;
+	u->address_count = 0;
+	memset(u->address, 0, sizeof(u->address));
+}
+
+static bool strict_read(const char *device)
+{
+	char path[64];
+	uint32_t value;
+
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/rp_filter", device);
+	return sysctl_get(path, &value) == 0 && value == 1;
+}
+
+static int line_read(struct kernel *kernel, struct node_uplink *uplink)
+{
+	struct line line = {.uplink = uplink};
+	int index = links_refresh(kernel, uplink->device), err;
+
+	facts_clear(uplink);
+	if (index <= 0)
+		return index;
+	line.index = (uint32_t)index;
+	err = default_read(kernel, &line);
+	if (!err)
+		err = addresses_read(kernel, &line);
+	if (err == -TUYEN_ESYSTEM && errno == ENODEV) {
+		facts_clear(uplink);
+		return 0;
+	}
+	uplink->strict = !err && strict_read(uplink->device);
+	return err;
+}
+
+int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason)
+{
+	struct node_uplinks now = *uplinks;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < now.count; i++)
+		for (int tries = 0; tries < DUMP_TRIES; tries++) {
+			err = line_read(kernel, &now.entry[i]);
+			if (err != -TUYEN_EAGAIN)
+				break;
+		}
+	if (err)
+		return reason_set(reason, err, "cannot read the routes of the uplinks: %s",
+				  err == -TUYEN_ESYSTEM ? strerror(errno) : tuyen_strerror(err));
+	*uplinks = now;
+	return 0;
+}
+
+/* ---- next hops ----------------------------------------------------------------------------- */
+
+static int gateway_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
+
+	if (message->nlmsg_type == RTM_NEWROUTE &&
+	    parse(message, sizeof(*header), a, RTA_MAX) == 0 && header->rtm_family == AF_INET)
+		*(ipv4_t *)context = get_ipv4(a[RTA_GATEWAY]);
+	return 0;
+}
+
+/* What the kernel answers where no route leads: none, unreachable, prohibit, blackhole. */
+static bool no_way(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EINVAL;
+}
+
+int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway)
+{
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32};
+	struct nl_msg *m = request(RTM_GETROUTE, &header, sizeof(header), RTA_DST, htonl(destination));
+	ipv4_t gateway = 0;
+	int error;
+
+	if (!m)
+		return -TUYEN_ENOMEM;
+	error = channel_ask(&kernel->route, m, gateway_take, &gateway);
+	if (error && !no_way(error)) {
+		errno = error;
+		return -TUYEN_ESYSTEM;
+	}
+	*ret_gateway = error ? 0 : gateway;
+	return 0;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/kernel/uplinks.c daemon/core/uplink.c daemon/core/kernel_state.c topology/labels.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
+// libs: -lnl-3
+/*
+ * What the kernel says of a line, and what it does not say. The kernel is a double: an answer is a list of messages or
+ * an errno, and the device has the index 7.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/kernel/internal.h"
+
+#define INDEX 7
+#define MESSAGES_MAX 4
+
+static struct {
+	int index, route_error, ask_error; /* @index: of links_refresh(); errnos, positive */
+	struct nl_msg *route[MESSAGES_MAX], *address[MESSAGES_MAX], *gateway;
+} says;
+
+int links_refresh(struct kernel *kernel, const char *name)
+{
+	(void)kernel, (void)name;
+	errno = says.index < 0 ? ENOBUFS : 0;
+	return says.index;
+}
+
+int sysctl_get(const char *path, uint32_t *ret_value)
+{
+	*ret_value = 1;
+	return strcmp(path, "net/ipv4/conf/eth0/rp_filter") ? ENOENT : 0;
+}
+
+int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context)
+{
+	bool routes = nlmsg_hdr(request)->nlmsg_type == RTM_GETROUTE;
+	struct nl_msg **list = routes ? says.route : says.address;
+
+	(void)channel;
+	nlmsg_free(request);
+	if (routes && says.route_error) {
+		errno = says.route_error;
+		return -TUYEN_ESYSTEM;
+	}
+	for (size_t i = 0; i < MESSAGES_MAX && list[i]; i++)
+		assert_int_equal(step(nlmsg_hdr(list[i]), context), 0);
+	return 0;
+}
+
+int channel_ask(struct channel *channel, struct nl_msg *request, message_step step, void *context)
+{
+	(void)channel;
+	nlmsg_free(request);
+	if (says.gateway)
+		step(nlmsg_hdr(says.gateway), context);
+	return says.ask_error;
+}
+
+static int clear(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES_MAX; i++) {
+		nlmsg_free(says.route[i]);
+		nlmsg_free(says.address[i]);
+	}
+	nlmsg_free(says.gateway);
+	memset(&says, 0, sizeof(says));
+	says.index = INDEX;
+	return 0;
+}
+
+/* ---- messages ------------------------------------------------------------------------------ */
+
+static struct nl_msg *route_new(uint32_t metric)
+{
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST, .rtm_protocol = RTPROT_DHCP};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWROUTE, 0);
+
+	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+	assert_int_equal(nla_put_u32(m, RTA_PRIORITY, metric), 0);
+	return m;
+}
+
+static struct nl_msg *route_by(uint32_t metric, uint32_t index, ipv4_t gateway)
+{
+	struct nl_msg *m = route_new(metric);
+
+	assert_int_equal(nla_put_u32(m, RTA_OIF, index), 0);
+	if (gateway)
+		assert_int_equal(nla_put_u32(m, RTA_GATEWAY, htonl(gateway)), 0);
+	return m;
+}
+
+struct leg {
+	int index;
+	uint8_t flags;
+	ipv4_t gateway;
+};
+
+static struct nl_msg *route_of_legs(uint32_t metric, const struct leg *legs, size_t count)
+{
+	struct nl_msg *m = route_new(metric);
+	struct nlattr *nest = nla_nest_start(m, RTA_MULTIPATH);
+
+	for (size_t i = 0; i < count; i++) {
+		struct rtnexthop *leg = nlmsg_reserve(m, sizeof(*leg), NLMSG_ALIGNTO);
+
+		*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg) + 8, .rtnh_flags = legs[i].flags, .rtnh_ifindex = legs[i].index};
+		assert_int_equal(nla_put_u32(m, RTA_GATEWAY, htonl(legs[i].gateway)), 0);
+	}
+	nla_nest_end(m, nest);
+	return m;
+}
+
+static struct nl_msg *address_new(uint32_t index, ipv4_t address)
+{
+	struct ifaddrmsg header = {.ifa_family = AF_INET, .ifa_index = index};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWADDR, 0);
+
+	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+	assert_int_equal(nla_put_u32(m, IFA_LOCAL, htonl(address)), 0);
+	return m;
+}
+
+/* ---- lines --------------------------------------------------------------------------------- */
+
+static struct node_uplinks one(void)
+{
+	return (struct node_uplinks){.count = 1, .entry = {{.underlay = "fibre", .device = "eth0"}}};
+}
+
+static int look(struct node_uplinks *u)
+{
+	struct kernel kernel = {0};
+	struct reason reason;
+
+	return kernel_uplinks(&kernel, u, &reason);
+}
+
+static void a_line_is_its_route_and_its_addresses(void **state)
+{
+	struct node_uplinks u = one();
+
+	(void)state;
+	says.route[0] = route_by(200, INDEX, 0xc0000202);
+	says.route[1] = route_by(100, INDEX, 0xc0000201);
+	says.route[2] = route_by(50, INDEX + 1, 0xc0000203);
+	says.address[0] = address_new(INDEX, 9);
+	says.address[1] = address_new(INDEX + 1, 8);
+	says.address[2] = address_new(INDEX, 7);
+	assert_int_equal(look(&u), 0);
+	assert_true(u.entry[0].has_route);
+	assert_int_equal(u.entry[0].gateway, 0xc0000201);
+	assert_int_equal(u.entry[0].address_count, 2);
+	assert_int_equal(u.entry[0].address[0], 7);
+	assert_int_equal(u.entry[0].address[1], 9);
+	assert_true(u.entry[0].strict);
+}
+
+static void a_route_of_several_legs_has_one_by_the_line(void **state)
+{
+	static const struct leg legs[] = {{INDEX + 1, 0, 0xc0000201}, {INDEX, 0, 0xc0000202}};
+	struct node_uplinks u = one();
+
+	(void)state;
+	says.route[0] = route_of_legs(100, legs, 2);
+	assert_int_equal(look(&u), 0);
+	assert_true(u.entry[0].has_route);
+	assert_int_equal(u.entry[0].gateway, 0xc0000202);
+}
+
+static void a_dead_leg_is_none(void **state)
+{
+	static const struct leg legs[] = {{INDEX + 1, 0, 0xc0000201}, {INDEX, RTNH_F_LINKDOWN, 0xc0000202}};
+	struct node_uplinks u = one();
+
+	(void)state;
+	says.route[0] = route_of_legs(100, legs, 2);
+	assert_int_equal(look(&u), 0);
+	assert_false(u.entry[0].has_route);
+}
+
+static void a_gateway_of_ipv6_is_none(void **state)
+{
+	struct node_uplinks u = one();
+	uint8_t via[18] = {AF_INET6, 0, 0xfe, 0x80};
+
+	(void)state;
+	says.route[0] = route_by(100, INDEX, 0);
+	assert_int_equal(nla_put(says.route[0], RTA_VIA, sizeof(via), via), 0);
+	assert_int_equal(look(&u), 0);
+	assert_false(u.entry[0].has_route);
+}
+
+/* Between the question for its index and that for its routes. */
+static void a_device_that_goes_meanwhile_has_no_route(void **state)
+{
+	struct node_uplinks u = one();
+
+	(void)state;
+	u.entry[0].has_route = true;
+	says.route_error = ENODEV;
+	assert_int_equal(look(&u), 0);
+	assert_false(u.entry[0].has_route);
+}
+
+static void a_device_that_is_not_there_has_nothing(void **state)
+{
+	struct node_uplinks u = one();
+
+	(void)state;
+	u.entry[0].has_route = true;
+	says.index = 0;
+	assert_int_equal(look(&u), 0);
+	assert_false(u.entry[0].has_route);
+}
+
+static void what_could_not_be_asked_is_an_error_and_changes_nothing(void **state)
+{
+	struct node_uplinks u = one();
+
+	(void)state;
+	u.entry[0].has_route = true;
+	says.index = -TUYEN_ESYSTEM;
+	assert_int_equal(look(&u), -TUYEN_ESYSTEM);
+	assert_true(u.entry[0].has_route);
+	says.index = INDEX;
+	says.route_error = ENOMEM;
+	assert_int_equal(look(&u), -TUYEN_ESYSTEM);
+	assert_true(u.entry[0].has_route);
+}
+
+/* ---- next hops ----------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	int error;
+	bool answer;
+	int err;
+	ipv4_t gateway; /* 5: untouched */
+} hops[] = {
+	{"by a gateway", 0, true, 0, 0xc0000201},
+	{"on the line", 0, false, 0, 0},
+	{"no route", ENETUNREACH, false, 0, 0},
+	{"unreachable", EHOSTUNREACH, false, 0, 0},
+	{"prohibited", EACCES, false, 0, 0},
+	{"blackhole", EINVAL, false, 0, 0},
+	{"the answer is lost", ENOBUFS, false, -TUYEN_ESYSTEM, 5},
+	{"the kernel has no memory", ENOMEM, false, -TUYEN_ESYSTEM, 5},
+};
+
+static void a_next_hop_is_known_or_none_or_an_error(void **state)
+{
+	struct kernel kernel = {0};
+
+	for (size_t i = 0; i < sizeof(hops) / sizeof(hops[0]); i++) {
+		ipv4_t gateway = 5;
+		int err;
+
+		clear(state);
+		says.gateway = hops[i].answer ? route_by(0, INDEX, 0xc0000201) : NULL;
+		says.ask_error = hops[i].error;
+		err = kernel_next_hop(&kernel, 1, &gateway);
+		if (err != hops[i].err || gateway != hops[i].gateway)
+			fail_msg("%s: %d, %08x", hops[i].name, err, gateway);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_line_is_its_route_and_its_addresses, clear, clear),
+		cmocka_unit_test_setup_teardown(a_route_of_several_legs_has_one_by_the_line, clear, clear),
+		cmocka_unit_test_setup_teardown(a_dead_leg_is_none, clear, clear),
+		cmocka_unit_test_setup_teardown(a_gateway_of_ipv6_is_none, clear, clear),
+		cmocka_unit_test_setup_teardown(a_device_that_goes_meanwhile_has_no_route, clear, clear),
+		cmocka_unit_test_setup_teardown(a_device_that_is_not_there_has_nothing, clear, clear),
+		cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_an_error_and_changes_nothing, clear, clear),
+		cmocka_unit_test_setup_teardown(a_next_hop_is_known_or_none_or_an_error, clear, clear),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
