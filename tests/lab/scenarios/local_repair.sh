@@ -129,7 +129,8 @@ stream_stop phuc-xa
 is "restarts during a repair lose nothing" "$lost" 0
 
 # ---- and back ----
-told_before=$(told) # a gateway's daemon that restarts answers no probe for a while, and both paths are down
+wait_for 60 "the main path" path_is phuc-xa main # a gateway's daemon that restarts answers no probe for a while
+told_before=$(told)
 stream_start phuc-xa 5
 sleep 1
 link_heal hanoi npdc-hn
