@@ -340,7 +340,9 @@ ok "... and the hub answers from there" wait_for 10 "its rule" eval 'ip -n npdc-
 capture_start roamed carrier u-duo ip
 sleep 2
 ip -n duo addr del $DUO_LTE/32 dev u-lte
-ok "LTE has no address any more: what is for it goes nowhere" wait_for 5 "no route" eval 'way_of 203.0.113.77 | grep -qi "no route to host"'
+seen_at() { in_site duo wg show link0 endpoints | awk -v key="$NPDC_KEY" '$1 == key {sub(/:[0-9]*$/, "", $2); print $2}'; } # it may roam back
+ok "LTE has no address any more: what is for it goes nowhere" wait_for 10 "no route" eval 'way_of "$(seen_at)" | grep -qi "no route to host"' ||
+	{ seen_at; way_of "$(seen_at)"; ip -n duo rule; ip -n duo route show table 531000; ip -n duo route show table 530000; } 2>&1 | sed 's/^/# /'
 sleep 3
 capture_stop roamed
 # (What the hub still sends to the address that is gone, duo forwards back to the carrier, as any router would.)
