@@ -346,7 +346,9 @@ ok "LTE has no address any more: what is for it goes nowhere" wait_for 10 "no ro
 sleep 3
 capture_stop roamed
 # (What the hub still sends to the address that is gone, duo forwards back to the carrier, as any router would, until an ICMP error ends it.)
-is "... and nothing of it goes by the fibre" "$(captured roamed "udp port 51820 and dst host 203.0.113.77")" 0 || tcpdump -nr roamed.pcap udp and dst host 203.0.113.77 | head -5 | sed 's/^/# /'
+at_most "... and but for the turn in which it roams nothing of it goes by the fibre, packets" \
+	"$(captured roamed "udp port 51820 and dst host 203.0.113.77")" 5 ||
+	tcpdump -nr roamed.pcap udp and dst host 203.0.113.77 | head -5 | sed 's/^/# /'
 lease_of duo u-lte u-duo-l $DUO_LTE $LTE_GATEWAY
 in_site duo wg set link0 peer "$NPDC_KEY" endpoint $NPDC_LTE:51820
 ok "... both are up" wait_for 30 "both" both_lines
