@@ -678,12 +678,12 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 }
 
 static int nft_build(struct kernel_state *state, const struct forwarding *f,
-		     const struct desired_hops *hops)
+		     const struct desired_lines *lines)
 {
 	struct text text;
 
 	text_init(&text);
-	desired_nft(f, hops, &text);
+	desired_nft(f, lines, &text);
 	if (text.failed) {
 		text_clear(&text);
 		return -TUYEN_ENOMEM;
@@ -761,7 +761,7 @@ int desired_build_link(const struct forwarding *forwarding, const struct active_
 
 int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
 			   const struct active_paths *active, const enum repair_link *repaired,
-			   const struct desired_hops *hops, struct kernel_state **ret_desired)
+			   const struct desired_lines *lines, struct kernel_state **ret_desired)
 {
 	struct kernel_state *state = kernel_state_new();
 	int err;
@@ -780,7 +780,7 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 	if (err == 0)
 		err = desired_queues(state, forwarding);
 	if (err == 0)
-		err = nft_build(state, forwarding, hops);
+		err = nft_build(state, forwarding, lines);
 	if (err < 0) {
 		kernel_state_free(state);
 		return err;

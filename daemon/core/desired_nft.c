@@ -16,7 +16,8 @@
  *                        says for who opened it, turned round for the replies. So a connection
  * lasts no longer than the rule that allowed it, and no color carries another's packets. forward,
  * egress      Nothing enters a session without its color's mark, nothing of a LAN or of what is
- *                        behind a session leaves in clear, and other forwarding is left alone.
+ *                        behind a session leaves in clear, nothing goes from one line to another, and
+ *                        other forwarding is left alone.
  *
  * The color is not kept in a connection mark: both ends find it by the first rule that matches, in
  * the same order.
@@ -122,13 +123,19 @@ static void set_overlay(struct text *t, const struct forwarding *f)
 	set_add(t, "overlay", true, &list);
 }
 
-void desired_hops_add(struct desired_hops *hops, ipv4_t hop)
+void desired_lines_add_hop(struct desired_lines *lines, ipv4_t hop)
 {
-	for (size_t i = 0; i < hops->count; i++)
-		if (hops->hop[i] == hop)
+	for (size_t i = 0; i < lines->count; i++)
+		if (lines->hop[i] == hop)
 			return;
-	if (hop && hops->count < DESIRED_HOPS_MAX)
-		hops->hop[hops->count++] = hop;
+	if (hop && lines->count < DESIRED_HOPS_MAX)
+		lines->hop[lines->count++] = hop;
+}
+
+void desired_lines_add_device(struct desired_lines *lines, const char *device)
+{
+	if (lines->device_count < DESIRED_DEVICES_MAX)
+		snprintf(lines->device[lines->device_count++], KERNEL_IFNAME_MAX, "%s", device);
 }
 
 /* An address of the overlay's that packets of ours have. */
@@ -154,14 +161,14 @@ static bool in_overlay(const struct forwarding *f, ipv4_t address)
 	return false;
 }
 
-static void set_hops(struct text *t, const struct forwarding *f, const struct desired_hops *hops)
+static void set_hops(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	struct prefix_list list;
 
 	list_init(&list, DESIRED_HOPS_MAX);
-	for (size_t i = 0; hops && i < hops->count; i++)
-		if (in_overlay(f, hops->hop[i]) && !is_known(f, hops->hop[i]))
-			list_add(&list, (struct ipv4_prefix){hops->hop[i], 32});
+	for (size_t i = 0; lines && i < lines->count; i++)
+		if (in_overlay(f, lines->hop[i]) && !is_known(f, lines->hop[i]))
+			list_add(&list, (struct ipv4_prefix){lines->hop[i], 32});
 	set_add(t, "hops", false, &list);
 }
 
@@ -290,12 +297,12 @@ static void set_marked(struct text *t, const struct forwarding *f)
 	set_add(t, "marked", false, &list);
 }
 
-static void sets_add(struct text *t, const struct forwarding *f, const struct desired_hops *hops)
+static void sets_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	char name[32];
 
 	set_overlay(t, f);
-	set_hops(t, f, hops);
+	set_hops(t, f, lines);
 	set_own(t, f);
 	set_lans(t, f);
 	set_peers(t, f, 0, "peers");
@@ -640,7 +647,17 @@ static void forward_session_add(struct text *t, uint32_t color, uint8_t rank)
 	text_add(t, "counter drop\n");
 }
 
-static void forward_add(struct text *t, const struct forwarding *f)
+/* No carrier's router: what came by one line costs on the other. */
+static void forward_lines_add(struct text *t, const struct desired_lines *lines)
+{
+	size_t count = lines ? lines->device_count : 0;
+
+	for (size_t i = 0; i < count * count; i++)
+		text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" counter drop\n", lines->device[i / count],
+			    lines->device[i % count]);
+}
+
+static void forward_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	static const char *const ours[] = {
 	    "iifname \"lo\"",
@@ -661,6 +678,7 @@ static void forward_add(struct text *t, const struct forwarding *f)
 			forward_session_add(t, f->sessions[i].color, k);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		text_printf(t, "\t\t%s counter drop\n", ours[i]);
+	forward_lines_add(t, lines);
 	chain_end(t);
 	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
 	for (size_t i = 0; i < f->session_count; i++)
@@ -787,13 +805,13 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	text_add(t, "\t}\n");
 }
 
-void desired_nft(const struct forwarding *forwarding, const struct desired_hops *hops,
+void desired_nft(const struct forwarding *forwarding, const struct desired_lines *lines,
 		 struct text *ret_text)
 {
 	struct text *t = ret_text;
 
 	text_add(t, "table inet " TUYEN_NFT_TABLE " {\n");
-	sets_add(t, forwarding, hops);
+	sets_add(t, forwarding, lines);
 	guard_add(t, forwarding);
 	outbound_add(t, forwarding);
 	for (size_t i = 0; i < forwarding->session_count; i++)
@@ -801,7 +819,7 @@ void desired_nft(const struct forwarding *forwarding, const struct desired_hops 
 	classify_add(t);
 	classify_local_add(t, forwarding);
 	input_add(t, forwarding);
-	forward_add(t, forwarding);
+	forward_add(t, forwarding, lines);
 	queues_add(t, forwarding);
 	line_add(t);
 	egress_add(t, forwarding);

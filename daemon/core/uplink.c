@@ -60,7 +60,7 @@ int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, stru
 			return reason_set(reason, -TUYEN_EINVAL, "more than %d uplinks", NODE_UPLINKS_MAX);
 		if (!word_take(&at, '=', entry.underlay, sizeof(entry.underlay)) ||
 		    !word_take(&at, ',', entry.device, sizeof(entry.device)) ||
-		    strpbrk(entry.device, "/ \t"))
+		    strpbrk(entry.device, "/ \t\"*"))
 			return reason_set(reason, -TUYEN_EINVAL,
 					  "'%.100s' is not like fibre=eth0,lte=wwan0", words);
 		if (said_already(&u, &entry))
@@ -303,6 +303,18 @@ static int line_desire(const struct node_uplinks *uplinks, size_t index, struct 
 	return err;
 }
 
+/* What is nobody's (a peer that moved and is not seen yet, from an address that is gone) waits for its line, unless there are
+ * neighbours whose lines are not ours to lead. */
+static int rest_desire(const struct node_uplinks *uplinks, const struct forwarding *f, struct kernel_state *desired)
+{
+	static const struct node_uplink nowhere = {.has_route = false};
+
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (!uplink_find(uplinks, f->neighbors[i].underlay))
+			return 0;
+	return way_add(desired, &nowhere, TUYEN_TABLE_SHARED, (struct ipv4_prefix){0, 0});
+}
+
 static int rules_desire(struct kernel_state *desired)
 {
 	const struct ipv4_prefix any = {0, 0};
@@ -326,5 +338,7 @@ int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forward
 	err = endpoints_desire(uplinks, forwarding, seen, desired);
 	for (size_t i = 0; !err && i < uplinks->count; i++)
 		err = line_desire(uplinks, i, desired);
+	if (!err)
+		err = rest_desire(uplinks, forwarding, desired);
 	return err ? err : rules_desire(desired);
 }

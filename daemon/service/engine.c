@@ -149,14 +149,16 @@ static ipv4_t ipv4_of(const struct ip_endpoint *endpoint)
 }
 
 /* By way of those whom we call: each is reached by a line of ours. When the kernel does not answer, those of before stay too. */
-static void hops_look(struct engine *e)
+static void lines_look(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
-	struct desired_hops hops = {.count = 0};
+	struct desired_lines lines = {.count = 0};
 	bool failed = false;
 
-	for (size_t i = 0; i < e->uplinks.count; i++)
-		desired_hops_add(&hops, e->uplinks.entry[i].gateway);
+	for (size_t i = 0; i < e->uplinks.count; i++) {
+		desired_lines_add_hop(&lines, e->uplinks.entry[i].gateway);
+		desired_lines_add_device(&lines, e->uplinks.entry[i].device);
+	}
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		const struct fwd_neighbor *n = &f->neighbors[i];
 		ipv4_t gateway = 0;
@@ -164,18 +166,18 @@ static void hops_look(struct engine *e)
 		if (!n->caller || n->endpoint.family != 4)
 			continue;
 		failed |= kernel_next_hop(e->kernel, ipv4_of(&n->endpoint), &gateway) < 0;
-		desired_hops_add(&hops, gateway);
+		desired_lines_add_hop(&lines, gateway);
 	}
-	for (size_t i = 0; failed && i < e->hops.count; i++)
-		desired_hops_add(&hops, e->hops.hop[i]);
-	e->hops = hops;
+	for (size_t i = 0; failed && i < e->lines.count; i++)
+		desired_lines_add_hop(&lines, e->lines.hop[i]);
+	e->lines = lines;
 }
 
 static int desired_make(const struct engine *e, const struct active_paths *active,
 			struct kernel_state **ret_desired, struct reason *reason)
 {
 	int err = desired_build_repaired(&e->release.forwarding, &e->keys, active, e->repaired,
-					 &e->hops, ret_desired);
+					 &e->lines, ret_desired);
 
 	if (!err && e->uplinks.count) {
 		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, *ret_desired);
@@ -302,7 +304,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		return err;
 	seen_look(e, e->actual);
 	choose(e, &previous, ret_active, ret_next_look);
-	hops_look(e);
+	lines_look(e);
 	err = desired_make(e, ret_active, &desired, reason);
 	if (!err)
 		err = kernel_read(e->kernel, desired, &actual, reason);
@@ -677,8 +679,8 @@ static uint64_t turn_run(struct engine *e)
 	e->taken_over = true;
 	e->active = active;
 	expected |= switched(&before, &active); /* the end of a hold time is a fact of ours too */
-	expected |= memcmp(&e->hops, &e->hops_in_force, sizeof(e->hops)) != 0;
-	e->hops_in_force = e->hops;
+	expected |= memcmp(&e->lines, &e->lines_in_force, sizeof(e->lines)) != 0;
+	e->lines_in_force = e->lines;
 	busy = plan->count > 0;
 	if (busy && !expected)
 		drift_note(e, plan);

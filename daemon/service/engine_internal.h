@@ -65,7 +65,7 @@ struct engine {
 	struct active_paths said; /* what was told of it last */
 	ipv4_t *seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
-	struct desired_hops hops, hops_in_force; /* where our lines lead: as seen now, and at the last turn */
+	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
 	bool taken_over;	/* the paths in use were read from the kernel once */

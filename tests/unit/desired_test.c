@@ -210,11 +210,11 @@ static void rules_become_marks(void **state)
 
 static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t count, const char *set)
 {
-	struct desired_hops list = {.count = 0};
+	struct desired_lines list = {.count = 0};
 	struct text t;
 
 	for (size_t i = 0; i < count; i++)
-		desired_hops_add(&list, hops[i]);
+		desired_lines_add_hop(&list, hops[i]);
 	text_init(&t);
 	desired_nft(f, &list, &t);
 	if (!strstr(t.bytes, set))
@@ -237,7 +237,7 @@ static void a_line_leads_to_its_next_hop(void **state)
 	static const ipv4_t known[] = {A(100, 64, 0, 210), A(100, 80, 0, 16), A(100, 64, 3, 133), A(100, 80, 56, 80),
 				       A(100, 80, 56, 82)};
 	static const ipv4_t carrier[] = {A(100, 80, 77, 1), A(100, 64, 5, 1), A(100, 64, 0, 210), A(100, 64, 5, 1)};
-	struct desired_hops hops = {.count = 0};
+	struct desired_lines hops = {.count = 0};
 	struct forwarding f;
 	struct text t;
 
@@ -255,8 +255,35 @@ static void a_line_leads_to_its_next_hop(void **state)
 					"\t\tip daddr @peers counter drop\n"));
 	text_clear(&t);
 	for (ipv4_t i = 1; i < 20; i++)
-		desired_hops_add(&hops, i);
+		desired_lines_add_hop(&hops, i);
 	assert_int_equal(hops.count, DESIRED_HOPS_MAX);
+	forwarding_clear(&f);
+}
+
+/* The carriers' packets are not led from one of the box's lines to another, nor back. */
+static void no_line_is_anothers_way(void **state)
+{
+	static const char words[] = "\t\tip daddr @peers counter drop\n"
+				    "\t\tiifname \"eth0\" oifname \"eth0\" counter drop\n"
+				    "\t\tiifname \"eth0\" oifname \"wwan0\" counter drop\n"
+				    "\t\tiifname \"wwan0\" oifname \"eth0\" counter drop\n"
+				    "\t\tiifname \"wwan0\" oifname \"wwan0\" counter drop\n"
+				    "\t}\n";
+	struct desired_lines lines = {.count = 0};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	desired_lines_add_device(&lines, "eth0");
+	desired_lines_add_device(&lines, "wwan0");
+	text_init(&t);
+	desired_nft(&f, &lines, &t);
+	assert_non_null(strstr(t.bytes, words));
+	text_clear(&t);
+	for (int i = 0; i < 20; i++)
+		desired_lines_add_device(&lines, "eth1");
+	assert_int_equal(lines.device_count, DESIRED_DEVICES_MAX);
 	forwarding_clear(&f);
 }
 
@@ -680,6 +707,7 @@ int main(void)
 		cmocka_unit_test(the_active_path_is_read_back),
 		cmocka_unit_test(rules_become_marks),
 		cmocka_unit_test(a_line_leads_to_its_next_hop),
+		cmocka_unit_test(no_line_is_anothers_way),
 		cmocka_unit_test(another_gateway_is_two_routes),
 	    cmocka_unit_test(other_ranks_are_nothing),
 		cmocka_unit_test(a_gateway_that_shares_tracks_nothing),

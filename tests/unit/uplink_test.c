@@ -33,6 +33,8 @@ static const struct {
 	{"fibre=a-device-of-16-b", -1, NULL, NULL},
 	{"fibre=../eth0", -1, NULL, NULL},
 	{"fibre=eth 0", -1, NULL, NULL},
+	{"fibre=eth*", -1, NULL, NULL},
+	{"fibre=\"eth0\"", -1, NULL, NULL},
 	{"a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8", 8, "a", "8"},
 	{"a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,i=9", -1, NULL, NULL},
 };
@@ -89,7 +91,7 @@ static const struct node_uplinks two = {
 #define NOWHERE(to, table) "ip route add unreachable " to " metric 85 table " table "\n"
 
 /* In the words of ip(8): routes, then rules. */
-static void comes_of(const struct node_uplinks *u, const ipv4_t *seen, const char *words)
+static void comes_of_these(const struct forwarding *f, const struct node_uplinks *u, const ipv4_t *seen, const char *words)
 {
 	struct kernel_state *s = kernel_state_new(), *nothing = kernel_state_new();
 	struct kernel_plan *plan;
@@ -97,7 +99,7 @@ static void comes_of(const struct node_uplinks *u, const ipv4_t *seen, const cha
 	struct text text;
 
 	text_init(&text);
-	assert_int_equal(node_uplinks_desire(u, &forwarding, seen, s), 0);
+	assert_int_equal(node_uplinks_desire(u, f, seen, s), 0);
 	kernel_state_sort(s);
 	assert_int_equal(kernel_plan_build(s, nothing, &plan, &reason), 0);
 	kernel_plan_print(plan, &text);
@@ -106,6 +108,11 @@ static void comes_of(const struct node_uplinks *u, const ipv4_t *seen, const cha
 	kernel_plan_free(plan);
 	kernel_state_free(nothing);
 	kernel_state_free(s);
+}
+
+static void comes_of(const struct node_uplinks *u, const ipv4_t *seen, const char *words)
+{
+	comes_of_these(&forwarding, u, seen, words);
 }
 
 /* On PPP what is there is the other end. */
@@ -188,6 +195,27 @@ static void what_link0_sends_is_marked(void **state)
 	kernel_state_free(s);
 }
 
+/* All the neighbours' lines are named: what is none of theirs, or none's yet, does not leave by the box's own routes. */
+static void what_is_nobodys_goes_nowhere(void **state)
+{
+	const ipv4_t seen[2] = {SEEN(70), 0};
+	struct forwarding f = {.neighbors = neighbors + 1, .neighbor_count = 2};
+
+	(void)state;
+	comes_of_these(&f, &two, seen,
+		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+		 BY_ETH0("198.51.100.70/32", "531000")
+		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		 NOWHERE("0.0.0.0/0", "533000")
+		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
+		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+	f = (struct forwarding){.neighbors = neighbors, .neighbor_count = 1};
+	comes_of_these(&f, &two, NULL,
+		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
+		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+}
+
 static void two_lines_to_one_address_are_a_conflict(void **state)
 {
 	const struct fwd_neighbor *first = NULL, *second = NULL;
@@ -251,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_line_without_a_route_leads_nowhere),
 		cmocka_unit_test(an_address_of_two_lines_tells_neither),
 		cmocka_unit_test(what_link0_sends_is_marked),
+		cmocka_unit_test(what_is_nobodys_goes_nowhere),
 		cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
 		cmocka_unit_test(addresses_are_kept_in_order),
 		cmocka_unit_test(what_differs_is_seen),

@@ -40,23 +40,28 @@ enum repair_link {
 	REPAIR_LINK_DOWN, /* its traffic goes around it, and no other's over it */
 };
 
-/** Where our own lines lead: gateways of the carrier's, whose addresses (RFC 6598) may lie in the overlay's range. */
-#define DESIRED_HOPS_MAX 8
-struct desired_hops {
-	ipv4_t hop[DESIRED_HOPS_MAX];
+/** The box's own lines to its carriers. */
+#define DESIRED_HOPS_MAX    8
+#define DESIRED_DEVICES_MAX 8
+struct desired_lines {
+	ipv4_t hop[DESIRED_HOPS_MAX]; /* where they lead: gateways whose addresses (RFC 6598) may lie in the overlay's range */
 	size_t count;
+	char device[DESIRED_DEVICES_MAX][KERNEL_IFNAME_MAX]; /* those that are known by name: nothing is forwarded between them */
+	size_t device_count;
 };
 
 /** Adds @hop once; 0 is none, and what there is no room for is left out. */
-void desired_hops_add(struct desired_hops *hops, ipv4_t hop);
+void desired_lines_add_hop(struct desired_lines *lines, ipv4_t hop);
+/** Adds @device; what there is no room for is left out. */
+void desired_lines_add_device(struct desired_lines *lines, const char *device);
 
 /**
- * The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs, and with @hops (NULL: none)
- * reached by name. Not one that has an address of the overlay's that the node knows: then the carrier lies.
+ * The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs, and with @lines (NULL: none),
+ * whose hops are reached by name. Not one that has an address of the overlay's that the node knows: then the carrier lies.
  */
 int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
 			   const struct active_paths *active, const enum repair_link *repaired,
-			   const struct desired_hops *hops, struct kernel_state **ret_desired);
+			   const struct desired_lines *lines, struct kernel_state **ret_desired);
 
 /**
  * Of that, the label routes, routes and rules alone that have to do with neighbour @site_id and a repair: what a change
@@ -81,7 +86,7 @@ void desired_active_read(const struct forwarding *forwarding, const struct kerne
 uint8_t desired_session_ranks(const struct forwarding *forwarding, uint32_t color);
 
 /** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
-void desired_nft(const struct forwarding *forwarding, const struct desired_hops *hops, struct text *ret_text);
+void desired_nft(const struct forwarding *forwarding, const struct desired_lines *lines, struct text *ret_text);
 
 /**
  * The gap between two padded probes of @path (core/path_mtu.h) with which all the node's paths by its first hop together keep to what

@@ -37,7 +37,7 @@
 #define TUYEN_TABLE_CALLED 530000u /* endpoints that the bundle names, each over its line: core/uplink.h */
 #define TUYEN_TABLE_SEEN   531000u /* endpoints that peers really have, the same */
 #define TUYEN_TABLE_LINE   532000u /* + place in --uplinks: that line, by its device's addresses */
-#define TUYEN_TABLE_SHARED 533000u /* endpoints of peers of several lines: nowhere */
+#define TUYEN_TABLE_SHARED 533000u /* endpoints of peers of several lines, and of nobody: nowhere */
 #define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
 #define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
 #define TUYEN_TABLE_PROBE  560000u /* endpoint of one candidate path, for its S-BFD: by source address */

@@ -50,7 +50,8 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
  * Adds to @desired a mark for what link0 sends, and the rules and tables that lead it: each neighbour that this site calls goes
  * over its line, wherever its peer really is; so does each that calls. Where neighbours of several lines are seen at one address,
  * what has an address of a line's device as its source keeps that line, and the rest goes nowhere. Behind each way is one that
- * leads nowhere. Endpoints of IPv6, and lines that @uplinks does not name, go as the box's own routes say.
+ * leads nowhere, and so does the last rule what is no neighbour's, where @uplinks names every line. Endpoints of IPv6, and lines
+ * that it does not name, go as the box's own routes say.
  * @seen  one each of the neighbours: where its peer is now; 0: IPv6 or nowhere. NULL: nothing is known.
  * @return 0 or -TUYEN_ENOMEM. @desired is sorted before, and is not any more.
  */
