@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The kernel layer alone: a commune's bundle is applied, and one call of it fails, each in its turn: what was refused, lost or cut off
 # is read again and planned again, and at no step a label is taken or a device up that is not guarded.
-# clock: real
+# clock: virtual
 # seconds: 5000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
