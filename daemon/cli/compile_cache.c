@@ -29,6 +29,9 @@
 #define STATE_MAGIC   "tuyenst1"
 #define STATE_MAX     (64u << 20)
 #define COARSE_NS     20000000 /* a clock that ticks 50 times a second, the slowest there is */
+#define HUGE	      ((size_t)2 << 20)
+#define ARENA_FIRST   ((size_t)32 << 20) /* what a gateway's bundle is built in; what is not touched costs nothing */
+#define FILES_AT_ONCE 256
 #define SHOWN_MAX     20       /* names in the summary for people */
 
 struct state_header {
@@ -60,8 +63,7 @@ struct compile_cache {
 	int folder;
 	uint8_t program[SHA256_LEN];
 	struct state state;
-	char *mapped;
-	size_t mapped_length;
+	char *snapshot_bytes;
 	struct snapshot *snapshot;
 	struct release_source *sources;
 };
@@ -140,20 +142,19 @@ static void state_clear(struct state *s)
 	*s = (struct state){0};
 }
 
-static void snapshot_unmap(struct compile_cache *c)
+static void snapshot_forget(struct compile_cache *c)
 {
 	snapshot_free(c->snapshot);
 	c->snapshot = NULL;
-	if (c->mapped)
-		munmap(c->mapped, c->mapped_length);
-	c->mapped = NULL;
+	free(c->snapshot_bytes);
+	c->snapshot_bytes = NULL;
 }
 
 void compile_cache_close(struct compile_cache *c)
 {
 	if (!c)
 		return;
-	snapshot_unmap(c);
+	snapshot_forget(c);
 	state_clear(&c->state);
 	free(c->sources);
 	if (c->folder >= 0)
@@ -185,21 +186,43 @@ static char *options_said(const struct compile_options *o)
 
 /* ---- reading it ------------------------------------------------------------------------ */
 
-static bool snapshot_map(struct compile_cache *c, const struct compile_options *o)
+/* Large, and touched all over: a fault for each 2 MB of it, not for each 4 KB. */
+static void *memory_huge(size_t size)
+{
+	void *at = aligned_alloc(HUGE, (size + HUGE - 1) / HUGE * HUGE);
+
+	if (at)
+		(void)madvise(at, size, MADV_HUGEPAGE);
+	return at;
+}
+
+static bool file_read_whole(int fd, char *to, size_t length)
+{
+	while (length) {
+		ssize_t n = read(fd, to, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		to += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+static bool snapshot_read(struct compile_cache *c, const struct compile_options *o)
 {
 	int fd = openat(c->folder, SNAPSHOT_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	char *said = options_said(o), *bytes = MAP_FAILED;
+	char *said = options_said(o);
 	struct stat st = {0};
 
 	if (fd >= 0 && said && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0)
-		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	if (bytes != MAP_FAILED) {
-		c->mapped = bytes;
-		c->mapped_length = (size_t)st.st_size;
-		(void)madvise(bytes, c->mapped_length, MADV_POPULATE_READ); /* in one go */
-		if (snapshot_open(bytes, c->mapped_length, c->program, said, &c->snapshot) < 0)
-			snapshot_unmap(c);
-	}
+		c->snapshot_bytes = memory_huge((size_t)st.st_size);
+	if (c->snapshot_bytes &&
+	    (!file_read_whole(fd, c->snapshot_bytes, (size_t)st.st_size) ||
+	     snapshot_open(c->snapshot_bytes, (size_t)st.st_size, c->program, said, &c->snapshot) < 0))
+		snapshot_forget(c);
 	if (fd >= 0)
 		close(fd);
 	free(said);
@@ -302,7 +325,11 @@ static int folder_file_write(int folder, const char *name, const struct text *t)
 			err = -TUYEN_ESYSTEM;
 		done += n > 0 ? (size_t)n : 0;
 	}
-	if (close(fd) < 0 || (!err && renameat(folder, next, folder, name) < 0))
+	if (close(fd) < 0)
+		err = -TUYEN_ESYSTEM;
+	if (!err)
+		unlinkat(folder, name, 0); /* over another a file goes to the disk at once, which takes its time */
+	if (!err && renameat(folder, next, folder, name) < 0)
 		err = -TUYEN_ESYSTEM;
 	if (err)
 		unlinkat(folder, next, 0);
@@ -455,42 +482,98 @@ static bool id_affected(const struct compile_cache *c, uint32_t site_id)
 	return false;
 }
 
-/* A file that was written when times were noted, and is not made again anyway, is read. */
-static bool file_fits(const struct compile_cache *c, int bundles, const struct state_file *f,
-		      const uint8_t digest[static SHA256_LEN])
+/* In two steps, each by several: what was compiled and the sources beside what came of it; then the files. */
+struct opening {
+	struct compile_cache *c;
+	struct output *out;
+	size_t *lines; /* where in the manifest each file's stands */
+};
+
+static bool file_fits(const struct opening *o, const struct state_file *f)
 {
 	struct state_file now = {.site_id = f->site_id, .amended = f->amended};
 	struct stat st;
 	char name[32];
 
 	memcpy(decimal_put(name, f->site_id), ".bundle", sizeof(".bundle"));
-	if (fstatat(bundles, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+	if (fstatat(o->out->bundles, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return false;
 	state_file_note(&now, &st);
-	if (memcmp(&now, f, sizeof(now)) != 0)
-		return false;
-	return f->changed_ns < c->state.header.noted_ns - COARSE_NS || id_affected(c, f->site_id) ||
-	       bundle_is(bundles, name, digest);
+	return memcmp(&now, f, sizeof(now)) == 0;
 }
 
-static bool files_fit(const struct compile_cache *c, int bundles)
+static int files_step(void *context, unsigned int worker, size_t item)
 {
-	const struct state *s = &c->state;
+	const struct opening *o = context;
+	const struct state *s = &o->c->state;
+
+	(void)worker;
+	for (size_t i = item * FILES_AT_ONCE; i < s->header.count && i < (item + 1) * FILES_AT_ONCE; i++)
+		if (!file_fits(o, &s->files[i]))
+			return -TUYEN_EINVAL;
+	return 0;
+}
+
+/* A bundle that was written when times were noted, and is not made again anyway, is read: its times tell nothing. */
+static bool fresh_fit(const struct opening *o)
+{
+	const struct state *s = &o->c->state;
+	uint8_t digest[SHA256_LEN];
+	uint32_t site_id;
+	char name[32];
+
+	for (size_t i = 0; i < s->header.count; i++) {
+		const struct state_file *f = &s->files[i];
+		size_t offset = o->lines[i];
+
+		if (f->changed_ns < s->header.noted_ns - COARSE_NS || id_affected(o->c, f->site_id))
+			continue;
+		memcpy(decimal_put(name, f->site_id), ".bundle", sizeof(".bundle"));
+		if (release_manifest_next(s->manifest.bytes, s->manifest.length, &offset, &site_id, digest) != 1 ||
+		    !bundle_is(o->out->bundles, name, digest))
+			return false;
+	}
+	return true;
+}
+
+static bool lines_fit(struct opening *o)
+{
+	const struct state *s = &o->c->state;
 	const struct state_header *h = &s->header;
 	uint8_t digest[SHA256_LEN];
-	size_t offset = 0, i = 0;
+	size_t offset = 0;
 	uint32_t site_id;
 	struct stat st;
 
-	if (fstat(bundles, &st) < 0 || st.st_dev != h->device || st.st_ino != h->inode ||
+	o->lines = calloc(h->count + 1, sizeof(*o->lines));
+	if (!o->lines || fstat(o->out->bundles, &st) < 0 || st.st_dev != h->device || st.st_ino != h->inode ||
 	    time_ns(st.st_mtim) != h->modified_ns || time_ns(st.st_ctim) != h->changed_ns)
 		return false;
-	for (; i < h->count; i++)
-		if (release_manifest_next(s->manifest.bytes, s->manifest.length, &offset, &site_id,
-					  digest) != 1 ||
-		    site_id != s->files[i].site_id || !file_fits(c, bundles, &s->files[i], digest))
+	for (size_t i = 0; i < h->count; i++) {
+		o->lines[i] = offset;
+		if (release_manifest_next(s->manifest.bytes, s->manifest.length, &offset, &site_id, digest) != 1 ||
+		    site_id != s->files[i].site_id)
 			return false;
+	}
 	return offset == s->manifest.length;
+}
+
+static int opening_step(void *context, unsigned int worker, size_t item)
+{
+	struct opening *o = context;
+	struct compile_cache *c = o->c;
+	struct output *out = o->out;
+	bool ok;
+
+	(void)worker;
+	if (item == 0)
+		ok = snapshot_read(c, out->o) && sources_amend(c) == 0;
+	else
+		ok = state_read(c) && (out->writer = release_writer_new()) &&
+		     !release_writer_resume(out->writer, c->state.manifest.bytes, c->state.manifest.length,
+					    c->state.leaves.bytes, c->state.leaves.length, &out->reason) &&
+		     lines_fit(o);
+	return ok ? 0 : -TUYEN_EINVAL;
 }
 
 /* ---- an update ---------------------------------------------------------------------------- */
@@ -636,11 +719,22 @@ static int bundle_remake(void *context, unsigned int worker, size_t item)
 	return err;
 }
 
+static bool remaker_init(struct remaker *r)
+{
+	struct arena_block *first = memory_huge(sizeof(*first) + ARENA_FIRST);
+
+	if (first)
+		*first = (struct arena_block){.size = ARENA_FIRST};
+	r->arena.blocks = first;
+	r->hasher = merkle_hasher_new();
+	return first && r->hasher;
+}
+
 static bool remakers_init(struct remaking *all)
 {
 	all->remakers = calloc(all->workers, sizeof(*all->remakers));
 	for (unsigned int i = 0; all->remakers && i < all->workers; i++)
-		if (!(all->remakers[i].hasher = merkle_hasher_new()))
+		if (!remaker_init(&all->remakers[i]))
 			return false;
 	return all->remakers;
 }
@@ -823,11 +917,13 @@ static int update_commit(struct output *out, const struct written *list)
 	for (; list; list = list->next) {
 		bundle_name(from, list->site_id, OUTPUT_NEXT);
 		bundle_name(to, list->site_id, "");
+		unlinkat(out->bundles, to, 0); /* as in folder_file_write() */
 		if (renameat(out->bundles, from, out->bundles, to) < 0)
 			return output_fail(out, to);
 	}
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(from, sizeof(from), "%s" OUTPUT_NEXT, headers[i]);
+		unlinkat(out->folder, headers[i], 0);
 		if (renameat(out->folder, from, out->folder, headers[i]) < 0)
 			return output_fail(out, headers[i]);
 	}
@@ -856,6 +952,9 @@ static int update_note(struct compile_cache *c, struct output *out, const struct
 
 static bool update_open(struct compile_cache *c, struct output *out)
 {
+	struct opening o = {.c = c, .out = out};
+	bool fits;
+
 	if (output_check(out) < 0)
 		return false;
 	out->folder = open(out->o->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -863,28 +962,41 @@ static bool update_open(struct compile_cache *c, struct output *out)
 		return false;
 	out->bundles =
 	    openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return out->bundles >= 0 && state_read(c) && snapshot_map(c, out->o) &&
+	if (out->bundles < 0 || !out_plain(out->folder))
+		return false;
+	fits = !workers_run(out->o->load.workers, 2, opening_step, &o) &&
 	       c->state.header.snapshot == snapshot_sum(c->snapshot) &&
 	       c->state.header.count == compile_source(compile_cache_result(c))->site_count &&
-	       out_plain(out->folder);
+	       !workers_run(out->o->load.workers, (size_t)c->state.header.count / FILES_AT_ONCE + 1, files_step, &o) &&
+	       fresh_fit(&o);
+	free(o.lines);
+	return fits;
 }
 
 static int update_prepare(struct compile_cache *c, struct output *out, struct written **list)
 {
 	int err;
 
-	out->writer = release_writer_new();
-	if (!out->writer)
-		return -TUYEN_ENOMEM;
 	out->bytes = c->state.header.bytes;
-	err = release_writer_resume(out->writer, c->state.manifest.bytes, c->state.manifest.length,
-				    c->state.leaves.bytes, c->state.leaves.length, &out->reason);
-	if (!err)
-		err = bundles_renew(c, out, list);
+	err = bundles_renew(c, out, list);
 	if (!err)
 		err =
 		    output_header(out, c->sources, snapshot_source_count(c->snapshot), OUTPUT_NEXT);
 	return err;
+}
+
+/* Nothing was changed; all is compiled anew. */
+static int update_give_up(struct output *out)
+{
+	release_writer_free(out->writer);
+	out->writer = NULL;
+	if (out->bundles >= 0)
+		close(out->bundles);
+	if (out->folder >= 0)
+		close(out->folder);
+	out->bundles = out->folder = -1;
+	out->reason.text[0] = '\0';
+	return 0;
 }
 
 int compile_cache_update(struct compile_cache *c, struct output *out)
@@ -892,16 +1004,13 @@ int compile_cache_update(struct compile_cache *c, struct output *out)
 	struct written *list = NULL;
 	int err;
 
-	if (!update_open(c, out) || sources_amend(c) < 0 || !files_fit(c, out->bundles)) {
-		out->reason.text[0] = '\0';
-		return 0;
-	}
+	if (!update_open(c, out))
+		return update_give_up(out);
 	err = update_prepare(c, out, &list);
 	if (err) {
 		update_undo(out, list);
 		written_clear(list);
-		out->reason.text[0] = '\0';
-		return 0;
+		return update_give_up(out);
 	}
 	err = update_commit(out, list);
 	if (!err && update_note(c, out, list) < 0)
