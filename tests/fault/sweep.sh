@@ -2,7 +2,7 @@
 # The kernel layer alone: a commune's bundle is applied, and one call of it fails, each in its turn: what was refused, lost or cut off
 # is read again and planned again, and at no step a label is taken or a device up that is not guarded.
 # clock: virtual
-# seconds: 5000
+# seconds: 5400
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/kernel/common"
