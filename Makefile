@@ -130,7 +130,9 @@ $(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/c
 	$(CC) $(LDHARD) -o $@ $^ -lcrypto
 bench-compile: $(B)/tuyen $(B)/bench/bench_compile
 	@tests/bench/compile
-.PHONY: bench-compile bench-hub bench-liveness bench-datapath bench-storm demo test bench-failover bless lint clean fuzz
+bench-audit: $(B)/tuyen
+	@tests/bench/audit
+.PHONY: bench-compile bench-audit bench-hub bench-liveness bench-datapath bench-storm demo test bench-failover bless lint clean fuzz
 demo:
 	@tests/lab/demo
 test:
