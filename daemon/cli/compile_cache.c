@@ -328,7 +328,7 @@ static int folder_file_write(int folder, const char *name, const struct text *t)
 	if (close(fd) < 0)
 		err = -TUYEN_ESYSTEM;
 	if (!err)
-		unlinkat(folder, name, 0); /* over another a file goes to the disk at once, which takes its time */
+		unlinkat(folder, name, 0); /* over another a file goes to the disk at once; a cache can be lost */
 	if (!err && renameat(folder, next, folder, name) < 0)
 		err = -TUYEN_ESYSTEM;
 	if (err)
@@ -917,13 +917,11 @@ static int update_commit(struct output *out, const struct written *list)
 	for (; list; list = list->next) {
 		bundle_name(from, list->site_id, OUTPUT_NEXT);
 		bundle_name(to, list->site_id, "");
-		unlinkat(out->bundles, to, 0); /* as in folder_file_write() */
 		if (renameat(out->bundles, from, out->bundles, to) < 0)
 			return output_fail(out, to);
 	}
 	for (size_t i = 0; i < 3; i++) {
 		snprintf(from, sizeof(from), "%s" OUTPUT_NEXT, headers[i]);
-		unlinkat(out->folder, headers[i], 0);
 		if (renameat(out->folder, from, out->folder, headers[i]) < 0)
 			return output_fail(out, headers[i]);
 	}
@@ -1004,8 +1002,12 @@ int compile_cache_update(struct compile_cache *c, struct output *out)
 	struct written *list = NULL;
 	int err;
 
-	if (!update_open(c, out))
+	if (!update_open(c, out)) {
+		snapshot_forget(c); /* a whole compile has no use for it, and needs the memory */
+		free(c->sources);
+		c->sources = NULL;
 		return update_give_up(out);
+	}
 	err = update_prepare(c, out, &list);
 	if (err) {
 		update_undo(out, list);

@@ -647,14 +647,18 @@ static void forward_session_add(struct text *t, uint32_t color, uint8_t rank)
 	text_add(t, "counter drop\n");
 }
 
-/* No carrier's router: what came by one line costs on the other. */
-static void forward_lines_add(struct text *t, const struct desired_lines *lines)
+/* No carrier's router: what came by one line costs on the other. Back over the same go at least no packets of links, which were
+ * for an address that is gone; others' may pass between the ports of a bridge. */
+static void forward_lines_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	size_t count = lines ? lines->device_count : 0;
 
-	for (size_t i = 0; i < count * count; i++)
-		text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" counter drop\n", lines->device[i / count],
-			    lines->device[i % count]);
+	for (size_t i = 0; i < count * count; i++) {
+		text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" ", lines->device[i / count], lines->device[i % count]);
+		if (i / count == i % count)
+			text_printf(t, "udp dport %u ", f->link_port);
+		text_add(t, "counter drop\n");
+	}
 }
 
 static void forward_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
@@ -678,7 +682,7 @@ static void forward_add(struct text *t, const struct forwarding *f, const struct
 			forward_session_add(t, f->sessions[i].color, k);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		text_printf(t, "\t\t%s counter drop\n", ours[i]);
-	forward_lines_add(t, lines);
+	forward_lines_add(t, f, lines);
 	chain_end(t);
 	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
 	for (size_t i = 0; i < f->session_count; i++)

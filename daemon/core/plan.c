@@ -5,7 +5,8 @@
  * The order, top to bottom:
  *	nft			before anything that it guards can answer
  *	devices			one whose kind or ends differ is removed and made anew at its place
- *	peers of the links	first those that lose a prefix, then those that gain one
+ *	routes of the lines	where the links' packets go, on devices that are the box's own
+ *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
  *	addresses, sysctls	all but net.mpls.conf.<device>.input
  *	filters			before
  *	sysctls			... input opens the device to labels
@@ -473,9 +474,20 @@ static bool route_of_repair(const struct kernel_route *route)
 	return route->table >= TUYEN_TABLE_REPAIR && route->table < TUYEN_TABLE_END;
 }
 
+/* core/uplink.h */
+static bool route_of_line(const struct kernel_route *route)
+{
+	return route->table >= TUYEN_TABLE_CALLED && route->table < TUYEN_TABLE_CLASS;
+}
+
+static int step_route_of_line(struct planner *p, const struct kind *kind, const void *want, const void *have)
+{
+	return want && route_of_line(want) ? step_set(p, kind, want, have) : 0;
+}
+
 static int step_route(struct planner *p, const struct kind *kind, const void *want, const void *have)
 {
-	return want && !route_of_repair(want) ? step_set(p, kind, want, have) : 0;
+	return want && !route_of_repair(want) && !route_of_line(want) ? step_set(p, kind, want, have) : 0;
 }
 
 static int step_route_of_repair(struct planner *p, const struct kind *kind, const void *want,
@@ -577,6 +589,7 @@ static const struct {
 } order_set[] =
     {
 	{KIND_DEVICE, step_device},
+	{KIND_ROUTE, step_route_of_line},
 	{KIND_PEER, step_link_peer_losing},
 	{KIND_PEER, step_link_peer},
 	{KIND_ADDRESS, step_set},

@@ -291,6 +291,16 @@ static bool address_ambiguous(const struct node_uplinks *uplinks, const struct n
 	return false;
 }
 
+/* Has each of the line's addresses a rule? */
+static bool addresses_tell(const struct node_uplinks *uplinks, const struct node_uplink *u)
+{
+	bool tell = u->address_count < NODE_UPLINK_ADDRESSES_MAX;
+
+	for (size_t i = 0; i < u->address_count; i++)
+		tell &= !address_ambiguous(uplinks, u, u->address[i]);
+	return tell;
+}
+
 static int line_desire(const struct node_uplinks *uplinks, size_t index, struct kernel_state *desired)
 {
 	const struct node_uplink *u = &uplinks->entry[index];
@@ -304,13 +314,16 @@ static int line_desire(const struct node_uplinks *uplinks, size_t index, struct 
 }
 
 /* What is nobody's (a peer that moved and is not seen yet, from an address that is gone) waits for its line, unless there are
- * neighbours whose lines are not ours to lead. */
+ * neighbours whose lines are not ours to lead, or lines with addresses that have no rule: then it may be an answer. */
 static int rest_desire(const struct node_uplinks *uplinks, const struct forwarding *f, struct kernel_state *desired)
 {
 	static const struct node_uplink nowhere = {.has_route = false};
 
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		if (!uplink_find(uplinks, f->neighbors[i].underlay))
+			return 0;
+	for (size_t i = 0; i < uplinks->count; i++)
+		if (!addresses_tell(uplinks, &uplinks->entry[i]))
 			return 0;
 	return way_add(desired, &nowhere, TUYEN_TABLE_SHARED, (struct ipv4_prefix){0, 0});
 }

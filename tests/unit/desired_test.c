@@ -264,10 +264,10 @@ static void a_line_leads_to_its_next_hop(void **state)
 static void no_line_is_anothers_way(void **state)
 {
 	static const char words[] = "\t\tip daddr @peers counter drop\n"
-				    "\t\tiifname \"eth0\" oifname \"eth0\" counter drop\n"
+				    "\t\tiifname \"eth0\" oifname \"eth0\" udp dport 51820 counter drop\n"
 				    "\t\tiifname \"eth0\" oifname \"wwan0\" counter drop\n"
 				    "\t\tiifname \"wwan0\" oifname \"eth0\" counter drop\n"
-				    "\t\tiifname \"wwan0\" oifname \"wwan0\" counter drop\n"
+				    "\t\tiifname \"wwan0\" oifname \"wwan0\" udp dport 51820 counter drop\n"
 				    "\t}\n";
 	struct desired_lines lines = {.count = 0};
 	struct forwarding f;

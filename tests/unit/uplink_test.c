@@ -200,6 +200,8 @@ static void what_is_nobodys_goes_nowhere(void **state)
 {
 	const ipv4_t seen[2] = {SEEN(70), 0};
 	struct forwarding f = {.neighbors = neighbors + 1, .neighbor_count = 2};
+	struct node_uplinks u = two;
+	struct kernel_state *s = kernel_state_new();
 
 	(void)state;
 	comes_of_these(&f, &two, seen,
@@ -209,11 +211,52 @@ static void what_is_nobodys_goes_nowhere(void **state)
 		 NOWHERE("0.0.0.0/0", "533000")
 		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
 		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+	u.entry[1].address[0] = u.entry[0].address[1]; /* an answer from that one has no rule */
+	comes_of_these(&f, &u, seen,
+		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+		 BY_ETH0("198.51.100.70/32", "531000")
+		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		 RULE_CALLED RULE_SEEN RULE_LINE("203.0.113.5", "532000") RULE_SHARED);
+	u = two;
+	for (ipv4_t a = 1; a < 20; a++)
+		node_uplink_address_add(&u.entry[1], a);
+	assert_int_equal(node_uplinks_desire(&u, &f, seen, s), 0);
+	for (size_t i = 0; i < s->route_count; i++)
+		assert_true(s->routes[i].table != TUYEN_TABLE_SHARED);
+	kernel_state_free(s);
 	f = (struct forwarding){.neighbors = neighbors, .neighbor_count = 1};
 	comes_of_these(&f, &two, NULL,
 		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
 		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
 		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+}
+
+/* WireGuard calls a new peer at once, and again 5 s after it found no way. */
+static void ways_come_before_those_whom_they_lead_to(void **state)
+{
+	struct kernel_state *s = kernel_state_new(), *nothing = kernel_state_new();
+	struct kernel_device *device = kernel_state_add_device(s);
+	struct kernel_peer *peer = kernel_state_add_peer(s);
+	struct kernel_plan *plan;
+	struct reason reason;
+	struct text text;
+	const char *way, *call;
+
+	(void)state;
+	strcpy(device->name, LINK_DEVICE);
+	strcpy(peer->device, LINK_DEVICE);
+	assert_int_equal(node_uplinks_desire(&two, &forwarding, NULL, s), 0);
+	kernel_state_sort(s);
+	assert_int_equal(kernel_plan_build(s, nothing, &plan, &reason), 0);
+	text_init(&text);
+	kernel_plan_print(plan, &text);
+	way = strstr(text_string(&text), "table 530000");
+	call = strstr(text_string(&text), "wg set");
+	assert_true(way && call && way < strstr(call, "peer") && !strstr(call, "ip route"));
+	text_clear(&text);
+	kernel_plan_free(plan);
+	kernel_state_free(nothing);
+	kernel_state_free(s);
 }
 
 static void two_lines_to_one_address_are_a_conflict(void **state)
@@ -280,6 +323,7 @@ int main(void)
 		cmocka_unit_test(an_address_of_two_lines_tells_neither),
 		cmocka_unit_test(what_link0_sends_is_marked),
 		cmocka_unit_test(what_is_nobodys_goes_nowhere),
+		cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
 		cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
 		cmocka_unit_test(addresses_are_kept_in_order),
 		cmocka_unit_test(what_differs_is_seen),

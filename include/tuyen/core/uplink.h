@@ -27,6 +27,8 @@ struct node_uplink {
 	ipv4_t address[NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
 	size_t address_count;
 	bool strict; /* its rp_filter takes only what the main table would answer over it */
+	bool counted;
+	uint64_t carried_bytes; /* by the device, sent and received; of no meaning to routes */
 };
 
 struct node_uplinks {
@@ -50,8 +52,8 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
  * Adds to @desired a mark for what link0 sends, and the rules and tables that lead it: each neighbour that this site calls goes
  * over its line, wherever its peer really is; so does each that calls. Where neighbours of several lines are seen at one address,
  * what has an address of a line's device as its source keeps that line, and the rest goes nowhere. Behind each way is one that
- * leads nowhere, and so does the last rule what is no neighbour's, where @uplinks names every line. Endpoints of IPv6, and lines
- * that it does not name, go as the box's own routes say.
+ * leads nowhere, and so does the last rule what is no neighbour's, where @uplinks names every line and knows all its addresses.
+ * Endpoints of IPv6, and lines that it does not name, go as the box's own routes say.
  * @seen  one each of the neighbours: where its peer is now; 0: IPv6 or nowhere. NULL: nothing is known.
  * @return 0 or -TUYEN_ENOMEM. @desired is sorted before, and is not any more.
  */

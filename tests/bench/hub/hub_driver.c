@@ -499,7 +499,7 @@ static void repair(struct kernel *kernel, char **argv)
 	printf("returns %zu\nlook %.3f\nmoved %.3f\nmessages %zu\nlabels %.1f\n", count, look_ms, moved_ms, messages,
 	       now_ms() - start);
 	kernel_state_free(job.desired);
-	if (desired_build_repaired(&job.forwarding, &job.keys, &job.active, repaired, &job.desired) < 0)
+	if (desired_build_repaired(&job.forwarding, &job.keys, &job.active, repaired, NULL, &job.desired) < 0)
 		die("repair", "no memory");
 	plan = look(kernel, job.desired, &actual, &read_ms);
 	printf("left %zu\n", plan->count);
