@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tuyen/service/engine.h"
@@ -218,6 +219,7 @@ int main(int argc, char **argv)
 	struct text text;
 	int code = arguments_parse(argc, argv, &a);
 
+	tzset(); /* while /etc is there to be read: a metered line's day is the box's */
 	if (code >= 0)
 		return code;
 	if (!a.options.engine.site_id && (a.mode == MODE_RUN || a.mode == MODE_PLAN)) {

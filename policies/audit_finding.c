@@ -106,7 +106,8 @@ static uint32_t bundle_line(const struct forwarding *f, enum audit_object object
 	    [OBJECT_PEER] = peer_lines(f, f->peer_count),
 	    [OBJECT_RULE] = (uint32_t)f->rule_count,
 	    [OBJECT_LINE] = (uint32_t)f->line_count,
-	    [OBJECT_QUEUE] = 0,
+	    [OBJECT_QUEUE] = (uint32_t)f->queue_count,
+	    [OBJECT_METER] = 0,
 	};
 	uint32_t line = HEAD_LINES + 1;
 

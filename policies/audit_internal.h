@@ -34,6 +34,7 @@ enum audit_object {
 	OBJECT_RULE,
 	OBJECT_LINE,
 	OBJECT_QUEUE,
+	OBJECT_METER,
 	OBJECT_NONE, /* what should be there and is not */
 };
 

@@ -104,6 +104,33 @@ static void lines_check(struct audit *a, uint32_t s, bool wanted)
 			   known);
 }
 
+/* What a line may carry in a day: counted wrong, it costs, or a warning comes too late. */
+static void meters_check(struct audit *a, uint32_t s)
+{
+	const struct forwarding *f = &a->sites[s];
+	const struct site *site = &a->network->sites[a->intent[s]];
+	size_t known = 0;
+
+	for (uint32_t k = 0; k < site->uplink_count; k++) {
+		const struct site_uplink *u = &site->uplinks[k];
+		const char *name = a->network->underlays[u->underlay].name;
+		uint64_t kb = u->allowance_bytes_day / 1000 < UINT32_MAX ? u->allowance_bytes_day / 1000 : UINT32_MAX;
+		size_t i = 0;
+
+		while (i < f->meter_count && strcmp(f->meters[i].underlay, name))
+			i++;
+		if (i < f->meter_count && kb)
+			known++;
+		if ((i < f->meter_count ? f->meters[i].allowance_kb_day : 0) != kb)
+			audit_find(a, AUDIT_QUEUE, s, i < f->meter_count ? OBJECT_METER : OBJECT_NONE, i, u->place,
+				   "'%s' lets '%s' carry %u KB a day, and %llu are allowed", f->site, name,
+				   i < f->meter_count ? f->meters[i].allowance_kb_day : 0, (unsigned long long)kb);
+	}
+	if (known < f->meter_count)
+		audit_find(a, AUDIT_QUEUE, s, OBJECT_METER, 0, site->place,
+			   "'%s' has %zu metered lines, and %zu are to be", f->site, f->meter_count, known);
+}
+
 /* What a neighbour's own line takes, so that its queue stands here. */
 static void neighbors_check(struct audit *a, uint32_t s)
 {
@@ -221,6 +248,7 @@ void audit_queues(struct audit *a)
 		if (a->intent[s] == NETWORK_NONE)
 			continue;
 		lines_check(a, s, wanted);
+		meters_check(a, s);
 		neighbors_check(a, s);
 		queues_check(a, s, wanted ? a->network->policy_count : 0, rest);
 	}

@@ -635,6 +635,29 @@ static void write_devices(struct writer *w)
 	}
 }
 
+static uint32_t allowance_kb(const struct site_uplink *u)
+{
+	uint64_t kb = u->allowance_bytes_day / 1000;
+
+	return kb > UINT32_MAX ? UINT32_MAX : (uint32_t)kb;
+}
+
+static void write_meters(struct writer *w)
+{
+	const struct site *s = &w->n->sites[w->site];
+
+	w->f->meters = array_new(w, s->uplink_count, sizeof(*w->f->meters));
+	for (size_t i = 0; w->f->meters && i < s->uplink_count; i++) {
+		struct fwd_meter *m = &w->f->meters[w->f->meter_count];
+
+		if (!s->uplinks[i].allowance_bytes_day)
+			continue;
+		w->f->meter_count++;
+		*m = (struct fwd_meter){.allowance_kb_day = allowance_kb(&s->uplinks[i])};
+		name_copy(m->underlay, w->n->underlays[s->uplinks[i].underlay].name);
+	}
+}
+
 static void write_all(struct writer *w)
 {
 	write_site(w);
@@ -647,6 +670,7 @@ static void write_all(struct writer *w)
 		write_paths(w);
 		write_sessions(w);
 	}
+	write_meters(w);
 	write_devices(w);
 	if (w->r->queues) {
 		write_lines(w);

@@ -25,6 +25,7 @@ void forwarding_clear(struct forwarding *f)
 	free(f->rules);
 	free(f->lines);
 	free(f->queues);
+	free(f->meters);
 	free(f->devices);
 	forwarding_init(f);
 }
@@ -118,6 +119,13 @@ static int queue_compare(const void *a, const void *b)
 	return order(p->color, q->color);
 }
 
+static int meter_compare(const void *a, const void *b)
+{
+	const struct fwd_meter *p = a, *q = b;
+
+	return strcmp(p->underlay, q->underlay);
+}
+
 static int device_compare(const void *a, const void *b)
 {
 	const struct fwd_device *p = a, *q = b;
@@ -172,6 +180,7 @@ void forwarding_sort(struct forwarding *f)
 	rules_unique(f);
 	sort(f->lines, f->line_count, sizeof(*f->lines), line_compare);
 	sort(f->queues, f->queue_count, sizeof(*f->queues), queue_compare);
+	sort(f->meters, f->meter_count, sizeof(*f->meters), meter_compare);
 	sort(f->devices, f->device_count, sizeof(*f->devices), device_compare);
 }
 

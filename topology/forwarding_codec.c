@@ -18,6 +18,7 @@
 
 #define BUNDLE_FIRST_LINE "tuyen-bundle 1"
 #define RATE_UNIT	  "kbit/s"
+#define METER_UNIT	  "KB"
 
 /* ---- writing ------------------------------------------------------------------------ */
 
@@ -330,6 +331,12 @@ static char *put_queue(char *p, const struct fwd_queue *q)
 	return put_number(PUT(p, " share "), q->share_percent);
 }
 
+static char *put_meter(char *p, const struct fwd_meter *m)
+{
+	p = put_name(PUT(p, "meter "), m->underlay);
+	return PUT(put_number(PUT(p, " day "), m->allowance_kb_day), METER_UNIT);
+}
+
 static char *put_device(char *p, const struct fwd_device *d)
 {
 	p = put_name(PUT(p, "device "), d->name);
@@ -411,6 +418,8 @@ static void put_all(struct sink *s, const struct forwarding *f)
 		PUT_LINE(s, put_line_rate, &f->lines[i]);
 	for (size_t i = 0; i < f->queue_count; i++)
 		PUT_LINE(s, put_queue, &f->queues[i]);
+	for (size_t i = 0; i < f->meter_count; i++)
+		PUT_LINE(s, put_meter, &f->meters[i]);
 	for (size_t i = 0; i < f->device_count; i++)
 		PUT_LINE(s, put_device, &f->devices[i]);
 }
@@ -445,7 +454,7 @@ struct reader {
 	int err;
 	struct reason *reason;
 	struct forwarding *f;
-	size_t room[11];    /* capacities of the arrays */
+	size_t room[12];    /* capacities of the arrays */
 	size_t accept_room; /* of the last neighbor's accept */
 	size_t prefix_room; /* of the last peer's prefixes */
 };
@@ -461,6 +470,7 @@ enum room_index {
 	ROOM_RULES,
 	ROOM_LINES,
 	ROOM_QUEUES,
+	ROOM_METERS,
 	ROOM_DEVICES,
 };
 
@@ -989,6 +999,17 @@ static void read_queue(struct reader *r)
 	q->share_percent = (uint8_t)number(r, "share", 1, 100);
 }
 
+static void read_meter(struct reader *r)
+{
+	struct fwd_meter *m = grow(r, &r->f->meters, &r->f->meter_count, &r->room[ROOM_METERS], sizeof(*m));
+
+	if (!m)
+		return;
+	name(r, NULL, true, m->underlay);
+	expect(r, "day");
+	m->allowance_kb_day = (uint32_t)number_in(r, word(r), METER_UNIT, 1, UINT32_MAX);
+}
+
 static void read_device(struct reader *r)
 {
 	struct fwd_device *d =
@@ -1012,7 +1033,7 @@ static const struct line_kind {
     {"label", read_label},     {"path", read_path},	    {"return", read_return},
     {"session", read_session}, {"peer", read_peer},	    {"prefix", read_prefix},
     {"rule", read_rule},       {"line", read_line_rate},    {"queue", read_queue},
-    {"device", read_device},
+    {"meter", read_meter},     {"device", read_device},
 };
 
 static void read_line(struct reader *r)
@@ -1186,6 +1207,8 @@ static int check_keys(const struct forwarding *f, struct reason *reason)
 	KEYS_ASCEND(queues, f->queue_count,
 		    f->queues[i - 1].color < f->queues[i].color &&
 			f->queues[i - 1].dscp < f->queues[i].dscp);
+	KEYS_ASCEND(meters, f->meter_count,
+		    strcmp(f->meters[i - 1].underlay, f->meters[i].underlay) < 0);
 	KEYS_ASCEND(devices, f->device_count,
 		    strcmp(f->devices[i - 1].name, f->devices[i].name) < 0);
 	for (size_t n = 0; n < f->neighbor_count; n++)

@@ -80,6 +80,15 @@ static const struct node_column queue_columns[] = {
     {"WAITING", "waiting_bytes", node_format_bytes, true},
 };
 
+static const struct node_column meter_columns[] = {
+    {"LINE", "line", node_format_plain, false},
+    {"DEVICE", "device", node_format_plain, false},
+    {"TODAY", "level", node_format_plain, false},
+    {"USED", "used_bytes", node_format_bytes, true},
+    {"OF", "allowance_bytes", node_format_bytes, true},
+    {"%", "used_percent", node_format_plain, true},
+};
+
 static const struct {
 	const char *name;
 	const struct node_column *columns;
@@ -90,6 +99,7 @@ static const struct {
     {"sessions", session_columns, COUNT(session_columns)},
     {"labels", label_columns, COUNT(label_columns)},
     {"queues", queue_columns, COUNT(queue_columns)},
+    {"meters", meter_columns, COUNT(meter_columns)},
 };
 
 static const char *string_of(const json_t *object, const char *key)
@@ -158,6 +168,25 @@ static void checks_print(const json_t *checks)
 		   string_of(check, "found"), string_of(check, "remedy"));
 }
 
+/* "lte on wwan0: near, 170.2 MB of 200.0 MB today" */
+static void meters_print(const json_t *meters)
+{
+	const json_t *m;
+	struct text t;
+	size_t k;
+
+	json_array_foreach(meters, k, m)
+	{
+		text_init(&t);
+		text_printf(&t, "metered   %s on %s: %s, ", string_of(m, "line"), string_of(m, "device"), string_of(m, "level"));
+		node_format_bytes(json_object_get(m, "used_bytes"), &t);
+		text_add(&t, " of ");
+		node_format_bytes(json_object_get(m, "allowance_bytes"), &t);
+		printf("%s today\n", text_string(&t));
+		text_clear(&t);
+	}
+}
+
 static void head_print(const json_t *root)
 {
 	const json_t *site = json_object_get(root, "site"),
@@ -177,6 +206,7 @@ static void head_print(const json_t *root)
 	       json_integer_value(json_object_get(daemon, "drift_repairs")));
 	if (*failure && strcmp(failure, "-") != 0)
 		printf("failure   %s\n", failure);
+	meters_print(json_object_get(root, "meters"));
 	bundle_print(json_object_get(root, "bundle"));
 	checks_print(json_object_get(root, "self_check"));
 }
@@ -247,7 +277,7 @@ static int show_run(int argc, char **argv)
 	if (code)
 		return code;
 	if (a.word_count != 1) {
-		fputs("tuyen show: say one of links, paths, sessions, labels, queues, bundle\n", stderr);
+		fputs("tuyen show: say one of links, paths, sessions, labels, queues, meters, bundle\n", stderr);
 		return CLI_SYSTEM;
 	}
 	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)
@@ -255,7 +285,7 @@ static int show_run(int argc, char **argv)
 	if (t == COUNT(tables) && strcmp(a.words[0], "bundle") != 0) {
 		fprintf(
 		    stderr,
-		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, queues, "
+		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, queues, meters, "
 		    "bundle\n",
 		    a.words[0]);
 		return CLI_SYSTEM;
@@ -293,9 +323,9 @@ const struct cli_command cli_status = {
 
 const struct cli_command cli_show = {
     .name = "show",
-    .usage = "links|paths|sessions|labels|queues|bundle [--json] [--control SOCKET]",
+    .usage = "links|paths|sessions|labels|queues|meters|bundle [--json] [--control SOCKET]",
     .summary = "show one table of the status in full",
-    .choices = "links|paths|sessions|labels|queues|bundle",
+    .choices = "links|paths|sessions|labels|queues|meters|bundle",
     .options = cli_options,
     .help = NODE_EXITS,
     .run = show_run,

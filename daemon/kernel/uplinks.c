@@ -139,11 +139,39 @@ static int addresses_read(struct kernel *kernel, struct line *line)
 	return m ? channel_dump(&kernel->route, m, address_take, line) : -TUYEN_ENOMEM;
 }
 
+/* ---- counters ------------------------------------------------------------------------------ */
+
+static int counters_take(const struct nlmsghdr *message, void *context)
+{
+	struct node_uplink *u = context;
+	struct nlattr *a[IFLA_MAX + 1];
+	struct rtnl_link_stats64 stats;
+
+	if (message->nlmsg_type != RTM_NEWLINK || parse(message, sizeof(struct ifinfomsg), a, IFLA_MAX) < 0 ||
+	    !a[IFLA_STATS64] || nla_len(a[IFLA_STATS64]) < (int)offsetof(struct rtnl_link_stats64, rx_errors))
+		return 0;
+	nla_memcpy(&stats, a[IFLA_STATS64], sizeof(stats));
+	u->carried_bytes = stats.rx_bytes + stats.tx_bytes;
+	u->counted = true;
+	return 0;
+}
+
+/* Nothing else waits for them: without an answer they are not known. */
+static void counters_read(struct kernel *kernel, struct line *line)
+{
+	struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = (int)line->index};
+	struct nl_msg *m = request(RTM_GETLINK, &header, sizeof(header), 0, 0);
+
+	if (m)
+		(void)channel_ask(&kernel->route, m, counters_take, line->uplink);
+}
+
 /* ---- one line, and all --------------------------------------------------------------------- */
 
 static void facts_clear(struct node_uplink *u)
 {
-	u->has_route = u->strict = false;
+	u->has_route = u->strict = u->counted = false;
+	u->carried_bytes = 0;
 	u->gateway = u->source = 0;
 	u->address_count = 0;
 	memset(u->address, 0, sizeof(u->address));
@@ -175,6 +203,8 @@ static int line_read(struct kernel *kernel, struct node_uplink *uplink)
 		return 0;
 	}
 	uplink->strict = !err && strict_read(uplink->device);
+	if (!err)
+		counters_read(kernel, &line);
 	return err;
 }
 

@@ -698,6 +698,7 @@ static uint64_t turn_run(struct engine *e)
 	e->actual = actual;
 	e->actual_at = looked_at;
 	duplicates_look(e);
+	engine_meters_look(e);
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
 	now = monotime_now();
 	if (err)
@@ -894,6 +895,7 @@ static int engine_start(struct engine *e, struct reason *reason)
 	e->generation = (uint32_t)(e->started.us >> 10) & 0x7fffffffu;
 	pair_send(e->pair, &hello);
 	err = engine_load(e, reason);
+	engine_meters_load(e);
 	engine_wire_configure(e);
 	engine_request_incoming(e);
 	if (e->release.status.have)
@@ -924,6 +926,7 @@ int engine_run(const struct engine_options *options)
 		log_error("%s", reason.text);
 	else
 		event_base_dispatch(e->base);
+	engine_meters_keep(e);
 	events_close(e);
 	engine_close(e);
 	free(e);

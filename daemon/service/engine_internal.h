@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 
+#include "tuyen/core/meter.h"
 #include "tuyen/core/repair.h"
 #include "tuyen/core/selection.h"
 #include "tuyen/kernel/kernel.h"
@@ -51,6 +52,9 @@ struct engine {
 	/* facts */
 	struct node_uplinks uplinks;
 	bool uplinks_lost;	       /* the last reading of them failed: they are as they were before */
+	struct meter meters[NODE_UPLINKS_MAX];	       /* one each of the uplinks */
+	enum meter_level meter_said[NODE_UPLINKS_MAX]; /* likewise */
+	struct monotime meters_kept;
 	uint32_t uplinks_conflict;     /* the site for which a conflict of two lines was said */
 	struct store_state accepted; /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
@@ -110,6 +114,11 @@ void engine_publish(struct engine *e);
 /* engine_renewal.c: sessions of endpoints that are silent */
 
 /** Once a turn, before the kernel is read. @next_look is set earlier when time alone changes something. */
+/* engine_meter.c: what was kept; counts, says and keeps; keeps, at the end. */
+void engine_meters_load(struct engine *e);
+void engine_meters_look(struct engine *e);
+void engine_meters_keep(struct engine *e);
+
 void engine_renewals_step(struct engine *e, struct monotime *next_look);
 
 /* engine_requests.c: what the wire process asks for */

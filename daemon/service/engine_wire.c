@@ -135,6 +135,8 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .paths = e->paths,
 	    .checks = e->checks,
 	    .check_count = e->check_count,
+	    .uplinks = &e->uplinks,
+	    .meters = e->meters,
 	};
 }
 

@@ -519,6 +519,34 @@ static void add_device(struct text *t, const struct status_input *in, size_t i)
 	text_add_char(t, '}');
 }
 
+static void add_meter(struct text *t, const struct status_input *in, size_t i)
+{
+	static const struct meter nothing;
+	const struct fwd_meter *m = &in->forwarding->meters[i];
+	const struct meter *meter = &nothing;
+	uint64_t allowance = m->allowance_kb_day * UINT64_C(1000);
+
+	open_item(t);
+	add_string(t, "line", m->underlay);
+	for (size_t k = 0; in->uplinks && k < in->uplinks->count; k++) {
+		if (strcmp(in->uplinks->entry[k].underlay, m->underlay))
+			continue;
+		meter = &in->meters[k];
+		add_string(t, "device", in->uplinks->entry[k].device);
+		break;
+	}
+	if (meter == &nothing)
+		add_null(t, "device");
+	add_string(t, "level", meter_level_word(meter_level(meter, allowance)));
+	add_u64(t, "used_bytes", meter->used_bytes);
+	add_u64(t, "allowance_bytes", allowance);
+	add_u64(t, "used_kb", meter->used_bytes / 1000);
+	add_u64(t, "allowance_kb", m->allowance_kb_day);
+	add_u64(t, "used_percent", meter->used_bytes / (allowance / 100));
+	add_u64(t, "day", meter->day);
+	text_add_char(t, '}');
+}
+
 /* Whose queue a mark is: a policy's by its code point. */
 static void add_queue_policy(struct text *t, const struct forwarding *f, uint32_t mark)
 {
@@ -597,6 +625,7 @@ void status_document(const struct status_input *input, struct text *ret_json)
 	    {"links", f->neighbor_count, add_link},   {"paths", f->path_count, add_path},
 	    {"sessions", f->peer_count, add_session}, {"labels", f->label_count, add_label},
 	    {"queues", input->actual && input->forwarding ? input->actual->queue_count : 0, add_queue},
+	    {"meters", f->meter_count, add_meter},
 	    {"devices", f->device_count, add_device}, {"self_check", in.check_count, add_check},
 	};
 
@@ -755,6 +784,18 @@ void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct en
 	add_bool(ret_json, "duplicate", watch->twice);
 	add_string(ret_json, "endpoint", ip_endpoint_format(&watch->place[0].endpoint, endpoint));
 	add_string(ret_json, "other", ip_endpoint_format(&watch->place[1].endpoint, endpoint));
+	close_event(ret_json, wall_s);
+}
+
+void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s, struct text *ret_json)
+{
+	uint64_t allowance = line->allowance_kb_day * UINT64_C(1000);
+
+	open_event(ret_json, "meter");
+	add_string(ret_json, "line", line->underlay);
+	add_string(ret_json, "level", meter_level_word(meter_level(meter, allowance)));
+	add_u64(ret_json, "used_kb", meter->used_bytes / 1000);
+	add_u64(ret_json, "allowance_kb", line->allowance_kb_day);
 	close_event(ret_json, wall_s);
 }
 

@@ -131,6 +131,18 @@ static const struct mib_column device_columns[] = {
     {18, "tuyenDeviceLastError", MIB_STRING, NULL, NULL},
 };
 
+static const struct mib_word level_words[] = {
+    {"uncounted", 1}, {"within", 2}, {"near", 3}, {"exceeded", 4}, {NULL, 1},
+};
+
+static const struct mib_column meter_columns[] = {
+    {2, "tuyenMeterDevice", MIB_STRING, "device", NULL},
+    {3, "tuyenMeterLevel", MIB_ENUM, "level", level_words},
+    {4, "tuyenMeterUsed", MIB_GAUGE, "used_kb", NULL},
+    {5, "tuyenMeterAllowance", MIB_GAUGE, "allowance_kb", NULL},
+    {6, "tuyenMeterPercent", MIB_GAUGE, "used_percent", NULL},
+};
+
 const struct mib_table mib_tables[MIB_TABLES] = {
     [MIB_SITE] = {1, "tuyenSite", NULL, {NULL, NULL}, COLUMNS(site_columns)},
     [MIB_LINKS] = {2, "tuyenLinkEntry", "links", {"site_id", NULL}, COLUMNS(link_columns)},
@@ -139,4 +151,5 @@ const struct mib_table mib_tables[MIB_TABLES] = {
 	{4, "tuyenSessionEntry", "sessions", {"color", "peer_id"}, COLUMNS(session_columns)},
     [MIB_LABELS] = {5, "tuyenLabelEntry", "labels", {"in", NULL}, COLUMNS(label_columns)},
     [MIB_DEVICES] = {6, "tuyenDeviceEntry", "devices", {"name", NULL}, COLUMNS(device_columns)},
+    [MIB_METERS] = {8, "tuyenMeterEntry", "meters", {"line", NULL}, COLUMNS(meter_columns)},
 };

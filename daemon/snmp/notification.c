@@ -429,6 +429,33 @@ static int duplicate_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
+static int meter_event(const json_t *event, const struct mib *mib,
+		       struct notification **ret_notification)
+{
+	const struct mib_word *word = mib_column_find(MIB_METERS, "tuyenMeterLevel")->words;
+	const char *line = event_string(event, "line"), *level = event_string(event, "level");
+	uint32_t index[MIB_NAME_BYTES + 1], used, allowance;
+	size_t length = line ? mib_name_index(line, index) : 0;
+	struct notification *n;
+
+	if (!length || !level || !event_number(event, "used_kb", &used) ||
+	    !event_number(event, "allowance_kb", &allowance))
+		return -TUYEN_EINVAL;
+	n = notification_new(NOTIFY_METER_LEVEL_CHANGE);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	while (word->word && strcmp(word->word, level))
+		word++;
+	snprintf(n->key, sizeof(n->key), "meter %s", line);
+	bind_site(n, mib);
+	bind_column(n, mib, MIB_METERS, "tuyenMeterLevel", index, length)->cell.number = word->number;
+	bind_column(n, mib, MIB_METERS, "tuyenMeterUsed", index, length)->cell.number = used;
+	bind_column(n, mib, MIB_METERS, "tuyenMeterAllowance", index, length)->cell.number = allowance;
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
 static int bundle_event(const json_t *event, const struct mib *mib,
 			struct notification **ret_notification)
 {
@@ -466,6 +493,7 @@ static const struct {
     {"repair", repair_event},
     {"damped", damped_event},
     {"duplicate", duplicate_event},
+    {"meter", meter_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

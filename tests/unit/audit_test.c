@@ -49,6 +49,7 @@ static void country_compile(struct country *c)
 static void rate_lines(struct network *n)
 {
 	n->sites[4].uplinks[0].rate = (struct line_rate){2000000, 8000000};
+	n->sites[4].uplinks[0].allowance_bytes_day = 200000000;
 	n->underlays[0].has_dscp = true;
 	memcpy(n->underlays[0].dscp, (const uint8_t[]){8, 18, 46}, 3);
 	n->classes[0].share_percent = 40;
@@ -438,6 +439,13 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	  APPEND(s[KHAM_THIEN].lines, s[KHAM_THIEN].line_count, (struct fwd_line){.underlay = "lte"}))              \
 	X(line_overhead, QUEUE, 901, "counts 20 bytes more", s[PHUC_XA].lines[0].overhead = 20)    \
 	X(line_dscp, QUEUE, 901, "other code points", s[PHUC_XA].lines[0].dscp[2] = 0)             \
+	X(meter_wrong, QUEUE, 901, "lets 'fibre' carry 1 KB a day, and 200000 are allowed",       \
+	  s[PHUC_XA].meters[0].allowance_kb_day = 1)                                             \
+	X(meter_missing, QUEUE, 901, "carry 0 KB a day, and 200000 are allowed", s[PHUC_XA].meter_count = 0) \
+	X(meter_extra, QUEUE, 902, "carry 5 KB a day, and 0 are allowed",                          \
+	  APPEND(s[KHAM_THIEN].meters, s[KHAM_THIEN].meter_count, (struct fwd_meter){"fibre", 5}))                  \
+	X(meter_unknown, QUEUE, 902, "has 1 metered lines, and 0 are to be",                       \
+	  APPEND(s[KHAM_THIEN].meters, s[KHAM_THIEN].meter_count, (struct fwd_meter){"lte", 5}))                    \
 	X(neighbor_rate, QUEUE, 210, "sends 9000 kbit/s to 'phuc-xa', whose line takes 8000", \
 	  neighbor(&s[BA_DINH], 901)->down_kbps = 9000)                                          \
 	X(queue_share, QUEUE, 210, "has a share of 4%, and is promised 40%",                       \

@@ -25,7 +25,7 @@
 
 static struct {
 	int index, route_error, ask_error; /* @index: of links_refresh(); errnos, positive */
-	struct nl_msg *route[MESSAGES_MAX], *address[MESSAGES_MAX], *gateway;
+	struct nl_msg *route[MESSAGES_MAX], *address[MESSAGES_MAX], *gateway, *link;
 } says;
 
 int links_refresh(struct kernel *kernel, const char *name)
@@ -59,8 +59,15 @@ int channel_dump(struct channel *channel, struct nl_msg *request, message_step s
 
 int channel_ask(struct channel *channel, struct nl_msg *request, message_step step, void *context)
 {
+	bool link = nlmsg_hdr(request)->nlmsg_type == RTM_GETLINK;
+
 	(void)channel;
 	nlmsg_free(request);
+	if (link) {
+		if (says.link)
+			step(nlmsg_hdr(says.link), context);
+		return says.link ? 0 : ENOBUFS;
+	}
 	if (says.gateway)
 		step(nlmsg_hdr(says.gateway), context);
 	return says.ask_error;
@@ -74,6 +81,7 @@ static int clear(void **state)
 		nlmsg_free(says.address[i]);
 	}
 	nlmsg_free(says.gateway);
+	nlmsg_free(says.link);
 	memset(&says, 0, sizeof(says));
 	says.index = INDEX;
 	return 0;
@@ -202,6 +210,49 @@ static void a_gateway_of_ipv6_is_none(void **state)
 	assert_false(u.entry[0].has_route);
 }
 
+static struct nl_msg *link_new(size_t bytes)
+{
+	struct ifinfomsg header = {.ifi_index = INDEX};
+	struct rtnl_link_stats64 stats = {.rx_packets = 1, .tx_packets = 2, .rx_bytes = 1000, .tx_bytes = UINT64_C(5000000000)};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
+
+	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+	assert_int_equal(nla_put(m, IFLA_STATS64, (int)bytes, &stats), 0);
+	return m;
+}
+
+/* Both directions; a kernel that knows fewer counters says so by the length, one that says nothing of them counts nothing. */
+static void a_line_is_counted(void **state)
+{
+	static const struct {
+		size_t bytes;
+		bool counted;
+	} answers[] = {{sizeof(struct rtnl_link_stats64), true}, {32, true}, {31, false}, {0, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct node_uplinks u = one();
+
+		nlmsg_free(says.link);
+		says.link = link_new(answers[i].bytes);
+		assert_int_equal(look(&u), 0);
+		assert_int_equal(u.entry[0].counted, answers[i].counted);
+		assert_true(u.entry[0].carried_bytes == (answers[i].counted ? UINT64_C(5000001000) : 0));
+	}
+}
+
+static void a_counter_that_could_not_be_asked_is_none_and_no_error(void **state)
+{
+	struct node_uplinks u = one();
+
+	(void)state;
+	u.entry[0].counted = true;
+	says.route[0] = route_by(200, INDEX, 0xc0000202);
+	assert_int_equal(look(&u), 0);
+	assert_false(u.entry[0].counted);
+	assert_true(u.entry[0].has_route);
+}
+
 /* Between the question for its index and that for its routes. */
 static void a_device_that_goes_meanwhile_has_no_route(void **state)
 {
@@ -283,6 +334,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_route_of_several_legs_has_one_by_the_line, clear, clear),
 		cmocka_unit_test_setup_teardown(a_dead_leg_is_none, clear, clear),
 		cmocka_unit_test_setup_teardown(a_gateway_of_ipv6_is_none, clear, clear),
+		cmocka_unit_test_setup_teardown(a_line_is_counted, clear, clear),
+		cmocka_unit_test_setup_teardown(a_counter_that_could_not_be_asked_is_none_and_no_error, clear, clear),
 		cmocka_unit_test_setup_teardown(a_device_that_goes_meanwhile_has_no_route, clear, clear),
 		cmocka_unit_test_setup_teardown(a_device_that_is_not_there_has_nothing, clear, clear),
 		cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_an_error_and_changes_nothing, clear, clear),

@@ -238,6 +238,11 @@ static const struct event_case event_cases[] = {
 	{"{\"event\":\"duplicate\",\"site_id\":210,\"duplicate\":false}", 0,
 	 NOTIFY_LINK_DUPLICATE_END, "duplicate 210", 8},
 	{"{\"event\":\"duplicate\",\"site_id\":210}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
+	{"{\"event\":\"meter\",\"line\":\"lte\",\"level\":\"near\",\"used_kb\":160000,\"allowance_kb\":200000}", 0,
+	 NOTIFY_METER_LEVEL_CHANGE, "meter lte", 7},
+	{"{\"event\":\"meter\",\"line\":\"lte\",\"level\":\"near\",\"used_kb\":-1,\"allowance_kb\":200000}", -TUYEN_EINVAL,
+	 (enum notification_kind)0, "", 0},
+	{"{\"event\":\"meter\",\"level\":\"near\",\"used_kb\":1,\"allowance_kb\":2}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
 	{"{\"event\":\"repair\",\"site_id\":210}", -TUYEN_EINVAL,
 	 0, NULL, 0},
 	{"{\"event\":\"of another version\"}", 0, 0, NULL, 0},
@@ -349,8 +354,12 @@ static void binding_check(const char *text, const char *name, const struct notif
 	char entry[64];
 	unsigned int number = object_number(text, name, entry);
 	bool in_table = b->oid[0] != 1 && b->oid[0] != NOTIFY_ARC;
-	const char *wanted = b->oid[0] == NOTIFY_ARC ? "tuyenNotify" : mib_tables[b->oid[0] - 1].entry;
+	const char *wanted = b->oid[0] == NOTIFY_ARC ? "tuyenNotify" : NULL;
 
+	for (size_t i = 0; !wanted && i < MIB_TABLES; i++)
+		if (mib_tables[i].arc == b->oid[0])
+			wanted = mib_tables[i].entry;
+	assert_non_null(wanted);
 	if (strcmp(entry, wanted) != 0 || b->oid[in_table ? 2 : 1] != number)
 		fail_msg("%s is not %s %u", name, wanted, b->oid[in_table ? 2 : 1]);
 }

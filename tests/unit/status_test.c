@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/meter.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
 // link: topology/forwarding.c topology/labels.c daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
 // libs: -ljansson
 #include <setjmp.h>
@@ -131,6 +131,36 @@ static void with_everything(void **state)
 	json_decref(root);
 }
 
+static void a_metered_line_is_told(void **state)
+{
+	struct fwd_meter lines[] = {{"lte", 200000}, {"vsat", 1}};
+	struct forwarding f = {.meters = lines, .meter_count = 2};
+	struct node_uplinks uplinks = {.count = 1, .entry = {{.underlay = "lte", .device = "wwan0"}}};
+	struct meter meters[] = {{20261128, 170000999, 5}};
+	struct status_input in = {.forwarding = &f, .uplinks = &uplinks, .meters = meters};
+	json_t *root = document(&in), *event;
+	struct text t;
+
+	(void)state;
+	assert_string_equal(text_at(root, "meters", "line"), "lte");
+	assert_string_equal(text_at(root, "meters", "device"), "wwan0");
+	assert_string_equal(text_at(root, "meters", "level"), "near");
+	assert_int_equal(number_at(root, "meters", "used_bytes"), 170000999);
+	assert_int_equal(number_at(root, "meters", "allowance_kb"), 200000);
+	assert_int_equal(number_at(root, "meters", "used_percent"), 85);
+	event = json_array_get(json_object_get(root, "meters"), 1); /* its device is not named */
+	assert_string_equal(json_string_value(json_object_get(event, "level")), "uncounted");
+	assert_true(json_is_null(json_object_get(event, "device")));
+	json_decref(root);
+	text_init(&t);
+	status_event_meter(&lines[0], &meters[0], 0, &t);
+	event = json_loads(text_string(&t), 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(event, "level")), "near");
+	assert_int_equal(json_integer_value(json_object_get(event, "used_kb")), 170000);
+	json_decref(event);
+	text_clear(&t);
+}
+
 static void events_are_json(void **state)
 {
 	struct text t;
@@ -152,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_a_release),
 		cmocka_unit_test(with_everything),
+		cmocka_unit_test(a_metered_line_is_told),
 		cmocka_unit_test(events_are_json),
 	};
 

@@ -43,6 +43,9 @@
  *  queues	[{site, queue: policy's name | "policy" | "probes" | "rest", color, guaranteed_bps, most_bps, priority, tx_bytes,
  *		 packets, drops, waiting_bytes}]	on link0, where lines have a rate; "policy": of one that we have no
  *		 session of; priority 0 is first
+ *  meters	[{line, device, level: "uncounted|within|near|exceeded", used_bytes, allowance_bytes, used_kb, allowance_kb,
+ *		 used_percent, day}]	metered
+ *		 lines, today; device is null where --uplinks does not name it: then nothing is counted; day is yyyymmdd, 0: none yet
  *  devices	[{name, address, port, user, interface, link, link_id}]	what tuyen-snmp is to poll
  *  self_check	[{name, ok, fatal, found, remedy}]
  *
@@ -52,6 +55,7 @@
  * {event: "repair", site, site_id, repaired: bool, routes: n, at} ·
  * {event: "damped", index, name, policy, color, endpoint, endpoint_id | site, site_id, held_s, at}, of a path or a link ·
  * {event: "duplicate", site, site_id, duplicate: bool, endpoint, other, at}: its key speaks from both, or no longer.
+ * {event: "meter", line, level, used_kb, allowance_kb, at}: a metered line came to 80 % of its day, beyond it, or to a new day.
  * Nobody is told of a doubt that is over: of what it costs, once.
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"

@@ -11,7 +11,9 @@
 #include "tuyen/core/endpoint_watch.h"
 #include "tuyen/core/desired.h"
 #include "tuyen/core/message.h"
+#include "tuyen/core/meter.h"
 #include "tuyen/core/renewal.h"
+#include "tuyen/core/uplink.h"
 #include "tuyen/kernel/kernel.h"
 #include "tuyen/topology/forwarding.h"
 
@@ -88,6 +90,8 @@ struct status_input {
 	const struct status_liveness *paths;	   /* one each of forwarding->paths */
 	const struct kernel_check *checks;
 	size_t check_count;
+	const struct node_uplinks *uplinks; /* NULL: none are named */
+	const struct meter *meters;	    /* one each of them */
 };
 
 void status_document(const struct status_input *input, struct text *ret_json);
@@ -121,6 +125,8 @@ void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t
 /** The neighbour's traffic goes around its link now, or over it again: by @repaired (core/repair.h). */
 void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *neighbor,
 			 const enum repair_link *repaired, int64_t wall_s, struct text *ret_json);
+/** A metered line came near its day's allowance, beyond it, or a new day began. */
+void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s, struct text *ret_json);
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);
 
 #endif

@@ -23,6 +23,7 @@
 #define STORE_CURRENT	    "current.seal"
 #define STORE_CURRENT_COPY  "current.seal.copy"
 #define STORE_STATE	    "state"
+#define STORE_METERS	    "meters" /* core/meter.h */
 #define STORE_INCOMING	    "incoming"
 #define STORE_KEY_LINK	    "keys/link.key"
 #define STORE_KEY_SESSION   "keys/session.key"

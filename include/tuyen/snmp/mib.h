@@ -31,6 +31,7 @@ enum mib_table_id {
 	MIB_SESSIONS,
 	MIB_LABELS,
 	MIB_DEVICES,
+	MIB_METERS,
 	MIB_TABLES,
 };
 

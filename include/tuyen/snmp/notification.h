@@ -29,6 +29,7 @@ enum notification_kind {
 	NOTIFY_LINK_DAMPING_BEGIN = 20,
 	NOTIFY_LINK_DUPLICATE_BEGIN = 21,
 	NOTIFY_LINK_DUPLICATE_END = 22,
+	NOTIFY_METER_LEVEL_CHANGE = 23,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */

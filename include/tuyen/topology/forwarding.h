@@ -152,6 +152,12 @@ struct fwd_queue {
 	uint8_t share_percent;	/* 1..100, guaranteed, of what lines leave beside probes */
 };
 
+/** What one of the site's own lines may carry in a day, sent and received: core/meter.h counts it. Key: underlay. */
+struct fwd_meter {
+	char underlay[NAME_MAX_BYTES + 1];
+	uint32_t allowance_kb_day; /* 1,000 bytes; not 0 */
+};
+
 /** What tuyen-snmp polls. Key: name. */
 struct fwd_device {
 	char name[NAME_MAX_BYTES + 1];
@@ -195,6 +201,8 @@ struct forwarding {
 	size_t line_count;
 	struct fwd_queue *queues;
 	size_t queue_count;
+	struct fwd_meter *meters;
+	size_t meter_count;
 	struct fwd_device *devices;
 	size_t device_count;
 };

@@ -37,7 +37,7 @@ cat >underlays.topology <<-TOPOLOGY
 	site cgn-b tier commune id 905 under hanoi { uplink fibre dynamic; lan 10.9.5.0/24; }
 	site duo tier commune id 906 under hanoi backup npdc-hn {
 		uplink fibre dynamic;
-		uplink lte dynamic metered 200MB/day;
+		uplink lte dynamic metered 100KB/day;
 		lan 10.9.6.0/24;
 	}
 	link duo npdc-hn { over lte, lte; }
@@ -170,7 +170,7 @@ ok "packets of the full size pass" wait_for 30 "a padded probe" carried six
 capture_stop six
 at_least "a capture in the carrier's net sees WireGuard's packets" "$(captured six "udp port 51820")" 20
 is "... and besides them the neighbour's discovery alone" "$(captured six "not (udp port 51820) and not \
-	(icmp6 and (ip6[40] = 135 or ip6[40] = 136 or ip6[40] = 143))")" 0 || tcpdump -nr six.pcap not udp | head -5 | sed 's/^/# /'
+	(icmp6 and (ip6[40] = 133 or ip6[40] = 135 or ip6[40] = 136 or ip6[40] = 143))")" 0 || tcpdump -nr six.pcap not udp | head -5 | sed 's/^/# /'
 ok "the query's text is not in it" eval '! captured_text six "Nguyen Van An"'
 ok "from the carrier, a ping is not answered" eval '! in_site carrier ping -6 -c 1 -W 1 2001:db8:91::1'
 ok "... nor a connection to ssh's port" eval '! in_site carrier timeout 2 bash -c "echo > /dev/tcp/2001:db8:91::1/22"'
@@ -359,5 +359,20 @@ ip -n npdc-hn addr del 203.0.113.77/32 dev u-lte
 lease_of duo u-lte u-duo-l $DUO_LTE $LTE_GATEWAY
 ok "... both are up" wait_for 30 "both" both_lines
 is "of all this nothing was taken for drift" "$(drift duo) $(drift npdc-hn)" "0 0" || grep -h drift {duo,npdc-hn}.log | sed 's/^/# /'
+
+# ---- a metered line ---------------------------------------------------------------------------------
+used() { status_get duo '.meters[] | select(.line == "lte") | .used_bytes'; }
+carried() { in_site duo sh -c 'cd /sys/class/net/u-lte/statistics && echo $(($(cat rx_bytes) + $(cat tx_bytes)))'; }
+ok "a metered line is counted" wait_for 60 "its level" status_is duo '.meters[] | .line + " on " + .device + ": " + .level' "lte on u-lte: exceeded"
+before=$(used)
+at_most "... no more than the device carried" "$before" "$(carried)"
+at_least "... and all of it, but for the last look and the first" "$before" $(($(carried) * 7 / 10))
+like "... which is said" "$(grep '"event":"meter"' duo.log)" '"line":"lte","level":"exceeded","used_kb":[0-9]+,"allowance_kb":100'
+like "... and shown" "$("$tuyen" status --control "$(control_of duo)")" 'metered +lte on u-lte: exceeded, [0-9.]+ [kM]?i?B'
+stop_daemon duo
+start_daemon duo
+ok "the daemon is restarted" wait_for 60 "both" both_lines
+at_least "... and forgets nothing of it" "$(used)" "$before"
+is "... nor says it again" "$(grep -c '"event":"meter"' duo.log)" 0
 country_down
 done_testing
