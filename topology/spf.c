@@ -21,7 +21,7 @@ struct spf_item {
 };
 
 struct spf_wait {
-	uint32_t node, metric;
+	uint32_t node;
 	uint32_t next; /* in its bucket */
 };
 
@@ -125,17 +125,17 @@ static inline bool tie_wins(const struct spf_graph *g, const struct spf_hop *hop
 	return hops < hop->hops || (hops == hop->hops && g->rank[next] < g->rank[hop->next]);
 }
 
-/* The waiting nodes; @used of w->waits are taken. An entry whose node has found a better way since
- * is stale. */
+/* The waiting nodes; @used of w->waits are taken. A bucket holds one metric at a time: an entry whose node has another by
+ * now, a better one, is stale. */
 struct queue {
 	struct spf_wait *waits;
 	uint32_t *buckets;
 	uint32_t bucket_count, used, waiting;
 };
 
-static inline void queue_put(struct queue *q, uint32_t node, uint32_t metric, uint32_t bucket)
+static inline void queue_put(struct queue *q, uint32_t node, uint32_t bucket)
 {
-	q->waits[q->used] = (struct spf_wait){node, metric, q->buckets[bucket]};
+	q->waits[q->used] = (struct spf_wait){node, q->buckets[bucket]};
 	q->buckets[bucket] = q->used++;
 	q->waiting++;
 }
@@ -160,8 +160,7 @@ static inline void node_settle(const struct spf_graph *g, struct queue *q, uint3
 			continue;
 		}
 		*hop = (struct spf_hop){metric, (uint16_t)node, way};
-		queue_put(q, arc->to, metric,
-			  bucket < q->bucket_count ? bucket : bucket - q->bucket_count);
+		queue_put(q, arc->to, bucket < q->bucket_count ? bucket : bucket - q->bucket_count);
 	}
 }
 
@@ -170,23 +169,24 @@ void spf_tree(const struct spf_graph *g, struct spf_work *w, uint32_t destinatio
 {
 	struct queue q = {
 	    .waits = w->waits, .buckets = w->bucket, .bucket_count = g->metric_max + 1};
-	uint32_t at = 0;
+	uint32_t at = 0, metric = 0;
 
 	assert(destination < g->node_count && w->bucket_count == q.bucket_count);
 	hops_reset(ret_hops, g->node_count);
 	ret_hops[destination] = (struct spf_hop){0, SPF_NO_NODE, 0};
-	queue_put(&q, destination, 0, 0);
+	queue_put(&q, destination, 0);
 	while (q.waiting) {
 		uint32_t first = q.buckets[at], node;
 
 		if (first == SPF_NONE) {
 			at = at + 1 == q.bucket_count ? 0 : at + 1;
+			metric++;
 			continue;
 		}
 		node = q.waits[first].node;
 		q.buckets[at] = q.waits[first].next;
 		q.waiting--;
-		if (q.waits[first].metric == ret_hops[node].metric)
+		if (ret_hops[node].metric == metric)
 			node_settle(g, &q, node, at, ret_hops);
 	}
 }
