@@ -65,6 +65,8 @@ static int signature_write(const struct sign_options *o, const struct text *mess
 
 	if (!err)
 		err = folder_make(folder, 0755, reason);
+	if (!err) /* what is signed is on the disk before its signature: else a power cut leaves one of nothing */
+		err = folder_flush(folder, reason);
 	text_printf(&path, "%s/%s.sig", folder, o->officer);
 	if (!err)
 		err = path.failed ? -TUYEN_ENOMEM
