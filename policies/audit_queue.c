@@ -115,16 +115,14 @@ static void meters_check(struct audit *a, uint32_t s)
 		const struct site_uplink *u = &site->uplinks[k];
 		const char *name = a->network->underlays[u->underlay].name;
 		uint64_t kb = u->allowance_bytes_day / 1000 < UINT32_MAX ? u->allowance_bytes_day / 1000 : UINT32_MAX;
-		size_t i = 0;
+		const struct fwd_meter *m = forwarding_meter(f, name);
+		uint32_t counted = m ? m->allowance_kb_day : 0;
 
-		while (i < f->meter_count && strcmp(f->meters[i].underlay, name))
-			i++;
-		if (i < f->meter_count && kb)
-			known++;
-		if ((i < f->meter_count ? f->meters[i].allowance_kb_day : 0) != kb)
-			audit_find(a, AUDIT_QUEUE, s, i < f->meter_count ? OBJECT_METER : OBJECT_NONE, i, u->place,
-				   "'%s' lets '%s' carry %u KB a day, and %llu are allowed", f->site, name,
-				   i < f->meter_count ? f->meters[i].allowance_kb_day : 0, (unsigned long long)kb);
+		known += m && kb;
+		if (counted != kb)
+			audit_find(a, AUDIT_QUEUE, s, m ? OBJECT_METER : OBJECT_NONE, m ? (size_t)(m - f->meters) : 0, u->place,
+				   "'%s' lets '%s' carry %u KB a day, and %llu are allowed", f->site, name, counted,
+				   (unsigned long long)kb);
 	}
 	if (known < f->meter_count)
 		audit_find(a, AUDIT_QUEUE, s, OBJECT_METER, 0, site->place,

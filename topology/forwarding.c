@@ -288,6 +288,14 @@ const struct fwd_line *forwarding_line(const struct forwarding *f, const char *u
 	return NULL;
 }
 
+const struct fwd_meter *forwarding_meter(const struct forwarding *f, const char *underlay)
+{
+	for (size_t i = 0; i < f->meter_count; i++)
+		if (!strcmp(f->meters[i].underlay, underlay))
+			return &f->meters[i];
+	return NULL;
+}
+
 const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint32_t c, uint32_t id)
 {
 	size_t low = 0, high = f->peer_count;

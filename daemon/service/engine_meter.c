@@ -12,28 +12,19 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
-#define KEEP_US	  300000000u
-#define KEPT_MAX  4096
-#define LEVEL_NONE METER_UNCOUNTED
+#define KEEP_US	 300000000u
+#define KEPT_MAX 4096
 
-static uint32_t today(void)
+/* @return 0 while the clock is not set: before our release was made there was no day of it. What is carried meanwhile is counted
+ * when it is set. */
+static uint32_t today(const struct engine *e)
 {
 	time_t now = time(NULL);
 	struct tm t;
 
-	if (!localtime_r(&now, &t))
+	if (now < e->release.status.issued_s || !localtime_r(&now, &t))
 		return 0;
 	return (uint32_t)(t.tm_year + 1900) * 10000 + (uint32_t)(t.tm_mon + 1) * 100 + (uint32_t)t.tm_mday;
-}
-
-static const struct fwd_meter *meter_of(const struct engine *e, const char *underlay)
-{
-	const struct forwarding *f = &e->release.forwarding;
-
-	for (size_t i = 0; i < f->meter_count; i++)
-		if (!strcmp(f->meters[i].underlay, underlay))
-			return &f->meters[i];
-	return NULL;
 }
 
 void engine_meters_load(struct engine *e)
@@ -90,16 +81,16 @@ static bool level_say(struct engine *e, size_t index, const struct fwd_meter *m)
 
 void engine_meters_look(struct engine *e)
 {
-	uint32_t day = today();
+	uint32_t day = today(e);
 	bool keep = false;
 
 	for (size_t i = 0; day && !e->uplinks_lost && i < e->uplinks.count; i++) {
 		const struct node_uplink *u = &e->uplinks.entry[i];
-		const struct fwd_meter *m = meter_of(e, u->underlay);
+		const struct fwd_meter *m = forwarding_meter(&e->release.forwarding, u->underlay);
 
 		if (!m || !u->counted)
 			continue;
-		if (e->meter_said[i] == LEVEL_NONE)
+		if (e->meter_said[i] == METER_UNCOUNTED)
 			e->meter_said[i] = meter_level(&e->meters[i], m->allowance_kb_day * UINT64_C(1000));
 		meter_step(&e->meters[i], day, u->carried_bytes);
 		keep |= level_say(e, i, m);

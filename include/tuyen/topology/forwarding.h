@@ -238,6 +238,7 @@ const char *forwarding_step(const struct forwarding *f, struct label_stack *stac
 const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index);
 const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color);
 const struct fwd_line *forwarding_line(const struct forwarding *f, const char *underlay);
+const struct fwd_meter *forwarding_meter(const struct forwarding *f, const char *underlay);
 
 /**
  * The canonical text that a bundle is: one line an object, a keyword and its fields, LF
