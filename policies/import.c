@@ -197,6 +197,11 @@ static uint64_t number_read(const char *s, uint64_t max)
 	return n <= max ? n : 0;
 }
 
+static unsigned port_read(const struct csv_cell *cell)
+{
+	return (unsigned)number_read(cell->text, UINT16_MAX);
+}
+
 static void id_read(struct importer *im, const struct csv_cell *cell, struct row *row)
 {
 	row->id = number_read(cell->text, SITE_ID_MAX);
@@ -270,7 +275,7 @@ static void uplink_cell(struct importer *im, enum column c, const struct csv_cel
 	else if (c == COLUMN_ADDRESS && strcmp(cell->text, "dynamic") != 0 &&
 		 ip_endpoint_parse_address(cell->text, 1, &endpoint) < 0)
 		diag_error(im->diags, cell->place, "'%s' is no address", cell->text);
-	else if (c == COLUMN_PORT && !number_read(cell->text, UINT16_MAX))
+	else if (c == COLUMN_PORT && !port_read(cell))
 		diag_error(im->diags, cell->place, "'%s' is no port", cell->text);
 	else if (c == COLUMN_METERED && !amount_is_good(cell->text))
 		diag_error(im->diags, cell->place, "'%s' is no amount like 200MB/day", cell->text);
@@ -518,8 +523,8 @@ static void write_uplinks(const struct importer *im, const struct row *row, stru
 			text_printf(t, " %s", address ? address->text : "dynamic");
 			if (cells[COLUMN_METERED])
 				text_printf(t, " metered %s", cells[COLUMN_METERED]->text);
-			if (cells[COLUMN_PORT])
-				text_printf(t, " port %s", cells[COLUMN_PORT]->text);
+			if (cells[COLUMN_PORT]) /* as a number: spreadsheets lead with zeros */
+				text_printf(t, " port %u", port_read(cells[COLUMN_PORT]));
 			text_add(t, ";\n");
 		}
 		if (c == COLUMN_UPLINK)
@@ -630,6 +635,8 @@ int import_sites(const struct diag_source *source, const char *const *tiers, siz
 	if (!err) {
 		write_topology(&im, ret_topology);
 		err = print_canonical(ret_topology); /* long lists are folded */
+		if (err)
+			text_clear(ret_topology);
 	}
 	if (!err)
 		*ret_summary = im.summary;

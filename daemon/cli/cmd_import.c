@@ -87,7 +87,7 @@ static int result_say(const struct options *o, const struct import_summary *s, i
 	fputs(text_string(&t), o->json ? stdout : stderr);
 	text_clear(&t);
 	if (err)
-		return err == -TUYEN_EINVAL ? CLI_INPUT : cli_fail("import", err, &reason);
+		return diags->error_count ? CLI_INPUT : cli_fail("import", err, &reason);
 	if (o->out)
 		err = file_write(o->out, topology->bytes, topology->length, 0644, FILE_REPLACE,
 				 &reason);

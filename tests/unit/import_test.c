@@ -113,7 +113,7 @@ static void test_many_uplinks(void **state)
 {
 	static const char csv[] =
 	    "name,tier,id,uplink,address,port,uplink2,address2,metered2,note\n"
-	    "\"a \"\"b\"\" tier\",t,1,fibre,2001:db8::1,443,vsat,,1GB/day,\"x\ny\"\n"
+	    "\"a \"\"b\"\" tier\",t,001,fibre,2001:db8::1,0443,vsat,,1GB/day,\"x\ny\"\n"
 	    "tier,t,2,,,,my line,192.0.2.1,,z\n";
 	struct made m;
 
