@@ -34,15 +34,31 @@ site_dir() { echo "$LAB_DIR/$1.d"; }
 control_of() { echo "$LAB_DIR/$1.d/run/control"; }
 
 # ---- the carrier's net ------------------------------------------------------------------
-# Many lines to one ip: each process costs 12 ms in a virtual kernel.
+# Many lines to one ip, and namespaces in one process: each costs 20 to 40 ms in a virtual kernel. What stands between net_begin
+# and net_end is gathered; outside, each is done at once.
+declare -A net_lines=() # NAMESPACE: lines of ip(8) in it; "-": in the lab's own
+net_names=() net_folders=() net_open=
+net_begin() { net_open=yes; }
+net_end() {
+	local n
+	net_open=
+	[ ${#net_names[@]} -eq 0 ] || "$LAB_TOOLS/namespaces" "${net_names[@]}" || return 1
+	[ ${#net_folders[@]} -eq 0 ] || mkdir -p "${net_folders[@]}" || return 1
+	[ -z "${net_lines[-]:-}" ] || ip -batch - <<<"${net_lines[-]}" || return 1
+	for n in "${!net_lines[@]}"; do
+		[ "$n" = - ] || ip -n "$n" -batch - <<<"${net_lines[$n]}" || return 1
+	done
+	net_lines=() net_names=() net_folders=()
+}
+net_step() { [ -n "$net_open" ] || net_end; }
+net_in() { net_lines[$1]+=$2$'\n'; } # NAMESPACE LINES
+
 namespace() { # NAME [router]
-	ip netns add "$1"
-	in_site "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 ${2:+net.ipv4.ip_forward=1}
-	ip -n "$1" link set lo up
+	net_names+=("$1${2:+:router}")
+	net_step
 }
 
-carrier_up() {
-	namespace carrier router
+carrier_cuts() {
 	in_site carrier nft -f - <<-NFT
 	table ip cuts {
 		set pairs { type ipv4_addr . ipv4_addr; }
@@ -50,56 +66,61 @@ carrier_up() {
 	}
 	NFT
 }
+carrier_up() { namespace carrier router && carrier_cuts; }
 
 site_up() { # NAME: its namespace and its line to the carrier
-	local s=$1
+	local s=$1 within=$net_open
+	net_begin
 	namespace "$s" router
-	ip link add u-carrier netns "$s" type veth peer name "u-$s" netns carrier
-	ip -n carrier -batch - <<-END
-	addr add $CARRIER_GATEWAY/32 dev u-$s
-	link set u-$s up
-	route add ${country_public[$s]}/32 dev u-$s
-	END
-	ip -n "$s" -batch - <<-END
-	addr add ${country_public[$s]}/32 dev u-carrier
-	link set u-carrier up
-	route add default via $CARRIER_GATEWAY dev u-carrier onlink
-	END
-	mkdir -p "$(site_dir "$s")/state/keys" "$(site_dir "$s")/state/incoming" "$(site_dir "$s")/run"
+	net_in - "link add u-carrier netns $s type veth peer name u-$s netns carrier"
+	net_in carrier "addr add $CARRIER_GATEWAY/32 dev u-$s
+		link set u-$s up
+		route add ${country_public[$s]}/32 dev u-$s"
+	net_in "$s" "addr add ${country_public[$s]}/32 dev u-carrier
+		link set u-carrier up
+		route add default via $CARRIER_GATEWAY dev u-carrier onlink"
+	net_folders+=("$LAB_DIR/$s.d/state/keys" "$LAB_DIR/$s.d/state/incoming" "$LAB_DIR/$s.d/run")
+	net_open=$within
+	net_step
 }
 
 lan_up() { # SITE: the LAN behind it with one host
-	local s=$1 base=${country_lan[$1]%.*} length=${country_lan[$1]#*/}
+	local s=$1 base=${country_lan[$1]%.*} length=${country_lan[$1]#*/} within=$net_open
+	net_begin
 	namespace "lan-$s"
-	ip link add lan0 netns "$s" type veth peer name eth0 netns "lan-$s"
-	ip -n "$s" -batch - <<-END
-	addr add $base.1/$length dev lan0
-	link set lan0 up
-	END
-	ip -n "lan-$s" -batch - <<-END
-	addr add ${country_host[$s]}/$length dev eth0
-	link set eth0 up
-	route add default via $base.1
-	END
+	net_in - "link add lan0 netns $s type veth peer name eth0 netns lan-$s"
+	net_in "$s" "addr add $base.1/$length dev lan0
+		link set lan0 up"
+	net_in "lan-$s" "addr add ${country_host[$s]}/$length dev eth0
+		link set eth0 up
+		route add default via $base.1"
+	net_open=$within
+	net_step
 }
 
 modem_up() { # beside phuc-xa: the device that its topology names
+	local within=$net_open
+	net_begin
 	namespace modem
-	ip link add modem0 netns phuc-xa type veth peer name lan0 netns modem
-	ip -n modem link add wan0 type dummy
-	ip -n modem link set wan0 up
-	ip -n modem addr add 192.168.100.1/24 dev lan0
-	ip -n modem link set lan0 up
-	ip -n phuc-xa addr add 192.168.100.2/24 dev modem0
-	ip -n phuc-xa link set modem0 up
+	net_in - "link add modem0 netns phuc-xa type veth peer name lan0 netns modem"
+	net_in modem "link add wan0 type dummy
+		link set wan0 up
+		addr add 192.168.100.1/24 dev lan0
+		link set lan0 up"
+	net_in phuc-xa "addr add 192.168.100.2/24 dev modem0
+		link set modem0 up"
+	net_open=$within
+	net_step
 }
 
 country_net() {
 	local s
-	carrier_up
+	net_begin
+	namespace carrier router
 	for s in $COUNTRY_SITES; do site_up "$s"; done
 	for s in "${!country_lan[@]}"; do lan_up "$s"; done
 	modem_up
+	net_end && carrier_cuts
 }
 
 country_down() {
@@ -141,8 +162,8 @@ country_keys() { # each box makes its own keys; the topology learns the public h
 	local s
 	: >keys.topology
 	for s in $COUNTRY_SITES; do
-		"$tuyen" keygen -o "$(site_dir "$s")/state/keys" --site "$s" >>keys.topology || return 1
-		cp roster "$(site_dir "$s")/state/roster"
+		"$tuyen" keygen -o "$LAB_DIR/$s.d/state/keys" --site "$s" >>keys.topology || return 1
+		cp roster "$LAB_DIR/$s.d/state/roster"
 	done
 }
 
@@ -163,19 +184,30 @@ install_seal() { # SITE FILE: prints what the daemon says
 }
 
 install_before_start() { # SITE EPOCH
-	cp "seals.$2/${country_id[$1]}.seal" "$(site_dir "$1")/state/incoming/"
+	cp "seals.$2/${country_id[$1]}.seal" "$LAB_DIR/$1.d/state/incoming/"
 }
 
 # ---- daemons ----------------------------------------------------------------------------
 declare -A daemon_options=() # of a site
-tuyend_command() { # SITE: words of its command
-	echo ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "${country_id[$1]}" --state "$(site_dir "$1")/state" \
-		--run "$(site_dir "$1")/run" --user 64101 --wire-user 64102 --group 64101 ${daemon_options[$1]:-}
+tuyend_words() { # SITE: words of its command, into $words
+	words=(ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "${country_id[$1]}" --state "$LAB_DIR/$1.d/state"
+		--run "$LAB_DIR/$1.d/run" --user 64101 --wire-user 64102 --group 64101 ${daemon_options[$1]:-})
 }
-start_daemon() { # SITE
-	chown -R 64101:64101 "$(site_dir "$1")/state"
-	chmod 711 "$LAB_DIR" "$(site_dir "$1")"
-	spawn "$1" $(tuyend_command "$1")
+tuyend_command() { local words; tuyend_words "$1"; echo "${words[@]}"; }
+start_daemon() { # SITE...
+	local s words folders=()
+	for s; do folders+=("$LAB_DIR/$s.d"); done
+	chown -R 64101:64101 "${folders[@]/%//state}"
+	chmod 711 "$LAB_DIR" "${folders[@]}"
+	for s; do
+		tuyend_words "$s"
+		spawn "$s" "${words[@]}"
+	done
+}
+install_and_start() { # EPOCH SITE...: the release's file of each, before their daemons start
+	local s epoch=$1; shift
+	for s; do install_before_start "$s" "$epoch"; done
+	start_daemon "$@"
 }
 stop_daemon() { halt "$1"; }
 kill_daemon() { # SITE: all its processes at once, no chance to say goodbye
@@ -220,7 +252,7 @@ country_up() {
 	local s
 	country_net && country_officers >make.log 2>&1 && country_keys >>make.log 2>&1 &&
 		country_release 1 >>make.log 2>&1 || { diag_file make.log 40; return 1; }
-	for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
+	install_and_start 1 $COUNTRY_SITES
 	country_daemons_up && return 0
 	country_diagnose
 	return 1

@@ -61,7 +61,7 @@ verified() {
 	show sha256sum -c manifest)
 if (verified) >/dev/null 2>&1; then seen "openssl and sha256sum verify the release" yes; else seen "openssl and sha256sum verify the release" NO; fi
 say "Each box gets its one file and starts its daemon."
-for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
+install_and_start 1 $COUNTRY_SITES
 country_daemons_up || give_up "the country did not come up"
 seen "six daemons, all links, paths and sessions up" yes
 

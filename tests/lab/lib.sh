@@ -33,14 +33,20 @@ is() { # NAME GOT WANTED
 	return 1
 }
 
-like() { # NAME GOT PATTERN (extended regular expression)
-	if printf '%s\n' "$2" | grep -Eq -- "$3"; then pass "$1"; return 0; fi
+# One of the lines of TEXT has PATTERN. No process: each costs 20 ms in a virtual kernel.
+has() { # TEXT PATTERN (extended regular expression)
+	local line
+	while IFS= read -r line; do [[ ! $line =~ $2 ]] || return 0; done <<<"$1"
+	return 1
+}
+like() { # NAME GOT PATTERN
+	if has "$2" "$3"; then pass "$1"; return 0; fi
 	fail "$1"; diag "got: $2"; diag "has no: $3"
 	return 1
 }
 
 unlike() {
-	if ! printf '%s\n' "$2" | grep -Eq -- "$3"; then pass "$1"; return 0; fi
+	if ! has "$2" "$3"; then pass "$1"; return 0; fi
 	fail "$1"; diag "got: $2"; diag "has: $3"
 	return 1
 }

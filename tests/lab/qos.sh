@@ -38,7 +38,7 @@ qos_up() { # the country with a slow line, and what fills it
 	local s
 	country_net && qos_line_up && country_officers >make.log 2>&1 && country_keys >>make.log 2>&1 &&
 		country_release 1 >>make.log 2>&1 || { diag_file make.log 40; return 1; }
-	for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
+	install_and_start 1 $COUNTRY_SITES
 	wait_for 60 "the links of hanoi" links_up hanoi 3 &&
 		wait_for 30 "the paths of phuc-xa" paths_up phuc-xa $qos_paths &&
 		wait_for 30 "the sessions of phuc-xa" status_is phuc-xa '[.sessions[] | select(.state == "up")] | length' $qos_sessions ||

@@ -8,7 +8,7 @@ ours_up() {
 	COUNTRY_SOURCES="bench.topology ${COUNTRY_SOURCES##* }"
 	country_net && country_officers >make.log 2>&1 && country_keys >>make.log 2>&1 &&
 		country_release 1 >>make.log 2>&1 || { diag_file make.log 40; return 1; }
-	for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
+	install_and_start 1 $COUNTRY_SITES
 }
 
 ours_commune_ready() { # on the main paths to both gateways, and by the nearer of these

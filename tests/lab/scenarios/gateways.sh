@@ -62,7 +62,7 @@ answer_by_light() { ip -n lan-npdc-hn route del default metric 0; }
 
 two_up() {
 	local s
-	for s in $COUNTRY_SITES; do install_before_start "$s" 1; start_daemon "$s"; done
+	install_and_start 1 $COUNTRY_SITES
 	wait_for 60 "the links of hanoi" links_up hanoi 4 && wait_for 30 "the paths of phuc-xa" paths_up phuc-xa 4 &&
 		wait_for 30 "the sessions of phuc-xa" sessions_up phuc-xa 2 &&
 		wait_for 30 "the sessions of kham-thien" sessions_up kham-thien 2
