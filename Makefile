@@ -86,6 +86,22 @@ $(B)/tuyend: $(call obj,$(B)/obj,$(SRC_tuyend)) $(B)/libservice.a $(B)/libkernel
 $(B)/tuyen-snmp: $(call obj,$(B)/obj,$(SRC_snmp)) $(B)/libclient.a $(B)/libbase.a
 	$(CC) $(LDHARD) -o $@ $^ $(LIBS_tuyen-snmp)
 
+# ---- what another compiler says, without its objects ----------------------------------
+SEEN_IN := $(B)/seen/$(lastword $(CC))
+SEEN := $(patsubst %.c,$(SEEN_IN)/%.ok,$(ALL_SRC)) $(patsubst $(B)/gen/%.c,$(SEEN_IN)/gen/%.ok,$(GEN_C))
+$(SEEN_IN)/%.ok: %.c | $(B)/.packages-test
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(NL_CFLAGS) $(FORTIFY) -std=gnu11 $(WARN) $(CFLAGS) -fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $<
+	@touch $@
+$(SEEN_IN)/gen/%.ok: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(FORTIFY) -std=gnu11 $(WARN) $(CFLAGS) -fsyntax-only $<
+	@touch $@
+$(patsubst %.c,$(SEEN_IN)/%.ok,$(SRC_kernel)): $(B)/wireguard/wireguard.h
+$(patsubst %.c,$(SEEN_IN)/%.ok,$(SRC_policies)): $(GEN_C)
+.PHONY: warnings
+warnings: $(SEEN)
+
 # ---- sanitized objects and unit tests ----------------------------------------------
 # A unit test names what it links in a line `// link: FILE.c ...`, and libraries in `// libs: -lx`.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
@@ -124,6 +140,17 @@ $(B)/san/bin/tuyend: $(call obj,$(B)/san,$(SRC_tuyend) $(SRC_service) $(SRC_kern
 .PHONY: san
 san: $(SAN_PROGRAMS)
 
+# What fuzzers link, each once for all of them: see tests/fuzz/run.
+FUZZ := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
+$(B)/fuzz/obj/%.o: %.c | $(B)/.packages-test
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) $(NL_CFLAGS) -std=gnu11 $(FUZZ) -MMD -MP -c -o $@ $<
+$(B)/fuzz/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS_ALL) -std=gnu11 $(FUZZ) -MMD -MP -c -o $@ $<
+$(call obj,$(B)/fuzz/obj,$(SRC_kernel)): $(B)/wireguard/wireguard.h
+$(call obj,$(B)/fuzz/obj,$(SRC_policies)): $(GEN_C)
+
 # ---- main jobs ---------------------------------------------------------------------
 $(B)/bench/bench_compile: $(B)/obj/tests/bench/bench_compile.o $(B)/obj/daemon/cli/load.o $(B)/obj/daemon/cli/workers.o $(B)/libpolicies.a $(B)/libtopology.a $(B)/libbase.a
 	@mkdir -p $(@D)
@@ -159,4 +186,4 @@ clean:
 	rm -rf $(B)
 
 -include packaging/install.mk
--include $(shell find $(B)/obj $(B)/san -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/san $(B)/seen $(B)/fuzz/obj -name '*.d' 2>/dev/null)

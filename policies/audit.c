@@ -24,11 +24,13 @@
 
 #include <string.h>
 
+#define COLOR_LAST 65535
+
 /* ---- looking up ------------------------------------------------------------------------ */
 
 uint32_t audit_site_by_id(const struct audit *a, uint32_t id)
 {
-	return id <= SITE_ID_MAX ? a->by_id[id] : NETWORK_NONE;
+	return id < a->id_room ? a->by_id[id] : NETWORK_NONE;
 }
 
 uint32_t audit_adjacency(const struct audit *a, uint32_t site, uint32_t neighbor_id)
@@ -136,11 +138,11 @@ static void sets_build(struct audit *a)
 {
 	const struct network *n = a->network;
 
-	memset(a->policy_of_color, 0xff, 65536 * sizeof(*a->policy_of_color));
+	memset(a->policy_of_color, 0xff, a->color_room * sizeof(*a->policy_of_color));
 	for (size_t i = 0; i < n->policy_count; i++) {
 		set_fill(a, 2 * i, &n->policies[i].from);
 		set_fill(a, 2 * i + 1, &n->policies[i].to);
-		a->policy_of_color[n->policies[i].color & 65535] = (uint32_t)i;
+		a->policy_of_color[n->policies[i].color & COLOR_LAST] = (uint32_t)i;
 	}
 	for (size_t i = 0; i < n->deny_count; i++) {
 		set_fill(a, 2 * (n->policy_count + i), &n->denies[i].from);
@@ -165,10 +167,15 @@ static void links_build(struct audit *a)
 	}
 }
 
+uint32_t audit_policy_of_color(const struct audit *a, uint32_t color)
+{
+	return color < a->color_room ? a->policy_of_color[color] : NETWORK_NONE;
+}
+
 static void ids_build(struct audit *a)
 {
-	memset(a->by_id, 0xff, (SITE_ID_MAX + 1) * sizeof(*a->by_id));
-	memset(a->intent_by_id, 0xff, (SITE_ID_MAX + 1) * sizeof(*a->intent_by_id));
+	memset(a->by_id, 0xff, a->id_room * sizeof(*a->by_id));
+	memset(a->intent_by_id, 0xff, a->id_room * sizeof(*a->intent_by_id));
 	for (size_t i = 0; i < a->network->site_count; i++)
 		if (a->network->sites[i].id <= SITE_ID_MAX)
 			a->intent_by_id[a->network->sites[i].id] = (uint32_t)i;
@@ -220,14 +227,35 @@ static bool firsts_build(struct audit *a)
 	       peers < UINT32_MAX && devices < UINT32_MAX && accepts < UINT32_MAX;
 }
 
+static void room_for(size_t *room, uint32_t number, uint32_t last)
+{
+	if (number <= last && number >= *room)
+		*room = (size_t)number + 1;
+}
+
+/* Tables by number are as long as the largest one that is used: a small country is proved in no time. */
+static void rooms_count(struct audit *a)
+{
+	const struct network *n = a->network;
+
+	a->id_room = a->color_room = 1;
+	for (size_t i = 0; i < n->site_count; i++)
+		room_for(&a->id_room, n->sites[i].id, SITE_ID_MAX);
+	for (size_t i = 0; i < a->count; i++)
+		room_for(&a->id_room, a->sites[i].site_id, SITE_ID_MAX);
+	for (size_t i = 0; i < n->policy_count; i++)
+		room_for(&a->color_room, n->policies[i].color & COLOR_LAST, COLOR_LAST);
+}
+
 static bool arrays_allocate(struct audit *a)
 {
 	const struct network *n = a->network;
 	size_t sets = 2 * (n->policy_count + n->deny_count);
 
+	rooms_count(a);
 	a->set_words = n->site_count / 64 + 1;
-	a->by_id = calloc(SITE_ID_MAX + 1, sizeof(*a->by_id));
-	a->intent_by_id = calloc(SITE_ID_MAX + 1, sizeof(*a->intent_by_id));
+	a->by_id = calloc(a->id_room, sizeof(*a->by_id));
+	a->intent_by_id = calloc(a->id_room, sizeof(*a->intent_by_id));
 	a->intent = calloc(a->count + 1, sizeof(*a->intent));
 	a->adjacency_first = calloc(a->count + 1, sizeof(uint32_t));
 	a->label_first = calloc(a->count + 1, sizeof(uint32_t));
@@ -238,7 +266,7 @@ static bool arrays_allocate(struct audit *a)
 	a->link_first = calloc(n->site_count + 2, sizeof(uint32_t));
 	a->link_near = calloc(2 * n->link_count + 1, sizeof(uint32_t));
 	a->set_bits = calloc(sets * a->set_words + 1, sizeof(*a->set_bits));
-	a->policy_of_color = calloc(65536, sizeof(uint32_t));
+	a->policy_of_color = calloc(a->color_room, sizeof(uint32_t));
 	return a->by_id && a->intent_by_id && a->intent && a->adjacency_first && a->label_first &&
 	       a->return_first && a->peer_first && a->session_device_first && a->session_first &&
 	       a->link_first && a->link_near && a->set_bits && a->policy_of_color;

@@ -479,7 +479,7 @@ static void direction_compare(struct flows *w, bool outbound, struct meeting *m)
 
 static void color_compare(struct flows *w, struct meeting *m)
 {
-	w->policy_index = w->color < 65536 ? w->a->policy_of_color[w->color] : NETWORK_NONE;
+	w->policy_index = audit_policy_of_color(w->a, w->color);
 	if (w->policy_index == NETWORK_NONE)
 		return; /* each of its peers is a finding */
 	w->policy = &w->a->network->policies[w->policy_index];

@@ -73,9 +73,10 @@ struct audit {
 	bool failed;
 	bool prepared; /* some link is, or fresh: what is accepted may be more than what uses it now */
 
-	uint32_t *by_id;     /* SITE_ID_MAX + 1: id -> index into sites */
-	uint32_t *intent_by_id; /* id -> index into the network's sites */
-	uint32_t *intent;    /* index into sites -> into the network's */
+	size_t id_room, color_room; /* how long the tables by id and by color are */
+	uint32_t *by_id;	    /* id -> index into sites */
+	uint32_t *intent_by_id;	    /* id -> index into the network's sites */
+	uint32_t *intent;	    /* index into sites -> into the network's */
 	uint32_t *adjacency_first, *label_first, *return_first, *peer_first,
 	    *session_device_first; /* count + 1 */
 	struct adjacency *adjacencies;
@@ -87,7 +88,7 @@ struct audit {
 	uint32_t *link_first, *link_near; /* links of a site */
 	uint64_t *set_bits;		  /* of policies and denies: from, to, one after the other */
 	size_t set_words;
-	uint32_t *policy_of_color; /* 65536 */
+	uint32_t *policy_of_color;
 
 	uint16_t *least; /* by session of a site: the smallest MTU of its paths; audit_least() */
 	struct audit_session *sessions;
@@ -150,6 +151,7 @@ static inline void audit_least(uint16_t *least, uint16_t value)
 
 /* audit.c: looking up */
 uint32_t audit_site_by_id(const struct audit *a, uint32_t id); /* NETWORK_NONE */
+uint32_t audit_policy_of_color(const struct audit *a, uint32_t color); /* NETWORK_NONE */
 /** Counted over all sites. */
 uint32_t audit_adjacency(const struct audit *a, uint32_t site, uint32_t neighbor_id);
 uint32_t audit_peer(const struct audit *a, uint32_t site, uint32_t color, uint32_t site_id);

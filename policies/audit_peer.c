@@ -135,8 +135,7 @@ static void peer_match(struct audit *a, uint32_t s, size_t i)
 
 	*sp = (struct session_peer){.other = audit_site_by_id(a, p->site_id),
 				    .reverse = NETWORK_NONE,
-				    .policy = p->color < 65536 ? a->policy_of_color[p->color]
-							       : NETWORK_NONE,
+				    .policy = audit_policy_of_color(a, p->color),
 				    .session = NETWORK_NONE};
 	if (sp->other != NETWORK_NONE && sp->policy != NETWORK_NONE)
 		sp->lawful = peer_lawful(a, s, sp);
@@ -206,7 +205,7 @@ static void session_check(struct audit *a, uint32_t s, size_t i)
 {
 	const struct forwarding *f = &a->sites[s];
 	const struct fwd_session *e = &f->sessions[i];
-	uint32_t policy = e->color < 65536 ? a->policy_of_color[e->color] : NETWORK_NONE;
+	uint32_t policy = audit_policy_of_color(a, e->color);
 	const struct policy *p;
 
 	if (policy == NETWORK_NONE) {

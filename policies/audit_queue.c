@@ -186,12 +186,12 @@ static unsigned policy_first(const struct network *n, const struct policy *p)
 static void queue_check(struct audit *a, uint32_t s, size_t index, unsigned rest)
 {
 	const struct fwd_queue *q = &a->sites[s].queues[index];
-	uint32_t policy = a->policy_of_color[q->color & 0xffff];
+	uint32_t policy = audit_policy_of_color(a, q->color);
 	const struct network *n = a->network;
 	const struct policy *p;
 	unsigned share, rank = 1;
 
-	if (policy == NETWORK_NONE || q->color > 0xffff) {
+	if (policy == NETWORK_NONE) {
 		audit_find(a, AUDIT_QUEUE, s, OBJECT_QUEUE, index, AUDIT_NOWHERE,
 			   "'%s' has a queue of color %u, which no policy has", audit_name(a, s),
 			   q->color);

@@ -37,19 +37,18 @@ enum { CODE_NOT_BEGUN = 3, CODE_LIBRARY = 4 };
 static const struct sweep {
 	const char *name;
 	enum fault_point point;
-	int what;
-	bool in_steps; /* too many to fail each */
+	int what, second; /* with a second, each other time that */
+	bool in_steps;	  /* too many to fail each */
 	bool only_change; /* of the ways, only from release to release */
 } sweeps[] = {
-	{"kill -9 at every step", FAULT_STEP, FAULT_KILL, false, false},
-	{"every step: EPERM", FAULT_STEP, EPERM, false, true},
-	{"every send() fails: ENOBUFS", FAULT_CALL, ENOBUFS, false, false},
-	{"every request refused: EBUSY", FAULT_REQUEST, EBUSY, false, false},
-	{"every request refused: EEXIST", FAULT_REQUEST, EEXIST, false, true},
-	{"every request refused: ENOMEM", FAULT_REQUEST, ENOMEM, false, true},
-	{"every answer lost: ENOBUFS", FAULT_ANSWER, FAULT_LOSE, false, true},
-	{"every dump interrupted", FAULT_DUMP, FAULT_BREAK, false, true},
-	{"ENOMEM at the k-th allocation", FAULT_MEMORY, ENOMEM, true, false},
+	{"kill -9 at every step", FAULT_STEP, FAULT_KILL, 0, false, false},
+	{"every step: EPERM", FAULT_STEP, EPERM, 0, false, true},
+	{"every send() fails: ENOBUFS", FAULT_CALL, ENOBUFS, 0, false, false},
+	{"every request refused: EBUSY", FAULT_REQUEST, EBUSY, 0, false, false},
+	{"every request refused: EEXIST, ENOMEM in turn", FAULT_REQUEST, EEXIST, ENOMEM, false, true},
+	{"every answer lost: ENOBUFS", FAULT_ANSWER, FAULT_LOSE, 0, false, true},
+	{"every dump interrupted", FAULT_DUMP, FAULT_BREAK, 0, false, true},
+	{"ENOMEM at the k-th allocation", FAULT_MEMORY, ENOMEM, 0, true, false},
 };
 
 struct country {
@@ -200,7 +199,7 @@ static void disturbed(struct fault_block *faults, const struct sweep *s, int64_t
 	if (kernel_open(&kernel, &reason) < 0)
 		_exit(CODE_NOT_BEGUN);
 	faults->pid = getpid();
-	faults->what = s->what;
+	faults->what = s->second && skip % 2 ? s->second : s->what;
 	faults->skip = skip;
 	faults->count = 1;
 	faults->seen = faults->hits = 0;
