@@ -601,7 +601,8 @@ static void keywords_add(const struct diff *d, const struct site_diff *s, struct
 {
 	static const char *const words[] = {
 	    "site",  "address", "srgb",	  "overlay", "link0", "lan",	"neighbor", "accept",
-	    "label", "path",	"return", "session", "peer",  "prefix", "rule",	    "device"};
+	    "label", "path",	"return", "session", "peer",  "prefix", "rule",	    "device",
+	    "line",  "queue",   "meter"};
 	bool any = false;
 
 	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {

@@ -179,10 +179,12 @@ static void meters_print(const json_t *meters)
 	{
 		text_init(&t);
 		text_printf(&t, "metered   %s on %s: %s, ", string_of(m, "line"), string_of(m, "device"), string_of(m, "level"));
-		node_format_bytes(json_object_get(m, "used_bytes"), &t);
-		text_add(&t, " of ");
+		if (json_is_integer(json_object_get(m, "used_bytes"))) {
+			node_format_bytes(json_object_get(m, "used_bytes"), &t);
+			text_add(&t, " of ");
+		}
 		node_format_bytes(json_object_get(m, "allowance_bytes"), &t);
-		printf("%s today\n", text_string(&t));
+		printf("%s %s\n", text_string(&t), json_is_integer(json_object_get(m, "used_bytes")) ? "today" : "a day");
 		text_clear(&t);
 	}
 }

@@ -63,7 +63,8 @@ struct compile_cache {
 	int folder;
 	uint8_t program[SHA256_LEN];
 	struct state state;
-	char *snapshot_bytes;
+	char *snapshot_bytes; /* mapped */
+	size_t snapshot_length;
 	struct snapshot *snapshot;
 	struct release_source *sources;
 };
@@ -146,7 +147,8 @@ static void snapshot_forget(struct compile_cache *c)
 {
 	snapshot_free(c->snapshot);
 	c->snapshot = NULL;
-	free(c->snapshot_bytes);
+	if (c->snapshot_bytes)
+		munmap(c->snapshot_bytes, c->snapshot_length);
 	c->snapshot_bytes = NULL;
 }
 
@@ -196,19 +198,19 @@ static void *memory_huge(size_t size)
 	return at;
 }
 
-static bool file_read_whole(int fd, char *to, size_t length)
+/* Our own copy of the file, page by page as it is written to: most of it never is. Nobody shortens the file: it is replaced. */
+static char *file_map(int fd, size_t length)
 {
-	while (length) {
-		ssize_t n = read(fd, to, length);
+	void *base = (void *)(uintptr_t)SNAPSHOT_BASE;
+	char *at = mmap(base, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE | MAP_FIXED_NOREPLACE, fd, 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		to += n;
-		length -= (size_t)n;
-	}
-	return true;
+	if (at == MAP_FAILED)
+		at = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (at != MAP_FAILED && mprotect(at, length, PROT_READ | PROT_WRITE) == 0)
+		return at;
+	if (at != MAP_FAILED)
+		munmap(at, length);
+	return NULL;
 }
 
 static bool snapshot_read(struct compile_cache *c, const struct compile_options *o)
@@ -217,11 +219,12 @@ static bool snapshot_read(struct compile_cache *c, const struct compile_options 
 	char *said = options_said(o);
 	struct stat st = {0};
 
-	if (fd >= 0 && said && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0)
-		c->snapshot_bytes = memory_huge((size_t)st.st_size);
+	if (fd >= 0 && said && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
+		c->snapshot_length = (size_t)st.st_size;
+		c->snapshot_bytes = file_map(fd, c->snapshot_length);
+	}
 	if (c->snapshot_bytes &&
-	    (!file_read_whole(fd, c->snapshot_bytes, (size_t)st.st_size) ||
-	     snapshot_open(c->snapshot_bytes, (size_t)st.st_size, c->program, said, &c->snapshot) < 0))
+	    snapshot_open(c->snapshot_bytes, c->snapshot_length, c->program, said, &c->snapshot) < 0)
 		snapshot_forget(c);
 	if (fd >= 0)
 		close(fd);

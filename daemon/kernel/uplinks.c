@@ -151,7 +151,8 @@ static int counters_take(const struct nlmsghdr *message, void *context)
 	    !a[IFLA_STATS64] || nla_len(a[IFLA_STATS64]) < (int)offsetof(struct rtnl_link_stats64, rx_errors))
 		return 0;
 	nla_memcpy(&stats, a[IFLA_STATS64], sizeof(stats));
-	u->carried_bytes = stats.rx_bytes + stats.tx_bytes;
+	u->received_bytes = stats.rx_bytes;
+	u->sent_bytes = stats.tx_bytes;
 	u->counted = true;
 	return 0;
 }
@@ -171,7 +172,7 @@ static void counters_read(struct kernel *kernel, struct line *line)
 static void facts_clear(struct node_uplink *u)
 {
 	u->has_route = u->strict = u->counted = false;
-	u->carried_bytes = 0;
+	u->received_bytes = u->sent_bytes = 0;
 	u->gateway = u->source = 0;
 	u->address_count = 0;
 	memset(u->address, 0, sizeof(u->address));

@@ -52,9 +52,14 @@ struct engine {
 	/* facts */
 	struct node_uplinks uplinks;
 	bool uplinks_lost;	       /* the last reading of them failed: they are as they were before */
-	struct meter meters[NODE_UPLINKS_MAX];	       /* one each of the uplinks */
-	enum meter_level meter_said[NODE_UPLINKS_MAX]; /* likewise */
+	struct meter meters[NODE_UPLINKS_MAX]; /* one each of the uplinks */
+	struct {
+		struct meter kept; /* on the disk */
+		enum meter_level level;
+	} meters_told[NODE_UPLINKS_MAX]; /* likewise */
 	struct monotime meters_kept;
+	uint64_t meters_epoch; /* whose lines without a device were told */
+	bool meters_wait;      /* for the clock */
 	uint32_t uplinks_conflict;     /* the site for which a conflict of two lines was said */
 	struct store_state accepted; /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */

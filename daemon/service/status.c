@@ -519,6 +519,20 @@ static void add_device(struct text *t, const struct status_input *in, size_t i)
 	text_add_char(t, '}');
 }
 
+static void add_counted(struct text *t, const char *name, const struct meter *meter, uint64_t value)
+{
+	if (meter->day)
+		add_u64(t, name, value);
+	else
+		add_null(t, name);
+}
+
+/* As much as SNMP's gauges can say. */
+static uint64_t used_kb(const struct meter *meter)
+{
+	return meter->used_bytes / 1000 < UINT32_MAX ? meter->used_bytes / 1000 : UINT32_MAX;
+}
+
 static void add_meter(struct text *t, const struct status_input *in, size_t i)
 {
 	static const struct meter nothing;
@@ -538,12 +552,12 @@ static void add_meter(struct text *t, const struct status_input *in, size_t i)
 	if (meter == &nothing)
 		add_null(t, "device");
 	add_string(t, "level", meter_level_word(meter_level(meter, allowance)));
-	add_u64(t, "used_bytes", meter->used_bytes);
+	add_counted(t, "used_bytes", meter, meter->used_bytes);
 	add_u64(t, "allowance_bytes", allowance);
-	add_u64(t, "used_kb", meter->used_bytes / 1000);
+	add_counted(t, "used_kb", meter, used_kb(meter));
 	add_u64(t, "allowance_kb", m->allowance_kb_day);
-	add_u64(t, "used_percent", meter->used_bytes / (allowance / 100));
-	add_u64(t, "day", meter->day);
+	add_counted(t, "used_percent", meter, meter->used_bytes / (allowance / 100));
+	add_counted(t, "day", meter, meter->day);
 	text_add_char(t, '}');
 }
 
@@ -794,7 +808,7 @@ void status_event_meter(const struct fwd_meter *line, const struct meter *meter,
 	open_event(ret_json, "meter");
 	add_string(ret_json, "line", line->underlay);
 	add_string(ret_json, "level", meter_level_word(meter_level(meter, allowance)));
-	add_u64(ret_json, "used_kb", meter->used_bytes / 1000);
+	add_u64(ret_json, "used_kb", used_kb(meter));
 	add_u64(ret_json, "allowance_kb", line->allowance_kb_day);
 	close_event(ret_json, wall_s);
 }

@@ -13,16 +13,22 @@
 static const struct {
 	const char *why;
 	uint32_t day;
-	uint64_t counter, used;
+	const char *device;
+	uint64_t received, sent, used;
 } looks[] = {
-	{"what was carried before the first look is nobody's", 20261128, 5000, 0},
-	{"nothing", 20261128, 5000, 0},
-	{"what came since", 20261128, 5700, 700},
-	{"the counter began anew: all it says", 20261128, 40, 740},
-	{"and goes on", 20261128, 100, 800},
-	{"another day", 20261129, 250, 150},
-	{"anew, on a new day", 20261130, 30, 30},
-	{"the clock was set back: a day of its own", 20261129, 31, 1},
+	{"what was carried before the first look is nobody's", 20261128, "wwan0", 5000, 100, 0},
+	{"nothing", 20261128, "wwan0", 5000, 100, 0},
+	{"what came since, both ways", 20261128, "wwan0", 5600, 200, 700},
+	{"the counters began anew: all they say", 20261128, "wwan0", 30, 10, 740},
+	{"and go on", 20261128, "wwan0", 80, 20, 800},
+	{"one that is a little less was corrected", 20261128, "wwan0", 79, 25, 805},
+	{"another day", 20261129, "wwan0", 179, 75, 150},
+	{"anew, on a new day", 20261130, "wwan0", 20, 10, 30},
+	{"the clock was set back: that day goes on", 20261129, "wwan0", 21, 10, 151},
+	{"and comes back: so does this", 20261130, "wwan0", 21, 12, 32},
+	{"another device begins with nothing", 20261130, "wwan1", 900000, 900000, 32},
+	{"and is counted", 20261130, "wwan1", 900001, 900001, 34},
+	{"more than can be said is as much as can", 20261130, "wwan1", UINT64_MAX, UINT64_MAX, METER_BYTES_MAX},
 };
 
 static void it_counts(void **state)
@@ -31,10 +37,15 @@ static void it_counts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++) {
-		meter_step(&m, looks[i].day, looks[i].counter);
+		meter_step(&m, looks[i].day, looks[i].device, looks[i].received, looks[i].sent);
 		if (m.used_bytes != looks[i].used || m.day != looks[i].day)
 			fail_msg("%s: %llu", looks[i].why, (unsigned long long)m.used_bytes);
 	}
+	meter_turn(&m, 20261201);
+	assert_int_equal(m.used_bytes, 0);
+	assert_int_equal(meter_level(&m, 1000), METER_WITHIN);
+	meter_turn(&m, 20261130);
+	assert_true(m.used_bytes == METER_BYTES_MAX);
 }
 
 static void levels(void **state)
@@ -48,7 +59,7 @@ static void levels(void **state)
 	(void)state;
 	assert_int_equal(meter_level(&m, 1000), METER_UNCOUNTED);
 	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
-		m = (struct meter){20261128, of[i].used, 0};
+		m = (struct meter){.day = 20261128, .used_bytes = of[i].used};
 		assert_int_equal(meter_level(&m, 1000), of[i].level);
 	}
 	m.used_bytes = UINT64_MAX;
@@ -59,42 +70,54 @@ static void levels(void **state)
 static void same(const struct meter *a, const struct meter *b)
 {
 	assert_int_equal(a->day, b->day);
-	assert_true(a->used_bytes == b->used_bytes && a->counter_bytes == b->counter_bytes);
+	assert_int_equal(a->left.day, b->left.day);
+	assert_string_equal(a->device, b->device);
+	assert_true(a->used_bytes == b->used_bytes && a->received_bytes == b->received_bytes &&
+		    a->sent_bytes == b->sent_bytes && a->left.used_bytes == b->left.used_bytes);
 }
 
 static void it_is_kept(void **state)
 {
-	const struct meter lte = {20261128, 18446744073709551615u, 7}, fibre = {20261128, 1, 2};
-	struct meter found;
+	const struct meter lte = {20261128, METER_BYTES_MAX, UINT64_MAX, 7, "wwan0", {20261127, 9}};
+	const struct meter fibre = {20261128, 1, 2, 3, "", {0, 0}};
+	struct meter found = {0};
 	struct text t;
 
 	(void)state;
 	text_init(&t);
 	meter_put("đường-lte", &lte, &t);
 	meter_put("lte", &fibre, &t);
-	assert_true(meter_find(t.bytes, t.length, "đường-lte", &found));
+	assert_int_equal(meter_find(t.bytes, t.length, "đường-lte", &found), 0);
 	same(&found, &lte);
-	assert_true(meter_find(t.bytes, t.length, "lte", &found));
+	assert_int_equal(meter_find(t.bytes, t.length, "lte", &found), 0);
 	same(&found, &fibre);
-	assert_false(meter_find(t.bytes, t.length, "lt", &found));
-	assert_false(meter_find(t.bytes, t.length - 1, "lte", &found)); /* cut off */
+	assert_int_equal(meter_find(t.bytes, t.length, "lt", &found), -TUYEN_ENOENT);
+	assert_int_equal(meter_find(t.bytes, t.length - 1, "lte", &found), -TUYEN_EINVAL); /* cut off */
 	text_clear(&t);
 }
 
 static void what_is_unlawful_is_none(void **state)
 {
 	static const char *const lines[] = {
-		"", "\n", "lte\n", "lte \n", "lte 20261128\n", "lte 20261128 1\n", "lte 20261128 1 2 3\n", "lte 0 1 2\n",
-		"lte 20261128 x 2\n", "lte 20261128 18446744073709551616 2\n", "lte 99999999999 1 2\n", "lte  20261128 1 2\n",
-		"lte 20261128 1 2 \n", "lte -1 1 2\n", "x lte 20261128 1 2\n",
+		"lte \n", "lte 20261128\n", "lte 20261128 1 2 3 wwan0 0\n", "lte 20261128 1 2 3 wwan0 0 0 0\n",
+		"lte 0 1 2 3 wwan0 0 0\n", "lte 20261128 x 2 3 wwan0 0 0\n", "lte 20261128 9223372036854775808 2 3 wwan0 0 0\n",
+		"lte 20261128 1 18446744073709551616 3 wwan0 0 0\n", "lte 99999999999 1 2 3 wwan0 0 0\n",
+		"lte  20261128 1 2 3 wwan0 0 0\n", "lte 20261128 1 2 3 wwan0 0 0 \n", "lte -1 1 2 3 wwan0 0 0\n",
+		"lte 20261128 1 2 3 sixteen-letters- 0 0\n", "lte 20261128 1 2 3  0 0\n",
 	};
+	static const char *const others[] = {"", "\n", "lte\n", "x lte 20261128 1 2 3 wwan0 0 0\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct meter m = {.day = 5};
 
-		if (meter_find(lines[i], strlen(lines[i]), "lte", &m) || m.day != 5)
+		if (meter_find(lines[i], strlen(lines[i]), "lte", &m) != -TUYEN_EINVAL || m.day != 5)
 			fail_msg("taken: %s", lines[i]);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct meter m = {.day = 5};
+
+		assert_int_equal(meter_find(others[i], strlen(others[i]), "lte", &m), -TUYEN_ENOENT);
 	}
 }
 

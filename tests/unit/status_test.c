@@ -136,7 +136,7 @@ static void a_metered_line_is_told(void **state)
 	struct fwd_meter lines[] = {{"lte", 200000}, {"vsat", 1}};
 	struct forwarding f = {.meters = lines, .meter_count = 2};
 	struct node_uplinks uplinks = {.count = 1, .entry = {{.underlay = "lte", .device = "wwan0"}}};
-	struct meter meters[] = {{20261128, 170000999, 5}};
+	struct meter meters[] = {{.day = 20261128, .used_bytes = 170000999}};
 	struct status_input in = {.forwarding = &f, .uplinks = &uplinks, .meters = meters};
 	json_t *root = document(&in), *event;
 	struct text t;
@@ -151,6 +151,7 @@ static void a_metered_line_is_told(void **state)
 	event = json_array_get(json_object_get(root, "meters"), 1); /* its device is not named */
 	assert_string_equal(json_string_value(json_object_get(event, "level")), "uncounted");
 	assert_true(json_is_null(json_object_get(event, "device")));
+	assert_true(json_is_null(json_object_get(event, "used_bytes")) && json_is_null(json_object_get(event, "day")));
 	json_decref(root);
 	text_init(&t);
 	status_event_meter(&lines[0], &meters[0], 0, &t);

@@ -45,7 +45,8 @@
  *		 session of; priority 0 is first
  *  meters	[{line, device, level: "uncounted|within|near|exceeded", used_bytes, allowance_bytes, used_kb, allowance_kb,
  *		 used_percent, day}]	metered
- *		 lines, today; device is null where --uplinks does not name it: then nothing is counted; day is yyyymmdd, 0: none yet
+ *		 lines, today; device is null where --uplinks does not name it: then nothing is counted; day is yyyymmdd; it and what
+ *		 was used are null while nothing is counted
  *  devices	[{name, address, port, user, interface, link, link_id}]	what tuyen-snmp is to poll
  *  self_check	[{name, ok, fatal, found, remedy}]
  *

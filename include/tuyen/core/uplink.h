@@ -27,8 +27,8 @@ struct node_uplink {
 	ipv4_t address[NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
 	size_t address_count;
 	bool strict; /* its rp_filter takes only what the main table would answer over it */
-	bool counted;
-	uint64_t carried_bytes; /* by the device, sent and received; of no meaning to routes */
+	bool counted; /* the device's counters are known; of no meaning to routes */
+	uint64_t received_bytes, sent_bytes;
 };
 
 struct node_uplinks {

@@ -16,6 +16,7 @@
  * who may write it may write the sources as well.
  */
 
+#define SNAPSHOT_BASE UINT64_C(0x100000000000) /* where its bytes lie best: no pointer has to be moved */
 #define SNAPSHOT_CHANGES_MAX 64 /* statements that differ, and bundles to be made again */
 
 struct snapshot;
@@ -49,7 +50,7 @@ int snapshot_encode(const struct compile_result *result, const struct syntax_set
 		    struct text *ret_bytes);
 
 /**
- * @bytes  aligned to 16; changed in place and borrowed until snapshot_free().
+ * @bytes  aligned to 16; changed in place, little where they lie at SNAPSHOT_BASE; borrowed until snapshot_free().
  * @return 0; -TUYEN_EINVAL if it is none, or damaged, or of another program or other words; -TUYEN_ENOMEM.
  */
 int snapshot_open(char *bytes, size_t length, const uint8_t program[static SHA256_LEN],
