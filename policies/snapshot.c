@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A snapshot is a header and arrays, each where a pointer says, as if the block lay at
- * SNAPSHOT_BASE: opening it moves every pointer by one difference. One walk over all pointers
- * counts the bytes, copies what they point to, and moves them. What compile_site() does not read is
+ * SNAPSHOT_BASE: opening it moves every pointer by one difference, and writes none where it does lie there. One walk over all
+ * pointers counts the bytes, copies what they point to, and moves them. What compile_site() does not read is
  * not kept: its pointers are NULL, its counts 0.
  *
  * Amending: a source's text is compared with the snapshot's. What lies between their common
@@ -23,7 +23,6 @@
 #include "tuyen/base/encode.h"
 
 #define SNAPSHOT_MAGIC "tuyensn1"
-#define SNAPSHOT_BASE  UINT64_C(0x100000000000)
 #define SNAPSHOT_ALIGN 16
 
 struct snapshot_source {
@@ -94,7 +93,8 @@ static void *walk_open(struct walk *w, void *field, size_t size)
 		return NULL;
 	}
 	to = w->bytes + stored;
-	memcpy(field, &to, sizeof(to));
+	if ((uintptr_t)w->bytes != SNAPSHOT_BASE)
+		memcpy(field, &to, sizeof(to));
 	return to;
 }
 
@@ -319,20 +319,33 @@ static_assert(sizeof(struct compile_result) == 0x2f8,
 
 /* ---- making one ------------------------------------------------------------------------ */
 
-/* Four lanes, as a processor multiplies four times at once. */
+static uint64_t word_at(const char *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+static uint64_t folded(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Four lanes of two words: a processor multiplies while it waits for the next ones. */
 static uint64_t bytes_sum(const char *bytes, size_t length)
 {
-	uint64_t lane[4] = {1, 2, 3, 4}, word[4], sum = length;
+	static const uint64_t odd[4] = {0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu,
+					0xd6e8feb86659fd93u};
+	uint64_t lane[4] = {1, 2, 3, 4}, sum = length;
 
-	for (; length >= sizeof(word); bytes += sizeof(word), length -= sizeof(word)) {
-		memcpy(word, bytes, sizeof(word));
-		for (int i = 0; i < 4; i++) {
-			lane[i] = (lane[i] ^ word[i]) * 0x9e3779b97f4a7c15u;
-			lane[i] ^= lane[i] >> 32;
-		}
-	}
+	for (; length >= 64; bytes += 64, length -= 64)
+		for (int i = 0; i < 4; i++)
+			lane[i] = folded(lane[i] ^ word_at(bytes + 16 * i), odd[i] ^ word_at(bytes + 16 * i + 8)) + odd[i];
 	for (int i = 0; i < 4; i++)
-		sum = (sum ^ lane[i]) * 0x9e3779b97f4a7c15u, sum ^= sum >> 29;
+		sum = folded(sum ^ lane[i], odd[i]) + 1;
 	for (; length; bytes++, length--)
 		sum = (sum ^ (unsigned char)*bytes) * 0x100000001b3u;
 	return sum;
