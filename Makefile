@@ -86,22 +86,6 @@ $(B)/tuyend: $(call obj,$(B)/obj,$(SRC_tuyend)) $(B)/libservice.a $(B)/libkernel
 $(B)/tuyen-snmp: $(call obj,$(B)/obj,$(SRC_snmp)) $(B)/libclient.a $(B)/libbase.a
 	$(CC) $(LDHARD) -o $@ $^ $(LIBS_tuyen-snmp)
 
-# ---- what another compiler says, without its objects ----------------------------------
-SEEN_IN := $(B)/seen/$(lastword $(CC))
-SEEN := $(patsubst %.c,$(SEEN_IN)/%.ok,$(ALL_SRC)) $(patsubst $(B)/gen/%.c,$(SEEN_IN)/gen/%.ok,$(GEN_C))
-$(SEEN_IN)/%.ok: %.c | $(B)/.packages-test
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(NL_CFLAGS) $(FORTIFY) -std=gnu11 $(WARN) $(CFLAGS) -fsyntax-only -MMD -MP -MF $(@:.ok=.d) -MT $@ $<
-	@touch $@
-$(SEEN_IN)/gen/%.ok: $(B)/gen/%.c
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(FORTIFY) -std=gnu11 $(WARN) $(CFLAGS) -fsyntax-only $<
-	@touch $@
-$(patsubst %.c,$(SEEN_IN)/%.ok,$(SRC_kernel)): $(B)/wireguard/wireguard.h
-$(patsubst %.c,$(SEEN_IN)/%.ok,$(SRC_policies)): $(GEN_C)
-.PHONY: warnings
-warnings: $(SEEN)
-
 # ---- sanitized objects and unit tests ----------------------------------------------
 # A unit test names what it links in a line `// link: FILE.c ...`, and libraries in `// libs: -lx`.
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
@@ -186,4 +170,4 @@ clean:
 	rm -rf $(B)
 
 -include packaging/install.mk
--include $(shell find $(B)/obj $(B)/san $(B)/seen $(B)/fuzz/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/san $(B)/fuzz/obj -name '*.d' 2>/dev/null)
