@@ -472,7 +472,7 @@ int snapshot_encode(const struct compile_result *result, const struct syntax_set
 
 /* ---- opening one ------------------------------------------------------------------------ */
 
-static bool header_lawful(const char *bytes, size_t length, const uint8_t *program)
+static bool header_lawful(const char *bytes, size_t length, bool unchanged, const uint8_t *program)
 {
 	struct snapshot_header h;
 
@@ -481,16 +481,16 @@ static bool header_lawful(const char *bytes, size_t length, const uint8_t *progr
 	memcpy(&h, bytes, sizeof(h));
 	return !memcmp(h.magic, SNAPSHOT_MAGIC, sizeof(h.magic)) && h.length == length &&
 	       !memcmp(h.program, program, SHA256_LEN) &&
-	       h.sum == bytes_sum(bytes + SUM_FROM, length - SUM_FROM);
+	       (unchanged || h.sum == bytes_sum(bytes + SUM_FROM, length - SUM_FROM));
 }
 
-int snapshot_open(char *bytes, size_t length, const uint8_t program[static SHA256_LEN],
+int snapshot_open(char *bytes, size_t length, bool unchanged, const uint8_t program[static SHA256_LEN],
 		  const char *said, struct snapshot **ret_snapshot)
 {
 	struct walk open = {.purpose = WALK_OPEN, .bytes = bytes, .length = length};
 	struct snapshot *s;
 
-	if (!header_lawful(bytes, length, program))
+	if (!header_lawful(bytes, length, unchanged, program))
 		return -TUYEN_EINVAL;
 	s = calloc(1, sizeof(*s));
 	if (!s)

@@ -26,13 +26,20 @@
 
 #define SNAPSHOT_FILE "snapshot"
 #define STATE_FILE    "state"
-#define STATE_MAGIC   "tuyenst1"
+#define STATE_MAGIC   "tuyenst2"
 #define STATE_MAX     (64u << 20)
 #define COARSE_NS     20000000 /* a clock that ticks 50 times a second, the slowest there is */
 #define HUGE	      ((size_t)2 << 20)
 #define ARENA_FIRST   ((size_t)32 << 20) /* what a gateway's bundle is built in; what is not touched costs nothing */
 #define FILES_AT_ONCE 256
 #define SHOWN_MAX     20       /* names in the summary for people */
+
+struct state_file {
+	uint64_t size, inode;
+	int64_t modified_ns, changed_ns;
+	uint32_t site_id;
+	uint32_t amended; /* perhaps not what the snapshot alone would give */
+};
 
 struct state_header {
 	char magic[8];
@@ -44,13 +51,7 @@ struct state_header {
 	int64_t noted_ns; /* when all this was */
 	uint64_t bytes;	  /* of all bundles */
 	uint64_t count, manifest_length, leaves_length;
-};
-
-struct state_file {
-	uint64_t size, inode;
-	int64_t modified_ns, changed_ns;
-	uint32_t site_id;
-	uint32_t amended; /* perhaps not what the snapshot alone would give */
+	struct state_file snapshot_file;
 };
 
 struct state {
@@ -82,16 +83,30 @@ static int64_t time_ns(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* A program that was built or installed anew is another. */
+/* @return false when it cannot be known. */
+static bool boot_read(char *to, size_t room)
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, to, room - 1);
+
+	if (fd >= 0)
+		close(fd);
+	to[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* A program that was built or installed anew is another. So is one after a boot: a crash may have torn what was not flushed,
+ * while its times and sizes are those of the whole. */
 static int program_digest(uint8_t ret_digest[static SHA256_LEN])
 {
 	struct text t = {0};
+	char boot[64];
 	struct stat st;
 	int err;
 
-	if (stat("/proc/self/exe", &st) < 0)
+	if (stat("/proc/self/exe", &st) < 0 || !boot_read(boot, sizeof(boot)))
 		return -TUYEN_ESYSTEM;
-	text_printf(&t, "%s %llx %llx %llx %llx %llx", TUYEN_VERSION, (unsigned long long)st.st_dev,
+	text_printf(&t, "%s %s %llx %llx %llx %llx %llx", TUYEN_VERSION, boot, (unsigned long long)st.st_dev,
 		    (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
 		    (unsigned long long)time_ns(st.st_mtim),
 		    (unsigned long long)time_ns(st.st_ctim));
@@ -198,19 +213,39 @@ static void *memory_huge(size_t size)
 	return at;
 }
 
+static void state_file_note(struct state_file *f, const struct stat *st)
+{
+	f->size = (uint64_t)st->st_size;
+	f->inode = st->st_ino;
+	f->modified_ns = time_ns(st->st_mtim);
+	f->changed_ns = time_ns(st->st_ctim);
+}
+
+/* Does the state say that the file is as it was when it was written, long enough before? Who reads the state itself finds out
+ * whether the state is to be believed. */
+static bool snapshot_unchanged(int folder, const struct stat *st)
+{
+	int fd = openat(folder, STATE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct state_file now = {0};
+	struct state_header h;
+	bool read_whole = fd >= 0 && read(fd, &h, sizeof(h)) == (ssize_t)sizeof(h);
+
+	if (fd >= 0)
+		close(fd);
+	state_file_note(&now, st);
+	return read_whole && !memcmp(h.magic, STATE_MAGIC, sizeof(h.magic)) &&
+	       !memcmp(&now, &h.snapshot_file, sizeof(now)) && now.changed_ns < h.noted_ns - COARSE_NS;
+}
+
 /* Our own copy of the file, page by page as it is written to: most of it never is. Nobody shortens the file: it is replaced. */
 static char *file_map(int fd, size_t length)
 {
 	void *base = (void *)(uintptr_t)SNAPSHOT_BASE;
-	char *at = mmap(base, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE | MAP_FIXED_NOREPLACE, fd, 0);
+	char *at = mmap(base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0);
 
 	if (at == MAP_FAILED)
-		at = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	if (at != MAP_FAILED && mprotect(at, length, PROT_READ | PROT_WRITE) == 0)
-		return at;
-	if (at != MAP_FAILED)
-		munmap(at, length);
-	return NULL;
+		at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	return at == MAP_FAILED ? NULL : at;
 }
 
 static bool snapshot_read(struct compile_cache *c, const struct compile_options *o)
@@ -224,7 +259,8 @@ static bool snapshot_read(struct compile_cache *c, const struct compile_options 
 		c->snapshot_bytes = file_map(fd, c->snapshot_length);
 	}
 	if (c->snapshot_bytes &&
-	    snapshot_open(c->snapshot_bytes, c->snapshot_length, c->program, said, &c->snapshot) < 0)
+	    snapshot_open(c->snapshot_bytes, c->snapshot_length, snapshot_unchanged(c->folder, &st), c->program, said,
+			  &c->snapshot) < 0)
 		snapshot_forget(c);
 	if (fd >= 0)
 		close(fd);
@@ -337,14 +373,6 @@ static int folder_file_write(int folder, const char *name, const struct text *t)
 	if (err)
 		unlinkat(folder, next, 0);
 	return err;
-}
-
-static void state_file_note(struct state_file *f, const struct stat *st)
-{
-	f->size = (uint64_t)st->st_size;
-	f->inode = st->st_ino;
-	f->modified_ns = time_ns(st->st_mtim);
-	f->changed_ns = time_ns(st->st_ctim);
 }
 
 static int state_write(struct compile_cache *c, int bundles)
@@ -1122,6 +1150,7 @@ static int cache_write(struct compile_cache *cache, const struct compiled *c, st
 		       struct text *snapshot)
 {
 	char *said = options_said(out->o);
+	struct stat st;
 	int err = said ? state_make(cache, &c->load.network, out) : -TUYEN_ENOMEM;
 
 	if (!err)
@@ -1132,6 +1161,8 @@ static int cache_write(struct compile_cache *cache, const struct compiled *c, st
 		cache->state.header.snapshot = snapshot_sum_of(snapshot);
 		err = folder_file_write(cache->folder, SNAPSHOT_FILE, snapshot);
 	}
+	if (!err && fstatat(cache->folder, SNAPSHOT_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		state_file_note(&cache->state.header.snapshot_file, &st);
 	if (!err || err == -TUYEN_EINVAL) /* for comparing at least */
 		err = state_write(cache, out->bundles);
 	free(said);

@@ -177,7 +177,7 @@ static void follows_lans_and_keys_and_nothing_else(void **state)
 		size_t count;
 
 		encode(&bytes);
-		assert_int_equal(snapshot_open(bytes.bytes, bytes.length, program, "words", &s), 0);
+		assert_int_equal(snapshot_open(bytes.bytes, bytes.length, false, program, "words", &s), 0);
 		if (amend(s, source) != rows[i].err)
 			fail_msg("%s", rows[i].name);
 		snapshot_sites(s, &count);
@@ -203,7 +203,7 @@ static void the_cause_is_said(void **state)
 
 	(void)state;
 	encode(&bytes);
-	assert_int_equal(snapshot_open(bytes.bytes, bytes.length, program, "words", &s), 0);
+	assert_int_equal(snapshot_open(bytes.bytes, bytes.length, false, program, "words", &s), 0);
 	assert_int_equal(amend(s, source), 0);
 	changes = snapshot_changes(s, &count);
 	assert_int_equal(count, 1);
@@ -235,17 +235,17 @@ static void damage_of_any_byte_is_found(void **state)
 	for (size_t i = 0; i < bytes.length; i++) {
 		memcpy(copy, bytes.bytes, bytes.length);
 		copy[i] = (char)(copy[i] ^ 1 << i % 8);
-		assert_int_equal(snapshot_open(copy, bytes.length, program, "words", &s),
+		assert_int_equal(snapshot_open(copy, bytes.length, false, program, "words", &s),
 				 -TUYEN_EINVAL);
 	}
 	for (size_t length = 0; length < bytes.length; length += 1 + length / 8) {
 		memcpy(copy, bytes.bytes, bytes.length);
-		assert_int_equal(snapshot_open(copy, length, program, "words", &s), -TUYEN_EINVAL);
+		assert_int_equal(snapshot_open(copy, length, false, program, "words", &s), -TUYEN_EINVAL);
 	}
 	memcpy(copy, bytes.bytes, bytes.length);
-	assert_int_equal(snapshot_open(copy, bytes.length, other, "words", &s), -TUYEN_EINVAL);
+	assert_int_equal(snapshot_open(copy, bytes.length, false, other, "words", &s), -TUYEN_EINVAL);
 	memcpy(copy, bytes.bytes, bytes.length);
-	assert_int_equal(snapshot_open(copy, bytes.length, program, "others", &s), -TUYEN_EINVAL);
+	assert_int_equal(snapshot_open(copy, bytes.length, false, program, "others", &s), -TUYEN_EINVAL);
 	free(copy);
 	text_clear(&bytes);
 }

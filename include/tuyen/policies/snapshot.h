@@ -51,9 +51,10 @@ int snapshot_encode(const struct compile_result *result, const struct syntax_set
 
 /**
  * @bytes  aligned to 16; changed in place, little where they lie at SNAPSHOT_BASE; borrowed until snapshot_free().
+ * @unchanged  who calls knows that they are what snapshot_encode() made: their sum is not looked at, nor most of them touched.
  * @return 0; -TUYEN_EINVAL if it is none, or damaged, or of another program or other words; -TUYEN_ENOMEM.
  */
-int snapshot_open(char *bytes, size_t length, const uint8_t program[static SHA256_LEN],
+int snapshot_open(char *bytes, size_t length, bool unchanged, const uint8_t program[static SHA256_LEN],
 		  const char *said, struct snapshot **ret_snapshot);
 /** Takes NULL. */
 void snapshot_free(struct snapshot *snapshot);
