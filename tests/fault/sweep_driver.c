@@ -37,18 +37,17 @@ enum { CODE_NOT_BEGUN = 3, CODE_LIBRARY = 4 };
 static const struct sweep {
 	const char *name;
 	enum fault_point point;
-	int what, second; /* with a second, each other time that */
+	int what[3];	  /* in turn, up to the first 0 */
 	bool in_steps;	  /* too many to fail each */
 	bool only_change; /* of the ways, only from release to release */
 } sweeps[] = {
-	{"kill -9 at every step", FAULT_STEP, FAULT_KILL, 0, false, false},
-	{"every step: EPERM", FAULT_STEP, EPERM, 0, false, true},
-	{"every send() fails: ENOBUFS", FAULT_CALL, ENOBUFS, 0, false, false},
-	{"every request refused: EBUSY", FAULT_REQUEST, EBUSY, 0, false, false},
-	{"every request refused: EEXIST, ENOMEM in turn", FAULT_REQUEST, EEXIST, ENOMEM, false, true},
-	{"every answer lost: ENOBUFS", FAULT_ANSWER, FAULT_LOSE, 0, false, true},
-	{"every dump interrupted", FAULT_DUMP, FAULT_BREAK, 0, false, true},
-	{"ENOMEM at the k-th allocation", FAULT_MEMORY, ENOMEM, 0, true, false},
+	{"kill -9 at every step", FAULT_STEP, {FAULT_KILL}, false, false},
+	{"every step: EPERM", FAULT_STEP, {EPERM}, false, true},
+	{"every send() fails: ENOBUFS", FAULT_CALL, {ENOBUFS}, false, false},
+	{"every request refused: EBUSY, EEXIST, ENOMEM in turn", FAULT_REQUEST, {EBUSY, EEXIST, ENOMEM}, false, false},
+	{"every answer lost: ENOBUFS", FAULT_ANSWER, {FAULT_LOSE}, false, true},
+	{"every dump interrupted", FAULT_DUMP, {FAULT_BREAK}, false, true},
+	{"ENOMEM at the k-th allocation", FAULT_MEMORY, {ENOMEM}, true, false},
 };
 
 struct country {
@@ -183,6 +182,15 @@ static void crashed(int signal_number)
 	raise(signal_number);
 }
 
+static int what_of(const struct sweep *s, int64_t skip)
+{
+	int64_t count = 1;
+
+	while (count < 3 && s->what[count])
+		count++;
+	return s->what[skip % count];
+}
+
 static void disturbed(struct fault_block *faults, const struct sweep *s, int64_t skip,
 		      const struct kernel_state *desired)
 {
@@ -199,7 +207,7 @@ static void disturbed(struct fault_block *faults, const struct sweep *s, int64_t
 	if (kernel_open(&kernel, &reason) < 0)
 		_exit(CODE_NOT_BEGUN);
 	faults->pid = getpid();
-	faults->what = s->second && skip % 2 ? s->second : s->what;
+	faults->what = what_of(s, skip);
 	faults->skip = skip;
 	faults->count = 1;
 	faults->seen = faults->hits = 0;
@@ -223,7 +231,7 @@ static const char *disturb(struct country *c, const struct sweep *s, int64_t ski
 	c->ended += WIFEXITED(status) && WEXITSTATUS(status);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
 		return "it waits for ever";
-	if (WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL || s->what != FAULT_KILL))
+	if (WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL || s->what[0] != FAULT_KILL))
 		return strsignal(WTERMSIG(status));
 	return WIFEXITED(status) && WEXITSTATUS(status) == CODE_NOT_BEGUN ? "it did not begin" : NULL;
 }
