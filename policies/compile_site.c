@@ -27,6 +27,11 @@ struct writer {
 	uint32_t accept;	/* where the next neighbour's may begin */
 	size_t rule_room;
 	bool failed;
+	struct {
+		uint32_t next;
+		struct label_stack stack;
+		struct fwd_repair repair;
+	} known[4]; /* repairs that were found last: the next color's way back is often the same */
 };
 
 static void name_copy(char out[static NAME_MAX_BYTES + 1], const char *name)
@@ -241,6 +246,21 @@ static void write_repair(const struct writer *w, uint32_t next, const struct lab
 	ret->out = repair.stack;
 }
 
+/* @slot  of those that were found last. An empty stack is none's. */
+static void write_repair_again(struct writer *w, size_t slot, uint32_t next, const struct label_stack *stack,
+			       struct fwd_repair *ret)
+{
+	__typeof__(&w->known[0]) known = &w->known[slot % (sizeof(w->known) / sizeof(w->known[0]))];
+
+	if (!stack->depth || known->next != next || !label_stack_equal(&known->stack, stack)) {
+		known->next = next;
+		known->stack = *stack;
+		known->repair = (struct fwd_repair){0};
+		write_repair(w, next, stack, &known->repair);
+	}
+	*ret = known->repair;
+}
+
 static void write_labels(struct writer *w)
 {
 	uint32_t first = w->r->label_first[w->site], end = w->r->label_first[w->site + 1];
@@ -292,7 +312,7 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 	e->destination = network_path_address(w->n, e->site_id, path->index);
 	e->first_site = w->n->sites[way[path->way_length - 2]].id;
 	e->stack = compile_path_stack(w->r, path, true);
-	write_repair(w, way[path->way_length - 2], &e->stack, &e->repair);
+	write_repair_again(w, path->path, way[path->way_length - 2], &e->stack, &e->repair);
 	e->mtu = path->mtu;
 }
 

@@ -50,15 +50,12 @@ void release_writer_free(struct release_writer *w)
 	free(w);
 }
 
-static int writer_grow(struct release_writer *w)
+static int writer_reserve(struct release_writer *w, uint32_t capacity)
 {
-	uint32_t capacity = w->capacity ? 2 * w->capacity : 64;
 	struct merkle_hash *leaves;
 	uint32_t *sites;
 	size_t *lines;
 
-	if (w->count < w->capacity)
-		return 0;
 	lines = realloc(w->lines, capacity * sizeof(*lines));
 	if (!lines)
 		return -TUYEN_ENOMEM;
@@ -73,6 +70,13 @@ static int writer_grow(struct release_writer *w)
 	w->leaves = leaves;
 	w->capacity = capacity;
 	return 0;
+}
+
+static int writer_grow(struct release_writer *w)
+{
+	if (w->count < w->capacity)
+		return 0;
+	return writer_reserve(w, w->capacity ? 2 * w->capacity : 64);
 }
 
 static int writer_check(const struct release_writer *w, uint32_t site_id, size_t length,
@@ -139,28 +143,46 @@ int release_writer_add(struct release_writer *w, uint32_t site_id, const void *b
 	return err ? err : release_writer_add_hashed(w, site_id, length, digest, &leaf, reason);
 }
 
+/* The shortest line is one of a site of one digit. */
+static uint32_t lines_at_most(size_t length)
+{
+	size_t shortest = SHA256_STRLEN - 1 + strlen(MANIFEST_PREFIX) + 1 + strlen(MANIFEST_SUFFIX);
+
+	return (uint32_t)(length / shortest < SITE_ID_MAX ? length / shortest : SITE_ID_MAX) + 1;
+}
+
 int release_writer_resume(struct release_writer *w, const char *manifest, size_t manifest_length,
 			  const char *leaves, size_t leaves_length, struct reason *reason)
 {
 	size_t at = 0, leaf_at = 0;
 	uint8_t digest[SHA256_LEN];
 	uint32_t site_id, leaf_site;
-	int more, err = 0;
+	int more = 0, err;
 
 	assert(!w->count);
-	while (!err && (more = release_manifest_next(manifest, manifest_length, &at, &site_id,
-						     digest)) == 1) {
+	err = writer_reserve(w, lines_at_most(manifest_length));
+	while (!err && at == leaf_at) {
+		w->lines[w->count] = at;
+		more = release_manifest_next(manifest, manifest_length, &at, &site_id, digest);
+		if (more != 1)
+			break;
 		err = writer_check(w, site_id, 0, reason);
-		if (!err)
-			err = writer_grow(w);
 		if (!err && (release_manifest_next(leaves, leaves_length, &leaf_at, &leaf_site,
 						   w->leaves[w->count].bytes) != 1 ||
 			     leaf_site != site_id))
 			err = -TUYEN_EINVAL;
 		if (!err)
-			writer_put(w, site_id, digest);
+			w->sites[w->count++] = site_id;
+		if (!err)
+			err = writer_grow(w);
 	}
-	return err ? err : more < 0 || leaf_at != leaves_length ? -TUYEN_EINVAL : 0;
+	if (!err && (more || at != leaf_at || leaf_at != leaves_length))
+		err = -TUYEN_EINVAL;
+	if (err)
+		return err;
+	text_add_bytes(&w->manifest, manifest, manifest_length);
+	text_add_bytes(&w->leaf_lines, leaves, leaves_length);
+	return w->manifest.failed || w->leaf_lines.failed ? -TUYEN_ENOMEM : 0;
 }
 
 static bool writer_find(const struct release_writer *w, uint32_t site_id, uint32_t *ret_index)

@@ -57,7 +57,8 @@ struct state_header {
 struct state {
 	struct state_header header;
 	struct state_file *files; /* by site id */
-	struct text manifest, leaves;
+	struct text bytes;	  /* as it was read; holds the lines */
+	const char *manifest, *leaves;
 };
 
 struct compile_cache {
@@ -153,8 +154,7 @@ struct compile_cache *compile_cache_open(const char *folder)
 static void state_clear(struct state *s)
 {
 	free(s->files);
-	text_clear(&s->manifest);
-	text_clear(&s->leaves);
+	text_clear(&s->bytes);
 	*s = (struct state){0};
 }
 
@@ -310,22 +310,23 @@ static bool state_lawful(const struct state_header *h, const struct text *t, con
 	       !memcmp(digest, h->digest, SHA256_LEN);
 }
 
-static bool state_take(const struct text *t, struct state *ret)
+/* @t is the state's from now on. */
+static bool state_take(struct text *t, struct state *ret)
 {
-	struct state s = {0};
+	struct state s = {.bytes = *t};
 	const char *at = t->bytes + sizeof(s.header);
 	size_t size;
 
-	memcpy(&s.header, t->bytes, sizeof(s.header));
+	*t = (struct text){0};
+	memcpy(&s.header, s.bytes.bytes, sizeof(s.header));
 	size = s.header.count * sizeof(*s.files);
+	s.manifest = at + size;
+	s.leaves = s.manifest + s.header.manifest_length;
 	s.files = malloc(size + 1);
-	if (!s.files)
-		return false;
-	memcpy(s.files, at, size);
-	text_add_bytes(&s.manifest, at + size, s.header.manifest_length);
-	text_add_bytes(&s.leaves, at + size + s.header.manifest_length, s.header.leaves_length);
+	if (s.files)
+		memcpy(s.files, at, size);
 	*ret = s;
-	return !s.manifest.failed && !s.leaves.failed;
+	return s.files;
 }
 
 static bool state_read(struct compile_cache *c)
@@ -375,8 +376,10 @@ static int folder_file_write(int folder, const char *name, const struct text *t)
 	return err;
 }
 
-static int state_write(struct compile_cache *c, int bundles)
+/* With the writer's lines. */
+static int state_write(struct compile_cache *c, int bundles, const struct release_writer *w)
 {
+	const struct text *manifest = release_writer_manifest(w), *leaves = release_writer_leaves(w);
 	struct state *s = &c->state;
 	struct state_header *h = &s->header;
 	struct text t = {0};
@@ -394,12 +397,13 @@ static int state_write(struct compile_cache *c, int bundles)
 	h->modified_ns = time_ns(st.st_mtim);
 	h->changed_ns = time_ns(st.st_ctim);
 	h->noted_ns = time_ns(now);
-	h->manifest_length = s->manifest.length;
-	h->leaves_length = s->leaves.length;
+	h->manifest_length = manifest->length;
+	h->leaves_length = leaves->length;
+	(void)text_reserve(&t, sizeof(*h) + h->count * sizeof(*s->files) + manifest->length + leaves->length);
 	text_add_bytes(&t, h, sizeof(*h));
 	text_add_bytes(&t, s->files, h->count * sizeof(*s->files));
-	text_add_bytes(&t, s->manifest.bytes, s->manifest.length);
-	text_add_bytes(&t, s->leaves.bytes, s->leaves.length);
+	text_add_bytes(&t, manifest->bytes, manifest->length);
+	text_add_bytes(&t, leaves->bytes, leaves->length);
 	err = t.failed ? -TUYEN_ENOMEM
 		       : sha256_digest(t.bytes + DIGEST_FROM, t.length - DIGEST_FROM, h->digest);
 	if (!err) {
@@ -408,19 +412,6 @@ static int state_write(struct compile_cache *c, int bundles)
 	}
 	text_clear(&t);
 	return err;
-}
-
-/* The writer's lines are the state's from now on. */
-static int state_lines(struct state *s, const struct release_writer *w)
-{
-	const struct text *manifest = release_writer_manifest(w);
-	const struct text *leaves = release_writer_leaves(w);
-
-	text_reset(&s->manifest);
-	text_reset(&s->leaves);
-	text_add_bytes(&s->manifest, manifest->bytes, manifest->length);
-	text_add_bytes(&s->leaves, leaves->bytes, leaves->length);
-	return s->manifest.failed || s->leaves.failed ? -TUYEN_ENOMEM : 0;
 }
 
 /* ---- does it fit what is there? ----------------------------------------------------------- */
@@ -513,11 +504,9 @@ static bool id_affected(const struct compile_cache *c, uint32_t site_id)
 	return false;
 }
 
-/* In two steps, each by several: what was compiled and the sources beside what came of it; then the files. */
 struct opening {
 	struct compile_cache *c;
 	struct output *out;
-	size_t *lines; /* where in the manifest each file's stands */
 };
 
 static bool file_fits(const struct opening *o, const struct state_file *f)
@@ -545,66 +534,59 @@ static int files_step(void *context, unsigned int worker, size_t item)
 	return 0;
 }
 
+static bool just_written(const struct opening *o, const struct state_file *f)
+{
+	return f->changed_ns >= o->c->state.header.noted_ns - COARSE_NS && !id_affected(o->c, f->site_id);
+}
+
 /* A bundle that was written when times were noted, and is not made again anyway, is read: its times tell nothing. */
 static bool fresh_fit(const struct opening *o)
 {
 	const struct state *s = &o->c->state;
 	uint8_t digest[SHA256_LEN];
+	size_t first = 0, offset = 0;
 	uint32_t site_id;
 	char name[32];
 
-	for (size_t i = 0; i < s->header.count; i++) {
-		const struct state_file *f = &s->files[i];
-		size_t offset = o->lines[i];
-
-		if (f->changed_ns < s->header.noted_ns - COARSE_NS || id_affected(o->c, f->site_id))
-			continue;
-		memcpy(decimal_put(name, f->site_id), ".bundle", sizeof(".bundle"));
-		if (release_manifest_next(s->manifest.bytes, s->manifest.length, &offset, &site_id, digest) != 1 ||
-		    !bundle_is(o->out->bundles, name, digest))
+	while (first < s->header.count && !just_written(o, &s->files[first]))
+		first++;
+	for (size_t i = 0; first < s->header.count && i < s->header.count; i++) {
+		if (release_manifest_next(s->manifest, s->header.manifest_length, &offset, &site_id, digest) != 1 ||
+		    site_id != s->files[i].site_id)
+			return false;
+		memcpy(decimal_put(name, site_id), ".bundle", sizeof(".bundle"));
+		if (just_written(o, &s->files[i]) && !bundle_is(o->out->bundles, name, digest))
 			return false;
 	}
 	return true;
 }
 
-static bool lines_fit(struct opening *o)
+static bool folder_fits(const struct opening *o)
 {
-	const struct state *s = &o->c->state;
-	const struct state_header *h = &s->header;
-	uint8_t digest[SHA256_LEN];
-	size_t offset = 0;
-	uint32_t site_id;
+	const struct state_header *h = &o->c->state.header;
 	struct stat st;
 
-	o->lines = calloc(h->count + 1, sizeof(*o->lines));
-	if (!o->lines || fstat(o->out->bundles, &st) < 0 || st.st_dev != h->device || st.st_ino != h->inode ||
-	    time_ns(st.st_mtim) != h->modified_ns || time_ns(st.st_ctim) != h->changed_ns)
-		return false;
-	for (size_t i = 0; i < h->count; i++) {
-		o->lines[i] = offset;
-		if (release_manifest_next(s->manifest.bytes, s->manifest.length, &offset, &site_id, digest) != 1 ||
-		    site_id != s->files[i].site_id)
-			return false;
-	}
-	return offset == s->manifest.length;
+	return fstat(o->out->bundles, &st) == 0 && st.st_dev == h->device && st.st_ino == h->inode &&
+	       time_ns(st.st_mtim) == h->modified_ns && time_ns(st.st_ctim) == h->changed_ns;
 }
 
-static int opening_step(void *context, unsigned int worker, size_t item)
+static bool state_fits(const struct opening *o)
 {
-	struct opening *o = context;
 	struct compile_cache *c = o->c;
 	struct output *out = o->out;
-	bool ok;
 
-	(void)worker;
-	if (item == 0)
-		ok = snapshot_read(c, out->o) && sources_amend(c) == 0;
-	else
-		ok = state_read(c) && (out->writer = release_writer_new()) &&
-		     !release_writer_resume(out->writer, c->state.manifest.bytes, c->state.manifest.length,
-					    c->state.leaves.bytes, c->state.leaves.length, &out->reason) &&
-		     lines_fit(o);
-	return ok ? 0 : -TUYEN_EINVAL;
+	return state_read(c) && folder_fits(o) && (out->writer = release_writer_new()) &&
+	       !release_writer_resume(out->writer, c->state.manifest, c->state.header.manifest_length, c->state.leaves,
+				      c->state.header.leaves_length, &out->reason);
+}
+
+static bool snapshot_fits(const struct opening *o)
+{
+	struct compile_cache *c = o->c;
+
+	return snapshot_read(c, o->out->o) && sources_amend(c) == 0 &&
+	       c->state.header.snapshot == snapshot_sum(c->snapshot) &&
+	       c->state.header.count == compile_source(compile_cache_result(c))->site_count;
 }
 
 /* ---- an update ---------------------------------------------------------------------------- */
@@ -962,7 +944,7 @@ static int update_commit(struct output *out, const struct written *list)
 /* @return an error after which the state is of no use. */
 static int update_note(struct compile_cache *c, struct output *out, const struct written *list)
 {
-	int err = state_lines(&c->state, out->writer);
+	int err = 0;
 
 	for (; list && !err; list = list->next) {
 		struct state_file *file = state_file_of(&c->state, list->site_id);
@@ -976,13 +958,12 @@ static int update_note(struct compile_cache *c, struct output *out, const struct
 			state_file_note(file, &st);
 	}
 	c->state.header.bytes = out->bytes;
-	return err ? err : state_write(c, out->bundles);
+	return err ? err : state_write(c, out->bundles, out->writer);
 }
 
 static bool update_open(struct compile_cache *c, struct output *out)
 {
 	struct opening o = {.c = c, .out = out};
-	bool fits;
 
 	if (output_check(out) < 0)
 		return false;
@@ -991,15 +972,9 @@ static bool update_open(struct compile_cache *c, struct output *out)
 		return false;
 	out->bundles =
 	    openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	if (out->bundles < 0 || !out_plain(out->folder))
-		return false;
-	fits = !workers_run(out->o->load.workers, 2, opening_step, &o) &&
-	       c->state.header.snapshot == snapshot_sum(c->snapshot) &&
-	       c->state.header.count == compile_source(compile_cache_result(c))->site_count &&
+	return out->bundles >= 0 && out_plain(out->folder) && state_fits(&o) && snapshot_fits(&o) &&
 	       !workers_run(out->o->load.workers, (size_t)c->state.header.count / FILES_AT_ONCE + 1, files_step, &o) &&
 	       fresh_fit(&o);
-	free(o.lines);
-	return fits;
 }
 
 static int update_prepare(struct compile_cache *c, struct output *out, struct written **list)
@@ -1055,8 +1030,8 @@ int compile_cache_update(struct compile_cache *c, struct output *out)
 /* ---- after a full compile -------------------------------------------------------------------- */
 
 struct lines {
-	const struct text *text;
-	size_t offset;
+	const char *bytes;
+	size_t length, offset;
 	bool there;
 	uint32_t site_id;
 	uint8_t digest[SHA256_LEN];
@@ -1064,8 +1039,7 @@ struct lines {
 
 static void lines_next(struct lines *l)
 {
-	l->there = release_manifest_next(text_string(l->text), l->text->length, &l->offset,
-					 &l->site_id, l->digest) == 1;
+	l->there = release_manifest_next(l->bytes, l->length, &l->offset, &l->site_id, l->digest) == 1;
 }
 
 struct difference {
@@ -1090,13 +1064,15 @@ static void difference_say(const struct compiled *c, struct output *out, uint32_
 void compile_cache_compare(struct compile_cache *cache, const struct compiled *c,
 			   struct output *out)
 {
-	struct lines old = {.text = &cache->state.manifest};
-	struct lines now = {.text = release_writer_manifest(out->writer)};
+	const struct text *manifest = release_writer_manifest(out->writer);
+	struct lines old = {0}, now = {.bytes = text_string(manifest), .length = manifest->length};
 	struct difference d = {0};
 	size_t all;
 
 	if (!cache->state.files && !state_read(cache))
 		return;
+	old.bytes = cache->state.manifest;
+	old.length = cache->state.header.manifest_length;
 	lines_next(&old);
 	lines_next(&now);
 	while (old.there || now.there) {
@@ -1143,7 +1119,7 @@ static int state_make(struct compile_cache *cache, const struct network *n, stru
 		state_file_note(&s->files[i], &out->stats[i]);
 	s->header.count = n->site_count;
 	s->header.bytes = out->bytes;
-	return state_lines(s, out->writer);
+	return 0;
 }
 
 static int cache_write(struct compile_cache *cache, const struct compiled *c, struct output *out,
@@ -1164,7 +1140,7 @@ static int cache_write(struct compile_cache *cache, const struct compiled *c, st
 	if (!err && fstatat(cache->folder, SNAPSHOT_FILE, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		state_file_note(&cache->state.header.snapshot_file, &st);
 	if (!err || err == -TUYEN_EINVAL) /* for comparing at least */
-		err = state_write(cache, out->bundles);
+		err = state_write(cache, out->bundles, out->writer);
 	free(said);
 	return err;
 }
