@@ -522,16 +522,14 @@ static bool file_fits(const struct opening *o, const struct state_file *f)
 	return memcmp(&now, f, sizeof(now)) == 0;
 }
 
-static int files_step(void *context, unsigned int worker, size_t item)
+static bool files_fit(const struct opening *o, size_t chunk)
 {
-	const struct opening *o = context;
 	const struct state *s = &o->c->state;
 
-	(void)worker;
-	for (size_t i = item * FILES_AT_ONCE; i < s->header.count && i < (item + 1) * FILES_AT_ONCE; i++)
+	for (size_t i = chunk * FILES_AT_ONCE; i < s->header.count && i < (chunk + 1) * FILES_AT_ONCE; i++)
 		if (!file_fits(o, &s->files[i]))
-			return -TUYEN_EINVAL;
-	return 0;
+			return false;
+	return true;
 }
 
 static bool just_written(const struct opening *o, const struct state_file *f)
@@ -587,6 +585,15 @@ static bool snapshot_fits(const struct opening *o)
 	return snapshot_read(c, o->out->o) && sources_amend(c) == 0 &&
 	       c->state.header.snapshot == snapshot_sum(c->snapshot) &&
 	       c->state.header.count == compile_source(compile_cache_result(c))->site_count;
+}
+
+/* What was compiled and the sources first, by one, and the files meanwhile by the others. */
+static int opening_step(void *context, unsigned int worker, size_t item)
+{
+	const struct opening *o = context;
+
+	(void)worker;
+	return (item ? files_fit(o, item - 1) : snapshot_fits(o)) ? 0 : -TUYEN_EINVAL;
 }
 
 /* ---- an update ---------------------------------------------------------------------------- */
@@ -972,8 +979,8 @@ static bool update_open(struct compile_cache *c, struct output *out)
 		return false;
 	out->bundles =
 	    openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return out->bundles >= 0 && out_plain(out->folder) && state_fits(&o) && snapshot_fits(&o) &&
-	       !workers_run(out->o->load.workers, (size_t)c->state.header.count / FILES_AT_ONCE + 1, files_step, &o) &&
+	return out->bundles >= 0 && out_plain(out->folder) && state_fits(&o) &&
+	       !workers_run(out->o->load.workers, (size_t)c->state.header.count / FILES_AT_ONCE + 2, opening_step, &o) &&
 	       fresh_fit(&o);
 }
 
