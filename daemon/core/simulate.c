@@ -276,11 +276,11 @@ static void site_paths_make(struct simulation *s, uint32_t index)
 	site->path = (uint32_t)s->path_count;
 	site->pair = (uint32_t)s->pair_count;
 	site->path_count = (uint32_t)site->f.path_count;
-	for (uint8_t p = 0; p < site->f.path_count; p++) {
+	for (size_t p = 0; p < site->f.path_count; p++) {
 		uint32_t pair = pair_find(s, site, &site->f.paths[p]);
 
 		s->pairs[pair].path[s->pairs[pair].path_count++] = (uint32_t)s->path_count;
-		s->paths[s->path_count] = (struct sim_path){.site = index, .pair = pair, .position = p};
+		s->paths[s->path_count] = (struct sim_path){.site = index, .pair = pair, .position = (uint8_t)p};
 		path_watch(s, (uint32_t)s->path_count++);
 	}
 	for (uint32_t i = site->pair; i < site->pair + site->pair_count; i++)

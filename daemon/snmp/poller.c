@@ -334,7 +334,7 @@ static bool row_matches(const struct poll_device *d, const netsnmp_variable_list
 	if (d->find_column == FIND_IF_TYPE)
 		return vb->type == ASN_INTEGER && *vb->val.integer != IFTYPE_LOOPBACK;
 	return vb->type == ASN_OCTET_STR && vb->val_len == length &&
-	       !memcmp(vb->val.string, d->interface, length);
+	       (!length || !memcmp(vb->val.string, d->interface, length));
 }
 
 /* @return false at the end of the column, or where a device answers in circles. */

@@ -47,7 +47,7 @@ for pair in "ba-dinh $BD_LINK" "phuc-xa $PX_LINK" "npdc-hn $HUB_LINK" "phuc-xa $
 	set -- $pair
 	ip -n carrier route replace "$2/32" via "${country_public[$1]}" dev "u-$1" onlink 2>/dev/null ||
 		ip -n carrier route replace "$2/32" dev "u-$1"
-	for dest in "u-$1"; do in_site carrier ip neigh replace "$2" lladdr "$(in_site "$1" cat /sys/class/net/u-carrier/address)" dev "$dest" 2>/dev/null; done
+	in_site carrier ip neigh replace "$2" lladdr "$(in_site "$1" cat /sys/class/net/u-carrier/address)" dev "u-$1" 2>/dev/null
 done
 capture_start badinh ba-dinh lsp101
 capture_start px lan-phuc-xa any udp

@@ -10,7 +10,7 @@ sed 's/revert after 2s;/&\n\tdegraded above loss 5%, round-trip 300ms;/' "$LAB_T
 COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology limits.policy"
 
 carried() { status_get "$1" ".paths[] | select(.name == \"$2\") | .carried_mtu"; }
-carries() { [ "$(carried "$1" "$2")" "$3" "$4" ]; }
+carries() { test "$(carried "$1" "$2")" "$3" "$4"; }
 session_mtu() { in_site "$1" cat /sys/class/net/s10/mtu 2>/dev/null || in_site "$1" ip -o link show s10 | sed 's/.* mtu \([0-9]*\).*/\1/'; }
 status_conditions+="degraded damped main_state "
 degraded() { status_is "$1" ".paths[] | select(.name == \"$2\") | .degraded" "$3"; }
