@@ -26,7 +26,7 @@ struct writer {
 	uint32_t *policy_first; /* policy_count + 1, into by_policy */
 	uint32_t accept;	/* where the next neighbour's may begin */
 	size_t rule_room;
-	bool failed;
+	bool no_ways, failed;
 	struct {
 		uint32_t next;
 		struct label_stack stack;
@@ -682,14 +682,15 @@ static void write_all(struct writer *w)
 {
 	write_site(w);
 	write_neighbors(w);
-	write_labels(w);
+	if (!w->no_ways)
+		write_labels(w);
 	pairs_collect(w);
 	if (!w->failed)
 		pairs_divide(w);
-	if (!w->failed) {
+	if (!w->failed && !w->no_ways)
 		write_paths(w);
+	if (!w->failed)
 		write_sessions(w);
-	}
 	write_meters(w);
 	write_devices(w);
 	if (w->r->queues) {
@@ -701,21 +702,31 @@ static void write_all(struct writer *w)
 	array_free(w, w->policy_first);
 }
 
+static int site_write(struct writer w)
+{
+	w.n = w.r->network;
+	forwarding_init(w.f);
+	write_all(&w);
+	if (w.failed) {
+		if (!w.arena)
+			forwarding_clear(w.f);
+		return -TUYEN_ENOMEM;
+	}
+	forwarding_sort(w.f);
+	return 0;
+}
+
 int compile_site_in(const struct compile_result *r, uint32_t site, struct arena *arena,
 		    struct forwarding *ret_forwarding)
 {
-	struct writer w = {
-	    .r = r, .n = r->network, .site = site, .f = ret_forwarding, .arena = arena};
+	return site_write((struct writer){.r = r, .site = site, .f = ret_forwarding, .arena = arena});
+}
 
-	forwarding_init(ret_forwarding);
-	write_all(&w);
-	if (w.failed) {
-		if (!arena)
-			forwarding_clear(ret_forwarding);
-		return -TUYEN_ENOMEM;
-	}
-	forwarding_sort(ret_forwarding);
-	return 0;
+int compile_site_without_ways(const struct compile_result *r, uint32_t site, struct arena *arena,
+			      struct forwarding *ret_forwarding)
+{
+	return site_write(
+	    (struct writer){.r = r, .site = site, .f = ret_forwarding, .arena = arena, .no_ways = true});
 }
 
 int compile_site(const struct compile_result *r, uint32_t site, struct forwarding *ret_forwarding)

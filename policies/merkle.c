@@ -33,7 +33,7 @@ int sha256_digest(const void *bytes, size_t length, uint8_t ret_digest[static SH
 }
 
 struct merkle_hasher {
-	EVP_MD_CTX *plain, *prefixed;
+	EVP_MD_CTX *ctx;
 };
 
 struct merkle_hasher *merkle_hasher_new(void)
@@ -42,10 +42,8 @@ struct merkle_hasher *merkle_hasher_new(void)
 
 	if (!h)
 		return NULL;
-	h->plain = EVP_MD_CTX_new();
-	h->prefixed = EVP_MD_CTX_new();
-	if (h->plain && h->prefixed && EVP_DigestInit_ex(h->plain, EVP_sha256(), NULL) &&
-	    EVP_DigestInit_ex(h->prefixed, EVP_sha256(), NULL))
+	h->ctx = EVP_MD_CTX_new();
+	if (h->ctx && EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL))
 		return h;
 	merkle_hasher_free(h);
 	return NULL;
@@ -55,73 +53,52 @@ void merkle_hasher_free(struct merkle_hasher *h)
 {
 	if (!h)
 		return;
-	EVP_MD_CTX_free(h->plain);
-	EVP_MD_CTX_free(h->prefixed);
+	EVP_MD_CTX_free(h->ctx);
 	free(h);
-}
-
-static bool hasher_prefix(struct merkle_hasher *h, uint8_t prefix)
-{
-	return EVP_DigestInit_ex(h->prefixed, NULL, NULL) &&
-	       EVP_DigestUpdate(h->prefixed, &prefix, 1);
-}
-
-static int context_end(EVP_MD_CTX *ctx, uint8_t ret_digest[static SHA256_LEN])
-{
-	uint8_t digest[SHA256_LEN];
-
-	if (!EVP_DigestFinal_ex(ctx, digest, NULL))
-		return -TUYEN_ENOMEM;
-	memcpy(ret_digest, digest, SHA256_LEN);
-	return 0;
-}
-
-/* @prefix, then @bytes. */
-static int hasher_run(struct merkle_hasher *h, uint8_t prefix, const void *bytes, size_t length,
-		      uint8_t ret_digest[static SHA256_LEN])
-{
-	if (!hasher_prefix(h, prefix) || !EVP_DigestUpdate(h->prefixed, bytes, length))
-		return -TUYEN_ENOMEM;
-	return context_end(h->prefixed, ret_digest);
 }
 
 int merkle_hasher_begin(struct merkle_hasher *h)
 {
-	return EVP_DigestInit_ex(h->plain, NULL, NULL) && hasher_prefix(h, PREFIX_LEAF)
-		   ? 0
-		   : -TUYEN_ENOMEM;
+	return EVP_DigestInit_ex(h->ctx, NULL, NULL) ? 0 : -TUYEN_ENOMEM;
 }
 
 int merkle_hasher_more(struct merkle_hasher *h, const void *bytes, size_t length)
 {
-	return EVP_DigestUpdate(h->plain, bytes, length) &&
-		       EVP_DigestUpdate(h->prefixed, bytes, length)
-		   ? 0
-		   : -TUYEN_ENOMEM;
+	return EVP_DigestUpdate(h->ctx, bytes, length) ? 0 : -TUYEN_ENOMEM;
 }
 
-int merkle_hasher_end(struct merkle_hasher *h, uint8_t ret_digest[static SHA256_LEN],
-		      struct merkle_hash *ret_leaf)
+int merkle_hasher_end(struct merkle_hasher *h, uint8_t ret_digest[static SHA256_LEN])
 {
-	int err = context_end(h->plain, ret_digest);
-
-	return err < 0 ? err : context_end(h->prefixed, ret_leaf->bytes);
+	return EVP_DigestFinal_ex(h->ctx, ret_digest, NULL) ? 0 : -TUYEN_ENOMEM;
 }
 
-int merkle_hasher_both(struct merkle_hasher *h, const void *bytes, size_t length,
-		       uint8_t ret_digest[static SHA256_LEN], struct merkle_hash *ret_leaf)
+/* @prefix, then @bytes. */
+static int hasher_run(struct merkle_hasher *h, uint8_t prefix, const void *bytes, size_t length,
+		      struct merkle_hash *ret_hash)
 {
+	struct merkle_hash hash; /* @bytes may be @ret_hash's */
 	int err = merkle_hasher_begin(h);
 
 	if (!err)
+		err = merkle_hasher_more(h, &prefix, 1);
+	if (!err)
 		err = merkle_hasher_more(h, bytes, length);
-	return err ? err : merkle_hasher_end(h, ret_digest, ret_leaf);
+	if (!err)
+		err = merkle_hasher_end(h, hash.bytes);
+	if (!err)
+		*ret_hash = hash;
+	return err;
+}
+
+int merkle_hasher_leaf(struct merkle_hasher *h, const void *bytes, size_t length, struct merkle_hash *ret_leaf)
+{
+	return hasher_run(h, PREFIX_LEAF, bytes, length, ret_leaf);
 }
 
 int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf)
 {
 	struct merkle_hasher *h = merkle_hasher_new();
-	int err = h ? hasher_run(h, PREFIX_LEAF, bytes, length, ret_leaf->bytes) : -TUYEN_ENOMEM;
+	int err = h ? merkle_hasher_leaf(h, bytes, length, ret_leaf) : -TUYEN_ENOMEM;
 
 	merkle_hasher_free(h);
 	return err;
@@ -132,7 +109,7 @@ static int merkle_node(struct merkle_hasher *h, const struct merkle_hash *left,
 {
 	struct merkle_hash joined[2] = {*left, *right};
 
-	return hasher_run(h, PREFIX_NODE, joined, sizeof(joined), ret_node->bytes);
+	return hasher_run(h, PREFIX_NODE, joined, sizeof(joined), ret_node);
 }
 
 size_t merkle_path_depth(uint32_t index, uint32_t count)
@@ -158,36 +135,89 @@ static int level_build(struct merkle_hasher *h, const struct merkle_hash *below,
 	return 0;
 }
 
+size_t merkle_nodes(uint32_t count)
+{
+	size_t nodes = 1;
+
+	for (; count > 1; count = (count + 1) / 2)
+		nodes += count;
+	return nodes;
+}
+
+/* With room for all nodes, and where each level is. */
+static struct merkle_tree *tree_new(uint32_t count)
+{
+	struct merkle_tree *tree = calloc(1, sizeof(*tree));
+	struct merkle_hash *next;
+
+	assert(count >= 1 && count <= MERKLE_LEAVES_MAX);
+	if (!tree)
+		return NULL;
+	next = tree->nodes = malloc(merkle_nodes(count) * sizeof(*next));
+	if (!next) {
+		free(tree);
+		return NULL;
+	}
+	tree->count[0] = count;
+	tree->level[0] = next;
+	for (; count > 1; tree->count[tree->depth] = count) {
+		next += count;
+		count = (count + 1) / 2;
+		tree->level[++tree->depth] = next;
+	}
+	return tree;
+}
+
 int merkle_tree_build(const struct merkle_hash *leaves, uint32_t count,
 		      struct merkle_tree **ret_tree)
 {
-	struct merkle_tree *tree = calloc(1, sizeof(*tree));
+	struct merkle_tree *tree = tree_new(count);
 	struct merkle_hasher *h = merkle_hasher_new();
-	struct merkle_hash *next;
-	int err = -TUYEN_ENOMEM;
+	int err = tree && h ? 0 : -TUYEN_ENOMEM;
 
-	assert(count >= 1 && count <= MERKLE_LEAVES_MAX);
-	if (!tree || !h)
-		goto out;
-	next = tree->nodes = calloc(2 * (size_t)count + MERKLE_PATH_MAX, sizeof(*next));
-	if (!next)
-		goto out;
-	err = 0;
-	memcpy(next, leaves, count * sizeof(*leaves));
-	tree->count[0] = count;
-	tree->level[0] = next;
-	while (!err && tree->count[tree->depth] > 1) {
-		next += tree->count[tree->depth];
-		err = level_build(h, tree->level[tree->depth], tree->count[tree->depth], next);
-		tree->count[tree->depth + 1] = (tree->count[tree->depth] + 1) / 2;
-		tree->level[++tree->depth] = next;
-	}
-	if (!err) {
+	if (!err)
+		memcpy(tree->nodes, leaves, count * sizeof(*leaves));
+	for (size_t k = 0; !err && k < tree->depth; k++)
+		err = level_build(h, tree->level[k], tree->count[k], tree->level[k + 1]);
+	merkle_hasher_free(h);
+	if (err)
+		merkle_tree_free(tree);
+	else
 		*ret_tree = tree;
-		tree = NULL;
+	return err;
+}
+
+int merkle_tree_restore(const struct merkle_hash *nodes, uint32_t count, struct merkle_tree **ret_tree)
+{
+	struct merkle_tree *tree = tree_new(count);
+
+	if (!tree)
+		return -TUYEN_ENOMEM;
+	memcpy(tree->nodes, nodes, merkle_nodes(count) * sizeof(*nodes));
+	*ret_tree = tree;
+	return 0;
+}
+
+const struct merkle_hash *merkle_tree_nodes(const struct merkle_tree *tree)
+{
+	return tree->nodes;
+}
+
+int merkle_tree_set(struct merkle_tree *tree, uint32_t index, const struct merkle_hash *leaf)
+{
+	struct merkle_hasher *h = merkle_hasher_new();
+	int err = h ? 0 : -TUYEN_ENOMEM;
+
+	assert(index < tree->count[0]);
+	tree->level[0][index] = *leaf;
+	for (size_t k = 0; !err && k < tree->depth; k++, index /= 2) {
+		const struct merkle_hash *left = &tree->level[k][index & ~1u];
+
+		if ((index | 1) < tree->count[k])
+			err = merkle_node(h, left, left + 1, &tree->level[k + 1][index / 2]);
+		else
+			tree->level[k + 1][index / 2] = *left;
 	}
-out:
-	merkle_tree_free(tree);
 	merkle_hasher_free(h);
 	return err;
 }

@@ -16,9 +16,9 @@
 struct release_writer {
 	uint32_t count, capacity;
 	uint32_t *sites;
-	struct merkle_hash *leaves;
-	size_t *lines; /* where each one's line begins, in both texts */
-	struct text manifest, leaf_lines;
+	struct merkle_hash *leaves; /* empty in a resumed one, which has its tree */
+	size_t *lines;		    /* where each one's line begins */
+	struct text manifest;
 	struct merkle_tree *tree;
 	struct merkle_hasher *hasher;
 };
@@ -43,7 +43,6 @@ void release_writer_free(struct release_writer *w)
 	merkle_tree_free(w->tree);
 	merkle_hasher_free(w->hasher);
 	text_clear(&w->manifest);
-	text_clear(&w->leaf_lines);
 	free(w->leaves);
 	free(w->sites);
 	free(w->lines);
@@ -104,43 +103,44 @@ static void line_add(struct text *t, const uint8_t digest[static SHA256_LEN], ui
 	text_add(t, MANIFEST_SUFFIX);
 }
 
-/* The leaf stands there already. */
-static void writer_put(struct release_writer *w, uint32_t site_id,
-		       const uint8_t digest[static SHA256_LEN])
+static int writer_put(struct release_writer *w, uint32_t site_id, const uint8_t digest[static SHA256_LEN])
 {
+	int err = writer_grow(w);
+
+	if (!err)
+		err = release_leaf(w->hasher, digest, &w->leaves[w->count]);
+	if (err)
+		return err;
 	w->lines[w->count] = w->manifest.length;
 	line_add(&w->manifest, digest, site_id);
-	line_add(&w->leaf_lines, w->leaves[w->count].bytes, site_id);
 	w->sites[w->count++] = site_id;
+	return 0;
+}
+
+int release_leaf(struct merkle_hasher *hasher, const uint8_t digest[static SHA256_LEN], struct merkle_hash *ret_leaf)
+{
+	return merkle_hasher_leaf(hasher, digest, SHA256_LEN, ret_leaf);
 }
 
 int release_writer_add_hashed(struct release_writer *w, uint32_t site_id, size_t length,
-			      const uint8_t digest[static SHA256_LEN],
-			      const struct merkle_hash *leaf, struct reason *reason)
+			      const uint8_t digest[static SHA256_LEN], struct reason *reason)
 {
 	int err;
 
 	assert(!w->tree);
 	err = writer_check(w, site_id, length, reason);
-	if (!err)
-		err = writer_grow(w);
-	if (err)
-		return err;
-	w->leaves[w->count] = *leaf;
-	writer_put(w, site_id, digest);
-	return 0;
+	return err ? err : writer_put(w, site_id, digest);
 }
 
 int release_writer_add(struct release_writer *w, uint32_t site_id, const void *bytes, size_t length,
 		       struct reason *reason)
 {
 	uint8_t digest[SHA256_LEN];
-	struct merkle_hash leaf;
 	int err = writer_check(w, site_id, length, reason);
 
 	if (!err)
-		err = merkle_hasher_both(w->hasher, bytes, length, digest, &leaf);
-	return err ? err : release_writer_add_hashed(w, site_id, length, digest, &leaf, reason);
+		err = sha256_digest(bytes, length, digest);
+	return err ? err : release_writer_add_hashed(w, site_id, length, digest, reason);
 }
 
 /* The shortest line is one of a site of one digit. */
@@ -151,38 +151,38 @@ static uint32_t lines_at_most(size_t length)
 	return (uint32_t)(length / shortest < SITE_ID_MAX ? length / shortest : SITE_ID_MAX) + 1;
 }
 
-int release_writer_resume(struct release_writer *w, const char *manifest, size_t manifest_length,
-			  const char *leaves, size_t leaves_length, struct reason *reason)
+/* Where its lines are, and whose. */
+static int lines_resume(struct release_writer *w, const char *manifest, size_t length, struct reason *reason)
 {
-	size_t at = 0, leaf_at = 0;
-	uint8_t digest[SHA256_LEN];
-	uint32_t site_id, leaf_site;
-	int more = 0, err;
+	uint32_t site_id;
+	size_t at = 0;
+	int more, err = writer_reserve(w, lines_at_most(length));
 
-	assert(!w->count);
-	err = writer_reserve(w, lines_at_most(manifest_length));
-	while (!err && at == leaf_at) {
-		w->lines[w->count] = at;
-		more = release_manifest_next(manifest, manifest_length, &at, &site_id, digest);
-		if (more != 1)
-			break;
-		err = writer_check(w, site_id, 0, reason);
-		if (!err && (release_manifest_next(leaves, leaves_length, &leaf_at, &leaf_site,
-						   w->leaves[w->count].bytes) != 1 ||
-			     leaf_site != site_id))
-			err = -TUYEN_EINVAL;
+	while (!err && (w->lines[w->count] = at, more = release_manifest_next(manifest, length, &at, &site_id, NULL))) {
+		err = more < 0 ? more : writer_check(w, site_id, 0, reason);
 		if (!err)
 			w->sites[w->count++] = site_id;
 		if (!err)
 			err = writer_grow(w);
 	}
-	if (!err && (more || at != leaf_at || leaf_at != leaves_length))
+	return err;
+}
+
+int release_writer_resume(struct release_writer *w, const char *manifest, size_t manifest_length,
+			  const struct merkle_hash *nodes, size_t node_count, struct reason *reason)
+{
+	int err;
+
+	assert(!w->count && !w->tree);
+	err = lines_resume(w, manifest, manifest_length, reason);
+	if (!err && (!w->count || w->count > MERKLE_LEAVES_MAX || node_count != merkle_nodes(w->count)))
 		err = -TUYEN_EINVAL;
+	if (!err)
+		err = merkle_tree_restore(nodes, w->count, &w->tree);
 	if (err)
 		return err;
 	text_add_bytes(&w->manifest, manifest, manifest_length);
-	text_add_bytes(&w->leaf_lines, leaves, leaves_length);
-	return w->manifest.failed || w->leaf_lines.failed ? -TUYEN_ENOMEM : 0;
+	return w->manifest.failed ? -TUYEN_ENOMEM : 0;
 }
 
 static bool writer_find(const struct release_writer *w, uint32_t site_id, uint32_t *ret_index)
@@ -201,28 +201,25 @@ static bool writer_find(const struct release_writer *w, uint32_t site_id, uint32
 	return low < w->count && w->sites[low] == site_id;
 }
 
-static void line_set(struct text *t, size_t line, const uint8_t digest[static SHA256_LEN])
-{
-	char hex[SHA256_STRLEN];
-
-	hex_format(digest, SHA256_LEN, hex);
-	memcpy(t->bytes + line, hex, SHA256_STRLEN - 1);
-}
-
 int release_writer_replace(struct release_writer *w, uint32_t site_id,
-			   const uint8_t digest[static SHA256_LEN], const struct merkle_hash *leaf,
-			   bool *ret_changed)
+			   const uint8_t digest[static SHA256_LEN], bool *ret_changed)
 {
+	char hex[SHA256_STRLEN], *line;
+	struct merkle_hash leaf;
 	uint32_t i;
+	int err;
 
-	assert(!w->tree);
+	assert(w->tree);
 	if (!writer_find(w, site_id, &i))
 		return -TUYEN_ENOENT;
-	*ret_changed = memcmp(leaf->bytes, w->leaves[i].bytes, SHA256_LEN) != 0;
-	w->leaves[i] = *leaf;
-	line_set(&w->manifest, w->lines[i], digest);
-	line_set(&w->leaf_lines, w->lines[i], leaf->bytes);
-	return 0;
+	line = w->manifest.bytes + w->lines[i];
+	hex_format(digest, SHA256_LEN, hex);
+	*ret_changed = memcmp(line, hex, SHA256_STRLEN - 1) != 0;
+	if (!*ret_changed)
+		return 0;
+	memcpy(line, hex, SHA256_STRLEN - 1);
+	err = release_leaf(w->hasher, digest, &leaf);
+	return err ? err : merkle_tree_set(w->tree, i, &leaf);
 }
 
 static int source_compare(const void *a, const void *b)
@@ -289,7 +286,7 @@ int release_writer_finish(struct release_writer *w, const struct release_header 
 
 	if (!w->count)
 		return reason_set(reason, -TUYEN_EINVAL, "a release needs at least one site");
-	if (w->manifest.failed || w->leaf_lines.failed)
+	if (w->manifest.failed)
 		return -TUYEN_ENOMEM;
 	if (!w->tree) {
 		err = merkle_tree_build(w->leaves, w->count, &w->tree);
@@ -303,10 +300,9 @@ int release_writer_finish(struct release_writer *w, const struct release_header 
 	return err;
 }
 
-struct merkle_hash release_writer_root(const struct release_writer *w)
+const struct merkle_tree *release_writer_tree(const struct release_writer *w)
 {
-	assert(w->tree);
-	return merkle_tree_root(w->tree);
+	return w->tree;
 }
 
 uint32_t release_writer_count(const struct release_writer *w)
@@ -317,11 +313,6 @@ uint32_t release_writer_count(const struct release_writer *w)
 const struct text *release_writer_manifest(const struct release_writer *w)
 {
 	return &w->manifest;
-}
-
-const struct text *release_writer_leaves(const struct release_writer *w)
-{
-	return &w->leaf_lines;
 }
 
 /* "<id>.bundle\n" at @s: the id without leading zeros. @return what follows, or NULL. */
@@ -340,20 +331,26 @@ static const char *manifest_site(const char *s, const char *end, uint32_t *ret_s
 	return p + strlen(MANIFEST_SUFFIX);
 }
 
+/* The lower-case hex of hex_format(). */
+static bool digest_parse(const char *line, uint8_t *ret_digest)
+{
+	char hex[SHA256_STRLEN];
+
+	memcpy(hex, line, SHA256_STRLEN - 1);
+	hex[SHA256_STRLEN - 1] = '\0';
+	return hex_parse(hex, SHA256_LEN, ret_digest) == 0;
+}
+
 int release_manifest_next(const char *bytes, size_t length, size_t *offset, uint32_t *ret_site_id,
-			  uint8_t ret_digest[static SHA256_LEN])
+			  uint8_t *ret_digest)
 {
 	size_t head = SHA256_STRLEN - 1, prefix = strlen(MANIFEST_PREFIX);
 	const char *line = bytes + *offset, *end;
-	char hex[SHA256_STRLEN];
 
 	if (*offset == length)
 		return 0;
-	if (length - *offset < head + prefix || memcmp(line + head, MANIFEST_PREFIX, prefix) != 0)
-		return -TUYEN_EINVAL;
-	memcpy(hex, line, head);
-	hex[head] = '\0';
-	if (hex_parse(hex, SHA256_LEN, ret_digest) < 0)
+	if (length - *offset < head + prefix || memcmp(line + head, MANIFEST_PREFIX, prefix) != 0 ||
+	    (ret_digest && !digest_parse(line, ret_digest)))
 		return -TUYEN_EINVAL;
 	end = manifest_site(line + head + prefix, bytes + length, ret_site_id);
 	if (!end)
@@ -363,19 +360,23 @@ int release_manifest_next(const char *bytes, size_t length, size_t *offset, uint
 }
 
 /* At most @count of them, for which @ret_leaves has room. */
-static int leaves_read(const char *bytes, size_t length, uint32_t count,
-		       struct merkle_hash *ret_leaves, struct reason *reason)
+static int leaves_make(const char *bytes, size_t length, uint32_t count, struct merkle_hash *ret_leaves,
+		       struct reason *reason)
 {
-	size_t offset = 0;
+	struct merkle_hasher *hasher = merkle_hasher_new();
 	uint32_t site_id, found = 0;
 	uint8_t digest[SHA256_LEN];
-	int more;
+	size_t offset = 0;
+	int more = 1, err = hasher ? 0 : -TUYEN_ENOMEM;
 
-	while ((more = release_manifest_next(bytes, length, &offset, &site_id, digest)) == 1) {
+	while (!err && (more = release_manifest_next(bytes, length, &offset, &site_id, digest)) == 1) {
 		if (found < count)
-			memcpy(ret_leaves[found].bytes, digest, SHA256_LEN);
+			err = release_leaf(hasher, digest, &ret_leaves[found]);
 		found++;
 	}
+	merkle_hasher_free(hasher);
+	if (err)
+		return err;
 	if (more < 0)
 		return reason_set(reason, more, "line %u is not of this form", found + 1);
 	if (found != count)
@@ -384,25 +385,38 @@ static int leaves_read(const char *bytes, size_t length, uint32_t count,
 	return 0;
 }
 
-int release_leaves_tree(const char *bytes, size_t length, const struct statement *statement,
-			struct merkle_tree **ret_tree, struct reason *reason)
+static int tree_make(const char *bytes, size_t length, const struct statement *statement,
+		     struct merkle_tree **ret_tree, struct reason *reason)
 {
-	struct merkle_hash *leaves = calloc(statement->sites, sizeof(*leaves)), root;
-	struct merkle_tree *tree = NULL;
-	int err =
-	    leaves ? leaves_read(bytes, length, statement->sites, leaves, reason) : -TUYEN_ENOMEM;
+	struct merkle_hash *leaves = calloc(statement->sites, sizeof(*leaves));
+	int err = leaves ? leaves_make(bytes, length, statement->sites, leaves, reason) : -TUYEN_ENOMEM;
 
 	if (!err)
-		err = merkle_tree_build(leaves, statement->sites, &tree);
+		err = merkle_tree_build(leaves, statement->sites, ret_tree);
 	free(leaves);
+	return err;
+}
+
+int release_manifest_tree(const char *bytes, size_t length, const struct statement *statement,
+			  struct merkle_tree **ret_tree, struct reason *reason)
+{
+	uint8_t digest[SHA256_LEN];
+	struct merkle_tree *tree;
+	struct merkle_hash root;
+	int err = tree_make(bytes, length, statement, &tree, reason);
+
+	if (!err)
+		err = sha256_digest(bytes, length, digest);
 	if (err < 0)
 		return err;
 	root = merkle_tree_root(tree);
-	if (memcmp(root.bytes, statement->root.bytes, SHA256_LEN) != 0) {
+	if (memcmp(root.bytes, statement->root.bytes, SHA256_LEN) != 0)
+		err = reason_set(reason, -TUYEN_ESIGNATURE, "not the one of this release (another Merkle root)");
+	else if (memcmp(digest, statement->manifest, SHA256_LEN) != 0)
+		err = reason_set(reason, -TUYEN_ESIGNATURE, "not the one of this release (another digest)");
+	if (err)
 		merkle_tree_free(tree);
-		return reason_set(reason, -TUYEN_ESIGNATURE,
-				  "not the leaves of this release (another Merkle root)");
-	}
-	*ret_tree = tree;
-	return 0;
+	else
+		*ret_tree = tree;
+	return err;
 }

@@ -205,13 +205,15 @@ static int epoch_verify(const struct seal_trust *trust, struct seal_result *ret,
 	return 0;
 }
 
-/* Check: that the bundle is a leaf of the tree whose root was signed. */
+/* Check: that the bundle's digest is a leaf of the tree whose root was signed. */
 static int bundle_verify(const struct seal_parts *parts, struct seal_result *ret,
 			 struct reason *reason)
 {
 	struct merkle_hash leaf;
-	int err = merkle_leaf(parts->bundle.bytes, parts->bundle.length, &leaf);
+	int err = sha256_digest(parts->bundle.bytes, parts->bundle.length, ret->bundle_digest);
 
+	if (!err)
+		err = merkle_leaf(ret->bundle_digest, SHA256_LEN, &leaf);
 	if (err < 0)
 		return err;
 	err = merkle_verify(&leaf, parts->index, ret->statement.sites, &parts->path,
@@ -222,7 +224,7 @@ static int bundle_verify(const struct seal_parts *parts, struct seal_result *ret
 				  "lead to the root)");
 	ret->bundle = parts->bundle.bytes;
 	ret->bundle_length = parts->bundle.length;
-	return sha256_digest(ret->bundle, ret->bundle_length, ret->bundle_digest);
+	return 0;
 }
 
 /* Check: that it is ours. The site's id comes second, "site 901 phuc-xa ..."; it is compared as

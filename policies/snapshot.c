@@ -22,7 +22,7 @@
 #include "grammar.h"
 #include "tuyen/base/encode.h"
 
-#define SNAPSHOT_MAGIC "tuyensn1"
+#define SNAPSHOT_MAGIC "tuyensn2"
 #define SNAPSHOT_ALIGN 16
 
 struct snapshot_source {
@@ -30,6 +30,12 @@ struct snapshot_source {
 	size_t length;
 	uint32_t *ends; /* where its statements end: behind each one's last '}' or ';' */
 	size_t end_count;
+};
+
+/* The text of one site's ways; in the order of sites. */
+struct snapshot_text {
+	uint32_t site;
+	struct forwarding_ways ways;
 };
 
 struct snapshot_header {
@@ -42,6 +48,8 @@ struct snapshot_header {
 	struct compile_result *result;
 	struct snapshot_source *sources;
 	size_t source_count;
+	struct snapshot_text *texts;
+	size_t text_count;
 };
 
 struct snapshot {
@@ -296,6 +304,11 @@ static void walk_source(struct walk *w, struct snapshot_source *s)
 	walk(w, &s->ends, s->end_count, sizeof(*s->ends));
 }
 
+static void walk_text(struct walk *w, struct snapshot_text *t)
+{
+	walk(w, &t->ways.bytes, t->ways.length, 1);
+}
+
 /* @return the network, where it can be read. */
 static struct network *walk_header(struct walk *w, struct snapshot_header *h)
 {
@@ -304,6 +317,7 @@ static struct network *walk_header(struct walk *w, struct snapshot_header *h)
 
 	walk_string(w, &h->said);
 	WALK_EACH(w, h->sources, h->source_count, walk_source);
+	WALK_EACH(w, h->texts, h->text_count, walk_text);
 	n = walk(w, &h->network, 1, sizeof(*n));
 	if (!n)
 		return NULL;
@@ -422,6 +436,60 @@ static int sources_of(const struct syntax_set *set, struct snapshot_source **ret
 	return err;
 }
 
+static size_t ways_count(const struct compile_result *r, uint32_t site)
+{
+	size_t count = r->label_first[site + 1] - r->label_first[site];
+
+	for (uint32_t i = r->head_first[site]; i < r->head_first[site + 1]; i++)
+		count += r->pairs[i].path_count;
+	for (uint32_t i = r->endpoint_first[site]; i < r->endpoint_first[site + 1]; i++)
+		count += r->pairs[r->endpoint_pairs[i]].path_count;
+	return count;
+}
+
+static void texts_free(struct snapshot_header *h)
+{
+	for (size_t i = 0; i < h->text_count; i++) {
+		struct text t = {.bytes = (char *)(uintptr_t)h->texts[i].ways.bytes};
+
+		text_clear(&t);
+	}
+	free(h->texts);
+}
+
+static int text_make(const struct compile_result *r, uint32_t site, struct snapshot_text *ret)
+{
+	struct text t = {0};
+	struct forwarding f;
+	int err = compile_site(r, site, &f);
+
+	if (err)
+		return err;
+	forwarding_encode_ways(&f, &t);
+	forwarding_clear(&f);
+	if (t.failed)
+		text_clear(&t);
+	*ret = (struct snapshot_text){site, {t.bytes, t.length}};
+	return t.bytes ? 0 : -TUYEN_ENOMEM;
+}
+
+static int texts_make(struct snapshot_header *h, const struct compile_result *r, size_t least)
+{
+	size_t sites = r->network->site_count;
+	int err = 0;
+
+	h->texts = calloc(sites + 1, sizeof(*h->texts));
+	if (!h->texts)
+		return -TUYEN_ENOMEM;
+	for (uint32_t i = 0; i < sites && !err; i++) {
+		if (ways_count(r, i) < (least ? least : 1))
+			continue;
+		err = text_make(r, i, &h->texts[h->text_count]);
+		h->text_count += !err;
+	}
+	return err;
+}
+
 static int header_encode(struct snapshot_header *h, struct text *ret_bytes)
 {
 	struct walk count = {.purpose = WALK_COUNT, .used = aligned(sizeof(*h))};
@@ -443,7 +511,7 @@ static int header_encode(struct snapshot_header *h, struct text *ret_bytes)
 }
 
 int snapshot_encode(const struct compile_result *result, const struct syntax_set *sources,
-		    const uint8_t program[static SHA256_LEN], const char *said,
+		    const uint8_t program[static SHA256_LEN], const char *said, size_t ways_least,
 		    struct text *ret_bytes)
 {
 	struct network network = *result->network;
@@ -459,13 +527,16 @@ int snapshot_encode(const struct compile_result *result, const struct syntax_set
 		return -TUYEN_EINVAL;
 	words = strdup(said);
 	err = words ? sources_of(sources, &h.sources) : -TUYEN_ENOMEM;
+	if (!err)
+		err = texts_make(&h, result, ways_least);
 	if (!err) {
 		memcpy(h.program, program, SHA256_LEN);
 		h.said = words;
 		result_trim(result, &trimmed);
 		err = header_encode(&h, ret_bytes);
-		sources_free(h.sources, h.source_count);
 	}
+	texts_free(&h);
+	sources_free(h.sources, h.source_count);
 	free(words);
 	return err;
 }
@@ -534,6 +605,23 @@ size_t snapshot_source_count(const struct snapshot *s)
 const char *snapshot_source_name(const struct snapshot *s, size_t source)
 {
 	return s->header->sources[source].name;
+}
+
+const struct forwarding_ways *snapshot_ways(const struct snapshot *s, uint32_t site)
+{
+	size_t low = 0, high = s->header->text_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->header->texts[middle].site == site)
+			return &s->header->texts[middle].ways;
+		if (s->header->texts[middle].site < site)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
 }
 
 const struct compile_result *snapshot_result(const struct snapshot *s)

@@ -359,7 +359,7 @@ struct sink {
 static void sink_flush(struct sink *s)
 {
 	if (!s->err)
-		s->err = s->text->failed ? -TUYEN_ENOMEM : s->flush(s->context, s->text);
+		s->err = s->text->failed ? -TUYEN_ENOMEM : s->flush(s->context, s->text->bytes, s->text->length);
 	text_reset(s->text);
 }
 
@@ -397,18 +397,37 @@ static void put_peers(struct sink *s, const struct forwarding *f)
 	}
 }
 
-static void put_all(struct sink *s, const struct forwarding *f)
+static void put_ways(struct sink *s, const struct forwarding *f)
 {
-	PUT_LINE(s, put_head_lines, f);
-	for (size_t i = 0; i < f->lan_count; i++)
-		PUT_LINE(s, put_lan, &f->lans[i]);
-	put_neighbors(s, f);
 	for (size_t i = 0; i < f->label_count; i++)
 		PUT_LINE(s, put_label, &f->labels[i]);
 	for (size_t i = 0; i < f->path_count; i++)
 		PUT_LINE(s, put_path, &f->paths[i]);
 	for (size_t i = 0; i < f->return_count; i++)
 		PUT_LINE(s, put_return, &f->returns[i]);
+}
+
+/* Past the sink's text: they need not be copied. */
+static void hand_on_ways(struct sink *s, const struct forwarding_ways *ways)
+{
+	if (s->text->length || s->text->failed)
+		sink_flush(s);
+	for (size_t at = 0, n; at < ways->length && !s->err; at += n) {
+		n = s->piece < ways->length - at ? s->piece : ways->length - at;
+		s->err = s->flush(s->context, ways->bytes + at, n);
+	}
+}
+
+static void put_all(struct sink *s, const struct forwarding *f, const struct forwarding_ways *ways)
+{
+	PUT_LINE(s, put_head_lines, f);
+	for (size_t i = 0; i < f->lan_count; i++)
+		PUT_LINE(s, put_lan, &f->lans[i]);
+	put_neighbors(s, f);
+	if (ways)
+		hand_on_ways(s, ways);
+	else
+		put_ways(s, f);
 	for (size_t i = 0; i < f->session_count; i++)
 		PUT_LINE(s, put_session, &f->sessions[i]);
 	put_peers(s, f);
@@ -428,16 +447,23 @@ void forwarding_encode(const struct forwarding *f, struct text *ret_text)
 {
 	struct sink s = {.text = ret_text, .piece = SIZE_MAX};
 
-	put_all(&s, f);
+	put_all(&s, f, NULL);
 }
 
-int forwarding_encode_pieces(const struct forwarding *f, size_t piece, struct text *buffer,
-			     forwarding_flush *flush, void *context)
+void forwarding_encode_ways(const struct forwarding *f, struct text *ret_text)
+{
+	struct sink s = {.text = ret_text, .piece = SIZE_MAX};
+
+	put_ways(&s, f);
+}
+
+int forwarding_encode_pieces(const struct forwarding *f, const struct forwarding_ways *ways, size_t piece,
+			     struct text *buffer, forwarding_flush *flush, void *context)
 {
 	struct sink s = {.text = buffer, .piece = piece, .flush = flush, .context = context};
 
 	text_reset(buffer);
-	put_all(&s, f);
+	put_all(&s, f, ways);
 	if (buffer->length || buffer->failed)
 		sink_flush(&s);
 	return s.err;

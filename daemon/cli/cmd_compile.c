@@ -163,12 +163,12 @@ int output_create(int folder, const char *name, struct reason *reason)
 	return fd < 0 ? system_fail(name, reason) : fd;
 }
 
-int output_write(int fd, const char *name, const struct text *t, struct reason *reason)
+int output_write(int fd, const char *name, const char *bytes, size_t length, struct reason *reason)
 {
 	size_t done = 0;
 
-	while (done < t->length) {
-		ssize_t n = write(fd, t->bytes + done, t->length - done);
+	while (done < length) {
+		ssize_t n = write(fd, bytes + done, length - done);
 
 		if (n < 0 && errno != EINTR)
 			return system_fail(name, reason);
@@ -195,7 +195,7 @@ int output_put(int folder, const char *name, const struct text *t, struct stat *
 	fd = output_create(folder, name, reason);
 	if (fd < 0)
 		return fd;
-	err = output_write(fd, name, t, reason);
+	err = output_write(fd, name, t->bytes, t->length, reason);
 	if (!err)
 		return output_end(fd, name, ret_stat, reason);
 	close(fd);
@@ -370,8 +370,6 @@ int output_header(struct output *out, struct release_source *sources, size_t cou
 		err =
 		    header_put(out, RELEASE_MANIFEST, suffix, release_writer_manifest(out->writer));
 	if (!err)
-		err = header_put(out, RELEASE_LEAVES, suffix, release_writer_leaves(out->writer));
-	if (!err)
 		err = header_put(out, RELEASE_FILE, suffix, &statement);
 	text_clear(&statement);
 	return err;
@@ -442,7 +440,7 @@ static double elapsed_ms(const struct timespec *start)
 
 void output_summary(const struct output *out, const struct compile_result *result, double ms)
 {
-	struct merkle_hash root = release_writer_root(out->writer);
+	struct merkle_hash root = merkle_tree_root(release_writer_tree(out->writer));
 	const char *audit = out->audit.clean ? "clean" : "none";
 	size_t sites = compile_source(result)->site_count;
 	char hex[SHA256_STRLEN];

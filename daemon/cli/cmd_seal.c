@@ -70,9 +70,12 @@ static int parts_finish(struct seal_work *w, uint32_t site_id, const struct text
 			struct reason *reason)
 {
 	struct seal_parts *parts = &w->folder.parts;
+	uint8_t digest[SHA256_LEN];
 	struct merkle_hash leaf;
-	int err = merkle_leaf(bundle->bytes, bundle->length, &leaf);
+	int err = sha256_digest(bundle->bytes, bundle->length, digest);
 
+	if (!err)
+		err = merkle_leaf(digest, SHA256_LEN, &leaf);
 	if (err < 0)
 		return err;
 	merkle_tree_path(w->tree, parts->index, &parts->path);
@@ -129,19 +132,16 @@ static int site_seal(struct seal_work *w, uint32_t site_id, struct reason *reaso
 
 static int sites_seal(struct seal_work *w, struct reason *reason)
 {
-	struct text leaves = {0};
-	uint8_t digest[SHA256_LEN];
+	const struct text *manifest = &w->folder.manifest;
 	size_t offset = 0;
 	uint32_t site_id;
-	int err = release_folder_leaves(&w->folder, &w->statement, &leaves, &w->tree, reason);
+	int err = release_folder_tree(&w->folder, &w->statement, &w->tree, reason);
 
-	for (uint32_t i = 0; !err && release_manifest_next(text_string(&leaves), leaves.length,
-							   &offset, &site_id, digest) == 1;
+	for (uint32_t i = 0; !err && release_manifest_next(text_string(manifest), manifest->length, &offset, &site_id, NULL) == 1;
 	     i++) {
 		w->folder.parts.index = i;
 		err = site_seal(w, site_id, reason);
 	}
-	text_clear(&leaves);
 	for (int i = 0; i < w->options->word_count && !err; i++)
 		if (!w->found[i])
 			err = reason_set(reason, -TUYEN_ENOENT, "the release has no site '%s'",

@@ -34,7 +34,7 @@ static void print_people(const struct seal_result *r, bool whole)
 	if (r->expired)
 		puts("EXPIRED   a node raises an alarm and goes on forwarding");
 	if (whole)
-		printf("verified  all %u bundles, the manifest, the leaves, the root\n",
+		printf("verified  all %u bundles, the manifest, the root\n",
 		       r->statement.sites);
 	else
 		printf("verified  bundle of %zu bytes, sha256 %s\n", r->bundle_length,
@@ -214,7 +214,7 @@ const struct cli_command cli_verify = {
     .summary = "check a whole release, or one site's seal, as a node would",
     .options = cli_options,
     .help =
-	"OUT: signatures, manifest, every bundle, the leaves, the Merkle root. Exit code 1: not verified, and\n"
+	"OUT: signatures, manifest, every bundle, the Merkle root. Exit code 1: not verified, and\n"
 	"the reason is said. An expired release is verified, and said to be expired.\n",
     .run = run,
 };

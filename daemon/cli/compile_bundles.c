@@ -22,7 +22,6 @@
 struct made {
 	size_t length;
 	uint8_t digest[SHA256_LEN];
-	struct merkle_hash leaf;
 };
 
 /* What one worker has, and the bundle that it is at. */
@@ -64,13 +63,13 @@ static void progress(size_t done, size_t all)
 }
 
 /* A piece of a bundle: hashed and written while it is in the cache. */
-static int piece_put(void *context, const struct text *piece)
+static int piece_put(void *context, const char *bytes, size_t length)
 {
 	struct hand *hand = context;
-	int err = merkle_hasher_more(hand->hasher, piece->bytes, piece->length);
+	int err = merkle_hasher_more(hand->hasher, bytes, length);
 
-	hand->length += piece->length;
-	return err ? err : output_write(hand->fd, hand->name, piece, &hand->reason);
+	hand->length += length;
+	return err ? err : output_write(hand->fd, hand->name, bytes, length, &hand->reason);
 }
 
 /* What was audited is what is written; without an audit a bundle lives no longer than it must. */
@@ -80,12 +79,12 @@ static int bundle_encode(const struct bundles *b, uint32_t site, struct hand *ha
 	int err;
 
 	if (b->out->proof.audit)
-		return forwarding_encode_pieces(&b->out->proof.states.sites[site], OUTPUT_PIECE,
+		return forwarding_encode_pieces(&b->out->proof.states.sites[site], NULL, OUTPUT_PIECE,
 						&hand->text, piece_put, hand);
 	arena_reset(&hand->arena);
 	err = compile_site_in(b->result, site, &hand->arena, &f);
 	return err ? err
-		   : forwarding_encode_pieces(&f, OUTPUT_PIECE, &hand->text, piece_put, hand);
+		   : forwarding_encode_pieces(&f, NULL, OUTPUT_PIECE, &hand->text, piece_put, hand);
 }
 
 static int bundle_write(const struct bundles *b, uint32_t site, struct hand *hand,
@@ -100,7 +99,7 @@ static int bundle_write(const struct bundles *b, uint32_t site, struct hand *han
 		err = reason_set(&hand->reason, -TUYEN_ELIMIT, "the bundle of '%s' is too large",
 				 b->network->sites[site].name);
 	made->length = hand->length;
-	return err ? err : merkle_hasher_end(hand->hasher, made->digest, &made->leaf);
+	return err ? err : merkle_hasher_end(hand->hasher, made->digest);
 }
 
 static int bundle_put(struct bundles *b, struct hand *hand, size_t place)
@@ -216,7 +215,7 @@ static int bundles_add(struct bundles *b)
 
 		b->out->bytes += m->length;
 		err = release_writer_add_hashed(b->out->writer, b->network->sites[b->order[i]].id,
-						m->length, m->digest, &m->leaf, &b->out->reason);
+						m->length, m->digest, &b->out->reason);
 	}
 	return err;
 }

@@ -26,13 +26,14 @@
 
 #define SNAPSHOT_FILE "snapshot"
 #define STATE_FILE    "state"
-#define STATE_MAGIC   "tuyenst2"
+#define STATE_MAGIC   "tuyenst3"
 #define STATE_MAX     (64u << 20)
 #define COARSE_NS     20000000 /* a clock that ticks 50 times a second, the slowest there is */
 #define HUGE	      ((size_t)2 << 20)
 #define ARENA_FIRST   ((size_t)32 << 20) /* what a gateway's bundle is built in; what is not touched costs nothing */
 #define FILES_AT_ONCE 256
 #define SHOWN_MAX     20       /* names in the summary for people */
+#define WAYS_LEAST    128      /* of a site with so many lines of labels, paths and returns they are kept as text */
 
 struct state_file {
 	uint64_t size, inode;
@@ -50,15 +51,16 @@ struct state_header {
 	int64_t modified_ns, changed_ns;
 	int64_t noted_ns; /* when all this was */
 	uint64_t bytes;	  /* of all bundles */
-	uint64_t count, manifest_length, leaves_length;
+	uint64_t count, node_count, manifest_length;
 	struct state_file snapshot_file;
 };
 
 struct state {
 	struct state_header header;
 	struct state_file *files; /* by site id */
-	struct text bytes;	  /* as it was read; holds the lines */
-	const char *manifest, *leaves;
+	struct text bytes;	  /* as it was read; holds the rest */
+	const struct merkle_hash *nodes; /* of the release's tree */
+	const char *manifest;
 };
 
 struct compile_cache {
@@ -303,9 +305,9 @@ static bool state_lawful(const struct state_header *h, const struct text *t, con
 
 	return !memcmp(h->magic, STATE_MAGIC, sizeof(h->magic)) &&
 	       !memcmp(h->program, program, SHA256_LEN) && h->count <= SITE_ID_MAX &&
-	       h->manifest_length <= t->length && h->leaves_length <= t->length &&
-	       t->length == sizeof(*h) + h->count * sizeof(struct state_file) + h->manifest_length +
-				h->leaves_length &&
+	       h->node_count <= 2 * (uint64_t)MERKLE_LEAVES_MAX + MERKLE_PATH_MAX && h->manifest_length <= t->length &&
+	       t->length == sizeof(*h) + h->count * sizeof(struct state_file) +
+				h->node_count * sizeof(struct merkle_hash) + h->manifest_length &&
 	       !sha256_digest(t->bytes + DIGEST_FROM, t->length - DIGEST_FROM, digest) &&
 	       !memcmp(digest, h->digest, SHA256_LEN);
 }
@@ -320,8 +322,8 @@ static bool state_take(struct text *t, struct state *ret)
 	*t = (struct text){0};
 	memcpy(&s.header, s.bytes.bytes, sizeof(s.header));
 	size = s.header.count * sizeof(*s.files);
-	s.manifest = at + size;
-	s.leaves = s.manifest + s.header.manifest_length;
+	s.nodes = (const void *)(at + size);
+	s.manifest = at + size + s.header.node_count * sizeof(*s.nodes);
 	s.files = malloc(size + 1);
 	if (s.files)
 		memcpy(s.files, at, size);
@@ -379,7 +381,8 @@ static int folder_file_write(int folder, const char *name, const struct text *t)
 /* With the writer's lines. */
 static int state_write(struct compile_cache *c, int bundles, const struct release_writer *w)
 {
-	const struct text *manifest = release_writer_manifest(w), *leaves = release_writer_leaves(w);
+	const struct text *manifest = release_writer_manifest(w);
+	const struct merkle_hash *nodes = merkle_tree_nodes(release_writer_tree(w));
 	struct state *s = &c->state;
 	struct state_header *h = &s->header;
 	struct text t = {0};
@@ -398,12 +401,12 @@ static int state_write(struct compile_cache *c, int bundles, const struct releas
 	h->changed_ns = time_ns(st.st_ctim);
 	h->noted_ns = time_ns(now);
 	h->manifest_length = manifest->length;
-	h->leaves_length = leaves->length;
-	(void)text_reserve(&t, sizeof(*h) + h->count * sizeof(*s->files) + manifest->length + leaves->length);
+	h->node_count = merkle_nodes(release_writer_count(w));
+	(void)text_reserve(&t, sizeof(*h) + h->count * sizeof(*s->files) + h->node_count * sizeof(*nodes) + manifest->length);
 	text_add_bytes(&t, h, sizeof(*h));
 	text_add_bytes(&t, s->files, h->count * sizeof(*s->files));
+	text_add_bytes(&t, nodes, h->node_count * sizeof(*nodes));
 	text_add_bytes(&t, manifest->bytes, manifest->length);
-	text_add_bytes(&t, leaves->bytes, leaves->length);
 	err = t.failed ? -TUYEN_ENOMEM
 		       : sha256_digest(t.bytes + DIGEST_FROM, t.length - DIGEST_FROM, h->digest);
 	if (!err) {
@@ -449,7 +452,6 @@ static bool out_plain(int folder)
 					    "..",
 					    RELEASE_FILE,
 					    RELEASE_MANIFEST,
-					    RELEASE_LEAVES,
 					    RELEASE_BUNDLES,
 					    RELEASE_SIGNATURES,
 					    RELEASE_ROSTER,
@@ -574,8 +576,8 @@ static bool state_fits(const struct opening *o)
 	struct output *out = o->out;
 
 	return state_read(c) && folder_fits(o) && (out->writer = release_writer_new()) &&
-	       !release_writer_resume(out->writer, c->state.manifest, c->state.header.manifest_length, c->state.leaves,
-				      c->state.header.leaves_length, &out->reason);
+	       !release_writer_resume(out->writer, c->state.manifest, c->state.header.manifest_length, c->state.nodes,
+				      (size_t)c->state.header.node_count, &out->reason);
 }
 
 static bool snapshot_fits(const struct opening *o)
@@ -674,7 +676,6 @@ struct remade {
 	uint32_t site, site_id;
 	size_t length;
 	uint8_t digest[SHA256_LEN];
-	struct merkle_hash leaf;
 };
 
 /* What one worker has, and the bundle that it is at. */
@@ -690,35 +691,37 @@ struct remaker {
 
 struct remaking {
 	const struct output *out;
-	const struct compile_result *result;
+	const struct snapshot *snapshot;
 	struct remade *made;
 	struct remaker *remakers;
 	unsigned int workers;
 };
 
-static int piece_put(void *context, const struct text *piece)
+static int piece_put(void *context, const char *bytes, size_t length)
 {
 	struct remaker *r = context;
-	int err = merkle_hasher_more(r->hasher, piece->bytes, piece->length);
+	int err = merkle_hasher_more(r->hasher, bytes, length);
 
-	r->made->length += piece->length;
-	return err ? err : output_write(r->fd, r->name, piece, &r->reason);
+	r->made->length += length;
+	return err ? err : output_write(r->fd, r->name, bytes, length, &r->reason);
 }
 
 static int bundle_write(const struct remaking *all, struct remaker *r)
 {
+	const struct forwarding_ways *ways = snapshot_ways(all->snapshot, r->made->site);
+	const struct compile_result *result = snapshot_result(all->snapshot);
 	struct forwarding f;
 	int err = merkle_hasher_begin(r->hasher);
 
 	if (!err)
-		err = compile_site_in(all->result, r->made->site, &r->arena, &f);
+		err = (ways ? compile_site_without_ways : compile_site_in)(result, r->made->site, &r->arena, &f);
 	if (err)
 		return err;
-	err = forwarding_encode_pieces(&f, OUTPUT_PIECE, &r->text, piece_put, r);
+	err = forwarding_encode_pieces(&f, ways, OUTPUT_PIECE, &r->text, piece_put, r);
 	arena_reset(&r->arena);
 	if (!err && r->made->length > FORWARDING_BYTES_MAX)
 		err = -TUYEN_ELIMIT;
-	return err ? err : merkle_hasher_end(r->hasher, r->made->digest, &r->made->leaf);
+	return err ? err : merkle_hasher_end(r->hasher, r->made->digest);
 }
 
 static int bundle_remake(void *context, unsigned int worker, size_t item)
@@ -774,7 +777,7 @@ static int bundles_remake(struct compile_cache *c, const struct output *out, str
 			  size_t count)
 {
 	struct remaking all = {.out = out,
-			       .result = compile_cache_result(c),
+			       .snapshot = c->snapshot,
 			       .made = made,
 			       .workers = out->o->load.workers};
 	int err = remakers_init(&all) ? 0 : -TUYEN_ENOMEM;
@@ -795,7 +798,7 @@ static int bundle_renew(struct compile_cache *c, struct output *out, const struc
 
 	if (!file)
 		return -TUYEN_ENOENT;
-	err = release_writer_replace(out->writer, m->site_id, m->digest, &m->leaf, ret_changed);
+	err = release_writer_replace(out->writer, m->site_id, m->digest, ret_changed);
 	if (err)
 		return err;
 	if (*ret_changed) {
@@ -911,7 +914,7 @@ static int bundles_renew(struct compile_cache *c, struct output *out, struct wri
 	return err;
 }
 
-static const char *const headers[] = {RELEASE_MANIFEST, RELEASE_LEAVES, RELEASE_FILE};
+static const char *const headers[] = {RELEASE_MANIFEST, RELEASE_FILE};
 
 static void update_undo(struct output *out, const struct written *list)
 {
@@ -921,7 +924,7 @@ static void update_undo(struct output *out, const struct written *list)
 		bundle_name(name, list->site_id, OUTPUT_NEXT);
 		unlinkat(out->bundles, name, 0);
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		snprintf(name, sizeof(name), "%s" OUTPUT_NEXT, headers[i]);
 		unlinkat(out->folder, name, 0);
 	}
@@ -940,7 +943,7 @@ static int update_commit(struct output *out, const struct written *list)
 		if (renameat(out->bundles, from, out->bundles, to) < 0)
 			return output_fail(out, to);
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
 		snprintf(from, sizeof(from), "%s" OUTPUT_NEXT, headers[i]);
 		if (renameat(out->folder, from, out->folder, headers[i]) < 0)
 			return output_fail(out, headers[i]);
@@ -1139,7 +1142,7 @@ static int cache_write(struct compile_cache *cache, const struct compiled *c, st
 	if (!err)
 		err = c->load.diags.count ? -TUYEN_EINVAL
 					  : snapshot_encode(c->result, &c->load.sources,
-							    cache->program, said, snapshot);
+							    cache->program, said, WAYS_LEAST, snapshot);
 	if (!err) {
 		cache->state.header.snapshot = snapshot_sum_of(snapshot);
 		err = folder_file_write(cache->folder, SNAPSHOT_FILE, snapshot);

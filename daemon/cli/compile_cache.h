@@ -6,7 +6,7 @@
 
 /**
  * The folder of --cache: `snapshot` (snapshot.h) of the last full compile, and `state`: the lines of
- * the manifest and of the leaves of the release that was written last, and what its files looked like
+ * the manifest and of the tree of the release that was written last, and what its files looked like
  * then. Either may be deleted at any time. What is damaged, of another program, from before the last
  * boot, or does not fit what lies in OUT is as good as not there. One compile uses a cache at a time; others go without.
  */

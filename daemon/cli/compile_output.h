@@ -47,7 +47,7 @@ int output_fail(struct output *out, const char *what);
 int output_check(struct output *out);
 /** A new file, piece by piece. @return the descriptor, or a negative error. */
 int output_create(int folder, const char *name, struct reason *reason);
-int output_write(int fd, const char *name, const struct text *t, struct reason *reason);
+int output_write(int fd, const char *name, const char *bytes, size_t length, struct reason *reason);
 /** Closes it, also when it fails. @ret_stat  may be NULL. */
 int output_end(int fd, const char *name, struct stat *ret_stat, struct reason *reason);
 /** All at once. */
@@ -59,7 +59,7 @@ int output_put(int folder, const char *name, const struct text *t, struct stat *
  */
 int output_bundles(struct output *out, const struct compile_result *result);
 /**
- * `manifest`, `leaves` and `release`, each under its name and @suffix.
+ * `manifest` and `release`, each under its name and @suffix.
  * @sources  names may be paths; their last part counts.
  */
 int output_header(struct output *out, struct release_source *sources, size_t count,

@@ -204,32 +204,14 @@ int release_folder_bundle(const struct release_folder *f, uint32_t site_id, stru
 	return err;
 }
 
-static int leaves_read(const struct release_folder *f, struct text *ret_leaves,
-		       struct reason *reason)
-{
-	struct text path = {0};
-	int err;
-
-	text_printf(&path, "%s/" RELEASE_LEAVES, f->path);
-	err = path.failed ? -TUYEN_ENOMEM
-			  : file_read(path.bytes, MANIFEST_BYTES_MAX, 0, ret_leaves, reason);
-	text_clear(&path);
-	return err;
-}
-
-int release_folder_leaves(const struct release_folder *f, const struct statement *statement,
-			  struct text *ret_leaves, struct merkle_tree **ret_tree,
-			  struct reason *reason)
+int release_folder_tree(const struct release_folder *f, const struct statement *statement,
+			struct merkle_tree **ret_tree, struct reason *reason)
 {
 	struct reason why = {""};
-	int err = leaves_read(f, ret_leaves, reason);
+	int err = release_manifest_tree(text_string(&f->manifest), f->manifest.length, statement, ret_tree, &why);
 
-	if (err < 0)
-		return err;
-	err = release_leaves_tree(text_string(ret_leaves), ret_leaves->length, statement, ret_tree,
-				  &why);
 	return err < 0 && why.text[0]
-		   ? reason_set(reason, err, "%s/" RELEASE_LEAVES ": %s", f->path, why.text)
+		   ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text)
 		   : err;
 }
 
@@ -248,60 +230,51 @@ static int bundle_of_site(const struct release_folder *f, const struct text *bun
 			  site_id);
 }
 
-/* Every bundle that the manifest names, as it is on disk. */
+/* The bundle of a line of the manifest, as it is on disk. */
+static int bundle_add(const struct release_folder *f, struct release_writer *w, uint32_t site_id,
+		      const uint8_t listed[static SHA256_LEN], struct text *bundle, struct reason *reason)
+{
+	uint8_t digest[SHA256_LEN];
+	struct reason why;
+	int err = release_folder_bundle(f, site_id, bundle, reason);
+
+	if (!err)
+		err = sha256_digest(bundle->bytes, bundle->length, digest);
+	if (err < 0)
+		return err;
+	if (memcmp(digest, listed, SHA256_LEN) != 0)
+		return reason_set(reason, -TUYEN_ESIGNATURE,
+				  "%s/" RELEASE_BUNDLES "/%u.bundle is not what the manifest says", f->path, site_id);
+	err = bundle_of_site(f, bundle, site_id, reason);
+	if (err < 0)
+		return err;
+	why.text[0] = '\0';
+	err = release_writer_add_hashed(w, site_id, bundle->length, digest, &why);
+	return err < 0 && why.text[0] ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text) : err;
+}
+
+/* Every bundle that the manifest names. */
 static int bundles_add(const struct release_folder *f, struct release_writer *w,
 		       struct reason *reason)
 {
-	uint8_t listed[SHA256_LEN], digest[SHA256_LEN];
+	uint8_t listed[SHA256_LEN];
 	struct text bundle = {0};
 	size_t offset = 0;
-	uint32_t site_id;
-	int err;
+	uint32_t site_id, line = 1;
+	int more, err = 0;
 
-	while ((err = release_manifest_next(text_string(&f->manifest), f->manifest.length, &offset,
-					    &site_id, listed)) == 1) {
-		err = release_folder_bundle(f, site_id, &bundle, reason);
-		if (!err)
-			err = sha256_digest(bundle.bytes, bundle.length, digest);
-		if (!err && memcmp(digest, listed, SHA256_LEN) != 0)
-			err = reason_set(reason, -TUYEN_ESIGNATURE,
-					 "%s/" RELEASE_BUNDLES
-					 "/%u.bundle is not what the manifest says",
-					 f->path, site_id);
-		if (!err)
-			err = bundle_of_site(f, &bundle, site_id, reason);
-		if (!err)
-			err = release_writer_add(w, site_id, bundle.bytes, bundle.length, reason);
-		if (err < 0)
-			break;
-	}
+	for (; !err && (more = release_manifest_next(text_string(&f->manifest), f->manifest.length, &offset,
+						     &site_id, listed)); line++)
+		err = more == 1 ? bundle_add(f, w, site_id, listed, &bundle, reason)
+				: reason_set(reason, more, "%s/" RELEASE_MANIFEST ": line %u is not of this form", f->path, line);
 	text_clear(&bundle);
-	if (err == -TUYEN_EINVAL && !reason->text[0])
-		reason_set(reason, err, "%s/" RELEASE_MANIFEST ": a line is not of this form",
-			   f->path);
-	return err;
-}
-
-/* The root says nothing of the sites' names in it: each byte is compared. */
-static int leaves_check(const struct release_folder *f, const struct release_writer *w,
-			struct reason *reason)
-{
-	const struct text *want = release_writer_leaves(w);
-	struct text have = {0};
-	int err = leaves_read(f, &have, reason);
-
-	if (!err &&
-	    (want->length != have.length || memcmp(want->bytes, have.bytes, want->length) != 0))
-		err = reason_set(reason, -TUYEN_ESIGNATURE,
-				 "%s/" RELEASE_LEAVES " is not the one of this release", f->path);
-	text_clear(&have);
 	return err;
 }
 
 static int statement_compare(const struct release_folder *f, const struct release_writer *w,
 			     const struct statement *s, struct reason *reason)
 {
-	struct merkle_hash root = release_writer_root(w);
+	struct merkle_hash root = merkle_tree_root(release_writer_tree(w));
 	uint8_t manifest[SHA256_LEN];
 	int err = sha256_digest(f->manifest.bytes, f->manifest.length, manifest);
 
@@ -341,8 +314,6 @@ int release_folder_check(const struct release_folder *f, const struct statement 
 		err = release_writer_finish(w, &header, &again, reason);
 	if (!err)
 		err = statement_compare(f, w, statement, reason);
-	if (!err)
-		err = leaves_check(f, w, reason);
 	text_clear(&again);
 	release_writer_free(w);
 	return err;

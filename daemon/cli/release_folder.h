@@ -35,12 +35,12 @@ int release_folder_signed(struct release_folder *folder, const char *text, const
 int release_folder_bundle(const struct release_folder *folder, uint32_t site_id, struct text *ret_bundle,
 			  struct reason *reason);
 
-/** The text of its leaves, and their tree as release_leaves_tree() gives it. */
-int release_folder_leaves(const struct release_folder *folder, const struct statement *statement,
-			  struct text *ret_leaves, struct merkle_tree **ret_tree, struct reason *reason);
+/** The tree over its manifest, as release_manifest_tree() gives it. */
+int release_folder_tree(const struct release_folder *folder, const struct statement *statement,
+			struct merkle_tree **ret_tree, struct reason *reason);
 
 /**
- * Makes the whole release again from its bundles and compares: manifest, every digest, leaves, root.
+ * Makes the whole release again from its bundles and compares: manifest, every digest, root.
  * @statement  parsed from the release file.
  */
 int release_folder_check(const struct release_folder *folder, const struct statement *statement,

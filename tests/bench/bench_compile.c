@@ -312,6 +312,7 @@ static void stages_sites(struct compile_result *result, const struct network *n,
 {
 	double at = now_ms(CLOCK_PROCESS_CPUTIME_ID), site = 0, encode = 0, hash = 0, top = 0, one;
 	struct merkle_hash *leaves = calloc(n->site_count, sizeof(*leaves));
+	uint8_t digest[SHA256_LEN];
 	struct forwarding f;
 	struct text t;
 
@@ -324,7 +325,8 @@ static void stages_sites(struct compile_result *result, const struct network *n,
 		forwarding_encode(&f, &t);
 		forwarding_clear(&f);
 		encode += lap(&at);
-		merkle_leaf(t.bytes, t.length, &leaves[i]);
+		sha256_digest(t.bytes, t.length, digest);
+		merkle_leaf(digest, SHA256_LEN, &leaves[i]);
 		hash += lap(&at);
 		top += n->sites[i].tier == 0 ? one + site + encode + hash : 0;
 	}

@@ -167,7 +167,8 @@ ok "an epoch too old is refused" says 1 "release has epoch 7, --epoch asks for 8
 ok "the root by sha256 alone is the statement's" same "$(python3 - good <<'PYTHON'
 import hashlib, re, sys
 names = re.findall(r"sites/\d+\.bundle", open(sys.argv[1] + "/manifest").read())
-level = [hashlib.sha256(b"\0" + open(sys.argv[1] + "/" + n, "rb").read()).digest() for n in names]
+sha = lambda b: hashlib.sha256(b).digest()
+level = [sha(b"\0" + sha(open(sys.argv[1] + "/" + n, "rb").read())) for n in names]
 while len(level) > 1:
     level = [hashlib.sha256(b"\1" + b"".join(level[i:i + 2])).digest() if i + 1 < len(level) else level[i]
              for i in range(0, len(level), 2)]
@@ -207,26 +208,26 @@ mutation "manifest, a bit" flip manifest 5 0
 mutation "manifest, a line lost" sed -i 3d manifest
 mutation "manifest and bundles swapped" sh -c 'sed -i "s/901/x/; s/902/901/; s/x/902/" manifest
 	mv sites/901.bundle x; mv sites/902.bundle sites/901.bundle; mv x sites/902.bundle'
-# Bundles, manifest and signatures stand without them: what is wrong with leaves, Tuyen alone sees.
-leaves() # leaves NAME SEAL-SAYS COMMAND...
+# Seals are made of the manifest: what is wrong with it makes none.
+manifest() # manifest NAME SEAL-SAYS COMMAND...
 {
 	local name=$1 text=$2
 	shift 2
 	rm -rf bad && cp -r good bad
-	ok "leaves, $name: changed" sh -c 'cd bad && "$@" && ! cmp -s leaves ../good/leaves' - "$@"
-	ok "leaves, $name: not verified" says 1 "leaves" verify bad --roster roster-1
-	ok "leaves, $name: not sealed" says 1 "$text" "$tuyen" seal bad --all -o bad-seals
-	ok "leaves, $name: no seal" sh -c '! ls bad-seals/*.seal'
+	ok "manifest, $name: changed" sh -c 'cd bad && "$@" && ! cmp -s manifest ../good/manifest' - "$@"
+	ok "manifest, $name: not verified" says 1 "bad/" verify bad --roster roster-1
+	ok "manifest, $name: not sealed" says 1 "$text" "$tuyen" seal bad --all -o bad-seals
+	ok "manifest, $name: no seal" sh -c '! ls bad-seals/*.seal'
 	rm -rf bad-seals
 }
-leaves "two swapped" "another Merkle root" sed -i '2{h;d};3G' leaves
-leaves "a line lost" "6 bundles, the release has 7" sed -i 3d leaves
-leaves "a line twice" "8 bundles, the release has 7" sed -i 3p leaves
-leaves "another file" "line 2 is not of this form" sed -i '2s|sites/|../|' leaves
-leaves "lost" "No such file" rm leaves
-leaves "names swapped" "does not belong to this release" sed -i '1{s/$/x/;s/[0-9]*.bundlex/902.bundle/}' leaves
-rm -rf bad && cp -r good bad && sed -i 's/^./z/' bad/leaves
-ok "what does not fit together is not signed" says 1 "leaves is not the one" sign bad chi
+manifest "two swapped" "another Merkle root" sed -i '2{h;d};3G' manifest
+manifest "a line lost" "6 bundles, the release has 7" sed -i 3d manifest
+manifest "a line twice" "8 bundles, the release has 7" sed -i 3p manifest
+manifest "another file" "line 2 is not of this form" sed -i '2s|sites/|../|' manifest
+manifest "lost" "No such file" rm manifest
+manifest "names swapped" "another digest" sed -i '1{s/$/x/;s/[0-9]*.bundlex/902.bundle/}' manifest
+rm -rf bad && cp -r good bad && sed -i 's/^./z/' bad/manifest
+ok "what does not fit together is not signed" says 1 "bad/manifest: line 1 is not of this form" sign bad chi
 "$here/make-release" twice 7 1 1 901 902=901
 ok "two bundles of one site are not signed" says 1 "902.bundle is not of site 902" sign twice chi
 ok "and no signature is left" test ! -e bad/signatures/chi.sig

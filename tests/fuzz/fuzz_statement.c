@@ -3,7 +3,7 @@
 // link: daemon/base/encode.c daemon/base/err.c daemon/base/text.c
 // libs: -lcrypto
 /* The release's texts: a statement that is read is written again as it was; so are
- * manifests and leaves. */
+ * manifests. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,14 +41,14 @@ static void statement_run(const char *bytes, size_t length)
 	same(&again, bytes, length);
 }
 
-/* Leaves are held against a statement of two sites: no tree but the one that it names. */
-static void leaves_run(const char *bytes, size_t length)
+/* A manifest is held against a statement of two sites: no tree but the one that it names. */
+static void tree_run(const char *bytes, size_t length)
 {
 	static const struct statement statement = {.sites = 2};
 	struct merkle_tree *tree;
 	struct reason why = {""};
 
-	if (release_leaves_tree(bytes, length, &statement, &tree, &why) == 0 || !why.text[0])
+	if (release_manifest_tree(bytes, length, &statement, &tree, &why) == 0 || !why.text[0])
 		abort();
 }
 
@@ -72,7 +72,7 @@ static void manifest_run(const char *bytes, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	statement_run((const char *)bytes, length);
-	leaves_run((const char *)bytes, length);
+	tree_run((const char *)bytes, length);
 	manifest_run((const char *)bytes, length);
 	return 0;
 }

@@ -100,15 +100,21 @@ struct pieces {
 	size_t count, fail_at;
 };
 
-static int piece_take(void *context, const struct text *piece)
+static int piece_take(void *context, const char *bytes, size_t length)
 {
 	struct pieces *p = context;
 
-	assert_int_equal(piece->bytes[piece->length - 1], '\n');
+	assert_true(length > 0);
 	if (p->count++ == p->fail_at)
 		return -TUYEN_ESYSTEM;
-	text_add_bytes(&p->all, piece->bytes, piece->length);
+	text_add_bytes(&p->all, bytes, length);
 	return 0;
+}
+
+static int piece_of_lines_take(void *context, const char *bytes, size_t length)
+{
+	assert_int_equal(bytes[length - 1], '\n');
+	return piece_take(context, bytes, length);
 }
 
 /* Of any size they are the same text; after an error there are no more. */
@@ -122,17 +128,48 @@ static void pieces_are_the_whole(void **state)
 	for (size_t piece = 1; piece < 2 * sizeof(whole); piece += 97) {
 		struct pieces p = {.fail_at = SIZE_MAX};
 
-		assert_int_equal(forwarding_encode_pieces(&f, piece, &buffer, piece_take, &p), 0);
+		assert_int_equal(forwarding_encode_pieces(&f, NULL, piece, &buffer, piece_of_lines_take, &p), 0);
 		assert_true(piece < sizeof(whole) ? p.count > 1 || piece > strlen(whole) / 2
 						  : p.count == 1);
 		assert_string_equal(text_string(&p.all), whole);
 		assert_int_equal(buffer.length, 0);
 		text_clear(&p.all);
 		p = (struct pieces){.fail_at = 0};
-		assert_int_equal(forwarding_encode_pieces(&f, piece, &buffer, piece_take, &p),
+		assert_int_equal(forwarding_encode_pieces(&f, NULL, piece, &buffer, piece_take, &p),
 				 -TUYEN_ESYSTEM);
 		assert_int_equal(p.count, 1);
 	}
+	text_clear(&buffer);
+	forwarding_clear(&f);
+}
+
+/* Labels, paths and returns that somebody kept, in place of the bundle's own, which it need not have. */
+static void ways_can_be_given(void **state)
+{
+	struct text kept = {0}, buffer = {0};
+	struct forwarding_ways ways;
+	struct forwarding f;
+
+	(void)state;
+	assert_int_equal(forwarding_parse(whole, strlen(whole), &f, NULL), 0);
+	forwarding_encode_ways(&f, &kept);
+	ways = (struct forwarding_ways){kept.bytes, kept.length};
+	assert_true(f.label_count && f.path_count && f.return_count);
+	assert_memory_equal(kept.bytes, "label ", 6);
+	f.label_count = f.path_count = f.return_count = 0;
+	for (size_t piece = 1; piece < 2 * sizeof(whole); piece += 97) {
+		struct pieces p = {.fail_at = SIZE_MAX};
+
+		assert_int_equal(forwarding_encode_pieces(&f, &ways, piece, &buffer, piece_take, &p), 0);
+		assert_string_equal(text_string(&p.all), whole);
+		text_clear(&p.all);
+		p.fail_at = p.count / 2;
+		p.count = 0;
+		assert_int_equal(forwarding_encode_pieces(&f, &ways, piece, &buffer, piece_take, &p), -TUYEN_ESYSTEM);
+		assert_int_equal(p.count, p.fail_at + 1);
+		text_clear(&p.all);
+	}
+	text_clear(&kept);
 	text_clear(&buffer);
 	forwarding_clear(&f);
 }
@@ -364,6 +401,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_every_kind_of_line),
 	    cmocka_unit_test(pieces_are_the_whole),
+	    cmocka_unit_test(ways_can_be_given),
     cmocka_unit_test(addresses_are_as_printf_writes_them),
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),

@@ -130,14 +130,14 @@ static void sign(struct seal_signed *s, const struct text *text, struct test_off
 /* The parts of a seal for sites[@index], not signed yet. */
 static void parts_make(const struct release *r, uint32_t index, struct seal_parts *ret_parts)
 {
-	const struct text *leaves = release_writer_leaves(r->writer);
+	const struct text *manifest = release_writer_manifest(r->writer);
 	struct merkle_tree *tree;
 	struct statement s;
 	struct reason why;
 
 	memset(ret_parts, 0, sizeof(*ret_parts));
 	assert_int_equal(statement_parse(r->statement.bytes, r->statement.length, &s, &why), 0);
-	assert_int_equal(release_leaves_tree(leaves->bytes, leaves->length, &s, &tree, &why), 0);
+	assert_int_equal(release_manifest_tree(manifest->bytes, manifest->length, &s, &tree, &why), 0);
 	ret_parts->index = index;
 	merkle_tree_path(tree, index, &ret_parts->path);
 	merkle_tree_free(tree);

@@ -87,13 +87,13 @@ static char *replaced(const char *from, const char *to)
 	return out;
 }
 
-static void encode(struct text *ret)
+static void encode(size_t ways_least, struct text *ret)
 {
 	struct built b;
 
 	build(country, &b);
 	text_init(ret);
-	assert_int_equal(snapshot_encode(b.result, &b.set, program, "words", ret), 0);
+	assert_int_equal(snapshot_encode(b.result, &b.set, program, "words", ways_least, ret), 0);
 	clear(&b);
 }
 
@@ -107,21 +107,51 @@ static void bundle(const struct compile_result *r, uint32_t site, struct text *r
 	forwarding_clear(&f);
 }
 
-/* Site by site, against a compile of @source. */
-static void agrees(const struct snapshot *s, const char *source)
+static int piece_add(void *context, const char *bytes, size_t length)
+{
+	text_add_bytes(context, bytes, length);
+	return 0;
+}
+
+/* As an update makes it. */
+static void bundle_around(const struct snapshot *s, uint32_t site, const struct forwarding_ways *ways, struct text *ret)
+{
+	struct text buffer = {0};
+	struct arena arena = {0};
+	struct forwarding f;
+
+	assert_int_equal(compile_site_without_ways(snapshot_result(s), site, &arena, &f), 0);
+	assert_true(!f.label_count && !f.path_count && !f.return_count);
+	text_reset(ret);
+	assert_int_equal(forwarding_encode_pieces(&f, ways, 4096, &buffer, piece_add, ret), 0);
+	arena_clear(&arena);
+	text_clear(&buffer);
+}
+
+/* Site by site, against a compile of @source. @return the number of sites whose ways were kept. */
+static size_t agrees(const struct snapshot *s, const char *source)
 {
 	struct text have = {0}, want = {0};
+	const struct forwarding_ways *ways;
 	struct built b;
+	size_t kept = 0;
 
 	build(source, &b);
 	for (uint32_t i = 0; i < b.network.site_count; i++) {
 		bundle(snapshot_result(s), i, &have);
 		bundle(b.result, i, &want);
 		assert_string_equal(have.bytes, want.bytes);
+		ways = snapshot_ways(s, i);
+		if (!ways)
+			continue;
+		kept++;
+		bundle_around(s, i, ways, &have);
+		assert_string_equal(have.bytes, want.bytes);
 	}
 	text_clear(&have);
 	text_clear(&want);
 	clear(&b);
+	return kept;
 }
 
 struct row {
@@ -167,27 +197,35 @@ static int amend(struct snapshot *s, const char *source)
 	return err ? err : snapshot_settle(s);
 }
 
+/* @least  of ways; @kept  sites that have so many. */
+static void follow(const struct row *row, size_t least, size_t kept)
+{
+	char *source = replaced(row->from, row->to);
+	struct snapshot *s;
+	struct text bytes;
+	size_t count;
+
+	encode(least, &bytes);
+	assert_int_equal(snapshot_open(bytes.bytes, bytes.length, false, program, "words", &s), 0);
+	if (amend(s, source) != row->err)
+		fail_msg("%s", row->name);
+	snapshot_sites(s, &count);
+	if (!row->err && count != row->sites)
+		fail_msg("%s: %zu sites", row->name, count);
+	if (!row->err)
+		assert_int_equal(agrees(s, source), kept);
+	snapshot_free(s);
+	text_clear(&bytes);
+	free(source);
+}
+
 static void follows_lans_and_keys_and_nothing_else(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char *source = replaced(rows[i].from, rows[i].to);
-		struct snapshot *s;
-		struct text bytes;
-		size_t count;
-
-		encode(&bytes);
-		assert_int_equal(snapshot_open(bytes.bytes, bytes.length, false, program, "words", &s), 0);
-		if (amend(s, source) != rows[i].err)
-			fail_msg("%s", rows[i].name);
-		snapshot_sites(s, &count);
-		if (!rows[i].err && count != rows[i].sites)
-			fail_msg("%s: %zu sites", rows[i].name, count);
-		if (!rows[i].err)
-			agrees(s, source);
-		snapshot_free(s);
-		text_clear(&bytes);
-		free(source);
+		follow(&rows[i], 1, 5);
+		follow(&rows[i], 5, 1); /* the gateway's: itself, its districts, and four ways back */
+		follow(&rows[i], 1000, 0);
 	}
 }
 
@@ -202,7 +240,7 @@ static void the_cause_is_said(void **state)
 	size_t count;
 
 	(void)state;
-	encode(&bytes);
+	encode(1, &bytes);
 	assert_int_equal(snapshot_open(bytes.bytes, bytes.length, false, program, "words", &s), 0);
 	assert_int_equal(amend(s, source), 0);
 	changes = snapshot_changes(s, &count);
@@ -229,7 +267,7 @@ static void damage_of_any_byte_is_found(void **state)
 	char *copy;
 
 	(void)state;
-	encode(&bytes);
+	encode(1, &bytes);
 	copy = malloc(bytes.length);
 	assert_non_null(copy);
 	for (size_t i = 0; i < bytes.length; i++) {
@@ -264,7 +302,7 @@ static void sources_that_it_cannot_follow_make_none(void **state)
 		text_add(&source, country);
 		text_add(&source, more[i]);
 		build(source.bytes, &b);
-		assert_int_equal(snapshot_encode(b.result, &b.set, program, "words", &bytes),
+		assert_int_equal(snapshot_encode(b.result, &b.set, program, "words", 1, &bytes),
 				 -TUYEN_EINVAL);
 		clear(&b);
 		text_clear(&bytes);

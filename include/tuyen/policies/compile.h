@@ -141,5 +141,8 @@ int compile_site(const struct compile_result *result, uint32_t site,
 /** The same; its arrays are @arena's, and it is not cleared. For one site after the other. */
 int compile_site_in(const struct compile_result *result, uint32_t site, struct arena *arena,
 		    struct forwarding *ret_forwarding);
+/** The same without labels, paths and returns: for who has their text, forwarding_encode_ways(), already. */
+int compile_site_without_ways(const struct compile_result *result, uint32_t site, struct arena *arena,
+			      struct forwarding *ret_forwarding);
 
 #endif

@@ -14,7 +14,7 @@
  *	{ roster, its signatures }	0..SEAL_CHAIN_MAX times: how the officers changed, oldest first
  *	release				the statement
  *	signatures			1..SEAL_SIGNATURES_MAX: name length (1 byte), name, signature; names ascend
- *	proof				leaf's index (4 bytes), then the siblings' hashes
+ *	proof				leaf's index (4 bytes), then the siblings' hashes; the leaf is the bundle's digest, release.h
  *	bundle				and nothing after it
  *
  * Only this framing is read before signatures are checked; nothing in it makes anyone allocate.

@@ -41,12 +41,13 @@ struct snapshot_site {
 /**
  * @program  what distinguishes this build of the program from others.
  * @said  what was said on the command line that a bundle depends on.
+ * @ways_least  of a site that has so many labels, paths and returns their text is kept too: nothing that is followed changes it.
  * @ret_bytes  empty and initialised.
  * @return 0; -TUYEN_EINVAL where the sources say what a snapshot cannot follow: an address plan, rules that expire, prepared
  * or fresh links, or warnings; -TUYEN_ENOMEM.
  */
 int snapshot_encode(const struct compile_result *result, const struct syntax_set *sources,
-		    const uint8_t program[static SHA256_LEN], const char *said,
+		    const uint8_t program[static SHA256_LEN], const char *said, size_t ways_least,
 		    struct text *ret_bytes);
 
 /**
@@ -77,6 +78,8 @@ int snapshot_settle(struct snapshot *snapshot);
 /** After snapshot_settle(), both borrowed. */
 const struct snapshot_change *snapshot_changes(const struct snapshot *snapshot, size_t *ret_count);
 const struct snapshot_site *snapshot_sites(const struct snapshot *snapshot, size_t *ret_count);
+/** The kept text of a site, for forwarding_encode_pieces() after compile_site_without_ways(). @return borrowed; NULL: none kept. */
+const struct forwarding_ways *snapshot_ways(const struct snapshot *snapshot, uint32_t site);
 /** For compile_site() of the sites named there, and for counting. */
 const struct compile_result *snapshot_result(const struct snapshot *snapshot);
 

@@ -16,7 +16,7 @@
  *	expires 2025-03-31T08:00:00Z
  *	roster-version 1
  *	sites 6
- *	root <hex: RFC 6962 root over the bundles in order of site id>
+ *	root <hex: RFC 6962 root over the bundles' digests in order of site id, release.h>
  *	manifest <hex: SHA-256 of the file `manifest`>
  *	compiler 0.1.0
  *	audit clean 0.1.0 <hex: SHA-256 of the audit's canonical document>	(or: audit none)

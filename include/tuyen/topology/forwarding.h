@@ -247,15 +247,25 @@ const struct fwd_meter *forwarding_meter(const struct forwarding *f, const char 
  */
 void forwarding_encode(const struct forwarding *f, struct text *ret_text);
 
+/** Of that text the lines that say where packets go: labels, paths and returns, which stand together. Borrowed. */
+struct forwarding_ways {
+	const char *bytes;
+	size_t length;
+};
+
+/** Added to @ret_text. */
+void forwarding_encode_ways(const struct forwarding *f, struct text *ret_text);
+
 /** @return 0 or a negative error, after which there are no more pieces. */
-typedef int forwarding_flush(void *context, const struct text *piece);
+typedef int forwarding_flush(void *context, const char *bytes, size_t length);
 /**
  * The same text, handed on in pieces of whole lines, each of @piece bytes and not a line more: a gateway's is too large for a cache.
+ * @ways  instead of the labels, paths and returns of @f; NULL: those of @f. Not of whole lines where they are cut into pieces.
  * @buffer  initialised; left empty.
  * @return 0, what @flush returned, or -TUYEN_ENOMEM.
  */
-int forwarding_encode_pieces(const struct forwarding *f, size_t piece, struct text *buffer,
-			     forwarding_flush *flush, void *context);
+int forwarding_encode_pieces(const struct forwarding *f, const struct forwarding_ways *ways, size_t piece,
+			     struct text *buffer, forwarding_flush *flush, void *context);
 
 #define FORWARDING_BYTES_MAX (64u << 20)
 
