@@ -6,6 +6,8 @@
  * packets are not tracked: a gateway has some for every site, and each is judged by itself. A
  * carrier that translates addresses gives its lines some of RFC 6598, where the overlay lies too:
  * what is for the very device that it comes by, or is from it, is no overlay packet.
+ * So are the links' own packets on the carrier's side: each would have an entry of the kernel's table
+ * of connections, and who sends some from any source fills it, for the LANs' connections too.
  *   line                 So may its gateway and its DHCP server have such addresses. A device's own
  * packets reach the next hop of our lines, and a DHCP server by its ports; not what routes would lead
  * to a carrier that only says of itself that it is the overlay. Nothing with an address of ours goes
@@ -24,9 +26,11 @@
  *
  * The text is compared with what nft lists, so every line stands the way Debian 12's nft 1.0.6
  * prints it back: sets sorted, two addresses a line, marks as eight digits, protocols as numbers.
- * Four of its habits are avoided: device names in sets (sorted by their bytes from behind), masked
- * marks (printed as prefixes that do not parse back), sets of one element, and overlapping prefixes
- * (refused).
+ * Three of its habits are avoided: masked marks (printed as prefixes that do not parse back), sets of
+ * one element, and overlapping prefixes (refused).
+ *
+ * Each packet of a session passes these chains at every node some ten times, inside and outside of its
+ * tunnels: the device is asked for once in a chain, and a verdict map leads on.
  */
 #include "desired_internal.h"
 
@@ -315,13 +319,94 @@ static void sets_add(struct text *t, const struct forwarding *f, const struct de
 		set_marked(t, f);
 }
 
-/* "s10", "s10-2" */
-static void device_add(struct text *t, const char *before, uint32_t color, uint8_t rank)
-{
-	char name[KERNEL_IFNAME_MAX];
+/* ---- where devices lead to ---------------------------------------------------------------- */
 
-	desired_session_name(color, rank, name);
-	text_printf(t, "\t\t%s \"%s\" ", before, name);
+struct device_list {
+	struct device {
+		char name[KERNEL_IFNAME_MAX];
+		char then[40]; /* a verdict */
+	} *entry;
+	size_t count;
+	bool failed;
+};
+
+static struct device_list devices_new(const struct forwarding *f)
+{
+	size_t room = 2; /* lo, link0 */
+	struct device_list list = {0};
+
+	for (size_t i = 0; i < f->session_count; i++)
+		room += desired_session_ranks(f, f->sessions[i].color);
+	list.entry = calloc(room, sizeof(*list.entry));
+	list.failed = !list.entry;
+	return list;
+}
+
+/* @then  a verdict */
+static void device_jumps(struct device_list *list, const char *name, const char *then)
+{
+	struct device *d;
+
+	if (list->failed)
+		return;
+	d = &list->entry[list->count++];
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	snprintf(d->then, sizeof(d->then), "%s", then);
+}
+
+/* "s10", "s10-2": each of a color to @chain, or to its own (@each), "@chain_10". */
+static void sessions_jump(struct device_list *list, const struct forwarding *f, const char *chain, bool each)
+{
+	char name[KERNEL_IFNAME_MAX], then[40];
+
+	for (size_t i = 0; i < f->session_count; i++)
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++) {
+			desired_session_name(f->sessions[i].color, k, name);
+			snprintf(then, sizeof(then), "%s_%u", chain, f->sessions[i].color);
+			device_jumps(list, name, each ? then : chain);
+		}
+}
+
+/* As nft sorts names: as numbers whose first byte is the least. */
+static int device_compare(const void *a, const void *b)
+{
+	const struct device *x = a, *y = b;
+
+	for (size_t i = KERNEL_IFNAME_MAX; i-- > 0;)
+		if (x->name[i] != y->name[i])
+			return (unsigned char)x->name[i] < (unsigned char)y->name[i] ? -1 : 1;
+	return 0;
+}
+
+/* @what  "iifname" or "oifname" */
+static void devices_map(struct text *t, const char *what, struct device_list *list)
+{
+	if (list->count)
+		qsort(list->entry, list->count, sizeof(*list->entry), device_compare);
+	text_printf(t, "\t\t%s vmap { ", what);
+	for (size_t i = 0; i < list->count; i++)
+		text_printf(t, "%s\"%s\" : %s", i ? ", " : "", list->entry[i].name, list->entry[i].then);
+	text_add(t, " }\n");
+	if (list->failed)
+		t->failed = true;
+	free(list->entry);
+}
+
+/* What leaves by a session. */
+static void sessions_match(struct text *t, const struct forwarding *f)
+{
+	struct device_list list = devices_new(f);
+
+	sessions_jump(&list, f, "", false);
+	if (list.count)
+		qsort(list.entry, list.count, sizeof(*list.entry), device_compare);
+	text_add(t, list.count > 1 ? "oifname { " : "oifname ");
+	for (size_t i = 0; i < list.count; i++)
+		text_printf(t, "%s\"%s\"", i ? ", " : "", list.entry[i].name);
+	text_add(t, list.count > 1 ? " } " : " ");
+	if (list.failed)
+		t->failed = true;
+	free(list.entry);
 }
 
 static void chain_begin(struct text *t, const char *name, const char *hook)
@@ -334,21 +419,6 @@ static void chain_begin(struct text *t, const char *name, const char *hook)
 static void chain_end(struct text *t)
 {
 	text_add(t, "\t}\n\n");
-}
-
-/*
- * Behind gateways that share a LAN a connection may leave by one and come back by another: nobody
- * sees all of it. Its packets are judged by addresses and ports alone, and are not tracked, so that
- * half a connection never looks like one in the other direction. The other end judges by direction.
- */
-static void guard_shared_add(struct text *t, const struct forwarding *f)
-{
-	for (size_t i = 0; i < f->session_count; i++)
-		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++) {
-			device_add(t, "iifname", f->sessions[i].color, k);
-			text_add(t, "notrack\n");
-		}
-	text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
 }
 
 /* The names that nft prints; the others are numbers. */
@@ -370,29 +440,56 @@ static void dscp_word(struct text *t, uint8_t dscp)
 /* A packet that came by one adjacency and goes on by the next: see desired_queue.c. */
 static void queue_in_add(struct text *t, uint8_t dscp)
 {
-	text_add(t, "\t\tiifname \"" LINK_DEVICE "\" ip dscp ");
+	text_add(t, "\t\tip dscp ");
 	dscp_word(t, dscp);
 	text_printf(t, " meta mark set 0x%08x\n", TUYEN_MARK_QUEUE | dscp);
 }
 
+/*
+ * Behind gateways that share a LAN a connection may leave by one and come back by another: nobody
+ * sees all of it. Its packets are judged by addresses and ports alone, and are not tracked, so that
+ * half a connection never looks like one in the other direction. The other end judges by direction.
+ */
+static void guard_session_add(struct text *t, const struct forwarding *f, struct device_list *from)
+{
+	if (!f->lan_shared || !f->session_count)
+		return;
+	chain_begin(t, "guard_session", NULL);
+	text_add(t, "\t\tnotrack\n");
+	chain_end(t);
+	sessions_jump(from, f, "jump guard_session", false);
+}
+
 static void guard_add(struct text *t, const struct forwarding *f)
 {
-	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
+	struct device_list from = devices_new(f);
+
+	chain_begin(t, "guard_lo", NULL);
+	text_add(t, "\t\tip saddr @overlay notrack accept\n"
+		    "\t\taccept\n");
+	chain_end(t);
+	chain_begin(t, "guard_link", NULL);
 	for (size_t i = 0; i < f->queue_count; i++)
 		queue_in_add(t, f->queues[i].dscp);
 	if (f->queue_count)
 		queue_in_add(t, DESIRED_DSCP_PROBES);
-	text_add(t, "\t\tiifname \"lo\" ip saddr @overlay notrack accept\n"
-		    "\t\tiifname \"lo\" accept\n"
-		    "\t\tiifname \"" LINK_DEVICE "\" notrack accept\n"
-		    "\t\tiifname \"lsp*\" counter drop\n"
+	text_add(t, "\t\tnotrack accept\n");
+	chain_end(t);
+	device_jumps(&from, "lo", "jump guard_lo");
+	device_jumps(&from, LINK_DEVICE, "jump guard_link");
+	guard_session_add(t, f, &from);
+	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
+	devices_map(t, "iifname", &from);
+	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
 		    "\t\tip saddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tip daddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
+	text_printf(t, "\t\tudp dport %u fib daddr type local notrack\n", f->link_port);
 	if (f->lan_shared)
-		guard_shared_add(t, f);
+		text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
 	chain_end(t);
 	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
+	text_printf(t, "\t\tudp sport %u notrack accept\n", f->link_port);
 	text_add(t, "\t\tip daddr @hops accept\n"
 		    "\t\tip daddr @overlay notrack accept\n");
 	if (f->lan_shared)
@@ -412,16 +509,21 @@ static const char *const pings[] = {"echo-request", "echo-reply"};
 /* The node's own packets; it may also ping through a session, so that an engineer can. */
 static void classify_local_add(struct text *t, const struct forwarding *f)
 {
+	bool pinging = f->lan_address && f->session_count;
 	char address[IPV4_STRLEN];
 
+	if (pinging) {
+		chain_begin(t, "ping_local", NULL);
+		for (size_t i = 0; i < 2 * f->session_count; i++)
+			text_printf(t, "\t\tip daddr @peers_%u icmp type %s meta mark set 0x%08x accept\n",
+				    f->sessions[i / 2].color, pings[i % 2],
+				    TUYEN_MARK_CLASS | f->sessions[i / 2].color);
+		chain_end(t);
+	}
 	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
 	text_add(t, "\t\tip saddr @lans jump outbound\n");
-	for (size_t i = 0; f->lan_address && i < 2 * f->session_count; i++)
-		text_printf(t,
-			    "\t\tip saddr %s ip daddr @peers_%u icmp type %s "
-			    "meta mark set 0x%08x accept\n",
-			    ipv4_format(f->lan_address, address), f->sessions[i / 2].color,
-			    pings[i % 2], TUYEN_MARK_CLASS | f->sessions[i / 2].color);
+	if (pinging)
+		text_printf(t, "\t\tip saddr %s jump ping_local\n", ipv4_format(f->lan_address, address));
 	chain_end(t);
 }
 
@@ -582,69 +684,83 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 
 static void input_path_add(struct text *t, const struct forwarding *f)
 {
-	text_add(t, "\t\tiifname \"lo\" fib saddr type local accept\n");
-	text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %d accept\n", BFD_PORT_SBFD);
-	text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp sport %d accept\n", BFD_PORT_SBFD);
+	chain_begin(t, "input_lo", NULL);
+	text_add(t, "\t\tfib saddr type local accept\n");
+	text_printf(t, "\t\tip daddr @own udp dport %d accept\n", BFD_PORT_SBFD);
+	text_printf(t, "\t\tip daddr @own udp sport %d accept\n", BFD_PORT_SBFD);
 	for (size_t i = 0; i < f->session_count; i++)
 		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
-			text_printf(t, "\t\tiifname \"lo\" ip daddr @own udp dport %u accept\n",
+			text_printf(t, "\t\tip daddr @own udp dport %u accept\n",
 				    forwarding_session_port(&f->sessions[i], k));
-	text_add(t, "\t\tiifname \"lo\" counter drop\n");
+	text_add(t, "\t\tcounter drop\n");
+	chain_end(t);
 }
 
 static void input_link_add(struct text *t)
 {
-	text_add(t, "\t\tiifname \"" LINK_DEVICE "\" meta l4proto 137 accept\n");
-	text_printf(t, "\t\tiifname \"" LINK_DEVICE "\" udp dport %d accept\n",
-		    BFD_PORT_SINGLE_HOP);
-	text_add(t, "\t\tiifname \"" LINK_DEVICE "\" icmp type echo-request accept\n"
-		    "\t\tiifname \"" LINK_DEVICE "\" icmp type echo-reply accept\n"
-		    "\t\tiifname \"" LINK_DEVICE "\" counter drop\n"
-		    "\t\tiifname \"lsp*\" counter drop\n");
+	chain_begin(t, "input_link", NULL);
+	text_add(t, "\t\tmeta l4proto 137 accept\n");
+	text_printf(t, "\t\tudp dport %d accept\n", BFD_PORT_SINGLE_HOP);
+	text_add(t, "\t\ticmp type echo-request accept\n"
+		    "\t\ticmp type echo-reply accept\n"
+		    "\t\tcounter drop\n");
+	chain_end(t);
 }
 
-static void input_session_add(struct text *t, uint32_t color, uint8_t rank)
+static void chain_begin_color(struct text *t, const char *name, uint32_t color)
 {
-	for (size_t i = 0; i < 2; i++) {
-		device_add(t, "iifname", color, rank);
-		text_printf(t, "ip daddr @lans icmp type %s accept\n", pings[i]);
-	}
-	device_add(t, "iifname", color, rank);
-	text_printf(t, "ip daddr @lans jump inbound_%u\n", color);
-	device_add(t, "iifname", color, rank);
-	text_add(t, "counter drop\n");
+	char whole[40];
+
+	snprintf(whole, sizeof(whole), "%s_%u", name, color);
+	chain_begin(t, whole, NULL);
+}
+
+static void input_session_add(struct text *t, uint32_t color)
+{
+	chain_begin_color(t, "input", color);
+	for (size_t i = 0; i < 2; i++)
+		text_printf(t, "\t\tip daddr @lans icmp type %s accept\n", pings[i]);
+	text_printf(t, "\t\tip daddr @lans jump inbound_%u\n", color);
+	text_add(t, "\t\tcounter drop\n");
+	chain_end(t);
 }
 
 static void input_add(struct text *t, const struct forwarding *f)
 {
-	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
+	struct device_list from = devices_new(f);
+
 	input_path_add(t, f);
 	input_link_add(t);
 	for (size_t i = 0; i < f->session_count; i++)
-		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
-			input_session_add(t, f->sessions[i].color, k);
-	text_add(t, "\t\tct state established,related accept\n");
+		input_session_add(t, f->sessions[i].color);
+	device_jumps(&from, "lo", "jump input_lo");
+	device_jumps(&from, LINK_DEVICE, "jump input_link");
+	sessions_jump(&from, f, "jump input", true);
+	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
+	devices_map(t, "iifname", &from);
+	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
+		    "\t\tct state established,related accept\n");
 	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
 	text_add(
 	    t,
-	    "\t\ticmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+	    "\t\ticmpv6 type { packet-too-big, mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
 	    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
 	    "\t\tcounter drop\n");
 	chain_end(t);
 }
 
-static void forward_session_add(struct text *t, uint32_t color, uint8_t rank)
+static void forward_session_add(struct text *t, uint32_t color)
 {
-	device_add(t, "iifname", color, rank);
-	text_printf(t, "ip daddr @lans jump inbound_%u\n", color);
-	device_add(t, "iifname", color, rank);
-	text_add(t, "counter drop\n");
-	device_add(t, "oifname", color, rank);
-	text_printf(t, "ip saddr @lans meta mark 0x%08x accept\n", TUYEN_MARK_CLASS | color);
-	device_add(t, "oifname", color, rank);
-	text_add(t, "counter drop\n");
+	chain_begin_color(t, "from", color);
+	text_printf(t, "\t\tip daddr @lans jump inbound_%u\n"
+		       "\t\tcounter drop\n", color);
+	chain_end(t);
+	chain_begin_color(t, "into", color);
+	text_printf(t, "\t\tip saddr @lans meta mark 0x%08x accept\n"
+		       "\t\tcounter drop\n", TUYEN_MARK_CLASS | color);
+	chain_end(t);
 }
 
 /* No carrier's router: what came by one line costs on the other. Back over the same go at least no packets of links, which were
@@ -661,59 +777,55 @@ static void forward_lines_add(struct text *t, const struct forwarding *f, const 
 	}
 }
 
+static void clamp_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
+	if (f->session_count) {
+		text_add(t, "\t\ttcp flags syn / syn,rst ");
+		sessions_match(t, f);
+		text_add(t, "tcp option maxseg size set rt mtu\n");
+	}
+	chain_end(t);
+}
+
 static void forward_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	static const char *const ours[] = {
-	    "iifname \"lo\"",
-	    "iifname \"" LINK_DEVICE "\"",
-	    "iifname \"lsp*\"",
-	    "oifname \"lo\"",
-	    "oifname \"" LINK_DEVICE "\"",
-	    "oifname \"lsp*\"",
-	    "ip saddr @lans",
-	    "ip daddr @lans",
-	    "ip saddr @peers",
-	    "ip daddr @peers",
+	    "iifname \"lsp*\"", "oifname \"lsp*\"", "ip saddr @lans", "ip daddr @lans", "ip saddr @peers", "ip daddr @peers",
 	};
+	struct device_list from = devices_new(f), into = devices_new(f);
 
-	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
+	chain_begin(t, "closed", NULL);
+	text_add(t, "\t\tcounter drop\n");
+	chain_end(t);
 	for (size_t i = 0; i < f->session_count; i++)
-		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
-			forward_session_add(t, f->sessions[i].color, k);
+		forward_session_add(t, f->sessions[i].color);
+	device_jumps(&from, "lo", "jump closed");
+	device_jumps(&from, LINK_DEVICE, "jump closed");
+	sessions_jump(&from, f, "jump from", true);
+	device_jumps(&into, "lo", "jump closed");
+	device_jumps(&into, LINK_DEVICE, "jump closed");
+	sessions_jump(&into, f, "jump into", true);
+	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
+	devices_map(t, "iifname", &from);
+	devices_map(t, "oifname", &into);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		text_printf(t, "\t\t%s counter drop\n", ours[i]);
 	forward_lines_add(t, f, lines);
 	chain_end(t);
-	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
-	for (size_t i = 0; i < f->session_count; i++)
-		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++) {
-			device_add(t, "oifname", f->sessions[i].color, k);
-			text_add(t, "tcp flags syn / syn,rst tcp option maxseg size set rt mtu\n");
-		}
-	chain_end(t);
-}
-
-static void egress_session_add(struct text *t, const struct forwarding *f, uint32_t color)
-{
-	for (uint8_t k = 0; k < desired_session_ranks(f, color); k++) {
-		device_add(t, "oifname", color, k);
-		text_printf(t, "meta mark 0x%08x accept\n", TUYEN_MARK_CLASS | color);
-		device_add(t, "oifname", color, k);
-		text_add(t, "counter drop\n");
-	}
+	clamp_add(t, f);
 }
 
 /* ---- queues and code points: see desired_queue.c --------------------------------------- */
 
 static void queue_mark_add(struct text *t, const char *match, uint8_t dscp)
 {
-	text_printf(t, "\t\toifname %s meta mark set 0x%08x\n", match, TUYEN_MARK_QUEUE | dscp);
+	text_printf(t, "\t\t%s meta mark set 0x%08x\n", match, TUYEN_MARK_QUEUE | dscp);
 }
 
 static void queue_out_add(struct text *t, uint8_t dscp)
 {
-	text_printf(t, "\t\toifname \"" LINK_DEVICE "\" meta mark 0x%08x ip dscp set ",
-		    TUYEN_MARK_QUEUE | dscp);
+	text_printf(t, "\t\tmeta mark 0x%08x ip dscp set ", TUYEN_MARK_QUEUE | dscp);
 	dscp_word(t, dscp);
 	text_add_char(t, '\n');
 }
@@ -726,7 +838,7 @@ static void marked_priority_add(struct text *t, uint8_t dscp, uint8_t priority)
 {
 	if (priority == 1)
 		return;
-	text_add(t, "\t\toifname \"" LINK_DEVICE "\" ip daddr @marked ip dscp ");
+	text_add(t, "\t\tip daddr @marked ip dscp ");
 	dscp_word(t, dscp);
 	text_printf(t, " ip ecn set %s\n", priority_ecn[priority]);
 }
@@ -741,9 +853,6 @@ static void carrier_dscp_add(struct text *t, const struct forwarding *f, const c
 
 static void carrier_add(struct text *t, const struct forwarding *f, const struct fwd_line *line)
 {
-	for (size_t i = 0; i < f->queue_count; i++)
-		marked_priority_add(t, f->queues[i].dscp, f->queues[i].priority);
-	marked_priority_add(t, DESIRED_DSCP_PROBES, 2);
 	/* WireGuard's handshakes are AF41 */
 	carrier_dscp_add(t, f, "ip dscp af41", line->dscp[2], "");
 	carrier_dscp_add(t, f, "ip ecn ect1", line->dscp[2], " ip ecn set not-ect");
@@ -751,32 +860,54 @@ static void carrier_add(struct text *t, const struct forwarding *f, const struct
 	carrier_dscp_add(t, f, "ip ecn not-ect", line->dscp[1], "");
 }
 
-static void queues_add(struct text *t, const struct forwarding *f)
+/* A padded one is as long as an image's packet: a query would wait for it and for what is on the
+ * line already. It waits with the rest. */
+static void queues_path_add(struct text *t)
 {
-	const struct fwd_line *marked = marked_line(f);
-	char match[96];
+	char match[64];
 
-	if (!f->queue_count)
-		return;
-	/* A padded one is as long as an image's packet: a query would wait for it and for what is on the
-	 * line already. It waits with the rest. */
-	chain_begin(t, "queues", "filter hook output priority filter; policy accept;");
+	chain_begin(t, "queues_path", NULL);
 	for (int i = 0; i < 2; i++) {
-		snprintf(match, sizeof(match), "\"lsp*\" meta length < %d udp %s %d",
-			 PATH_MTU_FLOOR, i ? "dport" : "sport", BFD_PORT_SBFD);
+		snprintf(match, sizeof(match), "meta length < %d udp %s %d", PATH_MTU_FLOOR, i ? "dport" : "sport",
+			 BFD_PORT_SBFD);
 		queue_mark_add(t, match, DESIRED_DSCP_PROBES);
 	}
-	queue_mark_add(t, "\"" LINK_DEVICE "\" ip dscp cs6", DESIRED_DSCP_PROBES);
+	chain_end(t);
+}
+
+static void queues_link_add(struct text *t, const struct forwarding *f, bool marked)
+{
+	char match[32];
+
+	chain_begin(t, "queues_link", NULL);
+	queue_mark_add(t, "ip dscp cs6", DESIRED_DSCP_PROBES);
 	for (size_t i = 0; i < f->queue_count; i++) {
 		if (!forwarding_session(f, f->queues[i].color))
 			continue;
-		snprintf(match, sizeof(match), "\"" LINK_DEVICE "\" meta mark 0x%08x",
-			 TUYEN_MARK_OUTER | f->queues[i].color);
+		snprintf(match, sizeof(match), "meta mark 0x%08x", TUYEN_MARK_OUTER | f->queues[i].color);
 		queue_mark_add(t, match, f->queues[i].dscp);
 	}
 	for (size_t i = 0; i < f->queue_count; i++)
 		queue_out_add(t, f->queues[i].dscp);
 	queue_out_add(t, DESIRED_DSCP_PROBES);
+	for (size_t i = 0; marked && i < f->queue_count; i++)
+		marked_priority_add(t, f->queues[i].dscp, f->queues[i].priority);
+	if (marked)
+		marked_priority_add(t, DESIRED_DSCP_PROBES, 2);
+	chain_end(t);
+}
+
+static void queues_add(struct text *t, const struct forwarding *f)
+{
+	const struct fwd_line *marked = marked_line(f);
+
+	if (!f->queue_count)
+		return;
+	queues_path_add(t);
+	queues_link_add(t, f, marked);
+	chain_begin(t, "queues", "filter hook output priority filter; policy accept;");
+	text_add(t, "\t\toifname \"lsp*\" jump queues_path\n"
+		    "\t\toifname \"" LINK_DEVICE "\" jump queues_link\n");
 	if (marked)
 		carrier_add(t, f, marked);
 	chain_end(t);
@@ -795,12 +926,20 @@ static void line_add(struct text *t)
 
 static void egress_add(struct text *t, const struct forwarding *f)
 {
+	struct device_list into = devices_new(f);
+
+	for (size_t i = 0; i < f->session_count; i++) {
+		chain_begin_color(t, "egress", f->sessions[i].color);
+		text_printf(t, "\t\tmeta mark 0x%08x accept\n"
+			       "\t\tcounter drop\n", TUYEN_MARK_CLASS | f->sessions[i].color);
+		chain_end(t);
+	}
+	device_jumps(&into, "lo", "accept");
+	device_jumps(&into, LINK_DEVICE, "accept");
+	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
-	for (size_t i = 0; i < f->session_count; i++)
-		egress_session_add(t, f, f->sessions[i].color);
-	text_add(t, "\t\toifname \"lo\" accept\n"
-		    "\t\toifname \"" LINK_DEVICE "\" accept\n"
-		    "\t\toifname \"lsp*\" accept\n"
+	devices_map(t, "oifname", &into);
+	text_add(t, "\t\toifname \"lsp*\" accept\n"
 		    "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
 		    "\t\tip daddr @overlay jump line\n"
 		    "\t\tip daddr @peers counter drop\n"

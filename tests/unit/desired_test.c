@@ -453,9 +453,52 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	assert_null(strstr(t.bytes, "saddr @peers_10 icmp type { destination"));
 	assert_null(strstr(t.bytes, "ct direction"));
 	assert_null(strstr(t.bytes, "ct state related "));
-	assert_non_null(strstr(t.bytes, "\t\tiifname \"s10\" notrack\n\t\tip saddr @lans ip daddr @peers notrack\n"));
+	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
+	assert_non_null(strstr(t.bytes, "\t\tiifname vmap { \"lo\" : jump guard_lo, \"s10\" : jump guard_session, "
+					"\"link0\" : jump guard_link }\n"));
+	assert_non_null(strstr(t.bytes, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
+					"\t\tudp dport 51820 fib daddr type local notrack\n"
+					"\t\tip saddr @lans ip daddr @peers notrack\n\t}\n"));
 	assert_non_null(strstr(t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
 	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+/* As nft prints them back: the shorter name first, then by the bytes from the last one on. */
+static void devices_stand_as_nft_sorts_them(void **state)
+{
+	static const uint32_t colors[] = {100, 9, 4294967295u, 30, 20};
+	struct fwd_session sessions[5];
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	for (size_t i = 0; i < 5; i++) {
+		sessions[i] = f.sessions[0];
+		sessions[i].color = colors[i];
+	}
+	free(f.sessions);
+	f.sessions = sessions;
+	f.session_count = 5;
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, "\t\toifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
+					"\"s30\" : jump egress_30, \"s100\" : jump egress_100, \"link0\" : accept, "
+					"\"s4294967295\" : jump egress_4294967295 }\n"));
+	assert_non_null(strstr(t.bytes, "\t\ttcp flags syn / syn,rst oifname { \"s9\", \"s20\", \"s30\", \"s100\", \"s4294967295\" } "
+					"tcp option maxseg size set rt mtu\n"));
+	text_reset(&t);
+	f.session_count = 1;
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, "\t\ttcp flags syn / syn,rst oifname \"s100\" tcp option maxseg size set rt mtu\n"));
+	text_reset(&t);
+	f.session_count = 0; /* a node that carries others' alone */
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, "\t\tiifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
+	assert_null(strstr(t.bytes, "ping_local"));
+	text_clear(&t);
+	f.sessions = NULL;
 	forwarding_clear(&f);
 }
 
@@ -658,19 +701,30 @@ static void a_new_neighbor_moves_nobody(void **state)
 static void a_packet_takes_its_queue_along(void **state)
 {
 	static const char chain[] =
+		"\tchain queues_path {\n"
+		"\t\tmeta length < 636 udp sport 7784 meta mark set 0x56000030\n"
+		"\t\tmeta length < 636 udp dport 7784 meta mark set 0x56000030\n"
+		"\t}\n"
+		"\n"
+		"\tchain queues_link {\n"
+		"\t\tip dscp cs6 meta mark set 0x56000030\n"
+		"\t\tmeta mark 0x5500000a meta mark set 0x56000001\n"
+		"\t\tmeta mark 0x56000001 ip dscp set lephb\n"
+		"\t\tmeta mark 0x56000002 ip dscp set 0x02\n"
+		"\t\tmeta mark 0x56000030 ip dscp set cs6\n";
+	static const char hook[] =
 		"\tchain queues {\n"
 		"\t\ttype filter hook output priority filter; policy accept;\n"
-		"\t\toifname \"lsp*\" meta length < 636 udp sport 7784 meta mark set 0x56000030\n"
-		"\t\toifname \"lsp*\" meta length < 636 udp dport 7784 meta mark set 0x56000030\n"
-		"\t\toifname \"link0\" ip dscp cs6 meta mark set 0x56000030\n"
-		"\t\toifname \"link0\" meta mark 0x5500000a meta mark set 0x56000001\n"
-		"\t\toifname \"link0\" meta mark 0x56000001 ip dscp set lephb\n"
-		"\t\toifname \"link0\" meta mark 0x56000002 ip dscp set 0x02\n"
-		"\t\toifname \"link0\" meta mark 0x56000030 ip dscp set cs6\n";
+		"\t\toifname \"lsp*\" jump queues_path\n"
+		"\t\toifname \"link0\" jump queues_link\n";
+	static const char link[] =
+		"\t\tmeta mark 0x56000030 ip dscp set cs6\n"
+		"\t\tip daddr @marked ip dscp lephb ip ecn set ect1\n"
+		"\t\tip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
+		"\t\tip daddr @marked ip dscp cs6 ip ecn set ect1\n"
+		"\t}\n";
 	static const char carrier[] =
-		"\t\toifname \"link0\" ip daddr @marked ip dscp lephb ip ecn set ect1\n"
-		"\t\toifname \"link0\" ip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
-		"\t\toifname \"link0\" ip daddr @marked ip dscp cs6 ip ecn set ect1\n"
+		"\t\toifname \"link0\" jump queues_link\n"
 		"\t\tudp sport 51820 ip dscp af41 ip dscp set ef accept\n"
 		"\t\tudp sport 51820 ip ecn ect1 ip dscp set ef ip ecn set not-ect accept\n"
 		"\t\tudp sport 51820 ip ecn ect0 ip dscp set cs1 ip ecn set not-ect accept\n"
@@ -684,14 +738,17 @@ static void a_packet_takes_its_queue_along(void **state)
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, chain));
+	assert_non_null(strstr(t.bytes, hook));
 	assert_null(strstr(t.bytes, "@marked"));
-	assert_non_null(strstr(t.bytes, "\t\tiifname \"link0\" ip dscp 0x02 meta mark set 0x56000002\n"
-					"\t\tiifname \"link0\" ip dscp cs6 meta mark set 0x56000030\n"));
+	assert_non_null(strstr(t.bytes, "\t\tip dscp 0x02 meta mark set 0x56000002\n"
+					"\t\tip dscp cs6 meta mark set 0x56000030\n"
+					"\t\tnotrack accept\n"));
 	text_reset(&t);
 	f.lines[0].has_dscp = true;
 	memcpy(f.lines[0].dscp, (const uint8_t[]){8, 18, 46}, 3);
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, carrier));
+	assert_non_null(strstr(t.bytes, link));
 	assert_non_null(strstr(t.bytes, "\tset marked {\n\t\ttype ipv4_addr\n"
 					"\t\telements = { 100.64.0.210, 100.64.0.211 }\n"));
 	text_clear(&t);
@@ -719,6 +776,7 @@ int main(void)
 		cmocka_unit_test(promises_are_kept),
 		cmocka_unit_test(a_new_neighbor_moves_nobody),
 		cmocka_unit_test(a_packet_takes_its_queue_along),
+		cmocka_unit_test(devices_stand_as_nft_sorts_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

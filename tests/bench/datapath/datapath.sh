@@ -14,7 +14,11 @@
 #
 #	labelled hop	packets to S-BFD's port, from hanoi's path address to npdc-hn's node address: a label, MPLS-in-IP, link0.
 #			Beside plain WireGuard with packets as large as fit there.
-#	session		TCP from a host behind npdc-hn to one behind the site, in its session, over one, two and three hops
+#	session		from a host behind npdc-hn to one behind the site, in its session, over one, two and three hops; in
+#			packets as large as fit into the session, from the site's host to npdc-hn's, beside the same packets
+#			through plain WireGuard; and in TCP. Of TCP's segments the kernel makes packets behind plain WireGuard's
+#			routes and puts them together again before the host: only the innermost tunnel has that, and what
+#			carries it sees each packet. So TCP says what bulk loses, and packets what a hop costs.
 #
 # Then parts are taken away one after the other: what is saved is what a part costs. Figures go to the script beside this.
 . "$LAB_TREE/tests/lab/lib.sh"
@@ -60,7 +64,7 @@ all() { local s; for s in $COUNTRY_SITES; do "$1" "$s"; done; }
 both() { "$1" npdc-hn; "$1" hanoi; }
 
 # ---- plain WireGuard, beside it ----------------------------------------------------------------------
-SBFD_PORT=7784 PLAIN_PORT=51999 PLAIN_TABLE=77 LINK_MTU=1440 # what a carrier of 1,500 has room for
+SBFD_PORT=7784 ALARM_PORT=162 PLAIN_PORT=51999 PLAIN_TABLE=77 LINK_MTU=1440 # what a carrier of 1,500 has room for
 without_nft=
 plain_device() { ip -n "$1" link add plain0 type wireguard; wg genkey >"plain.$1"; }
 plain_peer() { # SITE OTHER ADDRESS
@@ -84,9 +88,12 @@ plain_begin() { [ -n "$without_nft" ] || nft_away "$1"; ip -n "$1" rule add prio
 plain_end() { ip -n "$1" rule del priority 5; [ -n "$without_nft" ] || in_site "$1" nft -f "nft.$1"; }
 
 # ---- measuring: says "measure NAME", and what load prints, to the script beside this one --------------------
-packets() { # NAME SITE ADDRESS SOURCE BYTES
+packets() { # NAME SITE ADDRESS SOURCE BYTES [PORT]
 	echo "measure $1"
-	in_site "$2" "$load" fill "$3" $SBFD_PORT "$seconds" "$5" "$4"
+	in_site "$2" "$load" fill "$3" ${6:-$SBFD_PORT} "$seconds" "$5" "$4"
+}
+host_packets() { # NAME SITE: between hosts, of a class that UDP has
+	packets "$1" "lan-$2" "${country_host[npdc-hn]}" "${country_host[$2]}" $((session_mtu - 28)) $ALARM_PORT
 }
 session() { # NAME SITE
 	echo "measure $1"
@@ -102,6 +109,8 @@ round() {
 	local s
 	plain packets plain-packets hanoi 10.77.0.1 10.77.0.2 $((LINK_MTU - 28))
 	labelled labelled
+	plain host_packets plain-host hanoi
+	for s in hanoi ba-dinh phuc-xa; do host_packets $s-host $s; done
 	plain session plain-session hanoi
 	for s in hanoi ba-dinh phuc-xa; do session $s $s; done
 }
@@ -172,8 +181,10 @@ for s in $COUNTRY_SITES; do
 	[ -z "$planned" ] || { echo "$s is not as its daemon left it: $planned"; missed=1; }
 done
 all nft_keep
+session_mtu=$(ip -n npdc-hn -o link show s20 | sed 's/.* mtu \([0-9]*\).*/\1/')
 plain_up
 spawn server ip netns exec lan-npdc-hn "$load" server "${country_host[npdc-hn]}" 443
+spawn host-sink ip netns exec lan-npdc-hn "$load" sink "${country_host[npdc-hn]}" $ALARM_PORT
 spawn sink ip netns exec npdc-hn "$load" sink "$node_address" $SBFD_PORT
 spawn plain-sink ip netns exec npdc-hn "$load" sink 10.77.0.1 $SBFD_PORT
 sleep 1
