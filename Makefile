@@ -88,7 +88,7 @@ $(B)/tuyen-snmp: $(call obj,$(B)/obj,$(SRC_snmp)) $(B)/libclient.a $(B)/libbase.
 
 # ---- sanitized objects and unit tests ----------------------------------------------
 # A unit test names what it links in a line `// link: FILE.c ...`, and libraries in `// libs: -lx`.
-SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g1
 $(B)/san/%.o: %.c | $(B)/.packages-test
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(NL_CFLAGS) -std=gnu11 $(WARN) $(SAN) -MMD -MP -c -o $@ $<
@@ -125,7 +125,7 @@ $(B)/san/bin/tuyend: $(call obj,$(B)/san,$(SRC_tuyend) $(SRC_service) $(SRC_kern
 san: $(SAN_PROGRAMS)
 
 # What fuzzers link, each once for all of them: see tests/fuzz/run.
-FUZZ := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g
+FUZZ := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -O1 -g1
 $(B)/fuzz/obj/%.o: %.c | $(B)/.packages-test
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS_ALL) $(NL_CFLAGS) -std=gnu11 $(FUZZ) -MMD -MP -c -o $@ $<
