@@ -143,8 +143,8 @@ static void check_never(const struct audit *a, const struct expectation *e, stru
 
 		if (!s->path_count)
 			continue;
-		if (class_open(a, s, s->touches, e->class_index) && site_set_has(&e->from, s->head) &&
-		    site_set_has(&e->to, s->endpoint))
+		if (class_open(a, s, s->touches, e->class_index) &&
+		    site_set_has(&e->from, s->head) && site_set_has(&e->to, s->endpoint))
 			breach_add(b, s->head, s->endpoint, NETWORK_NONE);
 		if (class_open(a, s, s->touches_back, e->class_index) &&
 		    site_set_has(&e->from, s->endpoint) && site_set_has(&e->to, s->head))

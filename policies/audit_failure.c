@@ -228,8 +228,7 @@ static enum fate head_fate(const struct storm *s, uint32_t head)
 
 		for (; i < end && a->sessions[i].color == color; i++) {
 			had += a->sessions[i].path_count > 0;
-			lost +=
-			    session_is_lost(s, i) && !session_is_relieved(s, i, first, end);
+			lost += session_is_lost(s, i) && !session_is_relieved(s, i, first, end);
 		}
 		if (lost && lost == had)
 			return FATE_CUT;

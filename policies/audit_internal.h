@@ -60,9 +60,10 @@ struct session_peer {
 struct audit_path {
 	const struct fwd_path *path;
 	uint32_t session;
-	uint32_t way, way_count;     /* in ways: links */
-	uint32_t nodes, node_count;  /* in nodes: sites between the ends, of the network */
-	uint32_t repaired, repaired_link_count, repaired_node_count; /* in repaired: links, then sites, that may fail */
+	uint32_t way, way_count;    /* in ways: links */
+	uint32_t nodes, node_count; /* in nodes: sites between the ends, of the network */
+	uint32_t repaired, repaired_link_count,
+	    repaired_node_count; /* in repaired: links, then sites, that may fail */
 };
 
 struct audit {
@@ -71,7 +72,8 @@ struct audit {
 	size_t count;
 	const struct executor *executor; /* NULL: nobody helps */
 	bool failed;
-	bool prepared; /* some link is, or fresh: what is accepted may be more than what uses it now */
+	bool
+	    prepared; /* some link is, or fresh: what is accepted may be more than what uses it now */
 
 	size_t id_room, color_room; /* how long the tables by id and by color are */
 	uint32_t *by_id;	    /* id -> index into sites */
@@ -86,7 +88,7 @@ struct audit {
 
 	/* the network, to be asked quickly */
 	uint32_t *link_first, *link_near; /* links of a site */
-	uint64_t *set_bits;		  /* of policies and denies: from, to, one after the other */
+	uint64_t *set_bits; /* of policies and denies: from, to, one after the other */
 	size_t set_words;
 	uint32_t *policy_of_color;
 
@@ -150,7 +152,7 @@ static inline void audit_least(uint16_t *least, uint16_t value)
 }
 
 /* audit.c: looking up */
-uint32_t audit_site_by_id(const struct audit *a, uint32_t id); /* NETWORK_NONE */
+uint32_t audit_site_by_id(const struct audit *a, uint32_t id);	       /* NETWORK_NONE */
 uint32_t audit_policy_of_color(const struct audit *a, uint32_t color); /* NETWORK_NONE */
 /** Counted over all sites. */
 uint32_t audit_adjacency(const struct audit *a, uint32_t site, uint32_t neighbor_id);
@@ -164,22 +166,23 @@ bool audit_policy_has(const struct audit *a, uint32_t policy, int side, uint32_t
 uint64_t audit_intent(const struct audit *a, uint32_t policy, uint32_t from, uint32_t to);
 
 /* The passes, in this order. */
-void audit_orders(struct audit *a);     /* audit_site.c */
+void audit_orders(struct audit *a);	/* audit_site.c */
 void audit_identities(struct audit *a); /* audit_site.c */
-void audit_links(struct audit *a);     /* audit_site.c */
-void audit_queues(struct audit *a);    /* audit_queue.c */
-int audit_peers(struct audit *a);      /* audit_flow.c: peers, their LANs */
-int audit_flows(struct audit *a);      /* audit_flow.c: rules against policy */
-int audit_paths(struct audit *a);      /* audit_walk.c */
-void audit_isolation(struct audit *a); /* audit_walk.c */
-void audit_reach(struct audit *a);     /* audit_walk.c */
-int audit_expect(struct audit *a);     /* audit_expect.c */
+void audit_links(struct audit *a);	/* audit_site.c */
+void audit_queues(struct audit *a);	/* audit_queue.c */
+int audit_peers(struct audit *a);	/* audit_flow.c: peers, their LANs */
+int audit_flows(struct audit *a);	/* audit_flow.c: rules against policy */
+int audit_paths(struct audit *a);	/* audit_walk.c */
+void audit_isolation(struct audit *a);	/* audit_walk.c */
+void audit_reach(struct audit *a);	/* audit_walk.c */
+int audit_expect(struct audit *a);	/* audit_expect.c */
 
 /* audit_print.c: words for all outputs */
 /** 11,385 */
 void audit_number(struct text *t, size_t number);
 /** The line of the bundle that @finding is about, without its LF; false where there is none. */
-bool audit_finding_line(const struct audit *a, const struct audit_finding *f, struct text *ret_line);
+bool audit_finding_line(const struct audit *a, const struct audit_finding *f,
+			struct text *ret_line);
 /** "10,611 commune, 705 district" */
 void audit_tiers(const struct audit *a, const struct audit_failure *f, struct text *t);
 const char *audit_failure_kind_name(enum audit_failure_kind kind);

@@ -231,10 +231,11 @@ static void session_check(struct audit *a, uint32_t s, size_t i)
 			   "session s%u of '%s' goes back after %u ms, and policy '%s' says %u",
 			   e->color, f->site, e->revert_hold_ms, p->name, p->revert_hold_ms);
 	if (e->revert_max_ms != p->revert_max_ms)
-		audit_find(a, AUDIT_SESSION, s, OBJECT_SESSION, i, p->place,
-			   "session s%u of '%s' holds a path that fails often for %u ms at most, and "
-			   "policy '%s' says %u",
-			   e->color, f->site, e->revert_max_ms, p->name, p->revert_max_ms);
+		audit_find(
+		    a, AUDIT_SESSION, s, OBJECT_SESSION, i, p->place,
+		    "session s%u of '%s' holds a path that fails often for %u ms at most, and "
+		    "policy '%s' says %u",
+		    e->color, f->site, e->revert_max_ms, p->name, p->revert_max_ms);
 	if (e->degraded.loss_percent != p->degraded.loss_percent ||
 	    e->degraded.round_trip_us != p->degraded.round_trip_us ||
 	    e->degraded.jitter_us != p->degraded.jitter_us)

@@ -114,19 +114,23 @@ static void meters_check(struct audit *a, uint32_t s)
 	for (uint32_t k = 0; k < site->uplink_count; k++) {
 		const struct site_uplink *u = &site->uplinks[k];
 		const char *name = a->network->underlays[u->underlay].name;
-		uint64_t kb = u->allowance_bytes_day / 1000 < UINT32_MAX ? u->allowance_bytes_day / 1000 : UINT32_MAX;
+		uint64_t kb = u->allowance_bytes_day / 1000 < UINT32_MAX
+				  ? u->allowance_bytes_day / 1000
+				  : UINT32_MAX;
 		const struct fwd_meter *m = forwarding_meter(f, name);
 		uint32_t counted = m ? m->allowance_kb_day : 0;
 
 		known += m && kb;
 		if (counted != kb)
-			audit_find(a, AUDIT_QUEUE, s, m ? OBJECT_METER : OBJECT_NONE, m ? (size_t)(m - f->meters) : 0, u->place,
-				   "'%s' lets '%s' carry %u KB a day, and %llu are allowed", f->site, name, counted,
-				   (unsigned long long)kb);
+			audit_find(a, AUDIT_QUEUE, s, m ? OBJECT_METER : OBJECT_NONE,
+				   m ? (size_t)(m - f->meters) : 0, u->place,
+				   "'%s' lets '%s' carry %u KB a day, and %llu are allowed",
+				   f->site, name, counted, (unsigned long long)kb);
 	}
 	if (known < f->meter_count)
 		audit_find(a, AUDIT_QUEUE, s, OBJECT_METER, 0, site->place,
-			   "'%s' has %zu metered lines, and %zu are to be", f->site, f->meter_count, known);
+			   "'%s' has %zu metered lines, and %zu are to be", f->site, f->meter_count,
+			   known);
 }
 
 /* What a neighbour's own line takes, so that its queue stands here. */

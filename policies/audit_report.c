@@ -260,8 +260,7 @@ static void html_denies(const struct audit *a, struct text *t)
 
 	if (!n->deny_count)
 		return;
-	heading(t, "Explicit denials",
-		"<th>Class<th>From<th>To<th>Source");
+	heading(t, "Explicit denials", "<th>Class<th>From<th>To<th>Source");
 	for (size_t i = 0; i < n->deny_count; i++) {
 		const struct deny_rule *d = &n->denies[i];
 
@@ -362,10 +361,11 @@ static void html_failures(const struct audit *a, struct text *t)
 
 	if (!a->failure_count)
 		return;
-	heading(t, "Every single failure",
-		"<th>What fails<th class=n>Tried<th class=n>Nobody notices<th class=n>Repaired beside it"
-		"<th class=n>All move"
-		"<th class=n>Sites are cut off<th class=n>At worst");
+	heading(
+	    t, "Every single failure",
+	    "<th>What fails<th class=n>Tried<th class=n>Nobody notices<th class=n>Repaired beside it"
+	    "<th class=n>All move"
+	    "<th class=n>Sites are cut off<th class=n>At worst");
 	for (int k = AUDIT_FAIL_LINK; k <= AUDIT_FAIL_RISK; k++) {
 		struct audit_failure_sum s = audit_failure_sum(a, (enum audit_failure_kind)k);
 

@@ -444,10 +444,9 @@ static void link0_check(struct audit *a, uint32_t s)
 
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		uint32_t link = a->adjacencies[a->adjacency_first[s] + i].link;
-		uint32_t carries =
-		    link == NETWORK_NONE || a->network->links[link].prepared
-			? UINT32_MAX
-			: link_carries(a, &a->network->links[link]);
+		uint32_t carries = link == NETWORK_NONE || a->network->links[link].prepared
+				       ? UINT32_MAX
+				       : link_carries(a, &a->network->links[link]);
 
 		least = carries < least ? carries : least;
 	}

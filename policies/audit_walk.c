@@ -17,8 +17,8 @@ struct walk {
 	uint32_t down_link, down_site; /* of the network: what has failed; NETWORK_NONE */
 	bool repaired;		       /* some adjacency was down, and had a repair */
 	bool cut;		       /* it stops where there is none, and not on a detour */
-	uint32_t end;  /* site where the last label came off */
-	uint32_t hops; /* adjacencies crossed */
+	uint32_t end;		       /* site where the last label came off */
+	uint32_t hops;		       /* adjacencies crossed */
 	uint32_t label_count;
 	uint32_t capacity; /* bytes of IP packet that fit under the labels, all the way */
 	uint32_t adjacency[AUDIT_HOPS_MAX];
@@ -425,14 +425,16 @@ static void trial_timers(struct trial *t)
 	doubt = patience_want(t, &want);
 	if (t->path->probe.interval_us != want.interval_us ||
 	    t->path->probe.multiplier != want.multiplier)
-		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
-			   "it is probed every %u us x %u, and its links and its policy want %u us x %u",
-			   t->path->probe.interval_us, t->path->probe.multiplier, want.interval_us,
-			   want.multiplier);
+		TRIAL_FIND(
+		    t, AUDIT_LINK_TIMERS,
+		    "it is probed every %u us x %u, and its links and its policy want %u us x %u",
+		    t->path->probe.interval_us, t->path->probe.multiplier, want.interval_us,
+		    want.multiplier);
 	if (t->path->doubt != doubt)
-		TRIAL_FIND(t, AUDIT_LINK_TIMERS,
-			   "it is in doubt after %u lost probes, and its links and its policy want %u", t->path->doubt,
-			   doubt);
+		TRIAL_FIND(
+		    t, AUDIT_LINK_TIMERS,
+		    "it is in doubt after %u lost probes, and its links and its policy want %u",
+		    t->path->doubt, doubt);
 }
 
 static bool trial_addresses(struct trial *t)
@@ -556,7 +558,8 @@ static void trial_mtu(struct trial *t)
 	char what[128];
 
 	if (t->path->mtu > t->repaired_capacity)
-		TRIAL_FIND(t, AUDIT_MTU, "packets of %u bytes, and around a failed link it carries %u",
+		TRIAL_FIND(t, AUDIT_MTU,
+			   "packets of %u bytes, and around a failed link it carries %u",
 			   t->path->mtu, t->repaired_capacity);
 	both = t->repaired_capacity < both ? t->repaired_capacity : both;
 
@@ -656,9 +659,8 @@ static void repair_find(struct trial *t, bool back, bool stopped, const char *wh
 		   stopped ? w->object : OBJECT_PATH, stopped ? w->index : t->index,
 		   t->policy->place, "path %u '%s' of '%s' to '%s'%s, when '%s'%s%s%s fails: %s",
 		   t->path->index, t->path->name, t->head->site, t->endpoint->site,
-		   back ? ", on its way back" : "",
-		   n->sites[l ? l->a : w->down_site].name, l ? " '" : "",
-		   l ? n->sites[l->b].name : "", l ? "'" : "", what);
+		   back ? ", on its way back" : "", n->sites[l ? l->a : w->down_site].name,
+		   l ? " '" : "", l ? n->sites[l->b].name : "", l ? "'" : "", what);
 }
 
 /* One direction. What was repaired must go on rightly; without any repair the path is just gone. */
@@ -669,9 +671,10 @@ static enum remains direction_around(struct trial *t, bool back)
 	bool link = w->down_link != NETWORK_NONE;
 	bool ok;
 
-	ok = back ? walk_start(t->a, site, t->back->first_site, &t->back->stack, &t->back->repair, w)
-		  : walk_start(t->a, site, t->path->first_site, &t->path->stack, &t->path->repair,
-			       w);
+	ok =
+	    back
+		? walk_start(t->a, site, t->back->first_site, &t->back->stack, &t->back->repair, w)
+		: walk_start(t->a, site, t->path->first_site, &t->path->stack, &t->path->repair, w);
 	if (!ok && w->repaired && !w->cut && (link || w->kind == AUDIT_LOOP)) {
 		repair_find(t, back, true, w->why);
 		return REMAINS_WRONGLY;
@@ -774,11 +777,13 @@ static void known_take(struct trial *t, const struct known *k)
 static void known_add(struct trial *t, const struct audit_path *p)
 {
 	if (t->lawful && t->known_count < SITE_PATHS_MAX)
-		t->known[t->known_count++] =
-		    (struct known){t->path,	      t->back,
-				   t->candidate,      p->repaired,
-				   p->repaired_link_count, p->repaired_node_count,
-				   t->repaired_capacity};
+		t->known[t->known_count++] = (struct known){t->path,
+							    t->back,
+							    t->candidate,
+							    p->repaired,
+							    p->repaired_link_count,
+							    p->repaired_node_count,
+							    t->repaired_capacity};
 }
 
 static void trial_repairs(struct trial *t)

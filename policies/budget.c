@@ -22,10 +22,8 @@
 uint32_t budget_packet_bytes(enum budget_packet packet, struct budget_wrap wrap)
 {
 	static const uint32_t inner[] = {
-	    [BUDGET_PROBE] = IP_UDP + 24,
-	    [BUDGET_PADDED] = PADDED_BYTES,
-	    [BUDGET_KEEPALIVE] = IP_UDP + 32,
-	    [BUDGET_INITIATION] = IP_UDP + 148,
+	    [BUDGET_PROBE] = IP_UDP + 24,     [BUDGET_PADDED] = PADDED_BYTES,
+	    [BUDGET_KEEPALIVE] = IP_UDP + 32, [BUDGET_INITIATION] = IP_UDP + 148,
 	    [BUDGET_RESPONSE] = IP_UDP + 92,
 	};
 	uint32_t bytes = inner[packet];

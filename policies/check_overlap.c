@@ -179,7 +179,8 @@ static void kinds_collect(struct check *c, const struct site_set *x, const struc
 		}
 		for (size_t d = 0; d < r->count; d++)
 			kind.rules |=
-			    (uint64_t)site_set_has(to ? &r->rule[d]->to : &r->rule[d]->from, site) << d;
+			    (uint64_t)site_set_has(to ? &r->rule[d]->to : &r->rule[d]->from, site)
+			    << d;
 		k->entry[k->count++] = kind;
 		i++, j++;
 	}

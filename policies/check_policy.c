@@ -719,8 +719,8 @@ static void policy_degraded(struct check *c, struct statement s, struct policy *
 			p->degraded.round_trip_us = (uint32_t)check_time(
 			    c, s.file, n, 1000, ROUND_TRIP_MAX_US, "a round trip");
 		else if (n->kind == SYNTAX_JITTER)
-			p->degraded.jitter_us = (uint32_t)check_time(
-			    c, s.file, n, 100, ROUND_TRIP_MAX_US, "a jitter");
+			p->degraded.jitter_us =
+			    (uint32_t)check_time(c, s.file, n, 100, ROUND_TRIP_MAX_US, "a jitter");
 }
 
 static uint32_t hold_read(struct check *c, struct statement s, const struct syntax_node *node)

@@ -156,9 +156,10 @@ static void probe_slow(struct check *c, struct diag_place place, struct probe_ti
 	uint64_t tenths = probe_detection(p) / 100000;
 
 	if (probe_detection(p) > PROBE_SLOW_US)
-		diag_warning(c->diags, place, "slow-detection",
-			     "a failure is found after %llu.%llu s: until then all that is sent is lost",
-			     (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
+		diag_warning(
+		    c->diags, place, "slow-detection",
+		    "a failure is found after %llu.%llu s: until then all that is sent is lost",
+		    (unsigned long long)tenths / 10, (unsigned long long)tenths % 10);
 }
 
 struct probe_timers check_probe(struct check *c, const struct syntax_file *file,
@@ -892,7 +893,8 @@ static void lans_compare(struct check *c, struct lan_entry *entries, size_t coun
 struct lan_sets {
 	struct lan_entry *entries; /* those that are shared, by site */
 	uint32_t *first;	   /* a site each, and one behind the last */
-	uint32_t *compared;	   /* a site each: the one before it that has the same; itself: said already */
+	uint32_t
+	    *compared; /* a site each: the one before it that has the same; itself: said already */
 };
 
 static int lan_entry_compare_sites(const void *left, const void *right)
@@ -905,7 +907,8 @@ static int lan_entry_compare_sites(const void *left, const void *right)
 }
 
 /* A LAN of @site that @other has not; NULL: there is none. */
-static const struct lan_entry *lan_lacking(const struct lan_sets *sets, uint32_t site, uint32_t other)
+static const struct lan_entry *lan_lacking(const struct lan_sets *sets, uint32_t site,
+					   uint32_t other)
 {
 	uint32_t k = sets->first[other], end = sets->first[other + 1];
 
@@ -925,11 +928,12 @@ static void lan_lacking_say(struct check *c, const struct lan_entry *lacking,
 {
 	char text[IPV4_PREFIX_STRLEN];
 
-	diag_error(c->diags, check_at(lacking->at),
-		   "gateway '%s' shares %s with '%s', and not this LAN: gateways that share one LAN "
-		   "share all their shared LANs",
-		   c->network.sites[shared->site].name, ipv4_prefix_format(shared->prefix, text),
-		   c->network.sites[lacking->site].name);
+	diag_error(
+	    c->diags, check_at(lacking->at),
+	    "gateway '%s' shares %s with '%s', and not this LAN: gateways that share one LAN "
+	    "share all their shared LANs",
+	    c->network.sites[shared->site].name, ipv4_prefix_format(shared->prefix, text),
+	    c->network.sites[lacking->site].name);
 	diag_note(c->diags, check_at(shared->at), "the LAN that they share");
 }
 

@@ -242,8 +242,7 @@ static void way_shared(struct compile_result *r, const struct way *w, const stru
 	path->shared = (uint32_t)r->shared.count;
 	for (uint32_t i = 0; i + 1 < w->length; i++)
 		if (way_passes(other, w->site[i], w->site[i + 1]) &&
-		    pool_add(r, &r->shared,
-			     compile_link_find(r, w->site[i], w->site[i + 1])))
+		    pool_add(r, &r->shared, compile_link_find(r, w->site[i], w->site[i + 1])))
 			path->shared_count++;
 }
 
@@ -370,7 +369,8 @@ static bool path_make_way(struct compile_result *r, const struct way *w, struct 
 /* No faster than its slowest link, and down no sooner than the most patient: else it fails where its links do not. */
 static void path_probe(const struct policy *p, struct compile_path *path)
 {
-	uint64_t detection_us = (uint64_t)path->slowest.interval_us * path->slowest.multiplier, least;
+	uint64_t detection_us = (uint64_t)path->slowest.interval_us * path->slowest.multiplier,
+		 least;
 
 	path->probe = path->slowest;
 	if (!p->probe.interval_us)
@@ -528,8 +528,8 @@ static void pair_search(struct compile_result *r, const struct compile_pair *p, 
 static const struct compile_pair *pair_twin(const struct compile_result *r,
 					    const struct compile_pair *p, uint32_t end)
 {
-	for (uint32_t i = r->head_first[p->head];
-	     r->twins[p->policy] != NETWORK_NONE && i < end; i++)
+	for (uint32_t i = r->head_first[p->head]; r->twins[p->policy] != NETWORK_NONE && i < end;
+	     i++)
 		if (r->pairs[i].policy == r->twins[p->policy] &&
 		    r->pairs[i].endpoint == p->endpoint)
 			return &r->pairs[i];
@@ -1028,11 +1028,11 @@ static void accepts_sort(const struct compile_result *r, struct accept_entry *en
 		return;
 	memcpy(spare, entries, left * sizeof(*entries));
 	while (i < left)
-		entries[at++] = k < count && labels_compare(stacks + entries[k].labels,
-							    stacks + spare[i].labels,
-							    entries->depth) < 0
-				    ? entries[k++]
-				    : spare[i++];
+		entries[at++] =
+		    k < count && labels_compare(stacks + entries[k].labels,
+						stacks + spare[i].labels, entries->depth) < 0
+			? entries[k++]
+			: spare[i++];
 }
 
 static bool accepts_alike(const struct accept_entry *a, const struct accept_entry *b)
@@ -1048,7 +1048,8 @@ static uint32_t accepts_settle(struct compile_result *r, uint32_t from, uint32_t
 	struct accept_entry *entries = r->accepts;
 
 	for (uint32_t first = from, next; first < end; first = next) {
-		for (next = first + 1; next < end && accepts_alike(&entries[first], &entries[next]);)
+		for (next = first + 1;
+		     next < end && accepts_alike(&entries[first], &entries[next]);)
 			next++;
 		accepts_sort(r, entries + first, next - first, spare);
 		for (uint32_t i = first; i < next; i++)

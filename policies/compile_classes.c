@@ -48,8 +48,9 @@ static struct span match_span(const struct class_match *m, enum part part)
 
 	switch (part) {
 	case PART_PORTS:
-		return m->protocol ? (struct span){protocol | m->port_first, protocol | m->port_last}
-				   : (struct span){0, UINT32_MAX};
+		return m->protocol
+			   ? (struct span){protocol | m->port_first, protocol | m->port_last}
+			   : (struct span){0, UINT32_MAX};
 	case PART_PREFIXES:
 		return (struct span){m->to.address & ~hosts, m->to.address | hosts};
 	case PART_DSCPS:

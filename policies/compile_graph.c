@@ -280,8 +280,7 @@ static bool graph_allocate(struct compile_result *r)
 	r->edge_banned = calloc(links + 1, 1);
 	r->node_marked = calloc(sites + 1, 1);
 	return r->near_first && r->near && r->link_mtu && r->core_of && r->site_of && r->edge_of &&
-	       r->trees && r->link_marked && r->edge_marked && r->edge_banned &&
-	       r->node_marked;
+	       r->trees && r->link_marked && r->edge_marked && r->edge_banned && r->node_marked;
 }
 
 /* Which links a shared risk takes down together. */

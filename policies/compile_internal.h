@@ -30,7 +30,8 @@ struct way {
 /** Where, from whom: a complete stack that may lawfully arrive. A country has half a million, of few stacks' ends. */
 struct accept_entry {
 	uint32_t site, from;
-	uint32_t labels, depth; /* of the stack: @depth values of the pool stacks, from @labels on */
+	uint32_t labels,
+	    depth; /* of the stack: @depth values of the pool stacks, from @labels on */
 };
 
 #define COMPILE_TAILS 256 /* kept at a time, a power of two */
@@ -53,12 +54,12 @@ struct label_entry {
 /** A way from site @from to site @to, without @around (or, where that is @to, without the link to it). */
 struct detour {
 	uint32_t from, around, to;
-	uint32_t way;		  /* index into detour_sites */
-	uint8_t length;		  /* sites on it; 0: there is none */
-	bool risky;		  /* shares a risk with what it goes around */
+	uint32_t way;	/* index into detour_sites */
+	uint8_t length; /* sites on it; 0: there is none */
+	bool risky;	/* shares a risk with what it goes around */
 	bool installed;
 	uint16_t mtu[DETOUR_DEPTH_MAX + 1]; /* by the depth of a stack on it; 0: not asked yet */
-	struct label_stack stack; /* of repair SIDs, to @to's own */
+	struct label_stack stack;	    /* of repair SIDs, to @to's own */
 };
 
 /** At @site, what has @label on top goes to @next. */
@@ -78,7 +79,7 @@ struct pool {
 
 struct index_slot {
 	uint32_t position; /* + 1; 0 empty */
-	uint32_t hash;	   /* its low half: chooses the slot, and spares most looks at what is there */
+	uint32_t hash; /* its low half: chooses the slot, and spares most looks at what is there */
 };
 
 struct index {
@@ -100,12 +101,13 @@ struct compile_result {
 	bool failed; /* no memory */
 	bool queues; /* some line of the country has something to queue or to mark for */
 	enum compile_links {
-		LINKS_NOW,  /* all but prepared ones */
+		LINKS_NOW, /* all but prepared ones */
 		LINKS_ALL,
 		LINKS_PAST, /* neither prepared nor fresh ones */
 	} links;
-	struct compile_result *future; /* the same network with all links; NULL: it has no prepared one */
-	struct compile_result *past;   /* or without the fresh ones; NULL: it has none */
+	struct compile_result
+	    *future; /* the same network with all links; NULL: it has no prepared one */
+	struct compile_result *past; /* or without the fresh ones; NULL: it has none */
 
 	struct compile_problem *problems;
 	size_t problem_count, problem_room, error_count;
@@ -113,9 +115,10 @@ struct compile_result {
 	/* the graph */
 	uint32_t *near_first; /* site_count + 1 */
 	struct near *near;    /* by site */
-	struct link_slot *link_slots; /* links between sites of many neighbours, see compile_link_find() */
-	size_t link_slot_count;	      /* a power of two, or 0 */
-	uint16_t *link_mtu;   /* of a site's link0 */
+	struct link_slot
+	    *link_slots; /* links between sites of many neighbours, see compile_link_find() */
+	size_t link_slot_count; /* a power of two, or 0 */
+	uint16_t *link_mtu;	/* of a site's link0 */
 	uint32_t *core_of; /* site -> node of the core graph; NETWORK_NONE: a leaf, carries only its
 			      own */
 	uint32_t *site_of; /* and back */
@@ -134,7 +137,8 @@ struct compile_result {
 	/* the sites of deny rules, and of policies, as bits: [rule * 2 * words ..] from, then to */
 	uint64_t *deny_bits, *policy_bits;
 	size_t words;
-	uint32_t *twins; /* by policy: one of a lower color with the same candidate paths, or NETWORK_NONE */
+	uint32_t *
+	    twins; /* by policy: one of a lower color with the same candidate paths, or NETWORK_NONE */
 
 	/* what was decided */
 	struct compile_pair *pairs;

@@ -157,9 +157,8 @@ static size_t alternates_of(struct compile_result *r, const struct detour *d,
 
 		if (node != NETWORK_NONE && near->site != d->around &&
 		    tree[node].metric != SPF_NONE)
-			ret_alternates[count++] =
-			    (struct alternate){near->site, r->network->links[near->link].metric +
-							       tree[node].metric};
+			ret_alternates[count++] = (struct alternate){
+			    near->site, r->network->links[near->link].metric + tree[node].metric};
 	}
 	return count;
 }
@@ -374,7 +373,8 @@ static bool detour_stack(const struct crossing *c, const struct detour *d,
 }
 
 /* Bytes of IP packet that fit under @depth labels, the detour's on top, all along it. */
-static uint16_t detour_measure(const struct compile_result *r, const struct detour *d, uint8_t depth)
+static uint16_t detour_measure(const struct compile_result *r, const struct detour *d,
+			       uint8_t depth)
 {
 	const uint32_t *way = detour_way(r, d);
 	uint16_t least = UINT16_MAX;
@@ -514,8 +514,7 @@ static void hops_of_path_once(struct compile_result *r, struct compile_path *pat
 	bool leaf;
 
 	path_ways(r, path, &there, &back);
-	t = &tails[compile_hash(there.site + 1, there.length - 1) %
-		   TAILS];
+	t = &tails[compile_hash(there.site + 1, there.length - 1) % TAILS];
 	leaf = r->core_of[there.site[0]] == NETWORK_NONE; /* else its first hop counts too */
 	if (leaf && tail_is(t, &there, path, &stack)) {
 		path->repaired_mtu = t->repaired_mtu;
@@ -731,8 +730,7 @@ static bool repairs_allocate(struct compile_result *r)
 	r->alternates = calloc(most + 1, sizeof(*r->alternates));
 	compile_reserve(&r->crossings, &r->crossing_room, 4 * r->network->site_count,
 			sizeof(*r->crossings));
-	return r->alternates &&
-	       index_reserve(r, &r->crossing_index, 4 * r->network->site_count);
+	return r->alternates && index_reserve(r, &r->crossing_index, 4 * r->network->site_count);
 }
 
 int compile_repairs_build(struct compile_result *r)

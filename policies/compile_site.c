@@ -69,8 +69,8 @@ static void pairs_collect(struct writer *w)
 	w->pairs = array_new(w, w->pair_count, sizeof(*w->pairs));
 	for (size_t i = 0; w->pairs && i < w->pair_count; i++) {
 		bool is_head = i < head_end - head;
-		uint32_t at = is_head ? head + (uint32_t)i
-				      : r->endpoint_pairs[other + i - (head_end - head)];
+		uint32_t at =
+		    is_head ? head + (uint32_t)i : r->endpoint_pairs[other + i - (head_end - head)];
 
 		w->pairs[i] = (struct site_pair){&r->pairs[at], is_head};
 	}
@@ -80,8 +80,7 @@ static void pairs_collect(struct writer *w)
 static void pairs_divide(struct writer *w)
 {
 	size_t policies = w->n->policy_count;
-	uint32_t *first = w->policy_first =
-		     array_new(w, policies + 1, sizeof(*w->policy_first));
+	uint32_t *first = w->policy_first = array_new(w, policies + 1, sizeof(*w->policy_first));
 
 	w->by_policy = array_new(w, w->pair_count, sizeof(*w->by_policy));
 	if (w->failed)
@@ -247,8 +246,8 @@ static void write_repair(const struct writer *w, uint32_t next, const struct lab
 }
 
 /* @slot  of those that were found last. An empty stack is none's. */
-static void write_repair_again(struct writer *w, size_t slot, uint32_t next, const struct label_stack *stack,
-			       struct fwd_repair *ret)
+static void write_repair_again(struct writer *w, size_t slot, uint32_t next,
+			       const struct label_stack *stack, struct fwd_repair *ret)
 {
 	__typeof__(&w->known[0]) known = &w->known[slot % (sizeof(w->known) / sizeof(w->known[0]))];
 
@@ -412,10 +411,10 @@ static void write_class_rules(struct writer *w, uint32_t policy, size_t bit, boo
 		write_rule(w, &rule);
 		return;
 	}
-	FOR_PAIRS (w, policy, p)
-		if (pair_opens(p, outbound) >> bit & 1)
-			write_rule_for_peer(
-			    w, rule, &w->n->sites[p->head ? p->pair->endpoint : p->pair->head]);
+	FOR_PAIRS(w, policy, p)
+	if (pair_opens(p, outbound) >> bit & 1)
+		write_rule_for_peer(w, rule,
+				    &w->n->sites[p->head ? p->pair->endpoint : p->pair->head]);
 }
 
 static void write_class(struct writer *w, uint32_t policy, size_t bit, bool outbound, bool everyone)
@@ -448,9 +447,9 @@ static uint16_t session_mtu(const struct writer *w, uint32_t policy)
 	uint16_t mtu = UINT16_MAX;
 	const struct site_pair *p;
 
-	FOR_PAIRS (w, policy, p)
-		for (uint32_t k = 0; k < p->pair->path_count; k++)
-			mtu = least(mtu, w->r->paths[p->pair->path + k].session_mtu);
+	FOR_PAIRS(w, policy, p)
+	for (uint32_t k = 0; k < p->pair->path_count; k++)
+		mtu = least(mtu, w->r->paths[p->pair->path + k].session_mtu);
 	if (!future)
 		return mtu;
 	pairs_collect(&other);
@@ -477,11 +476,11 @@ static void write_session(struct writer *w, uint32_t policy)
 	s->revert_hold_ms = p->revert_hold_ms;
 	s->revert_max_ms = p->revert_max_ms;
 	s->degraded = p->degraded;
-	FOR_PAIRS (w, policy, pair)
-		for (int outbound = 0; outbound < 2; outbound++) {
-			any[outbound] |= pair_opens(pair, outbound);
-			all[outbound] &= pair_opens(pair, outbound);
-		}
+	FOR_PAIRS(w, policy, pair)
+	for (int outbound = 0; outbound < 2; outbound++) {
+		any[outbound] |= pair_opens(pair, outbound);
+		all[outbound] &= pair_opens(pair, outbound);
+	}
 	for (size_t bit = 0; bit < p->class_count; bit++)
 		for (int outbound = 1; outbound >= 0; outbound--)
 			if (any[outbound] >> bit & 1)
@@ -504,8 +503,8 @@ static void write_peers(struct writer *w)
 				policy = p;
 		if (policy == NETWORK_NONE)
 			return;
-		FOR_PAIRS (w, policy, pair)
-			write_peer(w, pair);
+		FOR_PAIRS(w, policy, pair)
+		write_peer(w, pair);
 		color = n->policies[policy].color;
 	} while (!w->failed);
 }
@@ -719,14 +718,15 @@ static int site_write(struct writer w)
 int compile_site_in(const struct compile_result *r, uint32_t site, struct arena *arena,
 		    struct forwarding *ret_forwarding)
 {
-	return site_write((struct writer){.r = r, .site = site, .f = ret_forwarding, .arena = arena});
+	return site_write(
+	    (struct writer){.r = r, .site = site, .f = ret_forwarding, .arena = arena});
 }
 
 int compile_site_without_ways(const struct compile_result *r, uint32_t site, struct arena *arena,
 			      struct forwarding *ret_forwarding)
 {
-	return site_write(
-	    (struct writer){.r = r, .site = site, .f = ret_forwarding, .arena = arena, .no_ways = true});
+	return site_write((struct writer){
+	    .r = r, .site = site, .f = ret_forwarding, .arena = arena, .no_ways = true});
 }
 
 int compile_site(const struct compile_result *r, uint32_t site, struct forwarding *ret_forwarding)

@@ -601,7 +601,8 @@ static bool tail_installed(struct compile_result *r, const struct way *w,
 			   const struct label_stack *stack, uint32_t *ret_labels)
 {
 	size_t size = (w->length - 1) * sizeof(w->site[0]);
-	struct installed_tail *t = &r->tails[compile_hash(w->site + 1, w->length - 1) % COMPILE_TAILS];
+	struct installed_tail *t =
+	    &r->tails[compile_hash(w->site + 1, w->length - 1) % COMPILE_TAILS];
 	bool leaf = r->core_of[w->site[0]] == NETWORK_NONE;
 
 	if (leaf && t->length == w->length - 1 && label_stack_equal(&t->stack, stack) &&

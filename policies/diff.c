@@ -599,10 +599,10 @@ static const char *site_name(const struct site_diff *s)
 /* "neighbor -1 +1, accept +2": what kinds of lines differ. */
 static void keywords_add(const struct diff *d, const struct site_diff *s, struct text *t)
 {
-	static const char *const words[] = {
-	    "site",  "address", "srgb",	  "overlay", "link0", "lan",	"neighbor", "accept",
-	    "label", "path",	"return", "session", "peer",  "prefix", "rule",	    "device",
-	    "line",  "queue",   "meter"};
+	static const char *const words[] = {"site",   "address",  "srgb",   "overlay", "link0",
+					    "lan",    "neighbor", "accept", "label",   "path",
+					    "return", "session",  "peer",   "prefix",  "rule",
+					    "device", "line",	  "queue",  "meter"};
 	bool any = false;
 
 	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
@@ -626,17 +626,18 @@ static void renumbered_text(const struct diff_counts *c, struct text *t)
 {
 	if (!c->paths_renumbered)
 		return;
-	text_printf(t,
-		    "path numbers: %zu path%s of %zu site%s only get%s another number, and so another "
-		    "address. Each is probed anew\n"
-		    "  from there, %zu endpoint%s get%s as many ways back, and a session that uses one "
-		    "goes over to the new address.\n"
-		    "  A site's paths are numbered by color, endpoint's id and preference: what is added "
-		    "last renumbers nobody.\n",
-		    c->paths_renumbered, c->paths_renumbered == 1 ? "" : "s", c->sites_renumbered,
-		    c->sites_renumbered == 1 ? "" : "s", c->paths_renumbered == 1 ? "s" : "",
-		    c->endpoints_renumbered, c->endpoints_renumbered == 1 ? "" : "s",
-		    c->endpoints_renumbered == 1 ? "s" : "");
+	text_printf(
+	    t,
+	    "path numbers: %zu path%s of %zu site%s only get%s another number, and so another "
+	    "address. Each is probed anew\n"
+	    "  from there, %zu endpoint%s get%s as many ways back, and a session that uses one "
+	    "goes over to the new address.\n"
+	    "  A site's paths are numbered by color, endpoint's id and preference: what is added "
+	    "last renumbers nobody.\n",
+	    c->paths_renumbered, c->paths_renumbered == 1 ? "" : "s", c->sites_renumbered,
+	    c->sites_renumbered == 1 ? "" : "s", c->paths_renumbered == 1 ? "s" : "",
+	    c->endpoints_renumbered, c->endpoints_renumbered == 1 ? "" : "s",
+	    c->endpoints_renumbered == 1 ? "s" : "");
 }
 
 static const char *endpoint_name(const struct diff *d, const struct fwd_path *p)
@@ -655,9 +656,11 @@ static void site_renumbered_text(const struct diff *d, const struct site_diff *s
 		const struct fwd_path *was = path_renumbered(s->before, p);
 
 		if (was)
-			text_printf(t, "  path '%s' to '%s', color %u: number %u becomes %u, %s becomes %s\n",
-				    p->name, endpoint_name(d, p), p->color, was->index, p->index,
-				    ipv4_format(was->source, old), ipv4_format(p->source, new));
+			text_printf(
+			    t,
+			    "  path '%s' to '%s', color %u: number %u becomes %u, %s becomes %s\n",
+			    p->name, endpoint_name(d, p), p->color, was->index, p->index,
+			    ipv4_format(was->source, old), ipv4_format(p->source, new));
 	}
 }
 

@@ -597,12 +597,11 @@ int generate_topology(const struct generate_units *units, const struct generate_
  * or two gateways all policies go to all of them, with more the second and third to two.
  */
 static const struct {
-	const char *name, *class_text, *class_name, *probe; /* a gateway answers all probes of a country */
+	const char *name, *class_text, *class_name,
+	    *probe; /* a gateway answers all probes of a country */
 } colors[GENERATE_COLORS_MAX] = {
-    {"citizen-query", "class query { to port tcp 443; priority high; }\n", "query",
-     "300ms x 3"},
-    {"alarms", "class alarm { to port udp 162, tcp 6514; priority normal; }\n", "alarm",
-     "1s x 3"},
+    {"citizen-query", "class query { to port tcp 443; priority high; }\n", "query", "300ms x 3"},
+    {"alarms", "class alarm { to port udp 162, tcp 6514; priority normal; }\n", "alarm", "1s x 3"},
     {"records", "class record { to port tcp 5432; priority low; }\n", "record", "1s x 3"},
 };
 

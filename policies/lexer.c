@@ -28,7 +28,10 @@ struct keyword {
 	uint8_t length;
 };
 
-#define KEYWORD(name, kind) {name, kind, sizeof(name) - 1}
+#define KEYWORD(name, kind)                                                                        \
+	{                                                                                          \
+		name, kind, sizeof(name) - 1                                                       \
+	}
 
 /* Sorted by name. */
 static const struct keyword keywords[] = {
@@ -388,8 +391,8 @@ static void lexer_skip_text(struct lexer *lx)
 	const char *bytes = lx->source->bytes;
 
 	while (lx->offset < lx->source->length &&
-	       byte_is[(unsigned char)bytes[lx->offset]] & BYTE_TEXT &&
-	       bytes[lx->offset] != '"' && bytes[lx->offset] != '\\')
+	       byte_is[(unsigned char)bytes[lx->offset]] & BYTE_TEXT && bytes[lx->offset] != '"' &&
+	       bytes[lx->offset] != '\\')
 		lx->offset++;
 }
 
@@ -420,7 +423,8 @@ static void lexer_string(struct lexer *lx)
 	struct token *token;
 
 	lexer_skip_text(lx);
-	for (; !lexer_at_line_end(lx) && lx->source->bytes[lx->offset] != '"'; lexer_skip_text(lx)) {
+	for (; !lexer_at_line_end(lx) && lx->source->bytes[lx->offset] != '"';
+	     lexer_skip_text(lx)) {
 		if (lx->source->bytes[lx->offset] == '\\') {
 			lx->offset++;
 			if (lexer_at_line_end(lx))
@@ -667,8 +671,7 @@ int lexer_scan(const struct diag_source *source, struct diag_list *diags,
 
 	keywords_by_letter(&lx);
 	tokens_reserve(&lx);
-	for (lexer_skip_blank(&lx); lx.offset < source->length && !lx.failed;
-	     lexer_skip_blank(&lx))
+	for (lexer_skip_blank(&lx); lx.offset < source->length && !lx.failed; lexer_skip_blank(&lx))
 		lexer_token(&lx);
 	lexer_push(&lx, TOKEN_END_OF_FILE, source->length, source->length);
 	if (lx.failed) {

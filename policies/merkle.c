@@ -90,7 +90,8 @@ static int hasher_run(struct merkle_hasher *h, uint8_t prefix, const void *bytes
 	return err;
 }
 
-int merkle_hasher_leaf(struct merkle_hasher *h, const void *bytes, size_t length, struct merkle_hash *ret_leaf)
+int merkle_hasher_leaf(struct merkle_hasher *h, const void *bytes, size_t length,
+		       struct merkle_hash *ret_leaf)
 {
 	return hasher_run(h, PREFIX_LEAF, bytes, length, ret_leaf);
 }
@@ -187,7 +188,8 @@ int merkle_tree_build(const struct merkle_hash *leaves, uint32_t count,
 	return err;
 }
 
-int merkle_tree_restore(const struct merkle_hash *nodes, uint32_t count, struct merkle_tree **ret_tree)
+int merkle_tree_restore(const struct merkle_hash *nodes, uint32_t count,
+			struct merkle_tree **ret_tree)
 {
 	struct merkle_tree *tree = tree_new(count);
 

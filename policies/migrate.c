@@ -225,7 +225,8 @@ static void networks_compare(struct migrate_proof *p)
 			const struct forwarding *f = &p->mix.side[r].sites[i];
 
 			for (size_t k = 0; k < f->lan_count; k++)
-				lans[count++] = (struct lan){f->lans[k], f->site_id, r, f->lan_shared};
+				lans[count++] =
+				    (struct lan){f->lans[k], f->site_id, r, f->lan_shared};
 		}
 	if (lans)
 		lans_compare(p, lans, count);
@@ -243,8 +244,7 @@ static bool path_same(const struct fwd_path *a, const struct fwd_path *b)
 
 static bool path_before(const struct fwd_path *a, const struct fwd_path *b)
 {
-	return a->preference != b->preference ? a->preference > b->preference
-					      : a->index < b->index;
+	return a->preference != b->preference ? a->preference > b->preference : a->index < b->index;
 }
 
 /* A path of a head-end that has @release, while others change. */
@@ -252,9 +252,9 @@ struct trial {
 	uint32_t head;
 	int release;
 	const struct fwd_path *path;
-	bool all, some;	 /* it works in every mixture; in one */
-	bool fits;	 /* the session's packets, both ways */
-	uint32_t site;	 /* where it fails first */
+	bool all, some; /* it works in every mixture; in one */
+	bool fits;	/* the session's packets, both ways */
+	uint32_t site;	/* where it fails first */
 	char why[512];
 	uint32_t nodes[RISING_NODES_MAX + 1];
 	size_t node_count;
@@ -329,13 +329,13 @@ static void trial_run(struct migrate_proof *p, struct trial *t, const struct pin
 	t->fits = true;
 	t->why[0] = '\0';
 	t->site = t->head;
-	mix_send(&p->mix, t->head, (uint8_t)(1 << t->release), t->path->first_site,
-		 &t->path->stack, pins, &t->there);
+	mix_send(&p->mix, t->head, (uint8_t)(1 << t->release), t->path->first_site, &t->path->stack,
+		 pins, &t->there);
 	p->counts.steps += t->there.steps;
 	p->counts.mixtures++;
 	trial_nodes(t, &t->there);
-	t->fits = session_fits(mix_site(&p->mix, t->release, t->head), t->path->color,
-			       t->there.capacity);
+	t->fits =
+	    session_fits(mix_site(&p->mix, t->release, t->head), t->path->color, t->there.capacity);
 	if (!mix_walk_reaches(&t->there, t->path->endpoint_site))
 		trial_fails(t, &t->there, false);
 	for (size_t i = 0; i < pins->count; i++)
@@ -350,8 +350,7 @@ static void trial_run(struct migrate_proof *p, struct trial *t, const struct pin
 static void trial_free(struct migrate_proof *p, struct trial *t, uint32_t head, int release,
 		       const struct fwd_path *path)
 {
-	struct pins pins = {
-	    .id = {head}, .releases = {(uint8_t)(1 << release)}, .count = 1};
+	struct pins pins = {.id = {head}, .releases = {(uint8_t)(1 << release)}, .count = 1};
 
 	t->head = head;
 	t->release = release;
@@ -365,8 +364,7 @@ static void trial_free(struct migrate_proof *p, struct trial *t, uint32_t head, 
 static uint8_t rising_try(struct migrate_proof *p, struct trial *t, const uint32_t *nodes,
 			  size_t count, uint32_t set)
 {
-	struct pins pins = {
-	    .id = {t->head}, .releases = {(uint8_t)(1 << t->release)}, .count = 1};
+	struct pins pins = {.id = {t->head}, .releases = {(uint8_t)(1 << t->release)}, .count = 1};
 
 	for (size_t i = 0; i < count; i++, pins.count++) {
 		pins.id[pins.count] = nodes[i];
@@ -414,7 +412,7 @@ static bool trial_rises(struct migrate_proof *p, const struct trial *t)
 
 struct session {
 	uint32_t head, end, color;
-	const struct forwarding *f[2]; /* the head-end's */
+	const struct forwarding *f[2];			/* the head-end's */
 	const struct fwd_path *path[2][SITE_PATHS_MAX]; /* best first */
 	size_t count[2];
 };
@@ -476,9 +474,10 @@ static bool peer_stays(const struct mix *m, uint32_t site, uint32_t other, uint3
 		s[r] = f[r] ? forwarding_session(f[r], color) : NULL;
 		p[r] = peer_find(f[r], color, other);
 	}
-	return s[0] && s[1] && p[0] && p[1] && forwarding_peer_slot(f[0], p[0]) == forwarding_peer_slot(f[1], p[1]) && s[0]->listen_port == s[1]->listen_port &&
-	       p[0]->caller == p[1]->caller && p[0]->endpoint == p[1]->endpoint &&
-	       p[0]->port == p[1]->port &&
+	return s[0] && s[1] && p[0] && p[1] &&
+	       forwarding_peer_slot(f[0], p[0]) == forwarding_peer_slot(f[1], p[1]) &&
+	       s[0]->listen_port == s[1]->listen_port && p[0]->caller == p[1]->caller &&
+	       p[0]->endpoint == p[1]->endpoint && p[0]->port == p[1]->port &&
 	       !memcmp(p[0]->session_key, p[1]->session_key, WG_KEY_LEN);
 }
 
@@ -628,8 +627,7 @@ static void session_prove(struct migrate_proof *p, struct session *s, struct tri
 /* Sessions of which the site is the head-end: it is the caller. */
 static void sessions_of_site(struct migrate_proof *p, uint32_t id, struct trial *t)
 {
-	struct session s = {.head = id,
-			    .f = {mix_site(&p->mix, 0, id), mix_site(&p->mix, 1, id)}};
+	struct session s = {.head = id, .f = {mix_site(&p->mix, 0, id), mix_site(&p->mix, 1, id)}};
 
 	for (size_t i = 0; s.f[0] && i < s.f[0]->peer_count; i++) {
 		const struct fwd_session_peer *peer = &s.f[0]->peers[i];
@@ -693,8 +691,7 @@ static void stack_prove(struct migrate_proof *p, const struct forwarding *f, int
 			const struct fwd_neighbor *n, const struct label_stack *stack,
 			struct mix_walk *w)
 {
-	struct pins pins = {
-	    .id = {f->site_id}, .releases = {(uint8_t)(1 << release)}, .count = 1};
+	struct pins pins = {.id = {f->site_id}, .releases = {(uint8_t)(1 << release)}, .count = 1};
 	uint32_t lawful = end_of(p, f->site_id, release, stack, w), end = 0;
 	char text[LABEL_STACK_STRLEN];
 
@@ -738,9 +735,9 @@ static bool rule_same(const struct fwd_rule *a, const struct fwd_rule *b)
 {
 	return a->color == b->color && a->outbound == b->outbound && a->protocol == b->protocol &&
 	       a->port_first == b->port_first && a->port_last == b->port_last &&
-	       a->has_dscp == b->has_dscp && a->dscp == b->dscp &&
-	       a->to.address == b->to.address && a->to.length == b->to.length &&
-	       a->from.address == b->from.address && a->from.length == b->from.length;
+	       a->has_dscp == b->has_dscp && a->dscp == b->dscp && a->to.address == b->to.address &&
+	       a->to.length == b->to.length && a->from.address == b->from.address &&
+	       a->from.length == b->from.length;
 }
 
 static bool rule_meets(const struct fwd_rule *a, const struct fwd_rule *b)
@@ -766,15 +763,16 @@ static const struct fwd_rule *rule_only(const struct forwarding *a, const struct
 	for (size_t i = 0; i < a->rule_count; i++) {
 		const struct fwd_rule *r = &a->rules[i];
 
-		if (r->color == color && r->outbound == outbound && (!with || rule_meets(r, with)) &&
-		    !rule_in(b, r))
+		if (r->color == color && r->outbound == outbound &&
+		    (!with || rule_meets(r, with)) && !rule_in(b, r))
 			return r;
 	}
 	return NULL;
 }
 
 /* @from with release @r lets out what @to with the other lets in, and neither release has both. */
-static void opening_check(struct migrate_proof *p, uint32_t from, uint32_t to, uint32_t color, int r)
+static void opening_check(struct migrate_proof *p, uint32_t from, uint32_t to, uint32_t color,
+			  int r)
 {
 	const struct forwarding *a = mix_site(&p->mix, r, from), *b = mix_site(&p->mix, !r, from);
 	const struct forwarding *c = mix_site(&p->mix, !r, to), *d = mix_site(&p->mix, r, to);

@@ -12,11 +12,7 @@
 #define MIX_NODES_MAX  32
 #define MIX_PINS_MAX   16
 
-enum {
-	MIX_OLD = 1,
-	MIX_NEW = 2,
-	MIX_BOTH = MIX_OLD | MIX_NEW
-};
+enum { MIX_OLD = 1, MIX_NEW = 2, MIX_BOTH = MIX_OLD | MIX_NEW };
 
 /** Both releases, to be asked quickly. */
 struct mix {
@@ -42,11 +38,12 @@ struct pins {
 
 /** What becomes of a stack while nodes change: one packet for each thing that can happen. */
 struct mix_walk {
-	bool lost; /* some packet is, see @site and @why */
-	bool whole; /* no packet was left out: else @lost is set */
+	bool lost;		     /* some packet is, see @site and @why */
+	bool whole;		     /* no packet was left out: else @lost is set */
 	uint32_t ends[MIX_ENDS_MAX]; /* where packets end, each once */
 	size_t end_count;
-	uint32_t capacity; /* bytes of IP packet that fit under the labels, on every way that ends */
+	uint32_t
+	    capacity; /* bytes of IP packet that fit under the labels, on every way that ends */
 	uint32_t nodes[MIX_NODES_MAX]; /* passed or reached, each once, the first of them */
 	size_t node_count;
 	size_t steps;

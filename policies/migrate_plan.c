@@ -359,8 +359,8 @@ static int sites_join(struct migrate_plan *p, const uint32_t *old_of)
 		p->site_of[0][i] = (uint32_t)p->count++;
 	}
 	for (uint32_t i = 0; i < new->site_count; i++) {
-		uint32_t at = old_of[i] == NETWORK_NONE ? (uint32_t)p->count
-							: p->site_of[0][old_of[i]];
+		uint32_t at =
+		    old_of[i] == NETWORK_NONE ? (uint32_t)p->count : p->site_of[0][old_of[i]];
 
 		if (old_of[i] == NETWORK_NONE)
 			p->sites[p->count++] =

@@ -10,7 +10,7 @@
 struct plan_site {
 	uint32_t old, new; /* indexes of the networks; NETWORK_NONE */
 	uint32_t id;
-	char *name; /* while the old names hold */
+	char *name;		       /* while the old names hold */
 	uint32_t parent[2], backup[2]; /* in the old country, in the new */
 	struct ipv4_prefix *lans;
 	ipv4_t *lan_own; /* by LAN: 0, or where it stands in one that it shares */
@@ -22,8 +22,8 @@ struct migrate_plan {
 	struct migrate_country country[2];
 	struct plan_site *sites; /* the old country's in their order, then the new ones */
 	size_t count;
-	uint32_t *site_of[2]; /* network's index -> plan's */
-	char tag[NAME_MAX_BYTES + 1]; /* of the moving sites */
+	uint32_t *site_of[2];	       /* network's index -> plan's */
+	char tag[NAME_MAX_BYTES + 1];  /* of the moving sites */
 	char path[NAME_MAX_BYTES + 1]; /* their path to the new parent */
 	struct migrate_plan_counts counts;
 	enum migrate_care care;

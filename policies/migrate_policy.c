@@ -163,8 +163,8 @@ static void path_for_others(struct writing *w, const struct syntax_node *path)
 {
 	static const int stops[] = {';', TOKEN_DISJOINT, TOKEN_AVOID, TOKEN_MAX, 0};
 	const struct syntax_node *from = check_child(path, SYNTAX_FROM);
-	const struct token *at = from ? token_find(token_at(w, from->offset), stops)
-				      : path_end(w, path);
+	const struct token *at =
+	    from ? token_find(token_at(w, from->offset), stops) : path_end(w, path);
 	struct text *t = insert_at(w, at->offset);
 
 	if (!t)
@@ -241,8 +241,8 @@ static void file_edit(struct writing *w)
 	for (const struct syntax_node *n = w->file->statements; n; n = n->next) {
 		if (n->kind == SYNTAX_POLICY)
 			policy_edit(w, n);
-		else if (n->kind == SYNTAX_EXPECT && (check_child(n, SYNTAX_AFTER_ANY) ||
-						      check_child(n, SYNTAX_AFTER_LINK)))
+		else if (n->kind == SYNTAX_EXPECT &&
+			 (check_child(n, SYNTAX_AFTER_ANY) || check_child(n, SYNTAX_AFTER_LINK)))
 			expect_edit(w, n);
 	}
 }

@@ -207,7 +207,7 @@ static void write_uplinks(const struct migrate_plan *p, enum migrate_stage stage
 
 	for (size_t i = 0; stage != MIGRATE_END && old && i < old->uplink_count; i++)
 		write_uplink(t, a, &old->uplinks[i], &old->uplinks[i].endpoint);
-	for (size_t i = 0; new && i < new->uplink_count; i++) {
+	for (size_t i = 0; new &&i < new->uplink_count; i++) {
 		const struct site_uplink *u = &new->uplinks[i];
 		const struct site_uplink *was = uplink_find(a, old, b->underlays[u->underlay].name);
 
@@ -315,7 +315,8 @@ static void write_site(const struct migrate_plan *p, enum migrate_stage stage,
 static void write_keys(const struct migrate_plan *p, enum migrate_stage stage,
 		       const struct plan_site *s, struct text *t)
 {
-	const struct site *from = s->old == NETWORK_NONE ? NULL : &plan_network(p, 0)->sites[s->old];
+	const struct site *from =
+	    s->old == NETWORK_NONE ? NULL : &plan_network(p, 0)->sites[s->old];
 	char link[WG_KEY_STRLEN], session[WG_KEY_STRLEN];
 
 	if ((!from || !from->has_keys) && s->new != NETWORK_NONE)
@@ -408,8 +409,8 @@ static bool risks_same(const struct wanted *v, const struct wanted *w)
 		bool found = false;
 
 		for (size_t k = 0; k < w->link->risk_count; k++)
-			found |= !strcmp(v->n->risks[v->link->risks[i]],
-					 w->n->risks[w->link->risks[k]]);
+			found |=
+			    !strcmp(v->n->risks[v->link->risks[i]], w->n->risks[w->link->risks[k]]);
 		if (!found)
 			return false;
 	}
@@ -420,9 +421,9 @@ static bool links_same(const struct wanted *v, const struct wanted *w)
 {
 	const struct link *l = v->link, *m = w->link;
 
-	return v->a == w->a && v->b == w->b && l->prepared == m->prepared &&
-	       l->fresh == m->fresh && l->metric == m->metric &&
-	       l->delay_us == m->delay_us && l->probe.interval_us == m->probe.interval_us &&
+	return v->a == w->a && v->b == w->b && l->prepared == m->prepared && l->fresh == m->fresh &&
+	       l->metric == m->metric && l->delay_us == m->delay_us &&
+	       l->probe.interval_us == m->probe.interval_us &&
 	       l->probe.multiplier == m->probe.multiplier && l->mtu_bytes == m->mtu_bytes &&
 	       !strcmp(link_underlay(v->n, l->a, l->uplink_a),
 		       link_underlay(w->n, m->a, m->uplink_a)) &&
@@ -492,7 +493,8 @@ static uint32_t link_metric_of(const struct migrate_plan *p, const struct link_l
 	if (p->care == MIGRATE_CARE_NEARER) {
 		if (other == s->parent[1])
 			return to_new;
-		return other != s->parent[0] || to_old < to_new || to_new == 1 ? metric : to_new - 1;
+		return other != s->parent[0] || to_old < to_new || to_new == 1 ? metric
+									       : to_new - 1;
 	}
 	if (other == s->parent[1])
 		return larger(metric, to_old + 1);
@@ -545,7 +547,8 @@ static void write_lacking(const struct migrate_plan *p, enum migrate_stage stage
 	for (int side = stage == MIGRATE_END; side < 2; side++)
 		for (size_t i = 0; i < l->count[side]; i++) {
 			const struct wanted *w = &l->list[side][i];
-			const struct wanted *made = wanted_find(l->list[2], l->count[2], w->a, w->b);
+			const struct wanted *made =
+			    wanted_find(l->list[2], l->count[2], w->a, w->b);
 
 			if (side && stage != MIGRATE_END &&
 			    wanted_find(l->list[0], l->count[0], w->a, w->b))

@@ -111,8 +111,8 @@ static bool link_works(const struct mix *m, const struct forwarding *x, int rx,
 	const struct fwd_neighbor *to = forwarding_neighbor(x, y->site_id);
 	const struct fwd_neighbor *from = forwarding_neighbor(y, x->site_id);
 
-	if (!to || !from || to->caller == from->caller ||
-	    to->link_address != y->link_address || from->link_address != x->link_address)
+	if (!to || !from || to->caller == from->caller || to->link_address != y->link_address ||
+	    from->link_address != x->link_address)
 		return false;
 	if (rx == ry)
 		return true;
@@ -173,8 +173,8 @@ static void packet_lost(struct walking *k, uint32_t site, int release, const cha
 	w->lost = true;
 	w->site = site;
 	snprintf(w->why, sizeof(w->why), "'%s' with the %s release %s (%s from '%s')",
-		 mix_name(k->m, site), release_names[release], why,
-		 label_stack_format(stack, text), mix_name(k->m, from));
+		 mix_name(k->m, site), release_names[release], why, label_stack_format(stack, text),
+		 mix_name(k->m, from));
 }
 
 static void packet_add(struct walking *k, const struct packet *p)
@@ -237,8 +237,7 @@ static const char *packet_cross(const struct walking *k, struct packet *p,
 }
 
 /* One release of the next node. @return whether the packet goes on, or ends there. */
-static bool packet_step(struct walking *k, const struct packet *p, int release,
-			struct packet *ret)
+static bool packet_step(struct walking *k, const struct packet *p, int release, struct packet *ret)
 {
 	const struct forwarding *to = mix_site(k->m, release, p->next);
 	const char *why = "is not there";

@@ -103,7 +103,8 @@ static void line_add(struct text *t, const uint8_t digest[static SHA256_LEN], ui
 	text_add(t, MANIFEST_SUFFIX);
 }
 
-static int writer_put(struct release_writer *w, uint32_t site_id, const uint8_t digest[static SHA256_LEN])
+static int writer_put(struct release_writer *w, uint32_t site_id,
+		      const uint8_t digest[static SHA256_LEN])
 {
 	int err = writer_grow(w);
 
@@ -117,7 +118,8 @@ static int writer_put(struct release_writer *w, uint32_t site_id, const uint8_t 
 	return 0;
 }
 
-int release_leaf(struct merkle_hasher *hasher, const uint8_t digest[static SHA256_LEN], struct merkle_hash *ret_leaf)
+int release_leaf(struct merkle_hasher *hasher, const uint8_t digest[static SHA256_LEN],
+		 struct merkle_hash *ret_leaf)
 {
 	return merkle_hasher_leaf(hasher, digest, SHA256_LEN, ret_leaf);
 }
@@ -152,13 +154,15 @@ static uint32_t lines_at_most(size_t length)
 }
 
 /* Where its lines are, and whose. */
-static int lines_resume(struct release_writer *w, const char *manifest, size_t length, struct reason *reason)
+static int lines_resume(struct release_writer *w, const char *manifest, size_t length,
+			struct reason *reason)
 {
 	uint32_t site_id;
 	size_t at = 0;
 	int more, err = writer_reserve(w, lines_at_most(length));
 
-	while (!err && (w->lines[w->count] = at, more = release_manifest_next(manifest, length, &at, &site_id, NULL))) {
+	while (!err && (w->lines[w->count] = at,
+			more = release_manifest_next(manifest, length, &at, &site_id, NULL))) {
 		err = more < 0 ? more : writer_check(w, site_id, 0, reason);
 		if (!err)
 			w->sites[w->count++] = site_id;
@@ -175,7 +179,8 @@ int release_writer_resume(struct release_writer *w, const char *manifest, size_t
 
 	assert(!w->count && !w->tree);
 	err = lines_resume(w, manifest, manifest_length, reason);
-	if (!err && (!w->count || w->count > MERKLE_LEAVES_MAX || node_count != merkle_nodes(w->count)))
+	if (!err &&
+	    (!w->count || w->count > MERKLE_LEAVES_MAX || node_count != merkle_nodes(w->count)))
 		err = -TUYEN_EINVAL;
 	if (!err)
 		err = merkle_tree_restore(nodes, w->count, &w->tree);
@@ -360,8 +365,8 @@ int release_manifest_next(const char *bytes, size_t length, size_t *offset, uint
 }
 
 /* At most @count of them, for which @ret_leaves has room. */
-static int leaves_make(const char *bytes, size_t length, uint32_t count, struct merkle_hash *ret_leaves,
-		       struct reason *reason)
+static int leaves_make(const char *bytes, size_t length, uint32_t count,
+		       struct merkle_hash *ret_leaves, struct reason *reason)
 {
 	struct merkle_hasher *hasher = merkle_hasher_new();
 	uint32_t site_id, found = 0;
@@ -369,7 +374,8 @@ static int leaves_make(const char *bytes, size_t length, uint32_t count, struct 
 	size_t offset = 0;
 	int more = 1, err = hasher ? 0 : -TUYEN_ENOMEM;
 
-	while (!err && (more = release_manifest_next(bytes, length, &offset, &site_id, digest)) == 1) {
+	while (!err &&
+	       (more = release_manifest_next(bytes, length, &offset, &site_id, digest)) == 1) {
 		if (found < count)
 			err = release_leaf(hasher, digest, &ret_leaves[found]);
 		found++;
@@ -389,7 +395,8 @@ static int tree_make(const char *bytes, size_t length, const struct statement *s
 		     struct merkle_tree **ret_tree, struct reason *reason)
 {
 	struct merkle_hash *leaves = calloc(statement->sites, sizeof(*leaves));
-	int err = leaves ? leaves_make(bytes, length, statement->sites, leaves, reason) : -TUYEN_ENOMEM;
+	int err =
+	    leaves ? leaves_make(bytes, length, statement->sites, leaves, reason) : -TUYEN_ENOMEM;
 
 	if (!err)
 		err = merkle_tree_build(leaves, statement->sites, ret_tree);
@@ -411,9 +418,11 @@ int release_manifest_tree(const char *bytes, size_t length, const struct stateme
 		return err;
 	root = merkle_tree_root(tree);
 	if (memcmp(root.bytes, statement->root.bytes, SHA256_LEN) != 0)
-		err = reason_set(reason, -TUYEN_ESIGNATURE, "not the one of this release (another Merkle root)");
+		err = reason_set(reason, -TUYEN_ESIGNATURE,
+				 "not the one of this release (another Merkle root)");
 	else if (memcmp(digest, statement->manifest, SHA256_LEN) != 0)
-		err = reason_set(reason, -TUYEN_ESIGNATURE, "not the one of this release (another digest)");
+		err = reason_set(reason, -TUYEN_ESIGNATURE,
+				 "not the one of this release (another digest)");
 	if (err)
 		merkle_tree_free(tree);
 	else

@@ -351,13 +351,15 @@ static uint64_t folded(uint64_t a, uint64_t b)
 /* Four lanes of two words: a processor multiplies while it waits for the next ones. */
 static uint64_t bytes_sum(const char *bytes, size_t length)
 {
-	static const uint64_t odd[4] = {0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u, 0x94d049bb133111ebu,
-					0xd6e8feb86659fd93u};
+	static const uint64_t odd[4] = {0x9e3779b97f4a7c15u, 0xbf58476d1ce4e5b9u,
+					0x94d049bb133111ebu, 0xd6e8feb86659fd93u};
 	uint64_t lane[4] = {1, 2, 3, 4}, sum = length;
 
 	for (; length >= 64; bytes += 64, length -= 64)
 		for (int i = 0; i < 4; i++)
-			lane[i] = folded(lane[i] ^ word_at(bytes + 16 * i), odd[i] ^ word_at(bytes + 16 * i + 8)) + odd[i];
+			lane[i] = folded(lane[i] ^ word_at(bytes + 16 * i),
+					 odd[i] ^ word_at(bytes + 16 * i + 8)) +
+				  odd[i];
 	for (int i = 0; i < 4; i++)
 		sum = folded(sum ^ lane[i], odd[i]) + 1;
 	for (; length; bytes++, length--)
@@ -555,8 +557,9 @@ static bool header_lawful(const char *bytes, size_t length, bool unchanged, cons
 	       (unchanged || h.sum == bytes_sum(bytes + SUM_FROM, length - SUM_FROM));
 }
 
-int snapshot_open(char *bytes, size_t length, bool unchanged, const uint8_t program[static SHA256_LEN],
-		  const char *said, struct snapshot **ret_snapshot)
+int snapshot_open(char *bytes, size_t length, bool unchanged,
+		  const uint8_t program[static SHA256_LEN], const char *said,
+		  struct snapshot **ret_snapshot)
 {
 	struct walk open = {.purpose = WALK_OPEN, .bytes = bytes, .length = length};
 	struct snapshot *s;

@@ -15,7 +15,7 @@
 #include "tuyen/policies/parser.h"
 #include "tuyen/topology/network.h"
 
-#define EXPECTED_SHOWN 6     /* more alternatives than this are not listed */
+#define EXPECTED_SHOWN 6 /* more alternatives than this are not listed */
 
 /* ---- what the grammar calls ---- */
 
@@ -95,8 +95,7 @@ struct syntax_node *parser_value(struct parser *p, enum syntax_kind kind, const 
 	if (value->kind == TOKEN_STRING || value->kind == TOKEN_ADDRESS)
 		node->text = parser_text(p, value);
 	if (value->kind == TOKEN_PREFIX) {
-		node->prefix =
-		    (struct ipv4_prefix){(ipv4_t)value->number, (uint8_t)value->number2};
+		node->prefix = (struct ipv4_prefix){(ipv4_t)value->number, (uint8_t)value->number2};
 		node->number = node->number2 = 0;
 	}
 	return node;

@@ -245,7 +245,7 @@ static bool stack_swap(struct label_stack *stack, const struct label_stack *out)
 }
 
 const char *forwarding_step(const struct forwarding *f, struct label_stack *stack,
-				uint32_t *ret_next)
+			    uint32_t *ret_next)
 {
 	for (;;) {
 		const struct fwd_label_route *route =

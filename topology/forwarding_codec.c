@@ -79,8 +79,11 @@ static char *put_number(char *p, uint32_t value)
 
 /* What a byte of an address is, with its dot, and how long: there are a million of them. */
 #define TEN(text, n)                                                                               \
-	{text "0." , n}, {text "1.", n}, {text "2.", n}, {text "3.", n}, {text "4.", n},           \
-	    {text "5.", n}, {text "6.", n}, {text "7.", n}, {text "8.", n}, {text "9.", n}
+	{text "0.", n}, {text "1.", n}, {text "2.", n}, {text "3.", n}, {text "4.", n},            \
+	    {text "5.", n}, {text "6.", n}, {text "7.", n}, {text "8.", n},                        \
+	{                                                                                          \
+		text "9.", n                                                                       \
+	}
 #define NINETY(text, n)                                                                            \
 	TEN(text "1", n), TEN(text "2", n), TEN(text "3", n), TEN(text "4", n), TEN(text "5", n),  \
 	    TEN(text "6", n), TEN(text "7", n), TEN(text "8", n), TEN(text "9", n)
@@ -88,9 +91,9 @@ static const struct {
 	char text[5];
 	uint8_t length;
 } address_bytes[256] = {
-    TEN("", 2),	    NINETY("", 3),  TEN("10", 4), NINETY("1", 4), TEN("20", 4), TEN("21", 4),
-    TEN("22", 4),   TEN("23", 4),   TEN("24", 4), {"250.", 4},	  {"251.", 4},	{"252.", 4},
-    {"253.", 4},    {"254.", 4},    {"255.", 4},
+    TEN("", 2),	  NINETY("", 3), TEN("10", 4), NINETY("1", 4), TEN("20", 4),
+    TEN("21", 4), TEN("22", 4),	 TEN("23", 4), TEN("24", 4),   {"250.", 4},
+    {"251.", 4},  {"252.", 4},	 {"253.", 4},  {"254.", 4},    {"255.", 4},
 };
 
 static char *put_address(char *p, ipv4_t address)
@@ -135,7 +138,8 @@ static char *put_endpoint(char *p, const struct ip_endpoint *endpoint)
 	size_t length;
 
 	if (endpoint->family == 4) {
-		p = put_address(p, (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3]);
+		p = put_address(p,
+				(ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3]);
 		*p++ = ':';
 		return put_number(p, endpoint->port);
 	}
@@ -251,7 +255,8 @@ static char *put_return(char *p, const struct fwd_return *r)
 /* What is not written. */
 static uint32_t revert_max_default(const struct fwd_session *s)
 {
-	return s->revert_hold_ms > REVERT_MAX_DEFAULT_MS ? s->revert_hold_ms : REVERT_MAX_DEFAULT_MS;
+	return s->revert_hold_ms > REVERT_MAX_DEFAULT_MS ? s->revert_hold_ms
+							 : REVERT_MAX_DEFAULT_MS;
 }
 
 static char *put_session(char *p, const struct fwd_session *s)
@@ -359,7 +364,8 @@ struct sink {
 static void sink_flush(struct sink *s)
 {
 	if (!s->err)
-		s->err = s->text->failed ? -TUYEN_ENOMEM : s->flush(s->context, s->text->bytes, s->text->length);
+		s->err = s->text->failed ? -TUYEN_ENOMEM
+					 : s->flush(s->context, s->text->bytes, s->text->length);
 	text_reset(s->text);
 }
 
@@ -457,8 +463,9 @@ void forwarding_encode_ways(const struct forwarding *f, struct text *ret_text)
 	put_ways(&s, f);
 }
 
-int forwarding_encode_pieces(const struct forwarding *f, const struct forwarding_ways *ways, size_t piece,
-			     struct text *buffer, forwarding_flush *flush, void *context)
+int forwarding_encode_pieces(const struct forwarding *f, const struct forwarding_ways *ways,
+			     size_t piece, struct text *buffer, forwarding_flush *flush,
+			     void *context)
 {
 	struct sink s = {.text = buffer, .piece = piece, .flush = flush, .context = context};
 
@@ -1027,7 +1034,8 @@ static void read_queue(struct reader *r)
 
 static void read_meter(struct reader *r)
 {
-	struct fwd_meter *m = grow(r, &r->f->meters, &r->f->meter_count, &r->room[ROOM_METERS], sizeof(*m));
+	struct fwd_meter *m =
+	    grow(r, &r->f->meters, &r->f->meter_count, &r->room[ROOM_METERS], sizeof(*m));
 
 	if (!m)
 		return;

@@ -361,8 +361,9 @@ static int options_read(int argc, char **argv, struct options *o)
 			o->canonical = o->no_failures = true;
 		else if (option == 'n')
 			o->no_failures = true;
-		else if (option == 'j' ? workers_option("audit", optarg, &o->load.workers) < 0
-				       : option != 'W' || load_option_warning("audit", optarg, &o->load) < 0)
+		else if (option == 'j'
+			     ? workers_option("audit", optarg, &o->load.workers) < 0
+			     : option != 'W' || load_option_warning("audit", optarg, &o->load) < 0)
 			return CLI_SYSTEM;
 	}
 	if (optind < argc)
@@ -392,7 +393,8 @@ static const struct cli_option cli_options[] = {
     {"--csv", "FILE", "every pair that may talk, every failure, every site that it cuts off"},
     {"--moves", "FILE", "as CSV: for each failure, who goes on by which path, and who does not"},
     {"--no-failures", NULL, "only the network as it is"},
-    {"-j", "N", "how many processors to use; else all that there are. What comes of it is the same"},
+    {"-j", "N",
+     "how many processors to use; else all that there are. What comes of it is the same"},
     {"--json", NULL, "one JSON document"},
     {"--canonical", NULL,
      "the JSON document whose SHA-256 stands in a release as `audit clean`; without "

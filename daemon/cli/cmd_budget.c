@@ -254,9 +254,8 @@ const struct cli_command cli_budget = {
     .usage = "[--sites] [--json] [-W error[=WARNING]] FILE...",
     .summary = "say what watching costs on every line, and refuse what is metered too tightly",
     .options = cli_options,
-    .help =
-	"BFD, S-BFD, keepalives and handshakes, with all headers, as the carrier counts them.\n"
-	"Keys are not needed. Exits 1, with file:line, when watching alone takes more than a\n"
-	"metered uplink allows in a day.\n",
+    .help = "BFD, S-BFD, keepalives and handshakes, with all headers, as the carrier counts them.\n"
+	    "Keys are not needed. Exits 1, with file:line, when watching alone takes more than a\n"
+	    "metered uplink allows in a day.\n",
     .run = budget_run,
 };

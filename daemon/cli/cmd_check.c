@@ -113,7 +113,6 @@ const struct cli_command cli_check = {
     .usage = "[--json] [--keys] [--now DATE] [-W error[=WARNING]] FILE...",
     .summary = "say what is wrong with topology and policy files",
     .options = cli_options,
-    .help =
-	"FILE \"-\" is standard input. Exits 0 when all is lawful, 1 when it is not.\n",
+    .help = "FILE \"-\" is standard input. Exits 0 when all is lawful, 1 when it is not.\n",
     .run = check_run,
 };

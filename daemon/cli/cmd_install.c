@@ -183,7 +183,10 @@ static int watch_run(int argc, char **argv)
 	return CLI_SYSTEM;
 }
 
-#define CONTROL_OPTION {"--control", "SOCKET", "control socket of tuyend; else " CONTROL_SOCKET}
+#define CONTROL_OPTION                                                                             \
+	{                                                                                          \
+		"--control", "SOCKET", "control socket of tuyend; else " CONTROL_SOCKET            \
+	}
 
 static const struct cli_option install_options[] = {
     {"--state", "DIR", "the node's folder; else /var/lib/tuyen"},

@@ -77,7 +77,8 @@ static bool options_words(int argc, char **argv, struct options *o)
 
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] == '-' && argv[i][1]) {
-			int took = option_read(o, &argv[i], i + 1 < argc ? argv[i + 1] : NULL, &side);
+			int took =
+			    option_read(o, &argv[i], i + 1 < argc ? argv[i + 1] : NULL, &side);
 
 			if (!took) {
 				fprintf(stderr,
@@ -314,7 +315,7 @@ static int stages_again(struct run *r, enum migrate_care care)
 	r->report = (struct migrate_report){.findings_max = r->o->all ? 0 : FINDINGS_SHOWN};
 	states_clear(&r->states[0]);
 	return states_compile(&r->compiled[0], 1, &r->states[0]) ? -TUYEN_ENOMEM
-							      : stages_make(r, care);
+								 : stages_make(r, care);
 }
 
 static int plan_make(struct run *r)
@@ -332,7 +333,8 @@ static int plan_make(struct run *r)
 	err = migrate_plan_new(&old, &new, r->o->same, &r->plan, &r->reason);
 	if (!err)
 		err = stages_make(r, MIGRATE_CARE_NONE);
-	for (int care = MIGRATE_CARE_NONE + 1; care < MIGRATE_CARES && !err && r->report.refused; care++)
+	for (int care = MIGRATE_CARE_NONE + 1; care < MIGRATE_CARES && !err && r->report.refused;
+	     care++)
 		err = stages_again(r, (enum migrate_care)care);
 	load_clear(&load);
 	return err;
@@ -358,7 +360,7 @@ static int print(const struct run *r)
 	if (r->plan)
 		counts = migrate_plan_counts(r->plan);
 	(r->o->json ? migrate_report_json : migrate_report_text)(&r->report,
-								  r->plan ? &counts : NULL, &t);
+								 r->plan ? &counts : NULL, &t);
 	text_add_shown(&shown, text_string(&t));
 	fputs(text_string(&shown), stdout);
 	failed = t.failed || shown.failed;
@@ -415,7 +417,8 @@ static const struct cli_option cli_options[] = {
 
 const struct cli_command cli_migrate = {
     .name = "migrate",
-    .usage = "OLD NEW | --old FILE... --new FILE... [-o DIR [--same keys|name|id]] [--all] [--json]",
+    .usage =
+	"OLD NEW | --old FILE... --new FILE... [-o DIR [--same keys|name|id]] [--all] [--json]",
     .summary = "go from one country to another in stages, each proven for every mixture of nodes",
     .options = cli_options,
     .help =

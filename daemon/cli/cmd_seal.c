@@ -137,7 +137,8 @@ static int sites_seal(struct seal_work *w, struct reason *reason)
 	uint32_t site_id;
 	int err = release_folder_tree(&w->folder, &w->statement, &w->tree, reason);
 
-	for (uint32_t i = 0; !err && release_manifest_next(text_string(manifest), manifest->length, &offset, &site_id, NULL) == 1;
+	for (uint32_t i = 0; !err && release_manifest_next(text_string(manifest), manifest->length,
+							   &offset, &site_id, NULL) == 1;
 	     i++) {
 		w->folder.parts.index = i;
 		err = site_seal(w, site_id, reason);
@@ -276,9 +277,10 @@ static int run(int argc, char **argv)
 	o.words = argv + optind + 1;
 	o.word_count = argc - optind - 1;
 	if (!good || !o.output || o.word_count < 0 || o.all == (o.word_count > 0)) {
-		fputs("usage: tuyen seal OUT SITE... -o DIR [--roster FILE]... [--trusted ROSTER] [--json]\n"
-		      "       tuyen seal OUT --all -o DIR [--roster FILE]... [--trusted ROSTER] [--json]\n",
-		      stderr);
+		fputs(
+		    "usage: tuyen seal OUT SITE... -o DIR [--roster FILE]... [--trusted ROSTER] [--json]\n"
+		    "       tuyen seal OUT --all -o DIR [--roster FILE]... [--trusted ROSTER] [--json]\n",
+		    stderr);
 		return CLI_SYSTEM;
 	}
 	o.path = argv[optind];

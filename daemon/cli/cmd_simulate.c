@@ -262,8 +262,8 @@ static int script_take(const char *path, const struct simulation *s, struct simu
 	text_init(&script);
 	err = file_read(path, SCRIPT_BYTES_MAX, 0, &script, reason);
 	if (!err)
-		err = script_name(path, simulate_script_parse(s, text_string(&script), events, reason),
-				  reason);
+		err = script_name(
+		    path, simulate_script_parse(s, text_string(&script), events, reason), reason);
 	text_clear(&script);
 	return err;
 }

@@ -178,13 +178,15 @@ static void meters_print(const json_t *meters)
 	json_array_foreach(meters, k, m)
 	{
 		text_init(&t);
-		text_printf(&t, "metered   %s on %s: %s, ", string_of(m, "line"), string_of(m, "device"), string_of(m, "level"));
+		text_printf(&t, "metered   %s on %s: %s, ", string_of(m, "line"),
+			    string_of(m, "device"), string_of(m, "level"));
 		if (json_is_integer(json_object_get(m, "used_bytes"))) {
 			node_format_bytes(json_object_get(m, "used_bytes"), &t);
 			text_add(&t, " of ");
 		}
 		node_format_bytes(json_object_get(m, "allowance_bytes"), &t);
-		printf("%s %s\n", text_string(&t), json_is_integer(json_object_get(m, "used_bytes")) ? "today" : "a day");
+		printf("%s %s\n", text_string(&t),
+		       json_is_integer(json_object_get(m, "used_bytes")) ? "today" : "a day");
 		text_clear(&t);
 	}
 }
@@ -279,7 +281,9 @@ static int show_run(int argc, char **argv)
 	if (code)
 		return code;
 	if (a.word_count != 1) {
-		fputs("tuyen show: say one of links, paths, sessions, labels, queues, meters, bundle\n", stderr);
+		fputs(
+		    "tuyen show: say one of links, paths, sessions, labels, queues, meters, bundle\n",
+		    stderr);
 		return CLI_SYSTEM;
 	}
 	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)

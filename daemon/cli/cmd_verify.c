@@ -34,8 +34,7 @@ static void print_people(const struct seal_result *r, bool whole)
 	if (r->expired)
 		puts("EXPIRED   a node raises an alarm and goes on forwarding");
 	if (whole)
-		printf("verified  all %u bundles, the manifest, the root\n",
-		       r->statement.sites);
+		printf("verified  all %u bundles, the manifest, the root\n", r->statement.sites);
 	else
 		printf("verified  bundle of %zu bytes, sha256 %s\n", r->bundle_length,
 		       hex_format(r->bundle_digest, SHA256_LEN, hex));

@@ -79,8 +79,8 @@ static int bundle_encode(const struct bundles *b, uint32_t site, struct hand *ha
 	int err;
 
 	if (b->out->proof.audit)
-		return forwarding_encode_pieces(&b->out->proof.states.sites[site], NULL, OUTPUT_PIECE,
-						&hand->text, piece_put, hand);
+		return forwarding_encode_pieces(&b->out->proof.states.sites[site], NULL,
+						OUTPUT_PIECE, &hand->text, piece_put, hand);
 	arena_reset(&hand->arena);
 	err = compile_site_in(b->result, site, &hand->arena, &f);
 	return err ? err

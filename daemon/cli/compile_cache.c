@@ -30,10 +30,13 @@
 #define STATE_MAX     (64u << 20)
 #define COARSE_NS     20000000 /* a clock that ticks 50 times a second, the slowest there is */
 #define HUGE	      ((size_t)2 << 20)
-#define ARENA_FIRST   ((size_t)32 << 20) /* what a gateway's bundle is built in; what is not touched costs nothing */
+#define ARENA_FIRST                                                                                \
+	((size_t)32                                                                                \
+	 << 20) /* what a gateway's bundle is built in; what is not touched costs nothing */
 #define FILES_AT_ONCE 256
-#define SHOWN_MAX     20       /* names in the summary for people */
-#define WAYS_LEAST    128      /* of a site with so many lines of labels, paths and returns they are kept as text */
+#define SHOWN_MAX     20 /* names in the summary for people */
+#define WAYS_LEAST                                                                                 \
+	128 /* of a site with so many lines of labels, paths and returns they are kept as text */
 
 struct state_file {
 	uint64_t size, inode;
@@ -57,8 +60,8 @@ struct state_header {
 
 struct state {
 	struct state_header header;
-	struct state_file *files; /* by site id */
-	struct text bytes;	  /* as it was read; holds the rest */
+	struct state_file *files;	 /* by site id */
+	struct text bytes;		 /* as it was read; holds the rest */
 	const struct merkle_hash *nodes; /* of the release's tree */
 	const char *manifest;
 };
@@ -109,9 +112,9 @@ static int program_digest(uint8_t ret_digest[static SHA256_LEN])
 
 	if (stat("/proc/self/exe", &st) < 0 || !boot_read(boot, sizeof(boot)))
 		return -TUYEN_ESYSTEM;
-	text_printf(&t, "%s %s %llx %llx %llx %llx %llx", TUYEN_VERSION, boot, (unsigned long long)st.st_dev,
-		    (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
-		    (unsigned long long)time_ns(st.st_mtim),
+	text_printf(&t, "%s %s %llx %llx %llx %llx %llx", TUYEN_VERSION, boot,
+		    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+		    (unsigned long long)st.st_size, (unsigned long long)time_ns(st.st_mtim),
 		    (unsigned long long)time_ns(st.st_ctim));
 	err = t.failed ? -TUYEN_ENOMEM : sha256_digest(t.bytes, t.length, ret_digest);
 	text_clear(&t);
@@ -236,14 +239,16 @@ static bool snapshot_unchanged(int folder, const struct stat *st)
 		close(fd);
 	state_file_note(&now, st);
 	return read_whole && !memcmp(h.magic, STATE_MAGIC, sizeof(h.magic)) &&
-	       !memcmp(&now, &h.snapshot_file, sizeof(now)) && now.changed_ns < h.noted_ns - COARSE_NS;
+	       !memcmp(&now, &h.snapshot_file, sizeof(now)) &&
+	       now.changed_ns < h.noted_ns - COARSE_NS;
 }
 
 /* Our own copy of the file, page by page as it is written to: most of it never is. Nobody shortens the file: it is replaced. */
 static char *file_map(int fd, size_t length)
 {
 	void *base = (void *)(uintptr_t)SNAPSHOT_BASE;
-	char *at = mmap(base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0);
+	char *at =
+	    mmap(base, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED_NOREPLACE, fd, 0);
 
 	if (at == MAP_FAILED)
 		at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
@@ -261,8 +266,8 @@ static bool snapshot_read(struct compile_cache *c, const struct compile_options 
 		c->snapshot_bytes = file_map(fd, c->snapshot_length);
 	}
 	if (c->snapshot_bytes &&
-	    snapshot_open(c->snapshot_bytes, c->snapshot_length, snapshot_unchanged(c->folder, &st), c->program, said,
-			  &c->snapshot) < 0)
+	    snapshot_open(c->snapshot_bytes, c->snapshot_length, snapshot_unchanged(c->folder, &st),
+			  c->program, said, &c->snapshot) < 0)
 		snapshot_forget(c);
 	if (fd >= 0)
 		close(fd);
@@ -305,7 +310,8 @@ static bool state_lawful(const struct state_header *h, const struct text *t, con
 
 	return !memcmp(h->magic, STATE_MAGIC, sizeof(h->magic)) &&
 	       !memcmp(h->program, program, SHA256_LEN) && h->count <= SITE_ID_MAX &&
-	       h->node_count <= 2 * (uint64_t)MERKLE_LEAVES_MAX + MERKLE_PATH_MAX && h->manifest_length <= t->length &&
+	       h->node_count <= 2 * (uint64_t)MERKLE_LEAVES_MAX + MERKLE_PATH_MAX &&
+	       h->manifest_length <= t->length &&
 	       t->length == sizeof(*h) + h->count * sizeof(struct state_file) +
 				h->node_count * sizeof(struct merkle_hash) + h->manifest_length &&
 	       !sha256_digest(t->bytes + DIGEST_FROM, t->length - DIGEST_FROM, digest) &&
@@ -370,7 +376,8 @@ static int folder_file_write(int folder, const char *name, const struct text *t)
 	if (close(fd) < 0)
 		err = -TUYEN_ESYSTEM;
 	if (!err)
-		unlinkat(folder, name, 0); /* over another a file goes to the disk at once; a cache can be lost */
+		unlinkat(folder, name,
+			 0); /* over another a file goes to the disk at once; a cache can be lost */
 	if (!err && renameat(folder, next, folder, name) < 0)
 		err = -TUYEN_ESYSTEM;
 	if (err)
@@ -402,7 +409,8 @@ static int state_write(struct compile_cache *c, int bundles, const struct releas
 	h->noted_ns = time_ns(now);
 	h->manifest_length = manifest->length;
 	h->node_count = merkle_nodes(release_writer_count(w));
-	(void)text_reserve(&t, sizeof(*h) + h->count * sizeof(*s->files) + h->node_count * sizeof(*nodes) + manifest->length);
+	(void)text_reserve(&t, sizeof(*h) + h->count * sizeof(*s->files) +
+				   h->node_count * sizeof(*nodes) + manifest->length);
 	text_add_bytes(&t, h, sizeof(*h));
 	text_add_bytes(&t, s->files, h->count * sizeof(*s->files));
 	text_add_bytes(&t, nodes, h->node_count * sizeof(*nodes));
@@ -528,7 +536,8 @@ static bool files_fit(const struct opening *o, size_t chunk)
 {
 	const struct state *s = &o->c->state;
 
-	for (size_t i = chunk * FILES_AT_ONCE; i < s->header.count && i < (chunk + 1) * FILES_AT_ONCE; i++)
+	for (size_t i = chunk * FILES_AT_ONCE;
+	     i < s->header.count && i < (chunk + 1) * FILES_AT_ONCE; i++)
 		if (!file_fits(o, &s->files[i]))
 			return false;
 	return true;
@@ -536,7 +545,8 @@ static bool files_fit(const struct opening *o, size_t chunk)
 
 static bool just_written(const struct opening *o, const struct state_file *f)
 {
-	return f->changed_ns >= o->c->state.header.noted_ns - COARSE_NS && !id_affected(o->c, f->site_id);
+	return f->changed_ns >= o->c->state.header.noted_ns - COARSE_NS &&
+	       !id_affected(o->c, f->site_id);
 }
 
 /* A bundle that was written when times were noted, and is not made again anyway, is read: its times tell nothing. */
@@ -551,7 +561,8 @@ static bool fresh_fit(const struct opening *o)
 	while (first < s->header.count && !just_written(o, &s->files[first]))
 		first++;
 	for (size_t i = 0; first < s->header.count && i < s->header.count; i++) {
-		if (release_manifest_next(s->manifest, s->header.manifest_length, &offset, &site_id, digest) != 1 ||
+		if (release_manifest_next(s->manifest, s->header.manifest_length, &offset, &site_id,
+					  digest) != 1 ||
 		    site_id != s->files[i].site_id)
 			return false;
 		memcpy(decimal_put(name, site_id), ".bundle", sizeof(".bundle"));
@@ -566,8 +577,9 @@ static bool folder_fits(const struct opening *o)
 	const struct state_header *h = &o->c->state.header;
 	struct stat st;
 
-	return fstat(o->out->bundles, &st) == 0 && st.st_dev == h->device && st.st_ino == h->inode &&
-	       time_ns(st.st_mtim) == h->modified_ns && time_ns(st.st_ctim) == h->changed_ns;
+	return fstat(o->out->bundles, &st) == 0 && st.st_dev == h->device &&
+	       st.st_ino == h->inode && time_ns(st.st_mtim) == h->modified_ns &&
+	       time_ns(st.st_ctim) == h->changed_ns;
 }
 
 static bool state_fits(const struct opening *o)
@@ -576,7 +588,8 @@ static bool state_fits(const struct opening *o)
 	struct output *out = o->out;
 
 	return state_read(c) && folder_fits(o) && (out->writer = release_writer_new()) &&
-	       !release_writer_resume(out->writer, c->state.manifest, c->state.header.manifest_length, c->state.nodes,
+	       !release_writer_resume(out->writer, c->state.manifest,
+				      c->state.header.manifest_length, c->state.nodes,
 				      (size_t)c->state.header.node_count, &out->reason);
 }
 
@@ -714,7 +727,8 @@ static int bundle_write(const struct remaking *all, struct remaker *r)
 	int err = merkle_hasher_begin(r->hasher);
 
 	if (!err)
-		err = (ways ? compile_site_without_ways : compile_site_in)(result, r->made->site, &r->arena, &f);
+		err = (ways ? compile_site_without_ways : compile_site_in)(result, r->made->site,
+									   &r->arena, &f);
 	if (err)
 		return err;
 	err = forwarding_encode_pieces(&f, ways, OUTPUT_PIECE, &r->text, piece_put, r);
@@ -776,10 +790,8 @@ static void remakers_clear(struct remaking *all)
 static int bundles_remake(struct compile_cache *c, const struct output *out, struct remade *made,
 			  size_t count)
 {
-	struct remaking all = {.out = out,
-			       .snapshot = c->snapshot,
-			       .made = made,
-			       .workers = out->o->load.workers};
+	struct remaking all = {
+	    .out = out, .snapshot = c->snapshot, .made = made, .workers = out->o->load.workers};
 	int err = remakers_init(&all) ? 0 : -TUYEN_ENOMEM;
 
 	if (!err)
@@ -983,7 +995,8 @@ static bool update_open(struct compile_cache *c, struct output *out)
 	out->bundles =
 	    openat(out->folder, RELEASE_BUNDLES, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return out->bundles >= 0 && out_plain(out->folder) && state_fits(&o) &&
-	       !workers_run(out->o->load.workers, (size_t)c->state.header.count / FILES_AT_ONCE + 2, opening_step, &o) &&
+	       !workers_run(out->o->load.workers, (size_t)c->state.header.count / FILES_AT_ONCE + 2,
+			    opening_step, &o) &&
 	       fresh_fit(&o);
 }
 
@@ -1049,7 +1062,8 @@ struct lines {
 
 static void lines_next(struct lines *l)
 {
-	l->there = release_manifest_next(l->bytes, l->length, &l->offset, &l->site_id, l->digest) == 1;
+	l->there =
+	    release_manifest_next(l->bytes, l->length, &l->offset, &l->site_id, l->digest) == 1;
 }
 
 struct difference {
@@ -1140,9 +1154,10 @@ static int cache_write(struct compile_cache *cache, const struct compiled *c, st
 	int err = said ? state_make(cache, &c->load.network, out) : -TUYEN_ENOMEM;
 
 	if (!err)
-		err = c->load.diags.count ? -TUYEN_EINVAL
-					  : snapshot_encode(c->result, &c->load.sources,
-							    cache->program, said, WAYS_LEAST, snapshot);
+		err = c->load.diags.count
+			  ? -TUYEN_EINVAL
+			  : snapshot_encode(c->result, &c->load.sources, cache->program, said,
+					    WAYS_LEAST, snapshot);
 	if (!err) {
 		cache->state.header.snapshot = snapshot_sum_of(snapshot);
 		err = folder_file_write(cache->folder, SNAPSHOT_FILE, snapshot);

@@ -35,9 +35,11 @@ struct output {
 	struct proof proof;  /* bundles as they were audited; empty with --no-audit */
 	struct statement_audit audit;
 	struct release_writer *writer;
-	struct stat *stats; /* of the bundles as they were written, by id; only for a cache; owned */
+	struct stat
+	    *stats; /* of the bundles as they were written, by id; only for a cache; owned */
 	uint64_t bytes;
-	struct text changes; /* what the summary says of them, or nothing; with --json, more members */
+	struct text
+	    changes; /* what the summary says of them, or nothing; with --json, more members */
 	struct reason reason;
 };
 

@@ -40,12 +40,12 @@ void node_table_print(const json_t *rows, const struct node_column *columns, siz
 
 void node_format_plain(const json_t *value, struct text *ret);
 void node_format_why(const json_t *value, struct text *ret);
-void node_format_ago(const json_t *value, struct text *ret);	/* seconds */
+void node_format_ago(const json_t *value, struct text *ret); /* seconds */
 void node_format_bytes(const json_t *value, struct text *ret);
-void node_format_rate(const json_t *value, struct text *ret);	/* bit/s */
+void node_format_rate(const json_t *value, struct text *ret); /* bit/s */
 void node_format_us(const json_t *value, struct text *ret);
 void node_format_state(const json_t *value, struct text *ret);
 void node_format_list(const json_t *value, struct text *ret);
-void node_format_mark(const json_t *value, struct text *ret);	/* bool */
+void node_format_mark(const json_t *value, struct text *ret); /* bool */
 
 #endif

@@ -24,7 +24,8 @@ void proof_clear(struct proof *proof);
 /** audit_canonical() of an audit of these sources, as a terminal may show it. @return 0 or a negative error. */
 int proof_document(const struct audit *audit, const struct load *load, struct text *ret_document);
 /** The statement's line about it: clean unless there are findings. @return 0 or a negative error. */
-int proof_statement(const struct audit *audit, const struct load *load, struct statement_audit *ret_audit);
+int proof_statement(const struct audit *audit, const struct load *load,
+		    struct statement_audit *ret_audit);
 
 /** Prints the findings to standard error. */
 void proof_findings_print(const struct audit *audit);

@@ -208,7 +208,8 @@ int release_folder_tree(const struct release_folder *f, const struct statement *
 			struct merkle_tree **ret_tree, struct reason *reason)
 {
 	struct reason why = {""};
-	int err = release_manifest_tree(text_string(&f->manifest), f->manifest.length, statement, ret_tree, &why);
+	int err = release_manifest_tree(text_string(&f->manifest), f->manifest.length, statement,
+					ret_tree, &why);
 
 	return err < 0 && why.text[0]
 		   ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text)
@@ -232,7 +233,8 @@ static int bundle_of_site(const struct release_folder *f, const struct text *bun
 
 /* The bundle of a line of the manifest, as it is on disk. */
 static int bundle_add(const struct release_folder *f, struct release_writer *w, uint32_t site_id,
-		      const uint8_t listed[static SHA256_LEN], struct text *bundle, struct reason *reason)
+		      const uint8_t listed[static SHA256_LEN], struct text *bundle,
+		      struct reason *reason)
 {
 	uint8_t digest[SHA256_LEN];
 	struct reason why;
@@ -244,13 +246,16 @@ static int bundle_add(const struct release_folder *f, struct release_writer *w, 
 		return err;
 	if (memcmp(digest, listed, SHA256_LEN) != 0)
 		return reason_set(reason, -TUYEN_ESIGNATURE,
-				  "%s/" RELEASE_BUNDLES "/%u.bundle is not what the manifest says", f->path, site_id);
+				  "%s/" RELEASE_BUNDLES "/%u.bundle is not what the manifest says",
+				  f->path, site_id);
 	err = bundle_of_site(f, bundle, site_id, reason);
 	if (err < 0)
 		return err;
 	why.text[0] = '\0';
 	err = release_writer_add_hashed(w, site_id, bundle->length, digest, &why);
-	return err < 0 && why.text[0] ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text) : err;
+	return err < 0 && why.text[0]
+		   ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text)
+		   : err;
 }
 
 /* Every bundle that the manifest names. */
@@ -263,10 +268,13 @@ static int bundles_add(const struct release_folder *f, struct release_writer *w,
 	uint32_t site_id, line = 1;
 	int more, err = 0;
 
-	for (; !err && (more = release_manifest_next(text_string(&f->manifest), f->manifest.length, &offset,
-						     &site_id, listed)); line++)
+	for (; !err && (more = release_manifest_next(text_string(&f->manifest), f->manifest.length,
+						     &offset, &site_id, listed));
+	     line++)
 		err = more == 1 ? bundle_add(f, w, site_id, listed, &bundle, reason)
-				: reason_set(reason, more, "%s/" RELEASE_MANIFEST ": line %u is not of this form", f->path, line);
+				: reason_set(reason, more,
+					     "%s/" RELEASE_MANIFEST ": line %u is not of this form",
+					     f->path, line);
 	text_clear(&bundle);
 	return err;
 }

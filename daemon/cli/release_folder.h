@@ -32,8 +32,8 @@ int release_folder_signed(struct release_folder *folder, const char *text, const
 			  size_t max, struct seal_signed *ret_signed, struct reason *reason);
 
 /** The bundle of @site_id, at most FORWARDING_BYTES_MAX. */
-int release_folder_bundle(const struct release_folder *folder, uint32_t site_id, struct text *ret_bundle,
-			  struct reason *reason);
+int release_folder_bundle(const struct release_folder *folder, uint32_t site_id,
+			  struct text *ret_bundle, struct reason *reason);
 
 /** The tree over its manifest, as release_manifest_tree() gives it. */
 int release_folder_tree(const struct release_folder *folder, const struct statement *statement,

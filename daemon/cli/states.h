@@ -16,15 +16,16 @@ struct states {
 		uint32_t site_id;
 		bool kept; /* it could be read, and is among @sites */
 		char *why; /* with the file and where in it; owned */
-	} *bad;
+	} * bad;
 	size_t bad_count;
-	uint64_t epoch;	     /* of a release; 0: compiled here */
-	struct text sources; /* of a release: "<hex> name" a line */
+	uint64_t epoch;		      /* of a release; 0: compiled here */
+	struct text sources;	      /* of a release: "<hex> name" a line */
 	struct statement_audit audit; /* of a release: what its statement claims */
 };
 
 /** From sources, compiled in memory. @workers  see workers.h. @return 0 or -TUYEN_ENOMEM. */
-int states_compile(const struct compiled *compiled, unsigned int workers, struct states *ret_states);
+int states_compile(const struct compiled *compiled, unsigned int workers,
+		   struct states *ret_states);
 /** Puts what the sources say in the place of each bundle that could not be read. @return 0 or -TUYEN_ENOMEM. */
 int states_complete(struct states *states, const struct compiled *compiled);
 /**

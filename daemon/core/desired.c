@@ -601,8 +601,7 @@ static size_t main_prefixes_list(const struct forwarding *f, const struct active
 		for (size_t j = 0; j < f->peers[i].prefix_count; j++)
 			if (peer_carries(f, active, &f->peers[i], f->peers[i].prefixes[j]))
 				ret_list[count++] =
-				    (struct main_prefix){f->peers[i].prefixes[j],
-							 f->peers[i].color,
+				    (struct main_prefix){f->peers[i].prefixes[j], f->peers[i].color,
 							 forwarding_peer_slot(f, &f->peers[i])};
 	if (count > 1)
 		qsort(ret_list, count, sizeof(*ret_list), main_prefix_compare);
@@ -637,7 +636,8 @@ static int returns_rule(struct kernel_state *state, const struct forwarding *f,
 		return 0;
 	for (size_t i = 0; i < f->return_count; i++)
 		if (f->returns[i].first_site == site_id && f->returns[i].repair.next_site)
-			return rule_add(state, TUYEN_RULE_REPAIR, 0, 0, TUYEN_TABLE_REPAIR + site_id);
+			return rule_add(state, TUYEN_RULE_REPAIR, 0, 0,
+					TUYEN_TABLE_REPAIR + site_id);
 	return 0;
 }
 
@@ -664,8 +664,8 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < f->path_count; i++)
-		err = path_build(state, f, repaired, &f->paths[i],
-				 path_active(active, &f->paths[i]));
+		err =
+		    path_build(state, f, repaired, &f->paths[i], path_active(active, &f->paths[i]));
 	for (size_t i = 0; err == 0 && i < f->session_count; i++)
 		err = session_build(state, f, keys, active, &f->sessions[i]);
 	for (size_t i = 0; err == 0 && i < f->peer_count; i++)
@@ -703,7 +703,8 @@ static bool repair_concerns(const struct fwd_repair *repair, uint32_t next_site,
 	return repair->next_site && (next_site == site_id || repair->next_site == site_id);
 }
 
-static bool another_repaired(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id)
+static bool another_repaired(const struct forwarding *f, const enum repair_link *repaired,
+			     uint32_t site_id)
 {
 	for (size_t i = 0; repaired && i < f->neighbor_count; i++)
 		if (f->neighbors[i].site_id != site_id && repaired[i] != REPAIR_LINK_USED)
@@ -725,7 +726,8 @@ static int link_returns(struct kernel_state *state, const struct forwarding *f,
 }
 
 static int link_build(struct kernel_state *state, const struct forwarding *f,
-		      const struct active_paths *active, const enum repair_link *repaired, uint32_t site_id)
+		      const struct active_paths *active, const enum repair_link *repaired,
+		      uint32_t site_id)
 {
 	int err = 0;
 
@@ -742,7 +744,8 @@ static int link_build(struct kernel_state *state, const struct forwarding *f,
 }
 
 int desired_build_link(const struct forwarding *forwarding, const struct active_paths *active,
-		       const enum repair_link *repaired, uint32_t site_id, struct kernel_state **ret_routes)
+		       const enum repair_link *repaired, uint32_t site_id,
+		       struct kernel_state **ret_routes)
 {
 	struct kernel_state *state = kernel_state_new();
 	int err;
@@ -790,7 +793,8 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 	return 0;
 }
 
-static const struct kernel_route *route_in_use(const struct fwd_path *p, const struct kernel_state *actual)
+static const struct kernel_route *route_in_use(const struct fwd_path *p,
+					       const struct kernel_state *actual)
 {
 	struct kernel_route key = {
 	    .table = TUYEN_TABLE_OUTER + p->color,

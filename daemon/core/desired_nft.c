@@ -325,7 +325,7 @@ struct device_list {
 	struct device {
 		char name[KERNEL_IFNAME_MAX];
 		char then[40]; /* a verdict */
-	} *entry;
+	} * entry;
 	size_t count;
 	bool failed;
 };
@@ -355,7 +355,8 @@ static void device_jumps(struct device_list *list, const char *name, const char 
 }
 
 /* "s10", "s10-2": each of a color to @chain, or to its own (@each), "@chain_10". */
-static void sessions_jump(struct device_list *list, const struct forwarding *f, const char *chain, bool each)
+static void sessions_jump(struct device_list *list, const struct forwarding *f, const char *chain,
+			  bool each)
 {
 	char name[KERNEL_IFNAME_MAX], then[40];
 
@@ -385,7 +386,8 @@ static void devices_map(struct text *t, const char *what, struct device_list *li
 		qsort(list->entry, list->count, sizeof(*list->entry), device_compare);
 	text_printf(t, "\t\t%s vmap { ", what);
 	for (size_t i = 0; i < list->count; i++)
-		text_printf(t, "%s\"%s\" : %s", i ? ", " : "", list->entry[i].name, list->entry[i].then);
+		text_printf(t, "%s\"%s\" : %s", i ? ", " : "", list->entry[i].name,
+			    list->entry[i].then);
 	text_add(t, " }\n");
 	if (list->failed)
 		t->failed = true;
@@ -515,15 +517,17 @@ static void classify_local_add(struct text *t, const struct forwarding *f)
 	if (pinging) {
 		chain_begin(t, "ping_local", NULL);
 		for (size_t i = 0; i < 2 * f->session_count; i++)
-			text_printf(t, "\t\tip daddr @peers_%u icmp type %s meta mark set 0x%08x accept\n",
-				    f->sessions[i / 2].color, pings[i % 2],
-				    TUYEN_MARK_CLASS | f->sessions[i / 2].color);
+			text_printf(
+			    t, "\t\tip daddr @peers_%u icmp type %s meta mark set 0x%08x accept\n",
+			    f->sessions[i / 2].color, pings[i % 2],
+			    TUYEN_MARK_CLASS | f->sessions[i / 2].color);
 		chain_end(t);
 	}
 	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
 	text_add(t, "\t\tip saddr @lans jump outbound\n");
 	if (pinging)
-		text_printf(t, "\t\tip saddr %s jump ping_local\n", ipv4_format(f->lan_address, address));
+		text_printf(t, "\t\tip saddr %s jump ping_local\n",
+			    ipv4_format(f->lan_address, address));
 	chain_end(t);
 }
 
@@ -578,7 +582,8 @@ static void half_add(struct text *t, const struct fwd_rule *rule, bool reply, en
 	bool any_port = rule->port_first == 0 && rule->port_last == 65535;
 
 	if (half != HALF_NONE && !rule->protocol && any_port) {
-		text_add(t, half == HALF_TCP ? "tcp flags != syn / syn,ack " : "meta l4proto != 6 ");
+		text_add(t,
+			 half == HALF_TCP ? "tcp flags != syn / syn,ack " : "meta l4proto != 6 ");
 		return;
 	}
 	if (half != HALF_NONE && !rule->protocol)
@@ -629,7 +634,8 @@ static enum half match_half(const struct forwarding *f, size_t first, bool leavi
 
 /* Errors about what passed: of tracked connections conntrack knows them. */
 #define RELATED_OUT "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
-#define RELATED_IN  "icmp type { time-exceeded, parameter-problem }" /* no site says how small another's packets be */
+#define RELATED_IN                                                                                 \
+	"icmp type { time-exceeded, parameter-problem }" /* no site says how small another's packets be */
 
 static void related_add(struct text *t, const struct forwarding *f, const char *far, uint32_t color)
 {
@@ -754,23 +760,29 @@ static void input_add(struct text *t, const struct forwarding *f)
 static void forward_session_add(struct text *t, uint32_t color)
 {
 	chain_begin_color(t, "from", color);
-	text_printf(t, "\t\tip daddr @lans jump inbound_%u\n"
-		       "\t\tcounter drop\n", color);
+	text_printf(t,
+		    "\t\tip daddr @lans jump inbound_%u\n"
+		    "\t\tcounter drop\n",
+		    color);
 	chain_end(t);
 	chain_begin_color(t, "into", color);
-	text_printf(t, "\t\tip saddr @lans meta mark 0x%08x accept\n"
-		       "\t\tcounter drop\n", TUYEN_MARK_CLASS | color);
+	text_printf(t,
+		    "\t\tip saddr @lans meta mark 0x%08x accept\n"
+		    "\t\tcounter drop\n",
+		    TUYEN_MARK_CLASS | color);
 	chain_end(t);
 }
 
 /* No carrier's router: what came by one line costs on the other. Back over the same go at least no packets of links, which were
  * for an address that is gone; others' may pass between the ports of a bridge. */
-static void forward_lines_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
+static void forward_lines_add(struct text *t, const struct forwarding *f,
+			      const struct desired_lines *lines)
 {
 	size_t count = lines ? lines->device_count : 0;
 
 	for (size_t i = 0; i < count * count; i++) {
-		text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" ", lines->device[i / count], lines->device[i % count]);
+		text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" ", lines->device[i / count],
+			    lines->device[i % count]);
 		if (i / count == i % count)
 			text_printf(t, "udp dport %u ", f->link_port);
 		text_add(t, "counter drop\n");
@@ -788,10 +800,12 @@ static void clamp_add(struct text *t, const struct forwarding *f)
 	chain_end(t);
 }
 
-static void forward_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
+static void forward_add(struct text *t, const struct forwarding *f,
+			const struct desired_lines *lines)
 {
 	static const char *const ours[] = {
-	    "iifname \"lsp*\"", "oifname \"lsp*\"", "ip saddr @lans", "ip daddr @lans", "ip saddr @peers", "ip daddr @peers",
+	    "iifname \"lsp*\"", "oifname \"lsp*\"", "ip saddr @lans",
+	    "ip daddr @lans",	"ip saddr @peers",  "ip daddr @peers",
 	};
 	struct device_list from = devices_new(f), into = devices_new(f);
 
@@ -868,8 +882,8 @@ static void queues_path_add(struct text *t)
 
 	chain_begin(t, "queues_path", NULL);
 	for (int i = 0; i < 2; i++) {
-		snprintf(match, sizeof(match), "meta length < %d udp %s %d", PATH_MTU_FLOOR, i ? "dport" : "sport",
-			 BFD_PORT_SBFD);
+		snprintf(match, sizeof(match), "meta length < %d udp %s %d", PATH_MTU_FLOOR,
+			 i ? "dport" : "sport", BFD_PORT_SBFD);
 		queue_mark_add(t, match, DESIRED_DSCP_PROBES);
 	}
 	chain_end(t);
@@ -884,7 +898,8 @@ static void queues_link_add(struct text *t, const struct forwarding *f, bool mar
 	for (size_t i = 0; i < f->queue_count; i++) {
 		if (!forwarding_session(f, f->queues[i].color))
 			continue;
-		snprintf(match, sizeof(match), "meta mark 0x%08x", TUYEN_MARK_OUTER | f->queues[i].color);
+		snprintf(match, sizeof(match), "meta mark 0x%08x",
+			 TUYEN_MARK_OUTER | f->queues[i].color);
 		queue_mark_add(t, match, f->queues[i].dscp);
 	}
 	for (size_t i = 0; i < f->queue_count; i++)
@@ -930,8 +945,10 @@ static void egress_add(struct text *t, const struct forwarding *f)
 
 	for (size_t i = 0; i < f->session_count; i++) {
 		chain_begin_color(t, "egress", f->sessions[i].color);
-		text_printf(t, "\t\tmeta mark 0x%08x accept\n"
-			       "\t\tcounter drop\n", TUYEN_MARK_CLASS | f->sessions[i].color);
+		text_printf(t,
+			    "\t\tmeta mark 0x%08x accept\n"
+			    "\t\tcounter drop\n",
+			    TUYEN_MARK_CLASS | f->sessions[i].color);
 		chain_end(t);
 	}
 	device_jumps(&into, "lo", "accept");

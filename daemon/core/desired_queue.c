@@ -34,7 +34,7 @@
 #include "tuyen/core/path_mtu.h"
 #include "tuyen/topology/mtu.h"
 
-#define UP_USED_PERCENT	  96 /* of our own line, which nobody else fills */
+#define UP_USED_PERCENT 96 /* of our own line, which nobody else fills */
 /* of a neighbour's line: others send their probes over it, which we do not see */
 #define DOWN_USED_PERCENT 93
 #define PADDING_BYTES	  15   /* WireGuard's, at most */
@@ -42,9 +42,9 @@
 #define SLOT_SIZE	  64
 #define LINES_MAX	  (SLOT_SIZE - 1)
 #define QUEUE_REST	  63
-#define SHARE_PROBES	  5 /* percent of a neighbour's rate */
-#define MOST_PROBES	  25 /* ... and no more, whoever says that his packets are probes */
-#define SHARE_REST	  3 /* ... for padded probes, handshakes, and what no policy names */
+#define SHARE_PROBES	  5    /* percent of a neighbour's rate */
+#define MOST_PROBES	  25   /* ... and no more, whoever says that his packets are probes */
+#define SHARE_REST	  3    /* ... for padded probes, handshakes, and what no policy names */
 #define RATE_LEAST	  1000 /* bytes a second: HTB takes no 0 */
 #define BURST_LEAST	  64
 #define PACKET_BYTES	  1600 /* a large packet with all headers */
@@ -259,10 +259,11 @@ uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_path
 		return 0;
 	line = line_of(f, of, 1);
 	ceil = neighbor_rate(n, of);
-	bytes = path->mtu + MTU_MPLS_IN_IP + (uint32_t)MTU_LABEL * path->stack.depth + of->overhead +
-		PADDING_BYTES;
+	bytes = path->mtu + MTU_MPLS_IN_IP + (uint32_t)MTU_LABEL * path->stack.depth +
+		of->overhead + PADDING_BYTES;
 	for (size_t i = 0; i < f->path_count; i++)
 		paths += f->paths[i].first_site == path->first_site;
-	return ceil ? path_mtu_gap_us(part_of(promised_rate(&line, ceil), SHARE_REST, 100), bytes, paths)
+	return ceil ? path_mtu_gap_us(part_of(promised_rate(&line, ceil), SHARE_REST, 100), bytes,
+				      paths)
 		    : 0;
 }

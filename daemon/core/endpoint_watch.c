@@ -17,7 +17,8 @@ static bool within(struct monotime then, struct monotime now, uint64_t us)
 /* What comes at the next look is brief, also where a look at many peers takes its time. */
 static uint64_t brief_us(const struct endpoint_watch *w, struct monotime now)
 {
-	uint64_t gap_us = w->seen_at.us ? monotime_between(w->seen_at, now) : 0, us = gap_us + gap_us / 2;
+	uint64_t gap_us = w->seen_at.us ? monotime_between(w->seen_at, now) : 0,
+		 us = gap_us + gap_us / 2;
 
 	if (us < ENDPOINT_WATCH_BRIEF_US)
 		return ENDPOINT_WATCH_BRIEF_US;

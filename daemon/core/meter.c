@@ -13,7 +13,8 @@ static uint64_t sum(uint64_t a, uint64_t b)
 {
 	uint64_t both;
 
-	return __builtin_add_overflow(a, b, &both) || both > METER_BYTES_MAX ? METER_BYTES_MAX : both;
+	return __builtin_add_overflow(a, b, &both) || both > METER_BYTES_MAX ? METER_BYTES_MAX
+									     : both;
 }
 
 void meter_turn(struct meter *m, uint32_t day)
@@ -34,7 +35,8 @@ static void device_set(struct meter *m, const char *name, size_t length)
 	m->device[length] = '\0';
 }
 
-void meter_step(struct meter *m, uint32_t day, const char *device, uint64_t received_bytes, uint64_t sent_bytes)
+void meter_step(struct meter *m, uint32_t day, const char *device, uint64_t received_bytes,
+		uint64_t sent_bytes)
 {
 	meter_turn(m, day);
 	if (!strcmp(m->device, device))
@@ -52,7 +54,8 @@ enum meter_level meter_level(const struct meter *m, uint64_t allowance_bytes)
 		return METER_UNCOUNTED;
 	if (m->used_bytes >= allowance_bytes)
 		return METER_EXCEEDED;
-	return m->used_bytes >= allowance_bytes / 100 * METER_NEAR_PERCENT ? METER_NEAR : METER_WITHIN;
+	return m->used_bytes >= allowance_bytes / 100 * METER_NEAR_PERCENT ? METER_NEAR
+									   : METER_WITHIN;
 }
 
 const char *meter_level_word(enum meter_level level)
@@ -64,9 +67,10 @@ const char *meter_level_word(enum meter_level level)
 
 void meter_put(const char *underlay, const struct meter *m, struct text *ret_text)
 {
-	text_printf(ret_text, "%s %u %llu %llu %llu %s %u %llu\n", underlay, m->day, (unsigned long long)m->used_bytes,
-		    (unsigned long long)m->received_bytes, (unsigned long long)m->sent_bytes, *m->device ? m->device : "-",
-		    m->left.day, (unsigned long long)m->left.used_bytes);
+	text_printf(ret_text, "%s %u %llu %llu %llu %s %u %llu\n", underlay, m->day,
+		    (unsigned long long)m->used_bytes, (unsigned long long)m->received_bytes,
+		    (unsigned long long)m->sent_bytes, *m->device ? m->device : "-", m->left.day,
+		    (unsigned long long)m->left.used_bytes);
 }
 
 /* The next word of a line, behind one space. */
@@ -120,9 +124,11 @@ static bool line_take(const char *at, const char *end, struct meter *ret)
 	struct meter m = {0};
 	uint64_t day, left;
 
-	if (!number_take(&at, end, last_day, &day) || !day || !number_take(&at, end, METER_BYTES_MAX, &m.used_bytes) ||
-	    !number_take(&at, end, UINT64_MAX, &m.received_bytes) || !number_take(&at, end, UINT64_MAX, &m.sent_bytes) ||
-	    !device_take(&at, end, &m) || !number_take(&at, end, last_day, &left) ||
+	if (!number_take(&at, end, last_day, &day) || !day ||
+	    !number_take(&at, end, METER_BYTES_MAX, &m.used_bytes) ||
+	    !number_take(&at, end, UINT64_MAX, &m.received_bytes) ||
+	    !number_take(&at, end, UINT64_MAX, &m.sent_bytes) || !device_take(&at, end, &m) ||
+	    !number_take(&at, end, last_day, &left) ||
 	    !number_take(&at, end, METER_BYTES_MAX, &m.left.used_bytes) || at != end)
 		return false;
 	m.day = (uint32_t)day;

@@ -45,8 +45,7 @@ static uint32_t smoothed(uint32_t old, uint32_t sample, unsigned int share)
 
 void path_quality_round_trip(struct path_quality *q, uint32_t us)
 {
-	uint32_t apart =
-	    us > q->round_trip_us ? us - q->round_trip_us : q->round_trip_us - us;
+	uint32_t apart = us > q->round_trip_us ? us - q->round_trip_us : q->round_trip_us - us;
 
 	if (q->samples < 4) {
 		if (!q->samples++ || us < q->round_trip_us)

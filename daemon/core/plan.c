@@ -104,8 +104,8 @@ static bool route_differs(const void *w, const void *h)
 
 	return have->foreign || want->type != have->type || strcmp(want->device, have->device) ||
 	       want->gateway != have->gateway || want->source != have->source ||
-	       want->link_scope != have->link_scope ||
-	       want->mtu != have->mtu || !label_stack_equal(&want->push, &have->push);
+	       want->link_scope != have->link_scope || want->mtu != have->mtu ||
+	       !label_stack_equal(&want->push, &have->push);
 }
 
 static bool label_differs(const void *w, const void *h)
@@ -480,14 +480,18 @@ static bool route_of_line(const struct kernel_route *route)
 	return route->table >= TUYEN_TABLE_CALLED && route->table < TUYEN_TABLE_CLASS;
 }
 
-static int step_route_of_line(struct planner *p, const struct kind *kind, const void *want, const void *have)
+static int step_route_of_line(struct planner *p, const struct kind *kind, const void *want,
+			      const void *have)
 {
 	return want && route_of_line(want) ? step_set(p, kind, want, have) : 0;
 }
 
-static int step_route(struct planner *p, const struct kind *kind, const void *want, const void *have)
+static int step_route(struct planner *p, const struct kind *kind, const void *want,
+		      const void *have)
 {
-	return want && !route_of_repair(want) && !route_of_line(want) ? step_set(p, kind, want, have) : 0;
+	return want && !route_of_repair(want) && !route_of_line(want)
+		   ? step_set(p, kind, want, have)
+		   : 0;
 }
 
 static int step_route_of_repair(struct planner *p, const struct kind *kind, const void *want,

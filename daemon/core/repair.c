@@ -9,7 +9,8 @@
 
 #include "tuyen/core/desired.h"
 
-enum repair_link repair_link_of(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id)
+enum repair_link repair_link_of(const struct forwarding *f, const enum repair_link *repaired,
+				uint32_t site_id)
 {
 	const struct fwd_neighbor *n = repaired ? forwarding_neighbor(f, site_id) : NULL;
 
@@ -59,13 +60,16 @@ static bool route_repaired(const struct kernel_state *actual, uint32_t table, ip
 /* By the rule that leads around its first link. An earlier daemon, which may have run until now, replaced the route itself. */
 static bool return_repaired(const struct kernel_state *actual, const struct fwd_return *r)
 {
-	struct kernel_rule key = {.priority = TUYEN_RULE_REPAIR, .table = TUYEN_TABLE_REPAIR + r->first_site};
+	struct kernel_rule key = {.priority = TUYEN_RULE_REPAIR,
+				  .table = TUYEN_TABLE_REPAIR + r->first_site};
 
-	if (route_repaired(actual, DESIRED_TABLE_MAIN, r->destination, desired_return_metric(r->destination), &r->repair))
+	if (route_repaired(actual, DESIRED_TABLE_MAIN, r->destination,
+			   desired_return_metric(r->destination), &r->repair))
 		return true;
 	return actual->rule_count &&
 	       bsearch(&key, actual->rules, actual->rule_count, sizeof(key), kernel_rule_compare) &&
-	       route_repaired(actual, key.table, r->destination, desired_return_metric(r->destination), &r->repair);
+	       route_repaired(actual, key.table, r->destination,
+			      desired_return_metric(r->destination), &r->repair);
 }
 
 static void repaired_mark(const struct forwarding *f, uint32_t site_id, enum repair_link *repaired)
@@ -76,7 +80,8 @@ static void repaired_mark(const struct forwarding *f, uint32_t site_id, enum rep
 		repaired[n - f->neighbors] = REPAIR_LINK_HELD;
 }
 
-void repair_read(const struct forwarding *f, const struct kernel_state *actual, enum repair_link *ret_repaired)
+void repair_read(const struct forwarding *f, const struct kernel_state *actual,
+		 enum repair_link *ret_repaired)
 {
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		ret_repaired[i] = REPAIR_LINK_USED;

@@ -14,7 +14,8 @@
 #include <stddef.h>
 
 struct ranking { /* the best path of a pair, by liveness; NULL: none */
-	const struct fwd_path *steady, *good, *up, *unknown, *any; /* good: up, not degraded, not in doubt; steady: nor damped */
+	const struct fwd_path *steady, *good, *up, *unknown,
+	    *any;		   /* good: up, not degraded, not in doubt; steady: nor damped */
 	struct monotime steady_at; /* when the next of the good ones is damped no more */
 };
 

@@ -234,7 +234,8 @@ static uint32_t pair_find(struct simulation *s, struct sim_site *site, const str
 static void service_join(struct simulation *s, const struct sim_site *site, uint32_t pair)
 {
 	struct sim_pair *p = &s->pairs[pair];
-	const struct fwd_session_peer *mine = forwarding_peer(&site->f, p->color, p->endpoint), *other;
+	const struct fwd_session_peer *mine = forwarding_peer(&site->f, p->color, p->endpoint),
+				      *other;
 
 	for (uint32_t i = site->pair; i < pair && mine; i++) {
 		struct sim_service *service = &s->services[s->pairs[i].service];
@@ -280,7 +281,8 @@ static void site_paths_make(struct simulation *s, uint32_t index)
 		uint32_t pair = pair_find(s, site, &site->f.paths[p]);
 
 		s->pairs[pair].path[s->pairs[pair].path_count++] = (uint32_t)s->path_count;
-		s->paths[s->path_count] = (struct sim_path){.site = index, .pair = pair, .position = (uint8_t)p};
+		s->paths[s->path_count] =
+		    (struct sim_path){.site = index, .pair = pair, .position = (uint8_t)p};
 		path_watch(s, (uint32_t)s->path_count++);
 	}
 	for (uint32_t i = site->pair; i < site->pair + site->pair_count; i++)
@@ -466,7 +468,8 @@ static void change_expect(struct simulation *s, uint32_t path)
 	struct sim_session *e = &s->sessions[path];
 
 	sim_session_advance(s, path);
-	wake_add(s, (struct sim_wake){e->next_at.us, s->paths[path].site, SIM_WAKE_CHANGE, path, ++e->turn});
+	wake_add(s, (struct sim_wake){e->next_at.us, s->paths[path].site, SIM_WAKE_CHANGE, path,
+				      ++e->turn});
 }
 
 static bool answers(const struct sim_session *e)
@@ -521,7 +524,8 @@ static void change_take(struct simulation *s, uint32_t path)
 	if (e->state == BFD_STATE_UP && e->next_state != BFD_STATE_UP)
 		damping_failed(&e->damping, longest_us, now);
 	else if (e->state == BFD_STATE_UP && e->doubted && !e->next_doubted)
-		damping_count(&e->damping, DAMPING_DOUBT, longest_us ? longest_us : REPAIR_LONGEST_US, now);
+		damping_count(&e->damping, DAMPING_DOUBT,
+			      longest_us ? longest_us : REPAIR_LONGEST_US, now);
 	e->state = e->next_state;
 	e->diagnostic = e->next_diagnostic;
 	e->doubted = e->next_doubted;
@@ -608,8 +612,9 @@ static void run_begin(struct simulation *s)
 			site_turn(s, i, (struct monotime){0});
 }
 
-enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id, uint32_t neighbor_id,
-				    struct monotime at, struct monotime *ret_until, bool *ret_heard)
+enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id,
+				    uint32_t neighbor_id, struct monotime at,
+				    struct monotime *ret_until, bool *ret_heard)
 {
 	uint32_t a = sim_site_by_id(s, site_id), b = sim_site_by_id(s, neighbor_id);
 	uint32_t way = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);

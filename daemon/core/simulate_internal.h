@@ -33,8 +33,9 @@ struct sim_path {
 	bool broken;
 	uint64_t round_trip_us; /* the longest of a run, repairs included */
 	uint64_t base_us;	/* silent for so long it is in doubt; 0: it is down then */
-	uint64_t hasty_us;	/* is enough when the link that it leaves by is down; 0: that is repaired */
-	uint32_t first_end;	/* that link's, at its site */
+	uint64_t
+	    hasty_us; /* is enough when the link that it leaves by is down; 0: that is repaired */
+	uint32_t first_end; /* that link's, at its site */
 };
 
 /* One session of one policy: the candidate paths of one (color, endpoint). */
@@ -92,17 +93,17 @@ struct sim_mark {
 
 struct sim_session {
 	struct bfd_session bfd;
-	struct monotime now; /* up to where it was run */
+	struct monotime now;	   /* up to where it was run */
 	struct sim_flight *flight; /* by arrival */
 	uint32_t flight_count, flight_capacity;
-	struct monotime next_at; /* its next change */
+	struct monotime next_at;	  /* its next change */
 	enum bfd_state state, next_state; /* known to the site; and after its next change */
 	enum bfd_diagnostic diagnostic, next_diagnostic;
 	struct monotime since;
 	struct damping damping;
 	struct sim_mark *mark;
-	uint32_t turn; /* wakes of earlier ones count for nothing */
-	bool quiet;    /* silent for its base; as far as it was run */
+	uint32_t turn;		    /* wakes of earlier ones count for nothing */
+	bool quiet;		    /* silent for its base; as far as it was run */
 	bool doubted, next_doubted; /* the same, known to the site; and after its next change */
 	bool asleep;
 };
@@ -167,7 +168,8 @@ struct simulation {
 	struct sim_list *fate_lists; /* a path each that something happens to, into fates */
 	struct sim_fate *fates;
 	size_t fate_count, fate_capacity;
-	struct sim_list *dead; /* a path each: when a packet must leave to be lost, into dead_intervals */
+	struct sim_list
+	    *dead; /* a path each: when a packet must leave to be lost, into dead_intervals */
 	struct sim_interval *dead_intervals;
 	size_t dead_count, dead_capacity;
 	struct sim_session *sessions; /* a path each */
@@ -218,7 +220,8 @@ static inline uint32_t sim_end_of(uint32_t resource)
 /* @return the site's index, SIM_NONE. */
 uint32_t sim_site_by_id(const struct simulation *s, uint32_t id);
 
-static inline const struct fwd_neighbor *sim_neighbor(const struct simulation *s, uint32_t site, uint32_t other)
+static inline const struct fwd_neighbor *sim_neighbor(const struct simulation *s, uint32_t site,
+						      uint32_t other)
 {
 	return forwarding_neighbor(&s->sites[site].f, s->sites[other].f.site_id);
 }
@@ -232,28 +235,32 @@ struct sim_passage {
 	uint64_t until_us;	/* one that leaves before that fares the same */
 };
 /* @chance: what wires do by chance befalls it too, as probe number @probe; then until_us means nothing. */
-void sim_way_pass(struct simulation *s, uint32_t path, uint64_t sent_us, bool chance, uint64_t probe,
-		  struct sim_passage *ret_passage);
+void sim_way_pass(struct simulation *s, uint32_t path, uint64_t sent_us, bool chance,
+		  uint64_t probe, struct sim_passage *ret_passage);
 
 /* simulate_link.c: needs the wires' intervals; makes steps. */
 void sim_links_run(struct simulation *s);
 /* Of a link's end at a moment, until when, and whether the other end says that it is down. */
-enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us, uint64_t *ret_until_us,
-				bool *ret_heard);
+enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us,
+				uint64_t *ret_until_us, bool *ret_heard);
 /* When it goes down next, after @after_us, and whether the other end says so. UINT64_MAX: never. */
-uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us, bool *ret_heard);
+uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us,
+			    bool *ret_heard);
 
 /* simulate_wire.c */
-int sim_wire_prepare(struct simulation *s, const struct simulate_events *events, struct reason *reason);
+int sim_wire_prepare(struct simulation *s, const struct simulate_events *events,
+		     struct reason *reason);
 void sim_wire_clear(struct simulation *s);
 /* Does a probe sent at @at_us come back, and when? */
 bool sim_wire_probe(struct simulation *s, uint32_t path, uint64_t at_us, uint64_t probe,
 		    uint64_t *ret_arrives_us);
 /* The first dead interval of @path that ends after @at_us; NULL. */
-const struct sim_interval *sim_wire_dead_next(const struct simulation *s, uint32_t path, uint64_t at_us);
+const struct sim_interval *sim_wire_dead_next(const struct simulation *s, uint32_t path,
+					      uint64_t at_us);
 /* Does anything still happen to what leaves from @at_us on? */
 bool sim_wire_trouble(const struct simulation *s, uint32_t path, uint64_t at_us);
-bool sim_resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us, uint64_t to_us);
+bool sim_resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us,
+		       uint64_t to_us);
 /* The most that jitter and reordering add to a round trip. */
 uint64_t sim_wire_slack(const struct simulation *s, uint32_t path);
 uint64_t sim_random(uint64_t seed, uint64_t a, uint64_t b);
@@ -268,12 +275,13 @@ void sim_session_mark(struct simulation *s, uint32_t path);
 void sim_session_give_up(struct simulation *s, uint32_t path, struct monotime now);
 
 /* simulate_judge.c */
-void sim_judge_turn(struct simulation *s, uint32_t pair, uint32_t from, uint32_t to, struct monotime now);
+void sim_judge_turn(struct simulation *s, uint32_t pair, uint32_t from, uint32_t to,
+		    struct monotime now);
 /* What is sent to the pair's LAN goes by @path. */
 void sim_judge_carry(struct simulation *s, uint32_t service, uint32_t path, struct monotime now);
 void sim_judge_end(struct simulation *s);
 void sim_breach(struct simulation *s, struct simulate_result *r, enum simulate_rule rule,
 		struct monotime at, uint32_t path, const char *format, ...)
-	__attribute__((format(printf, 6, 7)));
+    __attribute__((format(printf, 6, 7)));
 
 #endif

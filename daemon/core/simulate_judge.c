@@ -118,7 +118,8 @@ static uint64_t lives_since(const struct simulation *s, uint32_t path, uint64_t 
 
 /* Until traffic leaves it: for another path of the pair when it is in doubt, for another gateway when it is down; one that was
  * in doubt often may be no worse than the others. */
-static uint64_t detection_us(const struct simulation *s, uint32_t path, uint32_t other, uint64_t from_us)
+static uint64_t detection_us(const struct simulation *s, uint32_t path, uint32_t other,
+			     uint64_t from_us)
 {
 	const struct probe_timers *t = &sim_path_forwarding(s, path)->probe;
 
@@ -151,7 +152,8 @@ static void outage_end(struct simulation *s, uint32_t service)
 	run->out_from_us = run->out_to_us = run->out_avoidable_us = 0;
 }
 
-static size_t service_paths(const struct simulation *s, uint32_t service, uint32_t ret_paths[static SITE_PATHS_MAX])
+static size_t service_paths(const struct simulation *s, uint32_t service,
+			    uint32_t ret_paths[static SITE_PATHS_MAX])
 {
 	const struct sim_service *v = &s->services[service];
 	size_t count = 0;
@@ -278,10 +280,12 @@ static void switch_judge(struct simulation *s, uint32_t pair_index, uint32_t fro
 	    b->preference <= a->preference)
 		sim_breach(s, s->result, SIMULATE_NEEDLESS, now, to, "path %s was up and not worse",
 			   a->name);
-	if (s->sessions[from].state == BFD_STATE_UP && !s->sessions[from].doubted && damping_holds(&s->sessions[to].damping, now))
-		sim_breach(s, s->result, SIMULATE_EARLY, now, to,
-			   "it failed often, and is held for %llu us more",
-			   (unsigned long long)monotime_between(now, s->sessions[to].damping.until));
+	if (s->sessions[from].state == BFD_STATE_UP && !s->sessions[from].doubted &&
+	    damping_holds(&s->sessions[to].damping, now))
+		sim_breach(
+		    s, s->result, SIMULATE_EARLY, now, to,
+		    "it failed often, and is held for %llu us more",
+		    (unsigned long long)monotime_between(now, s->sessions[to].damping.until));
 	if (s->sessions[from].state == BFD_STATE_UP && !s->sessions[from].doubted &&
 	    monotime_before(now, monotime_after(s->sessions[to].since, pair->hold_us)))
 		sim_breach(s, s->result, SIMULATE_EARLY, now, to, "up for %llu of %llu us",
@@ -343,7 +347,8 @@ static bool is_settled_path(const struct simulation *s, const struct sim_pair *p
 
 	if (path_dead_at(s, path, end, &until))
 		return false;
-	return end > held_until(s, pair, path, known_from(s, path, end)) + s->o.apply_us + MARGIN_US;
+	return end >
+	       held_until(s, pair, path, known_from(s, path, end)) + s->o.apply_us + MARGIN_US;
 }
 
 static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32_t active)

@@ -11,7 +11,8 @@
 
 #include <stdlib.h>
 
-#define WARM_UP_US  4500000u /* a session is up within three slow intervals; SIMULATE_FIRST_EVENT_US is later */
+#define WARM_UP_US                                                                                 \
+	4500000u /* a session is up within three slow intervals; SIMULATE_FIRST_EVENT_US is later */
 #define QUIET_US    1000000u /* both ends up and nothing to come: all is well */
 #define FLIGHTS_MAX 256	     /* one way: a packet each 5 ms, and a second of delay */
 
@@ -20,7 +21,8 @@ struct end {
 	uint32_t way; /* resource: over which it sends */
 	const struct fwd_neighbor *neighbor;
 	struct bfd_session bfd;
-	struct sim_flight flight[FLIGHTS_MAX]; /* on their way to it, by arrival: wires of links keep their order */
+	struct sim_flight flight
+	    [FLIGHTS_MAX]; /* on their way to it, by arrival: wires of links keep their order */
 	uint32_t flight_count;
 	enum bfd_state state;
 	struct monotime since, look;
@@ -64,7 +66,8 @@ static uint64_t trouble_next(const struct link_run *r, uint64_t at_us)
 	return next;
 }
 
-static void send(struct link_run *r, struct end *from, struct end *to, const struct bfd_packet *packet)
+static void send(struct link_run *r, struct end *from, struct end *to,
+		 const struct bfd_packet *packet)
 {
 	const struct simulation *s = r->s;
 	uint64_t delay = s->links[r->link].delay_us, at = r->now.us;
@@ -90,9 +93,8 @@ static void step_add(struct link_run *r, uint32_t which, enum repair_link state)
 static void judge(struct link_run *r, uint32_t which)
 {
 	struct end *e = &r->end[which];
-	const struct message_liveness last = {.state = e->bfd.state,
-					      .diagnostic = e->bfd.diagnostic,
-					      .by_intent = e->bfd.by_intent};
+	const struct message_liveness last = {
+	    .state = e->bfd.state, .diagnostic = e->bfd.diagnostic, .by_intent = e->bfd.by_intent};
 	enum repair_link was = e->repaired;
 
 	if (e->state != e->bfd.state) {
@@ -189,15 +191,18 @@ static void link_run(struct simulation *s, uint32_t link)
 	struct link_run r = {.s = s, .link = link};
 	uint64_t trouble;
 
-	r.end[0] = (struct end){.site = l->a, .way = 2 * link, .neighbor = sim_neighbor(s, l->a, l->b)};
-	r.end[1] = (struct end){.site = l->b, .way = 2 * link + 1, .neighbor = sim_neighbor(s, l->b, l->a)};
+	r.end[0] =
+	    (struct end){.site = l->a, .way = 2 * link, .neighbor = sim_neighbor(s, l->a, l->b)};
+	r.end[1] = (struct end){
+	    .site = l->b, .way = 2 * link + 1, .neighbor = sim_neighbor(s, l->b, l->a)};
 	trouble = trouble_next(&r, 0);
 	if (trouble == UINT64_MAX)
 		return;
 	begin(&r, trouble);
 	while (r.now.us <= s->o.duration_us && !s->failed) {
 		trouble = trouble_next(&r, r.now.us);
-		if (all_is_well(&r) && (trouble == UINT64_MAX || trouble > r.now.us + 2 * WARM_UP_US)) {
+		if (all_is_well(&r) &&
+		    (trouble == UINT64_MAX || trouble > r.now.us + 2 * WARM_UP_US)) {
 			if (trouble == UINT64_MAX)
 				return;
 			begin(&r, trouble);
@@ -248,8 +253,8 @@ static uint32_t step_find(const struct simulation *s, const struct sim_list *lis
 	return low; /* of the next */
 }
 
-enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us, uint64_t *ret_until_us,
-				bool *ret_heard)
+enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64_t at_us,
+				uint64_t *ret_until_us, bool *ret_heard)
 {
 	const struct sim_list *list = &s->link_lists[end];
 	uint32_t next = step_find(s, list, at_us);
@@ -259,7 +264,8 @@ enum repair_link sim_link_state(const struct simulation *s, uint32_t end, uint64
 	return next ? s->steps[list->first + next - 1].state : REPAIR_LINK_USED;
 }
 
-uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us, bool *ret_heard)
+uint64_t sim_link_down_next(const struct simulation *s, uint32_t end, uint64_t after_us,
+			    bool *ret_heard)
 {
 	const struct sim_list *list = &s->link_lists[end];
 

@@ -138,8 +138,9 @@ static void breaches_text(const struct simulate_result *r, struct text *t)
 	    r->breach_count < SIMULATE_BREACHES_MAX ? r->breach_count : SIMULATE_BREACHES_MAX;
 
 	if (r->rules_judged < SIMULATE_RULES)
-		text_printf(t, "\n%zu of %d promises were judged, those that a site can keep where "
-			       "packets are lost by chance\n",
+		text_printf(t,
+			    "\n%zu of %d promises were judged, those that a site can keep where "
+			    "packets are lost by chance\n",
 			    r->rules_judged, SIMULATE_RULES);
 	if (!r->breach_count) {
 		text_printf(t, "\nall %zu promises kept\n", r->rules_judged);
@@ -219,9 +220,8 @@ static void numbers_json(const struct simulate_result *r, struct text *t)
 
 static void outages_json(const struct simulate_outages *o, const char *of, struct text *t)
 {
-	text_printf(t,
-		    "\"%s\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu", of,
-		    o->count, (unsigned long long)o->p50_us, (unsigned long long)o->p90_us,
+	text_printf(t, "\"%s\":%zu,\"p50_us\":%llu,\"p90_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu",
+		    of, o->count, (unsigned long long)o->p50_us, (unsigned long long)o->p90_us,
 		    (unsigned long long)o->p99_us, (unsigned long long)o->max_us);
 }
 

@@ -106,7 +106,8 @@ static bool is_settled(const struct simulation *s, uint32_t path)
 		return false;
 	echo = echo_us(s, path);
 	return !sim_wire_trouble(s, path, e->now.us > echo ? e->now.us - echo : 0) &&
-	       (!p->hasty_us || sim_link_down_next(s, p->first_end, e->now.us, &heard) == UINT64_MAX);
+	       (!p->hasty_us ||
+		sim_link_down_next(s, p->first_end, e->now.us, &heard) == UINT64_MAX);
 }
 
 static struct monotime quiet_at(const struct simulation *s, uint32_t path)
@@ -119,12 +120,14 @@ static struct monotime quiet_at(const struct simulation *s, uint32_t path)
 }
 
 /* The link that it leaves by goes down, and nobody repairs that. */
-static struct monotime haste_at(const struct simulation *s, uint32_t path, uint64_t after_us, bool *ret_heard)
+static struct monotime haste_at(const struct simulation *s, uint32_t path, uint64_t after_us,
+				bool *ret_heard)
 {
 	const struct sim_path *p = &s->paths[path];
 
-	return p->hasty_us ? (struct monotime){sim_link_down_next(s, p->first_end, after_us, ret_heard)}
-			   : MONOTIME_NEVER;
+	return p->hasty_us
+		   ? (struct monotime){sim_link_down_next(s, p->first_end, after_us, ret_heard)}
+		   : MONOTIME_NEVER;
 }
 
 /* As the wire process: of a neighbour that says so, the answer to one probe more is waited for. */

@@ -280,8 +280,8 @@ static bool travel(struct transit *t, uint32_t next_id)
 	delay = s->links[way / 2].delay_us;
 	if (t->chance)
 		passes = simulate_wire_pass(&s->o, s->sites[s->paths[t->path].site].f.site_id,
-					    sim_path_forwarding(s, t->path)->index, t->probe, t->hop,
-					    (uint32_t)delay, &delay);
+					    sim_path_forwarding(s, t->path)->index, t->probe,
+					    t->hop, (uint32_t)delay, &delay);
 	t->hop++;
 	if (!works(t, way, delay) || !passes)
 		return false;
@@ -291,13 +291,15 @@ static bool travel(struct transit *t, uint32_t next_id)
 		return false;
 	n = sim_neighbor(s, next, from);
 	if (!bsearch(&t->stack, n->accept, n->accept_count, sizeof(*n->accept), stack_compare))
-		return goes_wrong(t, SIMULATE_BLACK_HOLE, "its neighbour's filter refuses these labels");
+		return goes_wrong(t, SIMULATE_BLACK_HOLE,
+				  "its neighbour's filter refuses these labels");
 	return true;
 }
 
 static bool relabel(struct transit *t, const struct label_stack *out)
 {
-	return label_replace(&t->stack, out) || goes_wrong(t, SIMULATE_BLACK_HOLE, "the stack is too deep");
+	return label_replace(&t->stack, out) ||
+	       goes_wrong(t, SIMULATE_BLACK_HOLE, "the stack is too deep");
 }
 
 static bool switch_label(struct transit *t)
@@ -324,8 +326,7 @@ static bool journey(struct transit *t, uint32_t first, const struct label_stack 
 	while (t->stack.depth)
 		if (!switch_label(t))
 			return false;
-	return t->at == goal ||
-	       goes_wrong(t, SIMULATE_ASTRAY, "delivered to a site it is not for");
+	return t->at == goal || goes_wrong(t, SIMULATE_ASTRAY, "delivered to a site it is not for");
 }
 
 static bool there_and_back(struct transit *t)
@@ -343,8 +344,8 @@ static bool there_and_back(struct transit *t)
 	return back && journey(t, back->first_site, &back->stack, &back->repair, p->site);
 }
 
-void sim_way_pass(struct simulation *s, uint32_t path, uint64_t sent_us, bool chance, uint64_t probe,
-		  struct sim_passage *ret_passage)
+void sim_way_pass(struct simulation *s, uint32_t path, uint64_t sent_us, bool chance,
+		  uint64_t probe, struct sim_passage *ret_passage)
 {
 	struct transit t = {
 	    .s = s,

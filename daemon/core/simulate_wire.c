@@ -131,11 +131,11 @@ static int event_untimely(const struct simulation *s, const struct simulate_even
 	simulate_event_print(s, event, &what);
 	if (event->line)
 		text_printf(&line, "line %u: ", event->line);
-	reason_set(reason, -TUYEN_EINVAL, "%s'%s' at %llu.%03llu s: %s %llu.%03llu s",
-		   text_string(&line), text_string(&what),
-		   (unsigned long long)event->at.us / 1000000,
-		   (unsigned long long)event->at.us / 1000 % 1000, why,
-		   (unsigned long long)than_us / 1000000, (unsigned long long)than_us / 1000 % 1000);
+	reason_set(
+	    reason, -TUYEN_EINVAL, "%s'%s' at %llu.%03llu s: %s %llu.%03llu s", text_string(&line),
+	    text_string(&what), (unsigned long long)event->at.us / 1000000,
+	    (unsigned long long)event->at.us / 1000 % 1000, why,
+	    (unsigned long long)than_us / 1000000, (unsigned long long)than_us / 1000 % 1000);
 	text_clear(&what);
 	text_clear(&line);
 	return -TUYEN_EINVAL;
@@ -212,7 +212,8 @@ static uint64_t quiet_round_trip(const struct simulation *s, const struct sim_pa
 	return sum;
 }
 
-static void fate_add(struct simulation *s, struct sim_list *list, uint64_t from_us, uint64_t round_trip_us)
+static void fate_add(struct simulation *s, struct sim_list *list, uint64_t from_us,
+		     uint64_t round_trip_us)
 {
 	if (list->count && s->fates[s->fate_count - 1].round_trip_us == round_trip_us)
 		return;
@@ -260,7 +261,8 @@ static void path_dead_make(struct simulation *s, uint32_t path)
 	for (uint32_t i = fates->first; i < fates->first + fates->count && !p->broken; i++)
 		if (s->fates[i].round_trip_us == SIM_DEAD)
 			dead_add(s, list, s->fates[i].from_us,
-				 i + 1 < fates->first + fates->count ? s->fates[i + 1].from_us : UINT64_MAX);
+				 i + 1 < fates->first + fates->count ? s->fates[i + 1].from_us
+								     : UINT64_MAX);
 }
 
 static void path_prepare(struct simulation *s, uint32_t path)
@@ -287,7 +289,8 @@ int sim_wire_prepare(struct simulation *s, const struct simulate_events *events,
 	s->dead = calloc(s->path_count + 1, sizeof(*s->dead));
 	s->fate_lists = calloc(s->path_count + 1, sizeof(*s->fate_lists));
 	s->link_lists = calloc(2 * s->link_count + 1, sizeof(*s->link_lists));
-	if (!err && (!s->down || !s->down_intervals || !s->dead || !s->fate_lists || !s->link_lists))
+	if (!err &&
+	    (!s->down || !s->down_intervals || !s->dead || !s->fate_lists || !s->link_lists))
 		err = -TUYEN_ENOMEM;
 	if (!err) {
 		if (e.count > 1)
@@ -351,7 +354,8 @@ uint64_t sim_wire_slack(const struct simulation *s, uint32_t path)
 	return s->o.wire.reorder_ppm ? slack + p->round_trip_us : slack;
 }
 
-bool sim_resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us, uint64_t to_us)
+bool sim_resource_down(const struct simulation *s, uint32_t resource, uint64_t from_us,
+		       uint64_t to_us)
 {
 	const struct sim_list *list = &s->down[resource];
 
@@ -404,7 +408,8 @@ bool sim_wire_trouble(const struct simulation *s, uint32_t path, uint64_t at_us)
 	const struct sim_list *list = &s->fate_lists[path];
 
 	return s->paths[path].broken ||
-	       (list->count && fate_at(s, path, at_us) != &s->fates[list->first + list->count - 1]) ||
+	       (list->count &&
+		fate_at(s, path, at_us) != &s->fates[list->first + list->count - 1]) ||
 	       (list->count && s->fates[list->first + list->count - 1].round_trip_us == SIM_DEAD);
 }
 

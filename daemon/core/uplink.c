@@ -57,15 +57,16 @@ int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, stru
 		struct node_uplink entry = {0};
 
 		if (u.count == NODE_UPLINKS_MAX)
-			return reason_set(reason, -TUYEN_EINVAL, "more than %d uplinks", NODE_UPLINKS_MAX);
+			return reason_set(reason, -TUYEN_EINVAL, "more than %d uplinks",
+					  NODE_UPLINKS_MAX);
 		if (!word_take(&at, '=', entry.underlay, sizeof(entry.underlay)) ||
 		    !word_take(&at, ',', entry.device, sizeof(entry.device)) ||
 		    strpbrk(entry.device, "/ \t\"*"))
 			return reason_set(reason, -TUYEN_EINVAL,
 					  "'%.100s' is not like fibre=eth0,lte=wwan0", words);
 		if (said_already(&u, &entry))
-			return reason_set(reason, -TUYEN_EINVAL, "'%.100s' says '%s' or '%s' twice", words,
-					  entry.underlay, entry.device);
+			return reason_set(reason, -TUYEN_EINVAL, "'%.100s' says '%s' or '%s' twice",
+					  words, entry.underlay, entry.device);
 		u.entry[u.count++] = entry;
 	}
 	*ret_uplinks = u;
@@ -78,7 +79,8 @@ void node_uplink_address_add(struct node_uplink *u, ipv4_t address)
 
 	while (at < u->address_count && u->address[at] < address)
 		at++;
-	if (u->address_count == NODE_UPLINK_ADDRESSES_MAX || (at < u->address_count && u->address[at] == address))
+	if (u->address_count == NODE_UPLINK_ADDRESSES_MAX ||
+	    (at < u->address_count && u->address[at] == address))
 		return;
 	memmove(&u->address[at + 1], &u->address[at], (u->address_count - at) * sizeof(address));
 	u->address[at] = address;
@@ -121,8 +123,8 @@ static ipv4_t address_of(const struct ip_endpoint *endpoint)
 	return (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3];
 }
 
-static struct kernel_route *route_add(struct kernel_state *desired, uint32_t table, struct ipv4_prefix destination,
-				      uint32_t metric)
+static struct kernel_route *route_add(struct kernel_state *desired, uint32_t table,
+				      struct ipv4_prefix destination, uint32_t metric)
 {
 	struct kernel_route *r = kernel_state_add_route(desired);
 
@@ -134,7 +136,8 @@ static struct kernel_route *route_add(struct kernel_state *desired, uint32_t tab
 	return r;
 }
 
-static int way_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table, struct ipv4_prefix destination)
+static int way_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
+		   struct ipv4_prefix destination)
 {
 	struct kernel_route *r = route_add(desired, table, destination, TUYEN_METRIC_NOWHERE);
 
@@ -153,7 +156,8 @@ static int way_add(struct kernel_state *desired, const struct node_uplink *u, ui
 	return 0;
 }
 
-static int rule_add(struct kernel_state *desired, uint32_t priority, struct ipv4_prefix source, uint32_t table)
+static int rule_add(struct kernel_state *desired, uint32_t priority, struct ipv4_prefix source,
+		    uint32_t table)
 {
 	struct kernel_rule *rule = kernel_state_add_rule(desired);
 
@@ -191,8 +195,8 @@ static ipv4_t called_at(const struct fwd_neighbor *n)
 }
 
 /* @seen NULL: where they are called, else where they are, if it is another place. Sorted. @return how many. */
-static size_t pins_list(const struct node_uplinks *uplinks, const struct forwarding *f, const ipv4_t *seen,
-			struct pin *ret_pins)
+static size_t pins_list(const struct node_uplinks *uplinks, const struct forwarding *f,
+			const ipv4_t *seen, struct pin *ret_pins)
 {
 	size_t count = 0;
 
@@ -226,7 +230,8 @@ static int called_desire(struct kernel_state *desired, const struct pin *pins, s
 	int err = 0;
 
 	for (size_t i = 0; !err && i < count; i = pins_group(pins, count, i, &agree))
-		err = way_add(desired, pins[i].uplink, TUYEN_TABLE_CALLED, (struct ipv4_prefix){pins[i].address, 32});
+		err = way_add(desired, pins[i].uplink, TUYEN_TABLE_CALLED,
+			      (struct ipv4_prefix){pins[i].address, 32});
 	return err;
 }
 
@@ -238,14 +243,15 @@ static int seen_desire(struct kernel_state *desired, const struct pin *pins, siz
 
 	for (size_t i = 0, next; !err && i < count; i = next) {
 		next = pins_group(pins, count, i, &agree);
-		err = way_add(desired, agree ? pins[i].uplink : &nowhere, agree ? TUYEN_TABLE_SEEN : TUYEN_TABLE_SHARED,
+		err = way_add(desired, agree ? pins[i].uplink : &nowhere,
+			      agree ? TUYEN_TABLE_SEEN : TUYEN_TABLE_SHARED,
 			      (struct ipv4_prefix){pins[i].address, 32});
 	}
 	return err;
 }
 
-static int endpoints_desire(const struct node_uplinks *uplinks, const struct forwarding *f, const ipv4_t *seen,
-			    struct kernel_state *desired)
+static int endpoints_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
+			    const ipv4_t *seen, struct kernel_state *desired)
 {
 	struct pin *pins = calloc(f->neighbor_count + 1, sizeof(*pins));
 	int err;
@@ -260,9 +266,11 @@ static int endpoints_desire(const struct node_uplinks *uplinks, const struct for
 }
 
 bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
-			   const struct fwd_neighbor **ret_first, const struct fwd_neighbor **ret_second)
+			   const struct fwd_neighbor **ret_first,
+			   const struct fwd_neighbor **ret_second)
 {
-	struct pin *pins = uplinks->count ? calloc(forwarding->neighbor_count + 1, sizeof(*pins)) : NULL;
+	struct pin *pins =
+	    uplinks->count ? calloc(forwarding->neighbor_count + 1, sizeof(*pins)) : NULL;
 	size_t count = pins ? pins_list(uplinks, forwarding, NULL, pins) : 0, first = 0, i;
 
 	for (i = 1; i < count; i++) {
@@ -282,10 +290,12 @@ bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forw
 /* ---- lines -------------------------------------------------------------------------------- */
 
 /* An address that two lines have tells neither. */
-static bool address_ambiguous(const struct node_uplinks *uplinks, const struct node_uplink *of, ipv4_t address)
+static bool address_ambiguous(const struct node_uplinks *uplinks, const struct node_uplink *of,
+			      ipv4_t address)
 {
 	for (size_t i = 0; i < uplinks->count; i++)
-		for (size_t k = 0; &uplinks->entry[i] != of && k < uplinks->entry[i].address_count; k++)
+		for (size_t k = 0; &uplinks->entry[i] != of && k < uplinks->entry[i].address_count;
+		     k++)
 			if (uplinks->entry[i].address[k] == address)
 				return true;
 	return false;
@@ -301,7 +311,8 @@ static bool addresses_tell(const struct node_uplinks *uplinks, const struct node
 	return tell;
 }
 
-static int line_desire(const struct node_uplinks *uplinks, size_t index, struct kernel_state *desired)
+static int line_desire(const struct node_uplinks *uplinks, size_t index,
+		       struct kernel_state *desired)
 {
 	const struct node_uplink *u = &uplinks->entry[index];
 	uint32_t table = TUYEN_TABLE_LINE + (uint32_t)index;
@@ -309,13 +320,15 @@ static int line_desire(const struct node_uplinks *uplinks, size_t index, struct 
 
 	for (size_t i = 0; !err && i < u->address_count; i++)
 		if (!address_ambiguous(uplinks, u, u->address[i]))
-			err = rule_add(desired, TUYEN_RULE_LINE, (struct ipv4_prefix){u->address[i], 32}, table);
+			err = rule_add(desired, TUYEN_RULE_LINE,
+				       (struct ipv4_prefix){u->address[i], 32}, table);
 	return err;
 }
 
 /* What is nobody's (a peer that moved and is not seen yet, from an address that is gone) waits for its line, unless there are
  * neighbours whose lines are not ours to lead, or lines with addresses that have no rule: then it may be an answer. */
-static int rest_desire(const struct node_uplinks *uplinks, const struct forwarding *f, struct kernel_state *desired)
+static int rest_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
+		       struct kernel_state *desired)
 {
 	static const struct node_uplink nowhere = {.has_route = false};
 
@@ -338,8 +351,8 @@ static int rules_desire(struct kernel_state *desired)
 	return err ? err : rule_add(desired, TUYEN_RULE_SHARED, any, TUYEN_TABLE_SHARED);
 }
 
-int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding, const ipv4_t *seen,
-			struct kernel_state *desired)
+int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			const ipv4_t *seen, struct kernel_state *desired)
 {
 	struct kernel_device *link = kernel_state_device(desired, LINK_DEVICE);
 	int err;

@@ -67,7 +67,8 @@ static void operation_failed(size_t tag, int error, const char *words, void *con
 	if (a->failed[tag] || error_harmless(op, error))
 		return;
 	if (error == EEXIST && (op->object == PLAN_ROUTE || op->object == PLAN_LABEL))
-		a->kernel->wide = true; /* somebody else's stands there, which no reading of ours shows */
+		a->kernel->wide =
+		    true; /* somebody else's stands there, which no reading of ours shows */
 	a->failed[tag] = true;
 	if (!a->report->failed++)
 		failure_words(op, words, &a->report->first_failure);

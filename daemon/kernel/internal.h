@@ -21,8 +21,8 @@ struct channel {
 	struct nl_sock *sock;
 	int fd;
 	uint32_t port, sequence;
-	uint8_t *buffer;	/* CHANNEL_BUFFER_BYTES, for answers */
-	uint64_t sent;		/* messages, dumps not counted */
+	uint8_t *buffer; /* CHANNEL_BUFFER_BYTES, for answers */
+	uint64_t sent;	 /* messages, dumps not counted */
 };
 
 #define CHANNEL_BUFFER_BYTES (256u << 10)
@@ -34,13 +34,14 @@ struct link_name {
 
 struct kernel {
 	struct channel route, generic;
-	int wireguard_family;	/* 0: not known yet */
+	int wireguard_family; /* 0: not known yet */
 	struct nl_sock *event_route, *event_nft;
 	int event_epoll, event_wake;
 	struct link_name *links;
 	size_t link_count;
 	bool links_sorted; /* by name: as long as none comes or goes after links_read() */
-	bool wide; /* readings until the next apply also look for routes that are not ours and stand where ours should */
+	bool
+	    wide; /* readings until the next apply also look for routes that are not ours and stand where ours should */
 };
 
 /** @return 0 or -TUYEN_ESYSTEM with @reason. */
@@ -68,8 +69,8 @@ int channel_ask(struct channel *channel, struct nl_msg *request, message_step st
 
 struct batch {
 	struct channel *channel;
-	size_t tag[BATCH_MESSAGES];	/* the caller's, told back on failure */
-	size_t count, length, last;	/* @last: where the last message begins */
+	size_t tag[BATCH_MESSAGES]; /* the caller's, told back on failure */
+	size_t count, length, last; /* @last: where the last message begins */
 	_Alignas(4) uint8_t bytes[BATCH_BYTES];
 };
 
@@ -95,7 +96,7 @@ bool device_is_ours(struct kernel *kernel, const char *name);
 int wireguard_family(struct kernel *kernel);
 
 /* Messages, at most MESSAGE_BYTES long; a peer's prefixes come on top. Each returns NULL without memory or when a device it names is not there (errno ENODEV). */
-#define DUMP_TRIES 16
+#define DUMP_TRIES    16
 #define MESSAGE_BYTES 1024
 struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 			       const struct kernel_address *address);
@@ -140,20 +141,24 @@ struct filter_entry {
 struct filter_dump {
 	struct filter_entry *entry;
 	size_t count;
-	bool drop, strange;	/* the last "drop" is there; something that is not ours is there */
+	bool drop, strange; /* the last "drop" is there; something that is not ours is there */
 	uint64_t drops;
 };
 
 /** @ret_dump  @entry is the caller's to free. @return as channel_dump(). */
 int filter_read(struct kernel *kernel, int index, struct filter_dump *ret_dump);
 
-int read_devices(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
+int read_devices(struct kernel *kernel, const struct kernel_state *desired,
+		 struct kernel_state *state);
 int read_wireguard(struct kernel *kernel, struct kernel_state *state, struct reason *reason);
 int read_addresses(struct kernel *kernel, const struct kernel_state *desired,
 		   struct kernel_state *state);
-int read_routes(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
-int read_labels(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
-int read_rules(struct kernel *kernel, const struct kernel_state *desired, struct kernel_state *state);
+int read_routes(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state);
+int read_labels(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state);
+int read_rules(struct kernel *kernel, const struct kernel_state *desired,
+	       struct kernel_state *state);
 int read_filters(struct kernel *kernel, struct kernel_state *state);
 int read_queues(struct kernel *kernel, struct kernel_state *state);
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);

@@ -8,7 +8,6 @@
 
 #include "internal.h"
 
-
 int kernel_open(struct kernel **ret_kernel, struct reason *reason)
 {
 	struct kernel *kernel = calloc(1, sizeof(*kernel));

@@ -248,9 +248,10 @@ static bool route_in_place(const struct reading *reading, const struct kernel_ro
 {
 	const struct kernel_state *desired = reading->desired;
 
-	return reading->kernel->wide && route->table >= TUYEN_TABLE_FIRST && route->table < TUYEN_TABLE_END &&
-	       desired->route_count &&
-	       bsearch(route, desired->routes, desired->route_count, sizeof(*route), kernel_route_compare);
+	return reading->kernel->wide && route->table >= TUYEN_TABLE_FIRST &&
+	       route->table < TUYEN_TABLE_END && desired->route_count &&
+	       bsearch(route, desired->routes, desired->route_count, sizeof(*route),
+		       kernel_route_compare);
 }
 
 static int route_take(const struct nlmsghdr *message, void *context)
@@ -301,7 +302,8 @@ static bool label_in_place(const struct reading *reading, const struct kernel_la
 	const struct kernel_state *desired = reading->desired;
 
 	return reading->kernel->wide && desired->label_count &&
-	       bsearch(label, desired->labels, desired->label_count, sizeof(*label), kernel_label_compare);
+	       bsearch(label, desired->labels, desired->label_count, sizeof(*label),
+		       kernel_label_compare);
 }
 
 static int label_take(const struct nlmsghdr *message, void *context)
@@ -313,8 +315,7 @@ static int label_take(const struct nlmsghdr *message, void *context)
 	struct label_stack in;
 
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_MPLS ||
-	    !a[RTA_DST] ||
-	    !stack_decode(nla_data(a[RTA_DST]), (size_t)nla_len(a[RTA_DST]), &in))
+	    !a[RTA_DST] || !stack_decode(nla_data(a[RTA_DST]), (size_t)nla_len(a[RTA_DST]), &in))
 		return 0;
 	key.in_label = in.label[0];
 	key.foreign = header->rtm_protocol != TUYEN_RTPROTO;
@@ -344,10 +345,10 @@ int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 
 static bool rule_wanted(const struct kernel_state *desired, const struct kernel_rule *rule)
 {
-	const struct kernel_rule *want =
-	    desired->rule_count ? bsearch(rule, desired->rules, desired->rule_count, sizeof(*rule),
-					  kernel_rule_compare)
-				: NULL;
+	const struct kernel_rule *want = desired->rule_count
+					     ? bsearch(rule, desired->rules, desired->rule_count,
+						       sizeof(*rule), kernel_rule_compare)
+					     : NULL;
 
 	return want && want->table == rule->table && want->fwmask == rule->fwmask;
 }

@@ -94,7 +94,8 @@ static void check_device(struct kernel *kernel, struct finding *finding)
 	int index = *finding->device ? links_refresh(kernel, finding->device) : 0;
 
 	if (!*finding->device) {
-		found_error(finding, EEXIST, "devices that are not ours have all names to try with");
+		found_error(finding, EEXIST,
+			    "devices that are not ours have all names to try with");
 		return;
 	}
 	if (index > 0) /* ours: see device_name() */

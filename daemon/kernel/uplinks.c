@@ -26,7 +26,8 @@ static ipv4_t get_ipv4(const struct nlattr *attribute)
 }
 
 /* @number 0: without that attribute. */
-static struct nl_msg *request(int type, const void *header, size_t length, int attribute, uint32_t number)
+static struct nl_msg *request(int type, const void *header, size_t length, int attribute,
+			      uint32_t number)
 {
 	struct nl_msg *m = nlmsg_alloc_simple(type, 0);
 
@@ -69,7 +70,8 @@ static bool leg_take(struct nlattr *legs, uint32_t index, ipv4_t *ret_gateway)
 
 		if ((uint32_t)leg->rtnh_ifindex != index || leg->rtnh_flags & FLAGS_OF_NO_USE)
 			continue;
-		if (nla_parse(a, RTA_MAX, (struct nlattr *)RTNH_DATA(leg), leg->rtnh_len - (int)sizeof(*leg), NULL) < 0)
+		if (nla_parse(a, RTA_MAX, (struct nlattr *)RTNH_DATA(leg),
+			      leg->rtnh_len - (int)sizeof(*leg), NULL) < 0)
 			continue;
 		if (gateway_of(a, ret_gateway))
 			return true;
@@ -77,7 +79,8 @@ static bool leg_take(struct nlattr *legs, uint32_t index, ipv4_t *ret_gateway)
 	return false;
 }
 
-static bool leads_over(struct nlattr *a[], const struct rtmsg *header, uint32_t index, ipv4_t *ret_gateway)
+static bool leads_over(struct nlattr *a[], const struct rtmsg *header, uint32_t index,
+		       ipv4_t *ret_gateway)
 {
 	if (a[RTA_MULTIPATH])
 		return leg_take(a[RTA_MULTIPATH], index, ret_gateway);
@@ -111,7 +114,8 @@ static int default_take(const struct nlmsghdr *message, void *context)
 
 static int default_read(struct kernel *kernel, struct line *line)
 {
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
+	struct rtmsg header = {
+	    .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
 	struct nl_msg *m = request(RTM_GETROUTE, &header, sizeof(header), RTA_OIF, line->index);
 
 	return m ? channel_dump(&kernel->route, m, default_take, line) : -TUYEN_ENOMEM;
@@ -147,8 +151,9 @@ static int counters_take(const struct nlmsghdr *message, void *context)
 	struct nlattr *a[IFLA_MAX + 1];
 	struct rtnl_link_stats64 stats;
 
-	if (message->nlmsg_type != RTM_NEWLINK || parse(message, sizeof(struct ifinfomsg), a, IFLA_MAX) < 0 ||
-	    !a[IFLA_STATS64] || nla_len(a[IFLA_STATS64]) < (int)offsetof(struct rtnl_link_stats64, rx_errors))
+	if (message->nlmsg_type != RTM_NEWLINK ||
+	    parse(message, sizeof(struct ifinfomsg), a, IFLA_MAX) < 0 || !a[IFLA_STATS64] ||
+	    nla_len(a[IFLA_STATS64]) < (int)offsetof(struct rtnl_link_stats64, rx_errors))
 		return 0;
 	nla_memcpy(&stats, a[IFLA_STATS64], sizeof(stats));
 	u->received_bytes = stats.rx_bytes;
@@ -249,7 +254,8 @@ static bool no_way(int error)
 int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway)
 {
 	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32};
-	struct nl_msg *m = request(RTM_GETROUTE, &header, sizeof(header), RTA_DST, htonl(destination));
+	struct nl_msg *m =
+	    request(RTM_GETROUTE, &header, sizeof(header), RTA_DST, htonl(destination));
 	ipv4_t gateway = 0;
 	int error;
 

@@ -32,7 +32,8 @@ static int options_set(int fd)
 	    {IPPROTO_IP, IP_FREEBIND, 1},
 	    {IPPROTO_IP, IP_RECVTTL, 1},
 	    {IPPROTO_IP, IP_TTL, TTL_MAX},
-	    {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE}, /* padded packets ask the path, not us */
+	    {IPPROTO_IP, IP_MTU_DISCOVER,
+	     IP_PMTUDISC_PROBE}, /* padded packets ask the path, not us */
 	    {IPPROTO_IP, IP_TOS, TOS_CS6},
 	    {SOL_SOCKET, SO_PRIORITY, PRIORITY_CONTROL}, /* after IP_TOS, which sets it too */
 	    {SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER},
@@ -117,8 +118,8 @@ void bfd_io_receive(int fd, struct bfd_batch *ret_batch)
 
 	room_prepare(ret_batch);
 	do
-		received = recvmmsg(fd, room->message, BFD_IO_BATCH, MSG_DONTWAIT | MSG_TRUNC,
-				    NULL);
+		received =
+		    recvmmsg(fd, room->message, BFD_IO_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	while (received < 0 && errno == EINTR);
 	ret_batch->count = received > 0 ? (size_t)received : 0;
 	for (size_t i = 0; i < ret_batch->count; i++) {
@@ -159,8 +160,8 @@ static size_t pieces_of(const uint8_t *bytes, size_t kept, size_t length,
 	size_t padding = length > kept ? length - kept : 0;
 
 	ret_io[0] = (struct iovec){without_const(bytes), length < kept ? length : kept};
-	ret_io[1] = (struct iovec){without_const(zeros),
-				   padding < sizeof(zeros) ? padding : sizeof(zeros)};
+	ret_io[1] =
+	    (struct iovec){without_const(zeros), padding < sizeof(zeros) ? padding : sizeof(zeros)};
 	return padding ? 2 : 1;
 }
 

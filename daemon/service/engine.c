@@ -24,17 +24,18 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
-#define PERIOD_MIN_US 5000000u	/* look at the kernel at least this often: sysctls send no events  \
+#define PERIOD_MIN_US                                                                              \
+	5000000u /* look at the kernel at least this often: sysctls send no events  \
 				 */
-#define PERIOD_WARY_US 1000000u /* while a neighbour may speak from two places */
-#define PERIOD_OF_TURN	    20u /* but spend no more than a twentieth of the time on it */
-#define SETTLE_US	    50000u /* after a kernel event: changes come in groups */
+#define PERIOD_WARY_US	    1000000u /* while a neighbour may speak from two places */
+#define PERIOD_OF_TURN	    20u	     /* but spend no more than a twentieth of the time on it */
+#define SETTLE_US	    50000u   /* after a kernel event: changes come in groups */
 #define REPAIR_PAUSE_MAX_US 30000000u
 #define HURRIED_A_SECOND                                                                           \
 	32u /* turns for a path that changed: more than twice the paths there can be */
 #define LINK_HURRIED_A_SECOND 4u
-#define REST_OF_TURN	  4u	   /* after a turn kernel events wait so many times what it took */
-#define NEVER_UP_GRACE_US 3000000u /* a session that was never up says "down" only after this */
+#define REST_OF_TURN	      4u /* after a turn kernel events wait so many times what it took */
+#define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
 
 /* A turn that is due sooner stays: events that never stop must not put it off for ever. */
 static void turn_in(struct engine *e, uint64_t us)
@@ -130,8 +131,8 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
-		    .degraded = e->paths[i].degraded ||
-				status_liveness_narrow(&e->paths[i], &f->paths[i]),
+		    .degraded =
+			e->paths[i].degraded || status_liveness_narrow(&e->paths[i], &f->paths[i]),
 		    .damped_until = e->paths[i].damping.until,
 		    .in_doubt = status_liveness_in_doubt(&e->paths[i]),
 		};
@@ -145,7 +146,9 @@ static ipv4_t ipv4_of(const struct ip_endpoint *endpoint)
 {
 	const uint8_t *a = endpoint->address;
 
-	return endpoint->family == 4 ? (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3] : 0;
+	return endpoint->family == 4
+		   ? (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3]
+		   : 0;
 }
 
 /* By way of those whom we call: each is reached by a line of ours. When the kernel does not answer, those of before stay too. */
@@ -180,7 +183,8 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 					 &e->lines, ret_desired);
 
 	if (!err && e->uplinks.count) {
-		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, *ret_desired);
+		err =
+		    node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, *ret_desired);
 		if (err) {
 			kernel_state_free(*ret_desired);
 			*ret_desired = NULL;
@@ -196,14 +200,17 @@ static void uplink_say(const struct node_uplink *u)
 	char gateway[IPV4_STRLEN];
 
 	if (!u->has_route)
-		log_warning("uplink %s: no default route over %s: what should go over it goes nowhere",
-			    u->underlay, u->device);
+		log_warning(
+		    "uplink %s: no default route over %s: what should go over it goes nowhere",
+		    u->underlay, u->device);
 	else
 		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
 			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
 	if (u->strict)
-		log_warning("uplink %s: net.ipv4.conf.%s.rp_filter is 1, which drops what comes by a line that is not the main "
-			    "table's: 2 serves", u->underlay, u->device);
+		log_warning(
+		    "uplink %s: net.ipv4.conf.%s.rp_filter is 1, which drops what comes by a line that is not the main "
+		    "table's: 2 serves",
+		    u->underlay, u->device);
 }
 
 static void conflict_say(struct engine *e)
@@ -212,8 +219,9 @@ static void conflict_say(struct engine *e)
 	bool conflict = node_uplinks_conflict(&e->uplinks, &e->release.forwarding, &first, &second);
 
 	if (conflict && e->uplinks_conflict != second->site_id)
-		log_warning("%s and %s are called at one address, by %s and %s: both go by %s", first->name, second->name,
-			    first->underlay, second->underlay, first->underlay);
+		log_warning("%s and %s are called at one address, by %s and %s: both go by %s",
+			    first->name, second->name, first->underlay, second->underlay,
+			    first->underlay);
 	e->uplinks_conflict = conflict ? second->site_id : 0;
 }
 
@@ -521,12 +529,12 @@ static bool link_step(struct engine *e, size_t index, struct monotime now,
 {
 	enum repair_link was = e->repaired[index];
 
-	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
-					 e->links[index].since, e->links[index].damping.until, now,
-					 next_look);
+	e->repaired[index] =
+	    repair_step(was, link_liveness(e, index, now, next_look), e->links[index].since,
+			e->links[index].damping.until, now, next_look);
 	return e->repaired[index] != was &&
 	       repair_matters(&e->release.forwarding,
-			       e->release.forwarding.neighbors[index].site_id);
+			      e->release.forwarding.neighbors[index].site_id);
 }
 
 /* What people hear of: going around it and over it again, not each time that it is up between. */
@@ -603,7 +611,8 @@ void engine_link_changed(struct engine *e, size_t index)
 
 	if (!e->taken_over)
 		return;
-	if (!link_may_hurry(&e->links[index], now)) { /* it flaps: its time comes with the next turn */
+	if (!link_may_hurry(&e->links[index],
+			    now)) { /* it flaps: its time comes with the next turn */
 		e->expected = true;
 		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
 		return;

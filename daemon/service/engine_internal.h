@@ -51,42 +51,45 @@ struct engine {
 
 	/* facts */
 	struct node_uplinks uplinks;
-	bool uplinks_lost;	       /* the last reading of them failed: they are as they were before */
+	bool uplinks_lost; /* the last reading of them failed: they are as they were before */
 	struct meter meters[NODE_UPLINKS_MAX]; /* one each of the uplinks */
 	struct {
 		struct meter kept; /* on the disk */
 		enum meter_level level;
 	} meters_told[NODE_UPLINKS_MAX]; /* likewise */
 	struct monotime meters_kept;
-	uint64_t meters_epoch; /* whose lines without a device were told */
-	bool meters_wait;      /* for the clock */
+	uint64_t meters_epoch;	       /* whose lines without a device were told */
+	bool meters_wait;	       /* for the clock */
 	uint32_t uplinks_conflict;     /* the site for which a conflict of two lines was said */
-	struct store_state accepted; /* newest epoch ever */
+	struct store_state accepted;   /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
 	struct status_liveness *links, *paths; /* one each of the forwarding's */
-	uint32_t generation;	       /* of the config that the wire process has */
-	bool wire_stale;	       /* it could not be told all of that config */
-	struct monotime told_since;    /* the second in which told_count changes of liveness were said */
+	uint32_t generation;		       /* of the config that the wire process has */
+	bool wire_stale;		       /* it could not be told all of that config */
+	struct monotime
+	    told_since; /* the second in which told_count changes of liveness were said */
 	unsigned int told_count, misdirected;
 
 	/* what came of them */
 	struct active_paths active;
 	struct active_paths said; /* what was told of it last */
-	ipv4_t *seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
+	ipv4_t *
+	    seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
-	bool taken_over;	/* the paths in use were read from the kernel once */
-	bool expected;		/* our own facts changed since the last turn: its plan is no drift */
+	bool taken_over;	   /* the paths in use were read from the kernel once */
+	bool expected; /* our own facts changed since the last turn: its plan is no drift */
 	bool ready;
-	bool wary;		/* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
-	unsigned int repairs_in_row; /* turns that found drift, one after the other */
-	struct monotime turn_at; /* when the next turn is due */
-	struct monotime rest_until; /* the kernel's events cause none before */
+	bool
+	    wary; /* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
+	unsigned int repairs_in_row;   /* turns that found drift, one after the other */
+	struct monotime turn_at;       /* when the next turn is due */
+	struct monotime rest_until;    /* the kernel's events cause none before */
 	struct monotime hurried_since; /* the second in which hurried_count turns were asked for */
 	unsigned int hurried_count;
-	bool poke_due;		/* the far ends were called by a turn that failed */
+	bool poke_due; /* the far ends were called by a turn that failed */
 
 	/* counters and words for the status document */
 	struct monotime started;
@@ -145,8 +148,9 @@ void engine_link_changed(struct engine *e, size_t index);
 enum path_liveness engine_path_liveness(const struct status_liveness *l, struct monotime now,
 					struct monotime *next_look);
 /** Reads the kernel and what it should hold; no change. @return 0 with all three, else an error with @reason. */
-int engine_look(struct engine *e, struct kernel_state **ret_desired, struct kernel_state **ret_actual,
-		struct kernel_plan **ret_plan, struct active_paths *ret_active,
-		struct monotime *ret_next_look, struct reason *reason);
+int engine_look(struct engine *e, struct kernel_state **ret_desired,
+		struct kernel_state **ret_actual, struct kernel_plan **ret_plan,
+		struct active_paths *ret_active, struct monotime *ret_next_look,
+		struct reason *reason);
 
 #endif

@@ -26,7 +26,8 @@ static uint32_t today(const struct engine *e)
 
 	if (now < e->release.status.issued_s || !localtime_r(&now, &t))
 		return 0;
-	return (uint32_t)(t.tm_year + 1900) * 10000 + (uint32_t)(t.tm_mon + 1) * 100 + (uint32_t)t.tm_mday;
+	return (uint32_t)(t.tm_year + 1900) * 10000 + (uint32_t)(t.tm_mon + 1) * 100 +
+	       (uint32_t)t.tm_mday;
 }
 
 void engine_meters_load(struct engine *e)
@@ -43,9 +44,10 @@ void engine_meters_load(struct engine *e)
 	if (err < 0 && err != -TUYEN_ENOENT)
 		log_warning("%s: all lines are counted anew", reason.text);
 	for (size_t i = 0; !err && i < u->count; i++)
-		if (meter_find((const char *)bytes, length, u->entry[i].underlay, &e->meters[i]) == -TUYEN_EINVAL)
-			log_warning("%s: it says nothing lawful of line %s, which is counted anew", STORE_METERS,
-				    u->entry[i].underlay);
+		if (meter_find((const char *)bytes, length, u->entry[i].underlay, &e->meters[i]) ==
+		    -TUYEN_EINVAL)
+			log_warning("%s: it says nothing lawful of line %s, which is counted anew",
+				    STORE_METERS, u->entry[i].underlay);
 	if (!err)
 		free(bytes);
 }
@@ -62,7 +64,8 @@ void engine_meters_keep(struct engine *e)
 			meter_put(u->entry[i].underlay, &e->meters[i], &t);
 			e->meters_told[i].kept = e->meters[i];
 		}
-	if (!t.failed && t.length && store_write(&e->store, STORE_METERS, t.bytes, t.length, &reason) < 0)
+	if (!t.failed && t.length &&
+	    store_write(&e->store, STORE_METERS, t.bytes, t.length, &reason) < 0)
 		log_warning("%s", reason.text);
 	text_clear(&t);
 	e->meters_kept = monotime_now();
@@ -82,9 +85,10 @@ static void unnamed_say(struct engine *e)
 		for (size_t k = 0; k < e->uplinks.count; k++)
 			named |= !strcmp(e->uplinks.entry[k].underlay, f->meters[i].underlay);
 		if (!named)
-			log_warning("line %s is metered, and is not counted: name its device, UPLINKS=%s=DEVICE in "
-				    "/etc/tuyen/node.conf",
-				    f->meters[i].underlay, f->meters[i].underlay);
+			log_warning(
+			    "line %s is metered, and is not counted: name its device, UPLINKS=%s=DEVICE in "
+			    "/etc/tuyen/node.conf",
+			    f->meters[i].underlay, f->meters[i].underlay);
 	}
 }
 
@@ -93,7 +97,8 @@ static void clock_say(struct engine *e, uint32_t day)
 	bool unset = !day && e->uplinks.count && e->release.forwarding.meter_count;
 
 	if (unset && !e->meters_wait)
-		log_warning("the clock stands before the release was made: until it is set, no day of a metered line begins");
+		log_warning(
+		    "the clock stands before the release was made: until it is set, no day of a metered line begins");
 	e->meters_wait = unset;
 }
 
@@ -131,7 +136,8 @@ static bool worth_keeping(const struct engine *e, size_t index, const struct fwd
 	const struct meter *now = &e->meters[index], *kept = &e->meters_told[index].kept;
 
 	return monotime_between(e->meters_kept, monotime_now()) >= KEEP_US &&
-	       (now->day != kept->day || now->used_bytes - kept->used_bytes >= allowance_of(m) / 100 * KEEP_PERCENT);
+	       (now->day != kept->day ||
+		now->used_bytes - kept->used_bytes >= allowance_of(m) / 100 * KEEP_PERCENT);
 }
 
 /* Every named line is counted, whether this release meters it or not: the next one may. */
@@ -140,7 +146,8 @@ static bool line_look(struct engine *e, size_t index, uint32_t day)
 	const struct node_uplink *u = &e->uplinks.entry[index];
 	const struct fwd_meter *m = forwarding_meter(&e->release.forwarding, u->underlay);
 
-	if (m && e->meters_told[index].level == METER_UNCOUNTED) /* as it was said in the last life */
+	if (m &&
+	    e->meters_told[index].level == METER_UNCOUNTED) /* as it was said in the last life */
 		e->meters_told[index].level = meter_level(&e->meters[index], allowance_of(m));
 	if (u->counted)
 		meter_step(&e->meters[index], day, u->device, u->received_bytes, u->sent_bytes);

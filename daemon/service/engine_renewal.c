@@ -89,8 +89,7 @@ static void renew(struct engine *e, const struct fwd_session_peer *peer, const c
 {
 	if (kernel_peer_forget(e->kernel, device, peer->session_key) < 0)
 		return; /* the next turn tries again */
-	log_info("%s: no path to %s is heard: its session is made anew", device,
-		 peer->name);
+	log_info("%s: no path to %s is heard: its session is made anew", device, peer->name);
 	r->keyless = true;
 	r->renewed_for = r->since;
 	reach_set(e, peer, r);

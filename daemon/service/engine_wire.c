@@ -35,7 +35,8 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	const struct fwd_neighbor *first =
 	    forwarding_neighbor(&e->release.forwarding, p->first_site);
 	const struct status_liveness *l = &e->paths[p - e->release.forwarding.paths];
-	uint64_t detection = first ? (uint64_t)first->probe.interval_us * first->probe.multiplier : 0;
+	uint64_t detection =
+	    first ? (uint64_t)first->probe.interval_us * first->probe.multiplier : 0;
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
@@ -52,7 +53,8 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	};
 	if (status_liveness_narrow(l, p))
 		m.u.session.mtu_known = l->last.mtu;
-	if (first && !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
+	if (first &&
+	    !p->repair.next_site) { /* else that link is repaired here, and worth the wait */
 		m.u.session.first_site = first->site_id;
 		m.u.session.hasty_us = detection < UINT32_MAX ? (uint32_t)detection : UINT32_MAX;
 	}
@@ -321,8 +323,8 @@ static void take_end_of_doubt(struct engine *e, struct status_liveness *known)
 	uint64_t longest_us = damped_longest_us(e, known);
 	struct monotime now = monotime_now();
 
-	if (damping_count(&known->damping, DAMPING_DOUBT, longest_us ? longest_us : REPAIR_LONGEST_US,
-			  now))
+	if (damping_count(&known->damping, DAMPING_DOUBT,
+			  longest_us ? longest_us : REPAIR_LONGEST_US, now))
 		tell_damped(e, known, false, now);
 }
 

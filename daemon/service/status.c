@@ -404,8 +404,7 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 	add_bool(t, "active",
 		 active_index(in->active, p->color, p->endpoint_site) == p->index &&
 		     endpoint_carries(in->active, p->color, p->endpoint_site));
-	add_bool(t, "repaired",
-		 repair_used(f, in->repaired, p->first_site, &p->repair));
+	add_bool(t, "repaired", repair_used(f, in->repaired, p->first_site, &p->repair));
 	add_since(t, in, l);
 	if (l->known && l->last.round_trip_us)
 		add_u64(t, "round_trip_us", l->last.round_trip_us);
@@ -636,11 +635,15 @@ void status_document(const struct status_input *input, struct text *ret_json)
 		size_t count;
 		void (*add)(struct text *t, const struct status_input *in, size_t i);
 	} arrays[] = {
-	    {"links", f->neighbor_count, add_link},   {"paths", f->path_count, add_path},
-	    {"sessions", f->peer_count, add_session}, {"labels", f->label_count, add_label},
-	    {"queues", input->actual && input->forwarding ? input->actual->queue_count : 0, add_queue},
+	    {"links", f->neighbor_count, add_link},
+	    {"paths", f->path_count, add_path},
+	    {"sessions", f->peer_count, add_session},
+	    {"labels", f->label_count, add_label},
+	    {"queues", input->actual && input->forwarding ? input->actual->queue_count : 0,
+	     add_queue},
 	    {"meters", f->meter_count, add_meter},
-	    {"devices", f->device_count, add_device}, {"self_check", in.check_count, add_check},
+	    {"devices", f->device_count, add_device},
+	    {"self_check", in.check_count, add_check},
 	};
 
 	text_add_char(ret_json, '{');
@@ -801,7 +804,8 @@ void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct en
 	close_event(ret_json, wall_s);
 }
 
-void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s, struct text *ret_json)
+void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s,
+			struct text *ret_json)
 {
 	uint64_t allowance = line->allowance_kb_day * UINT64_C(1000);
 

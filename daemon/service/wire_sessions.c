@@ -74,7 +74,7 @@ struct wire_session {
 	struct event *readable;	   /* SESSION_PATH */
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
-	struct path_mtu mtu;	   /* SESSION_PATH */
+	struct path_mtu mtu; /* SESSION_PATH */
 	struct path_quality quality, told;
 	bool quiet; /* SESSION_PATH: silent for as long as its links would bear */
 	bool report_due, device_gone, kept, connected;
@@ -108,7 +108,8 @@ struct wire_sessions {
 	struct wire_counters counters;
 	uint64_t random;
 	struct bfd_batch batch, replies;
-	struct monotime padded_at[PADDED_SOURCES]; /* when a source, by its hash, was last answered at length */
+	struct monotime
+	    padded_at[PADDED_SOURCES]; /* when a source, by its hash, was last answered at length */
 };
 
 static int array_reserve(struct array *a, size_t count)
@@ -340,7 +341,8 @@ static void session_send(struct wire_session *s, const struct bfd_packet *packet
 		session_open(s, now);
 	if (s->fd >= 0 && !s->connected)
 		s->connected = !bfd_io_connect(s->fd, s->config.remote, port);
-	if (s->fd >= 0 && !bfd_io_send(s->fd, s->connected ? 0 : s->config.remote, port, packet, length))
+	if (s->fd >= 0 &&
+	    !bfd_io_send(s->fd, s->connected ? 0 : s->config.remote, port, packet, length))
 		return;
 	s->owner->counters.send_failures++;
 	s->device_gone |= s->fd >= 0 && errno == ENODEV;
@@ -461,8 +463,8 @@ static void paths_hasten(const struct wire_session *link, struct monotime now)
 /* One whose other end is AdminDown forwards on. */
 static bool link_failed(const struct wire_session *s)
 {
-	return s->config.kind == SESSION_LINK && s->bfd.state == BFD_STATE_DOWN && !s->bfd.by_intent &&
-	       s->bfd.diagnostic != BFD_DIAG_NONE;
+	return s->config.kind == SESSION_LINK && s->bfd.state == BFD_STATE_DOWN &&
+	       !s->bfd.by_intent && s->bfd.diagnostic != BFD_DIAG_NONE;
 }
 
 /* Is what was told of the round trip or jitter out by more than an eighth? */
@@ -714,7 +716,8 @@ static void turn(struct wire_sessions *w)
 
 		if (!monotime_reached(now, s->deadline))
 			break;
-		if (!drained && monotime_reached(now, monotime_min(s->bfd.detect_at, quiet_at(s)))) {
+		if (!drained &&
+		    monotime_reached(now, monotime_min(s->bfd.detect_at, quiet_at(s)))) {
 			sockets_drain(w);
 			drained = true;
 			continue;
@@ -791,7 +794,8 @@ static void datagram_reflect(const struct listener *l, const struct bfd_datagram
 	}
 	out->peer = d->peer;
 	out->port = d->port;
-	out->length = d->length; /* as long as the question, never longer: it asks what the path carries */
+	out->length =
+	    d->length; /* as long as the question, never longer: it asks what the path carries */
 	bfd_packet_encode(&reply, out->bytes);
 	replies->count++;
 }

@@ -384,7 +384,8 @@ static int damped_event(const json_t *event, const struct mib *mib,
 	bool path = event_number(event, "index", &index);
 	struct notification *n;
 
-	if (!event_number(event, "held_s", &held_s) || (!path && !event_number(event, "site_id", &id)))
+	if (!event_number(event, "held_s", &held_s) ||
+	    (!path && !event_number(event, "site_id", &id)))
 		return -TUYEN_EINVAL;
 	n = notification_new(path ? NOTIFY_PATH_DAMPING_BEGIN : NOTIFY_LINK_DAMPING_BEGIN);
 	if (!n)
@@ -448,9 +449,11 @@ static int meter_event(const json_t *event, const struct mib *mib,
 		word++;
 	snprintf(n->key, sizeof(n->key), "meter %s", line);
 	bind_site(n, mib);
-	bind_column(n, mib, MIB_METERS, "tuyenMeterLevel", index, length)->cell.number = word->number;
+	bind_column(n, mib, MIB_METERS, "tuyenMeterLevel", index, length)->cell.number =
+	    word->number;
 	bind_column(n, mib, MIB_METERS, "tuyenMeterUsed", index, length)->cell.number = used;
-	bind_column(n, mib, MIB_METERS, "tuyenMeterAllowance", index, length)->cell.number = allowance;
+	bind_column(n, mib, MIB_METERS, "tuyenMeterAllowance", index, length)->cell.number =
+	    allowance;
 	bind_end(n, event_at(event));
 	*ret_notification = n;
 	return 0;
@@ -482,18 +485,10 @@ static const struct {
 	int (*build)(const json_t *event, const struct mib *mib,
 		     struct notification **ret_notification);
 } events[] = {
-    {"link", link_event},
-    {"path", path_event},
-    {"switch", switch_event},
-    {"bundle", bundle_event},
-    {"quality", quality_event},
-    {"mtu", mtu_event},
-    {"gateway", gateway_event},
-    {"drift", drift_event},
-    {"repair", repair_event},
-    {"damped", damped_event},
-    {"duplicate", duplicate_event},
-    {"meter", meter_event},
+    {"link", link_event},	{"path", path_event},		{"switch", switch_event},
+    {"bundle", bundle_event},	{"quality", quality_event},	{"mtu", mtu_event},
+    {"gateway", gateway_event}, {"drift", drift_event},		{"repair", repair_event},
+    {"damped", damped_event},	{"duplicate", duplicate_event}, {"meter", meter_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

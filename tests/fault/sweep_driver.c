@@ -29,8 +29,8 @@
 #include "tuyen/core/plan.h"
 #include "tuyen/kernel/kernel.h"
 
-#define TURNS_MAX 8
-#define FRAMES	  64
+#define TURNS_MAX  8
+#define FRAMES	   64
 #define PATIENCE_S 5
 /* Not what libnftables leaves with: 2 without memory, 3 without a netlink socket. */
 enum { CODE_NOT_BEGUN = 97, CODE_LIBRARY = 98 };
@@ -42,13 +42,17 @@ static const struct sweep {
 	bool in_steps;	  /* too many to fail each */
 	bool only_change; /* of the ways, only from release to release */
 } sweeps[] = {
-	{"kill -9 at every step", FAULT_STEP, {FAULT_KILL}, false, false},
-	{"every step: EPERM", FAULT_STEP, {EPERM}, false, true},
-	{"every send() fails: ENOBUFS", FAULT_CALL, {ENOBUFS}, false, false},
-	{"every request refused: EBUSY, EEXIST, ENOMEM in turn", FAULT_REQUEST, {EBUSY, EEXIST, ENOMEM}, false, false},
-	{"every answer lost: ENOBUFS", FAULT_ANSWER, {FAULT_LOSE}, false, true},
-	{"every dump interrupted", FAULT_DUMP, {FAULT_BREAK}, false, true},
-	{"ENOMEM at the k-th allocation", FAULT_MEMORY, {ENOMEM}, true, false},
+    {"kill -9 at every step", FAULT_STEP, {FAULT_KILL}, false, false},
+    {"every step: EPERM", FAULT_STEP, {EPERM}, false, true},
+    {"every send() fails: ENOBUFS", FAULT_CALL, {ENOBUFS}, false, false},
+    {"every request refused: EBUSY, EEXIST, ENOMEM in turn",
+     FAULT_REQUEST,
+     {EBUSY, EEXIST, ENOMEM},
+     false,
+     false},
+    {"every answer lost: ENOBUFS", FAULT_ANSWER, {FAULT_LOSE}, false, true},
+    {"every dump interrupted", FAULT_DUMP, {FAULT_BREAK}, false, true},
+    {"ENOMEM at the k-th allocation", FAULT_MEMORY, {ENOMEM}, true, false},
 };
 
 struct country {
@@ -100,8 +104,11 @@ static struct kernel_state *desired_of(const char *path, const struct node_keys 
 	if (forwarding_parse(bytes, length, &f, &reason) < 0)
 		die(path, reason.text);
 	if (f.path_count)
-		active.entry[active.count++] = (struct active_path){
-			.color = f.paths[0].color, .endpoint_site = f.paths[0].endpoint_site, .index = f.paths[0].index, .carries = true};
+		active.entry[active.count++] =
+		    (struct active_path){.color = f.paths[0].color,
+					 .endpoint_site = f.paths[0].endpoint_site,
+					 .index = f.paths[0].index,
+					 .carries = true};
 	if (desired_build(&f, keys, &active, &desired) < 0)
 		die(path, "no memory");
 	forwarding_clear(&f);
@@ -159,7 +166,8 @@ static const char *unsafe(struct kernel *kernel, const struct kernel_state *desi
 	for (size_t i = 0; i < actual->device_count; i++) {
 		const struct kernel_device *d = &actual->devices[i];
 
-		if (d->kind == KERNEL_DEVICE_MPLS_IN_IP && d->mpls_input && !filtered(actual, d->name))
+		if (d->kind == KERNEL_DEVICE_MPLS_IN_IP && d->mpls_input &&
+		    !filtered(actual, d->name))
 			found = "a device takes labels and has no filter";
 		if (d->up && !actual->nft)
 			found = "a device is up without the nft table";
@@ -177,7 +185,8 @@ static void crashed(int signal_number)
 	Dl_info info;
 
 	for (int i = 0; i < count; i++)
-		if (dladdr(frames[i], &info) && info.dli_fname && strstr(info.dli_fname, "libnftables"))
+		if (dladdr(frames[i], &info) && info.dli_fname &&
+		    strstr(info.dli_fname, "libnftables"))
 			_exit(CODE_LIBRARY);
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
@@ -219,7 +228,8 @@ static void disturbed(struct fault_block *faults, const struct sweep *s, int64_t
 }
 
 /* @return what went wrong, NULL for nothing. */
-static const char *disturb(struct country *c, const struct sweep *s, int64_t skip, const struct kernel_state *desired)
+static const char *disturb(struct country *c, const struct sweep *s, int64_t skip,
+			   const struct kernel_state *desired)
 {
 	pid_t pid = fork();
 	int status = 0;
@@ -234,7 +244,8 @@ static const char *disturb(struct country *c, const struct sweep *s, int64_t ski
 		return "it waits for ever";
 	if (WIFSIGNALED(status) && (WTERMSIG(status) != SIGKILL || s->what[0] != FAULT_KILL))
 		return strsignal(WTERMSIG(status));
-	return WIFEXITED(status) && WEXITSTATUS(status) == CODE_NOT_BEGUN ? "it did not begin" : NULL;
+	return WIFEXITED(status) && WEXITSTATUS(status) == CODE_NOT_BEGUN ? "it did not begin"
+									  : NULL;
 }
 
 /* One that never fails tells how many there are. */
@@ -248,8 +259,8 @@ static int64_t stride_of(struct country *c, const struct sweep *s, const struct 
 	return c->faults->seen / c->limit + 1;
 }
 
-static bool walk(struct country *c, const struct sweep *s, const char *way, const struct kernel_state *from,
-		 const struct kernel_state *to)
+static bool walk(struct country *c, const struct sweep *s, const char *way,
+		 const struct kernel_state *from, const struct kernel_state *to)
 {
 	int64_t stride = stride_of(c, s, from, to), often = 0;
 	const char *wrong = NULL;
@@ -272,7 +283,8 @@ static bool walk(struct country *c, const struct sweep *s, const char *way, cons
 		if (!wrong && !turns)
 			wrong = "the plan never becomes empty";
 		if (wrong)
-			fprintf(stderr, "%s, %s, after %" PRId64 ": %s\n", s->name, way, skip, wrong);
+			fprintf(stderr, "%s, %s, after %" PRId64 ": %s\n", s->name, way, skip,
+				wrong);
 		worst = turns > worst ? turns : worst;
 	}
 	printf("%s|%s|%" PRId64 "|%" PRId64 "|%d|%s\n", s->name, way, often, c->ended, worst,
@@ -286,7 +298,8 @@ static struct fault_block *faults_map(void)
 	const char *path = getenv("FAULT_FILE");
 	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
 	void *at = fd < 0 ? MAP_FAILED
-			  : mmap(NULL, sizeof(struct fault_block), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+			  : mmap(NULL, sizeof(struct fault_block), PROT_READ | PROT_WRITE,
+				 MAP_SHARED, fd, 0);
 
 	if (at == MAP_FAILED)
 		die("FAULT_FILE", strerror(errno));

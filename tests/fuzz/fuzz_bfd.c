@@ -103,7 +103,8 @@ static void record_run(struct bfd_session *s, const uint8_t *record, struct mono
 		hear(s, record, *now);
 		break;
 	case 3:
-		*now = bfd_session_deadline(s).us == MONOTIME_NEVER.us ? *now : bfd_session_deadline(s);
+		*now = bfd_session_deadline(s).us == MONOTIME_NEVER.us ? *now
+								       : bfd_session_deadline(s);
 		break;
 	case 4:
 		*now = monotime_after(*now, argument);
@@ -125,10 +126,10 @@ static void record_run(struct bfd_session *s, const uint8_t *record, struct mono
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	struct bfd_config config = {
-		.role = BFD_ROLE_ACTIVE,
-		.local_discriminator = LOCAL,
-		.interval_us = 50000,
-		.multiplier = 3,
+	    .role = BFD_ROLE_ACTIVE,
+	    .local_discriminator = LOCAL,
+	    .interval_us = 50000,
+	    .multiplier = 3,
 	};
 	struct monotime now = {1000000};
 	struct bfd_session s;
@@ -141,7 +142,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	}
 	bfd_session_init(&s, &config, now, bytes[0]);
 	settle(&s, now, false);
-	for (size_t at = 1; at + RECORD_BYTES <= length && at < 1 + 64 * RECORD_BYTES; at += RECORD_BYTES)
+	for (size_t at = 1; at + RECORD_BYTES <= length && at < 1 + 64 * RECORD_BYTES;
+	     at += RECORD_BYTES)
 		record_run(&s, bytes + at, &now);
 	return 0;
 }

@@ -39,7 +39,8 @@ static int listener_new(struct sockaddr_un *ret_address, socklen_t *ret_length)
 
 	*ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	*ret_length = sizeof(sa_family_t); /* the kernel picks a name */
-	if (fd < 0 || bind(fd, (const struct sockaddr *)ret_address, *ret_length) < 0 || listen(fd, 4) < 0)
+	if (fd < 0 || bind(fd, (const struct sockaddr *)ret_address, *ret_length) < 0 ||
+	    listen(fd, 4) < 0)
 		abort();
 	*ret_length = sizeof(*ret_address);
 	if (getsockname(fd, (struct sockaddr *)ret_address, ret_length) < 0)

@@ -27,7 +27,8 @@ static void check_one(const struct syntax_file *file, struct diag_list *diags)
 {
 	struct network network;
 	struct text t;
-	const struct check_times times = {1766534400, 4000000000}; /* some rules are over, some soon */
+	const struct check_times times = {1766534400,
+					  4000000000}; /* some rules are over, some soon */
 	int err = check_network_at(&file, 1, 0, &times, diags, &network);
 
 	must((err == 0) == (diags->error_count == 0));

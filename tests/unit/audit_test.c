@@ -254,214 +254,239 @@ static void neighbor_copy(struct forwarding *f, size_t from, uint32_t site_id)
 	} while (0)
 
 /* name, kind, in whose bundle, words of the message, what is done to the sites */
-#define FAULTS(X)                                                                                  \
-	X(link_key_wrong, LINK_KEY, 901, "'phuc-xa' knows 'ba-dinh' by a link key",                \
-	  neighbor(&s[PHUC_XA], 210)->link_key[0] ^= 1)                                            \
-	X(link_keys_swapped, LINK_KEY, 101, "knows 'dong-da'",                                     \
-	  memcpy(neighbor(&s[HANOI], 211)->link_key, neighbor(&s[HANOI], 210)->link_key, WG_KEY_LEN)) \
-	X(link_address_wrong, LINK_ADDRESS, 210, "'ba-dinh' knows 'phuc-xa' by link address",      \
-	  neighbor(&s[BA_DINH], 901)->link_address++)                                              \
-	X(own_link_address_wrong, IDENTITY, 901, "link address", s[PHUC_XA].link_address++)        \
-	X(both_call, LINK_CALL, 1, "both call each other", neighbor(&s[HUB], 101)->caller = true)  \
-	X(nobody_calls, LINK_CALL, 210, "both wait for each other",                                \
-	  neighbor(&s[PHUC_XA], 210)->caller = false)                                              \
-	X(call_reversed, LINK_CALL, 210, "the wrong one",                                          \
-	  SWAP(bool, neighbor(&s[PHUC_XA], 210)->caller, neighbor(&s[BA_DINH], 901)->caller))      \
-	X(called_elsewhere, LINK_CALL, 901, "where it does not listen",                            \
-	  neighbor(&s[PHUC_XA], 210)->endpoint.address[3] ^= 1)                                    \
-	X(called_port_wrong, LINK_CALL, 901, "where it does not listen",                           \
-	  neighbor(&s[PHUC_XA], 210)->endpoint.port++)                                             \
-	X(link_port_wrong, IDENTITY, 210, "listens on port", s[BA_DINH].link_port++)               \
-	X(link_timers_slow, LINK_TIMERS, 901, "probes 'ba-dinh'",                                  \
-	  neighbor(&s[PHUC_XA], 210)->probe.interval_us *= 2)                                      \
-	X(neighbor_name_wrong, NEIGHBOR, 901, "and it is 'ba-dinh'",                               \
-	  strcpy(neighbor(&s[PHUC_XA], 210)->name, "ba-dihn"))                                     \
-	X(underlay_wrong, NEIGHBOR, 901, "over 'lte', and should over 'fibre'",                    \
-	  strcpy(neighbor(&s[PHUC_XA], 210)->underlay, "lte"))                                     \
-	X(neighbor_extra, NEIGHBOR, 902, "without a link",                                         \
-	  neighbor_copy(&s[KHAM_THIEN], 0, 210))                                                   \
-	X(neighbor_missing, NEIGHBOR, 210, "does not know its neighbour 'phuc-xa'",                \
-	  free(neighbor(&s[BA_DINH], 901)->accept);                                                \
-	  REMOVE(s[BA_DINH].neighbors, s[BA_DINH].neighbor_count, 1))                              \
-	X(neighbor_twice, ORDER, 901, "neighbour 210 stands twice",                                \
-	  neighbor_copy(&s[PHUC_XA], 0, 210))                                                      \
-	X(link_mtu_big, MTU, 901, "the line carries 1440", s[PHUC_XA].link_mtu = 1500)             \
-	X(neighbor_mtu_big, MTU, 901, "the line carries",                                          \
-	  neighbor(&s[PHUC_XA], 210)->link_mtu = 1480)                                             \
-	X(lsp_mtu_big, MTU, 901, "exceed the link's",                                              \
-	  neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1440)                                              \
-	X(lsp_mtu_small, MTU, 901, "of only 1300 bytes to 'ba-dinh'",                              \
-	  neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1300)                                              \
-	X(link_mtu_small, MTU, 901, "link0 of 'phuc-xa' takes packets of only 1300",               \
-	  s[PHUC_XA].link_mtu = 1300)                                                              \
-	X(session_mtu_small, MTU, 1, "takes packets of only 1200", s[HUB].sessions[0].mtu = 1200)  \
-	X(path_timers_fast, LINK_TIMERS, 901, "it is probed every 10 us",                          \
-	  s[PHUC_XA].paths[0].probe.interval_us = 10)                                              \
-	X(rule_prefix_none, RULE_CLASS, 901, "bits are set below", s[PHUC_XA].rules[0].to.address = 1) \
-	X(path_mtu_big, MTU, 901, "path 1 'main' of 'phuc-xa' to 'npdc-hn': packets of 1500",      \
-	  s[PHUC_XA].paths[0].mtu = 1500)                                                          \
-	X(return_mtu_big, MTU, 1, "on its way back: packets of 1500", s[HUB].returns[0].mtu = 1500) \
-	X(return_mtu_differs, MTU, 901, "of 1000 back", s[HUB].returns[0].mtu = 1000)              \
-	X(session_mtu_big, MTU, 901, "session s10 of 'phuc-xa' takes packets of 1400",             \
-	  s[PHUC_XA].sessions[0].mtu = 1400)                                                       \
-	X(hub_session_mtu_big, MTU, 1, "session s10 of 'npdc-hn' takes packets of 1400",           \
-	  s[HUB].sessions[0].mtu = 1400)                                                           \
-	X(own_label_wrong, IDENTITY, 210, "label 16211", s[BA_DINH].own_label = 16211)             \
-	X(block_wrong, IDENTITY, 210, "labels from 17000", s[BA_DINH].srgb.base = 17000)           \
-	X(block_small, IDENTITY, 210, "a block of 100", s[BA_DINH].srgb.size = 100)                \
-	X(node_address_wrong, IDENTITY, 1, "node address", s[HUB].node_address += 16)              \
-	X(lan_address_outside, IDENTITY, 901, "lies in none", s[PHUC_XA].lan_address += 65536)     \
-	X(overlay_narrow, IDENTITY, 901, "overlay", s[PHUC_XA].overlay[1].length = 13)             \
-	X(lan_wide, IDENTITY, 901, "10.9.0.0/16",                                                  \
-	  s[PHUC_XA].lans[0] = ((struct ipv4_prefix){0x0a090000, 16}))                             \
-	X(lan_missing, IDENTITY, 901, "lacks its LAN", s[PHUC_XA].lan_count = 0)                   \
-	X(tier_wrong, IDENTITY, 901, "of tier 'npdc'", strcpy(s[PHUC_XA].tier, "npdc"))            \
-	X(name_wrong, IDENTITY, 901, "is called 'kham-thien'", strcpy(s[PHUC_XA].site, "kham-thien")) \
-	X(label_missing, BLACK_HOLE, 210, "'ba-dinh' has no label 16001",                          \
-	  REMOVE(s[BA_DINH].labels, s[BA_DINH].label_count, 0))                                    \
-	X(own_label_missing, BLACK_HOLE, 901, "'phuc-xa' has no label 16901", s[PHUC_XA].label_count = 0) \
-	X(label_elsewhere, BLACK_HOLE, 101, "which is no neighbour",                               \
-	  label(&s[HANOI], 16901)->next_site = 902)                                                \
-	X(label_routes_swapped, FILTERED, 211, "'dong-da' drops 16901 from 'hanoi'",               \
-	  SWAP(uint32_t, label(&s[HANOI], 16901)->next_site, label(&s[HANOI], 16902)->next_site))  \
-	X(label_back, LOOP, 101, "goes round",                                                     \
-	  label(&s[BA_DINH], 16901)->next_site = 101; accept_add(&s[HANOI], 210, STACK(16901)))    \
-	X(label_out_wrong, FILTERED, 1, "'npdc-hn' drops 16002 from 'hanoi'",                      \
-	  label(&s[HANOI], 16001)->out.label[0] = 16002)                                           \
-	X(label_popped, BLACK_HOLE, 210, "a bare pop", label(&s[BA_DINH], 16001)->out.depth = 0)   \
-	X(label_swapped_to_site, FILTERED, 210, "'ba-dinh' drops 16902 from 'hanoi'",              \
-	  label(&s[HANOI], 16901)->out.label[0] = 16902)                                           \
-	X(label_ends_here, IDENTITY, 210, "which is not its own", label(&s[BA_DINH], 16001)->next_site = 0) \
-	X(label_ends_early, MISDELIVERY, 901, "it leads to 'ba-dinh'",                             \
-	  label(&s[BA_DINH], 16001)->next_site = 0)                                                \
-	X(label_twice, ORDER, 210, "label 16001 stands twice",                                     \
-	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count, s[BA_DINH].labels[0]);                 \
-	  forwarding_sort(&s[BA_DINH]))                                                            \
-	X(label_useless, USELESS, 210, "label 16902",                                              \
-	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count,                                        \
+#define FAULTS(X)                                                                                       \
+	X(link_key_wrong, LINK_KEY, 901, "'phuc-xa' knows 'ba-dinh' by a link key",                     \
+	  neighbor(&s[PHUC_XA], 210)->link_key[0] ^= 1)                                                 \
+	X(link_keys_swapped, LINK_KEY, 101, "knows 'dong-da'",                                          \
+	  memcpy(neighbor(&s[HANOI], 211)->link_key, neighbor(&s[HANOI], 210)->link_key,                \
+		 WG_KEY_LEN))                                                                           \
+	X(link_address_wrong, LINK_ADDRESS, 210, "'ba-dinh' knows 'phuc-xa' by link address",           \
+	  neighbor(&s[BA_DINH], 901)->link_address++)                                                   \
+	X(own_link_address_wrong, IDENTITY, 901, "link address", s[PHUC_XA].link_address++)             \
+	X(both_call, LINK_CALL, 1, "both call each other", neighbor(&s[HUB], 101)->caller = true)       \
+	X(nobody_calls, LINK_CALL, 210, "both wait for each other",                                     \
+	  neighbor(&s[PHUC_XA], 210)->caller = false)                                                   \
+	X(call_reversed, LINK_CALL, 210, "the wrong one",                                               \
+	  SWAP(bool, neighbor(&s[PHUC_XA], 210)->caller, neighbor(&s[BA_DINH], 901)->caller))           \
+	X(called_elsewhere, LINK_CALL, 901, "where it does not listen",                                 \
+	  neighbor(&s[PHUC_XA], 210)->endpoint.address[3] ^= 1)                                         \
+	X(called_port_wrong, LINK_CALL, 901, "where it does not listen",                                \
+	  neighbor(&s[PHUC_XA], 210)->endpoint.port++)                                                  \
+	X(link_port_wrong, IDENTITY, 210, "listens on port", s[BA_DINH].link_port++)                    \
+	X(link_timers_slow, LINK_TIMERS, 901, "probes 'ba-dinh'",                                       \
+	  neighbor(&s[PHUC_XA], 210)->probe.interval_us *= 2)                                           \
+	X(neighbor_name_wrong, NEIGHBOR, 901, "and it is 'ba-dinh'",                                    \
+	  strcpy(neighbor(&s[PHUC_XA], 210)->name, "ba-dihn"))                                          \
+	X(underlay_wrong, NEIGHBOR, 901, "over 'lte', and should over 'fibre'",                         \
+	  strcpy(neighbor(&s[PHUC_XA], 210)->underlay, "lte"))                                          \
+	X(neighbor_extra, NEIGHBOR, 902, "without a link", neighbor_copy(&s[KHAM_THIEN], 0, 210))       \
+	X(neighbor_missing, NEIGHBOR, 210, "does not know its neighbour 'phuc-xa'",                     \
+	  free(neighbor(&s[BA_DINH], 901)->accept);                                                     \
+	  REMOVE(s[BA_DINH].neighbors, s[BA_DINH].neighbor_count, 1))                                   \
+	X(neighbor_twice, ORDER, 901, "neighbour 210 stands twice",                                     \
+	  neighbor_copy(&s[PHUC_XA], 0, 210))                                                           \
+	X(link_mtu_big, MTU, 901, "the line carries 1440", s[PHUC_XA].link_mtu = 1500)                  \
+	X(neighbor_mtu_big, MTU, 901, "the line carries",                                               \
+	  neighbor(&s[PHUC_XA], 210)->link_mtu = 1480)                                                  \
+	X(lsp_mtu_big, MTU, 901, "exceed the link's", neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1440)       \
+	X(lsp_mtu_small, MTU, 901, "of only 1300 bytes to 'ba-dinh'",                                   \
+	  neighbor(&s[PHUC_XA], 210)->lsp_mtu = 1300)                                                   \
+	X(link_mtu_small, MTU, 901, "link0 of 'phuc-xa' takes packets of only 1300",                    \
+	  s[PHUC_XA].link_mtu = 1300)                                                                   \
+	X(session_mtu_small, MTU, 1, "takes packets of only 1200", s[HUB].sessions[0].mtu = 1200)       \
+	X(path_timers_fast, LINK_TIMERS, 901, "it is probed every 10 us",                               \
+	  s[PHUC_XA].paths[0].probe.interval_us = 10)                                                   \
+	X(rule_prefix_none, RULE_CLASS, 901, "bits are set below",                                      \
+	  s[PHUC_XA].rules[0].to.address = 1)                                                           \
+	X(path_mtu_big, MTU, 901, "path 1 'main' of 'phuc-xa' to 'npdc-hn': packets of 1500",           \
+	  s[PHUC_XA].paths[0].mtu = 1500)                                                               \
+	X(return_mtu_big, MTU, 1, "on its way back: packets of 1500",                                   \
+	  s[HUB].returns[0].mtu = 1500)                                                                 \
+	X(return_mtu_differs, MTU, 901, "of 1000 back", s[HUB].returns[0].mtu = 1000)                   \
+	X(session_mtu_big, MTU, 901, "session s10 of 'phuc-xa' takes packets of 1400",                  \
+	  s[PHUC_XA].sessions[0].mtu = 1400)                                                            \
+	X(hub_session_mtu_big, MTU, 1, "session s10 of 'npdc-hn' takes packets of 1400",                \
+	  s[HUB].sessions[0].mtu = 1400)                                                                \
+	X(own_label_wrong, IDENTITY, 210, "label 16211", s[BA_DINH].own_label = 16211)                  \
+	X(block_wrong, IDENTITY, 210, "labels from 17000", s[BA_DINH].srgb.base = 17000)                \
+	X(block_small, IDENTITY, 210, "a block of 100", s[BA_DINH].srgb.size = 100)                     \
+	X(node_address_wrong, IDENTITY, 1, "node address", s[HUB].node_address += 16)                   \
+	X(lan_address_outside, IDENTITY, 901, "lies in none", s[PHUC_XA].lan_address += 65536)          \
+	X(overlay_narrow, IDENTITY, 901, "overlay", s[PHUC_XA].overlay[1].length = 13)                  \
+	X(lan_wide, IDENTITY, 901, "10.9.0.0/16",                                                       \
+	  s[PHUC_XA].lans[0] = ((struct ipv4_prefix){0x0a090000, 16}))                                  \
+	X(lan_missing, IDENTITY, 901, "lacks its LAN", s[PHUC_XA].lan_count = 0)                        \
+	X(tier_wrong, IDENTITY, 901, "of tier 'npdc'", strcpy(s[PHUC_XA].tier, "npdc"))                 \
+	X(name_wrong, IDENTITY, 901, "is called 'kham-thien'",                                          \
+	  strcpy(s[PHUC_XA].site, "kham-thien"))                                                        \
+	X(label_missing, BLACK_HOLE, 210, "'ba-dinh' has no label 16001",                               \
+	  REMOVE(s[BA_DINH].labels, s[BA_DINH].label_count, 0))                                         \
+	X(own_label_missing, BLACK_HOLE, 901, "'phuc-xa' has no label 16901",                           \
+	  s[PHUC_XA].label_count = 0)                                                                   \
+	X(label_elsewhere, BLACK_HOLE, 101, "which is no neighbour",                                    \
+	  label(&s[HANOI], 16901)->next_site = 902)                                                     \
+	X(label_routes_swapped, FILTERED, 211, "'dong-da' drops 16901 from 'hanoi'",                    \
+	  SWAP(uint32_t, label(&s[HANOI], 16901)->next_site, label(&s[HANOI], 16902)->next_site))       \
+	X(label_back, LOOP, 101, "goes round", label(&s[BA_DINH], 16901)->next_site = 101;              \
+	  accept_add(&s[HANOI], 210, STACK(16901)))                                                     \
+	X(label_out_wrong, FILTERED, 1, "'npdc-hn' drops 16002 from 'hanoi'",                           \
+	  label(&s[HANOI], 16001)->out.label[0] = 16002)                                                \
+	X(label_popped, BLACK_HOLE, 210, "a bare pop", label(&s[BA_DINH], 16001)->out.depth = 0)        \
+	X(label_swapped_to_site, FILTERED, 210, "'ba-dinh' drops 16902 from 'hanoi'",                   \
+	  label(&s[HANOI], 16901)->out.label[0] = 16902)                                                \
+	X(label_ends_here, IDENTITY, 210, "which is not its own",                                       \
+	  label(&s[BA_DINH], 16001)->next_site = 0)                                                     \
+	X(label_ends_early, MISDELIVERY, 901, "it leads to 'ba-dinh'",                                  \
+	  label(&s[BA_DINH], 16001)->next_site = 0)                                                     \
+	X(label_twice, ORDER, 210, "label 16001 stands twice",                                          \
+	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count, s[BA_DINH].labels[0]);                      \
+	  forwarding_sort(&s[BA_DINH]))                                                                 \
+	X(label_useless, USELESS, 210, "label 16902",                                                   \
+	  APPEND(s[BA_DINH].labels, s[BA_DINH].label_count,                                             \
 		 (struct fwd_label_route){16902, 101, STACK(16902), {0}}))                              \
-	X(labels_grow, STACK, 101, "too many labels",                                              \
-	  label(&s[HANOI], 16211)->out = STACK(16211, 16901, 16901, 16901, 16901, 16901, 16901, 16901)) \
-	X(accept_missing, FILTERED, 210, "'ba-dinh' drops 16001 from 'phuc-xa'",                   \
-	  neighbor(&s[BA_DINH], 901)->accept_count = 0)                                            \
-	X(accept_extra_commune, LEAK, 211, "'dong-da' takes 16902 from 'phuc-xa', which no lawful path sends; it leads to 'kham-thien'", \
-	  accept_add(&s[DONG_DA], 901, STACK(16902)))                                              \
-	X(accept_extra_lost, LEAK, 210, "it is lost", accept_add(&s[BA_DINH], 901, STACK(16902)))  \
-	X(accept_extra_deep, LEAK, 211, "takes 16211/16902",                                       \
-	  accept_add(&s[DONG_DA], 901, STACK(16211, 16902)))                                       \
-	X(accept_twice, ORDER, 101, "stands twice", accept_add(&s[HANOI], 210, STACK(16001)))      \
-	X(accept_other_neighbor, FILTERED, 101, "drops 16001 from 'ba-dinh'",                      \
-	  SWAP(size_t, neighbor(&s[HANOI], 210)->accept_count, (size_t){0}))                       \
-	X(path_label_wrong, FILTERED, 210, "drops 16002", s[PHUC_XA].paths[0].stack.label[0] = 16002) \
-	X(path_stack_empty, STACK, 901, "its stack of 0 labels", s[PHUC_XA].paths[0].stack.depth = 0) \
-	X(path_reserved_label, STACK, 901, "is none", s[PHUC_XA].paths[0].stack.label[0] = 3)      \
-	X(path_first_wrong, BLACK_HOLE, 901, "has no neighbour 101", s[PHUC_XA].paths[0].first_site = 101) \
-	X(paths_swapped, DETOUR, 901, "which is not its parent",                                   \
-	  SWAP(uint32_t, s[PHUC_XA].paths[0].first_site, s[PHUC_XA].paths[1].first_site))          \
-	X(preferences_swapped, PATH, 901, "its preference is 100",                                 \
-	  SWAP(uint32_t, s[PHUC_XA].paths[0].preference, s[PHUC_XA].paths[1].preference))          \
-	X(path_name_wrong, PATH, 901, "has no such path", strcpy(s[PHUC_XA].paths[0].name, "x"))   \
-	X(path_color_wrong, PATH, 901, "of no session", s[PHUC_XA].paths[0].color = 11)            \
-	X(path_unprobed, LINK_TIMERS, 901, "every 0 us", s[PHUC_XA].paths[0].probe.interval_us = 0) \
-	X(path_source_wrong, SOURCE, 901, "its source is", s[PHUC_XA].paths[0].source++)           \
-	X(path_source_stolen, SOURCE, 902, "its source is",                                        \
-	  s[KHAM_THIEN].paths[0].source = s[PHUC_XA].paths[0].source)                              \
-	X(path_endpoint_wrong, SOURCE, 901, "it leads to address", s[PHUC_XA].paths[0].endpoint++) \
-	X(path_reflector_wrong, SOURCE, 901, "asks for reflector", s[PHUC_XA].paths[0].reflector = 2) \
-	X(path_twice, ORDER, 901, "path 1 stands twice",                                           \
-	  APPEND(s[PHUC_XA].paths, s[PHUC_XA].path_count, s[PHUC_XA].paths[0]);                    \
-	  forwarding_sort(&s[PHUC_XA]))                                                            \
-	X(paths_all_missing, UNREACHABLE, 902, "no path works", s[KHAM_THIEN].path_count = 0)      \
-	X(path_missing, USELESS, 1, "way back to site 901", s[PHUC_XA].path_count = 1)             \
-	X(return_missing, RETURN, 1, "has no way back", REMOVE(s[HUB].returns, s[HUB].return_count, 0)) \
-	X(return_of_other, RETURN, 1, "another site's", s[HUB].returns[0].site_id = 902)           \
-	X(returns_swapped, MISDELIVERY, 1, "it leads to 'kham-thien'",                             \
-	  SWAP(struct label_stack, s[HUB].returns[0].stack, s[HUB].returns[2].stack))              \
-	X(return_elsewhere, DETOUR, 901, "its way back is another",                                \
-	  s[HUB].returns[1].stack = s[HUB].returns[0].stack)                                       \
-	X(return_extra, USELESS, 1, "way back to site 902",                                        \
-	  APPEND(s[HUB].returns, s[HUB].return_count, s[HUB].returns[2]);                          \
-	  s[HUB].returns[3].destination++)                                                         \
-	X(return_first_wrong, BLACK_HOLE, 1, "has no neighbour 210", s[HUB].returns[0].first_site = 210) \
-	X(session_port_wrong, SESSION, 1, "listens on port", s[HUB].sessions[0].listen_port++)     \
-	X(session_port_is_links, SESSION, 1, "the links' port",                                    \
-	  s[HUB].sessions[0].listen_port = s[HUB].link_port)                                       \
-	X(session_policy_wrong, SESSION, 901, "is said to be of", strcpy(s[PHUC_XA].sessions[0].policy, "x")) \
-	X(session_longest_hold_wrong, SESSION, 901, "at most", s[PHUC_XA].sessions[0].revert_max_ms = 1) \
-	X(session_revert_wrong, SESSION, 901, "goes back after", s[PHUC_XA].sessions[0].revert_hold_ms = 0) \
-	X(session_missing, SESSION, 901, "which is not there", s[PHUC_XA].session_count = 0)       \
-	X(session_unknown, USELESS, 101, "has no peer",                                            \
-	  APPEND(s[HANOI].sessions, s[HANOI].session_count,                                        \
-		 (struct fwd_session){.color = 10, .policy = "citizen-query"}))                    \
-	X(peer_key_wrong, PEER_KEY, 1, "knows 'phuc-xa' in session s10", s[HUB].peers[0].session_key[0] ^= 1) \
-	X(peer_keys_swapped, PEER_KEY, 1, "knows 'kham-thien'",                                    \
-	  memcpy(s[HUB].peers[1].session_key, s[HUB].peers[0].session_key, WG_KEY_LEN))            \
-	X(peer_extra, PEER_EXTRA, 901, "a session s10", peer_copy(&s[PHUC_XA], 0, 902))            \
-	X(peer_missing, PEER_MISSING, 1, "no session s10 with 'kham-thien'",                       \
-	  free(s[HUB].peers[1].prefixes); s[HUB].peer_count = 1)                                   \
-	X(peer_call_elsewhere, PEER_CALL, 901, "does not listen", s[PHUC_XA].peers[0].endpoint++)  \
-	X(peer_call_port, PEER_CALL, 901, "does not listen", s[PHUC_XA].peers[0].port++)           \
-	X(peer_both_call, PEER_CALL, 1, "both call", s[HUB].peers[0].caller = true)                \
-	X(peer_nobody_calls, PEER_CALL, 1, "both wait for", s[PHUC_XA].peers[0].caller = false)    \
-	X(peer_name_wrong, SESSION, 1, "and it is 'phuc-xa'", strcpy(s[HUB].peers[0].name, "x"))   \
-	X(allowed_ips_wide, ALLOWED_IPS, 1, "takes 10.9.0.0/16 for 'phuc-xa'",                     \
-	  s[HUB].peers[0].prefixes[0] = ((struct ipv4_prefix){0x0a090000, 16}))                    \
-	X(allowed_ips_all, ALLOWED_IPS, 901, "takes 0.0.0.0/0",                                    \
-	  s[PHUC_XA].peers[0].prefixes[0] = ((struct ipv4_prefix){0, 0}))                          \
-	X(allowed_ips_missing, ALLOWED_IPS, 1, "does not know that", s[HUB].peers[0].prefix_count = 0) \
-	X(allowed_ips_overlap, OVERLAP, 1, "overlaps",                                             \
-	  s[HUB].peers[1].prefixes[0] = s[HUB].peers[0].prefixes[0])                               \
-	X(allowed_ips_own, OVERLAP, 1, "overlaps", s[HUB].peers[1].prefixes[0] = s[HUB].lans[0])   \
-	X(rule_ports_wide, RULE_WIDE, 901, "ports 1-65535", s[PHUC_XA].rules[1].port_first = 1;    \
-	  s[PHUC_XA].rules[1].port_last = 65535)                                                   \
-	X(rule_port_changed, RULE_WIDE, 1, "port 22", s[HUB].rules[1].port_first = 22;             \
-	  s[HUB].rules[1].port_last = 22)                                                          \
-	X(rule_port_changed_lacks, RULE_MISSING, 1, "class 'alarm'", s[HUB].rules[1].port_first = 22; \
-	  s[HUB].rules[1].port_last = 22)                                                          \
-	X(rule_protocol_any, RULE_WIDE, 901, "any protocol", s[PHUC_XA].rules[0].protocol = 0)     \
-	X(rule_protocol_other, RULE_MISSING, 901, "class 'query'", s[PHUC_XA].rules[0].protocol = 17) \
-	X(rule_back, RULE_WIDE, 1, "go to 'phuc-xa'",                                              \
-	  struct fwd_rule r = s[HUB].rules[0]; r.outbound = true; rule_add(&s[HUB], r))            \
-	X(rule_in_at_commune, RULE_WIDE, 901, "come from 'npdc-hn'",                               \
-	  struct fwd_rule r = s[PHUC_XA].rules[0]; r.outbound = false; rule_add(&s[PHUC_XA], r))   \
-	X(rule_missing, RULE_MISSING, 1, "come from 'phuc-xa'", s[HUB].rule_count = 1)             \
-	X(rule_narrow, RULE_MISSING, 1, "come from",                                               \
-	  s[HUB].rules[0].from = ((struct ipv4_prefix){0x0a090180, 25}))                           \
-	X(rule_dscp_narrow, RULE_MISSING, 1, "come from", s[HUB].rules[0].has_dscp = true)         \
-	X(rule_to_narrow, RULE_MISSING, 901, "go to 'npdc-hn'",                                    \
-	  s[PHUC_XA].rules[0].to = ((struct ipv4_prefix){0x0a000000, 24}))                         \
-	X(rule_class_wrong, RULE_CLASS, 901, "is of class 'x'", strcpy(s[PHUC_XA].rules[0].class_name, "x")) \
-	X(rule_priority_wrong, RULE_CLASS, 901, "priority 2", s[PHUC_XA].rules[0].priority = 2)    \
-	X(line_rate_wrong, QUEUE, 901, "sends 3000 kbit/s over 'fibre'",                         \
-	  s[PHUC_XA].lines[0].up_kbps = 3000)                                                    \
-	X(line_unknown, QUEUE, 901, "does not know its line 'fibre'", s[PHUC_XA].line_count = 0)   \
-	X(line_extra, QUEUE, 902, "knows 2 lines, and 1 are to be",                                \
-	  APPEND(s[KHAM_THIEN].lines, s[KHAM_THIEN].line_count, (struct fwd_line){.underlay = "lte"}))              \
-	X(line_overhead, QUEUE, 901, "counts 20 bytes more", s[PHUC_XA].lines[0].overhead = 20)    \
-	X(line_dscp, QUEUE, 901, "other code points", s[PHUC_XA].lines[0].dscp[2] = 0)             \
-	X(meter_wrong, QUEUE, 901, "lets 'fibre' carry 1 KB a day, and 200000 are allowed",       \
-	  s[PHUC_XA].meters[0].allowance_kb_day = 1)                                             \
-	X(meter_missing, QUEUE, 901, "carry 0 KB a day, and 200000 are allowed", s[PHUC_XA].meter_count = 0) \
-	X(meter_extra, QUEUE, 902, "carry 5 KB a day, and 0 are allowed",                          \
-	  APPEND(s[KHAM_THIEN].meters, s[KHAM_THIEN].meter_count, (struct fwd_meter){"fibre", 5}))                  \
-	X(meter_unknown, QUEUE, 902, "has 1 metered lines, and 0 are to be",                       \
-	  APPEND(s[KHAM_THIEN].meters, s[KHAM_THIEN].meter_count, (struct fwd_meter){"lte", 5}))                    \
-	X(neighbor_rate, QUEUE, 210, "sends 9000 kbit/s to 'phuc-xa', whose line takes 8000", \
-	  neighbor(&s[BA_DINH], 901)->down_kbps = 9000)                                          \
-	X(queue_share, QUEUE, 210, "has a share of 4%, and is promised 40%",                       \
-	  s[BA_DINH].queues[0].share_percent = 4)                                                  \
-	X(queue_priority, QUEUE, 210, "has priority 0, and should have", s[BA_DINH].queues[0].priority = 0) \
-	X(queue_dscp, QUEUE, 210, "by code point 9, and its neighbours by 1",                      \
-	  s[BA_DINH].queues[0].dscp = 9)                                                           \
-	X(queue_color, QUEUE, 210, "a queue of color 11, which no policy has",                     \
-	  s[BA_DINH].queues[0].color = 11)                                                         \
-	X(queue_missing, QUEUE, 901, "has 0 queues, and 1 are to be", s[PHUC_XA].queue_count = 0)  \
-	X(rule_for_nobody, USELESS, 1, "for no peer",                                              \
-	  struct fwd_rule r = s[HUB].rules[0]; r.from = (struct ipv4_prefix){0x0a630000, 16};      \
-	  rule_add(&s[HUB], r))                                                                    \
-	X(rule_other_color, USELESS, 901, "session s11",                                           \
-	  struct fwd_rule r = s[PHUC_XA].rules[0]; r.color = 11; rule_add(&s[PHUC_XA], r))         \
-	X(id_of_other, BUNDLE, 902, "a second bundle", s[PHUC_XA].site_id = 902)                   \
+	X(labels_grow, STACK, 101, "too many labels",                                                   \
+	  label(&s[HANOI], 16211)->out =                                                                \
+	      STACK(16211, 16901, 16901, 16901, 16901, 16901, 16901, 16901))                            \
+	X(accept_missing, FILTERED, 210, "'ba-dinh' drops 16001 from 'phuc-xa'",                        \
+	  neighbor(&s[BA_DINH], 901)->accept_count = 0)                                                 \
+	X(accept_extra_commune, LEAK, 211,                                                              \
+	  "'dong-da' takes 16902 from 'phuc-xa', which no lawful path sends; it leads to 'kham-thien'", \
+	  accept_add(&s[DONG_DA], 901, STACK(16902)))                                                   \
+	X(accept_extra_lost, LEAK, 210, "it is lost", accept_add(&s[BA_DINH], 901, STACK(16902)))       \
+	X(accept_extra_deep, LEAK, 211, "takes 16211/16902",                                            \
+	  accept_add(&s[DONG_DA], 901, STACK(16211, 16902)))                                            \
+	X(accept_twice, ORDER, 101, "stands twice", accept_add(&s[HANOI], 210, STACK(16001)))           \
+	X(accept_other_neighbor, FILTERED, 101, "drops 16001 from 'ba-dinh'",                           \
+	  SWAP(size_t, neighbor(&s[HANOI], 210)->accept_count, (size_t){0}))                            \
+	X(path_label_wrong, FILTERED, 210, "drops 16002",                                               \
+	  s[PHUC_XA].paths[0].stack.label[0] = 16002)                                                   \
+	X(path_stack_empty, STACK, 901, "its stack of 0 labels",                                        \
+	  s[PHUC_XA].paths[0].stack.depth = 0)                                                          \
+	X(path_reserved_label, STACK, 901, "is none", s[PHUC_XA].paths[0].stack.label[0] = 3)           \
+	X(path_first_wrong, BLACK_HOLE, 901, "has no neighbour 101",                                    \
+	  s[PHUC_XA].paths[0].first_site = 101)                                                         \
+	X(paths_swapped, DETOUR, 901, "which is not its parent",                                        \
+	  SWAP(uint32_t, s[PHUC_XA].paths[0].first_site, s[PHUC_XA].paths[1].first_site))               \
+	X(preferences_swapped, PATH, 901, "its preference is 100",                                      \
+	  SWAP(uint32_t, s[PHUC_XA].paths[0].preference, s[PHUC_XA].paths[1].preference))               \
+	X(path_name_wrong, PATH, 901, "has no such path", strcpy(s[PHUC_XA].paths[0].name, "x"))        \
+	X(path_color_wrong, PATH, 901, "of no session", s[PHUC_XA].paths[0].color = 11)                 \
+	X(path_unprobed, LINK_TIMERS, 901, "every 0 us",                                                \
+	  s[PHUC_XA].paths[0].probe.interval_us = 0)                                                    \
+	X(path_source_wrong, SOURCE, 901, "its source is", s[PHUC_XA].paths[0].source++)                \
+	X(path_source_stolen, SOURCE, 902, "its source is",                                             \
+	  s[KHAM_THIEN].paths[0].source = s[PHUC_XA].paths[0].source)                                   \
+	X(path_endpoint_wrong, SOURCE, 901, "it leads to address", s[PHUC_XA].paths[0].endpoint++)      \
+	X(path_reflector_wrong, SOURCE, 901, "asks for reflector",                                      \
+	  s[PHUC_XA].paths[0].reflector = 2)                                                            \
+	X(path_twice, ORDER, 901, "path 1 stands twice",                                                \
+	  APPEND(s[PHUC_XA].paths, s[PHUC_XA].path_count, s[PHUC_XA].paths[0]);                         \
+	  forwarding_sort(&s[PHUC_XA]))                                                                 \
+	X(paths_all_missing, UNREACHABLE, 902, "no path works", s[KHAM_THIEN].path_count = 0)           \
+	X(path_missing, USELESS, 1, "way back to site 901", s[PHUC_XA].path_count = 1)                  \
+	X(return_missing, RETURN, 1, "has no way back",                                                 \
+	  REMOVE(s[HUB].returns, s[HUB].return_count, 0))                                               \
+	X(return_of_other, RETURN, 1, "another site's", s[HUB].returns[0].site_id = 902)                \
+	X(returns_swapped, MISDELIVERY, 1, "it leads to 'kham-thien'",                                  \
+	  SWAP(struct label_stack, s[HUB].returns[0].stack, s[HUB].returns[2].stack))                   \
+	X(return_elsewhere, DETOUR, 901, "its way back is another",                                     \
+	  s[HUB].returns[1].stack = s[HUB].returns[0].stack)                                            \
+	X(return_extra, USELESS, 1, "way back to site 902",                                             \
+	  APPEND(s[HUB].returns, s[HUB].return_count, s[HUB].returns[2]);                               \
+	  s[HUB].returns[3].destination++)                                                              \
+	X(return_first_wrong, BLACK_HOLE, 1, "has no neighbour 210",                                    \
+	  s[HUB].returns[0].first_site = 210)                                                           \
+	X(session_port_wrong, SESSION, 1, "listens on port", s[HUB].sessions[0].listen_port++)          \
+	X(session_port_is_links, SESSION, 1, "the links' port",                                         \
+	  s[HUB].sessions[0].listen_port = s[HUB].link_port)                                            \
+	X(session_policy_wrong, SESSION, 901, "is said to be of",                                       \
+	  strcpy(s[PHUC_XA].sessions[0].policy, "x"))                                                   \
+	X(session_longest_hold_wrong, SESSION, 901, "at most",                                          \
+	  s[PHUC_XA].sessions[0].revert_max_ms = 1)                                                     \
+	X(session_revert_wrong, SESSION, 901, "goes back after",                                        \
+	  s[PHUC_XA].sessions[0].revert_hold_ms = 0)                                                    \
+	X(session_missing, SESSION, 901, "which is not there", s[PHUC_XA].session_count = 0)            \
+	X(session_unknown, USELESS, 101, "has no peer",                                                 \
+	  APPEND(s[HANOI].sessions, s[HANOI].session_count,                                             \
+		 (struct fwd_session){.color = 10, .policy = "citizen-query"}))                         \
+	X(peer_key_wrong, PEER_KEY, 1, "knows 'phuc-xa' in session s10",                                \
+	  s[HUB].peers[0].session_key[0] ^= 1)                                                          \
+	X(peer_keys_swapped, PEER_KEY, 1, "knows 'kham-thien'",                                         \
+	  memcpy(s[HUB].peers[1].session_key, s[HUB].peers[0].session_key, WG_KEY_LEN))                 \
+	X(peer_extra, PEER_EXTRA, 901, "a session s10", peer_copy(&s[PHUC_XA], 0, 902))                 \
+	X(peer_missing, PEER_MISSING, 1, "no session s10 with 'kham-thien'",                            \
+	  free(s[HUB].peers[1].prefixes);                                                               \
+	  s[HUB].peer_count = 1)                                                                        \
+	X(peer_call_elsewhere, PEER_CALL, 901, "does not listen", s[PHUC_XA].peers[0].endpoint++)       \
+	X(peer_call_port, PEER_CALL, 901, "does not listen", s[PHUC_XA].peers[0].port++)                \
+	X(peer_both_call, PEER_CALL, 1, "both call", s[HUB].peers[0].caller = true)                     \
+	X(peer_nobody_calls, PEER_CALL, 1, "both wait for", s[PHUC_XA].peers[0].caller = false)         \
+	X(peer_name_wrong, SESSION, 1, "and it is 'phuc-xa'", strcpy(s[HUB].peers[0].name, "x"))        \
+	X(allowed_ips_wide, ALLOWED_IPS, 1, "takes 10.9.0.0/16 for 'phuc-xa'",                          \
+	  s[HUB].peers[0].prefixes[0] = ((struct ipv4_prefix){0x0a090000, 16}))                         \
+	X(allowed_ips_all, ALLOWED_IPS, 901, "takes 0.0.0.0/0",                                         \
+	  s[PHUC_XA].peers[0].prefixes[0] = ((struct ipv4_prefix){0, 0}))                               \
+	X(allowed_ips_missing, ALLOWED_IPS, 1, "does not know that",                                    \
+	  s[HUB].peers[0].prefix_count = 0)                                                             \
+	X(allowed_ips_overlap, OVERLAP, 1, "overlaps",                                                  \
+	  s[HUB].peers[1].prefixes[0] = s[HUB].peers[0].prefixes[0])                                    \
+	X(allowed_ips_own, OVERLAP, 1, "overlaps", s[HUB].peers[1].prefixes[0] = s[HUB].lans[0])        \
+	X(rule_ports_wide, RULE_WIDE, 901, "ports 1-65535", s[PHUC_XA].rules[1].port_first = 1;         \
+	  s[PHUC_XA].rules[1].port_last = 65535)                                                        \
+	X(rule_port_changed, RULE_WIDE, 1, "port 22", s[HUB].rules[1].port_first = 22;                  \
+	  s[HUB].rules[1].port_last = 22)                                                               \
+	X(rule_port_changed_lacks, RULE_MISSING, 1, "class 'alarm'",                                    \
+	  s[HUB].rules[1].port_first = 22;                                                              \
+	  s[HUB].rules[1].port_last = 22)                                                               \
+	X(rule_protocol_any, RULE_WIDE, 901, "any protocol", s[PHUC_XA].rules[0].protocol = 0)          \
+	X(rule_protocol_other, RULE_MISSING, 901, "class 'query'",                                      \
+	  s[PHUC_XA].rules[0].protocol = 17)                                                            \
+	X(rule_back, RULE_WIDE, 1, "go to 'phuc-xa'", struct fwd_rule r = s[HUB].rules[0];              \
+	  r.outbound = true; rule_add(&s[HUB], r))                                                      \
+	X(rule_in_at_commune, RULE_WIDE, 901, "come from 'npdc-hn'",                                    \
+	  struct fwd_rule r = s[PHUC_XA].rules[0];                                                      \
+	  r.outbound = false; rule_add(&s[PHUC_XA], r))                                                 \
+	X(rule_missing, RULE_MISSING, 1, "come from 'phuc-xa'", s[HUB].rule_count = 1)                  \
+	X(rule_narrow, RULE_MISSING, 1, "come from",                                                    \
+	  s[HUB].rules[0].from = ((struct ipv4_prefix){0x0a090180, 25}))                                \
+	X(rule_dscp_narrow, RULE_MISSING, 1, "come from", s[HUB].rules[0].has_dscp = true)              \
+	X(rule_to_narrow, RULE_MISSING, 901, "go to 'npdc-hn'",                                         \
+	  s[PHUC_XA].rules[0].to = ((struct ipv4_prefix){0x0a000000, 24}))                              \
+	X(rule_class_wrong, RULE_CLASS, 901, "is of class 'x'",                                         \
+	  strcpy(s[PHUC_XA].rules[0].class_name, "x"))                                                  \
+	X(rule_priority_wrong, RULE_CLASS, 901, "priority 2", s[PHUC_XA].rules[0].priority = 2)         \
+	X(line_rate_wrong, QUEUE, 901, "sends 3000 kbit/s over 'fibre'",                                \
+	  s[PHUC_XA].lines[0].up_kbps = 3000)                                                           \
+	X(line_unknown, QUEUE, 901, "does not know its line 'fibre'", s[PHUC_XA].line_count = 0)        \
+	X(line_extra, QUEUE, 902, "knows 2 lines, and 1 are to be",                                     \
+	  APPEND(s[KHAM_THIEN].lines, s[KHAM_THIEN].line_count,                                         \
+		 (struct fwd_line){.underlay = "lte"}))                                                 \
+	X(line_overhead, QUEUE, 901, "counts 20 bytes more", s[PHUC_XA].lines[0].overhead = 20)         \
+	X(line_dscp, QUEUE, 901, "other code points", s[PHUC_XA].lines[0].dscp[2] = 0)                  \
+	X(meter_wrong, QUEUE, 901, "lets 'fibre' carry 1 KB a day, and 200000 are allowed",             \
+	  s[PHUC_XA].meters[0].allowance_kb_day = 1)                                                    \
+	X(meter_missing, QUEUE, 901, "carry 0 KB a day, and 200000 are allowed",                        \
+	  s[PHUC_XA].meter_count = 0)                                                                   \
+	X(meter_extra, QUEUE, 902, "carry 5 KB a day, and 0 are allowed",                               \
+	  APPEND(s[KHAM_THIEN].meters, s[KHAM_THIEN].meter_count, (struct fwd_meter){"fibre", 5}))      \
+	X(meter_unknown, QUEUE, 902, "has 1 metered lines, and 0 are to be",                            \
+	  APPEND(s[KHAM_THIEN].meters, s[KHAM_THIEN].meter_count, (struct fwd_meter){"lte", 5}))        \
+	X(neighbor_rate, QUEUE, 210, "sends 9000 kbit/s to 'phuc-xa', whose line takes 8000",           \
+	  neighbor(&s[BA_DINH], 901)->down_kbps = 9000)                                                 \
+	X(queue_share, QUEUE, 210, "has a share of 4%, and is promised 40%",                            \
+	  s[BA_DINH].queues[0].share_percent = 4)                                                       \
+	X(queue_priority, QUEUE, 210, "has priority 0, and should have",                                \
+	  s[BA_DINH].queues[0].priority = 0)                                                            \
+	X(queue_dscp, QUEUE, 210, "by code point 9, and its neighbours by 1",                           \
+	  s[BA_DINH].queues[0].dscp = 9)                                                                \
+	X(queue_color, QUEUE, 210, "a queue of color 11, which no policy has",                          \
+	  s[BA_DINH].queues[0].color = 11)                                                              \
+	X(queue_missing, QUEUE, 901, "has 0 queues, and 1 are to be", s[PHUC_XA].queue_count = 0)       \
+	X(rule_for_nobody, USELESS, 1, "for no peer", struct fwd_rule r = s[HUB].rules[0];              \
+	  r.from = (struct ipv4_prefix){0x0a630000, 16}; rule_add(&s[HUB], r))                          \
+	X(rule_other_color, USELESS, 901, "session s11", struct fwd_rule r = s[PHUC_XA].rules[0];       \
+	  r.color = 11; rule_add(&s[PHUC_XA], r))                                                       \
+	X(id_of_other, BUNDLE, 902, "a second bundle", s[PHUC_XA].site_id = 902)                        \
 	X(id_of_nobody, BUNDLE, 77, "does not know", s[PHUC_XA].site_id = 77)
 
 #define FAULT_FUNCTION(name, kind, site, words, ...)                                               \
@@ -545,20 +570,23 @@ static void expect_never(struct network *n)
 	X(deny_added_there, RULE_WIDE, 902, "go to 'npdc-hn'", deny_kham_thien(n))                 \
 	X(class_port, RULE_WIDE, 901, "port 443", n->classes[0].matches[0].port_first = 8443;      \
 	  n->classes[0].matches[0].port_last = 8443)                                               \
-	X(class_wider, RULE_MISSING, 901, "class 'query'", n->classes[0].matches[0].port_last = 450) \
+	X(class_wider, RULE_MISSING, 901, "class 'query'",                                         \
+	  n->classes[0].matches[0].port_last = 450)                                                \
 	X(class_narrower, RULE_WIDE, 901, "port 443",                                              \
 	  n->classes[0].matches[0].to = ((struct ipv4_prefix){0x0a000100, 24}))                    \
 	X(class_priority, RULE_CLASS, 901, "priority", n->classes[0].priority = 0)                 \
-	X(policy_without_site, PEER_EXTRA, 902, "which no policy wants", n->policies[0].from.count = 1) \
+	X(policy_without_site, PEER_EXTRA, 902, "which no policy wants",                           \
+	  n->policies[0].from.count = 1)                                                           \
 	X(policy_with_district, PEER_MISSING, 210, "which policy 'citizen-query' wants",           \
 	  fixture_set_add(&n->policies[0].from, BA_DINH);                                          \
 	  SWAP(uint32_t, n->policies[0].from.sites[0], n->policies[0].from.sites[2]);              \
 	  SWAP(uint32_t, n->policies[0].from.sites[1], n->policies[0].from.sites[2]);              \
-	  n->sites[BA_DINH].lan_count = 1;                                                       \
+	  n->sites[BA_DINH].lan_count = 1;                                                         \
 	  n->sites[BA_DINH].lans = calloc(1, sizeof(struct ipv4_prefix));                          \
 	  n->sites[BA_DINH].lans[0] = (struct ipv4_prefix){0x0a080000, 24})                        \
 	X(policy_color, PEER_EXTRA, 901, "which no policy wants", n->policies[0].color = 20)       \
-	X(policy_preference, PATH, 901, "and policy says 300", n->policies[0].paths[0].preference = 300) \
+	X(policy_preference, PATH, 901, "and policy says 300",                                     \
+	  n->policies[0].paths[0].preference = 300)                                                \
 	X(policy_revert, SESSION, 901, "and policy", n->policies[0].revert_hold_ms = 5000)         \
 	X(policy_renamed, SESSION, 901, "is said to be", n->policies[0].name[0] = 'x')             \
 	X(parent_changed, DETOUR, 901, "which is not its parent",                                  \
@@ -569,27 +597,32 @@ static void expect_never(struct network *n)
 	X(link_gone, NEIGHBOR, 902, "without a link", n->link_count--)                             \
 	X(link_added, NEIGHBOR, 902, "does not know its neighbour 'ba-dinh'",                      \
 	  fixture_link(n, KHAM_THIEN, BA_DINH, 5))                                                 \
-	X(line_smaller, MTU, 902, "the line carries 1340", n->links[n->link_count - 1].mtu_bytes = 1400) \
+	X(line_smaller, MTU, 902, "the line carries 1340",                                         \
+	  n->links[n->link_count - 1].mtu_bytes = 1400)                                            \
 	X(line_ipv6, MTU, 902, "the line carries 1420",                                            \
 	  n->sites[DONG_DA].uplinks[0].endpoint.family = 6)                                        \
-	X(line_slower, LINK_TIMERS, 902, "and should", n->links[n->link_count - 1].probe.multiplier = 9) \
-	X(policy_slower, LINK_TIMERS, 901, "its policy want 1000000 us x 3", \
-	  (n->policies[0].probe.interval_us = 1000000, n->policies[0].probe.multiplier = 3))      \
-	X(policy_patient, LINK_TIMERS, 901, "us x 7", \
-	  (n->policies[0].probe.interval_us = 10000, n->policies[0].probe.multiplier = 7))        \
-	X(link_key_rotated, LINK_KEY, 211, "knows 'kham-thien'", n->sites[KHAM_THIEN].link_key[3] ^= 4) \
+	X(line_slower, LINK_TIMERS, 902, "and should",                                             \
+	  n->links[n->link_count - 1].probe.multiplier = 9)                                        \
+	X(policy_slower, LINK_TIMERS, 901, "its policy want 1000000 us x 3",                       \
+	  (n->policies[0].probe.interval_us = 1000000, n->policies[0].probe.multiplier = 3))       \
+	X(policy_patient, LINK_TIMERS, 901, "us x 7",                                              \
+	  (n->policies[0].probe.interval_us = 10000, n->policies[0].probe.multiplier = 7))         \
+	X(link_key_rotated, LINK_KEY, 211, "knows 'kham-thien'",                                   \
+	  n->sites[KHAM_THIEN].link_key[3] ^= 4)                                                   \
 	X(session_key_rotated, PEER_KEY, 1, "knows 'kham-thien'",                                  \
 	  n->sites[KHAM_THIEN].session_key[3] ^= 4)                                                \
 	X(lan_moved, ALLOWED_IPS, 1, "is a LAN of 'kham-thien'",                                   \
 	  n->sites[KHAM_THIEN].lans[0].address += 256)                                             \
-	X(site_renamed, IDENTITY, 902, "should be 'xham-thien'", n->sites[KHAM_THIEN].name[0] = 'x') \
+	X(site_renamed, IDENTITY, 902, "should be 'xham-thien'",                                   \
+	  n->sites[KHAM_THIEN].name[0] = 'x')                                                      \
 	X(site_renumbered, BUNDLE, 902, "does not know", n->sites[KHAM_THIEN].id = 903)            \
-	X(port_moved, IDENTITY, 210, "listens on port", n->sites[BA_DINH].uplinks[0].endpoint.port = 4500) \
-	X(rate_changed, QUEUE, 901, "and the line carries 4000",                                \
+	X(port_moved, IDENTITY, 210, "listens on port",                                            \
+	  n->sites[BA_DINH].uplinks[0].endpoint.port = 4500)                                       \
+	X(rate_changed, QUEUE, 901, "and the line carries 4000",                                   \
 	  n->sites[PHUC_XA].uplinks[0].rate.up_bps = 4000000)                                      \
 	X(share_changed, QUEUE, 1, "and is promised 30%", n->classes[0].share_percent = 30)        \
-	X(expectation_link, EXPECTATION, 0, "'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails", \
-	  expect_any_link(n))                                                                      \
+	X(expectation_link, EXPECTATION, 0,                                                        \
+	  "'phuc-xa' does not reach 'npdc-hn' when link hanoi npdc-hn fails", expect_any_link(n))  \
 	X(expectation_never, EXPECTATION, 0, "'phuc-xa' reaches 'npdc-hn'", expect_never(n))
 
 #define CHANGE_FUNCTION(name, kind, site, words, ...)                                              \
@@ -905,9 +938,11 @@ static struct array array_of(struct forwarding *f, uint32_t kind)
 		return (struct array){f->neighbors, f->neighbor_count, sizeof(*f->neighbors),
 				      offsetof(struct fwd_neighbor, accept)};
 	case 1:
-		return (struct array){f->labels, f->label_count, sizeof(*f->labels), sizeof(*f->labels)};
+		return (struct array){f->labels, f->label_count, sizeof(*f->labels),
+				      sizeof(*f->labels)};
 	case 2:
-		return (struct array){f->paths, f->path_count, sizeof(*f->paths), sizeof(*f->paths)};
+		return (struct array){f->paths, f->path_count, sizeof(*f->paths),
+				      sizeof(*f->paths)};
 	case 3:
 		return (struct array){f->returns, f->return_count, sizeof(*f->returns),
 				      sizeof(*f->returns)};
@@ -918,12 +953,14 @@ static struct array array_of(struct forwarding *f, uint32_t kind)
 		return (struct array){f->peers, f->peer_count, sizeof(*f->peers),
 				      offsetof(struct fwd_session_peer, prefixes)};
 	case 6:
-		return (struct array){f->lines, f->line_count, sizeof(*f->lines), sizeof(*f->lines)};
+		return (struct array){f->lines, f->line_count, sizeof(*f->lines),
+				      sizeof(*f->lines)};
 	case 7:
 		return (struct array){f->queues, f->queue_count, sizeof(*f->queues),
 				      sizeof(*f->queues)};
 	default:
-		return (struct array){f->rules, f->rule_count, sizeof(*f->rules), sizeof(*f->rules)};
+		return (struct array){f->rules, f->rule_count, sizeof(*f->rules),
+				      sizeof(*f->rules)};
 	}
 }
 
@@ -939,11 +976,14 @@ static void bound(void *byte, uint8_t most)
 static void damage_bound(struct forwarding *f)
 {
 	for (size_t i = 0; i < f->label_count; i++)
-		bound(&f->labels[i].out.depth, LABEL_STACK_MAX), bound(&f->labels[i].repair.out.depth, LABEL_STACK_MAX);
+		bound(&f->labels[i].out.depth, LABEL_STACK_MAX),
+		    bound(&f->labels[i].repair.out.depth, LABEL_STACK_MAX);
 	for (size_t i = 0; i < f->path_count; i++)
-		bound(&f->paths[i].stack.depth, LABEL_STACK_MAX), bound(&f->paths[i].repair.out.depth, LABEL_STACK_MAX);
+		bound(&f->paths[i].stack.depth, LABEL_STACK_MAX),
+		    bound(&f->paths[i].repair.out.depth, LABEL_STACK_MAX);
 	for (size_t i = 0; i < f->return_count; i++)
-		bound(&f->returns[i].stack.depth, LABEL_STACK_MAX), bound(&f->returns[i].repair.out.depth, LABEL_STACK_MAX);
+		bound(&f->returns[i].stack.depth, LABEL_STACK_MAX),
+		    bound(&f->returns[i].repair.out.depth, LABEL_STACK_MAX);
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		bound(&f->neighbors[i].caller, 1);
 	for (size_t i = 0; i < f->peer_count; i++)
@@ -977,7 +1017,8 @@ static bool damage(struct forwarding *f, uint64_t *seed)
 	((uint8_t *)a.entries)[at * a.size + offset] ^= (uint8_t)(1u << draw(seed, 7));
 	damage_bound(f);
 	forwarding_encode(f, &after);
-	changed = before.length != after.length || memcmp(before.bytes, after.bytes, after.length) != 0;
+	changed =
+	    before.length != after.length || memcmp(before.bytes, after.bytes, after.length) != 0;
 	text_clear(&before);
 	text_clear(&after);
 	return changed;
@@ -988,8 +1029,8 @@ static bool prefix_all_of_10(const char *line, const char *word)
 {
 	unsigned int length;
 
-	return sscanf(strstr(line, word) + strlen(word), "0.0.0.0/%u", &length) == 1 && length > 0 &&
-	       length <= 4;
+	return sscanf(strstr(line, word) + strlen(word), "0.0.0.0/%u", &length) == 1 &&
+	       length > 0 && length <= 4;
 }
 
 /* Prints the lines that differ. @return whether a rule says the same in other words: no fault. */
@@ -1044,18 +1085,17 @@ static void ring(struct network *n)
 	X(over_what_failed, 10, "sends it where it is down",                                       \
 	  label(&s[RING_P], 16001)->repair.next_site = 1)                                          \
 	X(no_neighbor, 10, "has no neighbour 77", label(&s[RING_P], 16001)->repair.next_site = 77) \
-	X(other_neighbor, 11, "drops 86011/86001 from 'p'",                                              \
+	X(other_neighbor, 11, "drops 86011/86001 from 'p'",                                        \
 	  label(&s[RING_P], 16001)->repair.next_site = 11)                                         \
 	X(wrong_stack, 100, "drops 86010 from 'p'",                                                \
 	  label(&s[RING_P], 16001)->repair.out = STACK(86010))                                     \
 	X(plain_stack, 100, "drops 16001/17000 from 'p'",                                          \
 	  label(&s[RING_P], 16001)->repair.out = STACK(16001, 17000))                              \
 	X(no_stack, 10, "leaves no label", label(&s[RING_P], 16001)->repair.out.depth = 0)         \
-	X(accept_missing, 100, "drops 86011/86001 from 'p'",                                             \
+	X(accept_missing, 100, "drops 86011/86001 from 'p'",                                       \
 	  struct fwd_neighbor *n = neighbor(&s[RING_D], 10);                                       \
-	  for (size_t i = n->accept_count; i-- > 0;)                                               \
-		  if (n->accept[i].label[0] == 86011)                                              \
-			  REMOVE(n->accept, n->accept_count, i))                                   \
+	  for (size_t i = n->accept_count; i-- > 0;) if (n->accept[i].label[0] == 86011)           \
+	      REMOVE(n->accept, n->accept_count, i))                                               \
 	X(label_missing, 11, "has no label 86001",                                                 \
 	  REMOVE(s[RING_Q].labels, s[RING_Q].label_count,                                          \
 		 (size_t)(label(&s[RING_Q], 86001) - s[RING_Q].labels)))                           \
@@ -1071,11 +1111,14 @@ static void ring(struct network *n)
 	  accept_add(&s[RING_P], 100, STACK(86011, 86001));                                        \
 	  label(&s[RING_P], 86011)->next_site = 1)                                                 \
 	X(return_to_another, 1000, "leads to another site",                                        \
-	  for (size_t i = 0; i < s[RING_HUB].return_count; i++)                                    \
-		  if (s[RING_HUB].returns[i].first_site == 10 && s[RING_HUB].returns[i].site_id == 1000) \
-			  s[RING_HUB].returns[i].repair.out = STACK(86010);                        \
+	  for (size_t i = 0; i < s[RING_HUB].return_count;                                         \
+	       i++) if (s[RING_HUB].returns[i].first_site == 10 &&                                 \
+			s[RING_HUB].returns[i].site_id == 1000) s[RING_HUB]                        \
+	      .returns[i]                                                                          \
+	      .repair.out = STACK(86010);                                                          \
 	  accept_add(&s[RING_Q], 1, STACK(86010)); accept_add(&s[RING_D], 11, STACK(86010)))       \
-	X(head_repair_wrong, 100, "drops 86011 from 'p'", s[RING_P].paths[0].repair.out = STACK(86011))
+	X(head_repair_wrong, 100, "drops 86011 from 'p'",                                          \
+	  s[RING_P].paths[0].repair.out = STACK(86011))
 
 #define REPAIR_FAULT_FUNCTION(name, site, words, ...)                                              \
 	static void repair_fault_##name(struct forwarding *s)                                      \
@@ -1198,12 +1241,13 @@ static void two_same_address(struct forwarding *s)
 }
 
 static const struct fault two_faults[] = {
-	{"the same rank twice", AUDIT_OVERLAP, 901, "overlaps", two_ranks_swapped},
-	{"a rank without the ones before", AUDIT_SESSION, 902, "number 4 of the 2 gateways", two_rank_alone},
-	{"a rank at the gateway", AUDIT_SESSION, 1, "number 2 of the 1 gateways", two_rank_at_gateway},
-	{"a gateway that tracks", AUDIT_IDENTITY, 1, "is not told so", two_tracks},
-	{"a commune that does not", AUDIT_IDENTITY, 901, "tracks no connections", one_does_not_track},
-	{"the other gateway's address", AUDIT_IDENTITY, 1, "not its own address", two_same_address},
+    {"the same rank twice", AUDIT_OVERLAP, 901, "overlaps", two_ranks_swapped},
+    {"a rank without the ones before", AUDIT_SESSION, 902, "number 4 of the 2 gateways",
+     two_rank_alone},
+    {"a rank at the gateway", AUDIT_SESSION, 1, "number 2 of the 1 gateways", two_rank_at_gateway},
+    {"a gateway that tracks", AUDIT_IDENTITY, 1, "is not told so", two_tracks},
+    {"a commune that does not", AUDIT_IDENTITY, 901, "tracks no connections", one_does_not_track},
+    {"the other gateway's address", AUDIT_IDENTITY, 1, "not its own address", two_same_address},
 };
 
 static void two_gateways_take_over(void **state)
@@ -1251,13 +1295,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_gateways_take_over),
-		cmocka_unit_test(test_first_light_is_clean), cmocka_unit_test(test_missing_bundle),
+	    cmocka_unit_test(test_first_light_is_clean),
+	    cmocka_unit_test(test_missing_bundle),
 	    cmocka_unit_test(test_head_on_its_own_way),
-	    cmocka_unit_test(test_bundle_lines),	 cmocka_unit_test(test_many_policies),
+	    cmocka_unit_test(test_bundle_lines),
+	    cmocka_unit_test(test_many_policies),
 	    cmocka_unit_test(test_failures_of_first_light),
-	    cmocka_unit_test(test_failures_the_slow_way), cmocka_unit_test(test_planted_faults),
+	    cmocka_unit_test(test_failures_the_slow_way),
+	    cmocka_unit_test(test_planted_faults),
 	    cmocka_unit_test(test_planted_repair_faults),
-	    cmocka_unit_test(test_changed_sources),	 cmocka_unit_test(test_blind_faults),
+	    cmocka_unit_test(test_changed_sources),
+	    cmocka_unit_test(test_blind_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

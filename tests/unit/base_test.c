@@ -70,13 +70,13 @@ static void json_strings(void **state)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-		{"", "\"\""},
-		{"a\"b\\c\n", "\"a\\\"b\\\\c\\u000a\""},
-		{"Phúc Xá", "\"Phúc Xá\""},
-		{"\xff", "\"\xef\xbf\xbd\""},
-		{"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		   /* overlong */
-		{"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* surrogate */
-		{"\xe1\xba", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		   /* cut short */
+	    {"", "\"\""},
+	    {"a\"b\\c\n", "\"a\\\"b\\\\c\\u000a\""},
+	    {"Phúc Xá", "\"Phúc Xá\""},
+	    {"\xff", "\"\xef\xbf\xbd\""},
+	    {"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		  /* overlong */
+	    {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* surrogate */
+	    {"\xe1\xba", "\"\xef\xbf\xbd\xef\xbf\xbd\""},		  /* cut short */
 	};
 	struct text t;
 
@@ -94,12 +94,16 @@ static void shown_strings(void **state)
 	static const struct {
 		const char *in, *out;
 	} rows[] = {
-		{"", ""},
-		{"Phúc Xá\n\tx", "Phúc Xá\n\tx"},
-		{"\033[2J\r\x7f", "?[2J??"},
-		{"a\xc2\x9b" "31m", "a?31m"},		  /* C1's CSI */
-		{"a\xe2\x80\xae" "b\xe2\x80\x8b", "a?b?"}, /* right to left, no width */
-		{"\xff\xe1\xba", "???"},
+	    {"", ""},
+	    {"Phúc Xá\n\tx", "Phúc Xá\n\tx"},
+	    {"\033[2J\r\x7f", "?[2J??"},
+	    {"a\xc2\x9b"
+	     "31m",
+	     "a?31m"}, /* C1's CSI */
+	    {"a\xe2\x80\xae"
+	     "b\xe2\x80\x8b",
+	     "a?b?"}, /* right to left, no width */
+	    {"\xff\xe1\xba", "???"},
 	};
 	struct text t;
 
@@ -131,8 +135,10 @@ static void text_grows(void **state)
 
 static void addresses(void **state)
 {
-	static const char *const bad[] = {"", "1.2.3", "1.2.3.4.5", "01.2.3.4", "256.1.1.1", "1.2.3.4 ", "+1.2.3.4"};
-	static const char *const bad_prefix[] = {"10.0.0.0", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/8x"};
+	static const char *const bad[] = {"",	       "1.2.3",	   "1.2.3.4.5", "01.2.3.4",
+					  "256.1.1.1", "1.2.3.4 ", "+1.2.3.4"};
+	static const char *const bad_prefix[] = {"10.0.0.0", "10.0.0.1/8", "10.0.0.0/33",
+						 "10.0.0.0/08", "10.0.0.0/8x"};
 	char out[IPV4_PREFIX_STRLEN];
 	struct ipv4_prefix p, q;
 	ipv4_t a;
@@ -156,8 +162,10 @@ static void addresses(void **state)
 static void endpoints(void **state)
 {
 	static const char *const good[] = {"none", "192.0.2.1:51820", "[2001:db8::1]:51820"};
-	static const char *const bad[] = {"192.0.2.1", "192.0.2.1:", "192.0.2.1:65536", "[2001:db8::1", "2001:db8::1:5",
-					  "[192.0.2.1]:5", "[2001:DB8::1]:5", "]:5", "[:5", "[]:5"};
+	static const char *const bad[] = {
+	    "192.0.2.1",     "192.0.2.1:",    "192.0.2.1:65536", "[2001:db8::1",
+	    "2001:db8::1:5", "[192.0.2.1]:5", "[2001:DB8::1]:5", "]:5",
+	    "[:5",	     "[]:5"};
 	char out[IP_ENDPOINT_STRLEN];
 	struct ip_endpoint e;
 
@@ -185,10 +193,13 @@ static void wireguard_keys(void **state)
 		assert_memory_equal(key, again, WG_KEY_LEN);
 	}
 	memset(key, 0xff, sizeof(key));
-	assert_string_equal(wg_key_format(key, out), "//////////////////////////////////////////8=");
-	assert_int_equal(wg_key_parse("//////////////////////////////////////////9=", key), -TUYEN_EINVAL);
+	assert_string_equal(wg_key_format(key, out),
+			    "//////////////////////////////////////////8=");
+	assert_int_equal(wg_key_parse("//////////////////////////////////////////9=", key),
+			 -TUYEN_EINVAL);
 	assert_int_equal(wg_key_parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", key), 0);
-	assert_int_equal(wg_key_parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-A=", key), -TUYEN_EINVAL);
+	assert_int_equal(wg_key_parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA-A=", key),
+			 -TUYEN_EINVAL);
 	assert_int_equal(wg_key_parse("AAAA", key), -TUYEN_EINVAL);
 }
 
@@ -263,20 +274,20 @@ static void decimals_are_as_printf_writes_them(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(decimals_are_as_printf_writes_them),
-		cmocka_unit_test(public_keys_are_as_others),
-		cmocka_unit_test(strerror_takes_either_sign_and_anything),
-		cmocka_unit_test(reason_is_cut_and_terminated),
-		cmocka_unit_test(reader_stops_at_the_end),
-		cmocka_unit_test(writer_stops_at_the_end),
-		cmocka_unit_test(json_strings),
-		cmocka_unit_test(shown_strings),
-		cmocka_unit_test(text_grows),
-		cmocka_unit_test(addresses),
-		cmocka_unit_test(endpoints),
-		cmocka_unit_test(wireguard_keys),
-		cmocka_unit_test(a_key_has_digits_of_base64_alone),
-		cmocka_unit_test(hex),
+	    cmocka_unit_test(decimals_are_as_printf_writes_them),
+	    cmocka_unit_test(public_keys_are_as_others),
+	    cmocka_unit_test(strerror_takes_either_sign_and_anything),
+	    cmocka_unit_test(reason_is_cut_and_terminated),
+	    cmocka_unit_test(reader_stops_at_the_end),
+	    cmocka_unit_test(writer_stops_at_the_end),
+	    cmocka_unit_test(json_strings),
+	    cmocka_unit_test(shown_strings),
+	    cmocka_unit_test(text_grows),
+	    cmocka_unit_test(addresses),
+	    cmocka_unit_test(endpoints),
+	    cmocka_unit_test(wireguard_keys),
+	    cmocka_unit_test(a_key_has_digits_of_base64_alone),
+	    cmocka_unit_test(hex),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,10 +25,10 @@ struct flight {
 
 struct end {
 	struct bfd_session session;
-	bool reflects;		/* no session: the reflector */
-	uint64_t offset_us;	/* of its clock */
+	bool reflects;	    /* no session: the reflector */
+	uint64_t offset_us; /* of its clock */
 	int64_t drift_ppm;
-	uint64_t down_at_us;	/* true time of the newest change to Down; 0 never */
+	uint64_t down_at_us; /* true time of the newest change to Down; 0 never */
 	uint64_t up_at_us;
 	uint32_t downs;
 };
@@ -154,11 +154,11 @@ static void run(struct world *w, uint64_t us)
 static void end_start(struct world *w, int at, uint32_t interval_us, uint8_t multiplier)
 {
 	const struct bfd_config config = {
-		.role = w->end[1 - at].reflects ? BFD_ROLE_SBFD_INITIATOR : BFD_ROLE_ACTIVE,
-		.local_discriminator = chance(w, 1000000) + 1,
-		.remote_discriminator = w->end[1 - at].reflects ? 77 : 0,
-		.interval_us = interval_us,
-		.multiplier = multiplier,
+	    .role = w->end[1 - at].reflects ? BFD_ROLE_SBFD_INITIATOR : BFD_ROLE_ACTIVE,
+	    .local_discriminator = chance(w, 1000000) + 1,
+	    .remote_discriminator = w->end[1 - at].reflects ? 77 : 0,
+	    .interval_us = interval_us,
+	    .multiplier = multiplier,
 	};
 
 	bfd_session_init(&w->end[at].session, &config, local_time(&w->end[at], w->now_us),
@@ -182,14 +182,14 @@ static const struct scenario {
 	uint32_t interval_us[2];
 	uint8_t multiplier[2];
 } scenarios[] = {
-	{"fibre", {2000, 200, 0, {0}}, {50000, 50000}, {3, 3}},
-	{"10 ms", {500, 100, 0, {0}}, {10000, 10000}, {3, 3}},
-	{"lte with jitter that reorders", {40000, 60000, 0, {0}}, {50000, 50000}, {4, 4}},
-	{"vsat", {300000, 50000, 0, {0}}, {1000000, 1000000}, {3, 3}},
-	{"delay beyond the detection time", {300000, 0, 0, {0}}, {50000, 50000}, {3, 3}},
-	{"unlike timers", {2000, 0, 0, {0}}, {50000, 300000}, {5, 3}},
-	{"multiplier 1", {2000, 100, 0, {0}}, {100000, 100000}, {1, 1}},
-	{"20 % lost", {2000, 200, 20, {0}}, {50000, 50000}, {10, 10}},
+    {"fibre", {2000, 200, 0, {0}}, {50000, 50000}, {3, 3}},
+    {"10 ms", {500, 100, 0, {0}}, {10000, 10000}, {3, 3}},
+    {"lte with jitter that reorders", {40000, 60000, 0, {0}}, {50000, 50000}, {4, 4}},
+    {"vsat", {300000, 50000, 0, {0}}, {1000000, 1000000}, {3, 3}},
+    {"delay beyond the detection time", {300000, 0, 0, {0}}, {50000, 50000}, {3, 3}},
+    {"unlike timers", {2000, 0, 0, {0}}, {50000, 300000}, {5, 3}},
+    {"multiplier 1", {2000, 100, 0, {0}}, {100000, 100000}, {1, 1}},
+    {"20 % lost", {2000, 200, 20, {0}}, {50000, 50000}, {10, 10}},
 };
 #define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -218,8 +218,11 @@ static void nothing_is_seen_that_is_not_there(void **state)
 				fail_msg("%s: %u and %u false downs", scenarios[i].name,
 					 w.end[0].downs, w.end[1].downs);
 			if (reflector)
-				assert_in_range(w.end[0].session.round_trip_us, 2 * scenarios[i].line.delay_us - 1000,
-						2 * (scenarios[i].line.delay_us + scenarios[i].line.jitter_us) + 1000);
+				assert_in_range(
+				    w.end[0].session.round_trip_us,
+				    2 * scenarios[i].line.delay_us - 1000,
+				    2 * (scenarios[i].line.delay_us + scenarios[i].line.jitter_us) +
+					1000);
 			else
 				assert_false(w.end[0].session.poll_active);
 		}
@@ -229,17 +232,18 @@ static void nothing_is_seen_that_is_not_there(void **state)
 static void cut_check(const struct world *w, int at, uint64_t cut_us, const char *name)
 {
 	const struct end *e = &w->end[at];
-	uint64_t detection_us = (uint64_t)w->end[1 - at].session.config.multiplier *
-				(w->end[0].session.config.interval_us > w->end[1].session.config.interval_us
-					 ? w->end[0].session.config.interval_us
-					 : w->end[1].session.config.interval_us);
+	uint64_t detection_us =
+	    (uint64_t)w->end[1 - at].session.config.multiplier *
+	    (w->end[0].session.config.interval_us > w->end[1].session.config.interval_us
+		 ? w->end[0].session.config.interval_us
+		 : w->end[1].session.config.interval_us);
 	uint64_t waited_us = e->down_at_us - w->last_arrival_us[at];
 
 	if (e->downs != 1 || waited_us > detection_us + detection_us / 1000 + 200 ||
 	    waited_us + detection_us / 1000 + 200 < detection_us ||
 	    e->down_at_us - cut_us > detection_us + detection_us / 1000 + 200)
-		fail_msg("%s, end %d: %u downs, %llu us after the last packet, %llu after the cut", name, at,
-			 e->downs, (unsigned long long)waited_us,
+		fail_msg("%s, end %d: %u downs, %llu us after the last packet, %llu after the cut",
+			 name, at, e->downs, (unsigned long long)waited_us,
 			 (unsigned long long)(e->down_at_us - cut_us));
 }
 
@@ -274,13 +278,14 @@ static void a_cut_path_is_seen_in_time(void **state)
 
 		scenario_start(&w, &scenarios[i], 40 + i, true);
 		detection_us = w.end[0].session.detection_us;
-		assert_int_equal(detection_us, (uint64_t)scenarios[i].interval_us[0] * scenarios[i].multiplier[0]);
+		assert_int_equal(detection_us, (uint64_t)scenarios[i].interval_us[0] *
+						   scenarios[i].multiplier[0]);
 		w.line.cut[(i + 1) % 2] = true; /* one way is enough */
 		cut_us = w.now_us;
 		run(&w, 10 * SECOND);
 		assert_int_equal(w.end[0].downs, 1);
-		if (w.end[0].down_at_us - cut_us >
-		    detection_us + 2 * scenarios[i].line.delay_us + 2 * scenarios[i].line.jitter_us + 1000)
+		if (w.end[0].down_at_us - cut_us > detection_us + 2 * scenarios[i].line.delay_us +
+						       2 * scenarios[i].line.jitter_us + 1000)
 			fail_msg("%s: %llu us", scenarios[i].name,
 				 (unsigned long long)(w.end[0].down_at_us - cut_us));
 		w.line.cut[0] = w.line.cut[1] = false;
@@ -328,8 +333,10 @@ static void timers_change_without_a_flap(void **state)
 			end_settle(&w, at);
 			run(&w, chance(&w, 5) * SECOND / 2 + 1000);
 		}
-		bfd_session_configure(&w.end[0].session, 50000, 12, local_time(&w.end[0], w.now_us));
-		bfd_session_configure(&w.end[1].session, 200000, 12, local_time(&w.end[1], w.now_us));
+		bfd_session_configure(&w.end[0].session, 50000, 12,
+				      local_time(&w.end[0], w.now_us));
+		bfd_session_configure(&w.end[1].session, 200000, 12,
+				      local_time(&w.end[1], w.now_us));
 		run(&w, 20 * SECOND);
 		for (int at = 0; at < 2; at++) {
 			assert_int_equal(w.end[at].downs, 0);
@@ -351,18 +358,19 @@ static void a_restarted_end_comes_up_again(void **state)
 	assert_int_equal(w.end[0].session.state, BFD_STATE_UP);
 	assert_int_equal(w.end[1].session.state, BFD_STATE_UP);
 	assert_int_equal(w.end[0].downs, 1);
-	assert_int_equal(w.end[0].session.remote_discriminator, w.end[1].session.config.local_discriminator);
+	assert_int_equal(w.end[0].session.remote_discriminator,
+			 w.end[1].session.config.local_discriminator);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_is_seen_that_is_not_there),
-		cmocka_unit_test(a_cut_is_seen_in_time),
-		cmocka_unit_test(a_cut_path_is_seen_in_time),
-		cmocka_unit_test(a_cut_one_way_is_seen_at_both_ends),
-		cmocka_unit_test(timers_change_without_a_flap),
-		cmocka_unit_test(a_restarted_end_comes_up_again),
+	    cmocka_unit_test(nothing_is_seen_that_is_not_there),
+	    cmocka_unit_test(a_cut_is_seen_in_time),
+	    cmocka_unit_test(a_cut_path_is_seen_in_time),
+	    cmocka_unit_test(a_cut_one_way_is_seen_at_both_ends),
+	    cmocka_unit_test(timers_change_without_a_flap),
+	    cmocka_unit_test(a_restarted_end_comes_up_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,35 +8,35 @@
 
 #include "tuyen/core/bfd.h"
 
-#define US(n)	   ((struct monotime){(uint64_t)(n)})
-#define MS(n)	   US((uint64_t)(n) * 1000)
-#define LOCAL	   0x11110001u
-#define REMOTE	   0x22220002u
-#define START_MS   5000
+#define US(n)	 ((struct monotime){(uint64_t)(n)})
+#define MS(n)	 US((uint64_t)(n)*1000)
+#define LOCAL	 0x11110001u
+#define REMOTE	 0x22220002u
+#define START_MS 5000
 
 static const struct bfd_config active = {
-	.role = BFD_ROLE_ACTIVE,
-	.local_discriminator = LOCAL,
-	.interval_us = 50000,
-	.multiplier = 3,
+    .role = BFD_ROLE_ACTIVE,
+    .local_discriminator = LOCAL,
+    .interval_us = 50000,
+    .multiplier = 3,
 };
 static const struct bfd_config initiator = {
-	.role = BFD_ROLE_SBFD_INITIATOR,
-	.local_discriminator = LOCAL,
-	.remote_discriminator = REMOTE,
-	.interval_us = 50000,
-	.multiplier = 3,
+    .role = BFD_ROLE_SBFD_INITIATOR,
+    .local_discriminator = LOCAL,
+    .remote_discriminator = REMOTE,
+    .interval_us = 50000,
+    .multiplier = 3,
 };
 
 static struct bfd_packet heard(enum bfd_state state)
 {
 	return (struct bfd_packet){
-		.state = state,
-		.multiplier = 4,
-		.my_discriminator = REMOTE,
-		.your_discriminator = LOCAL,
-		.desired_min_tx_us = 100000,
-		.required_min_rx_us = 20000,
+	    .state = state,
+	    .multiplier = 4,
+	    .my_discriminator = REMOTE,
+	    .your_discriminator = LOCAL,
+	    .desired_min_tx_us = 100000,
+	    .required_min_rx_us = 20000,
 	};
 }
 
@@ -65,9 +65,11 @@ static struct bfd_session session(const struct bfd_config *config, enum bfd_stat
 	bfd_session_init(&s, config, MS(START_MS), 1);
 	sent(&s, MS(START_MS));
 	if (state == BFD_STATE_INIT || state == BFD_STATE_UP)
-		hear(&s, config->role == BFD_ROLE_ACTIVE ? BFD_STATE_DOWN : BFD_STATE_UP, MS(START_MS));
+		hear(&s, config->role == BFD_ROLE_ACTIVE ? BFD_STATE_DOWN : BFD_STATE_UP,
+		     MS(START_MS));
 	if (state == BFD_STATE_UP)
-		hear(&s, config->role == BFD_ROLE_ACTIVE ? BFD_STATE_INIT : BFD_STATE_UP, MS(START_MS));
+		hear(&s, config->role == BFD_ROLE_ACTIVE ? BFD_STATE_INIT : BFD_STATE_UP,
+		     MS(START_MS));
 	if (state == BFD_STATE_ADMIN_DOWN)
 		bfd_session_enable(&s, false, MS(START_MS));
 	sent(&s, MS(START_MS));
@@ -82,22 +84,22 @@ static void the_table_of_states(void **state)
 		enum bfd_state is, heard, becomes;
 		enum bfd_diagnostic diagnostic;
 	} rows[] = {
-		{BFD_STATE_DOWN, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NONE},
-		{BFD_STATE_DOWN, BFD_STATE_DOWN, BFD_STATE_INIT, BFD_DIAG_NONE},
-		{BFD_STATE_DOWN, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
-		{BFD_STATE_DOWN, BFD_STATE_UP, BFD_STATE_DOWN, BFD_DIAG_NONE},
-		{BFD_STATE_INIT, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
-		{BFD_STATE_INIT, BFD_STATE_DOWN, BFD_STATE_INIT, BFD_DIAG_NONE},
-		{BFD_STATE_INIT, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
-		{BFD_STATE_INIT, BFD_STATE_UP, BFD_STATE_UP, BFD_DIAG_NONE},
-		{BFD_STATE_UP, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
-		{BFD_STATE_UP, BFD_STATE_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
-		{BFD_STATE_UP, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
-		{BFD_STATE_UP, BFD_STATE_UP, BFD_STATE_UP, BFD_DIAG_NONE},
-		{BFD_STATE_ADMIN_DOWN, BFD_STATE_ADMIN_DOWN, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
-		{BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
-		{BFD_STATE_ADMIN_DOWN, BFD_STATE_INIT, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
-		{BFD_STATE_ADMIN_DOWN, BFD_STATE_UP, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+	    {BFD_STATE_DOWN, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NONE},
+	    {BFD_STATE_DOWN, BFD_STATE_DOWN, BFD_STATE_INIT, BFD_DIAG_NONE},
+	    {BFD_STATE_DOWN, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
+	    {BFD_STATE_DOWN, BFD_STATE_UP, BFD_STATE_DOWN, BFD_DIAG_NONE},
+	    {BFD_STATE_INIT, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
+	    {BFD_STATE_INIT, BFD_STATE_DOWN, BFD_STATE_INIT, BFD_DIAG_NONE},
+	    {BFD_STATE_INIT, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
+	    {BFD_STATE_INIT, BFD_STATE_UP, BFD_STATE_UP, BFD_DIAG_NONE},
+	    {BFD_STATE_UP, BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
+	    {BFD_STATE_UP, BFD_STATE_DOWN, BFD_STATE_DOWN, BFD_DIAG_NEIGHBOR_DOWN},
+	    {BFD_STATE_UP, BFD_STATE_INIT, BFD_STATE_UP, BFD_DIAG_NONE},
+	    {BFD_STATE_UP, BFD_STATE_UP, BFD_STATE_UP, BFD_DIAG_NONE},
+	    {BFD_STATE_ADMIN_DOWN, BFD_STATE_ADMIN_DOWN, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+	    {BFD_STATE_ADMIN_DOWN, BFD_STATE_DOWN, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+	    {BFD_STATE_ADMIN_DOWN, BFD_STATE_INIT, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
+	    {BFD_STATE_ADMIN_DOWN, BFD_STATE_UP, BFD_STATE_ADMIN_DOWN, BFD_DIAG_ADMIN_DOWN},
 	};
 
 	(void)state;
@@ -108,13 +110,13 @@ static void the_table_of_states(void **state)
 		struct bfd_step step = bfd_session_step(&s, MS(START_MS + 1), false);
 
 		assert_int_equal(verdict, rows[i].is == BFD_STATE_ADMIN_DOWN ? BFD_DROP_ADMIN_DOWN
-									    : BFD_ACCEPT);
+									     : BFD_ACCEPT);
 		if (s.state != rows[i].becomes || s.diagnostic != rows[i].diagnostic)
 			fail_msg("row %zu: %s, %s", i, bfd_state_name(s.state),
 				 bfd_diagnostic_name(s.diagnostic));
-		assert_int_equal(s.by_intent, rows[i].heard == BFD_STATE_ADMIN_DOWN &&
-						  (rows[i].is == BFD_STATE_INIT ||
-						   rows[i].is == BFD_STATE_UP));
+		assert_int_equal(s.by_intent,
+				 rows[i].heard == BFD_STATE_ADMIN_DOWN &&
+				     (rows[i].is == BFD_STATE_INIT || rows[i].is == BFD_STATE_UP));
 		assert_int_equal(step.changed, rows[i].is != rows[i].becomes);
 		assert_int_equal(step.send, step.changed); /* news goes out at once, 6.8.7 */
 		if (step.changed)
@@ -132,29 +134,69 @@ static void a_packet_that_does_not_fit_the_session(void **state)
 		uint8_t ttl;
 		enum bfd_verdict verdict;
 	} rows[] = {
-		{"ttl 254", &active, {.state = BFD_STATE_UP}, false, 254, BFD_DROP_TTL},
-		{"ttl 0", &active, {.state = BFD_STATE_UP}, false, 0, BFD_DROP_TTL},
-		{"another's", &active, {.state = BFD_STATE_UP, .your_discriminator = 9}, false, 255,
-		 BFD_DROP_YOUR_DISCRIMINATOR},
-		{"zero while up", &active, {.state = BFD_STATE_UP}, true, 255,
-		 BFD_DROP_YOUR_DISCRIMINATOR},
-		{"authentication", &active, {.state = BFD_STATE_UP, .authentication = true}, false,
-		 255, BFD_DROP_AUTHENTICATION},
-		{"reflected, any ttl", &initiator, {.state = BFD_STATE_UP}, false, 3, BFD_ACCEPT},
-		{"reflected, reflector away", &initiator, {.state = BFD_STATE_ADMIN_DOWN}, false, 3,
-		 BFD_ACCEPT},
-		{"reflected by another", &initiator, {.state = BFD_STATE_UP, .my_discriminator = 8}, false,
-		 3, BFD_DROP_MY_DISCRIMINATOR},
-		{"reflected to another", &initiator, {.state = BFD_STATE_UP, .your_discriminator = 8},
-		 false, 3, BFD_DROP_YOUR_DISCRIMINATOR},
-		{"reflected to nobody", &initiator, {.state = BFD_STATE_ADMIN_DOWN}, true, 3,
-		 BFD_DROP_YOUR_DISCRIMINATOR},
-		{"not reflected: D", &initiator, {.state = BFD_STATE_UP, .demand = true}, false, 3,
-		 BFD_DROP_NOT_REFLECTED},
-		{"not reflected: down", &initiator, {.state = BFD_STATE_DOWN}, false, 3,
-		 BFD_DROP_NOT_REFLECTED},
-		{"not reflected: init", &initiator, {.state = BFD_STATE_INIT}, false, 3,
-		 BFD_DROP_NOT_REFLECTED},
+	    {"ttl 254", &active, {.state = BFD_STATE_UP}, false, 254, BFD_DROP_TTL},
+	    {"ttl 0", &active, {.state = BFD_STATE_UP}, false, 0, BFD_DROP_TTL},
+	    {"another's",
+	     &active,
+	     {.state = BFD_STATE_UP, .your_discriminator = 9},
+	     false,
+	     255,
+	     BFD_DROP_YOUR_DISCRIMINATOR},
+	    {"zero while up",
+	     &active,
+	     {.state = BFD_STATE_UP},
+	     true,
+	     255,
+	     BFD_DROP_YOUR_DISCRIMINATOR},
+	    {"authentication",
+	     &active,
+	     {.state = BFD_STATE_UP, .authentication = true},
+	     false,
+	     255,
+	     BFD_DROP_AUTHENTICATION},
+	    {"reflected, any ttl", &initiator, {.state = BFD_STATE_UP}, false, 3, BFD_ACCEPT},
+	    {"reflected, reflector away",
+	     &initiator,
+	     {.state = BFD_STATE_ADMIN_DOWN},
+	     false,
+	     3,
+	     BFD_ACCEPT},
+	    {"reflected by another",
+	     &initiator,
+	     {.state = BFD_STATE_UP, .my_discriminator = 8},
+	     false,
+	     3,
+	     BFD_DROP_MY_DISCRIMINATOR},
+	    {"reflected to another",
+	     &initiator,
+	     {.state = BFD_STATE_UP, .your_discriminator = 8},
+	     false,
+	     3,
+	     BFD_DROP_YOUR_DISCRIMINATOR},
+	    {"reflected to nobody",
+	     &initiator,
+	     {.state = BFD_STATE_ADMIN_DOWN},
+	     true,
+	     3,
+	     BFD_DROP_YOUR_DISCRIMINATOR},
+	    {"not reflected: D",
+	     &initiator,
+	     {.state = BFD_STATE_UP, .demand = true},
+	     false,
+	     3,
+	     BFD_DROP_NOT_REFLECTED},
+	    {"not reflected: down",
+	     &initiator,
+	     {.state = BFD_STATE_DOWN},
+	     false,
+	     3,
+	     BFD_DROP_NOT_REFLECTED},
+	    {"not reflected: init",
+	     &initiator,
+	     {.state = BFD_STATE_INIT},
+	     false,
+	     3,
+	     BFD_DROP_NOT_REFLECTED},
 	};
 
 	(void)state;
@@ -176,7 +218,8 @@ static void a_packet_that_does_not_fit_the_session(void **state)
 		if (verdict == BFD_ACCEPT)
 			continue;
 		assert_int_equal(s.counters.dropped, dropped + 1);
-		assert_int_equal(s.detect_at.us, detect_at); /* a dropped packet is no sign of life */
+		assert_int_equal(s.detect_at.us,
+				 detect_at); /* a dropped packet is no sign of life */
 		assert_int_equal(s.state, BFD_STATE_UP);
 	}
 }
@@ -286,7 +329,8 @@ static void detection_time_is_exact(void **state)
 
 	(void)state;
 	hear(&s, BFD_STATE_UP, last);
-	assert_int_equal(s.detection_us, 400000); /* the remote's 4 x max(50 ms, the remote's 100 ms) */
+	assert_int_equal(s.detection_us,
+			 400000); /* the remote's 4 x max(50 ms, the remote's 100 ms) */
 	step = bfd_session_step(&s, US(last.us + 399999), false);
 	assert_false(step.changed);
 	assert_int_equal(s.state, BFD_STATE_UP);
@@ -321,7 +365,8 @@ static void a_silent_remote_is_forgotten_while_down(void **state)
 	struct bfd_session s = session(&active, BFD_STATE_DOWN);
 
 	(void)state;
-	hear(&s, BFD_STATE_UP, MS(START_MS + 1)); /* stays down, but now we know its discriminator */
+	hear(&s, BFD_STATE_UP,
+	     MS(START_MS + 1)); /* stays down, but now we know its discriminator */
 	assert_int_equal(s.remote_discriminator, REMOTE);
 	assert_false(bfd_session_step(&s, MS(START_MS + 1), false).changed);
 	assert_false(bfd_session_step(&s, MS(START_MS + 401), false).changed);
@@ -337,7 +382,8 @@ static void starved_puts_an_expiry_off_once(void **state)
 	hear(&s, BFD_STATE_UP, MS(START_MS));
 	bfd_session_step(&s, MS(START_MS + 1000), true);
 	assert_int_equal(s.state, BFD_STATE_UP);
-	assert_int_equal(s.detect_at.us, MS(START_MS + 1100).us); /* one of the remote's intervals */
+	assert_int_equal(s.detect_at.us,
+			 MS(START_MS + 1100).us); /* one of the remote's intervals */
 	hear(&s, BFD_STATE_UP, MS(START_MS + 1050));
 	bfd_session_step(&s, MS(START_MS + 2000), true);
 	assert_int_equal(s.state, BFD_STATE_UP); /* heard meanwhile: once more */
@@ -404,8 +450,9 @@ static void new_timers_wait_for_the_final(void **state)
 		uint32_t interval_us, tx_before_us, tx_after_us;
 		uint64_t detection_before_us, detection_after_us;
 	} rows[] = {
-		{300000, 50000, 300000, 1200000, 1200000}, /* slower: detection at once, sending later */
-		{20000, 20000, 20000, 200000, 80000},	   /* faster: sending at once, detection later */
+	    {300000, 50000, 300000, 1200000,
+	     1200000},				  /* slower: detection at once, sending later */
+	    {20000, 20000, 20000, 200000, 80000}, /* faster: sending at once, detection later */
 	};
 
 	(void)state;
@@ -464,7 +511,8 @@ static void demand_of_the_remote_is_honoured(void **state)
 	p.poll = true; /* it still gets its answer */
 	bfd_session_receive(&s, &p, 255, MS(START_MS + 210));
 	assert_true(sent(&s, MS(START_MS + 210)).final);
-	bfd_session_configure(&s, 60000, 3, MS(START_MS + 220)); /* and a poll sequence of ours goes out */
+	bfd_session_configure(&s, 60000, 3,
+			      MS(START_MS + 220)); /* and a poll sequence of ours goes out */
 	assert_true(sent(&s, MS(START_MS + 300)).poll);
 	p.poll = p.demand = false;
 	bfd_session_receive(&s, &p, 255, MS(START_MS + 310));
@@ -510,7 +558,8 @@ static void initiator_is_up_by_an_answer(void **state)
 	assert_int_equal(s.detection_us, 150000); /* our own multiplier, our own interval */
 	p = sent(&s, MS(START_MS + 7));
 	assert_int_equal(p.state, BFD_STATE_UP);
-	assert_in_range(s.next_send.us, US(START_MS * 1000 + 7000 + 37500).us, MS(START_MS + 57).us);
+	assert_in_range(s.next_send.us, US(START_MS * 1000 + 7000 + 37500).us,
+			MS(START_MS + 57).us);
 	/* the first answer at the quick pace may take a round trip: 7 + 7 + 150 ms */
 	bfd_session_step(&s, US(START_MS * 1000 + 163999), false);
 	assert_int_equal(s.state, BFD_STATE_UP);
@@ -531,7 +580,8 @@ static void initiator_follows_the_reflector(void **state)
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 10));
 	assert_int_equal(s.tx_interval_us, 80000);
 	assert_int_equal(s.detection_us, 240000);
-	p.required_min_rx_us = UINT32_MAX; /* or it is somebody on the way, who wants no probe for an hour */
+	p.required_min_rx_us =
+	    UINT32_MAX; /* or it is somebody on the way, who wants no probe for an hour */
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 15));
 	assert_int_equal(s.tx_interval_us, 100000);
 	assert_int_equal(s.detection_us, 300000);
@@ -582,7 +632,8 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 	p = sent(&s, MS(START_MS + 900));
 	assert_int_equal(p.desired_min_tx_us, 50000);
 	assert_int_equal(s.state, BFD_STATE_UP);
-	bfd_session_configure(&s, 40000, 3, MS(START_MS + 1040)); /* nor put the failure off for ever */
+	bfd_session_configure(&s, 40000, 3,
+			      MS(START_MS + 1040)); /* nor put the failure off for ever */
 	assert_int_equal(s.detect_at.us, US(START_MS * 1000 + 1050000 + s.round_trip_us).us);
 	hear(&s, BFD_STATE_UP, MS(START_MS + 1041));
 	bfd_session_configure(&s, 40000, 5, MS(START_MS + 1050));
@@ -603,7 +654,8 @@ static void initiator_in_haste(void **state)
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1040 + 250).us);
 	bfd_session_hasten(&s, 150000, MS(START_MS + 1150));
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1040 + 150).us);
-	hear(&s, BFD_STATE_UP, MS(START_MS + 1160)); /* it was the neighbour's daemon, not the way */
+	hear(&s, BFD_STATE_UP,
+	     MS(START_MS + 1160)); /* it was the neighbour's daemon, not the way */
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1160 + 250).us);
 	bfd_session_hasten(&s, 150000, MS(START_MS + 1360)); /* silent for longer than that: now */
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1360).us);
@@ -623,14 +675,19 @@ static void reflector(void **state)
 		struct bfd_packet in;
 		enum bfd_verdict verdict;
 	} rows[] = {
-		{"reflects", {.demand = true, .your_discriminator = 7, .my_discriminator = 5}, BFD_ACCEPT},
-		{"of another", {.demand = true, .your_discriminator = 8, .my_discriminator = 5},
-		 BFD_DROP_YOUR_DISCRIMINATOR},
-		{"of nobody", {.demand = true, .my_discriminator = 5}, BFD_DROP_YOUR_DISCRIMINATOR},
-		{"an answer, not a question", {.your_discriminator = 7, .my_discriminator = 5},
-		 BFD_DROP_NOT_REFLECTED},
-		{"authentication", {.demand = true, .authentication = true, .your_discriminator = 7},
-		 BFD_DROP_AUTHENTICATION},
+	    {"reflects",
+	     {.demand = true, .your_discriminator = 7, .my_discriminator = 5},
+	     BFD_ACCEPT},
+	    {"of another",
+	     {.demand = true, .your_discriminator = 8, .my_discriminator = 5},
+	     BFD_DROP_YOUR_DISCRIMINATOR},
+	    {"of nobody", {.demand = true, .my_discriminator = 5}, BFD_DROP_YOUR_DISCRIMINATOR},
+	    {"an answer, not a question",
+	     {.your_discriminator = 7, .my_discriminator = 5},
+	     BFD_DROP_NOT_REFLECTED},
+	    {"authentication",
+	     {.demand = true, .authentication = true, .your_discriminator = 7},
+	     BFD_DROP_AUTHENTICATION},
 	};
 	struct bfd_packet reply = {.multiplier = 99}, again;
 	struct bfd_packet in = rows[0].in;
@@ -658,35 +715,36 @@ static void reflector(void **state)
 	assert_int_equal(reply.desired_min_tx_us, 50000);
 	assert_int_equal(reply.required_min_rx_us, 1000);
 	assert_true(reply.final && !reply.poll && !reply.demand);
-	assert_int_equal(bfd_reflect(&reply, 5, 1000, &again), BFD_DROP_NOT_REFLECTED); /* no loop of two */
+	assert_int_equal(bfd_reflect(&reply, 5, 1000, &again),
+			 BFD_DROP_NOT_REFLECTED); /* no loop of two */
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_table_of_states),
-		cmocka_unit_test(a_packet_that_does_not_fit_the_session),
-		cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
-		cmocka_unit_test(slow_while_not_up),
-		cmocka_unit_test(slower_than_slow),
-		cmocka_unit_test(jitter),
-		cmocka_unit_test(the_slower_side_sets_the_pace),
-		cmocka_unit_test(detection_time_is_exact),
-		cmocka_unit_test(detection_uses_our_own_rx_if_slower),
-		cmocka_unit_test(a_silent_remote_is_forgotten_while_down),
-		cmocka_unit_test(starved_puts_an_expiry_off_once),
-		cmocka_unit_test(final_answers_poll_at_once),
-		cmocka_unit_test(coming_up_is_a_poll_sequence),
-		cmocka_unit_test(new_timers_wait_for_the_final),
-		cmocka_unit_test(two_changes_are_two_sequences),
-		cmocka_unit_test(demand_of_the_remote_is_honoured),
-		cmocka_unit_test(admin_down_and_back),
-		cmocka_unit_test(initiator_is_up_by_an_answer),
-		cmocka_unit_test(initiator_follows_the_reflector),
-		cmocka_unit_test(initiator_with_a_long_way),
-		cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
-		cmocka_unit_test(initiator_in_haste),
-		cmocka_unit_test(reflector),
+	    cmocka_unit_test(the_table_of_states),
+	    cmocka_unit_test(a_packet_that_does_not_fit_the_session),
+	    cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
+	    cmocka_unit_test(slow_while_not_up),
+	    cmocka_unit_test(slower_than_slow),
+	    cmocka_unit_test(jitter),
+	    cmocka_unit_test(the_slower_side_sets_the_pace),
+	    cmocka_unit_test(detection_time_is_exact),
+	    cmocka_unit_test(detection_uses_our_own_rx_if_slower),
+	    cmocka_unit_test(a_silent_remote_is_forgotten_while_down),
+	    cmocka_unit_test(starved_puts_an_expiry_off_once),
+	    cmocka_unit_test(final_answers_poll_at_once),
+	    cmocka_unit_test(coming_up_is_a_poll_sequence),
+	    cmocka_unit_test(new_timers_wait_for_the_final),
+	    cmocka_unit_test(two_changes_are_two_sequences),
+	    cmocka_unit_test(demand_of_the_remote_is_honoured),
+	    cmocka_unit_test(admin_down_and_back),
+	    cmocka_unit_test(initiator_is_up_by_an_answer),
+	    cmocka_unit_test(initiator_follows_the_reflector),
+	    cmocka_unit_test(initiator_with_a_long_way),
+	    cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
+	    cmocka_unit_test(initiator_in_haste),
+	    cmocka_unit_test(reflector),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

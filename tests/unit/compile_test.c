@@ -128,7 +128,7 @@ static uint32_t repaired(const struct failed *down, uint32_t site, uint32_t next
 		return next;
 	*ret_out = &repair->out;
 	return repair->next_site && !link_failed(down, site, repair->next_site) ? repair->next_site
-										 : 0;
+										: 0;
 }
 
 enum fate { DROPPED, ARRIVED, GOES_ROUND };
@@ -261,11 +261,10 @@ static enum fate path_around(const struct tables *t, const struct compile_path *
 	const struct fwd_path *p = forwarding_path(head, path->index);
 	const struct fwd_return *r = return_find(end, p->source);
 	uint32_t arrived, mtu;
-	enum fate fate =
-	    back ? packet_around(t, end->site_id, r->first_site, r->stack, &r->repair, down,
-				 &arrived, &mtu)
-		 : packet_around(t, head->site_id, p->first_site, p->stack, &p->repair, down,
-				 &arrived, &mtu);
+	enum fate fate = back ? packet_around(t, end->site_id, r->first_site, r->stack, &r->repair,
+					      down, &arrived, &mtu)
+			      : packet_around(t, head->site_id, p->first_site, p->stack, &p->repair,
+					      down, &arrived, &mtu);
 
 	if (fate == ARRIVED) {
 		assert_int_equal(arrived, (back ? head : end)->site_id);
@@ -291,8 +290,7 @@ static bool hop_has_repair(const struct tables *t, const struct compile_path *pa
 		used += stack.label[used] == label_node_sid(t->n->srgb, t->n->sites[site[i]].id);
 	for (; used < stack.depth; used++)
 		label_stack_push_bottom(&rest, stack.label[used]);
-	*ret_link = (struct failed){
-	    {t->n->sites[site[at]].id}, {t->n->sites[site[at + 1]].id}, 1};
+	*ret_link = (struct failed){{t->n->sites[site[at]].id}, {t->n->sites[site[at + 1]].id}, 1};
 	return compile_repair_find(t->result, site[at], site[at + 1], &rest, &repair);
 }
 

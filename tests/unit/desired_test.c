@@ -16,29 +16,29 @@
 
 /* A commune with two paths of color 10, as the compiler writes it. */
 static const char bundle[] =
-	"tuyen-bundle 1\n"
-	"site 901 phuc-xa tier commune label 16901\n"
-	"address link 100.64.3.133 node 100.80.56.80 lan 10.9.1.1\n"
-	"srgb 16000 size 70000\n"
-	"overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
-	"link0 port 51820 mtu 1440\n"
-	"lan 10.9.1.0/24\n"
-	"neighbor 210 ba-dinh over fibre key uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= address "
-	"100.64.0.210 call 198.51.100.9:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
-	"accept 210 16901\n"
-	"neighbor 211 dong-da over fibre key e/V0khMNzPh6FWyKuCjCQtzF5U3HX3XQPek9AKa/W0Y= address "
-	"100.64.0.211 call 198.51.100.13:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
-	"accept 211 16901\n"
-	"label 16901 here\n"
-	"path 1 main color 10 preference 200 to 1 source 100.80.56.81 endpoint 100.80.0.16 first 210 "
-	"stack 16001 mtu 1416 probe 50000us x 3 reflector 1\n"
-	"path 2 spare color 10 preference 100 to 1 source 100.80.56.82 endpoint 100.80.0.16 first 211 "
-	"stack 16001 mtu 1412 probe 50000us x 3 reflector 1\n"
-	"session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n"
-	"peer 10 1 npdc-hn key at5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw= call 100.80.0.16:52010\n"
-	"prefix 10 1 10.0.0.0/16\n"
-	"rule 10 out priority 1 protocol 17 ports 162-162 to 0.0.0.0/0 from 0.0.0.0/0 class alarm\n"
-	"rule 10 out priority 2 protocol 6 ports 443-443 to 0.0.0.0/0 from 0.0.0.0/0 class query\n";
+    "tuyen-bundle 1\n"
+    "site 901 phuc-xa tier commune label 16901\n"
+    "address link 100.64.3.133 node 100.80.56.80 lan 10.9.1.1\n"
+    "srgb 16000 size 70000\n"
+    "overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
+    "link0 port 51820 mtu 1440\n"
+    "lan 10.9.1.0/24\n"
+    "neighbor 210 ba-dinh over fibre key uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= address "
+    "100.64.0.210 call 198.51.100.9:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "accept 210 16901\n"
+    "neighbor 211 dong-da over fibre key e/V0khMNzPh6FWyKuCjCQtzF5U3HX3XQPek9AKa/W0Y= address "
+    "100.64.0.211 call 198.51.100.13:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "accept 211 16901\n"
+    "label 16901 here\n"
+    "path 1 main color 10 preference 200 to 1 source 100.80.56.81 endpoint 100.80.0.16 first 210 "
+    "stack 16001 mtu 1416 probe 50000us x 3 reflector 1\n"
+    "path 2 spare color 10 preference 100 to 1 source 100.80.56.82 endpoint 100.80.0.16 first 211 "
+    "stack 16001 mtu 1412 probe 50000us x 3 reflector 1\n"
+    "session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n"
+    "peer 10 1 npdc-hn key at5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw= call 100.80.0.16:52010\n"
+    "prefix 10 1 10.0.0.0/16\n"
+    "rule 10 out priority 1 protocol 17 ports 162-162 to 0.0.0.0/0 from 0.0.0.0/0 class alarm\n"
+    "rule 10 out priority 2 protocol 6 ports 443-443 to 0.0.0.0/0 from 0.0.0.0/0 class query\n";
 
 static void bundle_read(struct forwarding *f)
 {
@@ -78,30 +78,30 @@ static char *words(const struct kernel_state *want, const struct kernel_state *h
 static void a_commune_has_all_it_needs(void **state)
 {
 	static const char *const lines[] = {
-		"ip link add link0 type wireguard mtu 1440, listen-port 51820 fwmark 0x0\n",
-		"ip link add s10 type wireguard mtu 1352, listen-port 52010 fwmark 0x5500000a\n",
-		"ip link add lsp210 type ipip mode mplsip local 100.64.3.133 remote 100.64.0.210 ttl 64 mtu 1420\n",
-		"endpoint 198.51.100.9:51820 persistent-keepalive 25 allowed-ips 100.64.0.210/32\n",
-		"endpoint 100.80.0.16:52010 persistent-keepalive 25 allowed-ips 10.0.0.0/16\n",
-		"ip address add 100.64.3.133/32 dev link0\n",
-		"ip address add 100.80.56.80/32 dev lo\n",
-		"ip address add 100.80.56.82/32 dev lo\n",
-		"ip address add 10.9.1.1/32 dev lo\n",
-		"sysctl net/mpls/platform_labels=86000\n",
-		"sysctl net/mpls/conf/lsp211/input=1\n",
-		"sysctl net/ipv4/conf/all/rp_filter=0\n",
-		"tc filter add dev lsp210 ingress mpls pass 16901, else drop\n",
-		"ip -f mpls route add 16901 dev lo\n",
-		"ip route add 100.64.0.210/32 dev link0 src 100.64.3.133 table 254\n",
-		"ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 254\n",
-		"ip route add unreachable 10.0.0.0/16 metric 1000000 table 254\n",
-		"ip route add unreachable 10.9.1.0/24 metric 1000000 table 254\n",
-		"ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 540010\n",
-		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210 src 100.80.56.81 mtu 1420 table 550010\n",
-		"ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1416 table 560002\n",
-		"ip rule add priority 10010 fwmark 0x5400000a/0xff00ffff table 540010\n",
-		"ip rule add priority 20010 fwmark 0x5500000a/0xff00ffff table 550010\n",
-		"ip rule add priority 31002 from 100.80.56.82/32 table 560002\n",
+	    "ip link add link0 type wireguard mtu 1440, listen-port 51820 fwmark 0x0\n",
+	    "ip link add s10 type wireguard mtu 1352, listen-port 52010 fwmark 0x5500000a\n",
+	    "ip link add lsp210 type ipip mode mplsip local 100.64.3.133 remote 100.64.0.210 ttl 64 mtu 1420\n",
+	    "endpoint 198.51.100.9:51820 persistent-keepalive 25 allowed-ips 100.64.0.210/32\n",
+	    "endpoint 100.80.0.16:52010 persistent-keepalive 25 allowed-ips 10.0.0.0/16\n",
+	    "ip address add 100.64.3.133/32 dev link0\n",
+	    "ip address add 100.80.56.80/32 dev lo\n",
+	    "ip address add 100.80.56.82/32 dev lo\n",
+	    "ip address add 10.9.1.1/32 dev lo\n",
+	    "sysctl net/mpls/platform_labels=86000\n",
+	    "sysctl net/mpls/conf/lsp211/input=1\n",
+	    "sysctl net/ipv4/conf/all/rp_filter=0\n",
+	    "tc filter add dev lsp210 ingress mpls pass 16901, else drop\n",
+	    "ip -f mpls route add 16901 dev lo\n",
+	    "ip route add 100.64.0.210/32 dev link0 src 100.64.3.133 table 254\n",
+	    "ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 254\n",
+	    "ip route add unreachable 10.0.0.0/16 metric 1000000 table 254\n",
+	    "ip route add unreachable 10.9.1.0/24 metric 1000000 table 254\n",
+	    "ip route add 10.0.0.0/16 dev s10 src 10.9.1.1 table 540010\n",
+	    "ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210 src 100.80.56.81 mtu 1420 table 550010\n",
+	    "ip route add 100.80.0.16/32 encap mpls 16001 dev lsp211 src 100.80.56.82 mtu 1416 table 560002\n",
+	    "ip rule add priority 10010 fwmark 0x5400000a/0xff00ffff table 540010\n",
+	    "ip rule add priority 20010 fwmark 0x5500000a/0xff00ffff table 550010\n",
+	    "ip rule add priority 31002 from 100.80.56.82/32 table 560002\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
 	struct forwarding f;
@@ -130,7 +130,8 @@ static void a_measured_mtu_is_taken_over(void **state)
 
 	(void)state;
 	bundle_read(&f);
-	active.entry[0] = (struct active_path){.color = 10, .endpoint_site = 1, .index = 2, .carries = true, .mtu = 1200};
+	active.entry[0] = (struct active_path){
+	    .color = 10, .endpoint_site = 1, .index = 2, .carries = true, .mtu = 1200};
 	assert_int_equal(desired_build(&f, &keys, &active, &actual), 0);
 	active.count = 0;
 	desired_active_read(&f, actual, &active);
@@ -195,10 +196,12 @@ static void rules_become_marks(void **state)
 	bundle_read(&f);
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes, "\t\tct direction original ip daddr @peers_10 tcp dport 443 "
-					"meta mark set 0x5400000a accept\n"));
-	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
-					"\t\tct direction reply ip saddr @peers_10 udp sport 162 accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\t\tct direction original ip daddr @peers_10 tcp dport 443 "
+			       "meta mark set 0x5400000a accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\tchain inbound_10 {\n"
+			       "\t\tct direction reply ip saddr @peers_10 udp sport 162 accept\n"));
 	assert_null(strstr(t.bytes, "original ip saddr @peers_10"));
 	assert_non_null(strstr(t.bytes, "\t\telements = { 100.80.56.80, 100.80.56.81,\n"
 					"\t\t\t     100.80.56.82 }\n"));
@@ -208,7 +211,8 @@ static void rules_become_marks(void **state)
 
 #define A(a, b, c, d) ((ipv4_t)(a) << 24 | (ipv4_t)(b) << 16 | (ipv4_t)(c) << 8 | (d))
 
-static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t count, const char *set)
+static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t count,
+			const char *set)
 {
 	struct desired_lines list = {.count = 0};
 	struct text t;
@@ -226,7 +230,8 @@ static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t c
 static void a_line_leads_to_its_next_hop(void **state)
 {
 	static const char none[] = "\tset hops {\n\t\ttype ipv4_addr\n\t}\n";
-	static const char some[] = "\tset hops {\n\t\ttype ipv4_addr\n\t\telements = { 100.64.5.1, 100.80.77.1 }\n\t}\n";
+	static const char some[] =
+	    "\tset hops {\n\t\ttype ipv4_addr\n\t\telements = { 100.64.5.1, 100.80.77.1 }\n\t}\n";
 	static const char chain[] = "\tchain line {\n"
 				    "\t\tfib saddr . oif type != local counter drop\n"
 				    "\t\tip daddr @hops return\n"
@@ -234,9 +239,10 @@ static void a_line_leads_to_its_next_hop(void **state)
 				    "\t\tcounter drop\n\t}\n";
 	static const ipv4_t other[] = {A(192, 168, 1, 1), A(100, 96, 0, 1), A(198, 51, 100, 9), 0};
 	/* of a neighbour, of the endpoint, of our own link, node and path */
-	static const ipv4_t known[] = {A(100, 64, 0, 210), A(100, 80, 0, 16), A(100, 64, 3, 133), A(100, 80, 56, 80),
-				       A(100, 80, 56, 82)};
-	static const ipv4_t carrier[] = {A(100, 80, 77, 1), A(100, 64, 5, 1), A(100, 64, 0, 210), A(100, 64, 5, 1)};
+	static const ipv4_t known[] = {A(100, 64, 0, 210), A(100, 80, 0, 16), A(100, 64, 3, 133),
+				       A(100, 80, 56, 80), A(100, 80, 56, 82)};
+	static const ipv4_t carrier[] = {A(100, 80, 77, 1), A(100, 64, 5, 1), A(100, 64, 0, 210),
+					 A(100, 64, 5, 1)};
 	struct desired_lines hops = {.count = 0};
 	struct forwarding f;
 	struct text t;
@@ -250,9 +256,10 @@ static void a_line_leads_to_its_next_hop(void **state)
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, chain));
-	assert_non_null(strstr(t.bytes, "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
-					"\t\tip daddr @overlay jump line\n"
-					"\t\tip daddr @peers counter drop\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
+			       "\t\tip daddr @overlay jump line\n"
+			       "\t\tip daddr @peers counter drop\n"));
 	text_clear(&t);
 	for (ipv4_t i = 1; i < 20; i++)
 		desired_lines_add_hop(&hops, i);
@@ -263,12 +270,13 @@ static void a_line_leads_to_its_next_hop(void **state)
 /* The carriers' packets are not led from one of the box's lines to another, nor back. */
 static void no_line_is_anothers_way(void **state)
 {
-	static const char words[] = "\t\tip daddr @peers counter drop\n"
-				    "\t\tiifname \"eth0\" oifname \"eth0\" udp dport 51820 counter drop\n"
-				    "\t\tiifname \"eth0\" oifname \"wwan0\" counter drop\n"
-				    "\t\tiifname \"wwan0\" oifname \"eth0\" counter drop\n"
-				    "\t\tiifname \"wwan0\" oifname \"wwan0\" udp dport 51820 counter drop\n"
-				    "\t}\n";
+	static const char words[] =
+	    "\t\tip daddr @peers counter drop\n"
+	    "\t\tiifname \"eth0\" oifname \"eth0\" udp dport 51820 counter drop\n"
+	    "\t\tiifname \"eth0\" oifname \"wwan0\" counter drop\n"
+	    "\t\tiifname \"wwan0\" oifname \"eth0\" counter drop\n"
+	    "\t\tiifname \"wwan0\" oifname \"wwan0\" udp dport 51820 counter drop\n"
+	    "\t}\n";
 	struct desired_lines lines = {.count = 0};
 	struct forwarding f;
 	struct text t;
@@ -289,8 +297,11 @@ static void no_line_is_anothers_way(void **state)
 
 static struct fwd_rule inbound(ipv4_t from, uint8_t length)
 {
-	return (struct fwd_rule){
-		.color = 10, .protocol = 6, .port_first = 443, .port_last = 443, .from = {from, length}};
+	return (struct fwd_rule){.color = 10,
+				 .protocol = 6,
+				 .port_first = 443,
+				 .port_last = 443,
+				 .from = {from, length}};
 }
 
 /* Many peers with the same right are one rule with a set; nested prefixes, which nft refuses, become one. */
@@ -314,8 +325,9 @@ static void rights_of_many_peers_are_one_set(void **state)
 	assert_non_null(strstr(t.bytes, "\tset far_0 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
 					"\t\telements = { 10.9.0.0/16, 10.10.1.0/24,\n"
 					"\t\t\t     10.11.1.5 }\n"));
-	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t\tct direction original "
-					"ip saddr @peers_10 ip saddr @far_0 tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\tchain inbound_10 {\n\t\tct direction original "
+			       "ip saddr @peers_10 ip saddr @far_0 tcp dport 443 accept\n"));
 	text_clear(&t);
 	f.rules = own;
 	f.rule_count = count;
@@ -342,13 +354,18 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	f.rule_count = 3;
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip dscp ef tcp dport 443 accept\n"));
-	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip saddr 10.9.1.0/24 "
-					"ip dscp 0x0b tcp dport 443 accept\n"));
-	assert_non_null(strstr(t.bytes, "\t\tct direction original ip saddr @peers_10 ip saddr 10.10.1.0/24 "
-					"tcp dport 443 accept\n"));
-	assert_non_null(strstr(t.bytes, "\t\tct direction reply ip daddr @peers_10 ip dscp ef tcp sport 443 "
-					"meta mark set"));
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\t\tct direction original ip saddr @peers_10 ip dscp ef tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\t\tct direction original ip saddr @peers_10 ip saddr 10.9.1.0/24 "
+			       "ip dscp 0x0b tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\t\tct direction original ip saddr @peers_10 ip saddr 10.10.1.0/24 "
+			       "tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\t\tct direction reply ip daddr @peers_10 ip dscp ef tcp sport 443 "
+			       "meta mark set"));
 	text_clear(&t);
 	f.rules = own;
 	f.rule_count = count;
@@ -359,17 +376,19 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 
 static void shared_read(struct forwarding *f)
 {
-	static const char path[] = "path 3 main color 10 preference 200 to 2 source 100.80.56.83 endpoint 100.80.0.32 "
-				   "first 210 stack 16002 mtu 1416 probe 50000us x 3 reflector 2\n";
-	static const char peer[] = "peer 10 2 npdc-hcm key k5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw8= call "
-				   "100.80.0.32:52010 rank 1\nprefix 10 2 10.0.0.0/16\n";
+	static const char path[] =
+	    "path 3 main color 10 preference 200 to 2 source 100.80.56.83 endpoint 100.80.0.32 "
+	    "first 210 stack 16002 mtu 1416 probe 50000us x 3 reflector 2\n";
+	static const char peer[] =
+	    "peer 10 2 npdc-hcm key k5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw8= call "
+	    "100.80.0.32:52010 rank 1\nprefix 10 2 10.0.0.0/16\n";
 	char *two = malloc(sizeof(bundle) + sizeof(path) + sizeof(peer));
 	const char *session = strstr(bundle, "session 10"), *rule = strstr(bundle, "rule 10");
 	struct reason reason = {.text = ""};
 
 	assert_non_null(two);
-	sprintf(two, "%.*s%s%.*s%s%s", (int)(session - bundle), bundle, path, (int)(rule - session), session, peer,
-		rule);
+	sprintf(two, "%.*s%s%.*s%s%s", (int)(session - bundle), bundle, path, (int)(rule - session),
+		session, peer, rule);
 	forwarding_init(f);
 	if (forwarding_parse(two, strlen(two), f, &reason) < 0)
 		fail_msg("%s", reason.text);
@@ -378,7 +397,8 @@ static void shared_read(struct forwarding *f)
 
 static struct kernel_state *desired_gateway(const struct forwarding *f, uint32_t endpoint)
 {
-	struct active_paths active = {.entry = {{10, 1, 1, endpoint == 1}, {10, 2, 3, endpoint == 2}}, .count = 2};
+	struct active_paths active = {
+	    .entry = {{10, 1, 1, endpoint == 1}, {10, 2, 3, endpoint == 2}}, .count = 2};
 	struct node_keys keys = {.link = {1}, .session = {2}};
 	struct kernel_state *state;
 
@@ -401,8 +421,9 @@ static void another_gateway_is_two_routes(void **state)
 	assert_int_equal(kernel_state_device(one, "s10")->listen_port, 52010);
 	assert_int_equal(kernel_state_device(one, "s10-2")->listen_port, 42010);
 	plan = words(two, one);
-	assert_string_equal(plan, "ip route replace 10.0.0.0/16 dev s10-2 src 10.9.1.1 table 254\n"
-				  "ip route replace 10.0.0.0/16 dev s10-2 src 10.9.1.1 table 540010\n");
+	assert_string_equal(plan,
+			    "ip route replace 10.0.0.0/16 dev s10-2 src 10.9.1.1 table 254\n"
+			    "ip route replace 10.0.0.0/16 dev s10-2 src 10.9.1.1 table 540010\n");
 	free(plan);
 	desired_active_read(&f, two, &read);
 	assert_int_equal(read.count, 2);
@@ -454,12 +475,14 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	assert_null(strstr(t.bytes, "ct direction"));
 	assert_null(strstr(t.bytes, "ct state related "));
 	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
-	assert_non_null(strstr(t.bytes, "\t\tiifname vmap { \"lo\" : jump guard_lo, \"s10\" : jump guard_session, "
-					"\"link0\" : jump guard_link }\n"));
+	assert_non_null(strstr(
+	    t.bytes, "\t\tiifname vmap { \"lo\" : jump guard_lo, \"s10\" : jump guard_session, "
+		     "\"link0\" : jump guard_link }\n"));
 	assert_non_null(strstr(t.bytes, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
 					"\t\tudp dport 51820 fib daddr type local notrack\n"
 					"\t\tip saddr @lans ip daddr @peers notrack\n\t}\n"));
-	assert_non_null(strstr(t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
+	assert_non_null(strstr(
+	    t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -483,19 +506,26 @@ static void devices_stand_as_nft_sorts_them(void **state)
 	f.session_count = 5;
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes, "\t\toifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
-					"\"s30\" : jump egress_30, \"s100\" : jump egress_100, \"link0\" : accept, "
-					"\"s4294967295\" : jump egress_4294967295 }\n"));
-	assert_non_null(strstr(t.bytes, "\t\ttcp flags syn / syn,rst oifname { \"s9\", \"s20\", \"s30\", \"s100\", \"s4294967295\" } "
-					"tcp option maxseg size set rt mtu\n"));
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\t\toifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
+	    "\"s30\" : jump egress_30, \"s100\" : jump egress_100, \"link0\" : accept, "
+	    "\"s4294967295\" : jump egress_4294967295 }\n"));
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\t\ttcp flags syn / syn,rst oifname { \"s9\", \"s20\", \"s30\", \"s100\", \"s4294967295\" } "
+	    "tcp option maxseg size set rt mtu\n"));
 	text_reset(&t);
 	f.session_count = 1;
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes, "\t\ttcp flags syn / syn,rst oifname \"s100\" tcp option maxseg size set rt mtu\n"));
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\t\ttcp flags syn / syn,rst oifname \"s100\" tcp option maxseg size set rt mtu\n"));
 	text_reset(&t);
 	f.session_count = 0; /* a node that carries others' alone */
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes, "\t\tiifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
+	assert_non_null(strstr(
+	    t.bytes, "\t\tiifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
 	assert_null(strstr(t.bytes, "ping_local"));
 	text_clear(&t);
 	f.sessions = NULL;
@@ -551,21 +581,21 @@ static void without_a_rate_nothing_queues(void **state)
 static void a_line_is_divided(void **state)
 {
 	static const char *const lines[] = {
-		"tc qdisc add dev link0 root htb\n"
-		"tc class add dev link0 classid 5459:1 parent 5459:0 htb rate 240000bps ceil 240000bps burst 240 "
-		"overhead 75 prio 0\n",
-		"tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 161684bps ceil 240000bps burst 240 "
-		"overhead 75 prio 0, of packets to 100.64.0.210\n",
-		"tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 78315bps ceil 116250bps burst 116 "
-		"overhead 75 prio 0, of packets to 100.64.0.211\n",
-		"tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 74374bps ceil 240000bps burst 240 "
-		"overhead 75 prio 1, fq_codel target 32269us noecn, of mark 0x56000001\n",
-		"tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 29749bps ceil 240000bps burst 240 "
-		"overhead 75 prio 3, fq_codel target 80674us noecn, of mark 0x56000002\n",
-		"tc class add dev link0 classid 5459:34f0 parent 5459:34c0 htb rate 8084bps ceil 60000bps burst 64 "
-		"overhead 75 prio 0, fq_codel target 100000us noecn, of mark 0x56000030\n",
-		"tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 4850bps ceil 240000bps burst 240 "
-		"overhead 75 prio 2, fq_codel target 100000us noecn, of mark 0x00000000\n",
+	    "tc qdisc add dev link0 root htb\n"
+	    "tc class add dev link0 classid 5459:1 parent 5459:0 htb rate 240000bps ceil 240000bps burst 240 "
+	    "overhead 75 prio 0\n",
+	    "tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 161684bps ceil 240000bps burst 240 "
+	    "overhead 75 prio 0, of packets to 100.64.0.210\n",
+	    "tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 78315bps ceil 116250bps burst 116 "
+	    "overhead 75 prio 0, of packets to 100.64.0.211\n",
+	    "tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 74374bps ceil 240000bps burst 240 "
+	    "overhead 75 prio 1, fq_codel target 32269us noecn, of mark 0x56000001\n",
+	    "tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 29749bps ceil 240000bps burst 240 "
+	    "overhead 75 prio 3, fq_codel target 80674us noecn, of mark 0x56000002\n",
+	    "tc class add dev link0 classid 5459:34f0 parent 5459:34c0 htb rate 8084bps ceil 60000bps burst 64 "
+	    "overhead 75 prio 0, fq_codel target 100000us noecn, of mark 0x56000030\n",
+	    "tc class add dev link0 classid 5459:34ff parent 5459:34c0 htb rate 4850bps ceil 240000bps burst 240 "
+	    "overhead 75 prio 2, fq_codel target 100000us noecn, of mark 0x00000000\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
 	struct forwarding f;
@@ -578,7 +608,8 @@ static void a_line_is_divided(void **state)
 	plan = words(want, nothing);
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		if (!strstr(plan, lines[i]))
-			fail_msg("not in the plan: %s%s", lines[i], strstr(plan, "tc qdisc add dev link0"));
+			fail_msg("not in the plan: %s%s", lines[i],
+				 strstr(plan, "tc qdisc add dev link0"));
 	free(plan);
 	kernel_state_free(want);
 	kernel_state_free(nothing);
@@ -602,7 +633,8 @@ static void padded_probes_fit_in_the_rest(void **state)
 
 		bundle_read(&f);
 		rate(&f, rates[r], 0);
-		f.neighbor_count = 1; /* with two, each has its part of the line, and of probes all */
+		f.neighbor_count =
+		    1; /* with two, each has its part of the line, and of probes all */
 		want = desired(&f, 1);
 		overhead = queue_of(want, SLOT(210))->overhead;
 		probes = queue_of(want, SLOT(210) + 48);
@@ -656,7 +688,8 @@ static void promises_are_kept(void **state)
 			if (q->parent == SLOT(210) || q->parent == SLOT(211))
 				sums[q->parent == SLOT(211)] += q->rate;
 		}
-		for (int i = 0; i < 2; i++) /* HTB takes no rate of 0: four of them may be too much */
+		for (int i = 0; i < 2;
+		     i++) /* HTB takes no rate of 0: four of them may be too much */
 			assert_true(sums[i] <= queue_of(want, SLOT(210 + i))->rate + 4 * 1000);
 		kernel_state_free(want);
 		forwarding_clear(&f);
@@ -701,34 +734,32 @@ static void a_new_neighbor_moves_nobody(void **state)
 static void a_packet_takes_its_queue_along(void **state)
 {
 	static const char chain[] =
-		"\tchain queues_path {\n"
-		"\t\tmeta length < 636 udp sport 7784 meta mark set 0x56000030\n"
-		"\t\tmeta length < 636 udp dport 7784 meta mark set 0x56000030\n"
-		"\t}\n"
-		"\n"
-		"\tchain queues_link {\n"
-		"\t\tip dscp cs6 meta mark set 0x56000030\n"
-		"\t\tmeta mark 0x5500000a meta mark set 0x56000001\n"
-		"\t\tmeta mark 0x56000001 ip dscp set lephb\n"
-		"\t\tmeta mark 0x56000002 ip dscp set 0x02\n"
-		"\t\tmeta mark 0x56000030 ip dscp set cs6\n";
-	static const char hook[] =
-		"\tchain queues {\n"
-		"\t\ttype filter hook output priority filter; policy accept;\n"
-		"\t\toifname \"lsp*\" jump queues_path\n"
-		"\t\toifname \"link0\" jump queues_link\n";
-	static const char link[] =
-		"\t\tmeta mark 0x56000030 ip dscp set cs6\n"
-		"\t\tip daddr @marked ip dscp lephb ip ecn set ect1\n"
-		"\t\tip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
-		"\t\tip daddr @marked ip dscp cs6 ip ecn set ect1\n"
-		"\t}\n";
+	    "\tchain queues_path {\n"
+	    "\t\tmeta length < 636 udp sport 7784 meta mark set 0x56000030\n"
+	    "\t\tmeta length < 636 udp dport 7784 meta mark set 0x56000030\n"
+	    "\t}\n"
+	    "\n"
+	    "\tchain queues_link {\n"
+	    "\t\tip dscp cs6 meta mark set 0x56000030\n"
+	    "\t\tmeta mark 0x5500000a meta mark set 0x56000001\n"
+	    "\t\tmeta mark 0x56000001 ip dscp set lephb\n"
+	    "\t\tmeta mark 0x56000002 ip dscp set 0x02\n"
+	    "\t\tmeta mark 0x56000030 ip dscp set cs6\n";
+	static const char hook[] = "\tchain queues {\n"
+				   "\t\ttype filter hook output priority filter; policy accept;\n"
+				   "\t\toifname \"lsp*\" jump queues_path\n"
+				   "\t\toifname \"link0\" jump queues_link\n";
+	static const char link[] = "\t\tmeta mark 0x56000030 ip dscp set cs6\n"
+				   "\t\tip daddr @marked ip dscp lephb ip ecn set ect1\n"
+				   "\t\tip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
+				   "\t\tip daddr @marked ip dscp cs6 ip ecn set ect1\n"
+				   "\t}\n";
 	static const char carrier[] =
-		"\t\toifname \"link0\" jump queues_link\n"
-		"\t\tudp sport 51820 ip dscp af41 ip dscp set ef accept\n"
-		"\t\tudp sport 51820 ip ecn ect1 ip dscp set ef ip ecn set not-ect accept\n"
-		"\t\tudp sport 51820 ip ecn ect0 ip dscp set cs1 ip ecn set not-ect accept\n"
-		"\t\tudp sport 51820 ip ecn not-ect ip dscp set af21 accept\n";
+	    "\t\toifname \"link0\" jump queues_link\n"
+	    "\t\tudp sport 51820 ip dscp af41 ip dscp set ef accept\n"
+	    "\t\tudp sport 51820 ip ecn ect1 ip dscp set ef ip ecn set not-ect accept\n"
+	    "\t\tudp sport 51820 ip ecn ect0 ip dscp set cs1 ip ecn set not-ect accept\n"
+	    "\t\tudp sport 51820 ip ecn not-ect ip dscp set af21 accept\n";
 	struct forwarding f;
 	struct text t;
 
@@ -758,25 +789,25 @@ static void a_packet_takes_its_queue_along(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_commune_has_all_it_needs),
-		cmocka_unit_test(another_path_is_one_route),
-		cmocka_unit_test(a_measured_mtu_is_taken_over),
-		cmocka_unit_test(the_active_path_is_read_back),
-		cmocka_unit_test(rules_become_marks),
-		cmocka_unit_test(a_line_leads_to_its_next_hop),
-		cmocka_unit_test(no_line_is_anothers_way),
-		cmocka_unit_test(another_gateway_is_two_routes),
+	    cmocka_unit_test(a_commune_has_all_it_needs),
+	    cmocka_unit_test(another_path_is_one_route),
+	    cmocka_unit_test(a_measured_mtu_is_taken_over),
+	    cmocka_unit_test(the_active_path_is_read_back),
+	    cmocka_unit_test(rules_become_marks),
+	    cmocka_unit_test(a_line_leads_to_its_next_hop),
+	    cmocka_unit_test(no_line_is_anothers_way),
+	    cmocka_unit_test(another_gateway_is_two_routes),
 	    cmocka_unit_test(other_ranks_are_nothing),
-		cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
-		cmocka_unit_test(rights_of_many_peers_are_one_set),
-		cmocka_unit_test(marks_of_packets_are_matched_both_ways),
-		cmocka_unit_test(without_a_rate_nothing_queues),
-		cmocka_unit_test(padded_probes_fit_in_the_rest),
-		cmocka_unit_test(a_line_is_divided),
-		cmocka_unit_test(promises_are_kept),
-		cmocka_unit_test(a_new_neighbor_moves_nobody),
-		cmocka_unit_test(a_packet_takes_its_queue_along),
-		cmocka_unit_test(devices_stand_as_nft_sorts_them),
+	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
+	    cmocka_unit_test(rights_of_many_peers_are_one_set),
+	    cmocka_unit_test(marks_of_packets_are_matched_both_ways),
+	    cmocka_unit_test(without_a_rate_nothing_queues),
+	    cmocka_unit_test(padded_probes_fit_in_the_rest),
+	    cmocka_unit_test(a_line_is_divided),
+	    cmocka_unit_test(promises_are_kept),
+	    cmocka_unit_test(a_new_neighbor_moves_nobody),
+	    cmocka_unit_test(a_packet_takes_its_queue_along),
+	    cmocka_unit_test(devices_stand_as_nft_sorts_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,7 +94,8 @@ static const struct change {
     {"a deny rule", deny, 2, 0, 1, 0, 0}, /* rules at both ends */
     {"a class's port", other_port, 3, 2, 2, 0, 0},
     {"a preference", other_preference, 2, 0, 0, 4, 0},
-    {"a shorter way", shorter_way, 5, 0, 0, 2, 0}, /* and it repairs: phuc-xa's probes wait, dong-da has no part in it */
+    {"a shorter way", shorter_way, 5, 0, 0, 2,
+     0}, /* and it repairs: phuc-xa's probes wait, dong-da has no part in it */
     {"a new site", new_commune, 3, 2, 0, 0, 1},
     {"a link's key", key, 2, 0, 0, 0, 0}, /* its two districts */
 };
@@ -121,9 +122,10 @@ static void test_changes(void **state)
 		if (c.sites_changed != want->changed || c.flows[DIFF_GAINED] != want->gained ||
 		    c.flows[DIFF_LOST] != want->lost || c.flows[DIFF_MOVED] != want->moved ||
 		    c.sites_gained != want->sites_new)
-			fail_msg("%s: %zu sites changed, %zu new; connections: %zu gained, %zu lost, %zu moved",
-				 want->name, c.sites_changed, c.sites_gained, c.flows[DIFF_GAINED],
-				 c.flows[DIFF_LOST], c.flows[DIFF_MOVED]);
+			fail_msg(
+			    "%s: %zu sites changed, %zu new; connections: %zu gained, %zu lost, %zu moved",
+			    want->name, c.sites_changed, c.sites_gained, c.flows[DIFF_GAINED],
+			    c.flows[DIFF_LOST], c.flows[DIFF_MOVED]);
 		diff_free(d);
 		country_clear(&before);
 		country_clear(&after);
@@ -153,10 +155,14 @@ static void test_lines_and_ways(void **state)
 	assert_non_null(strstr(text_string(&t), "901 phuc-xa: path -1 +1\n"));
 	assert_non_null(strstr(text_string(&t), "  - path 1 main color 10 preference 200 "));
 	assert_non_null(strstr(text_string(&t), "  + path 1 main color 10 preference 300 "));
-	assert_non_null(strstr(text_string(&t), "- main 200 16001 > ba-dinh > hanoi > npdc-hn, spare 100 16001 > dong-da "
-			"> hanoi > npdc-hn\n"));
-	assert_non_null(strstr(text_string(&t), "+ main 300 16001 > ba-dinh > hanoi > npdc-hn, spare 100 16001 > dong-da "
-			"> hanoi > npdc-hn\n"));
+	assert_non_null(
+	    strstr(text_string(&t),
+		   "- main 200 16001 > ba-dinh > hanoi > npdc-hn, spare 100 16001 > dong-da "
+		   "> hanoi > npdc-hn\n"));
+	assert_non_null(
+	    strstr(text_string(&t),
+		   "+ main 300 16001 > ba-dinh > hanoi > npdc-hn, spare 100 16001 > dong-da "
+		   "> hanoi > npdc-hn\n"));
 	text_clear(&t);
 	diff_free(d);
 	country_clear(&before);

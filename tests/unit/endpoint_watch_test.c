@@ -8,7 +8,7 @@
 
 #include "tuyen/core/endpoint_watch.h"
 
-#define MS(n) ((struct monotime){1000000000ull + (n) * 1000ull})
+#define MS(n) ((struct monotime){1000000000ull + (n)*1000ull})
 
 /* A neighbour as the kernel shows it, and who looks. */
 struct view {
@@ -24,7 +24,8 @@ static void look(struct view *v, uint64_t ms)
 
 static void hears(struct view *v, uint8_t host, uint16_t port)
 {
-	v->sight.endpoint = (struct ip_endpoint){.family = host ? 4 : 0, .address = {192, 0, 2, host}, .port = port};
+	v->sight.endpoint = (struct ip_endpoint){
+	    .family = host ? 4 : 0, .address = {192, 0, 2, host}, .port = port};
 	v->sight.rx_bytes += host ? 100 : 0;
 }
 
@@ -37,7 +38,8 @@ static uint32_t chance(uint32_t *state)
  * @boxes with one key, each at a place of its own: each sends about once a second, and calls when another has had the
  * key for 15 s. Looked at every @gap_ms, or 1 s where that is 5 s. @return ms until it is told, 0: never in @for_ms.
  */
-static uint64_t clones(struct view *v, unsigned int boxes, uint64_t gap_ms, uint32_t seed, uint64_t for_ms)
+static uint64_t clones(struct view *v, unsigned int boxes, uint64_t gap_ms, uint32_t seed,
+		       uint64_t for_ms)
 {
 	uint64_t starving_since[8] = {0};
 	unsigned int owner = 0;
@@ -173,12 +175,13 @@ static void one_that_moves_is_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clones_are_seen),
-		cmocka_unit_test(one_is_none),		cmocka_unit_test(clones_are_seen_by_slow_eyes),
-		cmocka_unit_test(lines_in_turn_are_no_clone),
-		cmocka_unit_test(outages_are_no_clone),
-		cmocka_unit_test(deaf_lines_are_no_clone),
-		cmocka_unit_test(one_that_moves_is_none),
+	    cmocka_unit_test(clones_are_seen),
+	    cmocka_unit_test(one_is_none),
+	    cmocka_unit_test(clones_are_seen_by_slow_eyes),
+	    cmocka_unit_test(lines_in_turn_are_no_clone),
+	    cmocka_unit_test(outages_are_no_clone),
+	    cmocka_unit_test(deaf_lines_are_no_clone),
+	    cmocka_unit_test(one_that_moves_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,23 +22,25 @@ static struct {
 	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus, damped;
 } seen;
 
-void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
-			  bool degraded, int64_t wall_s, struct text *ret_json)
+void status_event_quality(const struct forwarding *f, const struct fwd_path *path,
+			  const struct message_liveness *l, bool degraded, int64_t wall_s,
+			  struct text *ret_json)
 {
 	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
 	seen.degraded += degraded;
 	seen.better += !degraded;
 }
 
-void status_event_damped(const struct forwarding *f, const struct fwd_path *path, const struct fwd_neighbor *neighbor,
-			 uint64_t held_us, int64_t wall_s, struct text *ret_json)
+void status_event_damped(const struct forwarding *f, const struct fwd_path *path,
+			 const struct fwd_neighbor *neighbor, uint64_t held_us, int64_t wall_s,
+			 struct text *ret_json)
 {
 	(void)f, (void)path, (void)neighbor, (void)held_us, (void)wall_s, (void)ret_json;
 	seen.damped++;
 }
 
-void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
-		      int64_t wall_s, struct text *ret_json)
+void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
+		      const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
 {
 	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
 	seen.mtus++;
@@ -119,8 +121,10 @@ static struct fwd_path paths[] = {
      .mtu = 1416,
      .probe = {50000, 3}},
 };
-static struct fwd_session sessions[] = {
-    {.color = 10, .degraded = {.loss_percent = 10}, .revert_hold_ms = 2000, .revert_max_ms = 60000}};
+static struct fwd_session sessions[] = {{.color = 10,
+					 .degraded = {.loss_percent = 10},
+					 .revert_hold_ms = 2000,
+					 .revert_max_ms = 60000}};
 
 static int setup(void **state)
 {
@@ -260,12 +264,14 @@ static void what_a_path_is_worth_is_a_fact(void **state)
 	assert_int_equal(seen.dirty, turns + 3);
 	say(f, BFD_STATE_UP, 0, 1208);
 	assert_int_equal(seen.dirty, turns + 3);
-	engine_liveness_forget(&f->engine); /* a new life of the wire process: it has not asked yet */
+	engine_liveness_forget(
+	    &f->engine); /* a new life of the wire process: it has not asked yet */
 	say(f, BFD_STATE_UP, 0, 0);
 	assert_int_equal(f->engine.paths[0].last.mtu, 1208);
 	assert_int_equal(seen.mtus, 1);
 	say(f, BFD_STATE_UP, 500, 1208);
-	say(f, BFD_STATE_DOWN, 0, 1208); /* what is down is not degraded, and nobody is told twice */
+	say(f, BFD_STATE_DOWN, 0,
+	    1208); /* what is down is not degraded, and nobody is told twice */
 	assert_false(f->engine.paths[0].degraded);
 	assert_int_equal(seen.better, 1);
 }

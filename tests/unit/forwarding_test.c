@@ -128,7 +128,8 @@ static void pieces_are_the_whole(void **state)
 	for (size_t piece = 1; piece < 2 * sizeof(whole); piece += 97) {
 		struct pieces p = {.fail_at = SIZE_MAX};
 
-		assert_int_equal(forwarding_encode_pieces(&f, NULL, piece, &buffer, piece_of_lines_take, &p), 0);
+		assert_int_equal(
+		    forwarding_encode_pieces(&f, NULL, piece, &buffer, piece_of_lines_take, &p), 0);
 		assert_true(piece < sizeof(whole) ? p.count > 1 || piece > strlen(whole) / 2
 						  : p.count == 1);
 		assert_string_equal(text_string(&p.all), whole);
@@ -160,12 +161,15 @@ static void ways_can_be_given(void **state)
 	for (size_t piece = 1; piece < 2 * sizeof(whole); piece += 97) {
 		struct pieces p = {.fail_at = SIZE_MAX};
 
-		assert_int_equal(forwarding_encode_pieces(&f, &ways, piece, &buffer, piece_take, &p), 0);
+		assert_int_equal(
+		    forwarding_encode_pieces(&f, &ways, piece, &buffer, piece_take, &p), 0);
 		assert_string_equal(text_string(&p.all), whole);
 		text_clear(&p.all);
 		p.fail_at = p.count / 2;
 		p.count = 0;
-		assert_int_equal(forwarding_encode_pieces(&f, &ways, piece, &buffer, piece_take, &p), -TUYEN_ESYSTEM);
+		assert_int_equal(
+		    forwarding_encode_pieces(&f, &ways, piece, &buffer, piece_take, &p),
+		    -TUYEN_ESYSTEM);
 		assert_int_equal(p.count, p.fail_at + 1);
 		text_clear(&p.all);
 	}
@@ -202,7 +206,8 @@ static void addresses_are_as_printf_writes_them(void **state)
 			text_init(&t);
 			forwarding_encode(&f, &t);
 			snprintf(want, sizeof(want), "\nlan %u.%u.%u.%u/32\n", lan.address >> 24,
-				 lan.address >> 16 & 255, lan.address >> 8 & 255, lan.address & 255);
+				 lan.address >> 16 & 255, lan.address >> 8 & 255,
+				 lan.address & 255);
 			got = strstr(text_string(&t), "\nlan ");
 			assert_non_null(got);
 			assert_string_equal(got, want);
@@ -270,8 +275,8 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	    {"session 20", "session 30", "peer 901: its color has no session"},
 	    {"session 20", "session 10000", "line 20: a number"},
 	    {"revert 0ms", "revert 0", "line 20: a number"},
-    {"max 300000ms", "max 60000ms", "line 20: the default hold time"},
-    {"max 300000ms", "max 5", "line 20: a number"},
+	    {"max 300000ms", "max 60000ms", "line 20: the default hold time"},
+	    {"max 300000ms", "max 5", "line 20: a number"},
 	    {"call 100.80.0.16:52010", "call 100.80.0.16", "line 21: the endpoint"},
 	    {"call 100.80.0.16:52010", "call 100.80.0.16:0", "line 21: a number"},
 	    {"prefix 10 1 10.0.0.0/16", "prefix 10 2 10.0.0.0/16",
@@ -402,7 +407,7 @@ int main(void)
 	    cmocka_unit_test(reads_every_kind_of_line),
 	    cmocka_unit_test(pieces_are_the_whole),
 	    cmocka_unit_test(ways_can_be_given),
-    cmocka_unit_test(addresses_are_as_printf_writes_them),
+	    cmocka_unit_test(addresses_are_as_printf_writes_them),
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),

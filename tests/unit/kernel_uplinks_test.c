@@ -20,7 +20,7 @@
 
 #include "daemon/kernel/internal.h"
 
-#define INDEX 7
+#define INDEX	     7
 #define MESSAGES_MAX 4
 
 static struct {
@@ -91,7 +91,10 @@ static int clear(void **state)
 
 static struct nl_msg *route_new(uint32_t metric)
 {
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST, .rtm_protocol = RTPROT_DHCP};
+	struct rtmsg header = {.rtm_family = AF_INET,
+			       .rtm_table = RT_TABLE_MAIN,
+			       .rtm_type = RTN_UNICAST,
+			       .rtm_protocol = RTPROT_DHCP};
 	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWROUTE, 0);
 
 	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
@@ -123,7 +126,9 @@ static struct nl_msg *route_of_legs(uint32_t metric, const struct leg *legs, siz
 	for (size_t i = 0; i < count; i++) {
 		struct rtnexthop *leg = nlmsg_reserve(m, sizeof(*leg), NLMSG_ALIGNTO);
 
-		*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg) + 8, .rtnh_flags = legs[i].flags, .rtnh_ifindex = legs[i].index};
+		*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg) + 8,
+					  .rtnh_flags = legs[i].flags,
+					  .rtnh_ifindex = legs[i].index};
 		assert_int_equal(nla_put_u32(m, RTA_GATEWAY, htonl(legs[i].gateway)), 0);
 	}
 	nla_nest_end(m, nest);
@@ -144,7 +149,8 @@ static struct nl_msg *address_new(uint32_t index, ipv4_t address)
 
 static struct node_uplinks one(void)
 {
-	return (struct node_uplinks){.count = 1, .entry = {{.underlay = "fibre", .device = "eth0"}}};
+	return (struct node_uplinks){.count = 1,
+				     .entry = {{.underlay = "fibre", .device = "eth0"}}};
 }
 
 static int look(struct node_uplinks *u)
@@ -189,7 +195,8 @@ static void a_route_of_several_legs_has_one_by_the_line(void **state)
 
 static void a_dead_leg_is_none(void **state)
 {
-	static const struct leg legs[] = {{INDEX + 1, 0, 0xc0000201}, {INDEX, RTNH_F_LINKDOWN, 0xc0000202}};
+	static const struct leg legs[] = {{INDEX + 1, 0, 0xc0000201},
+					  {INDEX, RTNH_F_LINKDOWN, 0xc0000202}};
 	struct node_uplinks u = one();
 
 	(void)state;
@@ -213,7 +220,8 @@ static void a_gateway_of_ipv6_is_none(void **state)
 static struct nl_msg *link_new(size_t bytes)
 {
 	struct ifinfomsg header = {.ifi_index = INDEX};
-	struct rtnl_link_stats64 stats = {.rx_packets = 1, .tx_packets = 2, .rx_bytes = 1000, .tx_bytes = UINT64_C(5000000000)};
+	struct rtnl_link_stats64 stats = {
+	    .rx_packets = 1, .tx_packets = 2, .rx_bytes = 1000, .tx_bytes = UINT64_C(5000000000)};
 	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWLINK, 0);
 
 	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
@@ -227,7 +235,8 @@ static void a_line_is_counted(void **state)
 	static const struct {
 		size_t bytes;
 		bool counted;
-	} answers[] = {{sizeof(struct rtnl_link_stats64), true}, {32, true}, {31, false}, {0, false}};
+	} answers[] = {
+	    {sizeof(struct rtnl_link_stats64), true}, {32, true}, {31, false}, {0, false}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
@@ -237,8 +246,10 @@ static void a_line_is_counted(void **state)
 		says.link = link_new(answers[i].bytes);
 		assert_int_equal(look(&u), 0);
 		assert_int_equal(u.entry[0].counted, answers[i].counted);
-		assert_true(u.entry[0].received_bytes + u.entry[0].sent_bytes == (answers[i].counted ? UINT64_C(5000001000) : 0));
-		assert_true(!answers[i].counted || u.entry[0].received_bytes != u.entry[0].sent_bytes);
+		assert_true(u.entry[0].received_bytes + u.entry[0].sent_bytes ==
+			    (answers[i].counted ? UINT64_C(5000001000) : 0));
+		assert_true(!answers[i].counted ||
+			    u.entry[0].received_bytes != u.entry[0].sent_bytes);
 	}
 }
 
@@ -301,14 +312,14 @@ static const struct {
 	int err;
 	ipv4_t gateway; /* 5: untouched */
 } hops[] = {
-	{"by a gateway", 0, true, 0, 0xc0000201},
-	{"on the line", 0, false, 0, 0},
-	{"no route", ENETUNREACH, false, 0, 0},
-	{"unreachable", EHOSTUNREACH, false, 0, 0},
-	{"prohibited", EACCES, false, 0, 0},
-	{"blackhole", EINVAL, false, 0, 0},
-	{"the answer is lost", ENOBUFS, false, -TUYEN_ESYSTEM, 5},
-	{"the kernel has no memory", ENOMEM, false, -TUYEN_ESYSTEM, 5},
+    {"by a gateway", 0, true, 0, 0xc0000201},
+    {"on the line", 0, false, 0, 0},
+    {"no route", ENETUNREACH, false, 0, 0},
+    {"unreachable", EHOSTUNREACH, false, 0, 0},
+    {"prohibited", EACCES, false, 0, 0},
+    {"blackhole", EINVAL, false, 0, 0},
+    {"the answer is lost", ENOBUFS, false, -TUYEN_ESYSTEM, 5},
+    {"the kernel has no memory", ENOMEM, false, -TUYEN_ESYSTEM, 5},
 };
 
 static void a_next_hop_is_known_or_none_or_an_error(void **state)
@@ -331,16 +342,20 @@ static void a_next_hop_is_known_or_none_or_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_line_is_its_route_and_its_addresses, clear, clear),
-		cmocka_unit_test_setup_teardown(a_route_of_several_legs_has_one_by_the_line, clear, clear),
-		cmocka_unit_test_setup_teardown(a_dead_leg_is_none, clear, clear),
-		cmocka_unit_test_setup_teardown(a_gateway_of_ipv6_is_none, clear, clear),
-		cmocka_unit_test_setup_teardown(a_line_is_counted, clear, clear),
-		cmocka_unit_test_setup_teardown(a_counter_that_could_not_be_asked_is_none_and_no_error, clear, clear),
-		cmocka_unit_test_setup_teardown(a_device_that_goes_meanwhile_has_no_route, clear, clear),
-		cmocka_unit_test_setup_teardown(a_device_that_is_not_there_has_nothing, clear, clear),
-		cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_an_error_and_changes_nothing, clear, clear),
-		cmocka_unit_test_setup_teardown(a_next_hop_is_known_or_none_or_an_error, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_line_is_its_route_and_its_addresses, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_route_of_several_legs_has_one_by_the_line, clear,
+					    clear),
+	    cmocka_unit_test_setup_teardown(a_dead_leg_is_none, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_gateway_of_ipv6_is_none, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_line_is_counted, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_counter_that_could_not_be_asked_is_none_and_no_error,
+					    clear, clear),
+	    cmocka_unit_test_setup_teardown(a_device_that_goes_meanwhile_has_no_route, clear,
+					    clear),
+	    cmocka_unit_test_setup_teardown(a_device_that_is_not_there_has_nothing, clear, clear),
+	    cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_an_error_and_changes_nothing,
+					    clear, clear),
+	    cmocka_unit_test_setup_teardown(a_next_hop_is_known_or_none_or_an_error, clear, clear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -603,8 +603,9 @@ static void large_classes_are_compared_by_their_parts(void **state)
 		     "class wide { to port tcp 1-1002; to 10.0.0.0/8; }\n");
 	for (unsigned i = 0; i < 5; i++)
 		class_speak(&t, (const char[]){(char)('a' + i), 0}, firsts[i]);
-	text_add(&t, "policy v color 2 { from a; to hub; carry one, other, wide, a, b, c, d, e; path m "
-		     "preference 1 via parent; encrypt end-to-end; }");
+	text_add(&t,
+		 "policy v color 2 { from a; to hub; carry one, other, wide, a, b, c, d, e; path m "
+		 "preference 1 via parent; encrypt end-to-end; }");
 	speak_and_compile(&s, text_string(&t));
 	assert_int_equal(s.outcome, 0);
 	for (uint32_t i = 1; i < 5; i++) {

@@ -170,9 +170,13 @@ static void nearest_name_is_found(void **state)
 	static const struct {
 		const char *name, *nearest;
 	} cases[] = {
-	    {"ba-dihn", "ba-dinh"}, {"hanoj", "hanoi"}, {"hanoi", "hanoi"},
-	    {"zzz", NULL},	    {"a", NULL},
-	    {"Thanh pho Ho Chi Minh", "Thành phố Hồ Chí Minh"}, {"BA ĐINH", "ba-dinh"},
+	    {"ba-dihn", "ba-dinh"},
+	    {"hanoj", "hanoi"},
+	    {"hanoi", "hanoi"},
+	    {"zzz", NULL},
+	    {"a", NULL},
+	    {"Thanh pho Ho Chi Minh", "Thành phố Hồ Chí Minh"},
+	    {"BA ĐINH", "ba-dinh"},
 	};
 	struct name_table t;
 
@@ -196,7 +200,10 @@ static void nearest_name_is_found(void **state)
 	assert_int_equal(name_distance("kitten", "sitting"), 3);
 	assert_int_equal(name_distance("", "abc"), 3);
 	assert_int_equal(name_distance("Ba Dinh", "Ba Đình"), 0);
-	assert_int_equal(name_distance("Phu\xcc\x81" "c", "Phúc"), 0); /* decomposed */
+	assert_int_equal(name_distance("Phu\xcc\x81"
+				       "c",
+				       "Phúc"),
+			 0); /* decomposed */
 	assert_int_equal(name_distance("Ứng Hoà", "Ung Hòe"), 1);
 	assert_int_equal(name_distance("a\xff", "a\xff"), 0);
 	name_table_clear(&t);

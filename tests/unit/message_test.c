@@ -12,14 +12,24 @@
 
 #define SESSION(...)                                                                               \
 	{                                                                                          \
-		.type = MESSAGE_SESSION, .u.session = {.kind = SESSION_LINK, .id = 1, .local = 1,  \
-						       .remote = 2, .interval_us = 50000,          \
-						       .multiplier = 3, __VA_ARGS__ }              \
+		.type = MESSAGE_SESSION, .u.session = {                                            \
+			.kind = SESSION_LINK,                                                      \
+			.id = 1,                                                                   \
+			.local = 1,                                                                \
+			.remote = 2,                                                               \
+			.interval_us = 50000,                                                      \
+			.multiplier = 3,                                                           \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
 	}
 #define LIVENESS(...)                                                                              \
 	{                                                                                          \
-		.type = MESSAGE_LIVENESS, .u.liveness = {.kind = SESSION_PATH, .id = 15,           \
-							 .state = BFD_STATE_UP, __VA_ARGS__ }      \
+		.type = MESSAGE_LIVENESS, .u.liveness = {                                          \
+			.kind = SESSION_PATH,                                                      \
+			.id = 15,                                                                  \
+			.state = BFD_STATE_UP,                                                     \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
 	}
 
 #pragma GCC diagnostic push
@@ -29,62 +39,74 @@ static const struct {
 	struct message message;
 	bool good;
 } rows[] = {
-	{"hello", {.type = MESSAGE_HELLO}, true},
-	{"begin", {.type = MESSAGE_BEGIN, .generation = 7}, true},
-	{"commit", {.type = MESSAGE_COMMIT, .generation = UINT32_MAX}, true},
-	{"type 0", {.type = 0}, false},
-	{"type beyond the last", {.type = MESSAGE_COMMAND + 1}, false},
-	{"type huge", {.type = UINT32_MAX}, false},
-	{"link", SESSION(.device = "link0"), true},
-	{"link without a device", SESSION(.device = ""), true},
-	{"link of no kind", SESSION(.kind = 0), false},
-	{"link of a kind too high", SESSION(.kind = 3), false},
-	{"link without an id", SESSION(.id = 0), false},
-	{"link with the highest site id", SESSION(.id = SITE_ID_MAX), true},
-	{"link beyond the highest site id", SESSION(.id = SITE_ID_MAX + 1), false},
-	{"link without local", SESSION(.local = 0), false},
-	{"link without remote", SESSION(.remote = 0), false},
-	{"link with a reflector", SESSION(.remote_discriminator = 5), false},
-	{"interval 0", SESSION(.interval_us = 0), false},
-	{"interval below 1 ms", SESSION(.interval_us = 999), false},
-	{"interval 1 ms", SESSION(.interval_us = 1000), true},
-	{"interval above an hour", SESSION(.interval_us = 3600000001u), false},
-	{"multiplier 0", SESSION(.multiplier = 0), false},
-	{"multiplier 255", SESSION(.multiplier = 255), true},
-	{"multiplier 256", SESSION(.multiplier = 256), false},
-	{"device without an end", SESSION(.device = "0123456789abcdef"), false},
-	{"device with a slash", SESSION(.device = "../x"), false},
-	{"device with a blank", SESSION(.device = "a b"), false},
-	{"path", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1), true},
-	{"path with its first link", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .first_site = 7, .hasty_us = 150000),
-	 true},
-	{"path in haste without an end", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .first_site = 7), false},
-	{"path with a link beyond the highest", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .first_site = SITE_ID_MAX + 1,
-						       .hasty_us = 150000), false},
-	{"link with a first link", SESSION(.first_site = 7), false},
-	{"path with the longest gap", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .padded_gap_us = 60000000), true},
-	{"path with a longer gap", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .padded_gap_us = 60000001), false},
-	{"link with a gap", SESSION(.padded_gap_us = 1), false},
-	{"path without a reflector", SESSION(.kind = SESSION_PATH), false},
-	{"path beyond the last", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .id = 16), false},
-	{"path with a device", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .device = "x"), false},
-	{"reflect", {.type = MESSAGE_REFLECT, .u.reflect = {1, 1}}, true},
-	{"reflect nowhere", {.type = MESSAGE_REFLECT, .u.reflect = {0, 1}}, false},
-	{"reflect as nobody", {.type = MESSAGE_REFLECT, .u.reflect = {1, 0}}, false},
-	{"liveness", LIVENESS(.diagnostic = BFD_DIAG_PATH_DOWN), true},
-	{"liveness of no kind", LIVENESS(.kind = 0), false},
-	{"liveness of no id", LIVENESS(.id = 0), false},
-	{"liveness of a path too high", LIVENESS(.id = 16), false},
-	{"liveness of a site", LIVENESS(.kind = SESSION_LINK, .id = 901), true},
-	{"liveness in no state", LIVENESS(.state = 4), false},
-	{"liveness diagnostic", LIVENESS(.diagnostic = 32), false},
-	{"command", {.type = MESSAGE_COMMAND, .u.command = {COMMAND_STATUS, 9}}, true},
-	{"command 0", {.type = MESSAGE_COMMAND, .u.command = {0, 9}}, false},
-	{"command 4", {.type = MESSAGE_COMMAND, .u.command = {4, 9}}, false},
-	{"piece", {.type = MESSAGE_ANSWER, .u.piece = {.status = 2, .last = 1, .length = MESSAGE_PIECE_MAX}}, true},
-	{"piece too long", {.type = MESSAGE_EVENT, .u.piece = {.length = MESSAGE_PIECE_MAX + 1}}, false},
-	{"piece status", {.type = MESSAGE_ANSWER, .u.piece = {.status = 3}}, false},
-	{"piece last", {.type = MESSAGE_SNAPSHOT, .u.piece = {.last = 2}}, false},
+    {"hello", {.type = MESSAGE_HELLO}, true},
+    {"begin", {.type = MESSAGE_BEGIN, .generation = 7}, true},
+    {"commit", {.type = MESSAGE_COMMIT, .generation = UINT32_MAX}, true},
+    {"type 0", {.type = 0}, false},
+    {"type beyond the last", {.type = MESSAGE_COMMAND + 1}, false},
+    {"type huge", {.type = UINT32_MAX}, false},
+    {"link", SESSION(.device = "link0"), true},
+    {"link without a device", SESSION(.device = ""), true},
+    {"link of no kind", SESSION(.kind = 0), false},
+    {"link of a kind too high", SESSION(.kind = 3), false},
+    {"link without an id", SESSION(.id = 0), false},
+    {"link with the highest site id", SESSION(.id = SITE_ID_MAX), true},
+    {"link beyond the highest site id", SESSION(.id = SITE_ID_MAX + 1), false},
+    {"link without local", SESSION(.local = 0), false},
+    {"link without remote", SESSION(.remote = 0), false},
+    {"link with a reflector", SESSION(.remote_discriminator = 5), false},
+    {"interval 0", SESSION(.interval_us = 0), false},
+    {"interval below 1 ms", SESSION(.interval_us = 999), false},
+    {"interval 1 ms", SESSION(.interval_us = 1000), true},
+    {"interval above an hour", SESSION(.interval_us = 3600000001u), false},
+    {"multiplier 0", SESSION(.multiplier = 0), false},
+    {"multiplier 255", SESSION(.multiplier = 255), true},
+    {"multiplier 256", SESSION(.multiplier = 256), false},
+    {"device without an end", SESSION(.device = "0123456789abcdef"), false},
+    {"device with a slash", SESSION(.device = "../x"), false},
+    {"device with a blank", SESSION(.device = "a b"), false},
+    {"path", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1), true},
+    {"path with its first link",
+     SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .first_site = 7, .hasty_us = 150000),
+     true},
+    {"path in haste without an end",
+     SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .first_site = 7), false},
+    {"path with a link beyond the highest",
+     SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .first_site = SITE_ID_MAX + 1,
+	     .hasty_us = 150000),
+     false},
+    {"link with a first link", SESSION(.first_site = 7), false},
+    {"path with the longest gap",
+     SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .padded_gap_us = 60000000), true},
+    {"path with a longer gap",
+     SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .padded_gap_us = 60000001), false},
+    {"link with a gap", SESSION(.padded_gap_us = 1), false},
+    {"path without a reflector", SESSION(.kind = SESSION_PATH), false},
+    {"path beyond the last", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .id = 16),
+     false},
+    {"path with a device", SESSION(.kind = SESSION_PATH, .remote_discriminator = 1, .device = "x"),
+     false},
+    {"reflect", {.type = MESSAGE_REFLECT, .u.reflect = {1, 1}}, true},
+    {"reflect nowhere", {.type = MESSAGE_REFLECT, .u.reflect = {0, 1}}, false},
+    {"reflect as nobody", {.type = MESSAGE_REFLECT, .u.reflect = {1, 0}}, false},
+    {"liveness", LIVENESS(.diagnostic = BFD_DIAG_PATH_DOWN), true},
+    {"liveness of no kind", LIVENESS(.kind = 0), false},
+    {"liveness of no id", LIVENESS(.id = 0), false},
+    {"liveness of a path too high", LIVENESS(.id = 16), false},
+    {"liveness of a site", LIVENESS(.kind = SESSION_LINK, .id = 901), true},
+    {"liveness in no state", LIVENESS(.state = 4), false},
+    {"liveness diagnostic", LIVENESS(.diagnostic = 32), false},
+    {"command", {.type = MESSAGE_COMMAND, .u.command = {COMMAND_STATUS, 9}}, true},
+    {"command 0", {.type = MESSAGE_COMMAND, .u.command = {0, 9}}, false},
+    {"command 4", {.type = MESSAGE_COMMAND, .u.command = {4, 9}}, false},
+    {"piece",
+     {.type = MESSAGE_ANSWER, .u.piece = {.status = 2, .last = 1, .length = MESSAGE_PIECE_MAX}},
+     true},
+    {"piece too long",
+     {.type = MESSAGE_EVENT, .u.piece = {.length = MESSAGE_PIECE_MAX + 1}},
+     false},
+    {"piece status", {.type = MESSAGE_ANSWER, .u.piece = {.status = 3}}, false},
+    {"piece last", {.type = MESSAGE_SNAPSHOT, .u.piece = {.last = 2}}, false},
 };
 #pragma GCC diagnostic pop
 
@@ -128,8 +150,8 @@ static void sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ranges),
-		cmocka_unit_test(sizes),
+	    cmocka_unit_test(ranges),
+	    cmocka_unit_test(sizes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

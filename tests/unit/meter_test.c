@@ -16,19 +16,20 @@ static const struct {
 	const char *device;
 	uint64_t received, sent, used;
 } looks[] = {
-	{"what was carried before the first look is nobody's", 20261128, "wwan0", 5000, 100, 0},
-	{"nothing", 20261128, "wwan0", 5000, 100, 0},
-	{"what came since, both ways", 20261128, "wwan0", 5600, 200, 700},
-	{"the counters began anew: all they say", 20261128, "wwan0", 30, 10, 740},
-	{"and go on", 20261128, "wwan0", 80, 20, 800},
-	{"one that is a little less was corrected", 20261128, "wwan0", 79, 25, 805},
-	{"another day", 20261129, "wwan0", 179, 75, 150},
-	{"anew, on a new day", 20261130, "wwan0", 20, 10, 30},
-	{"the clock was set back: that day goes on", 20261129, "wwan0", 21, 10, 151},
-	{"and comes back: so does this", 20261130, "wwan0", 21, 12, 32},
-	{"another device begins with nothing", 20261130, "wwan1", 900000, 900000, 32},
-	{"and is counted", 20261130, "wwan1", 900001, 900001, 34},
-	{"more than can be said is as much as can", 20261130, "wwan1", UINT64_MAX, UINT64_MAX, METER_BYTES_MAX},
+    {"what was carried before the first look is nobody's", 20261128, "wwan0", 5000, 100, 0},
+    {"nothing", 20261128, "wwan0", 5000, 100, 0},
+    {"what came since, both ways", 20261128, "wwan0", 5600, 200, 700},
+    {"the counters began anew: all they say", 20261128, "wwan0", 30, 10, 740},
+    {"and go on", 20261128, "wwan0", 80, 20, 800},
+    {"one that is a little less was corrected", 20261128, "wwan0", 79, 25, 805},
+    {"another day", 20261129, "wwan0", 179, 75, 150},
+    {"anew, on a new day", 20261130, "wwan0", 20, 10, 30},
+    {"the clock was set back: that day goes on", 20261129, "wwan0", 21, 10, 151},
+    {"and comes back: so does this", 20261130, "wwan0", 21, 12, 32},
+    {"another device begins with nothing", 20261130, "wwan1", 900000, 900000, 32},
+    {"and is counted", 20261130, "wwan1", 900001, 900001, 34},
+    {"more than can be said is as much as can", 20261130, "wwan1", UINT64_MAX, UINT64_MAX,
+     METER_BYTES_MAX},
 };
 
 static void it_counts(void **state)
@@ -53,7 +54,11 @@ static void levels(void **state)
 	static const struct {
 		uint64_t used;
 		enum meter_level level;
-	} of[] = {{0, METER_WITHIN}, {799, METER_WITHIN}, {800, METER_NEAR}, {999, METER_NEAR}, {1000, METER_EXCEEDED}};
+	} of[] = {{0, METER_WITHIN},
+		  {799, METER_WITHIN},
+		  {800, METER_NEAR},
+		  {999, METER_NEAR},
+		  {1000, METER_EXCEEDED}};
 	struct meter m = {0};
 
 	(void)state;
@@ -92,18 +97,28 @@ static void it_is_kept(void **state)
 	assert_int_equal(meter_find(t.bytes, t.length, "lte", &found), 0);
 	same(&found, &fibre);
 	assert_int_equal(meter_find(t.bytes, t.length, "lt", &found), -TUYEN_ENOENT);
-	assert_int_equal(meter_find(t.bytes, t.length - 1, "lte", &found), -TUYEN_EINVAL); /* cut off */
+	assert_int_equal(meter_find(t.bytes, t.length - 1, "lte", &found),
+			 -TUYEN_EINVAL); /* cut off */
 	text_clear(&t);
 }
 
 static void what_is_unlawful_is_none(void **state)
 {
 	static const char *const lines[] = {
-		"lte \n", "lte 20261128\n", "lte 20261128 1 2 3 wwan0 0\n", "lte 20261128 1 2 3 wwan0 0 0 0\n",
-		"lte 0 1 2 3 wwan0 0 0\n", "lte 20261128 x 2 3 wwan0 0 0\n", "lte 20261128 9223372036854775808 2 3 wwan0 0 0\n",
-		"lte 20261128 1 18446744073709551616 3 wwan0 0 0\n", "lte 99999999999 1 2 3 wwan0 0 0\n",
-		"lte  20261128 1 2 3 wwan0 0 0\n", "lte 20261128 1 2 3 wwan0 0 0 \n", "lte -1 1 2 3 wwan0 0 0\n",
-		"lte 20261128 1 2 3 sixteen-letters- 0 0\n", "lte 20261128 1 2 3  0 0\n",
+	    "lte \n",
+	    "lte 20261128\n",
+	    "lte 20261128 1 2 3 wwan0 0\n",
+	    "lte 20261128 1 2 3 wwan0 0 0 0\n",
+	    "lte 0 1 2 3 wwan0 0 0\n",
+	    "lte 20261128 x 2 3 wwan0 0 0\n",
+	    "lte 20261128 9223372036854775808 2 3 wwan0 0 0\n",
+	    "lte 20261128 1 18446744073709551616 3 wwan0 0 0\n",
+	    "lte 99999999999 1 2 3 wwan0 0 0\n",
+	    "lte  20261128 1 2 3 wwan0 0 0\n",
+	    "lte 20261128 1 2 3 wwan0 0 0 \n",
+	    "lte -1 1 2 3 wwan0 0 0\n",
+	    "lte 20261128 1 2 3 sixteen-letters- 0 0\n",
+	    "lte 20261128 1 2 3  0 0\n",
 	};
 	static const char *const others[] = {"", "\n", "lte\n", "x lte 20261128 1 2 3 wwan0 0 0\n"};
 
@@ -111,23 +126,25 @@ static void what_is_unlawful_is_none(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
 		struct meter m = {.day = 5};
 
-		if (meter_find(lines[i], strlen(lines[i]), "lte", &m) != -TUYEN_EINVAL || m.day != 5)
+		if (meter_find(lines[i], strlen(lines[i]), "lte", &m) != -TUYEN_EINVAL ||
+		    m.day != 5)
 			fail_msg("taken: %s", lines[i]);
 	}
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		struct meter m = {.day = 5};
 
-		assert_int_equal(meter_find(others[i], strlen(others[i]), "lte", &m), -TUYEN_ENOENT);
+		assert_int_equal(meter_find(others[i], strlen(others[i]), "lte", &m),
+				 -TUYEN_ENOENT);
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_counts),
-		cmocka_unit_test(levels),
-		cmocka_unit_test(it_is_kept),
-		cmocka_unit_test(what_is_unlawful_is_none),
+	    cmocka_unit_test(it_counts),
+	    cmocka_unit_test(levels),
+	    cmocka_unit_test(it_is_kept),
+	    cmocka_unit_test(what_is_unlawful_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

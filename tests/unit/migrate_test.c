@@ -266,8 +266,9 @@ static void test_plan(void **state)
 	assert_non_null(strstr(text_string(&j.text[1][0]), "rate up 1500kbit/s down 10Mbit/s;"));
 	assert_non_null(strstr(text_string(&j.text[1][0]), "dscp low 8, normal"));
 	assert_non_null(strstr(text_string(&j.text[1][0]), "interface \"wan \\\"0\\\"\";"));
-	assert_non_null(strstr(text_string(&j.text[1][1]),
-			       "path move preference 199 via backup max labels 6 from tag moving;"));
+	assert_non_null(
+	    strstr(text_string(&j.text[1][1]),
+		   "path move preference 199 via backup max labels 6 from tag moving;"));
 	assert_non_null(strstr(text_string(&j.text[1][1]),
 			       "via backup disjoint main from all except tag moving;"));
 	assert_non_null(strstr(text_string(&j.text[1][1]),
@@ -354,8 +355,8 @@ static void test_stages_hold(void **state)
 	journey_make(&j, MIGRATE_SAME_ID);
 	assert_int_equal(j.stages, COUNT(want));
 	for (int s = 0; s < j.stages; s++) {
-		struct migrate_proof *p = prove(&j.at[s], &j.at[s + 1],
-						s + 1 == j.stages ? MIGRATE_POLICY_CHANGES : 0);
+		struct migrate_proof *p =
+		    prove(&j.at[s], &j.at[s + 1], s + 1 == j.stages ? MIGRATE_POLICY_CHANGES : 0);
 		struct migrate_counts c = migrate_counts(p);
 
 		if (migrate_findings_total(p))
@@ -401,7 +402,8 @@ static const struct forwarding *either(const struct country *b, const struct for
 	return f;
 }
 
-static size_t sessions_dead(const struct audit *a, const struct country *old, const struct country *b)
+static size_t sessions_dead(const struct audit *a, const struct country *old,
+			    const struct country *b)
 {
 	size_t dead = 0;
 
@@ -468,19 +470,21 @@ static void test_coins(void **state)
 
 /* one: to the next district. two: parent and backup change places. three: stays, below a district that goes elsewhere. */
 static const struct sources near_by = {
-    {NEAR_TOP "site d1 tier district id 11 under p backup q { uplink fibre 203.0.113.11; }\n"
-	      "site d2 tier district id 12 under p backup q { uplink fibre 203.0.113.12; }\n"
-	      "site d3 tier district id 13 under p backup q { uplink fibre 203.0.113.13; }\n"
-	      "site one tier commune id 101 under d1 { uplink fibre dynamic; lan 10.1.1.0/24; }\n"
-	      "site two tier commune id 102 under d2 backup d1 { uplink fibre dynamic; lan 10.1.2.0/24; }\n"
-	      "site three tier commune id 103 under d3 backup d1 { uplink fibre dynamic; lan 10.1.3.0/24; }\n",
+    {NEAR_TOP
+     "site d1 tier district id 11 under p backup q { uplink fibre 203.0.113.11; }\n"
+     "site d2 tier district id 12 under p backup q { uplink fibre 203.0.113.12; }\n"
+     "site d3 tier district id 13 under p backup q { uplink fibre 203.0.113.13; }\n"
+     "site one tier commune id 101 under d1 { uplink fibre dynamic; lan 10.1.1.0/24; }\n"
+     "site two tier commune id 102 under d2 backup d1 { uplink fibre dynamic; lan 10.1.2.0/24; }\n"
+     "site three tier commune id 103 under d3 backup d1 { uplink fibre dynamic; lan 10.1.3.0/24; }\n",
      NEAR_POLICY},
-    {NEAR_TOP "site d1 tier district id 11 under p backup q { uplink fibre 203.0.113.11; }\n"
-	      "site d2 tier district id 12 under p backup q { uplink fibre 203.0.113.12; }\n"
-	      "site d3 tier district id 13 under q backup p { uplink fibre 203.0.113.13; }\n"
-	      "site one tier commune id 101 under d2 { uplink fibre dynamic; lan 10.1.1.0/24; }\n"
-	      "site two tier commune id 102 under d1 backup d2 { uplink fibre dynamic; lan 10.1.2.0/24; }\n"
-	      "site three tier commune id 103 under d3 backup d1 { uplink fibre dynamic; lan 10.1.3.0/24; }\n",
+    {NEAR_TOP
+     "site d1 tier district id 11 under p backup q { uplink fibre 203.0.113.11; }\n"
+     "site d2 tier district id 12 under p backup q { uplink fibre 203.0.113.12; }\n"
+     "site d3 tier district id 13 under q backup p { uplink fibre 203.0.113.13; }\n"
+     "site one tier commune id 101 under d2 { uplink fibre dynamic; lan 10.1.1.0/24; }\n"
+     "site two tier commune id 102 under d1 backup d2 { uplink fibre dynamic; lan 10.1.2.0/24; }\n"
+     "site three tier commune id 103 under d3 backup d1 { uplink fibre dynamic; lan 10.1.3.0/24; }\n",
      NEAR_POLICY},
 };
 
@@ -532,8 +536,7 @@ static void test_leap(void **state)
 		enum migrate_kind kind;
 	} leaps[] = {
 	    {0, 2, MIGRATE_BREAK}, /* used before it is prepared */
-	    {0, 3, MIGRATE_BREAK},
-	    {0, 4, MIGRATE_BREAK},
+	    {0, 3, MIGRATE_BREAK}, {0, 4, MIGRATE_BREAK},
 	    {1, 3, MIGRATE_BREAK}, /* prepared, and used without being fresh */
 	    {2, 4, MIGRATE_BREAK}, /* broken before all have moved */
 	    {4, 2, MIGRATE_BREAK}, /* back the same way */
@@ -806,10 +809,9 @@ static void test_faults(void **state)
 		p = prove(&j.at[2], &j.at[3], 0);
 		if (!found(p, &faults[i])) {
 			for (size_t k = 0; k < migrate_finding_count(p); k++)
-				print_message("%s %u: %s\n",
-					      migrate_kind_name(migrate_finding(p, k)->kind),
-					      migrate_finding(p, k)->site_id,
-					      migrate_finding(p, k)->text);
+				print_message(
+				    "%s %u: %s\n", migrate_kind_name(migrate_finding(p, k)->kind),
+				    migrate_finding(p, k)->site_id, migrate_finding(p, k)->text);
 			fail_msg("not found: %s", faults[i].name);
 		}
 		migrate_proof_free(p);
@@ -928,10 +930,9 @@ int main(void)
 	    cmocka_unit_test(test_plan),	 cmocka_unit_test(test_same),
 	    cmocka_unit_test(test_strangers),	 cmocka_unit_test(test_stages_hold),
 	    cmocka_unit_test(test_stages_clean), cmocka_unit_test(test_coins),
-	    cmocka_unit_test(test_near_by),
-	    cmocka_unit_test(test_leap),	 cmocka_unit_test(test_faults),
-	    cmocka_unit_test(test_prepared),	 cmocka_unit_test(test_path_heads),
-	    cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_near_by),	 cmocka_unit_test(test_leap),
+	    cmocka_unit_test(test_faults),	 cmocka_unit_test(test_prepared),
+	    cmocka_unit_test(test_path_heads),	 cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,9 +9,9 @@
 
 #include "tuyen/core/nft_delta.h"
 
-#define HEAD	"table inet tuyen {\n\tset lans {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
-#define MIDDLE	"\t}\n\n\tset peers {\n\t\ttype ipv4_addr\n"
-#define TAIL	"\t}\n\n\tchain guard {\n\t\tmeta l4proto { 4, 47 } counter drop\n\t}\n}\n"
+#define HEAD	       "table inet tuyen {\n\tset lans {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+#define MIDDLE	       "\t}\n\n\tset peers {\n\t\ttype ipv4_addr\n"
+#define TAIL	       "\t}\n\n\tchain guard {\n\t\tmeta l4proto { 4, 47 } counter drop\n\t}\n}\n"
 #define ELEMENTS(list) "\t\telements = { " list " }\n"
 
 struct row {
@@ -21,23 +21,25 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"equal", HEAD ELEMENTS("10.0.0.0/24") MIDDLE TAIL, HEAD ELEMENTS("10.0.0.0/24") MIDDLE TAIL, true, ""},
-	{"one for another", HEAD ELEMENTS("10.0.0.0/24, 10.0.2.0/24,\n\t\t\t     10.0.4.0/24") MIDDLE TAIL,
-	 HEAD ELEMENTS("10.0.0.0/24, 10.0.3.0/24,\n\t\t\t     10.0.4.0/24") MIDDLE TAIL, true,
-	 "delete element inet tuyen lans { 10.0.3.0/24 }\nadd element inet tuyen lans { 10.0.2.0/24 }\n"},
-	{"two sets, what goes first", HEAD ELEMENTS("10.0.0.0/24") MIDDLE ELEMENTS("1.1.1.1") TAIL,
-	 HEAD ELEMENTS("10.0.0.0/23") MIDDLE ELEMENTS("1.1.1.2, 1.1.1.3") TAIL, true,
-	 "delete element inet tuyen lans { 10.0.0.0/23 }\ndelete element inet tuyen peers { 1.1.1.2, 1.1.1.3 }\n"
-	 "add element inet tuyen lans { 10.0.0.0/24 }\nadd element inet tuyen peers { 1.1.1.1 }\n"},
-	{"from empty", HEAD MIDDLE ELEMENTS("1.1.1.1") TAIL, HEAD MIDDLE TAIL, true,
-	 "add element inet tuyen peers { 1.1.1.1 }\n"},
-	{"to empty", HEAD MIDDLE TAIL, HEAD ELEMENTS("1.1.1.0/24") MIDDLE TAIL, true,
-	 "delete element inet tuyen lans { 1.1.1.0/24 }\n"},
-	{"a rule differs", HEAD MIDDLE TAIL, HEAD MIDDLE "\t}\n}\n", false, ""},
-	{"a set more", HEAD MIDDLE TAIL, HEAD TAIL, false, ""},
-	{"longer", HEAD MIDDLE TAIL, HEAD MIDDLE TAIL "x\n", false, ""},
-	{"cut off in the elements", HEAD MIDDLE TAIL, HEAD "\t\telements = { 1.1.1.1,\n", false, ""},
-	{"nothing there", HEAD MIDDLE TAIL, "", false, ""},
+    {"equal", HEAD ELEMENTS("10.0.0.0/24") MIDDLE TAIL, HEAD ELEMENTS("10.0.0.0/24") MIDDLE TAIL,
+     true, ""},
+    {"one for another",
+     HEAD ELEMENTS("10.0.0.0/24, 10.0.2.0/24,\n\t\t\t     10.0.4.0/24") MIDDLE TAIL,
+     HEAD ELEMENTS("10.0.0.0/24, 10.0.3.0/24,\n\t\t\t     10.0.4.0/24") MIDDLE TAIL, true,
+     "delete element inet tuyen lans { 10.0.3.0/24 }\nadd element inet tuyen lans { 10.0.2.0/24 }\n"},
+    {"two sets, what goes first", HEAD ELEMENTS("10.0.0.0/24") MIDDLE ELEMENTS("1.1.1.1") TAIL,
+     HEAD ELEMENTS("10.0.0.0/23") MIDDLE ELEMENTS("1.1.1.2, 1.1.1.3") TAIL, true,
+     "delete element inet tuyen lans { 10.0.0.0/23 }\ndelete element inet tuyen peers { 1.1.1.2, 1.1.1.3 }\n"
+     "add element inet tuyen lans { 10.0.0.0/24 }\nadd element inet tuyen peers { 1.1.1.1 }\n"},
+    {"from empty", HEAD MIDDLE ELEMENTS("1.1.1.1") TAIL, HEAD MIDDLE TAIL, true,
+     "add element inet tuyen peers { 1.1.1.1 }\n"},
+    {"to empty", HEAD MIDDLE TAIL, HEAD ELEMENTS("1.1.1.0/24") MIDDLE TAIL, true,
+     "delete element inet tuyen lans { 1.1.1.0/24 }\n"},
+    {"a rule differs", HEAD MIDDLE TAIL, HEAD MIDDLE "\t}\n}\n", false, ""},
+    {"a set more", HEAD MIDDLE TAIL, HEAD TAIL, false, ""},
+    {"longer", HEAD MIDDLE TAIL, HEAD MIDDLE TAIL "x\n", false, ""},
+    {"cut off in the elements", HEAD MIDDLE TAIL, HEAD "\t\telements = { 1.1.1.1,\n", false, ""},
+    {"nothing there", HEAD MIDDLE TAIL, "", false, ""},
 };
 
 static void test_rows(void **state)

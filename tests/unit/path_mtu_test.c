@@ -17,7 +17,7 @@ struct line {
 	bool alive;
 };
 
-#define MS(n) ((uint64_t)(n) * 1000)
+#define MS(n)  ((uint64_t)(n)*1000)
 #define RTT_US 8000
 
 static void line_init(struct line *l, uint16_t ceiling)
@@ -86,7 +86,8 @@ static void a_black_hole_is_found_in_seconds(void **state)
 		assert_int_equal(l.m.passes, PATH_MTU_FLOOR);
 		for (; l.m.searching && took < MS(20000); took += MS(10))
 			line_run(&l, MS(10));
-		assert_in_range(took, 1, MS(6400 + 4 * 150 + 11 * 2 * 150)); /* what passes, to the byte */
+		assert_in_range(took, 1,
+				MS(6400 + 4 * 150 + 11 * 2 * 150)); /* what passes, to the byte */
 		assert_int_equal(l.m.passes, carries);
 		line_run(&l, MS(240000));
 		assert_int_equal(l.m.passes, carries);
@@ -263,15 +264,16 @@ static void stray_answers_are_ignored(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_whole_path_costs_one_probe_in_128),
-		cmocka_unit_test(a_black_hole_is_found_in_seconds),
-		cmocka_unit_test(a_hole_that_passes_leaves_no_trace),
-		cmocka_unit_test(all_keep_to_the_rate),
-		cmocka_unit_test(loss_is_no_black_hole),
-		cmocka_unit_test(nor_is_much_loss),
-		cmocka_unit_test(a_dead_path_says_nothing),
-		cmocka_unit_test(nothing_passes_below_the_floor),
-		cmocka_unit_test(what_was_known_stays_known), cmocka_unit_test(stray_answers_are_ignored),
+	    cmocka_unit_test(a_whole_path_costs_one_probe_in_128),
+	    cmocka_unit_test(a_black_hole_is_found_in_seconds),
+	    cmocka_unit_test(a_hole_that_passes_leaves_no_trace),
+	    cmocka_unit_test(all_keep_to_the_rate),
+	    cmocka_unit_test(loss_is_no_black_hole),
+	    cmocka_unit_test(nor_is_much_loss),
+	    cmocka_unit_test(a_dead_path_says_nothing),
+	    cmocka_unit_test(nothing_passes_below_the_floor),
+	    cmocka_unit_test(what_was_known_stays_known),
+	    cmocka_unit_test(stray_answers_are_ignored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,7 +78,9 @@ static void jitter_is_of_the_round_trip(void **state)
 
 static void limits_have_hysteresis(void **state)
 {
-	const struct path_limits none = {0}, l = {.loss_percent = 10, .round_trip_us = 100000, .jitter_us = 20000};
+	const struct path_limits none = {0}, l = {.loss_percent = 10,
+						  .round_trip_us = 100000,
+						  .jitter_us = 20000};
 
 	(void)state;
 	assert_false(path_quality_degraded(&none, 1000, 9999999, 9999999, false));
@@ -97,10 +99,10 @@ static void limits_have_hysteresis(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(loss_is_counted),
-		cmocka_unit_test(a_long_way_is_no_loss),
-		cmocka_unit_test(jitter_is_of_the_round_trip),
-		cmocka_unit_test(limits_have_hysteresis),
+	    cmocka_unit_test(loss_is_counted),
+	    cmocka_unit_test(a_long_way_is_no_loss),
+	    cmocka_unit_test(jitter_is_of_the_round_trip),
+	    cmocka_unit_test(limits_have_hysteresis),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

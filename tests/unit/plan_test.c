@@ -11,7 +11,8 @@
 
 #include "tuyen/core/plan.h"
 
-static void device(struct kernel_state *s, const char *name, enum kernel_device_kind kind, ipv4_t remote)
+static void device(struct kernel_state *s, const char *name, enum kernel_device_kind kind,
+		   ipv4_t remote)
 {
 	struct kernel_device *d = kernel_state_add_device(s);
 
@@ -40,7 +41,8 @@ static void allow(struct kernel_peer *p, ipv4_t address)
 	assert_int_equal(kernel_peer_allow(p, (struct ipv4_prefix){address, 32}), 0);
 }
 
-static struct kernel_route *route(struct kernel_state *s, uint32_t table, ipv4_t to, const char *dev)
+static struct kernel_route *route(struct kernel_state *s, uint32_t table, ipv4_t to,
+				  const char *dev)
 {
 	struct kernel_route *r = kernel_state_add_route(s);
 
@@ -145,16 +147,17 @@ static void what_stands_in_place_is_replaced(void **state)
 static void what_protects_comes_before_what_opens(void **state)
 {
 	(void)state;
-	expect(adjacency(), kernel_state_new(),
-	       "nft add table inet tuyen\n"
-	       "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n"
-	       "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
-	       "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive 0 "
-	       "allowed-ips 0.0.0.1/32\n"
-	       "sysctl net/mpls/platform_labels=1000\n"
-	       "tc filter add dev lsp7 ingress mpls pass 16007, else drop\n"
-	       "sysctl net/mpls/conf/lsp7/input=1\n"
-	       "ip -f mpls route add 16007 as 16007 dev lsp7\n");
+	expect(
+	    adjacency(), kernel_state_new(),
+	    "nft add table inet tuyen\n"
+	    "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n"
+	    "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
+	    "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive 0 "
+	    "allowed-ips 0.0.0.1/32\n"
+	    "sysctl net/mpls/platform_labels=1000\n"
+	    "tc filter add dev lsp7 ingress mpls pass 16007, else drop\n"
+	    "sysctl net/mpls/conf/lsp7/input=1\n"
+	    "ip -f mpls route add 16007 as 16007 dev lsp7\n");
 }
 
 static void equal_states_need_nothing(void **state)
@@ -183,12 +186,13 @@ static void remade_device_takes_all_with_it(void **state)
 
 	(void)state;
 	have->devices[1].remote = 8;
-	expect(adjacency(), have,
-	       "ip link delete lsp7\n"
-	       "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
-	       "tc filter add dev lsp7 ingress mpls pass 16007, else drop\n"
-	       "sysctl net/mpls/conf/lsp7/input=1\n"
-	       "ip -f mpls route add 16007 as 16007 dev lsp7\n");
+	expect(
+	    adjacency(), have,
+	    "ip link delete lsp7\n"
+	    "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
+	    "tc filter add dev lsp7 ingress mpls pass 16007, else drop\n"
+	    "sysctl net/mpls/conf/lsp7/input=1\n"
+	    "ip -f mpls route add 16007 as 16007 dev lsp7\n");
 }
 
 static void label_leaves_a_device_before_it_goes(void **state)
@@ -234,8 +238,9 @@ static void missing_endpoint_is_set(void **state)
 	(void)state;
 	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
 	peer(have, "s10", 1);
-	expect(want, have,
-	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= endpoint 192.0.2.1:1\n");
+	expect(
+	    want, have,
+	    "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= endpoint 192.0.2.1:1\n");
 }
 
 static void peer_loses_a_prefix_before_another_gains_it(void **state)
@@ -252,10 +257,11 @@ static void peer_loses_a_prefix_before_another_gains_it(void **state)
 	p = peer(have, "s10", 9);
 	allow(p, 2);
 	allow(p, 3);
-	expect(want, have,
-	       "wg set s10 peer CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= allowed-ips 0.0.0.3/32\n"
-	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
-	       "allowed-ips 0.0.0.1/32,0.0.0.2/32\n");
+	expect(
+	    want, have,
+	    "wg set s10 peer CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= allowed-ips 0.0.0.3/32\n"
+	    "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
+	    "allowed-ips 0.0.0.1/32,0.0.0.2/32\n");
 }
 
 static void prefix_of_two_peers_is_refused(void **state)
@@ -278,14 +284,15 @@ static void foreign_device_costs_what_hangs_on_it_alone(void **state)
 	label(want, 16008, "lsp8");
 	device(have, "lsp7", KERNEL_DEVICE_WIREGUARD, 0);
 	have->devices[0].foreign = true;
-	expect(want, have,
-	       "# left out: device lsp7 is there and is not Tuyen's: rename it or remove it (ip link delete lsp7)\n"
-	       "nft add table inet tuyen\n"
-	       "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n"
-	       "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive 0 "
-	       "allowed-ips 0.0.0.1/32\n"
-	       "sysctl net/mpls/platform_labels=1000\n"
-	       "ip -f mpls route add 16008 as 16008 dev lsp8\n");
+	expect(
+	    want, have,
+	    "# left out: device lsp7 is there and is not Tuyen's: rename it or remove it (ip link delete lsp7)\n"
+	    "nft add table inet tuyen\n"
+	    "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n"
+	    "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive 0 "
+	    "allowed-ips 0.0.0.1/32\n"
+	    "sysctl net/mpls/platform_labels=1000\n"
+	    "ip -f mpls route add 16008 as 16008 dev lsp8\n");
 }
 
 static void foreign_device_that_is_in_nobodys_way_is_no_conflict(void **state)
@@ -331,10 +338,10 @@ static void sysctl_below_a_floor_is_raised(void **state)
 		bool at_least;
 		const char *plan;
 	} cases[] = {
-		{5, 5, false, ""},
-		{6, 5, false, "sysctl x=5 (is 6)\n"},
-		{6, 5, true, ""},
-		{4, 5, true, "sysctl x=5 (is 4)\n"},
+	    {5, 5, false, ""},
+	    {6, 5, false, "sysctl x=5 (is 6)\n"},
+	    {6, 5, true, ""},
+	    {4, 5, true, "sysctl x=5 (is 4)\n"},
 	};
 
 	(void)state;
@@ -349,7 +356,8 @@ static void sysctl_below_a_floor_is_raised(void **state)
 
 static void a_device_that_grows_gets_ipv6_anew(void **state)
 {
-	static const uint16_t mtus[][2] = {{576, 1352}, {1279, 1280}, {1280, 1352}, {1352, 576}, {576, 1200}};
+	static const uint16_t mtus[][2] = {
+	    {576, 1352}, {1279, 1280}, {1280, 1352}, {1352, 576}, {576, 1200}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(mtus) / sizeof(mtus[0]); i++) {
@@ -364,13 +372,14 @@ static void a_device_that_grows_gets_ipv6_anew(void **state)
 			sysctl(k ? want : have, "net/ipv4/conf/s10/rp_filter", 0, false);
 			sysctl(k ? want : have, "net/ipv6/conf/s10/disable_ipv6", 1, false);
 		}
-		snprintf(plan, sizeof(plan), "ip link set s10 mtu %u (is %u)\n%s", mtus[i][1], mtus[i][0],
-			 i < 2 ? "sysctl net/ipv6/conf/s10/disable_ipv6=1\n" : "");
+		snprintf(plan, sizeof(plan), "ip link set s10 mtu %u (is %u)\n%s", mtus[i][1],
+			 mtus[i][0], i < 2 ? "sysctl net/ipv6/conf/s10/disable_ipv6=1\n" : "");
 		expect(want, have, plan);
 	}
 }
 
-static struct kernel_queue *queue(struct kernel_state *s, uint16_t minor, uint16_t parent, uint32_t mark)
+static struct kernel_queue *queue(struct kernel_state *s, uint16_t minor, uint16_t parent,
+				  uint32_t mark)
 {
 	struct kernel_queue *q = kernel_state_add_queue(s);
 
@@ -400,12 +409,13 @@ static struct kernel_state *queues(void)
 	return s;
 }
 
-#define CLASS(verb, id, parent) "tc class " verb " dev link0 classid 5459:" id " parent 5459:" parent
-#define NUMBERS	 " htb rate 240000bps ceil 240000bps burst 240 overhead 0 prio 0"
-#define LEAF	 ", fq_codel target 5000us noecn, of mark 0x00000001\n"
-#define ALL_QUEUES                                                                                                     \
-	"tc qdisc add dev link0 root htb\n" CLASS("add", "1", "0") NUMBERS "\n" CLASS("add", "40", "1") NUMBERS "\n"   \
-		CLASS("add", "41", "40") NUMBERS LEAF
+#define CLASS(verb, id, parent)                                                                    \
+	"tc class " verb " dev link0 classid 5459:" id " parent 5459:" parent
+#define NUMBERS " htb rate 240000bps ceil 240000bps burst 240 overhead 0 prio 0"
+#define LEAF	", fq_codel target 5000us noecn, of mark 0x00000001\n"
+#define ALL_QUEUES                                                                                 \
+	"tc qdisc add dev link0 root htb\n" CLASS("add", "1", "0") NUMBERS                         \
+	    "\n" CLASS("add", "40", "1") NUMBERS "\n" CLASS("add", "41", "40") NUMBERS LEAF
 
 static void queues_are_made_from_the_root_and_removed_with_it(void **state)
 {
@@ -436,7 +446,8 @@ static void a_wrong_queue_is_changed_at_its_place(void **state)
 		q->overhead += i == 2;
 		q->priority += i == 3;
 		q->burst_bytes += i == 4 ? 10 : 0;
-		q->target_us = i == 5 ? 0 : q->target_us - 1; /* the kernel's rounding is no difference */
+		q->target_us =
+		    i == 5 ? 0 : q->target_us - 1; /* the kernel's rounding is no difference */
 		q->led = i != 6;
 		q->mark += i == 7;
 		expect(queues(), have, i < 8 ? CLASS("replace", "41", "40") NUMBERS LEAF : "");
@@ -494,28 +505,28 @@ static void arrays_grow_and_sort(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_protects_comes_before_what_opens),
-		cmocka_unit_test(equal_states_need_nothing),
-		cmocka_unit_test(removal_leaves_what_goes_with_a_device),
-		cmocka_unit_test(remade_device_takes_all_with_it),
-		cmocka_unit_test(label_leaves_a_device_before_it_goes),
-		cmocka_unit_test(path_switch_is_one_route),
-		cmocka_unit_test(learned_endpoint_is_never_rewritten),
-		cmocka_unit_test(missing_endpoint_is_set),
-		cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
-		cmocka_unit_test(prefix_of_two_peers_is_refused),
-		cmocka_unit_test(foreign_device_costs_what_hangs_on_it_alone),
-		cmocka_unit_test(foreign_device_that_is_in_nobodys_way_is_no_conflict),
-		cmocka_unit_test(private_key_is_never_printed),
-		cmocka_unit_test(rule_is_added_before_the_old_one_goes),
-		cmocka_unit_test(sysctl_below_a_floor_is_raised),
-		cmocka_unit_test(a_device_that_grows_gets_ipv6_anew),
-		cmocka_unit_test(queues_are_made_from_the_root_and_removed_with_it),
-		cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
-		cmocka_unit_test(queues_that_go_do_so_from_behind),
-		cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
-		cmocka_unit_test(what_stands_in_place_is_replaced),
-		cmocka_unit_test(arrays_grow_and_sort),
+	    cmocka_unit_test(what_protects_comes_before_what_opens),
+	    cmocka_unit_test(equal_states_need_nothing),
+	    cmocka_unit_test(removal_leaves_what_goes_with_a_device),
+	    cmocka_unit_test(remade_device_takes_all_with_it),
+	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
+	    cmocka_unit_test(path_switch_is_one_route),
+	    cmocka_unit_test(learned_endpoint_is_never_rewritten),
+	    cmocka_unit_test(missing_endpoint_is_set),
+	    cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
+	    cmocka_unit_test(prefix_of_two_peers_is_refused),
+	    cmocka_unit_test(foreign_device_costs_what_hangs_on_it_alone),
+	    cmocka_unit_test(foreign_device_that_is_in_nobodys_way_is_no_conflict),
+	    cmocka_unit_test(private_key_is_never_printed),
+	    cmocka_unit_test(rule_is_added_before_the_old_one_goes),
+	    cmocka_unit_test(sysctl_below_a_floor_is_raised),
+	    cmocka_unit_test(a_device_that_grows_gets_ipv6_anew),
+	    cmocka_unit_test(queues_are_made_from_the_root_and_removed_with_it),
+	    cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
+	    cmocka_unit_test(queues_that_go_do_so_from_behind),
+	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
+	    cmocka_unit_test(what_stands_in_place_is_replaced),
+	    cmocka_unit_test(arrays_grow_and_sort),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,8 @@ struct modem {
 	bool circles; /* never comes to the end of a column */
 };
 
-static void reply_text(netsnmp_pdu *pdu, const oid *name, size_t length, const char *text, size_t bytes)
+static void reply_text(netsnmp_pdu *pdu, const oid *name, size_t length, const char *text,
+		       size_t bytes)
 {
 	snmp_pdu_add_variable(pdu, name, length, ASN_OCTET_STR, text, bytes);
 }
@@ -103,7 +104,8 @@ static void reply_row(netsnmp_pdu *pdu, const netsnmp_variable_list *vb, const s
 		reply_text(pdu, name, length, m->name, m->name_length);
 	} else if (name[length - 1] && name[length - 1] != m->ifindex) {
 		snmp_pdu_add_variable(pdu, name, length, SNMP_NOSUCHINSTANCE, NULL, 0);
-	} else if (length == 9 || name[length - 2] == 2 || (length == 12 && name[length - 2] == 1)) {
+	} else if (length == 9 || name[length - 2] == 2 ||
+		   (length == 12 && name[length - 2] == 1)) {
 		reply_text(pdu, name, length, m->name, m->name_length);
 	} else {
 		snmp_pdu_add_variable(pdu, name, length, ASN_INTEGER, &number, sizeof(number));
@@ -141,14 +143,16 @@ static void changed(void *context, const char *name, bool reachable)
 static void bench_init(struct bench *b)
 {
 	static const char document[] =
-		"{\"format\":1,\"devices\":[{\"name\":\"modem\",\"address\":\"192.0.2.1\","
-		"\"user\":\"poller\",\"interface\":\"wan0\"}]}";
+	    "{\"format\":1,\"devices\":[{\"name\":\"modem\",\"address\":\"192.0.2.1\","
+	    "\"user\":\"poller\",\"interface\":\"wan0\"}]}";
 	struct secrets secrets;
 	struct reason reason;
 
 	*b = (struct bench){.now = {1}};
-	assert_int_equal(secrets_parse("user poller auth SHA-256 \"12345678\" priv AES \"12345678\"\n",
-				       &secrets, &reason), 0);
+	assert_int_equal(
+	    secrets_parse("user poller auth SHA-256 \"12345678\" priv AES \"12345678\"\n", &secrets,
+			  &reason),
+	    0);
 	b->poller = poller_new(&secrets, 1000000, changed, NULL);
 	assert_non_null(b->poller);
 	assert_int_equal(mib_load(document, strlen(document), &b->mib, &reason), 0);
@@ -219,16 +223,17 @@ static void a_device_that_answers_in_circles_is_left(void **state)
 	(void)state;
 	bench_init(&b);
 	assert_true(round_run(&b, &m) < STEPS_MAX);
-	assert_string_equal(cell(&b, "tuyenDeviceLastError")->string, "the device has no such interface");
+	assert_string_equal(cell(&b, "tuyenDeviceLastError")->string,
+			    "the device has no such interface");
 	bench_clear(&b);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_interface_that_moved_is_not_up_where_it_was),
-		cmocka_unit_test(a_strangers_text_does_nothing_to_a_terminal),
-		cmocka_unit_test(a_device_that_answers_in_circles_is_left),
+	    cmocka_unit_test(an_interface_that_moved_is_not_up_where_it_was),
+	    cmocka_unit_test(a_strangers_text_does_nothing_to_a_terminal),
+	    cmocka_unit_test(a_device_that_answers_in_circles_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

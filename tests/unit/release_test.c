@@ -13,7 +13,7 @@
 #include "tuyen/policies/release.h"
 
 /* "abc" and its digest, FIPS 180-2 appendix B.1. */
-#define ABC  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 /* "x", by sha256sum. */
 #define X_IS "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
@@ -122,13 +122,14 @@ static const struct {
     {ABC "  sites/7.bundle\n" X_IS "  sites/9.bundle\n", -TUYEN_ESIGNATURE, "another digest"},
     {ABC "  sites/7.bundle\n", -TUYEN_ESIGNATURE, "1 bundles, the release has 2"},
     {"", -TUYEN_ESIGNATURE, "0 bundles, the release has 2"},
-    {ABC "  sites/7.bundle\n" X_IS "  sites/8.bundle\n" X_IS "  sites/9.bundle\n", -TUYEN_ESIGNATURE,
-     "3 bundles, the release has 2"},
+    {ABC "  sites/7.bundle\n" X_IS "  sites/8.bundle\n" X_IS "  sites/9.bundle\n",
+     -TUYEN_ESIGNATURE, "3 bundles, the release has 2"},
     {ABC "  sites/7.bundle\n" X_IS "  sites/8.bundle", -TUYEN_EINVAL, "line 2 is not"},
     {ABC "  proofs/7.proof\n" X_IS "  sites/8.bundle\n", -TUYEN_EINVAL, "line 1 is not"},
 };
 
-static void release_of_two(struct release_writer *w, struct text *ret_statement, struct statement *ret)
+static void release_of_two(struct release_writer *w, struct text *ret_statement,
+			   struct statement *ret)
 {
 	struct release_header header = header_make();
 	struct reason why;
@@ -136,7 +137,8 @@ static void release_of_two(struct release_writer *w, struct text *ret_statement,
 	assert_int_equal(release_writer_add(w, 7, "abc", 3, &why), 0);
 	assert_int_equal(release_writer_add(w, 8, "x", 1, &why), 0);
 	assert_int_equal(release_writer_finish(w, &header, ret_statement, &why), 0);
-	assert_int_equal(statement_parse(ret_statement->bytes, ret_statement->length, ret, &why), 0);
+	assert_int_equal(statement_parse(ret_statement->bytes, ret_statement->length, ret, &why),
+			 0);
 	assert_string_equal(release_writer_manifest(w)->bytes, trees[0].text);
 }
 
@@ -155,8 +157,9 @@ static void a_manifest_gives_the_signed_tree_or_none(void **state)
 		struct reason why = {""};
 		struct merkle_path path;
 
-		assert_int_equal(release_manifest_tree(trees[i].text, strlen(trees[i].text), &s, &tree, &why),
-				 trees[i].err);
+		assert_int_equal(
+		    release_manifest_tree(trees[i].text, strlen(trees[i].text), &s, &tree, &why),
+		    trees[i].err);
 		if (!strstr(why.text, trees[i].reason))
 			fail_msg("'%s' lacks '%s'", why.text, trees[i].reason);
 		assert_int_equal(!tree, trees[i].err != 0);
@@ -186,7 +189,8 @@ static void a_resumed_release_is_the_one_made_anew(void **state)
 	assert_int_equal(sha256_digest("abc", 3, abc), 0);
 	assert_int_equal(sha256_digest("x", 1, x), 0);
 	assert_int_equal(release_writer_resume(again, trees[1].text, strlen(trees[1].text),
-					       merkle_tree_nodes(release_writer_tree(w)), 3, &why), 0);
+					       merkle_tree_nodes(release_writer_tree(w)), 3, &why),
+			 0);
 	/* the nodes are the first's already: only the text is to be put right */
 	assert_int_equal(release_writer_replace(again, 9, x, &changed), -TUYEN_ENOENT);
 	assert_int_equal(release_writer_replace(again, 7, abc, &changed), 0);
@@ -211,8 +215,13 @@ static void what_was_kept_is_of_one_release(void **state)
 		const char *manifest;
 		size_t nodes;
 	} rows[] = {
-	    {"", 0}, {"", 1}, {ABC "  sites/7.bundle\n", 0}, {ABC "  sites/7.bundle\n", 2}, {ABC "  sites/7.bundle", 1},
-	    {ABC "  sites/7.bundle\n" ABC "  sites/7.bundle\n", 3}, {ABC "  sites/7.bundle\n" ABC "  sites/8.bundle\n", 2},
+	    {"", 0},
+	    {"", 1},
+	    {ABC "  sites/7.bundle\n", 0},
+	    {ABC "  sites/7.bundle\n", 2},
+	    {ABC "  sites/7.bundle", 1},
+	    {ABC "  sites/7.bundle\n" ABC "  sites/7.bundle\n", 3},
+	    {ABC "  sites/7.bundle\n" ABC "  sites/8.bundle\n", 2},
 	};
 
 	(void)state;
@@ -220,7 +229,9 @@ static void what_was_kept_is_of_one_release(void **state)
 		struct release_writer *w = release_writer_new();
 		struct reason why;
 
-		assert_int_equal(release_writer_resume(w, rows[i].manifest, strlen(rows[i].manifest), nodes, rows[i].nodes, &why),
+		assert_int_equal(release_writer_resume(w, rows[i].manifest,
+						       strlen(rows[i].manifest), nodes,
+						       rows[i].nodes, &why),
 				 -TUYEN_EINVAL);
 		release_writer_free(w);
 	}

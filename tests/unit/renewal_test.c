@@ -15,7 +15,8 @@ static void moments_are_spread(void **state)
 {
 	static const struct {
 		uint32_t first, step, count;
-	} rows[] = {{1, 1, 11379}, {901, 1, 2000}, {10000, 16, 2000}, {101, 1, 200}, {60000, 3, 1000}};
+	} rows[] = {
+	    {1, 1, 11379}, {901, 1, 2000}, {10000, 16, 2000}, {101, 1, 200}, {60000, 3, 1000}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -34,7 +35,7 @@ static void moments_are_spread(void **state)
 	}
 }
 
-#define S   1000000ull
+#define S     1000000ull
 #define SINCE ((struct monotime){7 * S})
 
 static struct monotime at(uint64_t us)

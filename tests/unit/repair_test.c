@@ -28,7 +28,8 @@ static const char bundle[] =
     "overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
     "link0 port 51820 mtu 1440\n"
     "lan 10.1.0.0/24\n"
-    "neighbor 1 hub over fibre key " KEY " address 100.64.0.1 call 203.0.113.1:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
+    "neighbor 1 hub over fibre key " KEY
+    " address 100.64.0.1 call 203.0.113.1:51820 probe 50000us x 3 mtu 1440 lsp 1420\n"
     "accept 1 16901\n"
     "neighbor 102 hai-phong over fibre key e/V0khMNzPh6FWyKuCjCQtzF5U3HX3XQPek9AKa/W0Y= address 100.64.0.102 wait "
     "probe 50000us x 3 mtu 1440 lsp 1420\n"
@@ -81,8 +82,8 @@ static char *words(const struct kernel_state *want, const struct kernel_state *h
 }
 
 #define HUB_LABEL "ip -f mpls route replace 16001 as 86001 dev lsp102\n"
-#define HUB_PATH                                                                                                       \
-	"ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 550010\n"         \
+#define HUB_PATH                                                                                              \
+	"ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 550010\n" \
 	"ip route replace 100.80.0.16/32 encap mpls 86001 dev lsp102 src 100.80.6.81 mtu 1416 table 560001\n"
 
 static void a_link_that_is_down_changes_what_goes_over_it(void **state)
@@ -103,9 +104,8 @@ static void a_link_that_is_down_changes_what_goes_over_it(void **state)
 	kernel_state_free(after);
 	after = desired(&f, district);
 	plan = words(after, before);
-	assert_string_equal(plan,
-			    "ip -f mpls route replace 16901 as 86210/16901 dev lsp102\n"
-			    "ip rule add priority 32000 table 570210\n");
+	assert_string_equal(plan, "ip -f mpls route replace 16901 as 86210/16901 dev lsp102\n"
+				  "ip rule add priority 32000 table 570210\n");
 	free(plan);
 	assert_int_equal(repair_count(&f, hub, 1), 2);
 	assert_int_equal(repair_count(&f, hub, 210), 0);
@@ -126,17 +126,20 @@ static void a_repair_needs_its_own_link(void **state)
 		enum repair_link hub, hai_phong;
 		bool used;
 	} rows[] = {
-	    {REPAIR_LINK_USED, REPAIR_LINK_USED, false}, {REPAIR_LINK_DOWN, REPAIR_LINK_USED, true},
-	    {REPAIR_LINK_HELD, REPAIR_LINK_USED, true},	 {REPAIR_LINK_DOWN, REPAIR_LINK_HELD, true},
-	    {REPAIR_LINK_DOWN, REPAIR_LINK_DOWN, false}, {REPAIR_LINK_HELD, REPAIR_LINK_DOWN, false},
+	    {REPAIR_LINK_USED, REPAIR_LINK_USED, false},
+	    {REPAIR_LINK_DOWN, REPAIR_LINK_USED, true},
+	    {REPAIR_LINK_HELD, REPAIR_LINK_USED, true},
+	    {REPAIR_LINK_DOWN, REPAIR_LINK_HELD, true},
+	    {REPAIR_LINK_DOWN, REPAIR_LINK_DOWN, false},
+	    {REPAIR_LINK_HELD, REPAIR_LINK_DOWN, false},
 	};
 	struct forwarding f;
 
 	(void)state;
 	bundle_read(&f);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const enum repair_link repaired[NEIGHBORS] = {[HUB] = rows[i].hub,
-							      [HAI_PHONG] = rows[i].hai_phong};
+		const enum repair_link repaired[NEIGHBORS] = {
+		    [HUB] = rows[i].hub, [HAI_PHONG] = rows[i].hai_phong};
 
 		assert_int_equal(repair_used(&f, repaired, 1, &f.labels[0].repair), rows[i].used);
 	}
@@ -203,9 +206,9 @@ static char *at_once(const struct forwarding *f, const enum repair_link *repaire
 
 #define RULE_ADD    "ip rule add priority 32000 table 570210\n"
 #define RULE_DELETE "ip rule delete priority 32000 table 570210\n"
-#define BACK(stack, device, mtu)                                                                                       \
-	"ip route replace 100.80.56.81/32 encap mpls " stack " dev " device " src 100.80.6.80 mtu " mtu                \
-	" metric 14418 table 570210\n"
+#define BACK(stack, device, mtu)                                                                   \
+	"ip route replace 100.80.56.81/32 encap mpls " stack " dev " device                        \
+	" src 100.80.6.80 mtu " mtu " metric 14418 table 570210\n"
 #define BACK_ITSELF BACK("16901", "lsp210", "1416")
 #define BACK_AROUND BACK("86210/16901", "lsp102", "1420")
 
@@ -237,12 +240,14 @@ static void ways_back_move_by_one_rule(void **state)
 	(void)state;
 	bundle_read(&f);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const enum repair_link was[NEIGHBORS] = {[BA_DINH] = rows[i].district, [HAI_PHONG] = rows[i].hai_phong};
-		const enum repair_link is[NEIGHBORS] = {[BA_DINH] = rows[i].district_then,
-							[HAI_PHONG] = rows[i].hai_phong_then};
+		const enum repair_link was[NEIGHBORS] = {
+		    [BA_DINH] = rows[i].district, [HAI_PHONG] = rows[i].hai_phong};
+		const enum repair_link is[NEIGHBORS] = {
+		    [BA_DINH] = rows[i].district_then, [HAI_PHONG] = rows[i].hai_phong_then};
 		bool district = was[BA_DINH] != is[BA_DINH];
 		struct kernel_state *before = desired(&f, was), *after = desired(&f, is);
-		char *plan = of_ways_back(words(after, before)), *fast = of_ways_back(at_once(&f, is, district ? 210 : 102));
+		char *plan = of_ways_back(words(after, before)),
+		     *fast = of_ways_back(at_once(&f, is, district ? 210 : 102));
 
 		assert_string_equal(plan, rows[i].plan);
 		assert_string_equal(fast, rows[i].at_once);
@@ -291,7 +296,8 @@ static void an_upgraded_daemon_reads_the_old_form(void **state)
 	for (size_t i = 0; i < actual->route_count; i++) {
 		struct kernel_route *r = &actual->routes[i];
 
-		if (r->table != DESIRED_TABLE_MAIN || r->destination.address != f.returns[0].destination)
+		if (r->table != DESIRED_TABLE_MAIN ||
+		    r->destination.address != f.returns[0].destination)
 			continue;
 		desired_adjacency_name(f.returns[0].repair.next_site, r->device);
 		r->push = f.returns[0].repair.out;
@@ -333,22 +339,35 @@ static void links_go_down_at_once_and_back_after_a_while(void **state)
 	struct monotime next = MONOTIME_NEVER, up = AT(20000000);
 
 	(void)state;
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_DOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_DOWN);
-	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_DOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_DOWN);
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UNKNOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_USED);
-	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UNKNOWN, AT(0), AT(0), AT(1), &next), REPAIR_LINK_DOWN);
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, AT(0), up, &next), REPAIR_LINK_USED);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_DOWN, AT(0), AT(0), AT(1), &next),
+			 REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_DOWN, AT(0), AT(0), AT(1), &next),
+			 REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UNKNOWN, AT(0), AT(0), AT(1), &next),
+			 REPAIR_LINK_USED);
+	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UNKNOWN, AT(0), AT(0), AT(1), &next),
+			 REPAIR_LINK_DOWN);
+	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, AT(0), up, &next),
+			 REPAIR_LINK_USED);
 	assert_int_equal(next.us, UINT64_MAX);
-	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UP, up, AT(0), AT(up.us + REPAIR_HOLD_US - 1), &next),
+	assert_int_equal(repair_step(REPAIR_LINK_DOWN, PATH_UP, up, AT(0),
+				     AT(up.us + REPAIR_HOLD_US - 1), &next),
 			 REPAIR_LINK_HELD);
 	assert_int_equal(next.us, up.us + REPAIR_HOLD_US);
-	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(0), AT(up.us + REPAIR_HOLD_US), &next),
-			 REPAIR_LINK_USED);
+	assert_int_equal(
+	    repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(0), AT(up.us + REPAIR_HOLD_US), &next),
+	    REPAIR_LINK_USED);
 	next = MONOTIME_NEVER; /* one that fails often waits longer */
-	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(30000000), AT(29999999), &next), REPAIR_LINK_HELD);
+	assert_int_equal(
+	    repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(30000000), AT(29999999), &next),
+	    REPAIR_LINK_HELD);
 	assert_int_equal(next.us, 30000000);
-	assert_int_equal(repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(30000000), AT(30000000), &next), REPAIR_LINK_USED);
-	assert_int_equal(repair_step(REPAIR_LINK_USED, PATH_UP, up, AT(30000000), AT(20000000), &next), REPAIR_LINK_USED);
+	assert_int_equal(
+	    repair_step(REPAIR_LINK_HELD, PATH_UP, up, AT(30000000), AT(30000000), &next),
+	    REPAIR_LINK_USED);
+	assert_int_equal(
+	    repair_step(REPAIR_LINK_USED, PATH_UP, up, AT(30000000), AT(20000000), &next),
+	    REPAIR_LINK_USED);
 }
 
 static void what_bfd_says_of_a_link(void **state)
@@ -389,9 +408,12 @@ static void what_bfd_says_of_a_link(void **state)
 static const struct {
 	const char *old, *new, *why;
 } refused[] = {
-    {"repair 102 out 86001\nlabel 16101", "repair 1 out 86001\nlabel 16101", "its repair leads to no other neighbor"},
-    {"repair 102 out 86001\nlabel 16101", "repair 103 out 86001\nlabel 16101", "its repair leads to no other neighbor"},
-    {"repair 102 out 86001\nlabel 16101", "repair 102 out -\nlabel 16101", "a label stack is wrong"},
+    {"repair 102 out 86001\nlabel 16101", "repair 1 out 86001\nlabel 16101",
+     "its repair leads to no other neighbor"},
+    {"repair 102 out 86001\nlabel 16101", "repair 103 out 86001\nlabel 16101",
+     "its repair leads to no other neighbor"},
+    {"repair 102 out 86001\nlabel 16101", "repair 102 out -\nlabel 16101",
+     "a label stack is wrong"},
     {"repair 102 out 86001\nlabel 16101", "repair 102\nlabel 16101", "'out' is missing"},
     {"repair 102 out 86001\nlabel 16101", "repair 0 out 86001\nlabel 16101", "out of bounds"},
     {"repair 102 out 86001\nlabel 16101", "repair 102 out 86001 \nlabel 16101", "canonical"},
@@ -416,7 +438,8 @@ static void unlawful_repairs_are_refused(void **state)
 		text_add_bytes(&t, bundle, (size_t)(at - bundle));
 		text_add(&t, refused[i].new);
 		text_add(&t, at + strlen(refused[i].old));
-		if (forwarding_parse(t.bytes, t.length, &f, &reason) == 0 || !strstr(reason.text, refused[i].why))
+		if (forwarding_parse(t.bytes, t.length, &f, &reason) == 0 ||
+		    !strstr(reason.text, refused[i].why))
 			fail_msg("%s: %s", refused[i].new, reason.text);
 		text_clear(&t);
 	}

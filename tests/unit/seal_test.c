@@ -137,7 +137,8 @@ static void parts_make(const struct release *r, uint32_t index, struct seal_part
 
 	memset(ret_parts, 0, sizeof(*ret_parts));
 	assert_int_equal(statement_parse(r->statement.bytes, r->statement.length, &s, &why), 0);
-	assert_int_equal(release_manifest_tree(manifest->bytes, manifest->length, &s, &tree, &why), 0);
+	assert_int_equal(release_manifest_tree(manifest->bytes, manifest->length, &s, &tree, &why),
+			 0);
 	ret_parts->index = index;
 	merkle_tree_path(tree, index, &ret_parts->path);
 	merkle_tree_free(tree);

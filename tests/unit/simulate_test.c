@@ -105,8 +105,8 @@ static void script(const struct country *c, const char *text, struct simulate_ev
 		fail_msg("%s", reason.text);
 }
 
-static void run(const struct country *c, const struct simulate_options *o, const struct simulate_events *events,
-		struct simulate_result *ret_result)
+static void run(const struct country *c, const struct simulate_options *o,
+		const struct simulate_events *events, struct simulate_result *ret_result)
 {
 	struct reason reason = {0};
 
@@ -167,18 +167,27 @@ static void stories_equal(const char *name, struct story *a, struct story *b)
 	if (b->count)
 		qsort(b->entries, b->count, sizeof(*b->entries), change_compare);
 	for (size_t i = 0; i < a->count && i < b->count; i++)
-		if (change_compare(&a->entries[i], &b->entries[i]) || a->entries[i].state != b->entries[i].state)
-			fail_msg("%s, change %zu: site %u path %u state %d at %llu us; site %u path %u state %d at %llu us",
-				 name, i, a->entries[i].site, a->entries[i].path, a->entries[i].state,
-				 (unsigned long long)a->entries[i].at_us, b->entries[i].site, b->entries[i].path,
-				 b->entries[i].state, (unsigned long long)b->entries[i].at_us);
+		if (change_compare(&a->entries[i], &b->entries[i]) ||
+		    a->entries[i].state != b->entries[i].state)
+			fail_msg(
+			    "%s, change %zu: site %u path %u state %d at %llu us; site %u path %u state %d at %llu us",
+			    name, i, a->entries[i].site, a->entries[i].path, a->entries[i].state,
+			    (unsigned long long)a->entries[i].at_us, b->entries[i].site,
+			    b->entries[i].path, b->entries[i].state,
+			    (unsigned long long)b->entries[i].at_us);
 	if (a->count != b->count)
 		fail_msg("%s: %zu and %zu changes", name, a->count, b->count);
 }
 
 /* ---- the simulator that skips nothing ------------------------------------------------------- */
 
-enum event_kind { EVENT_FAULT, EVENT_ARRIVAL, EVENT_HASTE, EVENT_HASTE_HEARD, EVENT_TIMER }; /* in this order at one moment */
+enum event_kind {
+	EVENT_FAULT,
+	EVENT_ARRIVAL,
+	EVENT_HASTE,
+	EVENT_HASTE_HEARD,
+	EVENT_TIMER
+}; /* in this order at one moment */
 
 struct packet {
 	uint32_t owner; /* session */
@@ -297,7 +306,8 @@ static uint32_t packet_store(struct plain *p, const struct packet *packet)
 		if (p->packet_count == p->packet_capacity) {
 			p->packet_capacity = p->packet_capacity ? 2 * p->packet_capacity : 256;
 			p->packets = realloc(p->packets, p->packet_capacity * sizeof(*p->packets));
-			p->free_packets = realloc(p->free_packets, p->packet_capacity * sizeof(uint32_t));
+			p->free_packets =
+			    realloc(p->free_packets, p->packet_capacity * sizeof(uint32_t));
 			assert_true(p->packets && p->free_packets);
 		}
 		at = (uint32_t)p->packet_count++;
@@ -313,8 +323,9 @@ static void transmit(struct plain *p, struct packet packet, uint32_t next_id)
 	const struct wire *w = wire_find(p, packet.at, next);
 	uint64_t delay;
 
-	if (!simulate_wire_pass(p->o, p->f[e->site].site_id, e->path->index, packet.probe, packet.hop++,
-				delay_of(a, next_id), &delay) || w->down)
+	if (!simulate_wire_pass(p->o, p->f[e->site].site_id, e->path->index, packet.probe,
+				packet.hop++, delay_of(a, next_id), &delay) ||
+	    w->down)
 		return;
 	packet.from = packet.at;
 	packet.at = next;
@@ -329,10 +340,12 @@ static enum repair_link link_at(const struct plain *p, uint32_t site, uint32_t n
 	struct monotime until;
 	bool heard;
 
-	return simulation_link_at(p->c->s, p->f[site].site_id, next_id, (struct monotime){at}, &until, &heard);
+	return simulation_link_at(p->c->s, p->f[site].site_id, next_id, (struct monotime){at},
+				  &until, &heard);
 }
 
-static bool goes_around(struct plain *p, uint32_t site, uint32_t next_id, const struct fwd_repair *repair)
+static bool goes_around(struct plain *p, uint32_t site, uint32_t next_id,
+			const struct fwd_repair *repair)
 {
 	bool around = repair->next_site && link_at(p, site, next_id) != REPAIR_LINK_USED &&
 		      link_at(p, site, repair->next_site) != REPAIR_LINK_DOWN;
@@ -369,7 +382,8 @@ static void quiet_judge(struct plain *p, uint32_t session)
 	for (uint32_t i = 0; i < p->session_count && another; i++) {
 		struct plain_session *o = &p->sessions[i];
 
-		if (o->site != e->site || o->path->endpoint != e->path->endpoint || !o->quiet || !o->base_us)
+		if (o->site != e->site || o->path->endpoint != e->path->endpoint || !o->quiet ||
+		    !o->base_us)
 			continue;
 		bfd_session_hasten(&o->bfd, o->base_us, (struct monotime){p->now_us});
 		p->hastened++;
@@ -387,11 +401,16 @@ static void plain_turn(struct plain *p, uint32_t session)
 		quiet_judge(p, session);
 	do {
 		step = bfd_session_step(&e->bfd, (struct monotime){p->now_us}, false);
-		if (step.changed && p->now_us != simulate_site_start(p->o->seed, p->f[e->site].site_id).us)
-			story_add(p->story, p->now_us, p->f[e->site].site_id, e->path->index, (int)e->bfd.state);
+		if (step.changed &&
+		    p->now_us != simulate_site_start(p->o->seed, p->f[e->site].site_id).us)
+			story_add(p->story, p->now_us, p->f[e->site].site_id, e->path->index,
+				  (int)e->bfd.state);
 		if (step.send) {
-			struct packet packet = {.owner = session, .probe = e->bfd.counters.sent, .at = e->site,
-						.stack = e->path->stack, .destination = e->path->endpoint,
+			struct packet packet = {.owner = session,
+						.probe = e->bfd.counters.sent,
+						.at = e->site,
+						.stack = e->path->stack,
+						.destination = e->path->endpoint,
 						.bfd = step.packet};
 
 			if (goes_around(p, e->site, e->path->first_site, &e->path->repair)) {
@@ -417,7 +436,8 @@ static void deliver(struct plain *p, struct packet packet)
 
 	if (packet.destination == e->path->source) {
 		assert_int_equal(packet.at, e->site);
-		if (bfd_session_receive(&e->bfd, &packet.bfd, 255, (struct monotime){p->now_us}) == BFD_ACCEPT)
+		if (bfd_session_receive(&e->bfd, &packet.bfd, 255, (struct monotime){p->now_us}) ==
+		    BFD_ACCEPT)
 			e->quiet = false;
 		plain_turn(p, packet.owner);
 		return;
@@ -448,7 +468,8 @@ static void arrival(struct plain *p, struct packet packet)
 	const struct fwd_neighbor *n = forwarding_neighbor(f, p->f[packet.from].site_id);
 	bool accepted = false;
 
-	if (w->down || (w->last_down_us && w->last_down_us >= packet.entered_us) || p->node_down[packet.at])
+	if (w->down || (w->last_down_us && w->last_down_us >= packet.entered_us) ||
+	    p->node_down[packet.at])
 		return;
 	for (size_t i = 0; i < n->accept_count; i++)
 		accepted |= label_stack_equal(&n->accept[i], &packet.stack);
@@ -476,7 +497,8 @@ static void arrival(struct plain *p, struct packet packet)
 			return;
 		}
 		packet.stack.depth--;
-		memmove(packet.stack.label, packet.stack.label + 1, packet.stack.depth * sizeof(uint32_t));
+		memmove(packet.stack.label, packet.stack.label + 1,
+			packet.stack.depth * sizeof(uint32_t));
 		for (size_t i = packet.stack.depth; i < LABEL_STACK_MAX; i++)
 			packet.stack.label[i] = 0;
 	}
@@ -537,8 +559,8 @@ static void plain_watch(struct plain *p, uint32_t session)
 		return;
 	e->hasty_us = (uint64_t)first->probe.interval_us * first->probe.multiplier;
 	for (struct monotime at = {0}; at.us != UINT64_MAX; at = until) {
-		enum repair_link is =
-		    simulation_link_at(p->c->s, p->f[e->site].site_id, e->path->first_site, at, &until, &heard);
+		enum repair_link is = simulation_link_at(p->c->s, p->f[e->site].site_id,
+							 e->path->first_site, at, &until, &heard);
 
 		if (is == REPAIR_LINK_DOWN && was != is)
 			event_push(p, at.us, heard ? EVENT_HASTE_HEARD : EVENT_HASTE, session);
@@ -558,8 +580,10 @@ static void plain_begin(struct plain *p)
 		paths += p->f[i].path_count;
 	}
 	for (size_t i = 0; i < p->c->n.link_count; i++) {
-		p->wires[p->wire_count++] = (struct wire){p->c->n.links[i].a, p->c->n.links[i].b, 0, 0};
-		p->wires[p->wire_count++] = (struct wire){p->c->n.links[i].b, p->c->n.links[i].a, 0, 0};
+		p->wires[p->wire_count++] =
+		    (struct wire){p->c->n.links[i].a, p->c->n.links[i].b, 0, 0};
+		p->wires[p->wire_count++] =
+		    (struct wire){p->c->n.links[i].b, p->c->n.links[i].a, 0, 0};
 	}
 	p->sessions = calloc(paths, sizeof(*p->sessions));
 	for (uint32_t i = 0; i < p->faults->count; i++)
@@ -567,15 +591,17 @@ static void plain_begin(struct plain *p)
 	for (uint32_t i = 0; i < count; i++)
 		for (size_t k = 0; k < p->f[i].path_count; k++) {
 			const struct fwd_path *path = &p->f[i].paths[k];
-			struct bfd_config config = {BFD_ROLE_SBFD_INITIATOR, path->index, path->reflector,
-						    path->probe.interval_us, path->probe.multiplier};
+			struct bfd_config config = {BFD_ROLE_SBFD_INITIATOR, path->index,
+						    path->reflector, path->probe.interval_us,
+						    path->probe.multiplier};
 			struct monotime start = simulate_site_start(p->o->seed, p->f[i].site_id);
 			struct plain_session *e = &p->sessions[p->session_count];
 
 			e->site = i;
 			e->path = path;
-			bfd_session_init(&e->bfd, &config, start,
-					 simulate_session_seed(p->o->seed, p->f[i].site_id, path->index));
+			bfd_session_init(
+			    &e->bfd, &config, start,
+			    simulate_session_seed(p->o->seed, p->f[i].site_id, path->index));
 			e->armed_us = start.us;
 			plain_watch(p, (uint32_t)p->session_count);
 			event_push(p, start.us, EVENT_TIMER, (uint32_t)p->session_count++);
@@ -623,7 +649,9 @@ static struct seen plain_run(const struct country *c, const struct simulate_opti
 			struct plain_session *hasty = &p.sessions[e.which];
 
 			bfd_session_hasten(&hasty->bfd,
-					   hasty->hasty_us + (e.kind == EVENT_HASTE ? 0 : hasty->bfd.tx_interval_us),
+					   hasty->hasty_us + (e.kind == EVENT_HASTE
+								  ? 0
+								  : hasty->bfd.tx_interval_us),
 					   (struct monotime){p.now_us});
 			plain_turn(&p, e.which);
 		} else {
@@ -640,27 +668,52 @@ static const struct {
 	uint64_t seed;
 	size_t changes_min;
 } twins[] = {
-	{"nothing happens", "", {0}, 1, 96},
-	{"a link, cut and healed", "at 6s cut link 3 2; at 9s heal link 3 2;", {0}, 2, 150},
-	{"one way of it", "at 6s cut way 2 1; at 8s heal way 2 1;", {0}, 3, 250},
-	{"a short cut, below the detection time", "at 6s cut link 3 2; at 6050ms heal link 3 2;", {0}, 4, 96},
-	{"a cut about as long as the detection time", "at 6s cut link 2 1; at 6150ms heal link 2 1;", {0}, 5, 100},
-	{"a site dead, a release bad", "at 6s kill site 3; at 7s spoil site 2; at 8s revive site 3; at 9s restore site 2;",
-	 {0}, 6, 200},
-	{"a flapping link", "at 6s cut link 3 2; at 6170ms heal link 3 2; at 6300ms cut link 3 2; at 6480ms heal link 3 2;"
-	 "at 7s cut link 3 2; at 7150ms heal link 3 2;", {0}, 7, 96},
-	{"failures that overlap", "at 6s cut link 3 2; at 7s cut way 3 2; at 8s heal link 3 2; at 9s heal way 3 2;",
-	 {0}, 8, 150},
-	{"jitter", "at 6s cut link 3 2; at 9s heal link 3 2;", {.jitter_us = 3000}, 9, 150},
-	{"jitter beyond the interval", "at 6s cut link 3 2; at 9s heal link 3 2;", {.jitter_us = 30000}, 10, 150},
-	{"jitter beyond the detection time", "", {.jitter_us = 90000}, 10, 150},
-	{"loss", "at 6s cut link 3 2; at 9s heal link 3 2;", {.loss_ppm = 30000}, 11, 150},
-	{"all of it", "at 6s cut link 3 2; at 8s spoil site 2; at 9s heal link 3 2;",
-	 {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000}, 12, 200},
+    {"nothing happens", "", {0}, 1, 96},
+    {"a link, cut and healed", "at 6s cut link 3 2; at 9s heal link 3 2;", {0}, 2, 150},
+    {"one way of it", "at 6s cut way 2 1; at 8s heal way 2 1;", {0}, 3, 250},
+    {"a short cut, below the detection time",
+     "at 6s cut link 3 2; at 6050ms heal link 3 2;",
+     {0},
+     4,
+     96},
+    {"a cut about as long as the detection time",
+     "at 6s cut link 2 1; at 6150ms heal link 2 1;",
+     {0},
+     5,
+     100},
+    {"a site dead, a release bad",
+     "at 6s kill site 3; at 7s spoil site 2; at 8s revive site 3; at 9s restore site 2;",
+     {0},
+     6,
+     200},
+    {"a flapping link",
+     "at 6s cut link 3 2; at 6170ms heal link 3 2; at 6300ms cut link 3 2; at 6480ms heal link 3 2;"
+     "at 7s cut link 3 2; at 7150ms heal link 3 2;",
+     {0},
+     7,
+     96},
+    {"failures that overlap",
+     "at 6s cut link 3 2; at 7s cut way 3 2; at 8s heal link 3 2; at 9s heal way 3 2;",
+     {0},
+     8,
+     150},
+    {"jitter", "at 6s cut link 3 2; at 9s heal link 3 2;", {.jitter_us = 3000}, 9, 150},
+    {"jitter beyond the interval",
+     "at 6s cut link 3 2; at 9s heal link 3 2;",
+     {.jitter_us = 30000},
+     10,
+     150},
+    {"jitter beyond the detection time", "", {.jitter_us = 90000}, 10, 150},
+    {"loss", "at 6s cut link 3 2; at 9s heal link 3 2;", {.loss_ppm = 30000}, 11, 150},
+    {"all of it",
+     "at 6s cut link 3 2; at 8s spoil site 2; at 9s heal link 3 2;",
+     {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000},
+     12,
+     200},
 };
 
-static struct seen twin_run(const struct country *c, const char *name, const char *text, struct simulate_options o,
-			    size_t changes_min)
+static struct seen twin_run(const struct country *c, const char *name, const char *text,
+			    struct simulate_options o, size_t changes_min)
 {
 	struct story skips = {0}, steps = {0}, plain = {0};
 	struct simulate_events events;
@@ -696,21 +749,66 @@ static const struct {
 	uint64_t seed;
 	bool repaired, hastened;
 } meshed_twins[] = {
-	{"nothing happens", "", {0}, 1, false, false},
-	{"a line in the middle", "at 6s cut link hanoi ba-dinh; at 14s heal link hanoi ba-dinh;", {0}, 2, true, false},
-	{"one way of it", "at 6s cut way hanoi ba-dinh; at 8s heal way hanoi ba-dinh;", {0}, 3, true, false},
-	{"a commune's own line", "at 6s cut link phuc-xa ba-dinh; at 9s heal link phuc-xa ba-dinh;", {0}, 4, false, false},
-	{"one way of that", "at 6s cut way phuc-xa ba-dinh; at 9s heal way phuc-xa ba-dinh;", {0}, 12, false, false},
-	{"the province dead", "at 6s kill site hanoi; at 9s revive site hanoi;", {0}, 5, true, true},
-	{"a gateway dead", "at 6s kill site npdc-hn; at 12s revive site npdc-hn;", {0}, 6, true, true},
-	{"a gateway with a bad release", "at 6s spoil site npdc-hn; at 9s restore site npdc-hn;", {0}, 7, false, true},
-	{"a line and its detour", "at 6s cut link hanoi ba-dinh; at 6200ms cut link ba-dinh dong-da; at 9s heal link hanoi ba-dinh;"
-	 "at 12s heal link ba-dinh dong-da;", {0}, 8, true, false},
-	{"a line that flaps", "at 6s cut link hanoi ba-dinh; at 6120ms heal link hanoi ba-dinh; at 6300ms cut link hanoi ba-dinh;"
-	 "at 6500ms heal link hanoi ba-dinh; at 7s cut link hanoi ba-dinh; at 8s heal link hanoi ba-dinh;", {0}, 9, true, false},
-	{"jitter", "at 6s cut link hanoi ba-dinh; at 9s heal link hanoi ba-dinh;", {.jitter_us = 4000}, 10, true, false},
-	{"all of it", "at 6s cut link hanoi ba-dinh; at 8s kill site npdc-hn; at 9s heal link hanoi ba-dinh;"
-	 "at 10s revive site npdc-hn;", {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000}, 11, true, false},
+    {"nothing happens", "", {0}, 1, false, false},
+    {"a line in the middle",
+     "at 6s cut link hanoi ba-dinh; at 14s heal link hanoi ba-dinh;",
+     {0},
+     2,
+     true,
+     false},
+    {"one way of it",
+     "at 6s cut way hanoi ba-dinh; at 8s heal way hanoi ba-dinh;",
+     {0},
+     3,
+     true,
+     false},
+    {"a commune's own line",
+     "at 6s cut link phuc-xa ba-dinh; at 9s heal link phuc-xa ba-dinh;",
+     {0},
+     4,
+     false,
+     false},
+    {"one way of that",
+     "at 6s cut way phuc-xa ba-dinh; at 9s heal way phuc-xa ba-dinh;",
+     {0},
+     12,
+     false,
+     false},
+    {"the province dead", "at 6s kill site hanoi; at 9s revive site hanoi;", {0}, 5, true, true},
+    {"a gateway dead", "at 6s kill site npdc-hn; at 12s revive site npdc-hn;", {0}, 6, true, true},
+    {"a gateway with a bad release",
+     "at 6s spoil site npdc-hn; at 9s restore site npdc-hn;",
+     {0},
+     7,
+     false,
+     true},
+    {"a line and its detour",
+     "at 6s cut link hanoi ba-dinh; at 6200ms cut link ba-dinh dong-da; at 9s heal link hanoi ba-dinh;"
+     "at 12s heal link ba-dinh dong-da;",
+     {0},
+     8,
+     true,
+     false},
+    {"a line that flaps",
+     "at 6s cut link hanoi ba-dinh; at 6120ms heal link hanoi ba-dinh; at 6300ms cut link hanoi ba-dinh;"
+     "at 6500ms heal link hanoi ba-dinh; at 7s cut link hanoi ba-dinh; at 8s heal link hanoi ba-dinh;",
+     {0},
+     9,
+     true,
+     false},
+    {"jitter",
+     "at 6s cut link hanoi ba-dinh; at 9s heal link hanoi ba-dinh;",
+     {.jitter_us = 4000},
+     10,
+     true,
+     false},
+    {"all of it",
+     "at 6s cut link hanoi ba-dinh; at 8s kill site npdc-hn; at 9s heal link hanoi ba-dinh;"
+     "at 10s revive site npdc-hn;",
+     {.jitter_us = 5000, .loss_ppm = 20000, .reorder_ppm = 100000},
+     11,
+     true,
+     false},
 };
 
 static void equals_with_repairs(void **state)
@@ -720,12 +818,15 @@ static void equals_with_repairs(void **state)
 	(void)state;
 	country_init(&c, MESHED, NULL);
 	for (size_t i = 0; i < sizeof(meshed_twins) / sizeof(meshed_twins[0]); i++) {
-		struct simulate_options o = {.seed = meshed_twins[i].seed, .duration_us = 16 * SECOND,
-					     .wire = meshed_twins[i].wire, .apply_us = 1000};
+		struct simulate_options o = {.seed = meshed_twins[i].seed,
+					     .duration_us = 16 * SECOND,
+					     .wire = meshed_twins[i].wire,
+					     .apply_us = 1000};
 		struct seen seen = twin_run(&c, meshed_twins[i].name, meshed_twins[i].script, o, 6);
 
 		if (meshed_twins[i].repaired != (seen.repaired > 0))
-			fail_msg("%s: %llu packets were repaired", meshed_twins[i].name, (unsigned long long)seen.repaired);
+			fail_msg("%s: %llu packets were repaired", meshed_twins[i].name,
+				 (unsigned long long)seen.repaired);
 		if (meshed_twins[i].hastened && !seen.hastened)
 			fail_msg("%s: no endpoint was found gone", meshed_twins[i].name);
 	}
@@ -739,8 +840,8 @@ static void equals_packet_by_packet(void **state)
 	(void)state;
 	country_init(&c, 22, NULL);
 	for (size_t i = 0; i < sizeof(twins) / sizeof(twins[0]); i++) {
-		struct simulate_options o = {.seed = twins[i].seed, .duration_us = 11 * SECOND,
-					     .wire = twins[i].wire};
+		struct simulate_options o = {
+		    .seed = twins[i].seed, .duration_us = 11 * SECOND, .wire = twins[i].wire};
 
 		twin_run(&c, twins[i].name, twins[i].script, o, twins[i].changes_min);
 	}
@@ -758,7 +859,8 @@ static void equals_for_every_length_of_a_cut(void **state)
 		struct simulate_options o = {.seed = ms, .duration_us = 7 * SECOND};
 		char text[96];
 
-		snprintf(text, sizeof(text), "at 5s cut link 2 1; at %ums heal link 2 1;", 5000 + ms);
+		snprintf(text, sizeof(text), "at 5s cut link 2 1; at %ums heal link 2 1;",
+			 5000 + ms);
 		twin_run(&c, text, text, o, 50);
 	}
 	country_clear(&c);
@@ -768,8 +870,8 @@ static void equals_for_every_length_of_a_cut(void **state)
 
 static void one_cut_costs_one_detection(void **state)
 {
-	struct simulate_options o = {.seed = 3, .duration_us = 30 * SECOND, .apply_us = 1000,
-				     .packets_per_second = 1000};
+	struct simulate_options o = {
+	    .seed = 3, .duration_us = 30 * SECOND, .apply_us = 1000, .packets_per_second = 1000};
 	struct simulate_events events;
 	struct simulate_result r;
 	struct country c;
@@ -798,7 +900,8 @@ static void one_cut_costs_one_detection(void **state)
 	assert_int_equal(r.sites_cut[3], 0);
 	simulate_events_clear(&events);
 
-	script(&c, "at 10s cut link kham-thien dong-da; at 20s heal link kham-thien dong-da", &events);
+	script(&c, "at 10s cut link kham-thien dong-da; at 20s heal link kham-thien dong-da",
+	       &events);
 	run(&c, &o, &events, &r); /* it has no other path: nothing could be done */
 	assert_int_equal(r.breach_count, 0);
 	assert_int_equal(r.switches, 0);
@@ -816,10 +919,14 @@ static const struct {
 	uint64_t out_min_ms, out_max_ms;
 	uint64_t switches, takeovers, repairs;
 } costs[] = {
-	{"a line in the middle is repaired", "at 10s cut link hanoi ba-dinh; at 15s heal link hanoi ba-dinh;", 60, 155, 0, 0, 2},
-	{"one way of it too", "at 10s cut way hanoi ba-dinh; at 15s heal way hanoi ba-dinh;", 60, 155, 0, 0, 2},
-	{"the province, around which its districts have a way", "at 10s kill site hanoi; at 15s revive site hanoi;", 60, 155, 0, 0, 8},
-	{"a gateway: the other takes over", "at 10s kill site npdc-hn; at 15s revive site npdc-hn;", 160, 270, 2, 4, 4},
+    {"a line in the middle is repaired",
+     "at 10s cut link hanoi ba-dinh; at 15s heal link hanoi ba-dinh;", 60, 155, 0, 0, 2},
+    {"one way of it too", "at 10s cut way hanoi ba-dinh; at 15s heal way hanoi ba-dinh;", 60, 155,
+     0, 0, 2},
+    {"the province, around which its districts have a way",
+     "at 10s kill site hanoi; at 15s revive site hanoi;", 60, 155, 0, 0, 8},
+    {"a gateway: the other takes over", "at 10s kill site npdc-hn; at 15s revive site npdc-hn;",
+     160, 270, 2, 4, 4},
 };
 
 static void repairs_and_takeovers_cost_little(void **state)
@@ -837,7 +944,8 @@ static void repairs_and_takeovers_cost_little(void **state)
 		run(&c, &o, &events, &r);
 		if (r.breach_count)
 			fail_msg("%s: %s", costs[i].name, r.breaches[0].text);
-		assert_in_range(r.outages.max_us, costs[i].out_min_ms * 1000, costs[i].out_max_ms * 1000);
+		assert_in_range(r.outages.max_us, costs[i].out_min_ms * 1000,
+				costs[i].out_max_ms * 1000);
 		assert_int_equal(r.switches, costs[i].switches);
 		assert_int_equal(r.takeovers, costs[i].takeovers);
 		assert_int_equal(r.repairs, costs[i].repairs);
@@ -876,8 +984,8 @@ static void scenarios_run(void **state)
 	country_clear(&c);
 }
 
-static void choose_undamped(const struct forwarding *f, const struct path_state *states, size_t count,
-			    const struct active_paths *previous, struct monotime now,
+static void choose_undamped(const struct forwarding *f, const struct path_state *states,
+			    size_t count, const struct active_paths *previous, struct monotime now,
 			    struct active_paths *ret_active, struct monotime *ret_next_look)
 {
 	struct path_state trusted[SITE_PATHS_MAX];
@@ -901,22 +1009,26 @@ static void a_link_that_flaps_costs_few_switches(void **state)
 	(void)state;
 	country_init(&c, 0, NULL);
 	for (unsigned int i = 0; i < 5; i++)
-		sprintf(text + strlen(text), "at %us cut link phuc-xa ba-dinh; at %us heal link phuc-xa ba-dinh;",
+		sprintf(text + strlen(text),
+			"at %us cut link phuc-xa ba-dinh; at %us heal link phuc-xa ba-dinh;",
 			10 + 8 * i, 11 + 8 * i);
 	script(&c, text, &events);
 	run(&c, &o, &events, &damped);
 	o.choose = choose_undamped;
 	run(&c, &o, &events, &plain);
 	assert_int_equal(damped.breach_count, 0);
-	assert_int_equal(damped.switches, 6); /* three times away, twice back at once and once in the end */
+	assert_int_equal(damped.switches,
+			 6); /* three times away, twice back at once and once in the end */
 	assert_int_equal(plain.switches, 10);
 	assert_int_equal(plain.breach_by_rule[SIMULATE_EARLY], 3);
 	assert_true(damped.lost_us < plain.lost_us);
 	simulate_events_clear(&events);
 
-	strcpy(text, ""); /* kham-thien has no other path: it is never held back from the one there is */
+	strcpy(text,
+	       ""); /* kham-thien has no other path: it is never held back from the one there is */
 	for (unsigned int i = 0; i < 5; i++)
-		sprintf(text + strlen(text), "at %us cut link kham-thien dong-da; at %us heal link kham-thien dong-da;",
+		sprintf(text + strlen(text),
+			"at %us cut link kham-thien dong-da; at %us heal link kham-thien dong-da;",
 			10 + 8 * i, 11 + 8 * i);
 	script(&c, text, &events);
 	o.choose = NULL;
@@ -957,9 +1069,10 @@ static void choose_worst(const struct forwarding *f, const struct path_state *st
 	selection_choose(&turned, states, count, previous, now, ret_active, ret_next_look);
 }
 
-static void choose_without_hold(const struct forwarding *f, const struct path_state *states, size_t count,
-				const struct active_paths *previous, struct monotime now,
-				struct active_paths *ret_active, struct monotime *ret_next_look)
+static void choose_without_hold(const struct forwarding *f, const struct path_state *states,
+				size_t count, const struct active_paths *previous,
+				struct monotime now, struct active_paths *ret_active,
+				struct monotime *ret_next_look)
 {
 	struct fwd_session sessions[4];
 	struct forwarding hasty = *f;
@@ -971,9 +1084,10 @@ static void choose_without_hold(const struct forwarding *f, const struct path_st
 	selection_choose(&hasty, states, count, previous, now, ret_active, ret_next_look);
 }
 
-static void choose_without_return(const struct forwarding *f, const struct path_state *states, size_t count,
-				  const struct active_paths *previous, struct monotime now,
-				  struct active_paths *ret_active, struct monotime *ret_next_look)
+static void choose_without_return(const struct forwarding *f, const struct path_state *states,
+				  size_t count, const struct active_paths *previous,
+				  struct monotime now, struct active_paths *ret_active,
+				  struct monotime *ret_next_look)
 {
 	struct path_state shy[SITE_PATHS_MAX];
 
@@ -986,9 +1100,10 @@ static void choose_without_return(const struct forwarding *f, const struct path_
 }
 
 /* Down for up, and up for down. */
-static void choose_upside_down(const struct forwarding *f, const struct path_state *states, size_t count,
-			       const struct active_paths *previous, struct monotime now,
-			       struct active_paths *ret_active, struct monotime *ret_next_look)
+static void choose_upside_down(const struct forwarding *f, const struct path_state *states,
+			       size_t count, const struct active_paths *previous,
+			       struct monotime now, struct active_paths *ret_active,
+			       struct monotime *ret_next_look)
 {
 	struct path_state turned[SITE_PATHS_MAX];
 
@@ -1022,8 +1137,8 @@ static void choose_slowly(const struct forwarding *f, const struct path_state *s
 }
 
 /* Another path every 50 ms. */
-static void choose_flapping(const struct forwarding *f, const struct path_state *states, size_t count,
-			    const struct active_paths *previous, struct monotime now,
+static void choose_flapping(const struct forwarding *f, const struct path_state *states,
+			    size_t count, const struct active_paths *previous, struct monotime now,
 			    struct active_paths *ret_active, struct monotime *ret_next_look)
 {
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
@@ -1038,8 +1153,8 @@ static void choose_flapping(const struct forwarding *f, const struct path_state 
 }
 
 /* Wakes up for that. */
-static void choose_restless(const struct forwarding *f, const struct path_state *states, size_t count,
-			    const struct active_paths *previous, struct monotime now,
+static void choose_restless(const struct forwarding *f, const struct path_state *states,
+			    size_t count, const struct active_paths *previous, struct monotime now,
 			    struct active_paths *ret_active, struct monotime *ret_next_look)
 {
 	choose_flapping(f, states, count, previous, now, ret_active, ret_next_look);
@@ -1062,17 +1177,17 @@ static const struct {
 	simulate_choose *choose;
 	enum simulate_rule found;
 } wrong_choices[] = {
-	{"never switches", choose_never, SIMULATE_LOST},
-	{"never switches (its own verdict)", choose_never, SIMULATE_DEAD_CHOSEN},
-	{"switches late", choose_slowly, SIMULATE_LOST},
-	{"lower preference first", choose_worst, SIMULATE_NOT_BEST},
-	{"lower preference first (needless)", choose_worst, SIMULATE_NEEDLESS},
-	{"no hold time", choose_without_hold, SIMULATE_EARLY},
-	{"never goes back", choose_without_return, SIMULATE_NOT_BEST},
-	{"up and down confused", choose_upside_down, SIMULATE_DEAD_CHOSEN},
-	{"up and down confused (needless)", choose_upside_down, SIMULATE_NEEDLESS},
-	{"flaps", choose_restless, SIMULATE_MANY},
-	{"no gateway carries", choose_nobody, SIMULATE_LOST},
+    {"never switches", choose_never, SIMULATE_LOST},
+    {"never switches (its own verdict)", choose_never, SIMULATE_DEAD_CHOSEN},
+    {"switches late", choose_slowly, SIMULATE_LOST},
+    {"lower preference first", choose_worst, SIMULATE_NOT_BEST},
+    {"lower preference first (needless)", choose_worst, SIMULATE_NEEDLESS},
+    {"no hold time", choose_without_hold, SIMULATE_EARLY},
+    {"never goes back", choose_without_return, SIMULATE_NOT_BEST},
+    {"up and down confused", choose_upside_down, SIMULATE_DEAD_CHOSEN},
+    {"up and down confused (needless)", choose_upside_down, SIMULATE_NEEDLESS},
+    {"flaps", choose_restless, SIMULATE_MANY},
+    {"no gateway carries", choose_nobody, SIMULATE_LOST},
 };
 
 static void wrong_choices_are_found(void **state)
@@ -1082,22 +1197,27 @@ static void wrong_choices_are_found(void **state)
 
 	(void)state;
 	country_init(&c, 31, NULL);
-	script(&c, "at 10s cut link 19 2; at 20s heal link 19 2; at 30s cut link 21 3; at 35s heal link 21 3;", &events);
+	script(
+	    &c,
+	    "at 10s cut link 19 2; at 20s heal link 19 2; at 30s cut link 21 3; at 35s heal link 21 3;",
+	    &events);
 	for (size_t i = 0; i < sizeof(wrong_choices) / sizeof(wrong_choices[0]); i++) {
-		struct simulate_options o = {.seed = 1, .duration_us = 60 * SECOND, .apply_us = 1000,
+		struct simulate_options o = {.seed = 1,
+					     .duration_us = 60 * SECOND,
+					     .apply_us = 1000,
 					     .choose = wrong_choices[i].choose};
 		struct simulate_result r;
 
 		run(&c, &o, &events, &r);
 		if (!r.breach_by_rule[wrong_choices[i].found])
-			fail_msg("%s: '%s' is not found; %zu others, first: %s", wrong_choices[i].name,
-				 simulate_rule_name(wrong_choices[i].found), r.breach_count,
-				 r.breach_count ? r.breaches[0].text : "none");
+			fail_msg("%s: '%s' is not found; %zu others, first: %s",
+				 wrong_choices[i].name, simulate_rule_name(wrong_choices[i].found),
+				 r.breach_count, r.breach_count ? r.breaches[0].text : "none");
 		o.choose = NULL;
 		run(&c, &o, &events, &r);
 		if (r.breach_count)
-			fail_msg("without the fault: %s: %s", simulate_rule_name(r.breaches[0].rule),
-				 r.breaches[0].text);
+			fail_msg("without the fault: %s: %s",
+				 simulate_rule_name(r.breaches[0].rule), r.breaches[0].text);
 	}
 	simulate_events_clear(&events);
 	country_clear(&c);
@@ -1130,7 +1250,8 @@ static void spoil_loop_and_filter(struct forwarding *f)
 	}
 }
 
-static void spoil_label(struct forwarding *f) /* district 3 sends one commune's packets to another */
+static void
+spoil_label(struct forwarding *f) /* district 3 sends one commune's packets to another */
 {
 	for (size_t i = 0; f->site_id == 3 && i < f->label_count; i++)
 		if (f->labels[i].next_site == 4)
@@ -1155,7 +1276,8 @@ static void spoil_return(struct forwarding *f)
 		f->return_count /= 2;
 }
 
-static void spoil_return_site(struct forwarding *f) /* the stack of one site for the address of another */
+static void
+spoil_return_site(struct forwarding *f) /* the stack of one site for the address of another */
 {
 	if (f->site_id == 1)
 		f->returns[0].stack = f->returns[f->return_count - 1].stack,
@@ -1180,15 +1302,15 @@ static const struct {
 	enum simulate_rule found;
 	uint32_t site; /* that is named; 0 any */
 } wrong_states[] = {
-	{"a loop", spoil_loop, SIMULATE_BLACK_HOLE, 0}, /* the filters break it */
-	{"a loop that the filters let through", spoil_loop_and_filter, SIMULATE_LOOP, 0},
-	{"a label that leads astray", spoil_label, SIMULATE_BLACK_HOLE, 4},
-	{"an empty label table", spoil_table, SIMULATE_BLACK_HOLE, 0},
-	{"a filter that refuses all", spoil_filter, SIMULATE_BLACK_HOLE, 0},
-	{"no way back", spoil_return, SIMULATE_BLACK_HOLE, 0},
-	{"another's way back", spoil_return_site, SIMULATE_ASTRAY, 0},
-	{"no session", spoil_session, SIMULATE_PLAINTEXT, 4},
-	{"a wrong endpoint", spoil_endpoint, SIMULATE_ASTRAY, 4},
+    {"a loop", spoil_loop, SIMULATE_BLACK_HOLE, 0}, /* the filters break it */
+    {"a loop that the filters let through", spoil_loop_and_filter, SIMULATE_LOOP, 0},
+    {"a label that leads astray", spoil_label, SIMULATE_BLACK_HOLE, 4},
+    {"an empty label table", spoil_table, SIMULATE_BLACK_HOLE, 0},
+    {"a filter that refuses all", spoil_filter, SIMULATE_BLACK_HOLE, 0},
+    {"no way back", spoil_return, SIMULATE_BLACK_HOLE, 0},
+    {"another's way back", spoil_return_site, SIMULATE_ASTRAY, 0},
+    {"no session", spoil_session, SIMULATE_PLAINTEXT, 4},
+    {"a wrong endpoint", spoil_endpoint, SIMULATE_ASTRAY, 4},
 };
 
 static void wrong_states_are_found(void **state)
@@ -1204,9 +1326,9 @@ static void wrong_states_are_found(void **state)
 		country_init(&c, 31, wrong_states[i].spoil);
 		run(&c, &o, &none, &r);
 		if (!r.breach_by_rule[wrong_states[i].found])
-			fail_msg("%s: '%s' is not found; %zu others, first: %s", wrong_states[i].name,
-				 simulate_rule_name(wrong_states[i].found), r.breach_count,
-				 r.breach_count ? r.breaches[0].text : "none");
+			fail_msg("%s: '%s' is not found; %zu others, first: %s",
+				 wrong_states[i].name, simulate_rule_name(wrong_states[i].found),
+				 r.breach_count, r.breach_count ? r.breaches[0].text : "none");
 		if (wrong_states[i].site && r.breaches[0].site_id != wrong_states[i].site)
 			fail_msg("%s: named site %u", wrong_states[i].name, r.breaches[0].site_id);
 		country_clear(&c);
@@ -1220,38 +1342,46 @@ static const struct {
 	size_t count; /* of events; 0: refused with */
 	const char *reason;
 } scripts[] = {
-	{"at 10s cut link hanoi ba-dinh", 1, NULL},
-	{"at 10s cut link hanoi ba-dinh;\n# then\nat 20000ms heal link ba-dinh hanoi;;", 2, NULL},
-	{"at 1m kill site phuc-xa; at 2m revive site 901; at 1h spoil site 210; at 2h restore site 210", 4, NULL},
-	{"at 10s cut way hanoi ba-dinh; at 11s heal way hanoi ba-dinh", 2, NULL},
-	{"at 10s cut link \"hanoi\" \"ba-dinh\";at 11s kill site \"phuc-xa\"", 2, NULL},
-	{"at 20s heal link hanoi ba-dinh; at 10s cut link hanoi ba-dinh", 2, NULL}, /* in any order */
-	{"at 10s heal link hanoi ba-dinh; at 10s cut link hanoi ba-dinh", 2, NULL},
-	{"at 10s cut link hanoi ba-dinh; at 11s heal way ba-dinh hanoi; at 12s heal way hanoi ba-dinh", 3, NULL},
-	{"# nothing\n", 0, "no event"},
-	{";;", 0, "no event"},
-	{"at 10s cut link hanoi ba-dinh;\nat 9s heal link hanoi ba-dinh", 0,
-	 "line 2: 'heal link hanoi ba-dinh' without a 'cut' before it"},
-	{"at 10s cut link hanoi ba-dinh;\nat 20s heal link hanoi ba-dinh;\nat 30s heal link ba-dinh hanoi", 0,
-	 "line 3: 'heal link ba-dinh hanoi' without a 'cut' before it"},
-	{"at 10s cut way hanoi ba-dinh; at 20s heal way ba-dinh hanoi", 0,
-	 "line 1: 'heal way ba-dinh hanoi' without a 'cut' before it"},
-	{"at 10s spoil site hanoi; at 20s revive site hanoi", 0, "line 1: 'revive site hanoi' without a 'kill' before it"},
-	{"at 10s kill site hanoi; at 20s restore site hanoi", 0, "line 1: 'restore site hanoi' without a 'spoil' before it"},
-	{"at 10s kill site \"a; b\"", 0, "line 1: a site is wanted, not 'a; b'"},
-	{"at 10s kill site \"hanoi\n\"", 0, "line 1: a site is wanted, not '\"'"},
-	{"cut link hanoi ba-dinh", 0, "line 1: 'at' is wanted, not 'cut'"},
-	{"at ten cut link hanoi ba-dinh", 0, "line 1: a time like 10s, 250ms or 2m is wanted, not 'ten'"},
-	{"at 10 cut link hanoi ba-dinh", 0, "line 1: a time like 10s, 250ms or 2m is wanted, not '10'"},
-	{"at -10s cut link hanoi ba-dinh", 0, "line 1: a time like 10s, 250ms or 2m is wanted, not '-10s'"},
-	{"at 999999999999999999999h kill site hanoi", 0, "line 1: a time within seven days is wanted, not '999999999999999999999h'"},
-	{"at 4s cut link hanoi ba-dinh", 0, "line 1: until 5s sessions are still coming up"},
-	{"at 10s cut site hanoi", 0, "line 1: cut or heal a link or way, kill, revive, spoil or restore a site, not 'cut site'"},
-	{"\n\nat 10s kill site nowhere", 0, "line 3: a site is wanted, not 'nowhere'"},
-	{"at 10s kill site", 0, "line 1: a site is wanted"},
-	{"at 10s cut link hanoi phuc-xa", 0, "line 1: these two sites have no link"},
-	{"at 10s cut link hanoi hanoi", 0, "line 1: these two sites have no link"},
-	{"at 10s kill site hanoi at 11s revive site hanoi", 0, "line 1: ';' is wanted, not 'at'"},
+    {"at 10s cut link hanoi ba-dinh", 1, NULL},
+    {"at 10s cut link hanoi ba-dinh;\n# then\nat 20000ms heal link ba-dinh hanoi;;", 2, NULL},
+    {"at 1m kill site phuc-xa; at 2m revive site 901; at 1h spoil site 210; at 2h restore site 210",
+     4, NULL},
+    {"at 10s cut way hanoi ba-dinh; at 11s heal way hanoi ba-dinh", 2, NULL},
+    {"at 10s cut link \"hanoi\" \"ba-dinh\";at 11s kill site \"phuc-xa\"", 2, NULL},
+    {"at 20s heal link hanoi ba-dinh; at 10s cut link hanoi ba-dinh", 2, NULL}, /* in any order */
+    {"at 10s heal link hanoi ba-dinh; at 10s cut link hanoi ba-dinh", 2, NULL},
+    {"at 10s cut link hanoi ba-dinh; at 11s heal way ba-dinh hanoi; at 12s heal way hanoi ba-dinh",
+     3, NULL},
+    {"# nothing\n", 0, "no event"},
+    {";;", 0, "no event"},
+    {"at 10s cut link hanoi ba-dinh;\nat 9s heal link hanoi ba-dinh", 0,
+     "line 2: 'heal link hanoi ba-dinh' without a 'cut' before it"},
+    {"at 10s cut link hanoi ba-dinh;\nat 20s heal link hanoi ba-dinh;\nat 30s heal link ba-dinh hanoi",
+     0, "line 3: 'heal link ba-dinh hanoi' without a 'cut' before it"},
+    {"at 10s cut way hanoi ba-dinh; at 20s heal way ba-dinh hanoi", 0,
+     "line 1: 'heal way ba-dinh hanoi' without a 'cut' before it"},
+    {"at 10s spoil site hanoi; at 20s revive site hanoi", 0,
+     "line 1: 'revive site hanoi' without a 'kill' before it"},
+    {"at 10s kill site hanoi; at 20s restore site hanoi", 0,
+     "line 1: 'restore site hanoi' without a 'spoil' before it"},
+    {"at 10s kill site \"a; b\"", 0, "line 1: a site is wanted, not 'a; b'"},
+    {"at 10s kill site \"hanoi\n\"", 0, "line 1: a site is wanted, not '\"'"},
+    {"cut link hanoi ba-dinh", 0, "line 1: 'at' is wanted, not 'cut'"},
+    {"at ten cut link hanoi ba-dinh", 0,
+     "line 1: a time like 10s, 250ms or 2m is wanted, not 'ten'"},
+    {"at 10 cut link hanoi ba-dinh", 0, "line 1: a time like 10s, 250ms or 2m is wanted, not '10'"},
+    {"at -10s cut link hanoi ba-dinh", 0,
+     "line 1: a time like 10s, 250ms or 2m is wanted, not '-10s'"},
+    {"at 999999999999999999999h kill site hanoi", 0,
+     "line 1: a time within seven days is wanted, not '999999999999999999999h'"},
+    {"at 4s cut link hanoi ba-dinh", 0, "line 1: until 5s sessions are still coming up"},
+    {"at 10s cut site hanoi", 0,
+     "line 1: cut or heal a link or way, kill, revive, spoil or restore a site, not 'cut site'"},
+    {"\n\nat 10s kill site nowhere", 0, "line 3: a site is wanted, not 'nowhere'"},
+    {"at 10s kill site", 0, "line 1: a site is wanted"},
+    {"at 10s cut link hanoi phuc-xa", 0, "line 1: these two sites have no link"},
+    {"at 10s cut link hanoi hanoi", 0, "line 1: these two sites have no link"},
+    {"at 10s kill site hanoi at 11s revive site hanoi", 0, "line 1: ';' is wanted, not 'at'"},
 };
 
 static void scripts_are_read(void **state)
@@ -1303,7 +1433,8 @@ static void unlawful_input_is_refused(void **state)
 {
 	struct simulate_event nowhere = {.at = {10 * SECOND}, .kind = SIMULATE_KILL, .a = 4711};
 	struct simulate_event early = {.at = {1 * SECOND}, .kind = SIMULATE_KILL, .a = 101};
-	struct simulate_event late = {.at = {20 * SECOND}, .kind = SIMULATE_KILL, .a = 101, .line = 7};
+	struct simulate_event late = {
+	    .at = {20 * SECOND}, .kind = SIMULATE_KILL, .a = 101, .line = 7};
 	struct simulate_options o = {.seed = 1, .duration_us = 20 * SECOND};
 	struct simulate_result r;
 	struct reason reason;
@@ -1312,11 +1443,21 @@ static void unlawful_input_is_refused(void **state)
 
 	(void)state;
 	country_init(&c, 0, NULL);
-	assert_int_equal(simulation_run(c.s, &o, &(struct simulate_events){&nowhere, 1, 1}, &r, &reason), -TUYEN_ENOENT);
-	assert_int_equal(simulation_run(c.s, &o, &(struct simulate_events){&early, 1, 1}, &r, &reason), -TUYEN_EINVAL);
-	assert_string_equal(reason.text, "'kill site hanoi' at 1.000 s: sessions are still coming up until 5.000 s");
-	assert_int_equal(simulation_run(c.s, &o, &(struct simulate_events){&late, 1, 1}, &r, &reason), -TUYEN_EINVAL);
-	assert_string_equal(reason.text, "line 7: 'kill site hanoi' at 20.000 s: it would never happen, the run ends at 20.000 s");
+	assert_int_equal(
+	    simulation_run(c.s, &o, &(struct simulate_events){&nowhere, 1, 1}, &r, &reason),
+	    -TUYEN_ENOENT);
+	assert_int_equal(
+	    simulation_run(c.s, &o, &(struct simulate_events){&early, 1, 1}, &r, &reason),
+	    -TUYEN_EINVAL);
+	assert_string_equal(
+	    reason.text,
+	    "'kill site hanoi' at 1.000 s: sessions are still coming up until 5.000 s");
+	assert_int_equal(
+	    simulation_run(c.s, &o, &(struct simulate_events){&late, 1, 1}, &r, &reason),
+	    -TUYEN_EINVAL);
+	assert_string_equal(
+	    reason.text,
+	    "line 7: 'kill site hanoi' at 20.000 s: it would never happen, the run ends at 20.000 s");
 	assert_int_equal(compile_site(c.compiled, 0, &f), 0);
 	assert_int_equal(simulation_add(c.s, &f), -TUYEN_EEXIST);
 	assert_int_equal(simulation_delay_set(c.s, 1, 901, 5), -TUYEN_ENOENT);
@@ -1335,11 +1476,11 @@ static const struct {
 	uint32_t failures_per_hour;
 	uint64_t seeds, seconds;
 } chances[] = {
-	{"clean wires", {0}, 240, 30, 600},
-	{"failures upon failures", {0}, 3600, 5, 300},
-	{"jitter", {.jitter_us = 2000}, 240, 5, 300},
-	{"order", {.jitter_us = 500, .reorder_ppm = 50000}, 240, 2, 120},
-	{"loss", {.loss_ppm = 5000}, 240, 2, 60},
+    {"clean wires", {0}, 240, 30, 600},
+    {"failures upon failures", {0}, 3600, 5, 300},
+    {"jitter", {.jitter_us = 2000}, 240, 5, 300},
+    {"order", {.jitter_us = 500, .reorder_ppm = 50000}, 240, 2, 120},
+    {"loss", {.loss_ppm = 5000}, 240, 2, 60},
 };
 
 static void storms(uint32_t communes)
@@ -1351,17 +1492,22 @@ static void storms(uint32_t communes)
 		uint64_t switches = 0, hit = 0;
 
 		for (uint64_t seed = 1; seed <= chances[i].seeds; seed++) {
-			struct simulate_options o = {.seed = seed, .duration_us = chances[i].seconds * SECOND,
-						     .wire = chances[i].wire, .apply_us = 1000};
+			struct simulate_options o = {.seed = seed,
+						     .duration_us = chances[i].seconds * SECOND,
+						     .wire = chances[i].wire,
+						     .apply_us = 1000};
 			struct simulate_events events;
 			struct simulate_result r;
 
 			simulate_events_init(&events);
-			assert_int_equal(simulate_random_make(c.s, seed, o.duration_us, chances[i].failures_per_hour,
-							      &events), 0);
+			assert_int_equal(simulate_random_make(c.s, seed, o.duration_us,
+							      chances[i].failures_per_hour,
+							      &events),
+					 0);
 			run(&c, &o, &events, &r);
 			if (r.breach_count)
-				fail_msg("%s, seed %llu: %s: %s (at %llu us)", chances[i].name, (unsigned long long)seed,
+				fail_msg("%s, seed %llu: %s: %s (at %llu us)", chances[i].name,
+					 (unsigned long long)seed,
 					 simulate_rule_name(r.breaches[0].rule), r.breaches[0].text,
 					 (unsigned long long)r.breaches[0].at.us);
 			switches += r.switches;
@@ -1387,7 +1533,9 @@ static void storms_break_no_promise_where_links_are_repaired(void **state)
 
 static void the_same_seed_tells_the_same(void **state)
 {
-	struct simulate_options o = {.seed = 77, .duration_us = 300 * SECOND, .wire = {.jitter_us = 1000},
+	struct simulate_options o = {.seed = 77,
+				     .duration_us = 300 * SECOND,
+				     .wire = {.jitter_us = 1000},
 				     .packets_per_second = 50};
 	struct simulate_events events;
 	struct simulate_result r;
@@ -1419,19 +1567,21 @@ static void the_same_seed_tells_the_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(scripts_are_read),
-		cmocka_unit_test(events_are_printed),
-		cmocka_unit_test(unlawful_input_is_refused),
-		cmocka_unit_test(one_cut_costs_one_detection),
-		cmocka_unit_test(scenarios_run),
-		cmocka_unit_test(a_link_that_flaps_costs_few_switches),
-		cmocka_unit_test(equals_packet_by_packet),
-		cmocka_unit_test(equals_with_repairs), cmocka_unit_test(repairs_and_takeovers_cost_little),
-		cmocka_unit_test(equals_for_every_length_of_a_cut),
-		cmocka_unit_test(wrong_choices_are_found),
-		cmocka_unit_test(wrong_states_are_found),
-		cmocka_unit_test(storms_break_no_promise), cmocka_unit_test(storms_break_no_promise_where_links_are_repaired),
-		cmocka_unit_test(the_same_seed_tells_the_same),
+	    cmocka_unit_test(scripts_are_read),
+	    cmocka_unit_test(events_are_printed),
+	    cmocka_unit_test(unlawful_input_is_refused),
+	    cmocka_unit_test(one_cut_costs_one_detection),
+	    cmocka_unit_test(scenarios_run),
+	    cmocka_unit_test(a_link_that_flaps_costs_few_switches),
+	    cmocka_unit_test(equals_packet_by_packet),
+	    cmocka_unit_test(equals_with_repairs),
+	    cmocka_unit_test(repairs_and_takeovers_cost_little),
+	    cmocka_unit_test(equals_for_every_length_of_a_cut),
+	    cmocka_unit_test(wrong_choices_are_found),
+	    cmocka_unit_test(wrong_states_are_found),
+	    cmocka_unit_test(storms_break_no_promise),
+	    cmocka_unit_test(storms_break_no_promise_where_links_are_repaired),
+	    cmocka_unit_test(the_same_seed_tells_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

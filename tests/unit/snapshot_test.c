@@ -21,24 +21,24 @@
 
 /* Two communes below two districts, so that nothing is warned of. */
 static const char country[] =
-	"tiers npdc, district, commune;\n"
-	"underlay fibre { mtu 1500; metric 10; }\n"
-	"site top tier npdc id 1 { uplink fibre 192.0.2.1; lan 10.0.0.0/24; }\n"
-	"site left tier district id 2 under top { uplink fibre 192.0.2.2; }\n"
-	"site right tier district id 3 under top { uplink fibre 192.0.2.3; }\n"
-	"site one tier commune id 4 under left backup right { # first\n"
-	"\tuplink fibre dynamic;\n\tlan 10.1.0.0/24;\n}\n"
-	"site two tier commune id 5 under right backup left {\n"
-	"\tuplink fibre dynamic;\n\tlan 10.2.0.0/24;\n}\n"
-	"keys top { link \"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
-	"keys left { link \"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"AgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
-	"keys right { link \"AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"AwEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
-	"keys one { link \"BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
-	"keys two { link \"BQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"BQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
-	"class query { to port tcp 443; }\n"
-	"policy p color 10 {\n\tfrom tier commune;\n\tto tier npdc;\n\tcarry query;\n"
-	"\tpath main preference 200 via parent;\n\tpath spare preference 100 via backup disjoint main;\n"
-	"\tencrypt end-to-end;\n}\n";
+    "tiers npdc, district, commune;\n"
+    "underlay fibre { mtu 1500; metric 10; }\n"
+    "site top tier npdc id 1 { uplink fibre 192.0.2.1; lan 10.0.0.0/24; }\n"
+    "site left tier district id 2 under top { uplink fibre 192.0.2.2; }\n"
+    "site right tier district id 3 under top { uplink fibre 192.0.2.3; }\n"
+    "site one tier commune id 4 under left backup right { # first\n"
+    "\tuplink fibre dynamic;\n\tlan 10.1.0.0/24;\n}\n"
+    "site two tier commune id 5 under right backup left {\n"
+    "\tuplink fibre dynamic;\n\tlan 10.2.0.0/24;\n}\n"
+    "keys top { link \"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"AQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
+    "keys left { link \"AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"AgEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
+    "keys right { link \"AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"AwEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
+    "keys one { link \"BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
+    "keys two { link \"BQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; session \"BQEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"; }\n"
+    "class query { to port tcp 443; }\n"
+    "policy p color 10 {\n\tfrom tier commune;\n\tto tier npdc;\n\tcarry query;\n"
+    "\tpath main preference 200 via parent;\n\tpath spare preference 100 via backup disjoint main;\n"
+    "\tencrypt end-to-end;\n}\n";
 
 static const uint8_t program[SHA256_LEN] = "this build";
 
@@ -114,7 +114,8 @@ static int piece_add(void *context, const char *bytes, size_t length)
 }
 
 /* As an update makes it. */
-static void bundle_around(const struct snapshot *s, uint32_t site, const struct forwarding_ways *ways, struct text *ret)
+static void bundle_around(const struct snapshot *s, uint32_t site,
+			  const struct forwarding_ways *ways, struct text *ret)
 {
 	struct text buffer = {0};
 	struct arena arena = {0};
@@ -161,33 +162,35 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"nothing", "tiers", "tiers", 0, 0},
-	{"a comment", "# first", "# the first", 0, 0},
-	{"a LAN of a commune: it and its peer", "10.1.0.0/24", "10.9.0.0/24", 0, 2},
-	{"one LAN more", "lan 10.1.0.0/24;", "lan 10.1.0.0/24; lan 10.9.0.0/30;", 0, 2},
-	{"the gateway's LAN: all its peers", "10.0.0.0/24", "10.0.0.0/25", 0, 3},
-	{"a link key: it and its neighbours", "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-	 "BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", 0, 3},
-	{"a session key: it and its peer", "BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-	 "BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", 0, 2},
-	{"a key that is another's", "BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-	 "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", -TUYEN_EINVAL, 0},
-	{"no key", "BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "x", -TUYEN_EINVAL, 0},
-	{"a LAN that overlaps", "10.1.0.0/24", "10.2.0.0/16", -TUYEN_EINVAL, 0},
-	{"a LAN around a carrier line", "10.1.0.0/24", "192.0.2.0/24", -TUYEN_EINVAL, 0},
-	{"a LAN in the link space", "10.1.0.0/24", "100.64.9.0/24", -TUYEN_EINVAL, 0},
-	{"a LAN that is nobody's", "10.1.0.0/24", "169.254.0.0/24", -TUYEN_EINVAL, 0},
-	{"no LAN any more", "\tlan 10.1.0.0/24;\n", "", -TUYEN_EINVAL, 0},
-	{"a first LAN", "192.0.2.2;", "192.0.2.2; lan 10.9.0.0/24;", -TUYEN_EINVAL, 0},
-	{"an uplink", "192.0.2.2", "192.0.2.9", -TUYEN_EINVAL, 0},
-	{"another parent", "under left backup right", "under right backup left", -TUYEN_EINVAL, 0},
-	{"another name", "site one", "site eno", -TUYEN_EINVAL, 0},
-	{"a policy", "preference 100", "preference 90", -TUYEN_EINVAL, 0},
-	{"a class", "tcp 443", "tcp 444", -TUYEN_EINVAL, 0},
-	{"a statement more", "class query", "class more { to port tcp 80; }\nclass query", -TUYEN_EINVAL, 0},
-	{"a statement less", "site two", "# site two", -TUYEN_EINVAL, 0},
-	{"a plan", "class query", "plan lan 10.0.0.0/8 { tier commune /24; }\nclass query", -TUYEN_EINVAL, 0},
-	{"no such word", "mtu 1500", "mtv 1500", -TUYEN_EINVAL, 0},
+    {"nothing", "tiers", "tiers", 0, 0},
+    {"a comment", "# first", "# the first", 0, 0},
+    {"a LAN of a commune: it and its peer", "10.1.0.0/24", "10.9.0.0/24", 0, 2},
+    {"one LAN more", "lan 10.1.0.0/24;", "lan 10.1.0.0/24; lan 10.9.0.0/30;", 0, 2},
+    {"the gateway's LAN: all its peers", "10.0.0.0/24", "10.0.0.0/25", 0, 3},
+    {"a link key: it and its neighbours", "BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+     "BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", 0, 3},
+    {"a session key: it and its peer", "BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+     "BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", 0, 2},
+    {"a key that is another's", "BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+     "AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", -TUYEN_EINVAL, 0},
+    {"no key", "BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "x", -TUYEN_EINVAL, 0},
+    {"a LAN that overlaps", "10.1.0.0/24", "10.2.0.0/16", -TUYEN_EINVAL, 0},
+    {"a LAN around a carrier line", "10.1.0.0/24", "192.0.2.0/24", -TUYEN_EINVAL, 0},
+    {"a LAN in the link space", "10.1.0.0/24", "100.64.9.0/24", -TUYEN_EINVAL, 0},
+    {"a LAN that is nobody's", "10.1.0.0/24", "169.254.0.0/24", -TUYEN_EINVAL, 0},
+    {"no LAN any more", "\tlan 10.1.0.0/24;\n", "", -TUYEN_EINVAL, 0},
+    {"a first LAN", "192.0.2.2;", "192.0.2.2; lan 10.9.0.0/24;", -TUYEN_EINVAL, 0},
+    {"an uplink", "192.0.2.2", "192.0.2.9", -TUYEN_EINVAL, 0},
+    {"another parent", "under left backup right", "under right backup left", -TUYEN_EINVAL, 0},
+    {"another name", "site one", "site eno", -TUYEN_EINVAL, 0},
+    {"a policy", "preference 100", "preference 90", -TUYEN_EINVAL, 0},
+    {"a class", "tcp 443", "tcp 444", -TUYEN_EINVAL, 0},
+    {"a statement more", "class query", "class more { to port tcp 80; }\nclass query",
+     -TUYEN_EINVAL, 0},
+    {"a statement less", "site two", "# site two", -TUYEN_EINVAL, 0},
+    {"a plan", "class query", "plan lan 10.0.0.0/8 { tier commune /24; }\nclass query",
+     -TUYEN_EINVAL, 0},
+    {"no such word", "mtu 1500", "mtv 1500", -TUYEN_EINVAL, 0},
 };
 
 static int amend(struct snapshot *s, const char *source)
@@ -224,7 +227,8 @@ static void follows_lans_and_keys_and_nothing_else(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		follow(&rows[i], 1, 5);
-		follow(&rows[i], 5, 1); /* the gateway's: itself, its districts, and four ways back */
+		follow(&rows[i], 5,
+		       1); /* the gateway's: itself, its districts, and four ways back */
 		follow(&rows[i], 1000, 0);
 	}
 }
@@ -278,12 +282,15 @@ static void damage_of_any_byte_is_found(void **state)
 	}
 	for (size_t length = 0; length < bytes.length; length += 1 + length / 8) {
 		memcpy(copy, bytes.bytes, bytes.length);
-		assert_int_equal(snapshot_open(copy, length, false, program, "words", &s), -TUYEN_EINVAL);
+		assert_int_equal(snapshot_open(copy, length, false, program, "words", &s),
+				 -TUYEN_EINVAL);
 	}
 	memcpy(copy, bytes.bytes, bytes.length);
-	assert_int_equal(snapshot_open(copy, bytes.length, false, other, "words", &s), -TUYEN_EINVAL);
+	assert_int_equal(snapshot_open(copy, bytes.length, false, other, "words", &s),
+			 -TUYEN_EINVAL);
 	memcpy(copy, bytes.bytes, bytes.length);
-	assert_int_equal(snapshot_open(copy, bytes.length, false, program, "others", &s), -TUYEN_EINVAL);
+	assert_int_equal(snapshot_open(copy, bytes.length, false, program, "others", &s),
+			 -TUYEN_EINVAL);
 	free(copy);
 	text_clear(&bytes);
 }
@@ -291,8 +298,8 @@ static void damage_of_any_byte_is_found(void **state)
 static void sources_that_it_cannot_follow_make_none(void **state)
 {
 	static const char *const more[] = {
-		"plan lan 10.64.0.0/10 { tier commune /24; }\n",
-		"deny from one to top class query { expires 2035-01-01; }\n",
+	    "plan lan 10.64.0.0/10 { tier commune /24; }\n",
+	    "deny from one to top class query { expires 2035-01-01; }\n",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
@@ -313,10 +320,10 @@ static void sources_that_it_cannot_follow_make_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(follows_lans_and_keys_and_nothing_else),
-		cmocka_unit_test(the_cause_is_said),
-		cmocka_unit_test(damage_of_any_byte_is_found),
-		cmocka_unit_test(sources_that_it_cannot_follow_make_none),
+	    cmocka_unit_test(follows_lans_and_keys_and_nothing_else),
+	    cmocka_unit_test(the_cause_is_said),
+	    cmocka_unit_test(damage_of_any_byte_is_found),
+	    cmocka_unit_test(sources_that_it_cannot_follow_make_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,18 +15,18 @@
 #include "tuyen/snmp/mib.h"
 
 static const char document[] =
-	"{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
-	"\"bundle\":{\"epoch\":5000000000,\"expires\":\"2027-11-01T00:00:00Z\",\"expired\":true},"
-	"\"daemon\":{\"version\":7,\"drift_repairs\":4294967297},"
-	"\"links\":[{\"site\":\"b\",\"site_id\":300,\"state\":\"down\",\"rx_bytes\":18000000000},"
-	"{\"site\":\"a\",\"site_id\":20,\"state\":\"odd\",\"rx_bytes\":null},"
-	"{\"site\":\"twice\",\"site_id\":20,\"state\":\"up\"},"
-	"{\"site\":\"none\"},{\"site\":\"minus\",\"site_id\":-1}],"
-	"\"paths\":[{\"index\":1,\"labels\":[16101,16001],\"degraded\":true,\"loss_permille\":40,\"jitter_us\":null,"
-	"\"carried_mtu\":1300,\"repaired\":false},{\"index\":2,\"labels\":[]}],"
-	"\"sessions\":[{\"color\":10,\"peer_id\":2,\"mtu\":1352},{\"color\":10,\"peer_id\":1,\"mtu\":1300,\"standby\":true},{\"color\":9}],"
-	"\"devices\":[{\"name\":\"modem\",\"address\":\"192.0.2.1\",\"user\":\"poller\"},{\"name\":\"\"},{\"name\":7}],"
-	"\"self_check\":[{\"ok\":true},{\"ok\":false},{\"ok\":false}]}";
+    "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
+    "\"bundle\":{\"epoch\":5000000000,\"expires\":\"2027-11-01T00:00:00Z\",\"expired\":true},"
+    "\"daemon\":{\"version\":7,\"drift_repairs\":4294967297},"
+    "\"links\":[{\"site\":\"b\",\"site_id\":300,\"state\":\"down\",\"rx_bytes\":18000000000},"
+    "{\"site\":\"a\",\"site_id\":20,\"state\":\"odd\",\"rx_bytes\":null},"
+    "{\"site\":\"twice\",\"site_id\":20,\"state\":\"up\"},"
+    "{\"site\":\"none\"},{\"site\":\"minus\",\"site_id\":-1}],"
+    "\"paths\":[{\"index\":1,\"labels\":[16101,16001],\"degraded\":true,\"loss_permille\":40,\"jitter_us\":null,"
+    "\"carried_mtu\":1300,\"repaired\":false},{\"index\":2,\"labels\":[]}],"
+    "\"sessions\":[{\"color\":10,\"peer_id\":2,\"mtu\":1352},{\"color\":10,\"peer_id\":1,\"mtu\":1300,\"standby\":true},{\"color\":9}],"
+    "\"devices\":[{\"name\":\"modem\",\"address\":\"192.0.2.1\",\"user\":\"poller\"},{\"name\":\"\"},{\"name\":7}],"
+    "\"self_check\":[{\"ok\":true},{\"ok\":false},{\"ok\":false}]}";
 
 static void load(struct mib *mib)
 {
@@ -45,36 +45,41 @@ struct get_case {
 };
 
 static const struct get_case get_cases[] = {
-	{"scalar", {1, 1, 0}, 3, 0, 0, "phuc-xa"},
-	{"a gauge stays at its maximum", {1, 6, 0}, 3, 0, UINT32_MAX, NULL},
-	{"a counter wraps", {1, 15, 0}, 3, 0, 1, NULL},
-	{"a truth", {1, 10, 0}, 3, 0, 1, NULL},
-	{"failed self-checks", {1, 17, 0}, 3, 0, 2, NULL},
-	{"another kind is unknown", {1, 12, 0}, 3, -TUYEN_ENOENT, 0, NULL},
-	{"scalar without instance", {1, 1}, 2, -TUYEN_ENOENT, 0, NULL},
-	{"scalar of another instance", {1, 1, 1}, 3, -TUYEN_ENOENT, 0, NULL},
-	{"table cell", {2, 1, 2, 300}, 4, 0, 0, "b"},
-	{"the first of two stays", {2, 1, 2, 20}, 4, 0, 0, "a"},
-	{"enum by word", {2, 1, 5, 300}, 4, 0, 2, NULL},
-	{"an unlisted word", {2, 1, 5, 20}, 4, 0, 5, NULL},
-	{"64 bits", {2, 1, 11, 300}, 4, 0, 18000000000u, NULL},
-	{"null is unknown", {2, 1, 11, 20}, 4, -TUYEN_ENOENT, 0, NULL},
-	{"index too long", {2, 1, 2, 300, 0}, 5, -TUYEN_ENOENT, 0, NULL},
-	{"index column is not served", {2, 1, 1, 300}, 4, -TUYEN_ENOENT, 0, NULL},
-	{"label stack", {3, 1, 9, 1}, 4, 0, 0, "16101/16001"},
-	{"empty label stack", {3, 1, 9, 2}, 4, 0, 0, ""},
-	{"degraded", {3, 1, 18, 1}, 4, 0, 1, NULL},
-	{"loss", {3, 1, 19, 1}, 4, 0, 40, NULL},
-	{"no jitter known", {3, 1, 20, 1}, 4, -TUYEN_ENOENT, 0, NULL},
-	{"carried", {3, 1, 21, 1}, 4, 0, 1300, NULL},
-	{"not repaired", {3, 1, 22, 1}, 4, 0, 2, NULL},
-	{"standby", {4, 1, 14, 10, 1}, 5, 0, 1, NULL},
-	{"two indexes", {4, 1, 13, 10, 1}, 5, 0, 1300, NULL},
-	{"half an index", {4, 1, 13, 9}, 4, -TUYEN_ENOENT, 0, NULL},
-	{"named index", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, 0, 0, "192.0.2.1"},
-	{"our own columns are not served", {6, 1, 0, 5, 'm', 'o', 'd', 'e', 'm'}, 9, -TUYEN_ENOENT, 0, NULL},
-	{"the empty name", {0}, 0, -TUYEN_ENOENT, 0, NULL},
-	{"behind the end", {9, 1}, 2, -TUYEN_ENOENT, 0, NULL},
+    {"scalar", {1, 1, 0}, 3, 0, 0, "phuc-xa"},
+    {"a gauge stays at its maximum", {1, 6, 0}, 3, 0, UINT32_MAX, NULL},
+    {"a counter wraps", {1, 15, 0}, 3, 0, 1, NULL},
+    {"a truth", {1, 10, 0}, 3, 0, 1, NULL},
+    {"failed self-checks", {1, 17, 0}, 3, 0, 2, NULL},
+    {"another kind is unknown", {1, 12, 0}, 3, -TUYEN_ENOENT, 0, NULL},
+    {"scalar without instance", {1, 1}, 2, -TUYEN_ENOENT, 0, NULL},
+    {"scalar of another instance", {1, 1, 1}, 3, -TUYEN_ENOENT, 0, NULL},
+    {"table cell", {2, 1, 2, 300}, 4, 0, 0, "b"},
+    {"the first of two stays", {2, 1, 2, 20}, 4, 0, 0, "a"},
+    {"enum by word", {2, 1, 5, 300}, 4, 0, 2, NULL},
+    {"an unlisted word", {2, 1, 5, 20}, 4, 0, 5, NULL},
+    {"64 bits", {2, 1, 11, 300}, 4, 0, 18000000000u, NULL},
+    {"null is unknown", {2, 1, 11, 20}, 4, -TUYEN_ENOENT, 0, NULL},
+    {"index too long", {2, 1, 2, 300, 0}, 5, -TUYEN_ENOENT, 0, NULL},
+    {"index column is not served", {2, 1, 1, 300}, 4, -TUYEN_ENOENT, 0, NULL},
+    {"label stack", {3, 1, 9, 1}, 4, 0, 0, "16101/16001"},
+    {"empty label stack", {3, 1, 9, 2}, 4, 0, 0, ""},
+    {"degraded", {3, 1, 18, 1}, 4, 0, 1, NULL},
+    {"loss", {3, 1, 19, 1}, 4, 0, 40, NULL},
+    {"no jitter known", {3, 1, 20, 1}, 4, -TUYEN_ENOENT, 0, NULL},
+    {"carried", {3, 1, 21, 1}, 4, 0, 1300, NULL},
+    {"not repaired", {3, 1, 22, 1}, 4, 0, 2, NULL},
+    {"standby", {4, 1, 14, 10, 1}, 5, 0, 1, NULL},
+    {"two indexes", {4, 1, 13, 10, 1}, 5, 0, 1300, NULL},
+    {"half an index", {4, 1, 13, 9}, 4, -TUYEN_ENOENT, 0, NULL},
+    {"named index", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, 0, 0, "192.0.2.1"},
+    {"our own columns are not served",
+     {6, 1, 0, 5, 'm', 'o', 'd', 'e', 'm'},
+     9,
+     -TUYEN_ENOENT,
+     0,
+     NULL},
+    {"the empty name", {0}, 0, -TUYEN_ENOENT, 0, NULL},
+    {"behind the end", {9, 1}, 2, -TUYEN_ENOENT, 0, NULL},
 };
 
 static void test_get(void **state)
@@ -90,7 +95,8 @@ static void test_get(void **state)
 		if (mib_get(&mib, c->oid, c->length, &value) != c->err)
 			fail_msg("%s", c->rule);
 		if (c->err == 0 && c->bytes &&
-		    (value.length != strlen(c->bytes) || memcmp(value.bytes, c->bytes, value.length)))
+		    (value.length != strlen(c->bytes) ||
+		     memcmp(value.bytes, c->bytes, value.length)))
 			fail_msg("%s", c->rule);
 		if (c->err == 0 && !c->bytes && value.number != c->number)
 			fail_msg("%s: %llu", c->rule, (unsigned long long)value.number);
@@ -107,22 +113,22 @@ struct next_case {
 };
 
 static const struct next_case next_cases[] = {
-	{"from the root", {0}, 0, {1, 1, 0}, 3},
-	{"over what is unknown", {1, 2, 0}, 3, {1, 6, 0}, 3},
-	{"a column without instance", {1, 2}, 2, {1, 2, 0}, 3},
-	{"from a table's arc", {2}, 1, {2, 1, 2, 20}, 4},
-	{"from a table's entry", {2, 1}, 2, {2, 1, 2, 20}, 4},
-	{"between rows", {2, 1, 2, 21}, 4, {2, 1, 2, 300}, 4},
-	{"longer than a row", {2, 1, 2, 20, 0}, 5, {2, 1, 2, 300}, 4},
-	{"to the next column", {2, 1, 2, 300}, 4, {2, 1, 5, 20}, 4},
-	{"over an unknown cell", {2, 1, 5, 300}, 4, {2, 1, 11, 300}, 4},
-	{"to the next table", {2, 1, 200}, 3, {3, 1, 9, 1}, 4},
-	{"an arc that is not", {2, 0, 7}, 3, {2, 1, 2, 20}, 4},
-	{"behind the entry", {2, 2}, 2, {3, 1, 9, 1}, 4},
-	{"second index", {4, 1, 13, 10, 1}, 5, {4, 1, 13, 10, 2}, 5},
-	{"over an empty table", {5, 1, 1}, 3, {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9},
-	{"the last", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, {0}, 0},
-	{"behind the end", {UINT32_MAX}, 1, {0}, 0},
+    {"from the root", {0}, 0, {1, 1, 0}, 3},
+    {"over what is unknown", {1, 2, 0}, 3, {1, 6, 0}, 3},
+    {"a column without instance", {1, 2}, 2, {1, 2, 0}, 3},
+    {"from a table's arc", {2}, 1, {2, 1, 2, 20}, 4},
+    {"from a table's entry", {2, 1}, 2, {2, 1, 2, 20}, 4},
+    {"between rows", {2, 1, 2, 21}, 4, {2, 1, 2, 300}, 4},
+    {"longer than a row", {2, 1, 2, 20, 0}, 5, {2, 1, 2, 300}, 4},
+    {"to the next column", {2, 1, 2, 300}, 4, {2, 1, 5, 20}, 4},
+    {"over an unknown cell", {2, 1, 5, 300}, 4, {2, 1, 11, 300}, 4},
+    {"to the next table", {2, 1, 200}, 3, {3, 1, 9, 1}, 4},
+    {"an arc that is not", {2, 0, 7}, 3, {2, 1, 2, 20}, 4},
+    {"behind the entry", {2, 2}, 2, {3, 1, 9, 1}, 4},
+    {"second index", {4, 1, 13, 10, 1}, 5, {4, 1, 13, 10, 2}, 5},
+    {"over an empty table", {5, 1, 1}, 3, {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9},
+    {"the last", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, {0}, 0},
+    {"behind the end", {UINT32_MAX}, 1, {0}, 0},
 };
 
 static void test_next(void **state)
@@ -171,8 +177,15 @@ static void test_walk(void **state)
 static void test_refused(void **state)
 {
 	static const char *const cases[] = {
-		"", "{", "[]", "{}", "{\"format\":2}", "{\"format\":\"1\"}", "null", "{\"format\":1}x",
-		"{\"format\":1,\"site\":{\"name\":\"\xff\"}}",
+	    "",
+	    "{",
+	    "[]",
+	    "{}",
+	    "{\"format\":2}",
+	    "{\"format\":\"1\"}",
+	    "null",
+	    "{\"format\":1}x",
+	    "{\"format\":1,\"site\":{\"name\":\"\xff\"}}",
 	};
 	struct reason reason;
 	struct mib mib;
@@ -185,7 +198,8 @@ static void test_refused(void **state)
 
 static void test_odd(void **state)
 {
-	static const char odd[] = "{\"format\":1,\"links\":{\"a\":1},\"paths\":[1,null,[]],\"site\":7,\"devices\":\"x\"}";
+	static const char odd[] =
+	    "{\"format\":1,\"links\":{\"a\":1},\"paths\":[1,null,[]],\"site\":7,\"devices\":\"x\"}";
 	struct reason reason;
 	struct mib mib;
 
@@ -203,17 +217,17 @@ struct date_case {
 };
 
 static const struct date_case date_cases[] = {
-	{"1970-01-01T00:00:00Z", 0, 0},
-	{"2026-11-24T08:00:02Z", 0, 1795507202},
-	{"2028-02-29T23:59:59.123Z", 0, 1835481599},
-	{"2026-02-29T00:00:00Z", -TUYEN_EINVAL, 0},
-	{"2026-13-01T00:00:00Z", -TUYEN_EINVAL, 0},
-	{"2026-11-24T24:00:00Z", -TUYEN_EINVAL, 0},
-	{"2026-11-24T08:00:02+07:00", -TUYEN_EINVAL, 0},
-	{"2026-11-24T08:00:02.Z", -TUYEN_EINVAL, 0},
-	{"2026-11-24T08:00:02", -TUYEN_EINVAL, 0},
-	{"2026", -TUYEN_EINVAL, 0},
-	{"", -TUYEN_EINVAL, 0},
+    {"1970-01-01T00:00:00Z", 0, 0},
+    {"2026-11-24T08:00:02Z", 0, 1795507202},
+    {"2028-02-29T23:59:59.123Z", 0, 1835481599},
+    {"2026-02-29T00:00:00Z", -TUYEN_EINVAL, 0},
+    {"2026-13-01T00:00:00Z", -TUYEN_EINVAL, 0},
+    {"2026-11-24T24:00:00Z", -TUYEN_EINVAL, 0},
+    {"2026-11-24T08:00:02+07:00", -TUYEN_EINVAL, 0},
+    {"2026-11-24T08:00:02.Z", -TUYEN_EINVAL, 0},
+    {"2026-11-24T08:00:02", -TUYEN_EINVAL, 0},
+    {"2026", -TUYEN_EINVAL, 0},
+    {"", -TUYEN_EINVAL, 0},
 };
 
 static void test_date(void **state)
@@ -264,7 +278,8 @@ static void test_text(void **state)
 			at = strstr(text, wanted);
 			if (!at)
 				fail_msg("%s is not in the MIB", column->name);
-			snprintf(wanted, sizeof(wanted), "::= { %s %u }", mib_tables[t].entry, column->id);
+			snprintf(wanted, sizeof(wanted), "::= { %s %u }", mib_tables[t].entry,
+				 column->id);
 			end = strstr(at, "::=");
 			if (!end || strncmp(end, wanted, strlen(wanted)))
 				fail_msg("%s is not %s", column->name, wanted);
@@ -294,9 +309,10 @@ static void test_long_string(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_get),	cmocka_unit_test(test_next), cmocka_unit_test(test_walk),
-		cmocka_unit_test(test_refused), cmocka_unit_test(test_odd),  cmocka_unit_test(test_date),
-		cmocka_unit_test(test_text),	cmocka_unit_test(test_long_string),
+	    cmocka_unit_test(test_get),	 cmocka_unit_test(test_next),
+	    cmocka_unit_test(test_walk), cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_odd),	 cmocka_unit_test(test_date),
+	    cmocka_unit_test(test_text), cmocka_unit_test(test_long_string),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

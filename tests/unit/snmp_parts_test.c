@@ -94,23 +94,29 @@ struct secrets_case {
 };
 
 static const struct secrets_case secrets_cases[] = {
-	{"", 0, 0, NULL},
-	{"# none\n\n  \n", 0, 0, NULL},
-	{"user a auth SHA-256 \"12345678\" priv AES \"abcdefgh\"", 0, 1, NULL},
-	{"user a auth SHA \"12345678\" priv AES \"a b c d e\" # mine\nuser b auth SHA-512 \"12345678\" priv AES \"abcdefgh\"\n",
-	 0, 2, NULL},
-	{"\nusr a", -TUYEN_EINVAL, 0, "line 2: expected: user"},
-	{"user a auth MD5 \"12345678\" priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: expected auth SHA"},
-	{"user a auth SHA \"1234567\" priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: the auth pass phrase"},
-	{"user a auth SHA 12345678 priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: the auth pass phrase"},
-	{"user a auth SHA \"12345678\" priv DES \"abcdefgh\"", -TUYEN_EINVAL, 0, "line 1: expected priv AES"},
-	{"user a auth SHA \"12345678\" priv AES \"abcdefgh", -TUYEN_EINVAL, 0, "line 1: the priv pass phrase"},
-	{"user a auth SHA \"12345678\" priv AES \"abcdefgh\" x", -TUYEN_EINVAL, 0, "line 1: something follows"},
-	{"user a", -TUYEN_EINVAL, 0, "line 1: expected auth"},
-	{"user", -TUYEN_EINVAL, 0, "line 1: a user's name"},
-	{"user 123456789012345678901234567890123 auth", -TUYEN_EINVAL, 0, "line 1: a user's name"},
-	{"user a auth SHA \"12345678\" priv AES \"abcdefgh\"\nuser a auth SHA \"12345678\" priv AES \"abcdefgh\"",
-	 -TUYEN_EINVAL, 0, "line 2: this user"},
+    {"", 0, 0, NULL},
+    {"# none\n\n  \n", 0, 0, NULL},
+    {"user a auth SHA-256 \"12345678\" priv AES \"abcdefgh\"", 0, 1, NULL},
+    {"user a auth SHA \"12345678\" priv AES \"a b c d e\" # mine\nuser b auth SHA-512 \"12345678\" priv AES \"abcdefgh\"\n",
+     0, 2, NULL},
+    {"\nusr a", -TUYEN_EINVAL, 0, "line 2: expected: user"},
+    {"user a auth MD5 \"12345678\" priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0,
+     "line 1: expected auth SHA"},
+    {"user a auth SHA \"1234567\" priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0,
+     "line 1: the auth pass phrase"},
+    {"user a auth SHA 12345678 priv AES \"abcdefgh\"", -TUYEN_EINVAL, 0,
+     "line 1: the auth pass phrase"},
+    {"user a auth SHA \"12345678\" priv DES \"abcdefgh\"", -TUYEN_EINVAL, 0,
+     "line 1: expected priv AES"},
+    {"user a auth SHA \"12345678\" priv AES \"abcdefgh", -TUYEN_EINVAL, 0,
+     "line 1: the priv pass phrase"},
+    {"user a auth SHA \"12345678\" priv AES \"abcdefgh\" x", -TUYEN_EINVAL, 0,
+     "line 1: something follows"},
+    {"user a", -TUYEN_EINVAL, 0, "line 1: expected auth"},
+    {"user", -TUYEN_EINVAL, 0, "line 1: a user's name"},
+    {"user 123456789012345678901234567890123 auth", -TUYEN_EINVAL, 0, "line 1: a user's name"},
+    {"user a auth SHA \"12345678\" priv AES \"abcdefgh\"\nuser a auth SHA \"12345678\" priv AES \"abcdefgh\"",
+     -TUYEN_EINVAL, 0, "line 2: this user"},
 };
 
 static void test_secrets(void **state)
@@ -154,7 +160,12 @@ static void test_secrets_mode(void **state)
 	static const struct {
 		mode_t mode;
 		int err;
-	} cases[] = {{0600, 0}, {0640, 0}, {0400, 0}, {0644, -TUYEN_EINVAL}, {0660, -TUYEN_EINVAL}, {0602, -TUYEN_EINVAL}};
+	} cases[] = {{0600, 0},
+		     {0640, 0},
+		     {0400, 0},
+		     {0644, -TUYEN_EINVAL},
+		     {0660, -TUYEN_EINVAL},
+		     {0602, -TUYEN_EINVAL}};
 	char path[] = "/tmp/tuyen-secrets-XXXXXX";
 	int fd = mkstemp(path);
 	struct reason reason;
@@ -183,72 +194,68 @@ struct event_case {
 };
 
 static const struct event_case event_cases[] = {
-	{"{\"event\":\"link\",\"site\":\"b\",\"site_id\":210,\"state\":\"down\",\"diagnostic\":\"d\",\"at\":\"2026-11-24T08:00:02Z\"}",
-	 0, NOTIFY_LINK_DOWN, "link 210", 8},
-	{"{\"event\":\"link\",\"site_id\":210,\"state\":\"up\"}", 0, NOTIFY_LINK_UP, "link 210", 8},
-	{"{\"event\":\"link\",\"site_id\":210,\"state\":\"admin-down\"}", 0, NOTIFY_LINK_DOWN, "link 210", 8},
-	{"{\"event\":\"link\",\"site_id\":210,\"state\":\"init\"}", 0, 0, NULL, 0},
-	{"{\"event\":\"link\",\"site_id\":210}", -TUYEN_EINVAL, 0, NULL, 0},
-	{"{\"event\":\"link\",\"site_id\":-1,\"state\":\"up\"}", -TUYEN_EINVAL, 0, NULL, 0},
-	{"{\"event\":\"path\",\"index\":1,\"state\":\"up\"}", 0, NOTIFY_PATH_UP, "path 1", 10},
-	{"{\"event\":\"path\",\"index\":1,\"state\":\"down\"}", 0, NOTIFY_PATH_DOWN, "path 1", 10},
-	{"{\"event\":\"path\",\"index\":\"1\",\"state\":\"down\"}", -TUYEN_EINVAL, 0, NULL, 0},
-	{"{\"event\":\"switch\",\"color\":10,\"endpoint_id\":1,\"from\":null,\"to\":2,\"to_name\":\"spare\"}", 0,
-	 NOTIFY_PATH_SWITCH, "switch 10 1", 8},
-	{"{\"event\":\"switch\"}", -TUYEN_EINVAL, 0, NULL, 0},
-	{"{\"event\":\"bundle\",\"accepted\":false,\"reason\":\"r\"}", 0, NOTIFY_BUNDLE_REFUSED, "bundle", 6},
-	{"{\"event\":\"bundle\",\"accepted\":true}", 0, 0, NULL, 0},
-	{"{\"event\":\"quality\",\"index\":3,\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 0,
-	 NOTIFY_PATH_QUALITY_DEGRADED, "quality 3", 11},
-	{"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 0,
-	 NOTIFY_PATH_QUALITY_RESTORED, "quality 3", 11},
-	{"{\"event\":\"quality\",\"index\":3}", -TUYEN_EINVAL,
-	 0, NULL, 0},
-	{"{\"event\":\"quality\",\"degraded\":true}", -TUYEN_EINVAL,
-	 0, NULL, 0},
-	{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 0,
-	 NOTIFY_PATH_MTU_REDUCED, "mtu 3", 9},
-	{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1400,\"mtu\":1400}", 0,
-	 NOTIFY_PATH_MTU_RESTORED, "mtu 3", 9},
-	{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":0,\"mtu\":1400}", 0,
-	 NOTIFY_PATH_MTU_RESTORED, "mtu 3", 9},
-	{"{\"event\":\"mtu\",\"index\":3,\"mtu\":1400}", -TUYEN_EINVAL,
-	 0, NULL, 0},
-	{"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\",\"endpoint_id\":2}", 0,
-	 NOTIFY_GATEWAY_CHANGE, "gateway 10", 7},
-	{"{\"event\":\"gateway\"}", -TUYEN_EINVAL,
-	 0, NULL, 0},
-	{"{\"event\":\"drift\",\"repaired\":1,\"what\":\"w\"}", 0,
-	 NOTIFY_DRIFT_REPAIRED, "drift", 6},
-	{"{\"event\":\"drift\",\"repaired\":-1}", -TUYEN_EINVAL,
-	 0, NULL, 0},
-	{"{\"event\":\"repair\",\"site_id\":210,\"site\":\"b\",\"repaired\":true,\"routes\":4}", 0,
-	 NOTIFY_LINK_REPAIR_BEGIN, "repair 210", 7},
-	{"{\"event\":\"repair\",\"site_id\":210,\"repaired\":false,\"routes\":4}", 0,
-	 NOTIFY_LINK_REPAIR_END, "repair 210", 7},
-	{"{\"event\":\"damped\",\"index\":3,\"name\":\"main\",\"held_s\":60}", 0,
-	 NOTIFY_PATH_DAMPING_BEGIN, "damped path 3", 10},
-	{"{\"event\":\"damped\",\"site\":\"b\",\"site_id\":210,\"held_s\":16}", 0,
-	 NOTIFY_LINK_DAMPING_BEGIN, "damped link 210", 7},
-	{"{\"event\":\"damped\",\"index\":3}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
-	{"{\"event\":\"damped\",\"held_s\":3}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
-	{"{\"event\":\"duplicate\",\"site\":\"b\",\"site_id\":210,\"duplicate\":true,"
-	 "\"endpoint\":\"192.0.2.1:5\",\"other\":\"192.0.2.2:6\"}", 0,
-	 NOTIFY_LINK_DUPLICATE_BEGIN, "duplicate 210", 8},
-	{"{\"event\":\"duplicate\",\"site_id\":210,\"duplicate\":false}", 0,
-	 NOTIFY_LINK_DUPLICATE_END, "duplicate 210", 8},
-	{"{\"event\":\"duplicate\",\"site_id\":210}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
-	{"{\"event\":\"meter\",\"line\":\"lte\",\"level\":\"near\",\"used_kb\":160000,\"allowance_kb\":200000}", 0,
-	 NOTIFY_METER_LEVEL_CHANGE, "meter lte", 7},
-	{"{\"event\":\"meter\",\"line\":\"lte\",\"level\":\"near\",\"used_kb\":-1,\"allowance_kb\":200000}", -TUYEN_EINVAL,
-	 (enum notification_kind)0, "", 0},
-	{"{\"event\":\"meter\",\"level\":\"near\",\"used_kb\":1,\"allowance_kb\":2}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
-	{"{\"event\":\"repair\",\"site_id\":210}", -TUYEN_EINVAL,
-	 0, NULL, 0},
-	{"{\"event\":\"of another version\"}", 0, 0, NULL, 0},
-	{"{\"event\":7}", -TUYEN_EINVAL, 0, NULL, 0},
-	{"[]", -TUYEN_EINVAL, 0, NULL, 0},
-	{"", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"link\",\"site\":\"b\",\"site_id\":210,\"state\":\"down\",\"diagnostic\":\"d\",\"at\":\"2026-11-24T08:00:02Z\"}",
+     0, NOTIFY_LINK_DOWN, "link 210", 8},
+    {"{\"event\":\"link\",\"site_id\":210,\"state\":\"up\"}", 0, NOTIFY_LINK_UP, "link 210", 8},
+    {"{\"event\":\"link\",\"site_id\":210,\"state\":\"admin-down\"}", 0, NOTIFY_LINK_DOWN,
+     "link 210", 8},
+    {"{\"event\":\"link\",\"site_id\":210,\"state\":\"init\"}", 0, 0, NULL, 0},
+    {"{\"event\":\"link\",\"site_id\":210}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"link\",\"site_id\":-1,\"state\":\"up\"}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"path\",\"index\":1,\"state\":\"up\"}", 0, NOTIFY_PATH_UP, "path 1", 10},
+    {"{\"event\":\"path\",\"index\":1,\"state\":\"down\"}", 0, NOTIFY_PATH_DOWN, "path 1", 10},
+    {"{\"event\":\"path\",\"index\":\"1\",\"state\":\"down\"}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"switch\",\"color\":10,\"endpoint_id\":1,\"from\":null,\"to\":2,\"to_name\":\"spare\"}",
+     0, NOTIFY_PATH_SWITCH, "switch 10 1", 8},
+    {"{\"event\":\"switch\"}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"bundle\",\"accepted\":false,\"reason\":\"r\"}", 0, NOTIFY_BUNDLE_REFUSED,
+     "bundle", 6},
+    {"{\"event\":\"bundle\",\"accepted\":true}", 0, 0, NULL, 0},
+    {"{\"event\":\"quality\",\"index\":3,\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}",
+     0, NOTIFY_PATH_QUALITY_DEGRADED, "quality 3", 11},
+    {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 0, NOTIFY_PATH_QUALITY_RESTORED,
+     "quality 3", 11},
+    {"{\"event\":\"quality\",\"index\":3}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"quality\",\"degraded\":true}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 0,
+     NOTIFY_PATH_MTU_REDUCED, "mtu 3", 9},
+    {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1400,\"mtu\":1400}", 0,
+     NOTIFY_PATH_MTU_RESTORED, "mtu 3", 9},
+    {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":0,\"mtu\":1400}", 0, NOTIFY_PATH_MTU_RESTORED,
+     "mtu 3", 9},
+    {"{\"event\":\"mtu\",\"index\":3,\"mtu\":1400}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\",\"endpoint_id\":2}",
+     0, NOTIFY_GATEWAY_CHANGE, "gateway 10", 7},
+    {"{\"event\":\"gateway\"}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"drift\",\"repaired\":1,\"what\":\"w\"}", 0, NOTIFY_DRIFT_REPAIRED, "drift", 6},
+    {"{\"event\":\"drift\",\"repaired\":-1}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"repair\",\"site_id\":210,\"site\":\"b\",\"repaired\":true,\"routes\":4}", 0,
+     NOTIFY_LINK_REPAIR_BEGIN, "repair 210", 7},
+    {"{\"event\":\"repair\",\"site_id\":210,\"repaired\":false,\"routes\":4}", 0,
+     NOTIFY_LINK_REPAIR_END, "repair 210", 7},
+    {"{\"event\":\"damped\",\"index\":3,\"name\":\"main\",\"held_s\":60}", 0,
+     NOTIFY_PATH_DAMPING_BEGIN, "damped path 3", 10},
+    {"{\"event\":\"damped\",\"site\":\"b\",\"site_id\":210,\"held_s\":16}", 0,
+     NOTIFY_LINK_DAMPING_BEGIN, "damped link 210", 7},
+    {"{\"event\":\"damped\",\"index\":3}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
+    {"{\"event\":\"damped\",\"held_s\":3}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
+    {"{\"event\":\"duplicate\",\"site\":\"b\",\"site_id\":210,\"duplicate\":true,"
+     "\"endpoint\":\"192.0.2.1:5\",\"other\":\"192.0.2.2:6\"}",
+     0, NOTIFY_LINK_DUPLICATE_BEGIN, "duplicate 210", 8},
+    {"{\"event\":\"duplicate\",\"site_id\":210,\"duplicate\":false}", 0, NOTIFY_LINK_DUPLICATE_END,
+     "duplicate 210", 8},
+    {"{\"event\":\"duplicate\",\"site_id\":210}", -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
+    {"{\"event\":\"meter\",\"line\":\"lte\",\"level\":\"near\",\"used_kb\":160000,\"allowance_kb\":200000}",
+     0, NOTIFY_METER_LEVEL_CHANGE, "meter lte", 7},
+    {"{\"event\":\"meter\",\"line\":\"lte\",\"level\":\"near\",\"used_kb\":-1,\"allowance_kb\":200000}",
+     -TUYEN_EINVAL, (enum notification_kind)0, "", 0},
+    {"{\"event\":\"meter\",\"level\":\"near\",\"used_kb\":1,\"allowance_kb\":2}", -TUYEN_EINVAL,
+     (enum notification_kind)0, "", 0},
+    {"{\"event\":\"repair\",\"site_id\":210}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"{\"event\":\"of another version\"}", 0, 0, NULL, 0},
+    {"{\"event\":7}", -TUYEN_EINVAL, 0, NULL, 0},
+    {"[]", -TUYEN_EINVAL, 0, NULL, 0},
+    {"", -TUYEN_EINVAL, 0, NULL, 0},
 };
 
 static void test_events(void **state)
@@ -275,8 +282,9 @@ static void test_events(void **state)
 /* The event's words win over the snapshot's; the rest comes from the snapshot. */
 static void test_event_values(void **state)
 {
-	static const char document[] = "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
-				       "\"links\":[{\"site\":\"ba-dinh\",\"site_id\":210,\"state\":\"up\",\"diagnostic\":\"old\"}]}";
+	static const char document[] =
+	    "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
+	    "\"links\":[{\"site\":\"ba-dinh\",\"site_id\":210,\"state\":\"up\",\"diagnostic\":\"old\"}]}";
 	static const uint32_t name_oid[] = {2, 1, 2, 210};
 	struct notification *n = NULL;
 	struct reason reason;
@@ -284,13 +292,18 @@ static void test_event_values(void **state)
 
 	(void)state;
 	assert_int_equal(mib_load(document, strlen(document), &mib, &reason), 0);
-	assert_int_equal(notification_from_event(
+	assert_int_equal(
+	    notification_from_event(
 		"{\"event\":\"link\",\"site_id\":210,\"state\":\"down\",\"diagnostic\":\"new\",\"at\":\"2026-11-24T08:00:02Z\"}",
-		97, &mib, &n), -TUYEN_EINVAL);
-	assert_int_equal(notification_from_event(event_cases[0].event, strlen(event_cases[0].event), &mib, &n), 0);
+		97, &mib, &n),
+	    -TUYEN_EINVAL);
+	assert_int_equal(
+	    notification_from_event(event_cases[0].event, strlen(event_cases[0].event), &mib, &n),
+	    0);
 	assert_string_equal(n->bindings[0].cell.string, "phuc-xa");
 	assert_int_equal(n->bindings[1].cell.number, 901);
-	assert_int_equal(mib_oid_compare(n->bindings[2].oid, n->bindings[2].oid_length, name_oid, 4), 0);
+	assert_int_equal(
+	    mib_oid_compare(n->bindings[2].oid, n->bindings[2].oid_length, name_oid, 4), 0);
 	assert_string_equal(n->bindings[2].cell.string, "b");
 	assert_int_equal(n->bindings[3].cell.number, 2);
 	assert_int_equal(n->bindings[4].cell.number, 1795507202);
@@ -310,12 +323,33 @@ static void test_service_values(void **state)
 		uint64_t number;
 		const char *string;
 	} cases[] = {
-		{"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 2, 0, "q"}, {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 5, 1, NULL}, {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 6, 40, NULL}, {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 7, 90000, NULL},
-		{"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}", 8, 7, NULL}, {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 5, 2, NULL}, {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 6, 0, NULL},
-		{"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 5, 1400, NULL}, {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 6, 1300, NULL}, {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":0,\"mtu\":1400}", 6, 1400, NULL},
-		{"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 2, 10, NULL}, {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 3, 0, "p"}, {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 4, 0, "e"},
-		{"{\"event\":\"drift\",\"repaired\":3,\"what\":\"route\"}", 2, 3, NULL}, {"{\"event\":\"drift\",\"repaired\":3,\"what\":\"route\"}", 3, 0, "route"},
-		{"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}", 2, 0, "b"}, {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}", 3, 1, NULL}, {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}", 4, 4, NULL},
+	    {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}",
+	     2, 0, "q"},
+	    {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}",
+	     5, 1, NULL},
+	    {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}",
+	     6, 40, NULL},
+	    {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}",
+	     7, 90000, NULL},
+	    {"{\"event\":\"quality\",\"index\":3,\"name\":\"q\",\"degraded\":true,\"loss_permille\":40,\"round_trip_us\":90000,\"jitter_us\":7}",
+	     8, 7, NULL},
+	    {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 5, 2, NULL},
+	    {"{\"event\":\"quality\",\"index\":3,\"degraded\":false}", 6, 0, NULL},
+	    {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 5, 1400, NULL},
+	    {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":1300,\"mtu\":1400}", 6, 1300, NULL},
+	    {"{\"event\":\"mtu\",\"index\":3,\"carried_mtu\":0,\"mtu\":1400}", 6, 1400, NULL},
+	    {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 2, 10,
+	     NULL},
+	    {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 3, 0, "p"},
+	    {"{\"event\":\"gateway\",\"color\":10,\"policy\":\"p\",\"endpoint\":\"e\"}", 4, 0, "e"},
+	    {"{\"event\":\"drift\",\"repaired\":3,\"what\":\"route\"}", 2, 3, NULL},
+	    {"{\"event\":\"drift\",\"repaired\":3,\"what\":\"route\"}", 3, 0, "route"},
+	    {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}",
+	     2, 0, "b"},
+	    {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}",
+	     3, 1, NULL},
+	    {"{\"event\":\"repair\",\"site\":\"b\",\"site_id\":210,\"repaired\":true,\"routes\":4}",
+	     4, 4, NULL},
 	};
 	struct mib mib;
 
@@ -325,9 +359,11 @@ static void test_service_values(void **state)
 		const struct notification_binding *b;
 		struct notification *n = NULL;
 
-		assert_int_equal(notification_from_event(cases[i].event, strlen(cases[i].event), &mib, &n), 0);
+		assert_int_equal(
+		    notification_from_event(cases[i].event, strlen(cases[i].event), &mib, &n), 0);
 		b = &n->bindings[cases[i].binding];
-		if (cases[i].string ? strcmp(b->cell.string, cases[i].string) != 0 : b->cell.number != cases[i].number)
+		if (cases[i].string ? strcmp(b->cell.string, cases[i].string) != 0
+				    : b->cell.number != cases[i].number)
 			fail_msg("%s: binding %zu", cases[i].event, cases[i].binding);
 		notification_free(n);
 	}
@@ -400,7 +436,8 @@ static void test_event_objects(void **state)
 	for (size_t i = 0; i < sizeof(event_cases) / sizeof(event_cases[0]); i++) {
 		struct notification *n = NULL;
 
-		notification_from_event(event_cases[i].event, strlen(event_cases[i].event), &mib, &n);
+		notification_from_event(event_cases[i].event, strlen(event_cases[i].event), &mib,
+					&n);
 		if (n)
 			objects_check(text, n);
 		notification_free(n);
@@ -421,24 +458,24 @@ struct answer_case {
 };
 
 static const struct answer_case answer_cases[] = {
-	{"OK 3\nabc", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "abc", 0},
-	{"OK 3\nabcdef", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "abc", 3},
-	{"OK 3\nab", 0, CONTROL_ANSWER_BODY, CONTROL_OK, "ab", 0},
-	{"OK 0\n", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "", 0},
-	{"OK\n{}", 0, CONTROL_ANSWER_STREAM, CONTROL_OK, "", 2},
-	{"REFUSED 2\nno", 0, CONTROL_ANSWER_DONE, CONTROL_REFUSED, "no", 0},
-	{"FAILED 2\nno", 0, CONTROL_ANSWER_DONE, CONTROL_FAILED, "no", 0},
-	{"O", 0, CONTROL_ANSWER_HEAD, CONTROL_OK, "", 0},
-	{"REFUSED\n", -TUYEN_EINVAL, 0, 0, NULL, 0},
-	{"ok 3\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
-	{"OK \nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
-	{"OK 03\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
-	{"OK -3\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
-	{"OK 3 \nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
-	{"OK 67108864\nx", 0, CONTROL_ANSWER_BODY, CONTROL_OK, "x", 0},
-	{"OK 67108865\n", -TUYEN_ELIMIT, 0, 0, NULL, 0},
-	{"OK 99999999999999999\n", -TUYEN_ELIMIT, 0, 0, NULL, 0},
-	{"HTTP/1.1 400 Bad Request\n", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"OK 3\nabc", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "abc", 0},
+    {"OK 3\nabcdef", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "abc", 3},
+    {"OK 3\nab", 0, CONTROL_ANSWER_BODY, CONTROL_OK, "ab", 0},
+    {"OK 0\n", 0, CONTROL_ANSWER_DONE, CONTROL_OK, "", 0},
+    {"OK\n{}", 0, CONTROL_ANSWER_STREAM, CONTROL_OK, "", 2},
+    {"REFUSED 2\nno", 0, CONTROL_ANSWER_DONE, CONTROL_REFUSED, "no", 0},
+    {"FAILED 2\nno", 0, CONTROL_ANSWER_DONE, CONTROL_FAILED, "no", 0},
+    {"O", 0, CONTROL_ANSWER_HEAD, CONTROL_OK, "", 0},
+    {"REFUSED\n", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"ok 3\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"OK \nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"OK 03\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"OK -3\nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"OK 3 \nabc", -TUYEN_EINVAL, 0, 0, NULL, 0},
+    {"OK 67108864\nx", 0, CONTROL_ANSWER_BODY, CONTROL_OK, "x", 0},
+    {"OK 67108865\n", -TUYEN_ELIMIT, 0, 0, NULL, 0},
+    {"OK 99999999999999999\n", -TUYEN_ELIMIT, 0, 0, NULL, 0},
+    {"HTTP/1.1 400 Bad Request\n", -TUYEN_EINVAL, 0, 0, NULL, 0},
 };
 
 /* Each case whole, and each a byte at a time: the same comes out. */
@@ -459,8 +496,8 @@ static void answer_check(const struct answer_case *c, size_t step)
 	}
 	if (err != c->err)
 		fail_msg("%s: %d", c->bytes, err);
-	if (err == 0 && (answer.stage != c->stage || answer.status != c->status || length - at != c->left ||
-			 strcmp(text_string(&answer.body), c->body)))
+	if (err == 0 && (answer.stage != c->stage || answer.status != c->status ||
+			 length - at != c->left || strcmp(text_string(&answer.body), c->body)))
 		fail_msg("%s: stage %d, %zu left", c->bytes, (int)answer.stage, length - at);
 	control_answer_clear(&answer);
 }
@@ -478,12 +515,11 @@ static void test_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_damping),	     cmocka_unit_test(test_damping_full),
-		cmocka_unit_test(test_secrets),	     cmocka_unit_test(test_secrets_phrases),
-		cmocka_unit_test(test_secrets_mode), cmocka_unit_test(test_events),
-		cmocka_unit_test(test_event_values), cmocka_unit_test(test_service_values),
-		cmocka_unit_test(test_event_objects),
-		cmocka_unit_test(test_answers),
+	    cmocka_unit_test(test_damping),	  cmocka_unit_test(test_damping_full),
+	    cmocka_unit_test(test_secrets),	  cmocka_unit_test(test_secrets_phrases),
+	    cmocka_unit_test(test_secrets_mode),  cmocka_unit_test(test_events),
+	    cmocka_unit_test(test_event_values),  cmocka_unit_test(test_service_values),
+	    cmocka_unit_test(test_event_objects), cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

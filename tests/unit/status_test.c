@@ -49,7 +49,8 @@ static void without_a_release(void **state)
 	(void)state;
 	assert_true(json_is_null(json_object_get(root, "site")));
 	assert_true(json_is_null(json_object_get(bundle, "epoch")));
-	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(bundle, "refusals"), 0), "reason")),
+	assert_string_equal(json_string_value(json_object_get(
+				json_array_get(json_object_get(bundle, "refusals"), 0), "reason")),
 			    "a \"quoted\" reason");
 	assert_int_equal(json_array_size(json_object_get(root, "links")), 0);
 	json_decref(root);
@@ -57,42 +58,96 @@ static void without_a_release(void **state)
 
 static void with_everything(void **state)
 {
-	struct fwd_neighbor neighbor = {.site_id = 210, .name = "ba-dinh", .underlay = "fibre",
-					.link_address = 0x644000d2, .probe = {50000, 3}};
-	struct fwd_path path = {.index = 1, .name = "main", .color = 10, .preference = 200, .endpoint_site = 1,
-				.endpoint = 0x64500010, .source = 0x64503851, .first_site = 210,
-				.stack = {1, {16001}}, .mtu = 1416, .probe = {50000, 3}, .reflector = 1};
+	struct fwd_neighbor neighbor = {.site_id = 210,
+					.name = "ba-dinh",
+					.underlay = "fibre",
+					.link_address = 0x644000d2,
+					.probe = {50000, 3}};
+	struct fwd_path path = {.index = 1,
+				.name = "main",
+				.color = 10,
+				.preference = 200,
+				.endpoint_site = 1,
+				.endpoint = 0x64500010,
+				.source = 0x64503851,
+				.first_site = 210,
+				.stack = {1, {16001}},
+				.mtu = 1416,
+				.probe = {50000, 3},
+				.reflector = 1};
 	struct ipv4_prefix lan = {0x0a000000, 16};
 	struct fwd_session session = {.color = 10, .policy = "citizen-query", .mtu = 1356};
-	struct fwd_session_peer peer = {.color = 10, .site_id = 1, .name = "npdc \"hn\"", .caller = true,
-					.endpoint = 0x64500010, .port = 52010, .prefixes = &lan, .prefix_count = 1};
+	struct fwd_session_peer peer = {.color = 10,
+					.site_id = 1,
+					.name = "npdc \"hn\"",
+					.caller = true,
+					.endpoint = 0x64500010,
+					.port = 52010,
+					.prefixes = &lan,
+					.prefix_count = 1};
 	struct fwd_queue policies[] = {{10, 1, 2, 50}, {20, 2, 0, 50}};
-	struct forwarding f = {.site_id = 901, .site = "phúc xá", .tier = "commune", .own_label = 16901,
-			       .neighbors = &neighbor, .neighbor_count = 1, .paths = &path, .path_count = 1,
-			       .sessions = &session, .session_count = 1, .queues = policies, .queue_count = 2, .peers = &peer, .peer_count = 1};
+	struct forwarding f = {.site_id = 901,
+			       .site = "phúc xá",
+			       .tier = "commune",
+			       .own_label = 16901,
+			       .neighbors = &neighbor,
+			       .neighbor_count = 1,
+			       .paths = &path,
+			       .path_count = 1,
+			       .sessions = &session,
+			       .session_count = 1,
+			       .queues = policies,
+			       .queue_count = 2,
+			       .peers = &peer,
+			       .peer_count = 1};
 	struct kernel_peer peers[] = {
-		{.device = "link0", .endpoint = {4, {198, 51, 100, 9}, 51820}, .last_handshake_s = 1764000050, .rx_bytes = 5},
-		{.device = "s10", .last_handshake_s = 1764000000 - 200},
+	    {.device = "link0",
+	     .endpoint = {4, {198, 51, 100, 9}, 51820},
+	     .last_handshake_s = 1764000050,
+	     .rx_bytes = 5},
+	    {.device = "s10", .last_handshake_s = 1764000000 - 200},
 	};
 	struct kernel_label_filter filter = {.device = "lsp210", .drops = 42};
 	struct kernel_queue queues[] = {
-		{.device = "link0"},
-		{.minor = 64, .destination = 0x644000d2, .led = true},
-		{.minor = 65, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 1, .rate = 1000, .ceil = 2000,
-		 .bytes = 77, .drops = 3, .waiting_bytes = 9},
-		{.minor = 66, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 2},
-		{.minor = 112, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 48},
-		{.minor = 127, .parent = 64, .leaf = true},
+	    {.device = "link0"},
+	    {.minor = 64, .destination = 0x644000d2, .led = true},
+	    {.minor = 65,
+	     .parent = 64,
+	     .leaf = true,
+	     .mark = TUYEN_MARK_QUEUE | 1,
+	     .rate = 1000,
+	     .ceil = 2000,
+	     .bytes = 77,
+	     .drops = 3,
+	     .waiting_bytes = 9},
+	    {.minor = 66, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 2},
+	    {.minor = 112, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 48},
+	    {.minor = 127, .parent = 64, .leaf = true},
 	};
-	struct kernel_state actual = {.peers = peers, .peer_count = 2, .filters = &filter, .filter_count = 1,
-				      .queues = queues, .queue_count = 6};
+	struct kernel_state actual = {.peers = peers,
+				      .peer_count = 2,
+				      .filters = &filter,
+				      .filter_count = 1,
+				      .queues = queues,
+				      .queue_count = 6};
 	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};
-	struct status_liveness link = {.known = true, .since = {30000000}, .changes = 3,
+	struct status_liveness link = {.known = true,
+				       .since = {30000000},
+				       .changes = 3,
 				       .last = {.state = BFD_STATE_UP, .detection_us = 150000}};
-	struct status_liveness unknown = {0}, silent = {.known = true, .doubts = 7, .last = {.state = BFD_STATE_UP, .quiet = 1}};
-	struct status_input in = {.now = {100000000}, .wall_s = 1764000060, .forwarding = &f, .actual = &actual,
-				  .active = &active, .links = &link, .paths = &unknown,
-				  .release = {.have = true, .epoch = 7, .signers = "an binh", .expires_s = 1764000000}};
+	struct status_liveness unknown = {0},
+			       silent = {.known = true,
+					 .doubts = 7,
+					 .last = {.state = BFD_STATE_UP, .quiet = 1}};
+	struct status_input in = {
+	    .now = {100000000},
+	    .wall_s = 1764000060,
+	    .forwarding = &f,
+	    .actual = &actual,
+	    .active = &active,
+	    .links = &link,
+	    .paths = &unknown,
+	    .release = {.have = true, .epoch = 7, .signers = "an binh", .expires_s = 1764000000}};
 	static const char *const names[] = {"citizen-query", "policy", "probes", "rest"};
 	json_t *root, *bundle;
 
@@ -118,16 +173,19 @@ static void with_everything(void **state)
 	assert_int_equal(number_at(root, "links", "filter_drops"), 42);
 	assert_string_equal(text_at(root, "paths", "state"), "unknown");
 	assert_string_equal(text_at(root, "paths", "endpoint"), "npdc \"hn\"");
-	assert_true(json_is_true(json_object_get(json_array_get(json_object_get(root, "paths"), 0), "active")));
+	assert_true(json_is_true(
+	    json_object_get(json_array_get(json_object_get(root, "paths"), 0), "active")));
 	assert_string_equal(text_at(root, "sessions", "path"), "main");
-	assert_string_equal(text_at(root, "sessions", "state"), "down"); /* a handshake older than 180 s */
+	assert_string_equal(text_at(root, "sessions", "state"),
+			    "down"); /* a handshake older than 180 s */
 	assert_true(json_is_true(json_object_get(bundle, "expired")));
 	assert_int_equal(json_array_size(json_object_get(bundle, "signers")), 2);
 	json_decref(root);
 	in.paths = &silent;
 	root = document(&in);
 	assert_int_equal(number_at(root, "paths", "doubts"), 7);
-	assert_true(json_is_true(json_object_get(json_array_get(json_object_get(root, "paths"), 0), "in_doubt")));
+	assert_true(json_is_true(
+	    json_object_get(json_array_get(json_object_get(root, "paths"), 0), "in_doubt")));
 	json_decref(root);
 }
 
@@ -135,7 +193,8 @@ static void a_metered_line_is_told(void **state)
 {
 	struct fwd_meter lines[] = {{"lte", 200000}, {"vsat", 1}};
 	struct forwarding f = {.meters = lines, .meter_count = 2};
-	struct node_uplinks uplinks = {.count = 1, .entry = {{.underlay = "lte", .device = "wwan0"}}};
+	struct node_uplinks uplinks = {.count = 1,
+				       .entry = {{.underlay = "lte", .device = "wwan0"}}};
 	struct meter meters[] = {{.day = 20261128, .used_bytes = 170000999}};
 	struct status_input in = {.forwarding = &f, .uplinks = &uplinks, .meters = meters};
 	json_t *root = document(&in), *event;
@@ -151,7 +210,8 @@ static void a_metered_line_is_told(void **state)
 	event = json_array_get(json_object_get(root, "meters"), 1); /* its device is not named */
 	assert_string_equal(json_string_value(json_object_get(event, "level")), "uncounted");
 	assert_true(json_is_null(json_object_get(event, "device")));
-	assert_true(json_is_null(json_object_get(event, "used_bytes")) && json_is_null(json_object_get(event, "day")));
+	assert_true(json_is_null(json_object_get(event, "used_bytes")) &&
+		    json_is_null(json_object_get(event, "day")));
 	json_decref(root);
 	text_init(&t);
 	status_event_meter(&lines[0], &meters[0], 0, &t);
@@ -181,10 +241,10 @@ static void events_are_json(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(without_a_release),
-		cmocka_unit_test(with_everything),
-		cmocka_unit_test(a_metered_line_is_told),
-		cmocka_unit_test(events_are_json),
+	    cmocka_unit_test(without_a_release),
+	    cmocka_unit_test(with_everything),
+	    cmocka_unit_test(a_metered_line_is_told),
+	    cmocka_unit_test(events_are_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,7 +67,8 @@ static void written_is_read_back(void **state)
 	assert_int_equal(length, 8);
 	assert_memory_equal(bytes, "second\0x", 9);
 	free(bytes);
-	assert_int_equal(store_read(&f->store, "roster", 7, &bytes, &length, &reason), -TUYEN_ELIMIT);
+	assert_int_equal(store_read(&f->store, "roster", 7, &bytes, &length, &reason),
+			 -TUYEN_ELIMIT);
 	assert_int_equal(store_read(&f->store, "none", 7, &bytes, &length, &reason), -TUYEN_ENOENT);
 }
 
@@ -80,7 +81,8 @@ static void links_and_folders_are_not_read(void **state)
 
 	put(f, "target", "x", 0600);
 	assert_int_equal(symlinkat("target", f->store.dir, "roster"), 0);
-	assert_int_equal(store_read(&f->store, "roster", 9, &bytes, &length, &reason), -TUYEN_EINVAL);
+	assert_int_equal(store_read(&f->store, "roster", 9, &bytes, &length, &reason),
+			 -TUYEN_EINVAL);
 	assert_int_equal(store_read(&f->store, "keys", 9, &bytes, &length, &reason), -TUYEN_EINVAL);
 	assert_non_null(strstr(reason.text, "regular file"));
 	/* writing replaces the link and not what it points to */
@@ -185,12 +187,12 @@ static void incoming_goes_past_what_is_no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(written_is_read_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(links_and_folders_are_not_read, setup, teardown),
-		cmocka_unit_test_setup_teardown(state_survives_and_damage_is_seen, setup, teardown),
-		cmocka_unit_test_setup_teardown(keys_must_be_private, setup, teardown),
-		cmocka_unit_test_setup_teardown(incoming_in_order_and_only_seals, setup, teardown),
-		cmocka_unit_test_setup_teardown(incoming_goes_past_what_is_no_file, setup, teardown),
+	    cmocka_unit_test_setup_teardown(written_is_read_back, setup, teardown),
+	    cmocka_unit_test_setup_teardown(links_and_folders_are_not_read, setup, teardown),
+	    cmocka_unit_test_setup_teardown(state_survives_and_damage_is_seen, setup, teardown),
+	    cmocka_unit_test_setup_teardown(keys_must_be_private, setup, teardown),
+	    cmocka_unit_test_setup_teardown(incoming_in_order_and_only_seals, setup, teardown),
+	    cmocka_unit_test_setup_teardown(incoming_goes_past_what_is_no_file, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

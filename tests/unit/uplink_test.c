@@ -19,24 +19,24 @@ static const struct {
 	int count; /* -1: refused */
 	const char *first, *last_device;
 } lists[] = {
-	{"", 0, NULL, NULL},
-	{"fibre=eth0", 1, "fibre", "eth0"},
-	{"fibre=eth0,lte=wwan0", 2, "fibre", "wwan0"},
-	{"đường-quang=eth0", 1, "đường-quang", "eth0"},
-	{"fibre", -1, NULL, NULL},
-	{"fibre=", -1, NULL, NULL},
-	{"=eth0", -1, NULL, NULL},
-	{"fibre=eth0=eth1", -1, NULL, NULL},
-	{"fibre=eth0,,lte=wwan0", -1, NULL, NULL},
-	{"fibre=eth0,fibre=eth1", -1, NULL, NULL},
-	{"fibre=eth0,lte=eth0", -1, NULL, NULL},
-	{"fibre=a-device-of-16-b", -1, NULL, NULL},
-	{"fibre=../eth0", -1, NULL, NULL},
-	{"fibre=eth 0", -1, NULL, NULL},
-	{"fibre=eth*", -1, NULL, NULL},
-	{"fibre=\"eth0\"", -1, NULL, NULL},
-	{"a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8", 8, "a", "8"},
-	{"a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,i=9", -1, NULL, NULL},
+    {"", 0, NULL, NULL},
+    {"fibre=eth0", 1, "fibre", "eth0"},
+    {"fibre=eth0,lte=wwan0", 2, "fibre", "wwan0"},
+    {"đường-quang=eth0", 1, "đường-quang", "eth0"},
+    {"fibre", -1, NULL, NULL},
+    {"fibre=", -1, NULL, NULL},
+    {"=eth0", -1, NULL, NULL},
+    {"fibre=eth0=eth1", -1, NULL, NULL},
+    {"fibre=eth0,,lte=wwan0", -1, NULL, NULL},
+    {"fibre=eth0,fibre=eth1", -1, NULL, NULL},
+    {"fibre=eth0,lte=eth0", -1, NULL, NULL},
+    {"fibre=a-device-of-16-b", -1, NULL, NULL},
+    {"fibre=../eth0", -1, NULL, NULL},
+    {"fibre=eth 0", -1, NULL, NULL},
+    {"fibre=eth*", -1, NULL, NULL},
+    {"fibre=\"eth0\"", -1, NULL, NULL},
+    {"a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8", 8, "a", "8"},
+    {"a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,i=9", -1, NULL, NULL},
 };
 
 static void words_are_read(void **state)
@@ -47,7 +47,8 @@ static void words_are_read(void **state)
 		struct reason reason;
 		int err = node_uplinks_parse(lists[i].words, &u, &reason);
 
-		if ((err < 0) != (lists[i].count < 0) || (err < 0 && (err != -TUYEN_EINVAL || u.count != 99)))
+		if ((err < 0) != (lists[i].count < 0) ||
+		    (err < 0 && (err != -TUYEN_EINVAL || u.count != 99)))
 			fail_msg("'%s': %d, %zu", lists[i].words, err, u.count);
 		if (lists[i].count <= 0)
 			continue;
@@ -59,39 +60,67 @@ static void words_are_read(void **state)
 
 /* ---- what comes of them --------------------------------------------------------------------- */
 
-#define AT(last) {.family = 4, .address = {198, 51, 100, last}}
+#define AT(last)                                                                                   \
+	{                                                                                          \
+		.family = 4, .address = { 198, 51, 100, last }                                     \
+	}
 #define SEEN(last) (0xc6336400u + (last))
 
 static struct fwd_neighbor neighbors[] = {
-	{.site_id = 100, .name = "a", .underlay = "vsat", .caller = true, .endpoint = AT(2)}, /* no such line here; as 102 */
-	{.site_id = 101, .name = "b", .underlay = "fibre", .caller = true, .endpoint = AT(1)},
-	{.site_id = 102, .name = "c", .underlay = "lte", .caller = true, .endpoint = AT(2)},
-	{.site_id = 103, .name = "d", .underlay = "lte", .caller = true, .endpoint = AT(1)}, /* as 101 */
-	{.site_id = 105, .name = "e", .underlay = "lte", .caller = true, .endpoint = {.family = 6, .address = {0x20, 1}}},
-	{.site_id = 901, .name = "f", .underlay = "lte"}, /* these call */
-	{.site_id = 902, .name = "g", .underlay = "fibre"},
-	{.site_id = 903, .name = "h", .underlay = "vsat"},
+    {.site_id = 100,
+     .name = "a",
+     .underlay = "vsat",
+     .caller = true,
+     .endpoint = AT(2)}, /* no such line here; as 102 */
+    {.site_id = 101, .name = "b", .underlay = "fibre", .caller = true, .endpoint = AT(1)},
+    {.site_id = 102, .name = "c", .underlay = "lte", .caller = true, .endpoint = AT(2)},
+    {.site_id = 103,
+     .name = "d",
+     .underlay = "lte",
+     .caller = true,
+     .endpoint = AT(1)}, /* as 101 */
+    {.site_id = 105,
+     .name = "e",
+     .underlay = "lte",
+     .caller = true,
+     .endpoint = {.family = 6, .address = {0x20, 1}}},
+    {.site_id = 901, .name = "f", .underlay = "lte"}, /* these call */
+    {.site_id = 902, .name = "g", .underlay = "fibre"},
+    {.site_id = 903, .name = "h", .underlay = "vsat"},
 };
 
 static const struct forwarding forwarding = {.neighbors = neighbors, .neighbor_count = 8};
 
-static const struct node_uplinks two = {
-	.count = 2,
-	.entry = {{.underlay = "fibre", .device = "eth0", .has_route = true, .gateway = 0xcb007101, .source = 0xcb007105,
-		   .address = {0xcb007105, 0xcb007106}, .address_count = 2},
-		  {.underlay = "lte", .device = "wwan0", .has_route = true, .address = {0x0a400001}, .address_count = 1}}};
+static const struct node_uplinks two = {.count = 2,
+					.entry = {{.underlay = "fibre",
+						   .device = "eth0",
+						   .has_route = true,
+						   .gateway = 0xcb007101,
+						   .source = 0xcb007105,
+						   .address = {0xcb007105, 0xcb007106},
+						   .address_count = 2},
+						  {.underlay = "lte",
+						   .device = "wwan0",
+						   .has_route = true,
+						   .address = {0x0a400001},
+						   .address_count = 1}}};
 
 #define RULE_CALLED "ip rule add priority 9000 fwmark 0x57000000/0xff00ffff table 530000\n"
-#define RULE_SEEN "ip rule add priority 9100 fwmark 0x57000000/0xff00ffff table 531000\n"
+#define RULE_SEEN   "ip rule add priority 9100 fwmark 0x57000000/0xff00ffff table 531000\n"
 #define RULE_SHARED "ip rule add priority 9300 fwmark 0x57000000/0xff00ffff table 533000\n"
-#define RULE_LINE(from, table) "ip rule add priority 9200 from " from "/32 fwmark 0x57000000/0xff00ffff table " table "\n"
-#define BY_ETH0(to, table) \
-	"ip route add " to " via 203.0.113.1 dev eth0 onlink src 203.0.113.5 metric 84 table " table "\n" NOWHERE(to, table)
-#define BY_WWAN0(to, table) "ip route add " to " dev wwan0 metric 84 table " table "\n" NOWHERE(to, table)
+#define RULE_LINE(from, table)                                                                     \
+	"ip rule add priority 9200 from " from "/32 fwmark 0x57000000/0xff00ffff table " table "\n"
+#define BY_ETH0(to, table)                                                                         \
+	"ip route add " to                                                                         \
+	" via 203.0.113.1 dev eth0 onlink src 203.0.113.5 metric 84 table " table                  \
+	"\n" NOWHERE(to, table)
+#define BY_WWAN0(to, table)                                                                        \
+	"ip route add " to " dev wwan0 metric 84 table " table "\n" NOWHERE(to, table)
 #define NOWHERE(to, table) "ip route add unreachable " to " metric 85 table " table "\n"
 
 /* In the words of ip(8): routes, then rules. */
-static void comes_of_these(const struct forwarding *f, const struct node_uplinks *u, const ipv4_t *seen, const char *words)
+static void comes_of_these(const struct forwarding *f, const struct node_uplinks *u,
+			   const ipv4_t *seen, const char *words)
 {
 	struct kernel_state *s = kernel_state_new(), *nothing = kernel_state_new();
 	struct kernel_plan *plan;
@@ -140,9 +169,10 @@ static void each_line_has_its_neighbours(void **state)
 	(void)state;
 	comes_of(&two, NULL,
 		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
-		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
-		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+		     BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+			 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001")
+			     RULE_LINE("203.0.113.5", "532000") RULE_LINE("203.0.113.6", "532000")
+				 RULE_SHARED);
 }
 
 /* 101 is where it is called; 102 roamed; 901 and 902 call from behind one translator by two lines: their sources alone tell. */
@@ -153,19 +183,22 @@ static void peers_go_by_their_line_wherever_they_are(void **state)
 	(void)state;
 	comes_of(&two, seen,
 		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
-		 BY_WWAN0("198.51.100.72/32", "531000")
-		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-		 NOWHERE("198.51.100.99/32", "533000")
-		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
-		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+		     BY_WWAN0("198.51.100.72/32", "531000") BY_ETH0("0.0.0.0/0", "532000")
+			 BY_WWAN0("0.0.0.0/0", "532001") NOWHERE("198.51.100.99/32", "533000")
+			     RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001")
+				 RULE_LINE("203.0.113.5", "532000")
+				     RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
 }
 
 static void a_line_without_a_route_leads_nowhere(void **state)
 {
-	const struct node_uplinks u = {.count = 1, .entry = {{.underlay = "fibre", .device = "eth0"}}};
+	const struct node_uplinks u = {.count = 1,
+				       .entry = {{.underlay = "fibre", .device = "eth0"}}};
 
 	(void)state;
-	comes_of(&u, NULL, NOWHERE("198.51.100.1/32", "530000") NOWHERE("0.0.0.0/0", "532000") RULE_CALLED RULE_SEEN RULE_SHARED);
+	comes_of(&u, NULL,
+		 NOWHERE("198.51.100.1/32", "530000") NOWHERE("0.0.0.0/0", "532000")
+		     RULE_CALLED RULE_SEEN RULE_SHARED);
 }
 
 static void an_address_of_two_lines_tells_neither(void **state)
@@ -176,8 +209,8 @@ static void an_address_of_two_lines_tells_neither(void **state)
 	u.entry[1].address[0] = u.entry[0].address[1];
 	comes_of(&u, NULL,
 		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
-		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-		 RULE_CALLED RULE_SEEN RULE_LINE("203.0.113.5", "532000") RULE_SHARED);
+		     BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+			 RULE_CALLED RULE_SEEN RULE_LINE("203.0.113.5", "532000") RULE_SHARED);
 }
 
 static void what_link0_sends_is_marked(void **state)
@@ -205,18 +238,19 @@ static void what_is_nobodys_goes_nowhere(void **state)
 
 	(void)state;
 	comes_of_these(&f, &two, seen,
-		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
-		 BY_ETH0("198.51.100.70/32", "531000")
-		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-		 NOWHERE("0.0.0.0/0", "533000")
-		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
-		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+		       BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+			   BY_ETH0("198.51.100.70/32", "531000") BY_ETH0("0.0.0.0/0", "532000")
+			       BY_WWAN0("0.0.0.0/0", "532001") NOWHERE("0.0.0.0/0", "533000")
+				   RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001")
+				       RULE_LINE("203.0.113.5", "532000")
+					   RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
 	u.entry[1].address[0] = u.entry[0].address[1]; /* an answer from that one has no rule */
 	comes_of_these(&f, &u, seen,
-		 BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
-		 BY_ETH0("198.51.100.70/32", "531000")
-		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-		 RULE_CALLED RULE_SEEN RULE_LINE("203.0.113.5", "532000") RULE_SHARED);
+		       BY_ETH0("198.51.100.1/32", "530000") BY_WWAN0("198.51.100.2/32", "530000")
+			   BY_ETH0("198.51.100.70/32", "531000") BY_ETH0("0.0.0.0/0", "532000")
+			       BY_WWAN0("0.0.0.0/0", "532001")
+				   RULE_CALLED RULE_SEEN RULE_LINE("203.0.113.5", "532000")
+				       RULE_SHARED);
 	u = two;
 	for (ipv4_t a = 1; a < 20; a++)
 		node_uplink_address_add(&u.entry[1], a);
@@ -226,9 +260,10 @@ static void what_is_nobodys_goes_nowhere(void **state)
 	kernel_state_free(s);
 	f = (struct forwarding){.neighbors = neighbors, .neighbor_count = 1};
 	comes_of_these(&f, &two, NULL,
-		 BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-		 RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")
-		 RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+		       BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+			   RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001")
+			       RULE_LINE("203.0.113.5", "532000") RULE_LINE("203.0.113.6", "532000")
+				   RULE_SHARED);
 }
 
 /* WireGuard calls a new peer at once, and again 5 s after it found no way. */
@@ -290,7 +325,12 @@ static void addresses_are_kept_in_order(void **state)
 
 static void what_differs_is_seen(void **state)
 {
-	struct node_uplinks a = {.count = 1, .entry = {{.underlay = "fibre", .device = "eth0", .has_route = true, .gateway = 1}}}, b = a;
+	struct node_uplinks a = {.count = 1,
+				 .entry = {{.underlay = "fibre",
+					    .device = "eth0",
+					    .has_route = true,
+					    .gateway = 1}}},
+			    b = a;
 
 	(void)state;
 	assert_true(node_uplinks_equal(&a, &b));
@@ -314,19 +354,19 @@ static void what_differs_is_seen(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(words_are_read),
-		cmocka_unit_test(without_uplinks_nothing_is_added),
-		cmocka_unit_test(each_line_has_its_neighbours),
-		cmocka_unit_test(peers_go_by_their_line_wherever_they_are),
-		cmocka_unit_test(without_a_gateway_the_scope_is_the_link),
-		cmocka_unit_test(a_line_without_a_route_leads_nowhere),
-		cmocka_unit_test(an_address_of_two_lines_tells_neither),
-		cmocka_unit_test(what_link0_sends_is_marked),
-		cmocka_unit_test(what_is_nobodys_goes_nowhere),
-		cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
-		cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
-		cmocka_unit_test(addresses_are_kept_in_order),
-		cmocka_unit_test(what_differs_is_seen),
+	    cmocka_unit_test(words_are_read),
+	    cmocka_unit_test(without_uplinks_nothing_is_added),
+	    cmocka_unit_test(each_line_has_its_neighbours),
+	    cmocka_unit_test(peers_go_by_their_line_wherever_they_are),
+	    cmocka_unit_test(without_a_gateway_the_scope_is_the_link),
+	    cmocka_unit_test(a_line_without_a_route_leads_nowhere),
+	    cmocka_unit_test(an_address_of_two_lines_tells_neither),
+	    cmocka_unit_test(what_link0_sends_is_marked),
+	    cmocka_unit_test(what_is_nobodys_goes_nowhere),
+	    cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
+	    cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
+	    cmocka_unit_test(addresses_are_kept_in_order),
+	    cmocka_unit_test(what_differs_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,7 +63,7 @@ struct diag_list {
 	struct diag *entries;
 	size_t count, capacity;
 	size_t error_count, warning_count; /* all of them, also those not kept */
-	size_t promoted_errors; /* of the errors: what would be warnings */
+	size_t promoted_errors;		   /* of the errors: what would be warnings */
 	bool all_promoted;
 	const char *promoted[DIAG_PROMOTE_MAX]; /* borrowed */
 	size_t promoted_count;

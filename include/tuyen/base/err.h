@@ -9,18 +9,18 @@
  */
 enum tuyen_err {
 	TUYEN_OK = 0,
-	TUYEN_ENOMEM = 1,	/* no memory */
-	TUYEN_EINVAL = 2,	/* input breaks a rule */
-	TUYEN_ETRUNC = 3,	/* input ends too early */
-	TUYEN_ELIMIT = 4,	/* above a fixed limit */
-	TUYEN_ENOENT = 5,	/* not there */
-	TUYEN_EEXIST = 6,	/* there already */
-	TUYEN_ESIGNATURE = 7,	/* a signature or a digest does not match */
-	TUYEN_EEPOCH = 8,	/* an older epoch than one already accepted */
-	TUYEN_ESITE = 9,	/* of another site */
-	TUYEN_ESYSTEM = 10,	/* the system failed; errno says how */
-	TUYEN_ECONFLICT = 11,	/* something that is not ours is in the way */
-	TUYEN_EAGAIN = 12,	/* changed meanwhile: read again */
+	TUYEN_ENOMEM = 1,     /* no memory */
+	TUYEN_EINVAL = 2,     /* input breaks a rule */
+	TUYEN_ETRUNC = 3,     /* input ends too early */
+	TUYEN_ELIMIT = 4,     /* above a fixed limit */
+	TUYEN_ENOENT = 5,     /* not there */
+	TUYEN_EEXIST = 6,     /* there already */
+	TUYEN_ESIGNATURE = 7, /* a signature or a digest does not match */
+	TUYEN_EEPOCH = 8,     /* an older epoch than one already accepted */
+	TUYEN_ESITE = 9,      /* of another site */
+	TUYEN_ESYSTEM = 10,   /* the system failed; errno says how */
+	TUYEN_ECONFLICT = 11, /* something that is not ours is in the way */
+	TUYEN_EAGAIN = 12,    /* changed meanwhile: read again */
 };
 
 /** @return a short lower-case text for @err (either sign); never NULL. */
@@ -33,6 +33,6 @@ struct reason {
 
 /** Formats into @reason (may be NULL) and returns @err, so that a caller can `return reason_set(...)`. */
 int reason_set(struct reason *reason, int err, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -22,7 +22,8 @@ struct executor {
 };
 
 /** @e NULL: one after the other. */
-static inline int executor_run(const struct executor *e, size_t count, executor_step *step, void *context)
+static inline int executor_run(const struct executor *e, size_t count, executor_step *step,
+			       void *context)
 {
 	int err = 0;
 

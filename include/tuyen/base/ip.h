@@ -22,7 +22,7 @@ struct ip_endpoint {
 	uint16_t port;
 };
 
-#define IPV4_STRLEN	  16 /* with the NUL */
+#define IPV4_STRLEN	   16 /* with the NUL */
 #define IPV4_PREFIX_STRLEN 20
 #define IP_ENDPOINT_STRLEN 56
 
@@ -30,7 +30,8 @@ struct ip_endpoint {
 const char *ipv4_format(ipv4_t address, char out[static IPV4_STRLEN]);
 const char *ipv4_prefix_format(struct ipv4_prefix prefix, char out[static IPV4_PREFIX_STRLEN]);
 /** "192.0.2.1:51820", "[2001:db8::1]:51820", or "none". */
-const char *ip_endpoint_format(const struct ip_endpoint *endpoint, char out[static IP_ENDPOINT_STRLEN]);
+const char *ip_endpoint_format(const struct ip_endpoint *endpoint,
+			       char out[static IP_ENDPOINT_STRLEN]);
 
 /** Strict: four decimal numbers without leading zeros. @return 0 or -TUYEN_EINVAL. */
 int ipv4_parse(const char *string, ipv4_t *ret_address);

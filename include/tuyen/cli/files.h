@@ -10,13 +10,15 @@
 /** Files of the command line. All: 0 or a negative error with "PATH: ..." in @reason. Modes are as given, whatever the umask. */
 
 enum file_flag {
-	FILE_SECRET = 1,  /* read: refuses what others may read, and symbolic links */
-	FILE_REPLACE = 2, /* write: over an old file, which stays whole until the new one is there */
-	FILE_MANY = 4,	  /* write: not flushed, the caller ends with folder_flush() */
+	FILE_SECRET = 1, /* read: refuses what others may read, and symbolic links */
+	FILE_REPLACE =
+	    2,	       /* write: over an old file, which stays whole until the new one is there */
+	FILE_MANY = 4, /* write: not flushed, the caller ends with folder_flush() */
 };
 
 /** The whole file, at most @max bytes, into an initialised text. */
-int file_read(const char *path, size_t max, unsigned int flags, struct text *ret_text, struct reason *reason);
+int file_read(const char *path, size_t max, unsigned int flags, struct text *ret_text,
+	      struct reason *reason);
 /** Atomic and flushed to the disk. Without FILE_REPLACE an existing name is -TUYEN_EEXIST. */
 int file_write(const char *path, const void *bytes, size_t length, mode_t mode, unsigned int flags,
 	       struct reason *reason);

@@ -11,7 +11,8 @@ struct load_options {
 	bool json;	/* the caller prints the diagnostics, with diag_list_print_json() */
 	const char *promote[DIAG_PROMOTE_MAX]; /* warnings that are errors; "" all of them */
 	size_t promote_count;
-	const char *ignore[DIAG_PROMOTE_MAX]; /* warnings that nobody wants to hear; "" all of them */
+	const char
+	    *ignore[DIAG_PROMOTE_MAX]; /* warnings that nobody wants to hear; "" all of them */
 	size_t ignore_count;
 	int64_t now_s;	 /* when rules expire is judged by; 0: $SOURCE_DATE_EPOCH, else now */
 	int64_t until_s; /* a rule that ends before gets a warning; 0: none does */

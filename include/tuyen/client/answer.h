@@ -14,9 +14,9 @@
  * wait: a connection, and an answer that is read as its bytes come.
  */
 enum control_answer_stage {
-	CONTROL_ANSWER_HEAD,	/* the first line is not complete */
-	CONTROL_ANSWER_BODY,	/* @expected bytes in all */
-	CONTROL_ANSWER_STREAM,	/* "OK" alone: lines follow until the end; they are not taken */
+	CONTROL_ANSWER_HEAD,   /* the first line is not complete */
+	CONTROL_ANSWER_BODY,   /* @expected bytes in all */
+	CONTROL_ANSWER_STREAM, /* "OK" alone: lines follow until the end; they are not taken */
 	CONTROL_ANSWER_DONE,
 };
 

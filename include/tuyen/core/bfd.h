@@ -19,22 +19,22 @@
 #define BFD_PACKET_BYTES    24	 /* without authentication, RFC 5880 section 4.1 */
 
 enum bfd_state { /* RFC 5880 section 4.1 */
-	BFD_STATE_ADMIN_DOWN = 0,
-	BFD_STATE_DOWN = 1,
-	BFD_STATE_INIT = 2,
-	BFD_STATE_UP = 3,
+		 BFD_STATE_ADMIN_DOWN = 0,
+		 BFD_STATE_DOWN = 1,
+		 BFD_STATE_INIT = 2,
+		 BFD_STATE_UP = 3,
 };
 
 enum bfd_diagnostic { /* RFC 5880 section 4.1 */
-	BFD_DIAG_NONE = 0,
-	BFD_DIAG_DETECTION_EXPIRED = 1,
-	BFD_DIAG_ECHO_FAILED = 2,
-	BFD_DIAG_NEIGHBOR_DOWN = 3,
-	BFD_DIAG_FORWARDING_RESET = 4,
-	BFD_DIAG_PATH_DOWN = 5,
-	BFD_DIAG_CONCATENATED_DOWN = 6,
-	BFD_DIAG_ADMIN_DOWN = 7,
-	BFD_DIAG_REVERSE_CONCATENATED_DOWN = 8,
+		      BFD_DIAG_NONE = 0,
+		      BFD_DIAG_DETECTION_EXPIRED = 1,
+		      BFD_DIAG_ECHO_FAILED = 2,
+		      BFD_DIAG_NEIGHBOR_DOWN = 3,
+		      BFD_DIAG_FORWARDING_RESET = 4,
+		      BFD_DIAG_PATH_DOWN = 5,
+		      BFD_DIAG_CONCATENATED_DOWN = 6,
+		      BFD_DIAG_ADMIN_DOWN = 7,
+		      BFD_DIAG_REVERSE_CONCATENATED_DOWN = 8,
 };
 
 const char *bfd_state_name(enum bfd_state state);
@@ -59,16 +59,17 @@ enum bfd_verdict {
 	BFD_DROP_MULTIPLIER,
 	BFD_DROP_MULTIPOINT,
 	BFD_DROP_MY_DISCRIMINATOR,
-	BFD_DROP_YOUR_DISCRIMINATOR,	/* zero while state is not Down or AdminDown, or of no session */
+	BFD_DROP_YOUR_DISCRIMINATOR, /* zero while state is not Down or AdminDown, or of no session */
 	BFD_DROP_AUTHENTICATION,
-	BFD_DROP_TTL,			/* RFC 5881 section 5: not 255 */
+	BFD_DROP_TTL, /* RFC 5881 section 5: not 255 */
 	BFD_DROP_ADMIN_DOWN,
-	BFD_DROP_NOT_REFLECTED,		/* S-BFD: D bit set or state wrong, RFC 7880 section 7 */
+	BFD_DROP_NOT_REFLECTED, /* S-BFD: D bit set or state wrong, RFC 7880 section 7 */
 };
 const char *bfd_verdict_name(enum bfd_verdict verdict);
 
 /** Decodes and makes the checks that need no session. */
-enum bfd_verdict bfd_packet_decode(const uint8_t *bytes, size_t length, struct bfd_packet *ret_packet);
+enum bfd_verdict bfd_packet_decode(const uint8_t *bytes, size_t length,
+				   struct bfd_packet *ret_packet);
 void bfd_packet_encode(const struct bfd_packet *packet, uint8_t out[static BFD_PACKET_BYTES]);
 
 enum bfd_role {
@@ -95,28 +96,29 @@ struct bfd_counters {
 struct bfd_session {
 	struct bfd_config config;
 	enum bfd_state state, remote_state;
-	bool by_intent; /* Down because the other end is AdminDown: that says nothing of the way (RFC 5882 section 3.2) */
+	bool
+	    by_intent; /* Down because the other end is AdminDown: that says nothing of the way (RFC 5882 section 3.2) */
 	enum bfd_diagnostic diagnostic, remote_diagnostic;
 	uint32_t remote_discriminator;
 	uint32_t remote_min_rx_us, remote_desired_tx_us;
 	uint8_t remote_multiplier;
-	uint32_t tx_interval_us;       /* now in force, before jitter */
-	uint64_t detection_us;	       /* now in force; 0 until the remote was heard */
+	uint32_t tx_interval_us; /* now in force, before jitter */
+	uint64_t detection_us;	 /* now in force; 0 until the remote was heard */
 	bool poll_active, final_due;
 	struct monotime next_send, detect_at, since;
 	struct monotime last_received;
-	uint32_t round_trip_us;	       /* S-BFD: of the newest reply that tells it; 0 unknown */
+	uint32_t round_trip_us; /* S-BFD: of the newest reply that tells it; 0 unknown */
 	struct bfd_counters counters;
-	uint32_t random;	       /* state of the jitter generator */
+	uint32_t random;		       /* state of the jitter generator */
 	uint32_t applied_tx_us, applied_rx_us; /* what a poll sequence has agreed */
 	struct monotime last_sent;
 	uint32_t advertised_tx_us, advertised_rx_us; /* what our packets say */
-	bool remote_demand;	       /* the remote asked us to cease, RFC 5880 section 6.6 */
-	bool poll_again;	       /* a change during a poll sequence: another follows it */
-	bool put_off;		       /* an expiry was put off since the last packet */
-	bool changed;		       /* not yet told by bfd_session_step() */
-	struct monotime poll_sent;     /* S-BFD: the probe whose Final tells the round trip */
-	struct monotime answers_from;  /* S-BFD: no probe of the present pace is answered before */
+	bool remote_demand;	      /* the remote asked us to cease, RFC 5880 section 6.6 */
+	bool poll_again;	      /* a change during a poll sequence: another follows it */
+	bool put_off;		      /* an expiry was put off since the last packet */
+	bool changed;		      /* not yet told by bfd_session_step() */
+	struct monotime poll_sent;    /* S-BFD: the probe whose Final tells the round trip */
+	struct monotime answers_from; /* S-BFD: no probe of the present pace is answered before */
 };
 
 void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, struct monotime now,
@@ -142,9 +144,9 @@ struct bfd_packet bfd_session_extra(const struct bfd_session *s);
 struct monotime bfd_session_deadline(const struct bfd_session *s);
 
 struct bfd_step {
-	bool send;		/* @packet is to be sent now */
+	bool send; /* @packet is to be sent now */
 	struct bfd_packet packet;
-	bool changed;		/* state changed since the last step or receive; see s->state */
+	bool changed; /* state changed since the last step or receive; see s->state */
 };
 
 /**

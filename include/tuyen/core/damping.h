@@ -10,16 +10,17 @@
  * until it is below DAMPING_FREE again. Pure.
  */
 
-#define DAMPING_FAILURE	  1000u
-#define DAMPING_DOUBT	  500u	/* it was silent for a while, and answered before it failed */
-#define DAMPING_HELD	  2000u /* above it: with the third failure in a row */
-#define DAMPING_FREE	  1000u
-#define DAMPING_HALVES	  4u	/* in the longest hold: so the most that it can cost is 2^4 x DAMPING_FREE */
+#define DAMPING_FAILURE 1000u
+#define DAMPING_DOUBT	500u  /* it was silent for a while, and answered before it failed */
+#define DAMPING_HELD	2000u /* above it: with the third failure in a row */
+#define DAMPING_FREE	1000u
+#define DAMPING_HALVES                                                                             \
+	4u /* in the longest hold: so the most that it can cost is 2^4 x DAMPING_FREE */
 
 struct damping {
-	uint32_t penalty;	/* as it was at @at */
+	uint32_t penalty; /* as it was at @at */
 	struct monotime at;
-	struct monotime until;	/* held before that; 0: never was */
+	struct monotime until; /* held before that; 0: never was */
 };
 
 /** It cost @points. @longest_us: of holding it; 0: never. @return true if it is held from now on, and was not before. */

@@ -16,7 +16,8 @@ struct active_path {
 	uint32_t color;
 	uint32_t endpoint_site;
 	uint8_t index;
-	bool carries; /* what is meant for the endpoint's LANs; false where another endpoint with the same LAN does */
+	bool
+	    carries; /* what is meant for the endpoint's LANs; false where another endpoint with the same LAN does */
 	uint16_t mtu; /* of its outer packets, as measured, bytes; 0: as compiled */
 };
 
@@ -44,9 +45,12 @@ enum repair_link {
 #define DESIRED_HOPS_MAX    8
 #define DESIRED_DEVICES_MAX 8
 struct desired_lines {
-	ipv4_t hop[DESIRED_HOPS_MAX]; /* where they lead: gateways whose addresses (RFC 6598) may lie in the overlay's range */
+	ipv4_t hop
+	    [DESIRED_HOPS_MAX]; /* where they lead: gateways whose addresses (RFC 6598) may lie in the overlay's range */
 	size_t count;
-	char device[DESIRED_DEVICES_MAX][KERNEL_IFNAME_MAX]; /* those that are known by name: nothing is forwarded between them */
+	char device
+	    [DESIRED_DEVICES_MAX]
+	    [KERNEL_IFNAME_MAX]; /* those that are known by name: nothing is forwarded between them */
 	size_t device_count;
 };
 
@@ -68,7 +72,8 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
  * of its link sets, and nothing to look for in 10,000 others. Sorted; released with kernel_state_free().
  */
 int desired_build_link(const struct forwarding *forwarding, const struct active_paths *active,
-		       const enum repair_link *repaired, uint32_t site_id, struct kernel_state **ret_routes);
+		       const enum repair_link *repaired, uint32_t site_id,
+		       struct kernel_state **ret_routes);
 
 /** The metric of the route back to a path address. */
 uint32_t desired_return_metric(ipv4_t destination);
@@ -86,7 +91,8 @@ void desired_active_read(const struct forwarding *forwarding, const struct kerne
 uint8_t desired_session_ranks(const struct forwarding *forwarding, uint32_t color);
 
 /** The nft table's canonical text, byte for byte what `nft -s -p list table inet tuyen` prints back (Debian 12). */
-void desired_nft(const struct forwarding *forwarding, const struct desired_lines *lines, struct text *ret_text);
+void desired_nft(const struct forwarding *forwarding, const struct desired_lines *lines,
+		 struct text *ret_text);
 
 /**
  * The gap between two padded probes of @path (core/path_mtu.h) with which all the node's paths by its first hop together keep to what

@@ -29,8 +29,8 @@
  */
 #define ENDPOINT_WATCH_BRIEF_US	    8000000u
 #define ENDPOINT_WATCH_BRIEF_MAX_US 15000000u
-#define ENDPOINT_WATCH_REKEY_US 110000000u
-#define ENDPOINT_WATCH_WARY_US	30000000u /* after such a call it is worth to look more often */
+#define ENDPOINT_WATCH_REKEY_US	    110000000u
+#define ENDPOINT_WATCH_WARY_US	    30000000u /* after such a call it is worth to look more often */
 
 /** What the kernel says of the neighbour's peer; family 0, 0: nothing. */
 struct endpoint_sight {
@@ -45,9 +45,10 @@ struct endpoint_place {
 };
 
 struct endpoint_watch {
-	struct endpoint_place place[ENDPOINT_WATCH_PLACES]; /* the newest first: the first is where it is now */
-	struct monotime returned[ENDPOINT_WATCH_RETURNS];   /* the newest first; 0: none */
-	struct monotime called[ENDPOINT_WATCH_CALLS];	    /* likewise */
+	struct endpoint_place
+	    place[ENDPOINT_WATCH_PLACES]; /* the newest first: the first is where it is now */
+	struct monotime returned[ENDPOINT_WATCH_RETURNS]; /* the newest first; 0: none */
+	struct monotime called[ENDPOINT_WATCH_CALLS];	  /* likewise */
 	struct endpoint_sight seen;
 	struct monotime seen_at, heard_at; /* the last look, the last at which rx_bytes had grown */
 	struct monotime handshake_at;	   /* when the last handshake was seen */
@@ -55,7 +56,8 @@ struct endpoint_watch {
 };
 
 /** Looks at @sight. @return true if @twice has changed: it ends ENDPOINT_WATCH_US after the last return. */
-bool endpoint_watch_step(struct endpoint_watch *watch, const struct endpoint_sight *sight, struct monotime now);
+bool endpoint_watch_step(struct endpoint_watch *watch, const struct endpoint_sight *sight,
+			 struct monotime now);
 
 /** Is one more look in a second worth its cost? */
 bool endpoint_watch_wary(const struct endpoint_watch *watch, struct monotime now);

@@ -19,9 +19,9 @@
  */
 
 /** How our objects are known: /etc/iproute2/rt_protos value of routes, rules and addresses. */
-#define TUYEN_RTPROTO	      84 /* 'T' */
-#define TUYEN_IFALIAS_PREFIX  "tuyen: "
-#define TUYEN_NFT_TABLE	      "tuyen"
+#define TUYEN_RTPROTO	     84 /* 'T' */
+#define TUYEN_IFALIAS_PREFIX "tuyen: "
+#define TUYEN_NFT_TABLE	     "tuyen"
 
 /** fwmarks. A class's packets carry CLASS|color, its session's encrypted packets OUTER|color. */
 #define TUYEN_MARK_CLASS 0x54000000u
@@ -33,24 +33,29 @@
 #define TUYEN_MARK_LINK 0x57000000u
 
 /** Routing tables and rule priorities; +color, or +path index. */
-#define TUYEN_TABLE_FIRST  530000u
-#define TUYEN_TABLE_CALLED 530000u /* endpoints that the bundle names, each over its line: core/uplink.h */
+#define TUYEN_TABLE_FIRST 530000u
+#define TUYEN_TABLE_CALLED                                                                         \
+	530000u /* endpoints that the bundle names, each over its line: core/uplink.h */
 #define TUYEN_TABLE_SEEN   531000u /* endpoints that peers really have, the same */
 #define TUYEN_TABLE_LINE   532000u /* + place in --uplinks: that line, by its device's addresses */
 #define TUYEN_TABLE_SHARED 533000u /* endpoints of peers of several lines, and of nobody: nowhere */
 #define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
 #define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
-#define TUYEN_TABLE_PROBE  560000u /* endpoint of one candidate path, for its S-BFD: by source address */
-#define TUYEN_TABLE_REPAIR 570000u /* + a neighbour's id: ways back around its link, used while a rule leads there */
-#define TUYEN_TABLE_END	   640000u
-#define TUYEN_RULE_CALLED  9000u
-#define TUYEN_RULE_SEEN	   9100u
-#define TUYEN_RULE_LINE	   9200u
-#define TUYEN_RULE_SHARED  9300u
-#define TUYEN_RULE_CLASS   10000u
-#define TUYEN_RULE_OUTER   20000u
-#define TUYEN_RULE_PROBE   31000u /* after OUTER of every color: a session is never routed by its old source */
-#define TUYEN_RULE_REPAIR  32000u /* one priority for all: no destination is in two of those tables */
+#define TUYEN_TABLE_PROBE                                                                          \
+	560000u /* endpoint of one candidate path, for its S-BFD: by source address */
+#define TUYEN_TABLE_REPAIR                                                                         \
+	570000u /* + a neighbour's id: ways back around its link, used while a rule leads there */
+#define TUYEN_TABLE_END	  640000u
+#define TUYEN_RULE_CALLED 9000u
+#define TUYEN_RULE_SEEN	  9100u
+#define TUYEN_RULE_LINE	  9200u
+#define TUYEN_RULE_SHARED 9300u
+#define TUYEN_RULE_CLASS  10000u
+#define TUYEN_RULE_OUTER  20000u
+#define TUYEN_RULE_PROBE                                                                           \
+	31000u /* after OUTER of every color: a session is never routed by its old source */
+#define TUYEN_RULE_REPAIR                                                                          \
+	32000u /* one priority for all: no destination is in two of those tables */
 
 #define KERNEL_IFNAME_MAX 16
 
@@ -63,11 +68,11 @@ enum kernel_device_kind {
 struct kernel_device {
 	char name[KERNEL_IFNAME_MAX];
 	enum kernel_device_kind kind;
-	char alias[256];	/* begins with TUYEN_IFALIAS_PREFIX */
+	char alias[256]; /* begins with TUYEN_IFALIAS_PREFIX */
 	uint16_t mtu;
 	bool up;
-	bool foreign;		/* actual only: the name is taken by something that is not ours */
-	bool mpls_input;	/* net.mpls.conf.<dev>.input */
+	bool foreign;	 /* actual only: the name is taken by something that is not ours */
+	bool mpls_input; /* net.mpls.conf.<dev>.input */
 	/* KERNEL_DEVICE_MPLS_IN_IP */
 	ipv4_t local, remote;
 	uint8_t ttl;
@@ -84,12 +89,13 @@ struct kernel_device {
 struct kernel_peer {
 	char device[KERNEL_IFNAME_MAX];
 	uint8_t public_key[WG_KEY_LEN];
-	struct ip_endpoint endpoint; /* desired: where to call first; a learned one is never rewritten */
+	struct ip_endpoint
+	    endpoint; /* desired: where to call first; a learned one is never rewritten */
 	uint16_t keepalive_s;
 	struct ipv4_prefix *allowed; /* sorted */
 	size_t allowed_count;
 	/* actual only, for status */
-	int64_t last_handshake_s;    /* wall clock; 0 never */
+	int64_t last_handshake_s; /* wall clock; 0 never */
 	uint64_t rx_bytes, tx_bytes;
 };
 
@@ -111,18 +117,18 @@ struct kernel_route {
 	uint32_t metric;
 	enum kernel_route_type type;
 	char device[KERNEL_IFNAME_MAX]; /* "" for unreachable */
-	ipv4_t gateway;		/* on the device, whatever its addresses say; 0 none */
-	ipv4_t source;		/* preferred source; 0 none */
+	ipv4_t gateway;			/* on the device, whatever its addresses say; 0 none */
+	ipv4_t source;			/* preferred source; 0 none */
 	bool link_scope;
 	struct label_stack push; /* RTA_ENCAP mpls; depth 0 none */
-	uint16_t mtu;		/* RTAX_MTU; 0 the device's */
-	bool foreign;		/* actual only: not ours, and stands where ours should */
+	uint16_t mtu;		 /* RTAX_MTU; 0 the device's */
+	bool foreign;		 /* actual only: not ours, and stands where ours should */
 };
 
 /** Key: in_label. AF_MPLS. */
 struct kernel_label_route {
 	uint32_t in_label;
-	char device[KERNEL_IFNAME_MAX];	/* "lo": our own label */
+	char device[KERNEL_IFNAME_MAX]; /* "lo": our own label */
 	struct label_stack out;		/* depth 0: pop */
 	bool foreign;			/* actual only: not ours, and stands where ours should */
 };
@@ -130,7 +136,7 @@ struct kernel_label_route {
 /** Key: priority, fwmark, source, table. */
 struct kernel_rule {
 	uint32_t priority;
-	uint32_t fwmark, fwmask; /* 0, 0: any */
+	uint32_t fwmark, fwmask;   /* 0, 0: any */
 	struct ipv4_prefix source; /* length 0: any */
 	uint32_t table;
 };
@@ -140,7 +146,7 @@ struct kernel_label_filter {
 	char device[KERNEL_IFNAME_MAX];
 	struct label_stack *accept; /* sorted */
 	size_t accept_count;
-	uint64_t drops;		/* actual only: packets dropped so far */
+	uint64_t drops; /* actual only: packets dropped so far */
 };
 
 /**
@@ -149,7 +155,7 @@ struct kernel_label_filter {
  */
 struct kernel_queue {
 	char device[KERNEL_IFNAME_MAX];
-	uint16_t minor, parent;	/* parent 0: the root */
+	uint16_t minor, parent; /* parent 0: the root */
 	uint64_t rate, ceil;	/* guaranteed; never more than */
 	uint32_t burst_bytes;	/* that may go at once */
 	uint16_t overhead;	/* bytes that each packet counts more */
@@ -158,9 +164,9 @@ struct kernel_queue {
 	uint32_t target_us;	/* of it, RFC 8290 */
 	bool led;		/* a filter leads here: */
 	ipv4_t destination;	/* not a leaf: packets to this address */
-	uint32_t mark;		/* a leaf: its parent's packets with this mark; 0: the rest of them */
+	uint32_t mark; /* a leaf: its parent's packets with this mark; 0: the rest of them */
 	/* actual only */
-	bool strange;		/* the root: something below it is not ours */
+	bool strange; /* the root: something below it is not ours */
 	uint64_t bytes, packets, drops;
 	uint32_t waiting_bytes;
 };
@@ -169,7 +175,7 @@ struct kernel_queue {
 struct kernel_sysctl {
 	char path[96];
 	uint32_t value;
-	bool at_least;		/* the value may be larger */
+	bool at_least; /* the value may be larger */
 };
 
 struct kernel_state {
@@ -191,7 +197,8 @@ struct kernel_state {
 	size_t queue_count;
 	struct kernel_sysctl *sysctls;
 	size_t sysctl_count;
-	char *nft;		/* the canonical text of our table, as `nft -s -p list table` prints it; NULL: no table */
+	char *
+	    nft; /* the canonical text of our table, as `nft -s -p list table` prints it; NULL: no table */
 };
 
 /** @return NULL without memory. */

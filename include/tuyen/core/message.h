@@ -42,19 +42,23 @@ enum session_kind {
 };
 
 struct message_session {
-	uint32_t kind;	/* enum session_kind */
+	uint32_t kind; /* enum session_kind */
 	uint32_t id;
 	ipv4_t local, remote;
 	uint32_t remote_discriminator; /* SESSION_PATH */
 	uint32_t interval_us;
 	uint32_t multiplier;
-	uint32_t base_multiplier; /* SESSION_PATH: after so many it is in doubt; @multiplier is more where a repair is worth the wait. 0: no wait */
-	uint32_t mtu;	/* SESSION_PATH: bytes of an IP packet, as compiled */
-	uint32_t padded_gap_us; /* SESSION_PATH: between two padded probes (core/path_mtu.h), 0 none */
-	uint32_t mtu_known; /* SESSION_PATH: less than that, if an earlier life found that no more passes; 0 unknown */
-	char device[16]; /* SESSION_LINK: bound to it; "" none */
+	uint32_t
+	    base_multiplier; /* SESSION_PATH: after so many it is in doubt; @multiplier is more where a repair is worth the wait. 0: no wait */
+	uint32_t mtu;	     /* SESSION_PATH: bytes of an IP packet, as compiled */
+	uint32_t
+	    padded_gap_us; /* SESSION_PATH: between two padded probes (core/path_mtu.h), 0 none */
+	uint32_t
+	    mtu_known; /* SESSION_PATH: less than that, if an earlier life found that no more passes; 0 unknown */
+	char device[16];     /* SESSION_LINK: bound to it; "" none */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
-	uint32_t hasty_us; /* SESSION_PATH: so long a silence is enough when that link goes down: its detection time */
+	uint32_t
+	    hasty_us; /* SESSION_PATH: so long a silence is enough when that link goes down: its detection time */
 };
 
 struct message_reflect {
@@ -67,21 +71,23 @@ struct message_liveness {
 	uint32_t id;
 	uint32_t state;	     /* enum bfd_state */
 	uint32_t diagnostic; /* enum bfd_diagnostic */
-	uint32_t by_intent;    /* 1: down, as the other end is AdminDown */
-	uint32_t quiet;	       /* SESSION_PATH, 1: up, and silent for as long as its links would bear. It waits for a repair */
+	uint32_t by_intent;  /* 1: down, as the other end is AdminDown */
+	uint32_t
+	    quiet; /* SESSION_PATH, 1: up, and silent for as long as its links would bear. It waits for a repair */
 	uint32_t round_trip_us;
 	uint32_t loss_permille, jitter_us; /* SESSION_PATH */
-	uint32_t mtu;	     /* SESSION_PATH: bytes that pass, 0 not asked yet */
-	uint32_t generation; /* of the config it belongs to */
+	uint32_t mtu;			   /* SESSION_PATH: bytes that pass, 0 not asked yet */
+	uint32_t generation;		   /* of the config it belongs to */
 	uint64_t sent, received, dropped;
 	uint64_t detection_us;
 	uint64_t changed_at_us; /* struct monotime */
 };
 
 enum command_kind {
-	COMMAND_RELOAD = 1,	/* look for a new release in the incoming folder and take it if it verifies */
-	COMMAND_PLAN = 2,	/* what would be done now, in words */
-	COMMAND_STATUS = 3,	/* read the kernel's counters and publish a snapshot now */
+	COMMAND_RELOAD =
+	    1, /* look for a new release in the incoming folder and take it if it verifies */
+	COMMAND_PLAN = 2,   /* what would be done now, in words */
+	COMMAND_STATUS = 3, /* read the kernel's counters and publish a snapshot now */
 };
 
 struct message_command {
@@ -96,7 +102,8 @@ struct message_piece {
 	uint32_t request; /* ANSWER: of the command; SNAPSHOT: generation */
 	uint32_t status;  /* ANSWER: 0 ok, 1 refused, 2 the system failed */
 	uint32_t last;
-	uint32_t offset; /* of @bytes in the text: a piece that does not follow what was read is of a text that is lost */
+	uint32_t
+	    offset; /* of @bytes in the text: a piece that does not follow what was read is of a text that is lost */
 	uint32_t length;
 	char bytes[MESSAGE_PIECE_MAX];
 };

@@ -41,7 +41,8 @@ struct meter {
 };
 
 /** The counters of the line's @device on @day, not 0. The first look at a device counts nothing. */
-void meter_step(struct meter *meter, uint32_t day, const char *device, uint64_t received_bytes, uint64_t sent_bytes);
+void meter_step(struct meter *meter, uint32_t day, const char *device, uint64_t received_bytes,
+		uint64_t sent_bytes);
 /** It is @day, and the device is not there to be asked. */
 void meter_turn(struct meter *meter, uint32_t day);
 

@@ -11,7 +11,7 @@
  * @before  NULL: a new node, its kernel empty.
  * @return 0, or with @reason a negative error of desired_build() or kernel_plan_build().
  */
-int operations_count(const struct forwarding *before, const struct forwarding *after, size_t *ret_count,
-		     struct reason *reason);
+int operations_count(const struct forwarding *before, const struct forwarding *after,
+		     size_t *ret_count, struct reason *reason);
 
 #endif

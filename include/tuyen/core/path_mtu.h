@@ -20,22 +20,24 @@
  * there is a gap between two of a path, in which the queue sends those of all (path_mtu_gap_us()).
  */
 
-#define PATH_MTU_EVERY 128 /* of the path's probe intervals: a padded probe costs as much as 15 of the others, and 6 ms of 2 Mbit/s */
-#define PATH_MTU_RAISE 8  /* every so manieth of them asks for more, where less than all passes */
+#define PATH_MTU_EVERY                                                                             \
+	128 /* of the path's probe intervals: a padded probe costs as much as 15 of the others, and 6 ms of 2 Mbit/s */
+#define PATH_MTU_RAISE 8   /* every so manieth of them asks for more, where less than all passes */
 #define PATH_MTU_FLOOR 636 /* bytes: a session over it still carries RFC 791's 576 */
 
 struct path_mtu {
-	uint16_t ceiling; /* bytes of the whole IP packet, as compiled */
-	uint16_t passes;  /* what is believed to pass */
+	uint16_t ceiling;   /* bytes of the whole IP packet, as compiled */
+	uint16_t passes;    /* what is believed to pass */
 	uint16_t low, high; /* while searching: passes, does not */
-	uint16_t size;	  /* of the probe in flight, or the last */
-	uint8_t lost;	  /* in a row, of that size */
+	uint16_t size;	    /* of the probe in flight, or the last */
+	uint8_t lost;	    /* in a row, of that size */
 	uint8_t until_raise;
 	bool searching, in_flight;
 	bool whole_asked; /* while searching: the end of it */
 	bool proven;	  /* @passes was found, and is not just believed */
 	uint64_t every_us, timeout_us;
-	uint64_t gap_us; /* the caller's: between two probes; and one may wait so long, there and back. 0: none */
+	uint64_t
+	    gap_us; /* the caller's: between two probes; and one may wait so long, there and back. 0: none */
 	struct monotime sent_at;
 	struct monotime due;
 };

@@ -17,12 +17,12 @@
 #define PATH_QUALITY_GROUPS 4
 
 struct path_quality {
-	uint8_t sent, received;		     /* of the group that is filled now */
+	uint8_t sent, received;		      /* of the group that is filled now */
 	uint8_t missing[PATH_QUALITY_GROUPS]; /* of those before, a ring */
-	uint8_t at, known;		     /* groups known, up to PATH_QUALITY_GROUPS */
-	uint8_t samples;		     /* of the round trip, up to 4 */
+	uint8_t at, known;		      /* groups known, up to PATH_QUALITY_GROUPS */
+	uint8_t samples;		      /* of the round trip, up to 4 */
 	uint16_t loss_permille;
-	uint32_t round_trip_us, jitter_us;   /* smoothed by 1/8 and 1/16; 0 unknown */
+	uint32_t round_trip_us, jitter_us; /* smoothed by 1/8 and 1/16; 0 unknown */
 };
 
 /** Forgets all: the path was down. */
@@ -41,7 +41,7 @@ uint32_t path_quality_known_round_trip(const struct path_quality *q);
  * Is a path with this quality degraded under @limits? With hysteresis: one that @was goes on to be until it keeps
  * well below, loss under a half and times under three quarters of the limit.
  */
-bool path_quality_degraded(const struct path_limits *limits, uint16_t loss_permille, uint32_t round_trip_us,
-			   uint32_t jitter_us, bool was);
+bool path_quality_degraded(const struct path_limits *limits, uint16_t loss_permille,
+			   uint32_t round_trip_us, uint32_t jitter_us, bool was);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum plan_verb {
 	PLAN_ADD,
-	PLAN_CHANGE,	/* the object stays; only what differs is sent */
+	PLAN_CHANGE, /* the object stays; only what differs is sent */
 	PLAN_REMOVE,
 };
 
@@ -29,8 +29,8 @@ enum plan_object {
 struct plan_operation {
 	enum plan_verb verb;
 	enum plan_object object;
-	const void *want;	/* struct kernel_<object>, NULL for PLAN_REMOVE; PLAN_NFT: const char * */
-	const void *have;	/* NULL for PLAN_ADD */
+	const void *want; /* struct kernel_<object>, NULL for PLAN_REMOVE; PLAN_NFT: const char * */
+	const void *have; /* NULL for PLAN_ADD */
 };
 
 #define KERNEL_PLAN_MAX (1u << 20)

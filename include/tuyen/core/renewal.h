@@ -19,9 +19,10 @@
  * KEEPALIVE_TIMEOUT, 10 s. Pure.
  */
 
-#define RENEWAL_SILENCE_US 10000000u /* nothing is lost with a session that was silent for so long */
-#define RENEWAL_SPREAD_US  5000000u  /* WireGuard's REKEY_TIMEOUT */
-#define RENEWAL_HEARD_US   2000000u  /* a keepalive's delay, and longer than any round trip */
+#define RENEWAL_SILENCE_US                                                                         \
+	10000000u		   /* nothing is lost with a session that was silent for so long */
+#define RENEWAL_SPREAD_US 5000000u /* WireGuard's REKEY_TIMEOUT */
+#define RENEWAL_HEARD_US  2000000u /* a keepalive's delay, and longer than any round trip */
 
 /** What a silent endpoint's session has received meanwhile, by the kernel's counter. */
 struct renewal {

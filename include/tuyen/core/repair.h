@@ -13,9 +13,10 @@
  * A repair set is an array of enum repair_link, one each of the forwarding's neighbors.
  */
 
-#define REPAIR_HOLD_US	       5000000u /* a link must be up so long before traffic goes back to it */
-#define REPAIR_LONGEST_US      60000000u /* and at most so long when it fails again and again: core/damping.h */
-#define REPAIR_NEVER_UP_US     3000000u /* a session that was never up says "down" only after this */
+#define REPAIR_HOLD_US 5000000u /* a link must be up so long before traffic goes back to it */
+#define REPAIR_LONGEST_US                                                                          \
+	60000000u /* and at most so long when it fails again and again: core/damping.h */
+#define REPAIR_NEVER_UP_US 3000000u /* a session that was never up says "down" only after this */
 
 /**
  * What BFD says of a link, as far as forwarding goes: a neighbour that shuts its session down by intent
@@ -30,7 +31,8 @@ enum path_liveness repair_link_liveness(const struct message_liveness *last, str
  * again when it has been up for REPAIR_HOLD_US and is not damped any more; as it is while nothing is known.
  */
 enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
-			     struct monotime damped_until, struct monotime now, struct monotime *ret_next_look);
+			     struct monotime damped_until, struct monotime now,
+			     struct monotime *ret_next_look);
 
 /**
  * Does what goes to @next_site take @repair instead? Where the repair's own neighbour is down too, it does not.
@@ -40,10 +42,12 @@ bool repair_used(const struct forwarding *f, const enum repair_link *repaired, u
 		 const struct fwd_repair *repair);
 
 /** What becomes of that neighbour's link. @repaired NULL, or no such neighbour: it is used. */
-enum repair_link repair_link_of(const struct forwarding *f, const enum repair_link *repaired, uint32_t site_id);
+enum repair_link repair_link_of(const struct forwarding *f, const enum repair_link *repaired,
+				uint32_t site_id);
 
 /** What @actual does already: how a restarted daemon takes over. @ret_repaired: one each of f's neighbors. */
-void repair_read(const struct forwarding *f, const struct kernel_state *actual, enum repair_link *ret_repaired);
+void repair_read(const struct forwarding *f, const struct kernel_state *actual,
+		 enum repair_link *ret_repaired);
 
 /** Has the bundle a repair for anything that goes to this neighbour? */
 bool repair_there(const struct forwarding *f, uint32_t site_id);

@@ -7,7 +7,7 @@
 
 /** What the probes say of one candidate path. */
 enum path_liveness {
-	PATH_UNKNOWN,	/* not heard since the daemon started */
+	PATH_UNKNOWN, /* not heard since the daemon started */
 	PATH_UP,
 	PATH_DOWN,
 };
@@ -15,10 +15,13 @@ enum path_liveness {
 struct path_state {
 	uint8_t index;
 	enum path_liveness liveness;
-	struct monotime since;	/* of liveness, or of the end of being degraded if that is later */
-	bool degraded;		/* up, and worse than policy bears: another that is up and is not goes before it */
-	struct monotime damped_until; /* it failed again and again (core/damping.h): until then others that are up go before it */
-	bool in_doubt;		/* up, and silent for longer than its links would bear: it may be repaired on the way, or not */
+	struct monotime since; /* of liveness, or of the end of being degraded if that is later */
+	bool
+	    degraded; /* up, and worse than policy bears: another that is up and is not goes before it */
+	struct monotime
+	    damped_until; /* it failed again and again (core/damping.h): until then others that are up go before it */
+	bool
+	    in_doubt; /* up, and silent for longer than its links would bear: it may be repaired on the way, or not */
 };
 
 /**

@@ -25,11 +25,11 @@
  */
 struct simulation;
 
-#define SIMULATE_TIERS_MAX    16
-#define SIMULATE_BREACHES_MAX 20	    /* kept with their words; more are counted */
-#define SIMULATE_BARS	      12
-#define SIMULATE_POLICIES_MAX 16
-#define SIMULATE_FIRST_EVENT_US 5000000ull  /* before it sessions may still be coming up */
+#define SIMULATE_TIERS_MAX	 16
+#define SIMULATE_BREACHES_MAX	 20 /* kept with their words; more are counted */
+#define SIMULATE_BARS		 12
+#define SIMULATE_POLICIES_MAX	 16
+#define SIMULATE_FIRST_EVENT_US	 5000000ull /* before it sessions may still be coming up */
 #define SIMULATE_DURATION_MAX_US (7 * 86400 * 1000000ull)
 
 /** Added to the delay that each link has. */
@@ -52,22 +52,22 @@ struct simulate_options {
 	uint64_t seed;
 	uint64_t duration_us;
 	struct simulate_wire wire;
-	uint32_t apply_us;	    /* from a decision to the route in the kernel */
+	uint32_t apply_us;	     /* from a decision to the route in the kernel */
 	uint32_t packets_per_second; /* that each session carries, for what is lost */
-	bool packet_by_packet;	    /* never skip a probe whose fate is plain */
-	simulate_choose *choose;    /* NULL: selection_choose() */
+	bool packet_by_packet;	     /* never skip a probe whose fate is plain */
+	simulate_choose *choose;     /* NULL: selection_choose() */
 	simulate_watch *watch;
 	void *context;
 };
 
 enum simulate_event_kind {
-	SIMULATE_CUT,	  /* link @a @b, both directions */
+	SIMULATE_CUT, /* link @a @b, both directions */
 	SIMULATE_HEAL,
 	SIMULATE_CUT_WAY, /* from @a to @b alone */
 	SIMULATE_HEAL_WAY,
-	SIMULATE_KILL,	  /* site @a is dead */
+	SIMULATE_KILL, /* site @a is dead */
 	SIMULATE_REVIVE,
-	SIMULATE_SPOIL,	  /* site @a has a release with a bad label table: what comes to it is lost */
+	SIMULATE_SPOIL, /* site @a has a release with a bad label table: what comes to it is lost */
 	SIMULATE_RESTORE, /* and is back at the one before */
 };
 
@@ -95,16 +95,16 @@ void simulate_event_print(const struct simulation *s, const struct simulate_even
 
 /** What must hold at every step. */
 enum simulate_rule {
-	SIMULATE_LOOP,		/* a label goes round */
-	SIMULATE_ASTRAY,	/* a packet ends at a site that it is not for */
-	SIMULATE_BLACK_HOLE,	/* a site has no label for it, or its filter refuses it, and nothing is broken */
-	SIMULATE_PLAINTEXT,	/* a path without a session around it */
-	SIMULATE_LOST,		/* a live path is left unused for longer than detection, round trip and margin */
-	SIMULATE_DEAD_CHOSEN,	/* a path that is down is in use though another is up */
-	SIMULATE_NEEDLESS,	/* a switch away from a path that is up, to none better */
-	SIMULATE_EARLY,		/* back to a better path before its hold time is over */
-	SIMULATE_MANY,		/* more switches than failures and repairs */
-	SIMULATE_NOT_BEST,	/* all is quiet, and a better live path is not in use */
+	SIMULATE_LOOP,	 /* a label goes round */
+	SIMULATE_ASTRAY, /* a packet ends at a site that it is not for */
+	SIMULATE_BLACK_HOLE, /* a site has no label for it, or its filter refuses it, and nothing is broken */
+	SIMULATE_PLAINTEXT, /* a path without a session around it */
+	SIMULATE_LOST, /* a live path is left unused for longer than detection, round trip and margin */
+	SIMULATE_DEAD_CHOSEN, /* a path that is down is in use though another is up */
+	SIMULATE_NEEDLESS,    /* a switch away from a path that is up, to none better */
+	SIMULATE_EARLY,	      /* back to a better path before its hold time is over */
+	SIMULATE_MANY,	      /* more switches than failures and repairs */
+	SIMULATE_NOT_BEST,    /* all is quiet, and a better live path is not in use */
 	SIMULATE_RULES,
 };
 const char *simulate_rule_name(enum simulate_rule rule);
@@ -131,25 +131,27 @@ struct simulate_policy {
 struct simulate_result {
 	uint64_t seed, duration_us;
 	size_t sites, sessions, paths, links; /* sessions: (site, color, endpoint) */
-	uint64_t changes;	/* of a probe's verdict */
-	uint64_t turns;		/* of a site's selection */
-	uint64_t takeovers;	/* of a LAN, from one gateway to another */
-	uint64_t repairs;	/* links whose traffic began to go around them, each end for itself */
+	uint64_t changes;		      /* of a probe's verdict */
+	uint64_t turns;			      /* of a site's selection */
+	uint64_t takeovers;		      /* of a LAN, from one gateway to another */
+	uint64_t repairs; /* links whose traffic began to go around them, each end for itself */
 	uint64_t switches, probes_run, probes_about;
-	uint64_t lost_us;	/* session time without a way in use, of all sessions */
+	uint64_t lost_us;	    /* session time without a way in use, of all sessions */
 	uint64_t lost_avoidable_us; /* of it: while a live way was there */
-	uint64_t packets_lost, packets_lost_avoidable; /* by faults; what chance loses is not counted */
-	bool loses_by_chance;	/* and there was such loss */
-	size_t rules_judged;	/* of SIMULATE_RULES */
-	size_t sites_hit;	/* at least one session was out */
-	size_t sites_moved;	/* at least one session switched */
+	uint64_t packets_lost,
+	    packets_lost_avoidable;	      /* by faults; what chance loses is not counted */
+	bool loses_by_chance;		      /* and there was such loss */
+	size_t rules_judged;		      /* of SIMULATE_RULES */
+	size_t sites_hit;		      /* at least one session was out */
+	size_t sites_moved;		      /* at least one session switched */
 	size_t sites_cut[SIMULATE_TIERS_MAX]; /* at some time a session had no live path, by tier */
 	size_t sites_dark[SIMULATE_TIERS_MAX]; /* at some time no session had */
 	size_t sites_dark_at_end[SIMULATE_TIERS_MAX];
 	struct simulate_outages outages; /* of whole sites */
-	struct simulate_policy policies[SIMULATE_POLICIES_MAX]; /* by color; those beyond are in the sum alone */
+	struct simulate_policy
+	    policies[SIMULATE_POLICIES_MAX]; /* by color; those beyond are in the sum alone */
 	size_t policy_count;
-	uint64_t bar_us;	/* width of a bar */
+	uint64_t bar_us; /* width of a bar */
 	size_t bars[SIMULATE_BARS];
 	size_t breach_count;
 	size_t breach_by_rule[SIMULATE_RULES];
@@ -189,8 +191,9 @@ int simulation_run(struct simulation *s, const struct simulate_options *options,
  * Of the newest run: does what @site_id sends to its neighbour go around the link, as its BFD says from @at to
  * @ret_until? The kernel does so apply_us later. @ret_heard  that it is down the neighbour says.
  */
-enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id, uint32_t neighbor_id,
-				    struct monotime at, struct monotime *ret_until, bool *ret_heard);
+enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id,
+				    uint32_t neighbor_id, struct monotime at,
+				    struct monotime *ret_until, bool *ret_heard);
 
 /**
  * Reads "at 10s cut link A B; at 20s heal link A B; at 30s kill site X;", "#" to the end of the line is a comment.
@@ -200,8 +203,8 @@ enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id
  * Times are whole numbers of ms, s, m or h. Statements come in any order; what heals is cut before.
  * @return 0 or -TUYEN_EINVAL with "line N: ...", or "no event".
  */
-int simulate_script_parse(const struct simulation *s, const char *bytes, struct simulate_events *events,
-			  struct reason *reason);
+int simulate_script_parse(const struct simulation *s, const char *bytes,
+			  struct simulate_events *events, struct reason *reason);
 
 /** A ready-made scenario. */
 struct simulate_scenario {
@@ -221,7 +224,8 @@ int simulate_random_make(const struct simulation *s, uint64_t seed, uint64_t dur
 			 uint32_t failures_per_hour, struct simulate_events *events);
 
 /** For people: a table and a histogram. */
-void simulate_print(const struct simulation *s, const struct simulate_result *r, struct text *ret_text);
+void simulate_print(const struct simulation *s, const struct simulate_result *r,
+		    struct text *ret_text);
 /** Fields of a JSON object, without its braces. */
 void simulate_print_json(const struct simulation *s, const struct simulate_result *r,
 			 struct text *ret_text);

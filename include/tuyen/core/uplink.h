@@ -24,9 +24,10 @@ struct node_uplink {
 	bool has_route;
 	ipv4_t gateway; /* 0: what is there is the line's other end, as on PPP */
 	ipv4_t source;	/* that the route prefers; 0 none */
-	ipv4_t address[NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
+	ipv4_t address
+	    [NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
 	size_t address_count;
-	bool strict; /* its rp_filter takes only what the main table would answer over it */
+	bool strict;  /* its rp_filter takes only what the main table would answer over it */
 	bool counted; /* the device's counters are known; of no meaning to routes */
 	uint64_t received_bytes, sent_bytes;
 };
@@ -57,14 +58,15 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
  * @seen  one each of the neighbours: where its peer is now; 0: IPv6 or nowhere. NULL: nothing is known.
  * @return 0 or -TUYEN_ENOMEM. @desired is sorted before, and is not any more.
  */
-int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding, const ipv4_t *seen,
-			struct kernel_state *desired);
+int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			const ipv4_t *seen, struct kernel_state *desired);
 
 /**
  * Is there a neighbour that is called at the address of another over another line? It goes by that one's, @ret_first's.
  * @return false also without memory; outputs are set on true alone.
  */
 bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
-			   const struct fwd_neighbor **ret_first, const struct fwd_neighbor **ret_second);
+			   const struct fwd_neighbor **ret_first,
+			   const struct fwd_neighbor **ret_second);
 
 #endif

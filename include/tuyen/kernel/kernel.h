@@ -60,7 +60,8 @@ int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gatew
 int kernel_session_poke(struct kernel *kernel, const char *device);
 
 /** Takes a peer and its session out of @device, for kernel_apply() to make it anew. @return 0 or -TUYEN_ESYSTEM. */
-int kernel_peer_forget(struct kernel *kernel, const char *device, const uint8_t public_key[static WG_KEY_LEN]);
+int kernel_peer_forget(struct kernel *kernel, const char *device,
+		       const uint8_t public_key[static WG_KEY_LEN]);
 
 /** A file descriptor that turns readable when links, addresses, routes, rules or nftables change; and its drain. */
 int kernel_event_fd(const struct kernel *kernel);
@@ -70,10 +71,10 @@ bool kernel_event_drain(struct kernel *kernel);
 /** One finding of the self-check. */
 struct kernel_check {
 	bool ok;
-	bool fatal;		/* tuyend cannot run without */
+	bool fatal; /* tuyend cannot run without */
 	char name[64];
 	char found[160];
-	char remedy[256];	/* a command or a sentence; "" when ok */
+	char remedy[256]; /* a command or a sentence; "" when ok */
 };
 
 /**

@@ -20,39 +20,39 @@
 
 /** What can be wrong. A table in audit_finding.c has a name and a sentence for each. */
 enum audit_kind {
-	AUDIT_BUNDLE,	     /* missing, twice, of a site that is not there, unreadable */
-	AUDIT_ORDER,	     /* entries not in strict order: twice the same key */
-	AUDIT_IDENTITY,	     /* a site's own label, addresses, LANs, ports */
-	AUDIT_NEIGHBOR,	     /* a link of the topology missing at one end, or one that it does not know */
+	AUDIT_BUNDLE,	/* missing, twice, of a site that is not there, unreadable */
+	AUDIT_ORDER,	/* entries not in strict order: twice the same key */
+	AUDIT_IDENTITY, /* a site's own label, addresses, LANs, ports */
+	AUDIT_NEIGHBOR, /* a link of the topology missing at one end, or one that it does not know */
 	AUDIT_LINK_KEY,
 	AUDIT_LINK_ADDRESS,
-	AUDIT_LINK_CALL,     /* who calls whom, and where */
+	AUDIT_LINK_CALL, /* who calls whom, and where */
 	AUDIT_LINK_TIMERS,
-	AUDIT_MTU,	     /* bigger than what carries it */
-	AUDIT_PATH,	     /* a path that policy does not describe */
-	AUDIT_SOURCE,	     /* path address, endpoint, reflector */
-	AUDIT_STACK,	     /* empty, too deep, a label that is none */
-	AUDIT_FILTERED,	     /* a lawful stack that the next node's filter drops */
-	AUDIT_BLACK_HOLE,    /* no label, no neighbour, a bare pop */
+	AUDIT_MTU,	  /* bigger than what carries it */
+	AUDIT_PATH,	  /* a path that policy does not describe */
+	AUDIT_SOURCE,	  /* path address, endpoint, reflector */
+	AUDIT_STACK,	  /* empty, too deep, a label that is none */
+	AUDIT_FILTERED,	  /* a lawful stack that the next node's filter drops */
+	AUDIT_BLACK_HOLE, /* no label, no neighbour, a bare pop */
 	AUDIT_LOOP,
-	AUDIT_MISDELIVERY,   /* ends at another node than it should */
-	AUDIT_RETURN,	     /* no way back, or one of another path */
-	AUDIT_DETOUR,	     /* there and back by different ways, or not as policy says */
-	AUDIT_REPAIR,	     /* what takes a failed adjacency's place does not lead where the path does */
-	AUDIT_SESSION,	     /* port, policy, timers of a color's device */
-	AUDIT_PEER_MISSING,  /* policy wants it */
-	AUDIT_PEER_EXTRA,    /* policy does not allow it */
+	AUDIT_MISDELIVERY, /* ends at another node than it should */
+	AUDIT_RETURN,	   /* no way back, or one of another path */
+	AUDIT_DETOUR,	   /* there and back by different ways, or not as policy says */
+	AUDIT_REPAIR,  /* what takes a failed adjacency's place does not lead where the path does */
+	AUDIT_SESSION, /* port, policy, timers of a color's device */
+	AUDIT_PEER_MISSING, /* policy wants it */
+	AUDIT_PEER_EXTRA,   /* policy does not allow it */
 	AUDIT_PEER_KEY,
 	AUDIT_PEER_CALL,
-	AUDIT_ALLOWED_IPS,   /* not just the LANs of the other end */
-	AUDIT_OVERLAP,	     /* one prefix, two owners */
-	AUDIT_RULE_WIDE,     /* lets through what policy does not allow */
+	AUDIT_ALLOWED_IPS, /* not just the LANs of the other end */
+	AUDIT_OVERLAP,	   /* one prefix, two owners */
+	AUDIT_RULE_WIDE,   /* lets through what policy does not allow */
 	AUDIT_RULE_MISSING,
-	AUDIT_RULE_CLASS,    /* of a class or with a priority that is not the policy's */
-	AUDIT_QUEUE,	     /* a rate, share or code point that is not the topology's or the policy's */
-	AUDIT_UNREACHABLE,   /* allowed, and no path works */
-	AUDIT_LEAK,	     /* a stack is accepted that no lawful path uses */
-	AUDIT_USELESS,	     /* a label route, return or rule that nothing lawful uses */
+	AUDIT_RULE_CLASS, /* of a class or with a priority that is not the policy's */
+	AUDIT_QUEUE, /* a rate, share or code point that is not the topology's or the policy's */
+	AUDIT_UNREACHABLE, /* allowed, and no path works */
+	AUDIT_LEAK,	   /* a stack is accepted that no lawful path uses */
+	AUDIT_USELESS,	   /* a label route, return or rule that nothing lawful uses */
 	AUDIT_EXPECTATION,
 	AUDIT_KINDS,
 };
@@ -79,7 +79,8 @@ struct audit;
  * @ret  the caller's.
  * @return 0; -TUYEN_ENOMEM; -TUYEN_ELIMIT where the state has more than 2^32 entries of a kind.
  */
-int audit_new(const struct network *network, const struct forwarding *sites, size_t count, struct audit **ret);
+int audit_new(const struct network *network, const struct forwarding *sites, size_t count,
+	      struct audit **ret);
 /** From now on @executor helps; borrowed, NULL: nobody. What is found is the same. */
 void audit_executor(struct audit *audit, const struct executor *executor);
 void audit_free(struct audit *audit); /* takes NULL */
@@ -90,7 +91,7 @@ int audit_prove(struct audit *audit);
 /** Adds a finding of the caller: a bundle that cannot be read. */
 void audit_add(struct audit *audit, enum audit_kind kind, uint32_t site_id, const char *text);
 
-size_t audit_finding_count(const struct audit *audit);	  /* of those kept */
+size_t audit_finding_count(const struct audit *audit); /* of those kept */
 const struct audit_finding *audit_finding(const struct audit *audit, size_t index);
 size_t audit_findings_of_kind(const struct audit *audit, enum audit_kind kind); /* all of them */
 size_t audit_findings_total(const struct audit *audit);
@@ -98,12 +99,12 @@ size_t audit_findings_total(const struct audit *audit);
 /** What was walked and compared. */
 struct audit_counts {
 	size_t sites, links, sessions, paths, paths_working, returns, labels, accepts, hops;
-	size_t pairs;		/* (site, site, class) that policy allows, counted by direction */
-	size_t pairs_open;	/* of those, with both ends' rules and a path that works */
+	size_t pairs;	   /* (site, site, class) that policy allows, counted by direction */
+	size_t pairs_open; /* of those, with both ends' rules and a path that works */
 	size_t rules_compared, expectations, expectations_held;
-	size_t repairs;		/* ways around a failed link or site that were walked */
+	size_t repairs; /* ways around a failed link or site that were walked */
 	uint8_t deepest_stack;
-	uint32_t longest_way;	/* links */
+	uint32_t longest_way; /* links */
 };
 struct audit_counts audit_counts(const struct audit *audit);
 
@@ -112,10 +113,11 @@ struct audit_session {
 	uint32_t head, endpoint; /* index into the network's sites */
 	uint32_t policy;
 	uint32_t color;
-	uint64_t opens, opens_back; /* bit i: the policy's classes[i], all of it, open at both ends */
+	uint64_t opens,
+	    opens_back; /* bit i: the policy's classes[i], all of it, open at both ends */
 	uint64_t touches, touches_back; /* or some of it */
-	uint32_t path, path_count;  /* those that work, highest preference first */
-	bool lawful;		    /* policy wants it, and both ends agree on keys and calls */
+	uint32_t path, path_count;	/* those that work, highest preference first */
+	bool lawful;			/* policy wants it, and both ends agree on keys and calls */
 };
 size_t audit_session_count(const struct audit *audit);
 const struct audit_session *audit_session(const struct audit *audit, size_t index);
@@ -139,37 +141,40 @@ enum audit_failure_kind {
 
 struct audit_failure {
 	enum audit_failure_kind kind;
-	uint32_t subject;	/* link, site, or risk */
+	uint32_t subject; /* link, site, or risk */
 	uint32_t uplink;
-	uint32_t sessions_repaired; /* whose best path the nodes beside the failure lead around it: nobody moves */
-	uint32_t sessions_hit;	/* whose best path is gone */
+	uint32_t
+	    sessions_repaired; /* whose best path the nodes beside the failure lead around it: nobody moves */
+	uint32_t sessions_hit; /* whose best path is gone */
 	uint32_t sessions_moved, sessions_lost;
-	uint32_t sites_moved;	/* still reach all they did, not all of it by the same path */
-	uint32_t sites_partly;	/* lose an endpoint, and still reach another for each policy */
-	uint32_t sites_cut;	/* lose every endpoint of a policy at least */
+	uint32_t sites_moved;  /* still reach all they did, not all of it by the same path */
+	uint32_t sites_partly; /* lose an endpoint, and still reach another for each policy */
+	uint32_t sites_cut;    /* lose every endpoint of a policy at least */
 	uint32_t cut_by_tier[AUDIT_TIERS_MAX];
-	uint32_t cut_first;	/* into the list of audit_failure_cut() */
+	uint32_t cut_first; /* into the list of audit_failure_cut() */
 };
 
 /** @done of @total failures tried. */
 typedef void audit_progress(void *context, size_t done, size_t total);
 /** A session that a failure hits; @before and @after are working paths, @after NETWORK_NONE: lost. */
-typedef void audit_visit(void *context, const struct audit_failure *failure, const struct audit_session *session,
-			 uint32_t before, uint32_t after);
+typedef void audit_visit(void *context, const struct audit_failure *failure,
+			 const struct audit_session *session, uint32_t before, uint32_t after);
 
 /**
  * Tries each link, each site and each uplink that carries more than one link: exact, none left out. The site that fails
  * counts for nothing itself. Local repair counts where one link or site fails; where several links fail at once it is
  * taken for none, as its detour may be among them. After audit_prove(). @progress, @visit may be NULL.
  */
-int audit_failures(struct audit *audit, audit_progress *progress, audit_visit *visit, void *context);
+int audit_failures(struct audit *audit, audit_progress *progress, audit_visit *visit,
+		   void *context);
 /** Those that cut a site off, the worst first. */
 size_t audit_failure_count(const struct audit *audit); /* all that were tried */
 const struct audit_failure *audit_failure(const struct audit *audit, size_t index);
 /** Sites that it cuts, sites_cut of them, as indexes of the network. */
 const uint32_t *audit_failure_cut(const struct audit *audit, const struct audit_failure *failure);
 /** "link ba-dinh hanoi". */
-void audit_failure_name(const struct audit *audit, const struct audit_failure *failure, struct text *ret_text);
+void audit_failure_name(const struct audit *audit, const struct audit_failure *failure,
+			struct text *ret_text);
 
 /** Over all failures of a kind. */
 struct audit_failure_sum {
@@ -194,7 +199,7 @@ struct audit_about {
 	const char *version; /* of the program */
 	const struct audit_source *sources;
 	size_t source_count;
-	double seconds;	     /* below 0: not said */
+	double seconds; /* below 0: not said */
 };
 
 /** For people. */
@@ -205,7 +210,8 @@ void audit_json(const struct audit *audit, const struct audit_about *about, stru
  * files, so that whoever has sources and bundles gets the same bytes. Of @about only version and sources are used,
  * in any order; names are cut to their last part.
  */
-void audit_canonical(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
+void audit_canonical(const struct audit *audit, const struct audit_about *about,
+		     struct text *ret_text);
 /** One page with all it needs in itself, to be printed and filed. */
 void audit_html(const struct audit *audit, const struct audit_about *about, struct text *ret_text);
 /** RFC 4180: sections told apart by the first column. */

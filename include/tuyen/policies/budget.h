@@ -30,8 +30,8 @@ enum budget_packet {
 
 /** Under how much it lies on the carrier. */
 struct budget_wrap {
-	bool link_itself;     /* WireGuard's handshake of the link: not wrapped again */
-	bool in_lsp;	      /* MPLS-in-IP */
+	bool link_itself; /* WireGuard's handshake of the link: not wrapped again */
+	bool in_lsp;	  /* MPLS-in-IP */
 	uint8_t labels;
 	bool carrier_ipv6;
 };
@@ -55,27 +55,27 @@ struct budget_uplink {
 };
 
 struct budget_underlay {
-	uint32_t lines, links;	/* link ends on such lines */
-	struct budget_flow both; /* sent and received, all lines */
+	uint32_t lines, links;	  /* link ends on such lines */
+	struct budget_flow both;  /* sent and received, all lines */
 	uint64_t probe_bytes_day; /* one link at the underlay's own timers, one way */
 	uint64_t detect_us;
-	uint32_t busiest;	/* index into uplinks; NETWORK_NONE without lines */
+	uint32_t busiest; /* index into uplinks; NETWORK_NONE without lines */
 };
 
 /** A site where paths end. */
 struct budget_hub {
 	uint32_t site;
 	uint32_t sessions;
-	uint64_t reflected_day;	/* S-BFD probes that it answers */
+	uint64_t reflected_day;		   /* S-BFD probes that it answers */
 	struct budget_flow sent, received; /* all its lines */
 };
 
 struct budget {
 	struct budget_uplink *uplinks; /* in the order of sites and of their uplinks */
 	size_t uplink_count;
-	uint32_t *uplink_first; /* by site */
+	uint32_t *uplink_first;		   /* by site */
 	struct budget_underlay *underlays; /* by index in the network */
-	struct budget_hub *hubs; /* in the order of sites */
+	struct budget_hub *hubs;	   /* in the order of sites */
 	size_t hub_count;
 	struct budget_flow all; /* sent; what is sent is received */
 };

@@ -28,7 +28,8 @@ int check_network(const struct syntax_file *const *files, size_t count, unsigned
 
 /** Wall-clock times, seconds since 1970. */
 struct check_times {
-	int64_t now_s;	 /* a rule that has expired by then is left out of the network, with a warning */
+	int64_t
+	    now_s; /* a rule that has expired by then is left out of the network, with a warning */
 	int64_t until_s; /* one that expires before this gets a warning: a release's own expiry */
 };
 

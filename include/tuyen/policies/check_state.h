@@ -56,7 +56,8 @@ void check_once(struct check *c, const struct syntax_file *file, const struct sy
 uint64_t check_range(struct check *c, const struct syntax_file *file,
 		     const struct syntax_node *node, uint64_t low, uint64_t high, const char *what);
 /** "probe TIME x N", of an underlay, a link or a policy. */
-struct probe_timers check_probe(struct check *c, const struct syntax_file *file, const struct syntax_node *node);
+struct probe_timers check_probe(struct check *c, const struct syntax_file *file,
+				const struct syntax_node *node);
 /** The same for a time, in microseconds. */
 uint64_t check_time(struct check *c, const struct syntax_file *file, const struct syntax_node *node,
 		    uint64_t low, uint64_t high, const char *what);

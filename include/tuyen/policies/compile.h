@@ -27,42 +27,45 @@
 
 /** Something that a person must hear. */
 struct compile_problem {
-	bool error;		/* else a warning */
-	const char *name;	/* of a warning; static storage; NULL on errors */
+	bool error;	  /* else a warning */
+	const char *name; /* of a warning; static storage; NULL on errors */
 	struct source_place place;
 	char *text;
 };
 
 /** One candidate path of one head-end. */
 struct compile_path {
-	uint32_t pair;		/* index into pairs */
-	uint32_t path;		/* index into the policy's paths */
-	uint8_t index;		/* path address */
-	uint8_t way_length;	/* sites on the way */
+	uint32_t pair;	    /* index into pairs */
+	uint32_t path;	    /* index into the policy's paths */
+	uint8_t index;	    /* path address */
+	uint8_t way_length; /* sites on the way */
 	uint8_t shared_count;
-	uint32_t way;		/* index into ways: the head-end first, the endpoint last */
-	uint32_t shared;	/* index into shared: links it has in common with what it should be disjoint from */
-	uint32_t stack, back;	/* where their labels are: compile_path_stack() */
+	uint32_t way; /* index into ways: the head-end first, the endpoint last */
+	uint32_t
+	    shared; /* index into shared: links it has in common with what it should be disjoint from */
+	uint32_t stack, back; /* where their labels are: compile_path_stack() */
 	uint8_t stack_depth, back_depth;
-	uint16_t mtu;		/* outer IP packet, both ways, bytes; on a detour too */
-	uint16_t session_mtu;	/* inner IP packet, bytes */
-	uint16_t repaired_mtu;	/* on its narrowest detour; UINT16_MAX: it has none */
-	bool repaired;		/* some link of it is: its probes wait for that, ... */
-	uint8_t doubt;		/* ... and after so many that are lost it is in doubt; 0: it does not wait */
-	uint64_t repaired_after_us; /* a link of it is repaired after so long at most */
+	uint16_t mtu;	       /* outer IP packet, both ways, bytes; on a detour too */
+	uint16_t session_mtu;  /* inner IP packet, bytes */
+	uint16_t repaired_mtu; /* on its narrowest detour; UINT16_MAX: it has none */
+	bool repaired;	       /* some link of it is: its probes wait for that, ... */
+	uint8_t doubt; /* ... and after so many that are lost it is in doubt; 0: it does not wait */
+	uint64_t repaired_after_us;  /* a link of it is repaired after so long at most */
 	struct probe_timers slowest; /* of its links */
-	struct probe_timers probe;   /* its own: that, or what its policy says if that is slower; and the wait for repairs */
+	struct probe_timers
+	    probe; /* its own: that, or what its policy says if that is slower; and the wait for repairs */
 };
 
 /** A session of one policy: @head decides which way it takes. Sorted by head, color, endpoint's id. */
 struct compile_pair {
 	uint32_t head, endpoint; /* sites */
 	uint32_t policy;
-	uint8_t rank;		/* of the endpoint among those of this head-end that share its LAN: 0 the nearest */
-	uint32_t path;		/* its first in paths */
+	uint8_t
+	    rank; /* of the endpoint among those of this head-end that share its LAN: 0 the nearest */
+	uint32_t path; /* its first in paths */
 	uint32_t path_count;
-	uint64_t opens;		/* bit i: the head-end may open connections of the policy's classes[i] */
-	uint64_t opens_back;	/* the endpoint may */
+	uint64_t opens; /* bit i: the head-end may open connections of the policy's classes[i] */
+	uint64_t opens_back; /* the endpoint may */
 };
 
 struct compile_result;
@@ -77,7 +80,8 @@ enum compile_flag {
  *              asking for sites. The caller's, released with compile_free().
  * @return 0, -TUYEN_EINVAL when there are errors, -TUYEN_ENOMEM.
  */
-int compile_network(const struct network *network, unsigned flags, struct compile_result **ret_result);
+int compile_network(const struct network *network, unsigned flags,
+		    struct compile_result **ret_result);
 /** Takes NULL. */
 void compile_free(struct compile_result *result);
 
@@ -94,7 +98,7 @@ size_t compile_errors(const struct compile_result *result);
 /** Adds one. Without memory the problem still counts, without its text. */
 void compile_report(struct compile_result *result, bool error, const char *name,
 		    struct source_place place, const char *format, ...)
-	__attribute__((format(printf, 5, 6)));
+    __attribute__((format(printf, 5, 6)));
 
 /** For `explain` and `expect`; all borrowed. */
 const struct network *compile_source(const struct compile_result *result);
@@ -105,15 +109,18 @@ size_t compile_pairs_of_head(const struct compile_result *result, uint32_t site,
 size_t compile_path_count(const struct compile_result *result);
 const struct compile_path *compile_path(const struct compile_result *result, size_t index);
 /** way_length sites. */
-const uint32_t *compile_path_way(const struct compile_result *result, const struct compile_path *path);
+const uint32_t *compile_path_way(const struct compile_result *result,
+				 const struct compile_path *path);
 /** What the head-end pushes; or the endpoint, for exactly the way @back. */
 struct label_stack compile_path_stack(const struct compile_result *result,
 				      const struct compile_path *path, bool back);
 /** shared_count links. */
-const uint32_t *compile_path_shared(const struct compile_result *result, const struct compile_path *path);
+const uint32_t *compile_path_shared(const struct compile_result *result,
+				    const struct compile_path *path);
 /** How a site's traffic goes when the adjacency that it uses is down. */
 struct compile_repair {
-	const uint32_t *way; /* way_length sites: from the site itself to where the old way goes on; borrowed */
+	const uint32_t *
+	    way; /* way_length sites: from the site itself to where the old way goes on; borrowed */
 	uint32_t way_length;
 	struct label_stack stack; /* as it is sent to the first neighbour on it */
 };
@@ -142,7 +149,7 @@ int compile_site(const struct compile_result *result, uint32_t site,
 int compile_site_in(const struct compile_result *result, uint32_t site, struct arena *arena,
 		    struct forwarding *ret_forwarding);
 /** The same without labels, paths and returns: for who has their text, forwarding_encode_ways(), already. */
-int compile_site_without_ways(const struct compile_result *result, uint32_t site, struct arena *arena,
-			      struct forwarding *ret_forwarding);
+int compile_site_without_ways(const struct compile_result *result, uint32_t site,
+			      struct arena *arena, struct forwarding *ret_forwarding);
 
 #endif

@@ -8,10 +8,10 @@
 /** May a site open connections to another, who says so, and on which ways: for people, and as JSON. */
 
 enum explain_verdict {
-	EXPLAIN_ALLOWED,   /* @policy carries it */
-	EXPLAIN_DENIED,	   /* @policy would, but @deny forbids it */
-	EXPLAIN_NO_LAN,	   /* @policy would, but @site has no LAN */
-	EXPLAIN_NO_RULE,   /* no policy carries it from the one to the other */
+	EXPLAIN_ALLOWED, /* @policy carries it */
+	EXPLAIN_DENIED,	 /* @policy would, but @deny forbids it */
+	EXPLAIN_NO_LAN,	 /* @policy would, but @site has no LAN */
+	EXPLAIN_NO_RULE, /* no policy carries it from the one to the other */
 };
 
 struct explain_answer {

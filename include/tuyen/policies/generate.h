@@ -93,10 +93,10 @@ enum generate_line {
 struct generate_site {
 	char *name;
 	uint32_t id;
-	uint32_t lan; /* network address */
-	uint32_t backup;     /* index into units; UINT32_MAX: none, or a gateway */
-	bool cellular;	     /* its only line is LTE */
-	uint8_t lines;	     /* bit by enum generate_line: its own, and what those below it have */
+	uint32_t lan;	 /* network address */
+	uint32_t backup; /* index into units; UINT32_MAX: none, or a gateway */
+	bool cellular;	 /* its only line is LTE */
+	uint8_t lines;	 /* bit by enum generate_line: its own, and what those below it have */
 };
 
 /** What generate_plan() decided for each unit, by index. */
@@ -115,9 +115,9 @@ void generate_plan_clear(struct generate_plan *plan);
 
 /** Each writes one file in its canonical form into @ret_text, which is empty. @return 0, -TUYEN_EINVAL (a bug), -TUYEN_ENOMEM. */
 int generate_topology(const struct generate_units *units, const struct generate_plan *plan,
-		       const struct generate_options *options, struct text *ret_text);
+		      const struct generate_options *options, struct text *ret_text);
 int generate_policy(const struct generate_units *units, const struct generate_options *options,
-		     struct text *ret_text);
+		    struct text *ret_text);
 /** FAKE public keys: digests of seed, id and purpose, to which nobody has a private key. For tests and benchmarks. @return 0 or -TUYEN_ENOMEM. */
 int generate_fake_keys(const struct generate_units *units, const struct generate_plan *plan,
 		       const struct generate_options *options, struct text *ret_text);

@@ -22,8 +22,10 @@ struct token {
 	uint32_t offset, length; /* in the source */
 	bool reported;		 /* invalid, and the list says so already */
 	bool quoted;
-	uint64_t number;  /* a number; a time in us; a size in bytes; the first of a range; the address of a prefix */
-	uint64_t number2; /* the last of a range; a prefix's length; equal to @number for one number */
+	uint64_t
+	    number; /* a number; a time in us; a size in bytes; the first of a range; the address of a prefix */
+	uint64_t
+	    number2; /* the last of a range; a prefix's length; equal to @number for one number */
 };
 
 struct token_list {

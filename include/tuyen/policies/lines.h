@@ -38,7 +38,8 @@ void line_read_hex(struct line_reader *r, const char *keyword, size_t length, ui
 /** RFC 3339 in UTC, seconds since 1970. */
 int64_t line_read_time(struct line_reader *r, const char *keyword);
 /** Notes "WHAT, line N: MESSAGE" unless something failed before. */
-void line_fail(struct line_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void line_fail(struct line_reader *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /** All read, nothing left over? @return 0 or -TUYEN_EINVAL. */
 int line_finish(struct line_reader *r);
 

@@ -26,14 +26,15 @@ int merkle_leaf(const void *bytes, size_t length, struct merkle_hash *ret_leaf);
 
 /** For many: keeps what OpenSSL would look up for each. One caller at a time. */
 struct merkle_hasher;
-struct merkle_hasher *merkle_hasher_new(void); /* NULL without memory */
+struct merkle_hasher *merkle_hasher_new(void);	       /* NULL without memory */
 void merkle_hasher_free(struct merkle_hasher *hasher); /* takes NULL */
 /** sha256_digest() piece by piece, each while it is in the cache: begin, more and more, end. */
 int merkle_hasher_begin(struct merkle_hasher *hasher);
 int merkle_hasher_more(struct merkle_hasher *hasher, const void *bytes, size_t length);
 int merkle_hasher_end(struct merkle_hasher *hasher, uint8_t ret_digest[static SHA256_LEN]);
 /** merkle_leaf(). */
-int merkle_hasher_leaf(struct merkle_hasher *hasher, const void *bytes, size_t length, struct merkle_hash *ret_leaf);
+int merkle_hasher_leaf(struct merkle_hasher *hasher, const void *bytes, size_t length,
+		       struct merkle_hash *ret_leaf);
 
 /** The siblings from a leaf up to the root, the lowest first. */
 struct merkle_path {
@@ -47,7 +48,8 @@ size_t merkle_path_depth(uint32_t index, uint32_t count);
 struct merkle_tree;
 
 /** @count 1..MERKLE_LEAVES_MAX. @ret_tree  the caller's, released with merkle_tree_free(). */
-int merkle_tree_build(const struct merkle_hash *leaves, uint32_t count, struct merkle_tree **ret_tree);
+int merkle_tree_build(const struct merkle_hash *leaves, uint32_t count,
+		      struct merkle_tree **ret_tree);
 void merkle_tree_free(struct merkle_tree *tree);
 /** Another leaf in place of number @index, below the tree's count: hashes what lies above it. */
 int merkle_tree_set(struct merkle_tree *tree, uint32_t index, const struct merkle_hash *leaf);
@@ -56,7 +58,8 @@ const struct merkle_hash *merkle_tree_nodes(const struct merkle_tree *tree);
 /** Nodes of a tree of @count leaves, 1..MERKLE_LEAVES_MAX. */
 size_t merkle_nodes(uint32_t count);
 /** As if merkle_tree_build() had made it. Nothing is hashed: who kept the nodes answers for them. */
-int merkle_tree_restore(const struct merkle_hash *nodes, uint32_t count, struct merkle_tree **ret_tree);
+int merkle_tree_restore(const struct merkle_hash *nodes, uint32_t count,
+			struct merkle_tree **ret_tree);
 struct merkle_hash merkle_tree_root(const struct merkle_tree *tree);
 /** @index below the tree's count. */
 void merkle_tree_path(const struct merkle_tree *tree, uint32_t index, struct merkle_path *ret_path);

@@ -48,9 +48,10 @@ struct migrate_finding {
 /** What a change does to a site that both releases have. */
 struct migrate_site {
 	uint32_t id;
-	const char *name; /* of the new release; borrowed */
+	const char *name;	     /* of the new release; borrowed */
 	uint16_t sessions, switched; /* of which it is the head-end; those that change their path */
-	uint16_t without_spare; /* had a second path before and have one after, and none that surely works meanwhile */
+	uint16_t
+	    without_spare; /* had a second path before and have one after, and none that surely works meanwhile */
 };
 
 struct migrate_counts {

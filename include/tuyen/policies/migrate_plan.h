@@ -52,8 +52,10 @@ struct migrate_plan_counts {
 	size_t sites_kept, sites_gained, sites_lost;
 	size_t moving; /* kept sites that get another parent */
 	size_t renamed;
-	size_t other_id, other_keys, other_lan, other_carrier; /* kept, and the new sources say otherwise: the old stays */
-	size_t new_id, new_lan; /* gained, and what the new sources say is in use: another is given */
+	size_t other_id, other_keys, other_lan,
+	    other_carrier; /* kept, and the new sources say otherwise: the old stays */
+	size_t new_id,
+	    new_lan; /* gained, and what the new sources say is in use: another is given */
 };
 
 struct migrate_plan;

@@ -9,9 +9,9 @@
 
 /** What is known of one stage besides its proof. */
 struct migrate_facts {
-	const char *name; /* "make"; "" for a change at once */
-	const char *topology, *policy; /* files; NULL */
-	size_t sites, links;	       /* of the new state */
+	const char *name;		  /* "make"; "" for a change at once */
+	const char *topology, *policy;	  /* files; NULL */
+	size_t sites, links;		  /* of the new state */
 	size_t nodes_changed, operations; /* of sites that both have, and of new ones */
 	size_t audit_findings;
 	const char *audit_first; /* NULL */
@@ -27,10 +27,10 @@ struct migrate_report {
 bool migrate_report_stage(struct migrate_report *report, const struct migrate_facts *facts,
 			  const struct migrate_proof *proof);
 /** @counts NULL: no plan was made. */
-void migrate_report_text(const struct migrate_report *report, const struct migrate_plan_counts *counts,
-			 struct text *ret_text);
-void migrate_report_json(const struct migrate_report *report, const struct migrate_plan_counts *counts,
-			 struct text *ret_text);
+void migrate_report_text(const struct migrate_report *report,
+			 const struct migrate_plan_counts *counts, struct text *ret_text);
+void migrate_report_json(const struct migrate_report *report,
+			 const struct migrate_plan_counts *counts, struct text *ret_text);
 void migrate_report_clear(struct migrate_report *report);
 
 #endif

@@ -10,7 +10,7 @@ struct name_table {
 	struct name_slot {
 		const char *name;
 		uint32_t value;
-	uint32_t hash;
+		uint32_t hash;
 	} * slots;
 	size_t capacity, count;
 };

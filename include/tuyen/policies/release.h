@@ -19,14 +19,14 @@
  * digest of a bundle, 32 bytes. So each bundle is hashed once, and who has the manifest can prove each site's.
  */
 
-#define RELEASE_FILE	       "release"
-#define RELEASE_MANIFEST       "manifest"
-#define RELEASE_BUNDLES	       "sites"
-#define RELEASE_SIGNATURES     "signatures"
-#define RELEASE_ROSTER	       "roster"
+#define RELEASE_FILE	   "release"
+#define RELEASE_MANIFEST   "manifest"
+#define RELEASE_BUNDLES	   "sites"
+#define RELEASE_SIGNATURES "signatures"
+#define RELEASE_ROSTER	   "roster"
 
 struct release_source {
-	const char *name; /* base name: no slash, no control character */
+	const char *name;	    /* base name: no slash, no control character */
 	uint8_t digest[SHA256_LEN]; /* sha256_digest() of its bytes */
 };
 
@@ -35,19 +35,19 @@ struct release_header {
 	int64_t issued_s, expires_s;
 	uint32_t roster_version;
 	const char *compiler;
-	const struct statement_audit *audit; /* NULL: none */
+	const struct statement_audit *audit;  /* NULL: none */
 	const struct release_source *sources; /* any order */
 	size_t source_count;
 };
 
 struct release_writer;
 
-struct release_writer *release_writer_new(void); /* NULL without memory */
+struct release_writer *release_writer_new(void);	 /* NULL without memory */
 void release_writer_free(struct release_writer *writer); /* takes NULL */
 
 /** Bundles come in ascending order of @site_id. @return 0; -TUYEN_EINVAL for the order; -TUYEN_ELIMIT; -TUYEN_ENOMEM. */
-int release_writer_add(struct release_writer *writer, uint32_t site_id, const void *bytes, size_t length,
-		       struct reason *reason);
+int release_writer_add(struct release_writer *writer, uint32_t site_id, const void *bytes,
+		       size_t length, struct reason *reason);
 
 /** The same where @digest is known already: sha256_digest() of the bundle's @length bytes. */
 int release_writer_add_hashed(struct release_writer *writer, uint32_t site_id, size_t length,
@@ -58,14 +58,15 @@ int release_writer_add_hashed(struct release_writer *writer, uint32_t site_id, s
  * @nodes  merkle_tree_nodes() of that release's tree, @node_count of them; who kept both answers for their being of one release.
  * @return 0; -TUYEN_EINVAL: not a manifest, or another number of nodes; -TUYEN_ENOMEM.
  */
-int release_writer_resume(struct release_writer *writer, const char *manifest, size_t manifest_length,
-			  const struct merkle_hash *nodes, size_t node_count, struct reason *reason);
+int release_writer_resume(struct release_writer *writer, const char *manifest,
+			  size_t manifest_length, const struct merkle_hash *nodes,
+			  size_t node_count, struct reason *reason);
 /**
  * The bundle of @site_id, which a resumed writer has, is another now, with this digest.
  * @return 0; -TUYEN_ENOENT: no such bundle; -TUYEN_ENOMEM.
  */
-int release_writer_replace(struct release_writer *writer, uint32_t site_id, const uint8_t digest[static SHA256_LEN],
-			   bool *ret_changed);
+int release_writer_replace(struct release_writer *writer, uint32_t site_id,
+			   const uint8_t digest[static SHA256_LEN], bool *ret_changed);
 
 /** Ends the list and gives the text of `release`, into an initialised text. */
 int release_writer_finish(struct release_writer *writer, const struct release_header *header,
@@ -77,7 +78,8 @@ uint32_t release_writer_count(const struct release_writer *writer);
 const struct text *release_writer_manifest(const struct release_writer *writer);
 
 /** The leaf of a bundle in the release's tree, from the bundle's digest. */
-int release_leaf(struct merkle_hasher *hasher, const uint8_t digest[static SHA256_LEN], struct merkle_hash *ret_leaf);
+int release_leaf(struct merkle_hasher *hasher, const uint8_t digest[static SHA256_LEN],
+		 struct merkle_hash *ret_leaf);
 
 /**
  * The tree over a manifest, held against the statement: a path out of it leads to the signed root, whoever wrote the file.

@@ -57,8 +57,8 @@ struct signature {
 
 bool officer_name_valid(const char *name, size_t length);
 /** Takes the algorithm from @key (DER). @return 0; -TUYEN_EINVAL for a name or a key of another kind. */
-int officer_init(struct officer *ret_officer, const char *name, const uint8_t *key, size_t key_length,
-		 struct reason *reason);
+int officer_init(struct officer *ret_officer, const char *name, const uint8_t *key,
+		 size_t key_length, struct reason *reason);
 
 /**
  * Brings officers into order and checks all rules of a roster.
@@ -67,7 +67,8 @@ int officer_init(struct officer *ret_officer, const char *name, const uint8_t *k
 int roster_finish(struct roster *roster, struct reason *reason);
 void roster_encode(const struct roster *roster, struct text *ret_text);
 /** Reads what roster_encode() wrote and nothing else. Safe on any bytes. */
-int roster_parse(const char *bytes, size_t length, struct roster *ret_roster, struct reason *reason);
+int roster_parse(const char *bytes, size_t length, struct roster *ret_roster,
+		 struct reason *reason);
 
 /** Which officers of a roster signed: bit i is officers[i]. */
 typedef uint32_t roster_signers;

@@ -21,7 +21,7 @@
  */
 
 #define SEAL_MAGIC	    "tuyen-seal 1\n"
-#define SEAL_BUNDLE_HEAD "tuyen-bundle 1\nsite " /* then the id and a space: so a bundle begins */
+#define SEAL_BUNDLE_HEAD    "tuyen-bundle 1\nsite " /* then the id and a space: so a bundle begins */
 #define SEAL_CHAIN_MAX	    16
 #define SEAL_SIGNATURES_MAX 32
 #define SEAL_BYTES_MAX	    (68u << 20) /* a file above this need not be read */
@@ -60,31 +60,32 @@ struct seal_parts {
 
 void seal_encode(const struct seal_parts *parts, struct text *ret_seal);
 /** The framing alone. @return 0, -TUYEN_ETRUNC, -TUYEN_EINVAL or -TUYEN_ELIMIT with @reason. */
-int seal_decode(const uint8_t *bytes, size_t length, struct seal_parts *ret_parts, struct reason *reason);
+int seal_decode(const uint8_t *bytes, size_t length, struct seal_parts *ret_parts,
+		struct reason *reason);
 
 /** What a node holds already. */
 struct seal_trust {
 	const char *roster; /* text of the roster now trusted */
 	size_t roster_length;
-	uint32_t site_id;   /* this node */
-	uint64_t epoch;	    /* newest accepted; 0: none yet */
+	uint32_t site_id;		      /* this node */
+	uint64_t epoch;			      /* newest accepted; 0: none yet */
 	uint8_t statement_digest[SHA256_LEN]; /* of the statement of that epoch */
-	int64_t now_s;	    /* wall clock, for the flag @expired alone */
+	int64_t now_s;			      /* wall clock, for the flag @expired alone */
 };
 
 struct seal_result {
-	struct statement statement;	/* its sources borrow from the seal */
+	struct statement statement; /* its sources borrow from the seal */
 	uint8_t statement_digest[SHA256_LEN];
-	const uint8_t *bundle;		/* borrowed from the seal */
+	const uint8_t *bundle; /* borrowed from the seal */
 	size_t bundle_length;
 	uint8_t bundle_digest[SHA256_LEN];
-	struct roster roster;		/* now trusted */
-	const char *roster_text;	/* its text: in the seal if @roster_moved, else the trust's */
+	struct roster roster;	 /* now trusted */
+	const char *roster_text; /* its text: in the seal if @roster_moved, else the trust's */
 	size_t roster_length;
-	bool roster_moved;		/* to be kept in place of the old one */
-	roster_signers signers;		/* bit i: roster.officers[i] signed the statement */
-	bool repeated;			/* of the very statement already accepted */
-	bool expired;			/* an alarm, never a refusal */
+	bool roster_moved;	/* to be kept in place of the old one */
+	roster_signers signers; /* bit i: roster.officers[i] signed the statement */
+	bool repeated;		/* of the very statement already accepted */
+	bool expired;		/* an alarm, never a refusal */
 };
 
 /**

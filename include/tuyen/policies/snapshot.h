@@ -16,8 +16,9 @@
  * who may write it may write the sources as well.
  */
 
-#define SNAPSHOT_BASE UINT64_C(0x100000000000) /* where its bytes lie best: no pointer has to be moved */
-#define SNAPSHOT_CHANGES_MAX 64 /* statements that differ, and bundles to be made again */
+#define SNAPSHOT_BASE                                                                              \
+	UINT64_C(0x100000000000) /* where its bytes lie best: no pointer has to be moved */
+#define SNAPSHOT_CHANGES_MAX 64	 /* statements that differ, and bundles to be made again */
 
 struct snapshot;
 
@@ -55,8 +56,9 @@ int snapshot_encode(const struct compile_result *result, const struct syntax_set
  * @unchanged  who calls knows that they are what snapshot_encode() made: their sum is not looked at, nor most of them touched.
  * @return 0; -TUYEN_EINVAL if it is none, or damaged, or of another program or other words; -TUYEN_ENOMEM.
  */
-int snapshot_open(char *bytes, size_t length, bool unchanged, const uint8_t program[static SHA256_LEN],
-		  const char *said, struct snapshot **ret_snapshot);
+int snapshot_open(char *bytes, size_t length, bool unchanged,
+		  const uint8_t program[static SHA256_LEN], const char *said,
+		  struct snapshot **ret_snapshot);
 /** Takes NULL. */
 void snapshot_free(struct snapshot *snapshot);
 

@@ -44,7 +44,8 @@ struct statement {
 	uint8_t manifest[SHA256_LEN];
 	char compiler[STATEMENT_WORD_MAX + 1];
 	struct statement_audit audit;
-	const char *sources;	 /* the source lines: borrowed from what was parsed, for statement_source_next() */
+	const char *
+	    sources; /* the source lines: borrowed from what was parsed, for statement_source_next() */
 	size_t sources_length;
 	size_t source_count;
 };
@@ -58,7 +59,8 @@ struct statement_source {
  * Reads a statement and nothing else. Meant for verified bytes and safe on any.
  * @return 0; -TUYEN_EINVAL or -TUYEN_ELIMIT with "release statement, line N: ..." in @reason.
  */
-int statement_parse(const char *bytes, size_t length, struct statement *ret_statement, struct reason *reason);
+int statement_parse(const char *bytes, size_t length, struct statement *ret_statement,
+		    struct reason *reason);
 
 /** Walks the sources: @offset starts at 0. @return false at the end. */
 bool statement_source_next(const struct statement *statement, size_t *offset,
@@ -67,7 +69,7 @@ bool statement_source_next(const struct statement *statement, size_t *offset,
 /** Writes the canonical text, the source lines copied as they are. */
 void statement_encode(const struct statement *statement, struct text *ret_text);
 
-#define RFC3339_STRLEN 21 /* "2025-01-31T08:00:00Z" and the NUL */
+#define RFC3339_STRLEN 21	    /* "2025-01-31T08:00:00Z" and the NUL */
 #define RFC3339_MAX_S  253402300799 /* the end of year 9999 */
 /** @seconds since 1970, 0..RFC3339_MAX_S. */
 const char *rfc3339_format(int64_t seconds, char out[static RFC3339_STRLEN]);

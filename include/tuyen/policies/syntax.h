@@ -20,16 +20,16 @@ enum syntax_kind {
 	SYNTAX_TIERS,	 /* NAME... */
 	SYNTAX_NETWORK,	 /* LABELS, LINK_SPACE, PATH_SPACE, LINK_PORT, SESSION_PORT */
 	SYNTAX_UNDERLAY, /* text; PROBE, MTU, DELAY, METRIC */
-	SYNTAX_SITE,	 /* text; TIER, ID, UNDER, BACKUP, USE, UPLINK..., LAN..., TAG..., DEVICE... */
+	SYNTAX_SITE, /* text; TIER, ID, UNDER, BACKUP, USE, UPLINK..., LAN..., TAG..., DEVICE... */
 	SYNTAX_TEMPLATE, /* text; UPLINK..., LAN..., TAG..., DEVICE... */
 	SYNTAX_PLAN,	 /* prefix; PLAN_TIER... */
 	SYNTAX_KEYS,	 /* text; LINK_KEY, SESSION_KEY */
-	SYNTAX_LINK,	 /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK..., PREPARED or FRESH */
-	SYNTAX_CLASS,	 /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., DSCP..., PRIORITY, SHARE, notes */
-	SYNTAX_POLICY,	 /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, DEGRADED, PROBE, ENCRYPT, notes */
-	SYNTAX_DENY,	 /* FROM, TO, WITH, notes: EXPIRES, AUTHOR, REASON */
-	SYNTAX_EXPECT,	 /* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
-	SYNTAX_INCLUDE,	 /* text */
+	SYNTAX_LINK, /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK..., PREPARED or FRESH */
+	SYNTAX_CLASS, /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., DSCP..., PRIORITY, SHARE, notes */
+	SYNTAX_POLICY, /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, DEGRADED, PROBE, ENCRYPT, notes */
+	SYNTAX_DENY,	/* FROM, TO, WITH, notes: EXPIRES, AUTHOR, REASON */
+	SYNTAX_EXPECT,	/* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
+	SYNTAX_INCLUDE, /* text */
 	/* what stands in them */
 	SYNTAX_LABELS,	     /* number: base, number2: size */
 	SYNTAX_LINK_SPACE,   /* prefix */
@@ -53,18 +53,18 @@ enum syntax_kind {
 	SYNTAX_PLAN_TIER,    /* text: the tier; LENGTH, OWN_LENGTH */
 	SYNTAX_LENGTH,	     /* number */
 	SYNTAX_OWN_LENGTH,   /* number */
-	SYNTAX_UPLINK,	     /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT, RATE, RISK... */
+	SYNTAX_UPLINK, /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT, RATE, RISK... */
 	SYNTAX_DYNAMIC,
-	SYNTAX_ADDRESS,	     /* text */
-	SYNTAX_METERED,	     /* number: bytes a day */
-	SYNTAX_PORT,	     /* number */
-	SYNTAX_LAN,	     /* prefix; ADDRESS: shared, and where this gateway stands in it */
-	SYNTAX_DEVICE,	     /* text; ADDRESS, SNMP, INTERFACE, CARRIES */
-	SYNTAX_SNMP,	     /* text: the user; PORT */
-	SYNTAX_INTERFACE,    /* text */
-	SYNTAX_CARRIES,	     /* text: an underlay */
-	SYNTAX_LINK_KEY,     /* text: base64 */
-	SYNTAX_SESSION_KEY,  /* text: base64 */
+	SYNTAX_ADDRESS,	    /* text */
+	SYNTAX_METERED,	    /* number: bytes a day */
+	SYNTAX_PORT,	    /* number */
+	SYNTAX_LAN,	    /* prefix; ADDRESS: shared, and where this gateway stands in it */
+	SYNTAX_DEVICE,	    /* text; ADDRESS, SNMP, INTERFACE, CARRIES */
+	SYNTAX_SNMP,	    /* text: the user; PORT */
+	SYNTAX_INTERFACE,   /* text */
+	SYNTAX_CARRIES,	    /* text: an underlay */
+	SYNTAX_LINK_KEY,    /* text: base64 */
+	SYNTAX_SESSION_KEY, /* text: base64 */
 	SYNTAX_PREPARED,
 	SYNTAX_FRESH,
 	SYNTAX_OVER,	     /* NAME, one or two: underlays of the first and the second site */
@@ -170,7 +170,8 @@ struct syntax_set {
  * @return 0; -TUYEN_ENOMEM; -TUYEN_ELIMIT above SYNTAX_FILES_MAX.
  */
 int syntax_load(const char *const *paths, size_t count, syntax_loader *loader, void *context,
-		const struct executor *executor, struct diag_list *diags, struct syntax_set *ret_set);
+		const struct executor *executor, struct diag_list *diags,
+		struct syntax_set *ret_set);
 void syntax_set_clear(struct syntax_set *set);
 /** Gives back the trees and tokens: names, bytes and lines of the files stay. */
 void syntax_set_trim(struct syntax_set *set);

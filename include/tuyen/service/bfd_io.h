@@ -23,7 +23,8 @@ struct bfd_datagram {
 	ipv4_t peer;
 	uint16_t port; /* the peer's */
 	uint8_t ttl;   /* as received; 0 unknown */
-	size_t length; /* of the whole; what is beyond @bytes is padding (RFC 9764), not kept, and sent as zeros */
+	size_t
+	    length; /* of the whole; what is beyond @bytes is padding (RFC 9764), not kept, and sent as zeros */
 	uint8_t bytes[BFD_IO_BYTES_MAX];
 };
 

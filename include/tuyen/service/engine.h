@@ -13,10 +13,11 @@
  */
 struct engine_options {
 	uint32_t site_id;
-	const char *state_dir;	/* opened before privileges were dropped, or readable without */
-	struct node_uplinks uplinks; /* which device each line is; none: the box's routes alone decide */
-	int pair_fd;		/* to the wire process; borrowed */
-	int supervisor_fd;	/* one byte ENGINE_READY after the first turn, ENGINE_ALIVE each second; -1 none */
+	const char *state_dir; /* opened before privileges were dropped, or readable without */
+	struct node_uplinks
+	    uplinks; /* which device each line is; none: the box's routes alone decide */
+	int pair_fd; /* to the wire process; borrowed */
+	int supervisor_fd; /* one byte ENGINE_READY after the first turn, ENGINE_ALIVE each second; -1 none */
 };
 
 #define ENGINE_READY 'R'

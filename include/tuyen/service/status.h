@@ -25,17 +25,19 @@
 /** What the wire process last said of one BFD or S-BFD session. */
 struct status_liveness {
 	struct message_liveness last;
-	struct monotime since;	/* of the state */
-	uint64_t changes;	/* of the state, since the daemon started */
-	uint64_t doubts;	/* of a path, likewise: status_liveness_in_doubt() became true */
+	struct monotime since; /* of the state */
+	uint64_t changes;      /* of the state, since the daemon started */
+	uint64_t doubts;       /* of a path, likewise: status_liveness_in_doubt() became true */
 	bool known;
-	bool degraded;		/* of a path that is up: under its policy's limits */
+	bool degraded;		      /* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
-	struct damping damping; /* of its failures and doubts */
-	bool keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
+	struct damping damping;	      /* of its failures and doubts */
+	bool
+	    keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
 	struct monotime renewed_for; /* the beginning of the silence for which it was */
-	struct renewal renewal; /* what that session received in the silence that is now */
-	struct monotime hurried_since; /* of a link: the second in which it was repaired at once so many times */
+	struct renewal renewal;	     /* what that session received in the silence that is now */
+	struct monotime
+	    hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;
 	struct endpoint_watch watch; /* of a link: does the neighbour speak from two places? */
 };
@@ -82,12 +84,12 @@ struct status_input {
 	struct status_release release;
 	const struct status_refusal *refusals; /* newest last */
 	size_t refusal_count;
-	const struct forwarding *forwarding;	   /* NULL: none yet */
-	const struct kernel_state *actual;	   /* NULL: not read yet */
+	const struct forwarding *forwarding; /* NULL: none yet */
+	const struct kernel_state *actual;   /* NULL: not read yet */
 	const struct active_paths *active;
-	const enum repair_link *repaired;			   /* core/repair.h; NULL: none */
-	const struct status_liveness *links;	   /* one each of forwarding->neighbors */
-	const struct status_liveness *paths;	   /* one each of forwarding->paths */
+	const enum repair_link *repaired;    /* core/repair.h; NULL: none */
+	const struct status_liveness *links; /* one each of forwarding->neighbors */
+	const struct status_liveness *paths; /* one each of forwarding->paths */
 	const struct kernel_check *checks;
 	size_t check_count;
 	const struct node_uplinks *uplinks; /* NULL: none are named */
@@ -107,26 +109,30 @@ void status_event_path(const struct forwarding *f, const struct fwd_path *path,
 void status_event_switch(const struct forwarding *f, const struct active_path *from,
 			 const struct active_path *to, int64_t wall_s, struct text *ret_json);
 /** A path got worse than its policy bears, or better again. */
-void status_event_quality(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
-			  bool degraded, int64_t wall_s, struct text *ret_json);
+void status_event_quality(const struct forwarding *f, const struct fwd_path *path,
+			  const struct message_liveness *l, bool degraded, int64_t wall_s,
+			  struct text *ret_json);
 /** A path (@neighbor NULL) or link fails, or is in doubt, again and again, and is held as spare for @held_us from now on. */
-void status_event_damped(const struct forwarding *f, const struct fwd_path *path, const struct fwd_neighbor *neighbor,
-			 uint64_t held_us, int64_t wall_s, struct text *ret_json);
+void status_event_damped(const struct forwarding *f, const struct fwd_path *path,
+			 const struct fwd_neighbor *neighbor, uint64_t held_us, int64_t wall_s,
+			 struct text *ret_json);
 /** A neighbour's key speaks from two places, or no longer. */
-void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct endpoint_watch *watch, int64_t wall_s,
-			    struct text *ret_json);
+void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct endpoint_watch *watch,
+			    int64_t wall_s, struct text *ret_json);
 /** A path carries less than it should (l->mtu), or all of it again. */
-void status_event_mtu(const struct forwarding *f, const struct fwd_path *path, const struct message_liveness *l,
-		      int64_t wall_s, struct text *ret_json);
+void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
+		      const struct message_liveness *l, int64_t wall_s, struct text *ret_json);
 /** Another gateway of those that share a LAN carries what is meant for it. */
-void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s, struct text *ret_json);
+void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s,
+			  struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json);
 /** The neighbour's traffic goes around its link now, or over it again: by @repaired (core/repair.h). */
 void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *neighbor,
 			 const enum repair_link *repaired, int64_t wall_s, struct text *ret_json);
 /** A metered line came near its day's allowance, beyond it, or a new day began. */
-void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s, struct text *ret_json);
+void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s,
+			struct text *ret_json);
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);
 
 #endif

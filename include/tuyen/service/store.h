@@ -19,14 +19,14 @@
  *
  * Each file is written beside, flushed, and renamed over the old one: it is the old or the new, never a part.
  */
-#define STORE_ROSTER	    "roster"
-#define STORE_CURRENT	    "current.seal"
-#define STORE_CURRENT_COPY  "current.seal.copy"
-#define STORE_STATE	    "state"
-#define STORE_METERS	    "meters" /* core/meter.h */
-#define STORE_INCOMING	    "incoming"
-#define STORE_KEY_LINK	    "keys/link.key"
-#define STORE_KEY_SESSION   "keys/session.key"
+#define STORE_ROSTER	   "roster"
+#define STORE_CURRENT	   "current.seal"
+#define STORE_CURRENT_COPY "current.seal.copy"
+#define STORE_STATE	   "state"
+#define STORE_METERS	   "meters" /* core/meter.h */
+#define STORE_INCOMING	   "incoming"
+#define STORE_KEY_LINK	   "keys/link.key"
+#define STORE_KEY_SESSION  "keys/session.key"
 
 struct store {
 	int dir; /* -1: closed */
@@ -57,7 +57,8 @@ struct store_state {
 };
 
 /** A missing file is no error: epoch 0. A damaged one is -TUYEN_EINVAL. */
-int store_state_read(const struct store *store, struct store_state *ret_state, struct reason *reason);
+int store_state_read(const struct store *store, struct store_state *ret_state,
+		     struct reason *reason);
 int store_state_write(const struct store *store, const struct store_state *state,
 		      struct reason *reason);
 

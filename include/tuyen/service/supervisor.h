@@ -12,10 +12,10 @@
  * comes back without the other noticing more than a HELLO.
  */
 struct supervisor_options {
-	struct engine_options engine;	/* fds are filled in */
-	const char *run_dir;		/* control socket "control", "lock", the wire process's root "empty" */
+	struct engine_options engine; /* fds are filled in */
+	const char *run_dir; /* control socket "control", "lock", the wire process's root "empty" */
 	struct sandbox_identity kernel, wire;
-	gid_t control_group;		/* may open the control socket */
+	gid_t control_group; /* may open the control socket */
 };
 
 #define SUPERVISOR_SILENCE_S 15 /* a process that says nothing for so long is started again */

@@ -10,7 +10,7 @@
 struct wire_options {
 	int pair_fd;	/* SOCK_SEQPACKET to the kernel process; borrowed */
 	int control_fd; /* listening UNIX stream socket, already bound; -1: none; borrowed */
-	int alive_fd;	/* one byte a second to the supervisor: the loop goes round; -1: none; borrowed */
+	int alive_fd; /* one byte a second to the supervisor: the loop goes round; -1: none; borrowed */
 };
 
 /** Runs until SIGTERM or until the pair is closed. @return an exit code. */

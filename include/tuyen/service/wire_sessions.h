@@ -24,7 +24,8 @@ struct wire_sessions;
 typedef void (*wire_report_fn)(void *context);
 
 /** @return NULL without memory. */
-struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report, void *context);
+struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report,
+					void *context);
 void wire_sessions_free(struct wire_sessions *w);
 
 void wire_sessions_begin(struct wire_sessions *w, uint32_t generation);

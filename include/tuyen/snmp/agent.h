@@ -15,8 +15,8 @@
  * The AgentX subagent (RFC 2741): net-snmp's, over a transport that does not wait. The library keeps its state in
  * globals, so there is one agent a process.
  */
-#define AGENT_PING_S	  2	/* also how often a lost master is looked for */
-#define AGENT_QUEUE_MAX	  64	/* notifications kept while there is no master */
+#define AGENT_PING_S	2  /* also how often a lost master is looked for */
+#define AGENT_QUEUE_MAX 64 /* notifications kept while there is no master */
 
 struct agent {
 	/** Called before a request is answered: brings ages up to date. @return what to answer from. */

@@ -22,7 +22,7 @@ struct damping_entry {
 	char key[DAMPING_KEY_BYTES]; /* "" free */
 	struct monotime window_end;
 	uint32_t sent, held;
-	void *newest;		/* owned; NULL while nothing is held */
+	void *newest; /* owned; NULL while nothing is held */
 };
 
 struct damping {
@@ -39,7 +39,8 @@ void damping_clear(struct damping *damping);
  * Something happened to the object of @key.
  * @return true: send @notification now, it stays the caller's. false: it is held, and no longer the caller's.
  */
-bool damping_offer(struct damping *damping, const char *key, void *notification, struct monotime now);
+bool damping_offer(struct damping *damping, const char *key, void *notification,
+		   struct monotime now);
 
 /**
  * What was held in a window that has ended, one a call, until NULL.

@@ -25,7 +25,7 @@
 #define MIB_STRING_MAX 255 /* bytes of an SnmpAdminString, RFC 3411 */
 
 enum mib_table_id {
-	MIB_SITE,	/* the scalars: one row, index 0 */
+	MIB_SITE, /* the scalars: one row, index 0 */
 	MIB_LINKS,
 	MIB_PATHS,
 	MIB_SESSIONS,
@@ -37,12 +37,12 @@ enum mib_table_id {
 
 enum mib_type {
 	MIB_STRING,
-	MIB_ENUM,	/* INTEGER, by its words */
-	MIB_GAUGE,	/* Unsigned32 or Gauge32; larger values stay at the maximum, RFC 2578 section 7.1.7 */
-	MIB_TICKS,	/* TimeTicks, hundredths of a second */
-	MIB_COUNTER32,	/* modulo 2^32 */
+	MIB_ENUM, /* INTEGER, by its words */
+	MIB_GAUGE, /* Unsigned32 or Gauge32; larger values stay at the maximum, RFC 2578 section 7.1.7 */
+	MIB_TICKS,     /* TimeTicks, hundredths of a second */
+	MIB_COUNTER32, /* modulo 2^32 */
 	MIB_COUNTER64,
-	MIB_DATE,	/* DateAndTime of RFC 2579 in UTC; the cell's number is seconds since 1970 */
+	MIB_DATE, /* DateAndTime of RFC 2579 in UTC; the cell's number is seconds since 1970 */
 };
 
 struct mib_word {
@@ -51,18 +51,20 @@ struct mib_word {
 };
 
 struct mib_column {
-	uint32_t id;		/* ascending; 0: ours alone, never served */
-	const char *name;	/* in TUYEN-MIB */
+	uint32_t id;	  /* ascending; 0: ours alone, never served */
+	const char *name; /* in TUYEN-MIB */
 	enum mib_type type;
-	const char *key;	/* of the status document, "object.key" for scalars; NULL: set by mib_set_* */
-	const struct mib_word *words; /* MIB_ENUM; ended by NULL, whose number is that of an unlisted word */
+	const char
+	    *key; /* of the status document, "object.key" for scalars; NULL: set by mib_set_* */
+	const struct mib_word
+	    *words; /* MIB_ENUM; ended by NULL, whose number is that of an unlisted word */
 };
 
 struct mib_table {
 	uint32_t arc;
-	const char *entry;	/* in TUYEN-MIB; of the scalars: their group */
-	const char *json;	/* the array's key; NULL for the scalars */
-	const char *index[2];	/* numbers; or one text, as length and bytes */
+	const char *entry;    /* in TUYEN-MIB; of the scalars: their group */
+	const char *json;     /* the array's key; NULL for the scalars */
+	const char *index[2]; /* numbers; or one text, as length and bytes */
 	const struct mib_column *columns;
 	size_t column_count;
 };
@@ -93,7 +95,7 @@ struct mib {
 struct mib_value {
 	enum mib_type type;
 	uint64_t number;
-	const char *bytes;	/* MIB_STRING, MIB_DATE; borrowed from the mib or from @date */
+	const char *bytes; /* MIB_STRING, MIB_DATE; borrowed from the mib or from @date */
 	size_t length;
 	char date[11];
 };

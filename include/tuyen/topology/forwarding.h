@@ -32,7 +32,7 @@ struct fwd_neighbor {
 	struct ip_endpoint endpoint; /* family 0: learned from its handshake */
 	struct probe_timers probe;   /* BFD on this link, RFC 5881 */
 	uint16_t link_mtu, lsp_mtu;  /* bytes, see mtu.h */
-	uint32_t down_kbps; /* what its own line takes from the carrier; 0 unknown */
+	uint32_t down_kbps;	     /* what its own line takes from the carrier; 0 unknown */
 	/** Label stacks, complete to the bottom, that this neighbour may send us. Sorted. */
 	struct label_stack *accept;
 	size_t accept_count;
@@ -51,7 +51,7 @@ struct fwd_repair {
 struct fwd_label_route {
 	uint32_t in_label;
 	uint32_t next_site;	/* neighbour's id, or 0: ends here */
-	struct label_stack out;	/* what replaces in_label; depth 1 normally */
+	struct label_stack out; /* what replaces in_label; depth 1 normally */
 	struct fwd_repair repair;
 };
 
@@ -59,20 +59,21 @@ struct fwd_label_route {
 
 /** A candidate path of which this site is the head-end, RFC 9256. Key: index. */
 struct fwd_path {
-	uint8_t index;		/* 1..SITE_PATHS_MAX, unique at this site */
+	uint8_t index; /* 1..SITE_PATHS_MAX, unique at this site */
 	char name[NAME_MAX_BYTES + 1];
 	uint32_t color;
 	uint32_t preference;
 	uint32_t endpoint_site;
-	ipv4_t source;		/* our path address for it */
-	ipv4_t endpoint;	/* node address of the endpoint */
-	uint32_t first_site;	/* first hop, a neighbour */
+	ipv4_t source;	     /* our path address for it */
+	ipv4_t endpoint;     /* node address of the endpoint */
+	uint32_t first_site; /* first hop, a neighbour */
 	struct label_stack stack;
 	struct fwd_repair repair;
-	uint16_t mtu;		/* outer IP packet, bytes; repaired or not */
+	uint16_t mtu;		   /* outer IP packet, bytes; repaired or not */
 	struct probe_timers probe; /* S-BFD along it, RFC 7881 */
-	uint8_t doubt;		/* 2..: after so many lost probes it is in doubt, as a repair may be on its way; 0: it does not wait for one */
-	uint32_t reflector;	/* discriminator of the endpoint's reflector: its site id */
+	uint8_t
+	    doubt; /* 2..: after so many lost probes it is in doubt, as a repair may be on its way; 0: it does not wait for one */
+	uint32_t reflector; /* discriminator of the endpoint's reflector: its site id */
 };
 
 /** The way back to a head-end's path address, at the endpoint. Key: destination. */
@@ -90,13 +91,14 @@ struct fwd_session {
 	uint32_t color;
 	char policy[NAME_MAX_BYTES + 1];
 	uint16_t listen_port;
-	uint16_t mtu;		/* inner IP packet: the smallest over its paths, bytes */
+	uint16_t mtu; /* inner IP packet: the smallest over its paths, bytes */
 	uint32_t revert_hold_ms;
-	uint32_t revert_max_ms; /* of a path that fails again and again; not above the hold: no longer for that */
+	uint32_t
+	    revert_max_ms; /* of a path that fails again and again; not above the hold: no longer for that */
 	struct path_limits degraded;
 };
 
-#define FWD_RANKS_MAX 4 /* gateways that take over for each other */
+#define FWD_RANKS_MAX  4     /* gateways that take over for each other */
 #define FWD_RANK_PORTS 10000 /* between the ports of two ranks of a color */
 
 /**
@@ -106,10 +108,11 @@ struct fwd_session {
 struct fwd_session_peer {
 	uint32_t color;
 	uint32_t site_id;
-	uint8_t rank; /* at a head-end: 0 for its first choice of those with this LAN, 1 for its second ...; else 0 */
+	uint8_t
+	    rank; /* at a head-end: 0 for its first choice of those with this LAN, 1 for its second ...; else 0 */
 	char name[NAME_MAX_BYTES + 1];
 	uint8_t session_key[WG_KEY_LEN];
-	bool caller;		/* we are the head-end; the peer is at @endpoint:@port */
+	bool caller; /* we are the head-end; the peer is at @endpoint:@port */
 	ipv4_t endpoint;
 	uint16_t port;
 	/** LAN prefixes behind the peer: its AllowedIPs, and routes into s<color>. Sorted. */
@@ -120,24 +123,25 @@ struct fwd_session_peer {
 /** Who may open a connection: new ones match this, replies follow by connection tracking. Key: all fields in order. */
 struct fwd_rule {
 	uint32_t color;
-	bool outbound;		/* from our LANs into the session; else from the session to our LANs */
+	bool outbound; /* from our LANs into the session; else from the session to our LANs */
 	uint8_t priority;
-	uint8_t protocol;	/* 0 any */
+	uint8_t protocol; /* 0 any */
 	uint16_t port_first, port_last;
-	bool has_dscp;		/* else any */
-	uint8_t dscp;		/* RFC 2474, 0..63: of the packets of both directions */
-	struct ipv4_prefix to;	/* destination; length 0: any prefix that the session reaches */
-	struct ipv4_prefix from; /* source; length 0: any that the session or our LANs have. Set where not every peer may */
+	bool has_dscp;	       /* else any */
+	uint8_t dscp;	       /* RFC 2474, 0..63: of the packets of both directions */
+	struct ipv4_prefix to; /* destination; length 0: any prefix that the session reaches */
+	struct ipv4_prefix
+	    from; /* source; length 0: any that the session or our LANs have. Set where not every peer may */
 	char class_name[NAME_MAX_BYTES + 1];
 };
 
 /** One of the site's own carrier lines, where packets are queued or marked for it. Key: underlay. */
 struct fwd_line {
 	char underlay[NAME_MAX_BYTES + 1];
-	uint32_t up_kbps;	/* IP packets on the carrier; 0 unknown */
-	uint8_t overhead;	/* what a packet of link0 grows by on it, bytes: see mtu.h */
-	bool has_dscp;		/* the carrier honours these */
-	uint8_t dscp[3];	/* by priority: 0 low, 1 normal, 2 high */
+	uint32_t up_kbps; /* IP packets on the carrier; 0 unknown */
+	uint8_t overhead; /* what a packet of link0 grows by on it, bytes: see mtu.h */
+	bool has_dscp;	  /* the carrier honours these */
+	uint8_t dscp[3];  /* by priority: 0 low, 1 normal, 2 high */
 };
 
 /**
@@ -147,9 +151,9 @@ struct fwd_line {
  */
 struct fwd_queue {
 	uint32_t color;
-	uint8_t dscp;		/* 1..QUEUES_MAX */
-	uint8_t priority;	/* 0 low, 1 normal, 2 high */
-	uint8_t share_percent;	/* 1..100, guaranteed, of what lines leave beside probes */
+	uint8_t dscp;	       /* 1..QUEUES_MAX */
+	uint8_t priority;      /* 0 low, 1 normal, 2 high */
+	uint8_t share_percent; /* 1..100, guaranteed, of what lines leave beside probes */
 };
 
 /** What one of the site's own lines may carry in a day, sent and received: core/meter.h counts it. Key: underlay. */
@@ -165,7 +169,7 @@ struct fwd_device {
 	uint16_t port;
 	char user[NAME_MAX_BYTES + 1];
 	char interface[NAME_MAX_BYTES + 1]; /* "" : the first */
-	uint32_t link_site;	/* neighbour whose link it carries; 0 unknown */
+	uint32_t link_site;		    /* neighbour whose link it carries; 0 unknown */
 };
 
 struct forwarding {
@@ -174,13 +178,14 @@ struct forwarding {
 	char tier[NAME_MAX_BYTES + 1];
 	struct label_block srgb;
 	uint32_t own_label;
-	ipv4_t link_address;	/* /32 on link0 */
-	ipv4_t node_address;	/* /32 on lo: sessions end here, the S-BFD reflector answers here */
-	ipv4_t lan_address;	/* /32 on lo: the node itself inside the LAN; 0 without a LAN */
-	bool lan_shared;	/* with other gateways: what leaves by one may come back by another, no connection is tracked */
+	ipv4_t link_address; /* /32 on link0 */
+	ipv4_t node_address; /* /32 on lo: sessions end here, the S-BFD reflector answers here */
+	ipv4_t lan_address;  /* /32 on lo: the node itself inside the LAN; 0 without a LAN */
+	bool
+	    lan_shared; /* with other gateways: what leaves by one may come back by another, no connection is tracked */
 	struct ipv4_prefix overlay[2]; /* link space, path space: never from the carrier */
 	uint16_t link_port;
-	uint16_t link_mtu;	/* of link0: the smallest over its neighbours, bytes */
+	uint16_t link_mtu;	  /* of link0: the smallest over its neighbours, bytes */
 	struct ipv4_prefix *lans; /* sorted */
 	size_t lan_count;
 	struct fwd_neighbor *neighbors;
@@ -215,7 +220,9 @@ void forwarding_sort(struct forwarding *f);
 /** How long a path of the session is held as spare at most because it failed often (core/damping.h); 0: never. */
 static inline uint64_t forwarding_damped_us(const struct fwd_session *session)
 {
-	return session->revert_max_ms > session->revert_hold_ms ? (uint64_t)session->revert_max_ms * 1000 : 0;
+	return session->revert_max_ms > session->revert_hold_ms
+		   ? (uint64_t)session->revert_max_ms * 1000
+		   : 0;
 }
 
 /** UDP port of the session's device @slot; 0: there is none. */
@@ -225,7 +232,8 @@ uint8_t forwarding_peer_slot(const struct forwarding *f, const struct fwd_sessio
 /** Do the two lead to one LAN? Peers of one color, of different rank. */
 bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_session_peer *b);
 /** @return the entry or NULL; borrowed. */
-const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint32_t color, uint32_t site_id);
+const struct fwd_session_peer *forwarding_peer(const struct forwarding *f, uint32_t color,
+					       uint32_t site_id);
 const struct fwd_neighbor *forwarding_neighbor(const struct forwarding *f, uint32_t site_id);
 const struct fwd_label_route *forwarding_label(const struct forwarding *f, uint32_t in_label);
 const struct fwd_return *forwarding_return(const struct forwarding *f, ipv4_t destination);
@@ -234,7 +242,8 @@ const struct fwd_return *forwarding_return(const struct forwarding *f, ipv4_t de
  * @stack  what it is sent on with. @ret_next  to which neighbour; 0: it ends here.
  * @return NULL, or why the packet is lost: "has no such label"; static storage.
  */
-const char *forwarding_step(const struct forwarding *f, struct label_stack *stack, uint32_t *ret_next);
+const char *forwarding_step(const struct forwarding *f, struct label_stack *stack,
+			    uint32_t *ret_next);
 const struct fwd_path *forwarding_path(const struct forwarding *f, uint8_t index);
 const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_t color);
 const struct fwd_line *forwarding_line(const struct forwarding *f, const char *underlay);
@@ -264,8 +273,9 @@ typedef int forwarding_flush(void *context, const char *bytes, size_t length);
  * @buffer  initialised; left empty.
  * @return 0, what @flush returned, or -TUYEN_ENOMEM.
  */
-int forwarding_encode_pieces(const struct forwarding *f, const struct forwarding_ways *ways, size_t piece,
-			     struct text *buffer, forwarding_flush *flush, void *context);
+int forwarding_encode_pieces(const struct forwarding *f, const struct forwarding_ways *ways,
+			     size_t piece, struct text *buffer, forwarding_flush *flush,
+			     void *context);
 
 #define FORWARDING_BYTES_MAX (64u << 20)
 

@@ -54,7 +54,8 @@ static inline bool label_stack_push_bottom(struct label_stack *stack, uint32_t l
 }
 /** "16210/16901", "-" when empty. @out has LABEL_STACK_STRLEN bytes. */
 #define LABEL_STACK_STRLEN (LABEL_STACK_MAX * 8)
-const char *label_stack_format(const struct label_stack *stack, char out[static LABEL_STACK_STRLEN]);
+const char *label_stack_format(const struct label_stack *stack,
+			       char out[static LABEL_STACK_STRLEN]);
 int label_stack_parse(const char *string, struct label_stack *ret_stack);
 
 #endif

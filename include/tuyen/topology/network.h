@@ -17,12 +17,13 @@
  * none. Sites are in source order. Owns all it points to.
  */
 
-#define NETWORK_NONE	 UINT32_MAX
-#define NAME_MAX_BYTES	 63 /* of a site, policy, path, class, device: UTF-8 */
-#define SITE_ID_MAX	 65535
-#define QUEUES_MAX	 40 /* policies, where a line has a rate: a queue each, known by a code point */
-#define REVERT_MAX_DEFAULT_MS 60000 /* of a policy that says no other, or its hold time if that is longer */
-#define SITE_PATHS_MAX	 15 /* candidate paths a head-end: a path address holds 4 bits for them */
+#define NETWORK_NONE   UINT32_MAX
+#define NAME_MAX_BYTES 63 /* of a site, policy, path, class, device: UTF-8 */
+#define SITE_ID_MAX    65535
+#define QUEUES_MAX     40 /* policies, where a line has a rate: a queue each, known by a code point */
+#define REVERT_MAX_DEFAULT_MS                                                                      \
+	60000		  /* of a policy that says no other, or its hold time if that is longer */
+#define SITE_PATHS_MAX 15 /* candidate paths a head-end: a path address holds 4 bits for them */
 
 /** A place in a source file, for messages and for `explain`. Lines and columns count from 1. */
 struct source_place {
@@ -57,11 +58,11 @@ struct underlay_class {
 	char *name;
 	struct probe_timers probe;
 	uint16_t mtu_bytes;
-	uint32_t metric;    /* of a link that runs over it, unless the link says so */
-	uint32_t delay_us;  /* one way, typical; 0 unknown */
+	uint32_t metric;       /* of a link that runs over it, unless the link says so */
+	uint32_t delay_us;     /* one way, typical; 0 unknown */
 	struct line_rate rate; /* of an uplink, unless it says its own */
-	bool has_dscp;	    /* the carrier honours the code points of our packets */
-	uint8_t dscp[3];    /* RFC 2474, 0..63, by a class's priority */
+	bool has_dscp;	       /* the carrier honours the code points of our packets */
+	uint8_t dscp[3];       /* RFC 2474, 0..63, by a class's priority */
 	struct source_place place;
 };
 
@@ -72,8 +73,8 @@ struct rule_note {
 };
 
 struct site_uplink {
-	uint32_t underlay;	     /* index into underlays */
-	struct ip_endpoint endpoint; /* family 0: dynamic, this site is always the caller */
+	uint32_t underlay;	      /* index into underlays */
+	struct ip_endpoint endpoint;  /* family 0: dynamic, this site is always the caller */
 	uint64_t allowance_bytes_day; /* 0: not metered */
 	struct line_rate rate;
 	uint32_t *risks; /* shared-risk groups (RFC 4202 section 2.3): indexes into risks */
@@ -85,24 +86,25 @@ struct site_uplink {
 struct site_device {
 	char *name;
 	ipv4_t address;
-	uint16_t port;		/* SNMP, normally 161 */
-	char *user;		/* SNMPv3 user; its secrets are in a file on the node */
-	char *interface;	/* ifName of the device's carrier side; NULL: its first */
-	uint32_t uplink;	/* index into the site's uplinks that it carries; NETWORK_NONE */
+	uint16_t port;	 /* SNMP, normally 161 */
+	char *user;	 /* SNMPv3 user; its secrets are in a file on the node */
+	char *interface; /* ifName of the device's carrier side; NULL: its first */
+	uint32_t uplink; /* index into the site's uplinks that it carries; NETWORK_NONE */
 	struct source_place place;
 };
 
 struct site {
 	char *name;
-	uint32_t id;	  /* 1..SITE_ID_MAX, unique */
-	uint32_t tier;	  /* index into tiers */
-	uint32_t parent;  /* index into sites */
-	uint32_t backup;  /* a second parent */
+	uint32_t id;	 /* 1..SITE_ID_MAX, unique */
+	uint32_t tier;	 /* index into tiers */
+	uint32_t parent; /* index into sites */
+	uint32_t backup; /* a second parent */
 	struct site_uplink *uplinks;
 	size_t uplink_count;
 	struct ipv4_prefix *lans;
 	struct source_place *lan_places;
-	ipv4_t *lan_own;  /* by LAN: 0, or it is shared with other gateways, and this is ours in it */
+	ipv4_t
+	    *lan_own; /* by LAN: 0, or it is shared with other gateways, and this is ours in it */
 	size_t lan_count;
 	struct site_device *devices;
 	size_t device_count;
@@ -116,13 +118,13 @@ struct site {
 
 /** A link between two neighbours. parent and backup make one each; `link` statements add or amend. */
 struct link {
-	uint32_t a, b;		/* a calls b: a is the child, or the first named */
+	uint32_t a, b;		     /* a calls b: a is the child, or the first named */
 	uint32_t uplink_a, uplink_b; /* index into that site's uplinks */
-	uint32_t metric;	/* >= 1 */
+	uint32_t metric;	     /* >= 1 */
 	uint32_t delay_us;
 	struct probe_timers probe;
-	uint16_t mtu_bytes;	/* carrier MTU: the smaller of the two ends */
-	uint32_t *risks;	/* its own and those of both its uplinks: indexes into risks, sorted */
+	uint16_t mtu_bytes; /* carrier MTU: the smaller of the two ends */
+	uint32_t *risks;    /* its own and those of both its uplinks: indexes into risks, sorted */
 	size_t risk_count;
 	bool prepared; /* it stands and is watched, and nothing is sent over it yet */
 	bool fresh;    /* it is used, and what was accepted without it still is */
@@ -130,20 +132,21 @@ struct link {
 };
 
 struct class_match {
-	uint8_t protocol;	/* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP; 0 any */
+	uint8_t protocol;		/* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP; 0 any */
 	uint16_t port_first, port_last; /* destination; 0..65535 any */
-	struct ipv4_prefix to;	/* length 0: anywhere at the endpoint */
+	struct ipv4_prefix to;		/* length 0: anywhere at the endpoint */
 	bool has_dscp;
-	uint8_t dscp;		/* RFC 2474: 0..63 */
+	uint8_t dscp; /* RFC 2474: 0..63 */
 };
 
 struct traffic_class {
 	char *name;
-	struct class_match *matches; /* any of them: ports times prefixes times DSCPs, the last changes first */
+	struct class_match
+	    *matches; /* any of them: ports times prefixes times DSCPs, the last changes first */
 	size_t match_count;
-	uint8_t priority;	/* 0 low, 1 normal, 2 high */
-	uint8_t share_percent;	/* of a line whose rate is known, 1..100; 0 unsaid */
-	bool expired;		/* no policy carries it any more */
+	uint8_t priority;      /* 0 low, 1 normal, 2 high */
+	uint8_t share_percent; /* of a line whose rate is known, 1..100; 0 unsaid */
+	bool expired;	       /* no policy carries it any more */
 	struct rule_note note;
 	struct source_place place;
 };
@@ -155,48 +158,49 @@ struct site_set {
 };
 
 enum path_via {
-	PATH_VIA_SHORTEST,	/* wherever the metric leads */
+	PATH_VIA_SHORTEST, /* wherever the metric leads */
 	PATH_VIA_PARENT,
 	PATH_VIA_BACKUP,
-	PATH_VIA_SITES,		/* through these sites, in this order */
+	PATH_VIA_SITES, /* through these sites, in this order */
 };
 
 struct candidate_path {
 	char *name;
-	uint32_t preference;	/* RFC 9256 section 2.7: higher wins */
+	uint32_t preference; /* RFC 9256 section 2.7: higher wins */
 	enum path_via via;
 	struct site_set through; /* PATH_VIA_SITES: in the order given (not sorted) */
-	uint32_t disjoint_from;	/* index of an earlier path of the policy; NETWORK_NONE */
+	uint32_t disjoint_from;	 /* index of an earlier path of the policy; NETWORK_NONE */
 	/* a head-end whose way does not fulfil these lacks the path */
-	struct site_set avoid;	/* sites that it must not pass; sorted */
-	uint32_t *avoid_links;	/* indexes into links, sorted */
+	struct site_set avoid; /* sites that it must not pass; sorted */
+	uint32_t *avoid_links; /* indexes into links, sorted */
 	size_t avoid_link_count;
-	uint32_t max_delay_us;	/* one way, the sum of its links'; 0 unsaid */
-	uint8_t max_labels;	/* pushed, either way; 0 unsaid */
-	bool some;		/* only these head-ends have it; else all of the policy's */
-	struct site_set heads;	/* sorted */
+	uint32_t max_delay_us; /* one way, the sum of its links'; 0 unsaid */
+	uint8_t max_labels;    /* pushed, either way; 0 unsaid */
+	bool some;	       /* only these head-ends have it; else all of the policy's */
+	struct site_set heads; /* sorted */
 	struct source_place place;
 };
 
 struct policy {
 	char *name;
-	uint32_t color;		/* 1..9999, unique a policy; RFC 9256 section 2.1 */
+	uint32_t color;		  /* 1..9999, unique a policy; RFC 9256 section 2.1 */
 	struct site_set from, to; /* head-ends and endpoints */
-	uint32_t *classes;	/* that it carries */
+	uint32_t *classes;	  /* that it carries */
 	size_t class_count;
 	struct candidate_path *paths; /* highest preference first */
 	size_t path_count;
 	uint32_t revert_hold_ms; /* a better path must be up this long before traffic goes back */
 	uint32_t revert_max_ms;	 /* and at most so long if it fails again and again */
 	struct path_limits degraded;
-	struct probe_timers probe; /* of its paths, where their links bear that; 0, 0: as their links */
+	struct probe_timers
+	    probe; /* of its paths, where their links bear that; 0, 0: as their links */
 	struct rule_note note;
 	struct source_place place;
 };
 
 struct deny_rule {
 	struct site_set from, to;
-	uint32_t class_index;	/* NETWORK_NONE: all */
+	uint32_t class_index; /* NETWORK_NONE: all */
 	struct rule_note note;
 	struct source_place place;
 };
@@ -211,19 +215,19 @@ enum expect_kind {
 struct expectation {
 	enum expect_kind kind;
 	struct site_set from, to;
-	uint32_t class_index;	/* NETWORK_NONE: any */
-	uint32_t link;		/* index into links; NETWORK_NONE */
+	uint32_t class_index; /* NETWORK_NONE: any */
+	uint32_t link;	      /* index into links; NETWORK_NONE */
 	struct source_place place;
 };
 
 struct network {
 	char **files;
 	size_t file_count;
-	char **tiers;		/* top first */
+	char **tiers; /* top first */
 	size_t tier_count;
-	char **tags;		/* that sites have, in the order first said */
+	char **tags; /* that sites have, in the order first said */
 	size_t tag_count;
-	char **risks;		/* shared-risk groups, in the order first said */
+	char **risks; /* shared-risk groups, in the order first said */
 	size_t risk_count;
 	struct underlay_class *underlays;
 	size_t underlay_count;
@@ -240,11 +244,13 @@ struct network {
 	struct expectation *expectations;
 	size_t expectation_count;
 
-	struct label_block srgb;	/* default 16000, 70000 */
-	struct ipv4_prefix link_space;	/* a /16: link address = base + site id; default 100.64.0.0/16 */
-	struct ipv4_prefix path_space;	/* a /12: path address = base + site id * 16 + path index; default 100.80.0.0/12 */
-	uint16_t link_port;		/* UDP, default 51820 */
-	uint16_t session_port;		/* UDP, color is added to it; default 52000 */
+	struct label_block srgb; /* default 16000, 70000 */
+	struct ipv4_prefix
+	    link_space; /* a /16: link address = base + site id; default 100.64.0.0/16 */
+	struct ipv4_prefix
+	    path_space; /* a /12: path address = base + site id * 16 + path index; default 100.80.0.0/12 */
+	uint16_t link_port;    /* UDP, default 51820 */
+	uint16_t session_port; /* UDP, color is added to it; default 52000 */
 };
 
 /** Is @site among @set? */

@@ -41,8 +41,8 @@ struct spf_graph {
 /** How one node reaches the destination of its tree. Eight bytes, as there are many. */
 struct spf_hop {
 	uint32_t metric; /* the whole way's; SPF_NONE: cannot */
-	uint16_t next;	 /* node; SPF_NO_NODE at the destination itself, and where there is no way */
-	uint16_t hops;	 /* of the way, where there is one */
+	uint16_t next; /* node; SPF_NO_NODE at the destination itself, and where there is no way */
+	uint16_t hops; /* of the way, where there is one */
 };
 
 /** What a run must keep out of (banned) or use as little as it can (dear). Any pointer may be NULL. */

@@ -67,7 +67,8 @@ static void record_put(uint32_t protocol, const void *bytes, uint32_t length)
 {
 	uint32_t head[2] = {protocol, length};
 
-	if (record && (fwrite(head, sizeof(head), 1, record) != 1 || fwrite(bytes, length, 1, record) != 1))
+	if (record &&
+	    (fwrite(head, sizeof(head), 1, record) != 1 || fwrite(bytes, length, 1, record) != 1))
 		die("record", strerror(errno));
 }
 
@@ -135,7 +136,8 @@ ssize_t write(int fd, const void *bytes, size_t length)
 	ssize_t got;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if (record && watching && fd != fileno(record) && (got = readlink(link, path, sizeof(path) - 1)) > 0) {
+	if (record && watching && fd != fileno(record) &&
+	    (got = readlink(link, path, sizeof(path) - 1)) > 0) {
 		path[got] = '\0';
 		if (strncmp(path, "/proc/sys/", 10) == 0)
 			record_put(SYSCTL_PROTOCOL, entry,
@@ -154,7 +156,7 @@ struct replay {
 	int fd[NETLINK_GENERIC + 1];
 	size_t messages, failed;
 	double since;
-	double ms[64];	/* DETAIL: by what came first in a datagram */
+	double ms[64]; /* DETAIL: by what came first in a datagram */
 	unsigned int kind;
 };
 
@@ -165,7 +167,8 @@ static unsigned int kind_of(uint32_t protocol, const struct nlmsghdr *m)
 		return 62;
 	if (protocol != NETLINK_ROUTE)
 		return protocol == NETLINK_GENERIC ? 60 : 61;
-	if (m->nlmsg_type == RTM_NEWROUTE && ((const struct rtmsg *)NLMSG_DATA(m))->rtm_family == AF_MPLS)
+	if (m->nlmsg_type == RTM_NEWROUTE &&
+	    ((const struct rtmsg *)NLMSG_DATA(m))->rtm_family == AF_MPLS)
 		return 59;
 	return (m->nlmsg_type - RTM_BASE) / 4;
 }
@@ -187,7 +190,8 @@ static void answers_take(struct replay *r, int fd)
 	static char answer[64u << 10];
 
 	for (;;) {
-		ssize_t got = recv(fd, answer, sizeof(answer), r->protocol == NETLINK_NETFILTER ? MSG_DONTWAIT : 0);
+		ssize_t got = recv(fd, answer, sizeof(answer),
+				   r->protocol == NETLINK_NETFILTER ? MSG_DONTWAIT : 0);
 		int left = (int)got;
 
 		if (got < 0 && errno == EAGAIN)
@@ -202,8 +206,8 @@ static void answers_take(struct replay *r, int fd)
 				continue;
 			r->failed += e->error != 0;
 			if (e->error)
-				fprintf(stderr, "hub_driver: replay: protocol %u type %u: %s\n", r->protocol,
-					e->msg.nlmsg_type, strerror(-e->error));
+				fprintf(stderr, "hub_driver: replay: protocol %u type %u: %s\n",
+					r->protocol, e->msg.nlmsg_type, strerror(-e->error));
 			if (m->nlmsg_seq == r->sequence && r->protocol != NETLINK_NETFILTER)
 				return;
 		}
@@ -443,7 +447,8 @@ static size_t returns_most(const struct forwarding *f, size_t *ret_count)
 		size_t count = 0;
 
 		for (size_t k = 0; k < f->return_count; k++)
-			count += f->returns[k].first_site == f->neighbors[i].site_id && f->returns[k].repair.next_site;
+			count += f->returns[k].first_site == f->neighbors[i].site_id &&
+				 f->returns[k].repair.next_site;
 		if (count > most) {
 			best = i;
 			most = count;
@@ -486,7 +491,8 @@ static void repair(struct kernel *kernel, char **argv)
 	kernel_state_free(actual);
 	start = now_ms();
 	repaired[link] = REPAIR_LINK_DOWN;
-	if (desired_build_link(&job.forwarding, &job.active, repaired, job.forwarding.neighbors[link].site_id, &routes) < 0)
+	if (desired_build_link(&job.forwarding, &job.active, repaired,
+			       job.forwarding.neighbors[link].site_id, &routes) < 0)
 		die("repair", "no memory");
 	look_ms = now_ms() - start;
 	labels = routes->label_count;
@@ -496,10 +502,11 @@ static void repair(struct kernel *kernel, char **argv)
 	routes->label_count = labels;
 	routes->route_count = routes->rule_count = 0;
 	routes_set(kernel, routes);
-	printf("returns %zu\nlook %.3f\nmoved %.3f\nmessages %zu\nlabels %.1f\n", count, look_ms, moved_ms, messages,
-	       now_ms() - start);
+	printf("returns %zu\nlook %.3f\nmoved %.3f\nmessages %zu\nlabels %.1f\n", count, look_ms,
+	       moved_ms, messages, now_ms() - start);
 	kernel_state_free(job.desired);
-	if (desired_build_repaired(&job.forwarding, &job.keys, &job.active, repaired, NULL, &job.desired) < 0)
+	if (desired_build_repaired(&job.forwarding, &job.keys, &job.active, repaired, NULL,
+				   &job.desired) < 0)
 		die("repair", "no memory");
 	plan = look(kernel, job.desired, &actual, &read_ms);
 	printf("left %zu\n", plan->count);
@@ -543,9 +550,11 @@ static void conf_write(const struct kernel_state *state, const struct kernel_dev
 
 		if (strcmp(p->device, device->name) != 0)
 			continue;
-		fprintf(file, "[Peer]\nPublicKey = %s\nAllowedIPs = ", wg_key_format(p->public_key, key));
+		fprintf(file,
+			"[Peer]\nPublicKey = %s\nAllowedIPs = ", wg_key_format(p->public_key, key));
 		for (size_t j = 0; j < p->allowed_count; j++)
-			fprintf(file, "%s%s", j ? ", " : "", ipv4_prefix_format(p->allowed[j], prefix));
+			fprintf(file, "%s%s", j ? ", " : "",
+				ipv4_prefix_format(p->allowed[j], prefix));
 		fputc('\n', file);
 	}
 	fclose(file);
@@ -605,7 +614,8 @@ int main(int argc, char **argv)
 	else if (argc == 2 && strcmp(verb, "clear") == 0)
 		clear(kernel);
 	else
-		die("usage", "apply|repair|commands BUNDLE LINK.key SESSION.key | replay FILE | clear");
+		die("usage",
+		    "apply|repair|commands BUNDLE LINK.key SESSION.key | replay FILE | clear");
 	kernel_close(kernel);
 	return 0;
 }

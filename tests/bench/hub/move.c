@@ -70,7 +70,8 @@ static void flush(void)
 
 		if (got < 0)
 			die("recv", errno);
-		for (struct nlmsghdr *m = (struct nlmsghdr *)answer; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+		for (struct nlmsghdr *m = (struct nlmsghdr *)answer; NLMSG_OK(m, left);
+		     m = NLMSG_NEXT(m, left)) {
 			const struct nlmsgerr *e = NLMSG_DATA(m);
 
 			if (m->nlmsg_type == NLMSG_ERROR && e->error)
@@ -135,9 +136,11 @@ static void put_stack(int encap, int encap_type, const uint32_t *labels, size_t 
 	((struct rtattr *)(buffer + nest))->rta_len = (uint16_t)(length - nest);
 }
 
-static void route(uint32_t table, uint32_t i, uint32_t metric, uint32_t device, uint32_t nexthop, const uint32_t *labels, size_t count)
+static void route(uint32_t table, uint32_t i, uint32_t metric, uint32_t device, uint32_t nexthop,
+		  const uint32_t *labels, size_t count)
 {
-	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_protocol = 84, .rtm_type = RTN_UNICAST};
+	struct rtmsg header = {
+	    .rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_protocol = 84, .rtm_type = RTN_UNICAST};
 
 	begin(RTM_NEWROUTE, &header, sizeof(header));
 	put32(RTA_TABLE, table);
@@ -167,8 +170,11 @@ static void nexthop(uint32_t id, uint32_t device, const uint32_t *labels, size_t
 
 static void group_label(uint32_t device)
 {
-	struct rtmsg header = {.rtm_family = AF_MPLS, .rtm_dst_len = 20, .rtm_table = RT_TABLE_MAIN,
-			       .rtm_protocol = 84, .rtm_type = RTN_UNICAST};
+	struct rtmsg header = {.rtm_family = AF_MPLS,
+			       .rtm_dst_len = 20,
+			       .rtm_table = RT_TABLE_MAIN,
+			       .rtm_protocol = 84,
+			       .rtm_type = RTN_UNICAST};
 
 	begin(RTM_NEWROUTE, &header, sizeof(header));
 	put32(RTA_DST, htonl(GROUP_LABEL << 12 | 0x100));
@@ -187,7 +193,8 @@ static void rule(bool there)
 }
 
 enum way { ROUTES, ALIKE, NEXTHOPS, NEXTHOP, LABEL, RULE };
-static const char *const names[] = {"routes", "same-metric", "nexthops", "nexthop", "label", "rule"};
+static const char *const names[] = {"routes",  "same-metric", "nexthops",
+				    "nexthop", "label",	      "rule"};
 
 static void set(enum way way, uint32_t count, uint32_t device, bool moving)
 {

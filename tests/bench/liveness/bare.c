@@ -68,7 +68,7 @@ static uint64_t now_us(void)
 static struct sockaddr_in address_of(uint32_t address, uint16_t port)
 {
 	return (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(address)};
 }
 
 static int socket_at(uint32_t local, uint16_t port)
@@ -98,12 +98,12 @@ static int receive(int fd, struct batch *b, bool with_control, int flags)
 	for (int i = 0; i < BATCH; i++) {
 		b->io[i] = (struct iovec){b->bytes[i], sizeof(b->bytes[i])};
 		b->message[i].msg_hdr = (struct msghdr){
-			.msg_name = &b->peer[i],
-			.msg_namelen = sizeof(b->peer[i]),
-			.msg_iov = &b->io[i],
-			.msg_iovlen = 1,
-			.msg_control = with_control ? b->control[i] : NULL,
-			.msg_controllen = with_control ? sizeof(b->control[i]) : 0,
+		    .msg_name = &b->peer[i],
+		    .msg_namelen = sizeof(b->peer[i]),
+		    .msg_iov = &b->io[i],
+		    .msg_iovlen = 1,
+		    .msg_control = with_control ? b->control[i] : NULL,
+		    .msg_controllen = with_control ? sizeof(b->control[i]) : 0,
 		};
 	}
 	return recvmmsg(fd, b->message, BATCH, flags, NULL);
@@ -176,13 +176,15 @@ static void run(bool hub, bool look, uint32_t count, uint32_t interval_us)
 	setsockopt(fd, IPPROTO_IP, hub ? IP_RECVTTL : IP_PKTINFO, &one, sizeof(one));
 	for (uint32_t i = 0; i < count; i++)
 		sessions[i] = (struct session){
-			.fd = socket_at(hub ? HUB : FAR + i, (uint16_t)(49152 + i)),
-			.state = DOWN,
-			.to = address_of(hub ? FAR + i : HUB, 3784),
+		    .fd = socket_at(hub ? HUB : FAR + i, (uint16_t)(49152 + i)),
+		    .state = DOWN,
+		    .to = address_of(hub ? FAR + i : HUB, 3784),
 		};
 	while (!ended) {
 		struct pollfd polled = {fd, POLLIN, 0};
-		uint64_t now = now_us(), wait = hub ? TICK_US - now % TICK_US : first > now ? first - now : 0;
+		uint64_t now = now_us(), wait = hub	      ? TICK_US - now % TICK_US
+						: first > now ? first - now
+							      : 0;
 		struct timespec tick = {0, (long)(wait < TICK_US ? wait : TICK_US) * 1000};
 		int got;
 
@@ -194,9 +196,11 @@ static void run(bool hub, bool look, uint32_t count, uint32_t interval_us)
 
 				if (!yours)
 					at = (hub ? ntohl(b.peer[i].sin_addr.s_addr)
-						  : local_of(&b.message[i].msg_hdr)) - FAR;
+						  : local_of(&b.message[i].msg_hdr)) -
+					     FAR;
 				if (at < count)
-					sent += packet_take(&sessions[at], b.bytes[i], at + 1, interval_us);
+					sent += packet_take(&sessions[at], b.bytes[i], at + 1,
+							    interval_us);
 			}
 			if (got < BATCH)
 				break;
@@ -271,7 +275,8 @@ static void ask(uint16_t port, int window, int seconds, uint32_t discriminator)
 
 		while (waiting > 0) {
 			struct pollfd polled = {fd, POLLIN, 0};
-			int got = poll(&polled, 1, 20) > 0 ? receive(fd, &in, false, MSG_DONTWAIT) : 0;
+			int got =
+			    poll(&polled, 1, 20) > 0 ? receive(fd, &in, false, MSG_DONTWAIT) : 0;
 
 			if (got <= 0)
 				break;
@@ -289,7 +294,8 @@ static void cpu(pid_t pid)
 
 	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used) < 0)
 		die("cpu");
-	printf("%llu\n", (unsigned long long)used.tv_sec * 1000000000 + (unsigned long long)used.tv_nsec);
+	printf("%llu\n",
+	       (unsigned long long)used.tv_sec * 1000000000 + (unsigned long long)used.tv_nsec);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The inside of make bench-storm: real WireGuard on both ends, in one kernel on one core, which does the work of all callers too.
-# seconds: 600
+# seconds: 1500
+# memory: 12288M
 #
 #	storm.sh SITES OUTAGE_S lockstep|spread
 . "$LAB_TREE/tests/lab/lib.sh"

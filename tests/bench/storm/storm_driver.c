@@ -164,7 +164,8 @@ static void peer_set(unsigned int i, bool remove)
 	if (!remove) {
 		p.flags |= WGPEER_HAS_PERSISTENT_KEEPALIVE_INTERVAL;
 		p.persistent_keepalive_interval = 25;
-		p.endpoint.addr4 = (struct sockaddr_in){AF_INET, htons(PORT), {htonl(0xc0000201u)}, {0}};
+		p.endpoint.addr4 =
+		    (struct sockaddr_in){AF_INET, htons(PORT), {htonl(0xc0000201u)}, {0}};
 		p.first_allowedip = p.last_allowedip = &all;
 	}
 	snprintf(d.name, sizeof(d.name), "s%u", i);
@@ -188,11 +189,16 @@ static void site_begin(unsigned int i)
 
 static void send_one(unsigned int i)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x0aff0001u)}};
+	struct sockaddr_in to = {
+	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x0aff0001u)}};
 	char control[CMSG_SPACE(sizeof(struct in_pktinfo))] = {0}, byte = 0;
 	struct iovec iov = {&byte, 1};
-	struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &iov, .msg_iovlen = 1,
-			   .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_name = &to,
+			   .msg_namelen = sizeof(to),
+			   .msg_iov = &iov,
+			   .msg_iovlen = 1,
+			   .msg_control = control,
+			   .msg_controllen = sizeof(control)};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	struct in_pktinfo info = {.ipi_ifindex = (int)sites[i].ifindex};
 
@@ -206,7 +212,8 @@ static void send_one(unsigned int i)
 /* What every site does all the time: sends once a second, and renews when it is its turn. */
 static void tick(uint64_t tick_number, uint64_t outage_ms)
 {
-	for (unsigned int i = (unsigned int)(tick_number % (1000 / TICK_MS)); i < count; i += 1000 / TICK_MS)
+	for (unsigned int i = (unsigned int)(tick_number % (1000 / TICK_MS)); i < count;
+	     i += 1000 / TICK_MS)
 		send_one(i);
 	for (unsigned int i = 0; i < count; i++)
 		if (sites[i].renew_ms && outage_ms >= sites[i].renew_ms) {
@@ -250,7 +257,8 @@ static void measure(void)
 			before = up;
 			window_ms = passed;
 		}
-		for (; mark < 3 && (uint64_t)up * 100 >= (uint64_t)count * marks[mark].percent; mark++)
+		for (; mark < 3 && (uint64_t)up * 100 >= (uint64_t)count * marks[mark].percent;
+		     mark++)
 			printf("%s %llu\n", marks[mark].name, (unsigned long long)passed);
 	}
 	printf("peak %u\n", peak);

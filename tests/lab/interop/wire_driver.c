@@ -56,10 +56,10 @@ static bool session_parse(const char *line, struct message_session *s)
 		   &multiplier, last) != 7)
 		return false;
 	*s = (struct message_session){
-		.kind = !strcmp(kind, "link") ? SESSION_LINK : SESSION_PATH,
-		.id = id,
-		.interval_us = interval_us,
-		.multiplier = multiplier,
+	    .kind = !strcmp(kind, "link") ? SESSION_LINK : SESSION_PATH,
+	    .id = id,
+	    .interval_us = interval_us,
+	    .multiplier = multiplier,
 	};
 	if (s->kind == SESSION_LINK && strcmp(last, "-"))
 		memcpy(s->device, last, strlen(last) + 1);
@@ -105,13 +105,14 @@ static void message_print(const struct message *m)
 
 	printf("%llu ", (unsigned long long)monotime_now().us);
 	if (m->type == MESSAGE_LIVENESS)
-		printf("liveness %s %u %s '%s' detection=%llu rtt=%u sent=%llu received=%llu dropped=%llu generation=%u\n",
-		       l->kind == SESSION_LINK ? "link" : "path", l->id,
-		       bfd_state_name((enum bfd_state)l->state),
-		       bfd_diagnostic_name((enum bfd_diagnostic)l->diagnostic),
-		       (unsigned long long)l->detection_us, l->round_trip_us,
-		       (unsigned long long)l->sent, (unsigned long long)l->received,
-		       (unsigned long long)l->dropped, l->generation);
+		printf(
+		    "liveness %s %u %s '%s' detection=%llu rtt=%u sent=%llu received=%llu dropped=%llu generation=%u\n",
+		    l->kind == SESSION_LINK ? "link" : "path", l->id,
+		    bfd_state_name((enum bfd_state)l->state),
+		    bfd_diagnostic_name((enum bfd_diagnostic)l->diagnostic),
+		    (unsigned long long)l->detection_us, l->round_trip_us,
+		    (unsigned long long)l->sent, (unsigned long long)l->received,
+		    (unsigned long long)l->dropped, l->generation);
 	else
 		printf("%s\n", m->type == MESSAGE_HELLO ? "hello" : "message");
 }
@@ -129,7 +130,8 @@ static void start(struct driver *d)
 	if (d->wire)
 		close(ends[1]);
 	else {
-		struct wire_options options = {.pair_fd = ends[1], .control_fd = -1, .alive_fd = -1};
+		struct wire_options options = {
+		    .pair_fd = ends[1], .control_fd = -1, .alive_fd = -1};
 
 		close(ends[0]);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);

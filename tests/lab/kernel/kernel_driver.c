@@ -80,7 +80,7 @@ static void active_take(const struct forwarding *f, char **indexes, struct activ
 				 active->entry[j].endpoint_site == p->endpoint_site;
 		if (chosen && !known)
 			active->entry[active->count++] =
-				(struct active_path){p->color, p->endpoint_site, p->index};
+			    (struct active_path){p->color, p->endpoint_site, p->index};
 	}
 }
 
@@ -266,8 +266,9 @@ int main(int argc, char **argv)
 	else if ((strcmp(verb, "plan") == 0 || strcmp(verb, "apply") == 0) && argc >= 5)
 		work(kernel, argv, strcmp(verb, "apply") == 0);
 	else
-		die("usage", "check | plan|apply BUNDLE LINK.key SESSION.key [INDEX ...] | clear | "
-			     "poke DEVICE | watch SECONDS | nft BUNDLE | bundles FOLDER SOURCE ...");
+		die("usage",
+		    "check | plan|apply BUNDLE LINK.key SESSION.key [INDEX ...] | clear | "
+		    "poke DEVICE | watch SECONDS | nft BUNDLE | bundles FOLDER SOURCE ...");
 	wakening_tell(kernel);
 	kernel_close(kernel);
 	return 0;

@@ -20,9 +20,10 @@ static const struct {
 	const char *name;
 	int32_t what;
 } effects[] = {
-	{"kill", FAULT_KILL},	{"break", FAULT_BREAK}, {"lose", FAULT_LOSE}, {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},
-	{"EBUSY", EBUSY},	{"EEXIST", EEXIST},	{"EINTR", EINTR},     {"EPERM", EPERM},	    {"ENOSPC", ENOSPC},
-	{"EIO", EIO},		{"EMFILE", EMFILE},	{"EAGAIN", EAGAIN},
+    {"kill", FAULT_KILL}, {"break", FAULT_BREAK}, {"lose", FAULT_LOSE}, {"ENOBUFS", ENOBUFS},
+    {"ENOMEM", ENOMEM},	  {"EBUSY", EBUSY},	  {"EEXIST", EEXIST},	{"EINTR", EINTR},
+    {"EPERM", EPERM},	  {"ENOSPC", ENOSPC},	  {"EIO", EIO},		{"EMFILE", EMFILE},
+    {"EAGAIN", EAGAIN},
 };
 
 static int fail(const char *what)

@@ -11,21 +11,25 @@
 /** Where it may fail. Each counts what passes it while it is armed. */
 enum fault_point {
 	FAULT_NOWHERE,
-	FAULT_CALL,	/* a send() of netlink, whatever it carries */
-	FAULT_REQUEST,	/* one request of netlink, in a batch or alone */
-	FAULT_ANSWER,	/* a datagram of netlink's answers */
-	FAULT_DUMP,	/* such a datagram, of a dump */
-	FAULT_EVENT,	/* a recv() of netlink's notifications */
-	FAULT_STEP,	/* what changes the kernel: a send() that is no question, a write() of a sysctl */
-	FAULT_MEMORY,	/* malloc(), calloc(), realloc() */
-	FAULT_CREATE,	/* open() of a file that is to be made */
-	FAULT_WRITE,	/* write() to a file that is no sysctl */
+	FAULT_CALL,    /* a send() of netlink, whatever it carries */
+	FAULT_REQUEST, /* one request of netlink, in a batch or alone */
+	FAULT_ANSWER,  /* a datagram of netlink's answers */
+	FAULT_DUMP,    /* such a datagram, of a dump */
+	FAULT_EVENT,   /* a recv() of netlink's notifications */
+	FAULT_STEP, /* what changes the kernel: a send() that is no question, a write() of a sysctl */
+	FAULT_MEMORY, /* malloc(), calloc(), realloc() */
+	FAULT_CREATE, /* open() of a file that is to be made */
+	FAULT_WRITE,  /* write() to a file that is no sysctl */
 	FAULT_FSYNC,
 	FAULT_RENAME,
 	FAULT_POINTS
 };
 
-#define FAULT_POINT_NAMES {"nowhere", "call", "request", "answer", "dump", "event", "step", "memory", "create", "write", "fsync", "rename"}
+#define FAULT_POINT_NAMES                                                                          \
+	{                                                                                          \
+		"nowhere", "call", "request", "answer", "dump", "event", "step", "memory",         \
+		    "create", "write", "fsync", "rename"                                           \
+	}
 
 /** An errno: the call fails so and does nothing, or (of a request) the kernel refuses it so. */
 #define FAULT_KILL  -1 /* the process is killed before it */
@@ -33,9 +37,9 @@ enum fault_point {
 #define FAULT_LOSE  -3 /* what was received is lost, ENOBUFS */
 
 struct fault_block {
-	int32_t pid;	      /* who shall meet it; 0: everyone who has the block */
+	int32_t pid; /* who shall meet it; 0: everyone who has the block */
 	int32_t point, what;
-	int64_t skip, count;  /* so many pass, then so many fail */
+	int64_t skip, count; /* so many pass, then so many fail */
 	int64_t seen, hits;
 };
 

@@ -25,9 +25,9 @@
 
 #include "fault.h"
 
-#define TYPE_UNKNOWN   0xfffe
-#define PROC_MAGIC     0x9fa0
-#define FLAT_BYTES     (1u << 20)
+#define TYPE_UNKNOWN 0xfffe
+#define PROC_MAGIC   0x9fa0
+#define FLAT_BYTES   (1u << 20)
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -99,7 +99,8 @@ static bool asks(int protocol, const struct nlmsghdr *m)
 		return (m->nlmsg_type & 3) == 2;
 	if (protocol == NETLINK_GENERIC)
 		return m->nlmsg_type == GENL_ID_CTRL;
-	return (m->nlmsg_type & 0xff) == 16 && m->nlmsg_type != 16; /* NFT_MSG_GETGEN, and not a batch's begin */
+	return (m->nlmsg_type & 0xff) == 16 &&
+	       m->nlmsg_type != 16; /* NFT_MSG_GETGEN, and not a batch's begin */
 }
 
 /* Of an nftables batch its begin and end are no requests. */
@@ -155,7 +156,8 @@ static void *next(const char *name)
 	return dlsym(RTLD_NEXT, name);
 }
 
-ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to, socklen_t to_length)
+ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct sockaddr *to,
+	       socklen_t to_length)
 {
 	static ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
 	const struct iovec part = {(void *)(uintptr_t)bytes, length};
@@ -212,7 +214,8 @@ static void refusal_rename(int fd, char *bytes, size_t length)
 
 static bool of_dump(const char *bytes, size_t length)
 {
-	return length >= sizeof(struct nlmsghdr) && ((const struct nlmsghdr *)bytes)->nlmsg_flags & NLM_F_MULTI;
+	return length >= sizeof(struct nlmsghdr) &&
+	       ((const struct nlmsghdr *)bytes)->nlmsg_flags & NLM_F_MULTI;
 }
 
 static void dump_break(char *bytes, size_t length)
@@ -247,7 +250,8 @@ static ssize_t received(int fd, char *bytes, size_t size, ssize_t got, int flags
 	return -1;
 }
 
-ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from, socklen_t *length)
+ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from,
+		 socklen_t *length)
 {
 	static ssize_t (*real)(int, void *, size_t, int, struct sockaddr *, socklen_t *);
 
@@ -262,7 +266,8 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 	if (!real)
 		*(void **)&real = next("recvmsg");
-	return received(fd, message->msg_iov->iov_base, message->msg_iov->iov_len, real(fd, message, flags), flags);
+	return received(fd, message->msg_iov->iov_base, message->msg_iov->iov_len,
+			real(fd, message, flags), flags);
 }
 
 ssize_t recv(int fd, void *bytes, size_t size, int flags)

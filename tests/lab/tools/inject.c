@@ -47,7 +47,8 @@ static void add(struct frame *f, const void *bytes, size_t length)
 	f->length += length;
 }
 
-static void add_ip(struct frame *f, const char *from, const char *to, uint8_t protocol, size_t payload)
+static void add_ip(struct frame *f, const char *from, const char *to, uint8_t protocol,
+		   size_t payload)
 {
 	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol};
 

@@ -90,7 +90,8 @@ static int answer(const struct sockaddr_in *local)
 			continue;
 		memcpy(&q, packet, sizeof(q));
 		if (q.answer_bytes <= sizeof(packet))
-			sendto(fd, packet, q.answer_bytes, 0, (const struct sockaddr *)&from, length);
+			sendto(fd, packet, q.answer_bytes, 0, (const struct sockaddr *)&from,
+			       length);
 	}
 	return 0;
 }
@@ -140,8 +141,10 @@ static void print_figures(struct queries *all)
 	}
 	qsort(all->took_us, n, sizeof(all->took_us[0]), compare);
 	printf("sent=%u answered=%u p50_us=%lld p90_us=%lld p99_us=%lld max_us=%lld\n", n, answered,
-	       (long long)all->took_us[(n - 1) / 2], (long long)all->took_us[(uint64_t)(n - 1) * 90 / 100],
-	       (long long)all->took_us[((uint64_t)n * 99 + 99) / 100 - 1], (long long)all->took_us[n - 1]);
+	       (long long)all->took_us[(n - 1) / 2],
+	       (long long)all->took_us[(uint64_t)(n - 1) * 90 / 100],
+	       (long long)all->took_us[((uint64_t)n * 99 + 99) / 100 - 1],
+	       (long long)all->took_us[n - 1]);
 }
 
 static int query(const struct sockaddr_in *to, char **argv)
@@ -163,7 +166,8 @@ static int query(const struct sockaddr_in *to, char **argv)
 		memcpy(packet, &q, sizeof(q));
 		all.took_us[all.sent] = NEVER;
 		all.sent_us[all.sent++] = now_us();
-		sendto(all.fd, packet, bytes, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to));
+		sendto(all.fd, packet, bytes, MSG_DONTWAIT, (const struct sockaddr *)to,
+		       sizeof(*to));
 		next_us += interval_us;
 		while (!stopping && now_us() < next_us)
 			take_answers(&all, next_us);
@@ -183,7 +187,8 @@ struct measure {
 
 static struct measure measure_begin(const char *seconds)
 {
-	return (struct measure){.begun_us = now_us(), .seconds = seconds ? atoi(seconds) : 0, .warm = !seconds};
+	return (struct measure){
+	    .begun_us = now_us(), .seconds = seconds ? atoi(seconds) : 0, .warm = !seconds};
 }
 
 /* @return 0 when its time is over. */
@@ -203,7 +208,8 @@ static int measure_goes_on(struct measure *m)
 
 static void measure_print(const struct measure *m)
 {
-	printf("bytes=%llu ms=%lld\n", (unsigned long long)m->moved, (long long)(now_us() - m->begun_us) / 1000);
+	printf("bytes=%llu ms=%lld\n", (unsigned long long)m->moved,
+	       (long long)(now_us() - m->begun_us) / 1000);
 	fflush(stdout);
 }
 
@@ -214,7 +220,8 @@ static void move(int fd, int giving, struct measure *m)
 	ssize_t n = 0;
 
 	while (measure_goes_on(m) && n >= 0) {
-		n = giving ? send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) : recv(fd, bytes, sizeof(bytes), 0);
+		n = giving ? send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL)
+			   : recv(fd, bytes, sizeof(bytes), 0);
 		if (n == 0)
 			break;
 		m->moved += n > 0 ? (uint64_t)n : 0;
@@ -251,7 +258,8 @@ static int fill(const struct sockaddr_in *to, char direction, const char *second
 	int fd = socket_of(SOCK_STREAM, NULL);
 	struct measure m = measure_begin(seconds);
 
-	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 || send(fd, &direction, 1, 0) != 1) {
+	if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
+	    send(fd, &direction, 1, 0) != 1) {
 		perror("load");
 		return 1;
 	}
@@ -301,10 +309,12 @@ static int sink(const struct sockaddr_in *local)
 			uint32_t number;
 
 			memcpy(&number, b.bytes[i], sizeof(number));
-			seen = (struct seen){number + 1, number ? seen.count + 1 : 1}; /* 0: a new stream */
+			seen = (struct seen){number + 1,
+					     number ? seen.count + 1 : 1}; /* 0: a new stream */
 		}
 		if (got > 0)
-			sendto(fd, &seen, sizeof(seen), 0, (const struct sockaddr *)&b.peer[got - 1], sizeof(b.peer[0]));
+			sendto(fd, &seen, sizeof(seen), 0,
+			       (const struct sockaddr *)&b.peer[got - 1], sizeof(b.peer[0]));
 	}
 	return 0;
 }
@@ -381,7 +391,8 @@ int main(int argc, char **argv)
 			return answer(&at);
 		if (argc == 4 && !strcmp(argv[1], "server"))
 			return server(&at);
-		if ((argc == 4 || argc == 5) && (!strcmp(argv[1], "up") || !strcmp(argv[1], "down")))
+		if ((argc == 4 || argc == 5) &&
+		    (!strcmp(argv[1], "up") || !strcmp(argv[1], "down")))
 			return fill(&at, argv[1][0], argv[4]);
 		if (argc == 4 && !strcmp(argv[1], "sink"))
 			return sink(&at);
@@ -390,9 +401,10 @@ int main(int argc, char **argv)
 		if ((argc == 8 || argc == 9) && !strcmp(argv[1], "query"))
 			return query(&at, argv);
 	}
-	fprintf(stderr, "usage: load answer|server|sink ADDRESS PORT\n"
-			"       load up|down ADDRESS PORT [SECONDS]\n"
-			"       load fill ADDRESS PORT SECONDS BYTES SOURCE\n"
-			"       load query ADDRESS PORT INTERVAL_MS COUNT BYTES ANSWER_BYTES [SOURCE]\n");
+	fprintf(stderr,
+		"usage: load answer|server|sink ADDRESS PORT\n"
+		"       load up|down ADDRESS PORT [SECONDS]\n"
+		"       load fill ADDRESS PORT SECONDS BYTES SOURCE\n"
+		"       load query ADDRESS PORT INTERVAL_MS COUNT BYTES ANSWER_BYTES [SOURCE]\n");
 	return 2;
 }

@@ -72,7 +72,8 @@ static int make(const char *name, int router)
 	if (fd < 0)
 		return failed(name, "is there already, or cannot be");
 	close(fd);
-	if (unshare(CLONE_NEWNET) < 0 || mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) < 0)
+	if (unshare(CLONE_NEWNET) < 0 ||
+	    mount("/proc/self/ns/net", path, "none", MS_BIND, NULL) < 0)
 		return failed(name, "namespace");
 	if (setting("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1") < 0 ||
 	    setting("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1") < 0)

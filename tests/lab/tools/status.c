@@ -69,7 +69,8 @@ static jv answer(int fd)
 		return document;
 	text[length] = '\0';
 	body = strchr(text, '\n');
-	if (body && strncmp(text, "OK ", 3) == 0 && strtoul(text + 3, NULL, 10) == length - (size_t)(body + 1 - text))
+	if (body && strncmp(text, "OK ", 3) == 0 &&
+	    strtoul(text + 3, NULL, 10) == length - (size_t)(body + 1 - text))
 		document = jv_parse(body + 1);
 	free(text);
 	return document;
@@ -134,7 +135,8 @@ static jq_state *compiled(const struct condition *c, int count)
 
 static jv question(int n, jv document)
 {
-	return jv_object_set(jv_object_set(jv_object(), jv_string("n"), jv_number(n)), jv_string("d"), document);
+	return jv_object_set(jv_object_set(jv_object(), jv_string("n"), jv_number(n)),
+			     jv_string("d"), document);
 }
 
 /* One document a site, however many conditions in a row are on it. */
@@ -213,7 +215,9 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		return print(argv[1], argv[2]);
 	if (argc < 2 || (argc - 2) % 3) {
-		fprintf(stderr, "usage: status CONTROL FILTER | status SECONDS [CONTROL FILTER WANTED]...\n");
+		fprintf(
+		    stderr,
+		    "usage: status CONTROL FILTER | status SECONDS [CONTROL FILTER WANTED]...\n");
 		return 2;
 	}
 	c = calloc((size_t)count + 1, sizeof(*c));

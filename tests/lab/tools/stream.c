@@ -83,7 +83,8 @@ static int echo(const char *host, const char *port)
 
 	while (!stopping) {
 		socklen_t length = sizeof(from);
-		ssize_t n = recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &length);
+		ssize_t n =
+		    recvfrom(fd, packet, sizeof(packet), 0, (struct sockaddr *)&from, &length);
 
 		if (n > 0)
 			sendto(fd, packet, (size_t)n, 0, (const struct sockaddr *)&from, length);
@@ -99,7 +100,8 @@ static int mirror(const char *host, const char *port)
 	char bytes[4096];
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener, (const struct sockaddr *)&local, sizeof(local)) < 0 || listen(listener, 8) < 0) {
+	if (bind(listener, (const struct sockaddr *)&local, sizeof(local)) < 0 ||
+	    listen(listener, 8) < 0) {
 		perror("stream");
 		return 2;
 	}
@@ -127,7 +129,8 @@ static void take_answers(int fd, int64_t until_us)
 
 		if (ppoll(&p, 1, &wait, NULL) <= 0)
 			return;
-		if (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) >= PACKET_BYTES && packet[0] < PACKETS_MAX)
+		if (recv(fd, packet, sizeof(packet), MSG_DONTWAIT) >= PACKET_BYTES &&
+		    packet[0] < PACKETS_MAX)
 			answered[packet[0]] = 1;
 	}
 }
@@ -143,11 +146,12 @@ static void print_figures(uint32_t sent, double interval_ms)
 		if (run > longest)
 			longest = run;
 	}
-	printf("sent=%u answered=%u lost=%u gaps=%u outage_ms=%.0f tail=%u\n", sent, sent - lost, lost, runs,
-	       longest * interval_ms, run);
+	printf("sent=%u answered=%u lost=%u gaps=%u outage_ms=%.0f tail=%u\n", sent, sent - lost,
+	       lost, runs, longest * interval_ms, run);
 }
 
-static int send_stream(const struct sockaddr_in *to, const struct sockaddr_in *from, double interval_ms, size_t bytes)
+static int send_stream(const struct sockaddr_in *to, const struct sockaddr_in *from,
+		       double interval_ms, size_t bytes)
 {
 	int fd = socket_on(from);
 	int64_t next_us = now_us();
@@ -185,6 +189,8 @@ int main(int argc, char **argv)
 		if (bytes >= PACKET_BYTES && bytes <= PACKET_BYTES_MAX)
 			return send_stream(&to, &from, atof(argv[4]), (size_t)bytes);
 	}
-	fprintf(stderr, "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE[:PORT] [BYTES]]\n");
+	fprintf(
+	    stderr,
+	    "usage: stream echo|mirror ADDRESS PORT | stream send ADDRESS PORT INTERVAL_MS [SOURCE[:PORT] [BYTES]]\n");
 	return 2;
 }

@@ -30,7 +30,8 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
 
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "ppoll");
-	return judged(real(fds, count, timeout, mask), timeout && !timeout->tv_sec && !timeout->tv_nsec);
+	return judged(real(fds, count, timeout, mask),
+		      timeout && !timeout->tv_sec && !timeout->tv_nsec);
 }
 
 int poll(struct pollfd *fds, nfds_t count, int timeout)
