@@ -260,6 +260,7 @@ static int statement_write(const struct release_writer *w, const struct release_
 			   struct reason *reason)
 {
 	struct statement s = {
+	    .form = STATEMENT_FORM,
 	    .epoch = header->epoch,
 	    .issued_s = header->issued_s,
 	    .expires_s = header->expires_s,

@@ -205,7 +205,17 @@ static int epoch_verify(const struct seal_trust *trust, struct seal_result *ret,
 	return 0;
 }
 
-/* Check: that the bundle's digest is a leaf of the tree whose root was signed. */
+/* The bundle's leaf: of its digest, or in releases of form 1 of all its bytes. Neither can be taken
+ * for the other: a bundle is no 32 bytes. */
+static int leaf_of(const struct seal_parts *parts, const struct seal_result *ret,
+		   struct merkle_hash *ret_leaf)
+{
+	if (ret->statement.form == 1)
+		return merkle_leaf(parts->bundle.bytes, parts->bundle.length, ret_leaf);
+	return merkle_leaf(ret->bundle_digest, SHA256_LEN, ret_leaf);
+}
+
+/* Check: that the bundle is a leaf of the tree whose root was signed. */
 static int bundle_verify(const struct seal_parts *parts, struct seal_result *ret,
 			 struct reason *reason)
 {
@@ -213,7 +223,7 @@ static int bundle_verify(const struct seal_parts *parts, struct seal_result *ret
 	int err = sha256_digest(parts->bundle.bytes, parts->bundle.length, ret->bundle_digest);
 
 	if (!err)
-		err = merkle_leaf(ret->bundle_digest, SHA256_LEN, &leaf);
+		err = leaf_of(parts, ret, &leaf);
 	if (err < 0)
 		return err;
 	err = merkle_verify(&leaf, parts->index, ret->statement.sites, &parts->path,

@@ -135,7 +135,7 @@ int statement_parse(const char *bytes, size_t length, struct statement *ret_stat
 		return reason_set(reason, -TUYEN_ELIMIT, "release statement is above %u bytes",
 				  STATEMENT_BYTES_MAX);
 	line_reader_init(&r, "release statement", bytes, length, reason);
-	line_read_u64(&r, "tuyen-release", 1, 1);
+	s.form = (uint8_t)line_read_u64(&r, "tuyen-release", 1, STATEMENT_FORM);
 	s.epoch = line_read_u64(&r, "epoch", 1, INT64_MAX);
 	s.issued_s = line_read_time(&r, "issued");
 	s.expires_s = line_read_time(&r, "expires");
@@ -179,9 +179,9 @@ void statement_encode(const struct statement *s, struct text *ret_text)
 
 	text_printf(
 	    ret_text,
-	    "tuyen-release 1\nepoch %llu\nissued %s\nexpires %s\nroster-version %u\nsites %u\n"
+	    "tuyen-release %u\nepoch %llu\nissued %s\nexpires %s\nroster-version %u\nsites %u\n"
 	    "root %s\nmanifest %s\ncompiler %s\n",
-	    (unsigned long long)s->epoch, rfc3339_format(s->issued_s, issued),
+	    s->form, (unsigned long long)s->epoch, rfc3339_format(s->issued_s, issued),
 	    rfc3339_format(s->expires_s, expires), s->roster_version, s->sites,
 	    hex_format(s->root.bytes, SHA256_LEN, root),
 	    hex_format(s->manifest, SHA256_LEN, manifest), s->compiler);

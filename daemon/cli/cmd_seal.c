@@ -83,8 +83,9 @@ static int parts_finish(struct seal_work *w, uint32_t site_id, const struct text
 	err = merkle_verify(&leaf, parts->index, w->statement.sites, &parts->path,
 			    &w->statement.root);
 	if (err == -TUYEN_ESIGNATURE)
-		reason_set(reason, err, "bundle of site %u does not belong to this release",
-			   site_id);
+		reason_set(reason, err,
+			   "%s/" RELEASE_BUNDLES "/%u.bundle does not belong to this release",
+			   w->options->path, site_id);
 	return err;
 }
 

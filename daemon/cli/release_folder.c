@@ -204,18 +204,6 @@ int release_folder_bundle(const struct release_folder *f, uint32_t site_id, stru
 	return err;
 }
 
-int release_folder_tree(const struct release_folder *f, const struct statement *statement,
-			struct merkle_tree **ret_tree, struct reason *reason)
-{
-	struct reason why = {""};
-	int err = release_manifest_tree(text_string(&f->manifest), f->manifest.length, statement,
-					ret_tree, &why);
-
-	return err < 0 && why.text[0]
-		   ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text)
-		   : err;
-}
-
 /* A node knows its bundle by the id in it: under another's name, a site would have two to choose
  * from. */
 static int bundle_of_site(const struct release_folder *f, const struct text *bundle,
@@ -279,25 +267,56 @@ static int bundles_add(const struct release_folder *f, struct release_writer *w,
 	return err;
 }
 
-static int statement_compare(const struct release_folder *f, const struct release_writer *w,
-			     const struct statement *s, struct reason *reason)
+/* Before a file that it names is opened. */
+static int manifest_check(const struct release_folder *f, const struct statement *s,
+			  struct reason *reason)
 {
-	struct merkle_hash root = merkle_tree_root(release_writer_tree(w));
 	uint8_t manifest[SHA256_LEN];
-	int err = sha256_digest(f->manifest.bytes, f->manifest.length, manifest);
+	int err = sha256_digest(text_string(&f->manifest), f->manifest.length, manifest);
 
 	if (err < 0)
 		return err;
+	if (s->form != STATEMENT_FORM)
+		return reason_set(reason, -TUYEN_EINVAL,
+				  "%s/" RELEASE_FILE " is of form %u, which only nodes still take: "
+				  "compile it anew",
+				  f->path, s->form);
 	if (memcmp(manifest, s->manifest, SHA256_LEN) != 0)
 		return reason_set(reason, -TUYEN_ESIGNATURE,
 				  "%s/" RELEASE_MANIFEST " is not the one of this release",
 				  f->path);
+	return 0;
+}
+
+int release_folder_tree(const struct release_folder *f, const struct statement *statement,
+			struct merkle_tree **ret_tree, struct reason *reason)
+{
+	struct reason why = {""};
+	int err = manifest_check(f, statement, reason);
+
+	if (err < 0)
+		return err;
+	err = release_manifest_tree(text_string(&f->manifest), f->manifest.length, statement,
+				    ret_tree, &why);
+
+	return err < 0 && why.text[0]
+		   ? reason_set(reason, err, "%s/" RELEASE_MANIFEST ": %s", f->path, why.text)
+		   : err;
+}
+
+static int root_compare(const struct release_folder *f, const struct release_writer *w,
+			const struct statement *s, struct reason *reason)
+{
+	struct merkle_hash root = merkle_tree_root(release_writer_tree(w));
+
 	if (release_writer_count(w) != s->sites)
-		return reason_set(reason, -TUYEN_ESIGNATURE, "%u bundles, the release has %u",
-				  release_writer_count(w), s->sites);
-	if (memcmp(root.bytes, s->root.bytes, SHA256_LEN) != 0)
 		return reason_set(reason, -TUYEN_ESIGNATURE,
-				  "bundles do not belong to this release (another Merkle root)");
+				  "%s/" RELEASE_MANIFEST ": %u bundles, the release has %u",
+				  f->path, release_writer_count(w), s->sites);
+	if (memcmp(root.bytes, s->root.bytes, SHA256_LEN) != 0)
+		return reason_set(
+		    reason, -TUYEN_ESIGNATURE,
+		    "%s/" RELEASE_BUNDLES " is not of this release (another Merkle root)", f->path);
 	return 0;
 }
 
@@ -317,11 +336,13 @@ int release_folder_check(const struct release_folder *f, const struct statement 
 
 	if (!w)
 		return -TUYEN_ENOMEM;
-	err = bundles_add(f, w, reason);
+	err = manifest_check(f, statement, reason);
+	if (!err)
+		err = bundles_add(f, w, reason);
 	if (!err)
 		err = release_writer_finish(w, &header, &again, reason);
 	if (!err)
-		err = statement_compare(f, w, statement, reason);
+		err = root_compare(f, w, statement, reason);
 	text_clear(&again);
 	release_writer_free(w);
 	return err;

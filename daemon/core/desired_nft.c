@@ -6,8 +6,6 @@
  * packets are not tracked: a gateway has some for every site, and each is judged by itself. A
  * carrier that translates addresses gives its lines some of RFC 6598, where the overlay lies too:
  * what is for the very device that it comes by, or is from it, is no overlay packet.
- * So are the links' own packets on the carrier's side: each would have an entry of the kernel's table
- * of connections, and who sends some from any source fills it, for the LANs' connections too.
  *   line                 So may its gateway and its DHCP server have such addresses. A device's own
  * packets reach the next hop of our lines, and a DHCP server by its ports; not what routes would lead
  * to a carrier that only says of itself that it is the overlay. Nothing with an address of ours goes
@@ -486,12 +484,10 @@ static void guard_add(struct text *t, const struct forwarding *f)
 		    "\t\tip saddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tip daddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
-	text_printf(t, "\t\tudp dport %u fib daddr type local notrack\n", f->link_port);
 	if (f->lan_shared)
 		text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
 	chain_end(t);
 	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
-	text_printf(t, "\t\tudp sport %u notrack accept\n", f->link_port);
 	text_add(t, "\t\tip daddr @hops accept\n"
 		    "\t\tip daddr @overlay notrack accept\n");
 	if (f->lan_shared)
@@ -751,7 +747,7 @@ static void input_add(struct text *t, const struct forwarding *f)
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
 	text_add(
 	    t,
-	    "\t\ticmpv6 type { packet-too-big, mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+	    "\t\ticmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
 	    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
 	    "\t\tcounter drop\n");
 	chain_end(t);

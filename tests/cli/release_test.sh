@@ -220,14 +220,30 @@ manifest() # manifest NAME SEAL-SAYS COMMAND...
 	ok "manifest, $name: no seal" sh -c '! ls bad-seals/*.seal'
 	rm -rf bad-seals
 }
-manifest "two swapped" "another Merkle root" sed -i '2{h;d};3G' manifest
-manifest "a line lost" "6 bundles, the release has 7" sed -i 3d manifest
-manifest "a line twice" "8 bundles, the release has 7" sed -i 3p manifest
-manifest "another file" "line 2 is not of this form" sed -i '2s|sites/|../|' manifest
+manifest "two swapped" "bad/manifest is not the one" sed -i '2{h;d};3G' manifest
+manifest "a line lost" "bad/manifest is not the one" sed -i 3d manifest
+manifest "a line twice" "bad/manifest is not the one" sed -i 3p manifest
+manifest "another file" "bad/manifest is not the one" sed -i '2s|sites/|../|' manifest
+manifest "empty" "bad/manifest is not the one" sh -c ': >manifest'
 manifest "lost" "No such file" rm manifest
-manifest "names swapped" "another digest" sed -i '1{s/$/x/;s/[0-9]*.bundlex/902.bundle/}' manifest
+manifest "names swapped" "bad/manifest is not the one" sed -i '1{s/$/x/;s/[0-9]*.bundlex/902.bundle/}' manifest
 rm -rf bad && cp -r good bad && sed -i 's/^./z/' bad/manifest
-ok "what does not fit together is not signed" says 1 "bad/manifest: line 1 is not of this form" sign bad chi
+ok "what does not fit together is not signed" says 1 "bad/manifest is not the one" sign bad chi
+# The statement fits its manifest, and that no release.
+resealed() { # COMMAND...: of another manifest, the digest in the statement
+	rm -rf bad && cp -r good bad && (cd bad && rm -r signatures && "$@" &&
+		sed -i "s/^manifest .*/manifest $(sha256sum <manifest | cut -c1-64)/" release)
+}
+resealed sed -i '2{h;d};3G' manifest
+ok "two swapped and signed for: refused with their line" says 1 "bad/manifest: site 101 comes after site 210" sign bad chi
+resealed sed -i '3s|sites/|../|' manifest
+ok "another file, signed for: with its line" says 1 "bad/manifest: line 3 is not of this form" sign bad chi
+resealed sed -i 3d manifest
+ok "a line lost, signed for: counted" says 1 "bad/manifest: 6 bundles, the release has 7" sign bad chi
+resealed sh -c 'sed -i "s/^root ./root x/" release; sed -i "s/^root x/root 0/" release; grep -q "^root 00" release && sed -i "s/^root 0/root 1/" release; true'
+ok "another root, signed for: refused" says 1 "bad/sites is not of this release" sign bad chi
+rm -rf bad && cp -r good bad && sed -i 's/^tuyen-release 2/tuyen-release 1/' bad/release && rm -r bad/signatures
+ok "a release of the first form is compiled anew" says 1 "bad/release is of form 1" sign bad chi
 "$here/make-release" twice 7 1 1 901 902=901
 ok "two bundles of one site are not signed" says 1 "902.bundle is not of site 902" sign twice chi
 ok "and no signature is left" test ! -e bad/signatures/chi.sig

@@ -479,7 +479,6 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	    t.bytes, "\t\tiifname vmap { \"lo\" : jump guard_lo, \"s10\" : jump guard_session, "
 		     "\"link0\" : jump guard_link }\n"));
 	assert_non_null(strstr(t.bytes, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
-					"\t\tudp dport 51820 fib daddr type local notrack\n"
 					"\t\tip saddr @lans ip daddr @peers notrack\n\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));

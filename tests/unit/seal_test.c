@@ -322,7 +322,54 @@ static void expiry_is_told_and_never_refused(void **state)
 	release_clear(&r);
 }
 
+/* The statement of @r as form 1, with the root over the bundles themselves; the path of sites[@index]. */
+static void form1_make(const struct release *r, uint32_t index, struct text *ret_statement,
+		       struct merkle_path *ret_path)
+{
+	struct merkle_hash leaves[SITES];
+	struct merkle_tree *tree;
+	struct statement s;
+	struct reason why;
+
+	assert_int_equal(statement_parse(r->statement.bytes, r->statement.length, &s, &why), 0);
+	for (size_t i = 0; i < SITES; i++)
+		assert_int_equal(merkle_leaf(sites[i].bundle, strlen(sites[i].bundle), &leaves[i]),
+				 0);
+	assert_int_equal(merkle_tree_build(leaves, SITES, &tree), 0);
+	s.form = 1;
+	s.root = merkle_tree_root(tree);
+	statement_encode(&s, ret_statement);
+	merkle_tree_path(tree, index, ret_path);
+	merkle_tree_free(tree);
+}
+
 #define NO_LEAF "bundle does not belong to this release (Merkle proof does not lead to the root)"
+
+/* What a node was given before its program was this one. */
+static void a_seal_of_the_first_form_is_taken(void **state)
+{
+	struct release r = release_make(7, 1);
+	struct seal_trust trust = trust_of(901);
+	struct text statement = {0};
+	struct seal_parts parts;
+	struct merkle_path path;
+
+	(void)state;
+	form1_make(&r, 3, &statement, &path);
+	parts_make(&r, 3, &parts);
+	SIGN(&parts.release, &statement, &an, &binh);
+	expect(&parts, &trust, -TUYEN_ESIGNATURE, NO_LEAF); /* the other form's path */
+	parts.path = path;
+	expect(&parts, &trust, 0, "");
+	trust.site_id = 902;
+	expect(&parts, &trust, -TUYEN_ESITE, "this bundle is of site 901, this node is 902");
+	trust.site_id = 901;
+	parts.release.text = view(&r.statement);
+	SIGN(&parts.release, &r.statement, &an, &binh);
+	expect(&parts, &trust, -TUYEN_ESIGNATURE, NO_LEAF); /* of form 2 now */
+	text_clear(&statement);
+	release_clear(&r);
+}
 
 static void a_bundle_of_elsewhere_is_no_leaf(void **state)
 {
@@ -570,6 +617,7 @@ int main(void)
 	    cmocka_unit_test(signatures_are_counted_before_the_statement_is_read),
 	    cmocka_unit_test(an_epoch_never_goes_back),
 	    cmocka_unit_test(expiry_is_told_and_never_refused),
+	    cmocka_unit_test(a_seal_of_the_first_form_is_taken),
 	    cmocka_unit_test(a_bundle_of_elsewhere_is_no_leaf),
 	    cmocka_unit_test(the_officers_change_on_the_way),
 	    cmocka_unit_test(a_roster_passed_long_ago_is_skipped),

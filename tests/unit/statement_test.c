@@ -13,7 +13,7 @@
 #define HEX1 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define HEX2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 #define GOOD                                                                                       \
-	"tuyen-release 1\nepoch 7\nissued 2025-01-31T08:00:00Z\nexpires 2025-03-31T08:00:00Z\n"    \
+	"tuyen-release 2\nepoch 7\nissued 2025-01-31T08:00:00Z\nexpires 2025-03-31T08:00:00Z\n"    \
 	"roster-version 2\nsites 6\nroot " HEX1 "\nmanifest " HEX2 "\ncompiler 0.1.0\n"            \
 	"audit clean 0.1.0 " HEX2 "\n"                                                             \
 	"source " HEX1 " a b.policy\nsource " HEX2 " c.topology\n"
@@ -55,8 +55,8 @@ static void a_statement_reads_and_writes_the_same(void **state)
 static const struct {
 	const char *from, *to, *reason;
 } bad[] = {
-    {"tuyen-release 1", "tuyen-release 2",
-     "release statement, line 1: 'tuyen-release' is not a number in 1..1"},
+    {"tuyen-release 2", "tuyen-release 3",
+     "release statement, line 1: 'tuyen-release' is not a number in 1..2"},
     {"epoch 7", "epoch 07", "release statement, line 2: 'epoch' is not a number"},
     {"epoch 7", "epoch 0", "line 2: 'epoch' is not a number"},
     {"epoch 7", "epoch -1", "line 2: 'epoch' is not a number"},

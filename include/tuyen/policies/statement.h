@@ -10,7 +10,7 @@
  * The release statement: what officers sign. Canonical text, LF after each line, each field once and in this
  * order, numbers without leading zeros, hex in lower case, times RFC 3339 in UTC:
  *
- *	tuyen-release 1
+ *	tuyen-release 2
  *	epoch 7
  *	issued 2025-01-31T08:00:00Z
  *	expires 2025-03-31T08:00:00Z
@@ -21,7 +21,12 @@
  *	compiler 0.1.0
  *	audit clean 0.1.0 <hex: SHA-256 of the audit's canonical document>	(or: audit none)
  *	source <hex: SHA-256> first-light.policy		(0 or more, sorted by name)
+ *
+ * Form 1 differs in one thing: its root is over the bundles themselves. A node that was given such a seal before it
+ * had this program still takes it; nothing makes one any more.
  */
+
+#define STATEMENT_FORM 2
 
 #define STATEMENT_BYTES_MAX   (256u << 10)
 #define STATEMENT_SOURCES_MAX 2048
@@ -35,6 +40,7 @@ struct statement_audit {
 };
 
 struct statement {
+	uint8_t form;		 /* 1 or STATEMENT_FORM */
 	uint64_t epoch;		 /* 1.. */
 	int64_t issued_s;	 /* wall clock, seconds since 1970 */
 	int64_t expires_s;	 /* later than issued */
