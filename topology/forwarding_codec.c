@@ -84,16 +84,16 @@ static char *put_number(char *p, uint32_t value)
 	{                                                                                          \
 		text "9.", n                                                                       \
 	}
-#define NINETY(text, n)                                                                            \
-	TEN(text "1", n), TEN(text "2", n), TEN(text "3", n), TEN(text "4", n), TEN(text "5", n),  \
-	    TEN(text "6", n), TEN(text "7", n), TEN(text "8", n), TEN(text "9", n)
 static const struct {
 	char text[5];
 	uint8_t length;
 } address_bytes[256] = {
-    TEN("", 2),	  NINETY("", 3), TEN("10", 4), NINETY("1", 4), TEN("20", 4),
-    TEN("21", 4), TEN("22", 4),	 TEN("23", 4), TEN("24", 4),   {"250.", 4},
-    {"251.", 4},  {"252.", 4},	 {"253.", 4},  {"254.", 4},    {"255.", 4},
+    TEN("", 2),	  TEN("1", 3),	TEN("2", 3),  TEN("3", 3),  TEN("4", 3),  TEN("5", 3),
+    TEN("6", 3),  TEN("7", 3),	TEN("8", 3),  TEN("9", 3),  TEN("10", 4), TEN("11", 4),
+    TEN("12", 4), TEN("13", 4), TEN("14", 4), TEN("15", 4), TEN("16", 4), TEN("17", 4),
+    TEN("18", 4), TEN("19", 4), TEN("20", 4), TEN("21", 4), TEN("22", 4), TEN("23", 4),
+    TEN("24", 4), {"250.", 4},	{"251.", 4},  {"252.", 4},  {"253.", 4},  {"254.", 4},
+    {"255.", 4},
 };
 
 static char *put_address(char *p, ipv4_t address)
