@@ -409,7 +409,7 @@ int release_manifest_tree(const char *bytes, size_t length, const struct stateme
 			  struct merkle_tree **ret_tree, struct reason *reason)
 {
 	uint8_t digest[SHA256_LEN];
-	struct merkle_tree *tree;
+	struct merkle_tree *tree = NULL;
 	struct merkle_hash root;
 	int err = tree_make(bytes, length, statement, &tree, reason);
 
