@@ -415,8 +415,10 @@ int release_manifest_tree(const char *bytes, size_t length, const struct stateme
 
 	if (!err)
 		err = sha256_digest(bytes, length, digest);
-	if (err < 0)
+	if (err < 0) {
+		merkle_tree_free(tree);
 		return err;
+	}
 	root = merkle_tree_root(tree);
 	if (memcmp(root.bytes, statement->root.bytes, SHA256_LEN) != 0)
 		err = reason_set(reason, -TUYEN_ESIGNATURE,
