@@ -76,7 +76,7 @@ int merkle_hasher_end(struct merkle_hasher *h, uint8_t ret_digest[static SHA256_
 static int hasher_run(struct merkle_hasher *h, uint8_t prefix, const void *bytes, size_t length,
 		      struct merkle_hash *ret_hash)
 {
-	struct merkle_hash hash; /* @bytes may be @ret_hash's */
+	struct merkle_hash hash = {{0}}; /* @bytes may be @ret_hash's */
 	int err = merkle_hasher_begin(h);
 
 	if (!err)
