@@ -138,6 +138,23 @@ void network_clear(struct network *n)
 	network_init(n);
 }
 
+static int by_id(const void *a, const void *b, void *sites)
+{
+	const struct site *s = sites;
+	uint32_t p = s[*(const uint32_t *)a].id, q = s[*(const uint32_t *)b].id;
+
+	return p < q ? -1 : p > q;
+}
+
+void network_sort_by_id(const struct network *n, uint32_t *sites, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (n->sites[sites[i - 1]].id > n->sites[sites[i]].id) {
+			qsort_r(sites, count, sizeof(*sites), by_id, n->sites);
+			return;
+		}
+}
+
 uint32_t network_site_find(const struct network *n, const char *name)
 {
 	for (size_t i = 0; i < n->site_count; i++)

@@ -61,8 +61,28 @@ void diag_source_clear(struct diag_source *s)
 /* Index of the line that holds @offset. */
 static uint32_t source_line(const struct diag_source *s, uint32_t offset)
 {
-	uint32_t low = 0, high = s->line_count;
+	uint32_t low = 0, high = s->line_count, near, step = 16;
 
+	if (!s->line_count)
+		return 0;
+	/* Lines are of a length, more or less: few are looked at. */
+	near = (uint32_t)((uint64_t)offset * s->line_count / ((uint64_t)s->length + 1));
+	near = near < high ? near : high - 1;
+	if (s->line_starts[near] <= offset) {
+		low = near;
+		while (low + step < high && s->line_starts[low + step] <= offset) {
+			low += step;
+			step *= 2;
+		}
+		high = low + step < high ? low + step : high;
+	} else {
+		high = near;
+		while (high > step && s->line_starts[high - step] > offset) {
+			high -= step;
+			step *= 2;
+		}
+		low = high > step ? high - step : 0;
+	}
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2;
 

@@ -275,6 +275,8 @@ static inline bool site_shares_lan(const struct site *site)
 }
 /** Do two different sites stand in one LAN? Then each carries what is meant for it, and one takes over for the other. */
 bool network_shares_lan(const struct network *n, uint32_t site_a, uint32_t site_b);
+/** Sorts @sites, @count of them, by their ids. */
+void network_sort_by_id(const struct network *n, uint32_t *sites, size_t count);
 /** @return the site's index, NETWORK_NONE if there is none. */
 uint32_t network_site_find(const struct network *n, const char *name);
 
