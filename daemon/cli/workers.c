@@ -31,6 +31,7 @@ int workers_option(const char *command, const char *argument, unsigned int *ret_
 	return 0;
 }
 
+/* Many things of a kind, and who is at them. */
 struct crew {
 	executor_step *step;
 	void *context;
@@ -41,11 +42,23 @@ struct crew {
 	int err;
 };
 
-struct worker {
-	struct crew *crew;
-	unsigned int number;
-	pthread_t thread;
+/*
+ * A command has a dozen things to do at once, each for some milliseconds: its threads are made once, and wait in between.
+ */
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t begun, ended;
+	pthread_t threads[WORKERS_MAX];
+	unsigned int started;
+	struct crew *crew;	   /* NULL: nothing to do */
+	unsigned int wanted, busy; /* workers of the crew beside the caller: not come yet; at it */
+	unsigned int next;	   /* number of the one that comes next */
+	bool ends;
 };
+
+static struct pool pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			   .begun = PTHREAD_COND_INITIALIZER,
+			   .ended = PTHREAD_COND_INITIALIZER};
 
 static void crew_fail(struct crew *crew, size_t item, int err)
 {
@@ -58,50 +71,108 @@ static void crew_fail(struct crew *crew, size_t item, int err)
 	atomic_store(&crew->next, crew->count);
 }
 
-static void *worker_run(void *context)
+static void crew_work(struct crew *crew, unsigned int number)
 {
-	const struct worker *w = context;
-	struct crew *crew = w->crew;
 	size_t item;
 
 	while ((item = atomic_fetch_add(&crew->next, 1)) < crew->count) {
-		int err = crew->step(crew->context, w->number, item);
+		int err = crew->step(crew->context, number, item);
 
 		if (err)
 			crew_fail(crew, item, err);
 	}
+}
+
+static void *thread_run(void *context)
+{
+	struct pool *p = context;
+
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		struct crew *crew;
+		unsigned int number;
+
+		while (!p->wanted && !p->ends)
+			pthread_cond_wait(&p->begun, &p->lock);
+		if (p->ends)
+			break;
+		p->wanted--;
+		p->busy++;
+		crew = p->crew;
+		number = p->next++;
+		pthread_mutex_unlock(&p->lock);
+		crew_work(crew, number);
+		pthread_mutex_lock(&p->lock);
+		if (!--p->busy)
+			pthread_cond_signal(&p->ended);
+	}
+	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
 
-/* @return how many threads there are. */
-static unsigned int threads_start(struct crew *crew, struct worker *others, unsigned int most)
+static void pool_end(void)
 {
-	unsigned int started = 0;
+	pthread_mutex_lock(&pool.lock);
+	pool.ends = true;
+	pthread_cond_broadcast(&pool.begun);
+	pthread_mutex_unlock(&pool.lock);
+	for (unsigned int i = 0; i < pool.started; i++)
+		pthread_join(pool.threads[i], NULL);
+	pool.started = 0;
+}
 
-	while (started < most) {
-		struct worker *w = &others[started];
+/* With the lock held. */
+static void pool_grow(unsigned int most)
+{
+	if (most && !pool.started)
+		atexit(pool_end);
+	while (pool.started < most &&
+	       !pthread_create(&pool.threads[pool.started], NULL, thread_run, &pool))
+		pool.started++;
+}
 
-		*w = (struct worker){.crew = crew, .number = started + 1};
-		if (pthread_create(&w->thread, NULL, worker_run, w) != 0)
-			break;
-		started++;
+/* @return whether others help: not those who are helping already. */
+static bool pool_begin(struct crew *crew, unsigned int most)
+{
+	bool begun;
+
+	pthread_mutex_lock(&pool.lock);
+	begun = !pool.crew && !pool.ends && most;
+	if (begun) {
+		pool_grow(most);
+		pool.crew = crew;
+		pool.next = 1;
+		pool.wanted = most < pool.started ? most : pool.started;
+		pthread_cond_broadcast(&pool.begun);
 	}
-	return started;
+	pthread_mutex_unlock(&pool.lock);
+	return begun;
+}
+
+/* Nothing is left to be begun: who has not come need not. */
+static void pool_finish(void)
+{
+	pthread_mutex_lock(&pool.lock);
+	pool.wanted = 0;
+	while (pool.busy)
+		pthread_cond_wait(&pool.ended, &pool.lock);
+	pool.crew = NULL;
+	pthread_mutex_unlock(&pool.lock);
 }
 
 int workers_run(unsigned int workers, size_t count, executor_step *step, void *context)
 {
 	struct crew crew = {.step = step, .context = context, .count = count};
-	struct worker self = {.crew = &crew}, others[WORKERS_MAX];
-	unsigned int started, most = workers < WORKERS_MAX ? workers : WORKERS_MAX;
+	unsigned int most = workers < WORKERS_MAX ? workers : WORKERS_MAX;
+	bool begun;
 
 	if (count < most)
 		most = (unsigned int)count;
 	pthread_mutex_init(&crew.lock, NULL);
-	started = threads_start(&crew, others, most > 1 ? most - 1 : 0);
-	worker_run(&self);
-	for (unsigned int i = 0; i < started; i++)
-		pthread_join(others[i].thread, NULL);
+	begun = pool_begin(&crew, most ? most - 1 : 0);
+	crew_work(&crew, 0);
+	if (begun)
+		pool_finish();
 	pthread_mutex_destroy(&crew.lock);
 	return crew.err;
 }
