@@ -651,14 +651,6 @@ static int by_color(const void *a, const void *b, void *network)
 	return p < q ? -1 : p > q;
 }
 
-static int by_id(const void *a, const void *b, void *network)
-{
-	const struct network *n = network;
-	uint32_t p = n->sites[*(const uint32_t *)a].id, q = n->sites[*(const uint32_t *)b].id;
-
-	return p < q ? -1 : p > q;
-}
-
 static void policy_check(struct compile_result *r, const struct policy *p)
 {
 	if (p->path_count > POLICY_PATHS_MAX)
@@ -739,7 +731,7 @@ static int policy_order_build(struct compile_result *r, struct policy_order *o)
 		for (size_t j = 0; j < to->count; j++)
 			if (n->sites[to->sites[j]].lan_count)
 				o->endpoints[i][o->endpoint_count[i]++] = to->sites[j];
-		qsort_r(o->endpoints[i], o->endpoint_count[i], sizeof(**o->endpoints), by_id, n);
+		network_sort_by_id(r->network, o->endpoints[i], o->endpoint_count[i]);
 	}
 	qsort_r(o->policies, n->policy_count, sizeof(*o->policies), by_color, n);
 	return twins_find(r, o->policies) ? 0 : -TUYEN_ENOMEM;
@@ -869,13 +861,14 @@ static bool pairs_of_head(struct compile_result *r, const struct policy_order *o
 	return true;
 }
 
-/* As many as there can be, but for mistakes. */
-static void pairs_reserve(struct compile_result *r, const struct policy_order *o)
+/* As many as there can be, but for mistakes. @first, @end  the sites that @r decides; a whole gets those of its parts too. */
+static void pairs_reserve(struct compile_result *r, const struct policy_order *o, uint32_t first,
+			  uint32_t end)
 {
 	const struct network *n = r->network;
 	size_t heads = 0, pairs = 0, paths = 0;
 
-	for (size_t i = 0; i < n->site_count; i++)
+	for (size_t i = first; i < end; i++)
 		heads += n->sites[i].lan_count > 0;
 	for (size_t i = 0; i < n->policy_count; i++) {
 		pairs += o->endpoint_count[i];
@@ -888,219 +881,64 @@ static void pairs_reserve(struct compile_result *r, const struct policy_order *o
 	compile_reserve(&r->accepts, &r->accept_room, 4 * heads * paths, sizeof(*r->accepts));
 	compile_reserve(&r->stacks.values, &r->stacks.room, 3 * heads * paths, sizeof(uint32_t));
 	compile_reserve(&r->ways.values, &r->ways.room, 2 * heads * paths, sizeof(uint32_t));
-	compile_reserve(&r->labels, &r->label_room, 6 * n->site_count, sizeof(*r->labels));
-	index_reserve(r, &r->label_index, 4 * n->site_count);
+	compile_reserve(&r->labels, &r->label_room, 6 * heads, sizeof(*r->labels));
+	index_reserve(r, &r->label_index, 4 * heads);
 }
 
-static int pairs_build(struct compile_result *r)
+struct pairs_work {
+	const struct policy_order *order;
+	const struct compile_parts *parts;
+};
+
+static int pairs_step(void *context, unsigned int worker, size_t item)
 {
-	struct policy_order o = {0};
-	size_t sites = r->network->site_count;
-	int err = policy_order_build(r, &o);
+	const struct pairs_work *w = context;
+	struct compile_result *r = w->parts->part[item];
+	uint32_t first = w->parts->first[item], end = w->parts->first[item + 1];
 
-	if (!err)
-		pairs_reserve(r, &o);
+	(void)worker;
+	pairs_reserve(r, w->order, first, item ? end : (uint32_t)r->network->site_count);
+	for (uint32_t s = first; s < end; s++)
+		if (r->error_count > 200 || r->failed || !pairs_of_head(r, w->order, s))
+			return r->failed ? -TUYEN_ENOMEM : -TUYEN_EINVAL;
+	return 0;
+}
 
-	for (uint32_t s = 0; !err && s < sites; s++)
-		if (r->error_count > 200 || r->failed || !pairs_of_head(r, &o, s))
-			err = r->failed ? -TUYEN_ENOMEM : -TUYEN_EINVAL;
-	r->head_first[sites] = (uint32_t)r->pair_count;
+/* @parts  initialised here. Who has errors is not put together. */
+static int parts_decide(struct compile_result *r, const struct policy_order *o,
+			struct compile_parts *parts)
+{
+	int err = compile_parts_init(r, parts);
+
+	r->divided = parts->count > 1;
 	if (!err)
-		callers_check(r);
-	policy_order_clear(&o, r->network->policy_count);
+		err = executor_run(r->executor, parts->count, pairs_step,
+				   &(struct pairs_work){o, parts});
+	if (r->divided && compile_parts_errors(parts)) {
+		r->error_count += !r->error_count;
+		return -TUYEN_EINVAL;
+	}
+	if (!err)
+		err = compile_repairs_build(parts);
+	if (!err || !r->divided)
+		compile_parts_absorb(parts);
 	return err;
 }
 
-/* ---- by site ------------------------------------------------------------------------ */
-
-static void counts_to_firsts(uint32_t *first, size_t count)
+/* Which sites have a session, on which paths, and what they do when a link fails. */
+static int decide(struct compile_result *r)
 {
-	for (size_t i = count; i > 0; i--)
-		first[i] = first[i - 1];
-	first[0] = 0;
-	for (size_t i = 1; i <= count; i++)
-		first[i] += first[i - 1];
-}
-
-/* An endpoint's pairs come in the order of their heads' ids: so its returns are in order already.
- */
-static int endpoints_build(struct compile_result *r)
-{
-	size_t sites = r->network->site_count;
-	struct network *n =
-	    (struct network *)(uintptr_t)r->network; /* qsort_r's argument is not const */
-	uint32_t *fill = calloc(sites + 1, sizeof(*fill));
-	uint32_t *heads = calloc(sites + 1, sizeof(*heads));
-
-	r->endpoint_pairs = calloc(r->pair_count + 1, sizeof(*r->endpoint_pairs));
-	if (!fill || !heads || !r->endpoint_pairs) {
-		free(fill);
-		free(heads);
-		return -TUYEN_ENOMEM;
-	}
-	for (size_t i = 0; i < r->pair_count; i++)
-		r->endpoint_first[r->pairs[i].endpoint]++;
-	counts_to_firsts(r->endpoint_first, sites);
-	for (uint32_t i = 0; i < sites; i++)
-		heads[i] = i;
-	qsort_r(heads, sites, sizeof(*heads), by_id, n);
-	for (size_t h = 0; h < sites; h++)
-		for (uint32_t i = r->head_first[heads[h]]; i < r->head_first[heads[h] + 1]; i++) {
-			uint32_t e = r->pairs[i].endpoint;
-
-			r->endpoint_pairs[r->endpoint_first[e] + fill[e]++] = i;
-		}
-	free(heads);
-	free(fill);
-	return 0;
-}
-
-static int label_entry_compare(const void *a, const void *b)
-{
-	const struct label_entry *p = a, *q = b;
-
-	return p->label < q->label ? -1 : p->label > q->label;
-}
-
-static void labels_sort(struct label_entry *labels, size_t count)
-{
-	for (size_t i = 1; i < count; i++)
-		if (labels[i - 1].label > labels[i].label) {
-			qsort(labels, count, sizeof(*labels), label_entry_compare);
-			return;
-		}
-}
-
-/* Routes are dealt out to their sites; each label of a site stands among them once. */
-static int labels_divide(struct compile_result *r)
-{
-	size_t sites = r->network->site_count;
-	struct label_entry *dealt = malloc((r->label_count + 1) * sizeof(*dealt));
-	uint32_t *first = r->label_first;
-
-	if (!dealt)
-		return -TUYEN_ENOMEM;
-	for (size_t i = 0; i < r->label_count; i++)
-		first[r->labels[i].site]++;
-	counts_to_firsts(first, sites);
-	for (size_t i = 0; i < r->label_count; i++)
-		dealt[first[r->labels[i].site]++] = r->labels[i];
-	memmove(first + 1, first, sites * sizeof(*first)); /* filling has moved each to its end */
-	first[0] = 0;
-	for (size_t i = 0; i < sites; i++)
-		labels_sort(dealt + first[i], first[i + 1] - first[i]);
-	free(r->labels);
-	r->labels = dealt;
-	r->label_room = r->label_count;
-	/* What the index points at has moved. */
-	free(r->label_index.slots);
-	r->label_index = (struct index){0};
-	return 0;
-}
-
-/*
- * What is accepted is half a million: dealt out by whom it comes from and its depth, then by site. What is left to do for
- * the order of sites, senders and label_stack_compare() is little.
- */
-#define DEPTHS (LABEL_STACK_MAX + 1)
-
-static int labels_compare(const uint32_t *x, const uint32_t *y, uint32_t depth)
-{
-	for (uint32_t i = 0; i < depth; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? -1 : 1;
-	return 0;
-}
-
-/* Entries of one site, sender and depth. @spare  half as many. */
-static void accepts_sort(const struct compile_result *r, struct accept_entry *entries, size_t count,
-			 struct accept_entry *spare)
-{
-	size_t left = count / 2, i = 0, k = left, at = 0;
-	const uint32_t *stacks = r->stacks.values;
-
-	if (count < 2)
-		return;
-	accepts_sort(r, entries, left, spare);
-	accepts_sort(r, entries + left, count - left, spare);
-	if (labels_compare(stacks + entries[left - 1].labels, stacks + entries[left].labels,
-			   entries->depth) <= 0)
-		return;
-	memcpy(spare, entries, left * sizeof(*entries));
-	while (i < left)
-		entries[at++] =
-		    k < count && labels_compare(stacks + entries[k].labels,
-						stacks + spare[i].labels, entries->depth) < 0
-			? entries[k++]
-			: spare[i++];
-}
-
-static bool accepts_alike(const struct accept_entry *a, const struct accept_entry *b)
-{
-	return a->from == b->from && a->depth == b->depth;
-}
-
-/* Sorts those from @from to @end, which stand in order but for their labels, and moves them down to @to, of equal ones
- * one. @return their end there. */
-static uint32_t accepts_settle(struct compile_result *r, uint32_t from, uint32_t end, uint32_t to,
-			       struct accept_entry *spare)
-{
-	struct accept_entry *entries = r->accepts;
-
-	for (uint32_t first = from, next; first < end; first = next) {
-		for (next = first + 1;
-		     next < end && accepts_alike(&entries[first], &entries[next]);)
-			next++;
-		accepts_sort(r, entries + first, next - first, spare);
-		for (uint32_t i = first; i < next; i++)
-			if (i == first ||
-			    labels_compare(r->stacks.values + entries[to - 1].labels,
-					   r->stacks.values + entries[i].labels, entries[i].depth))
-				entries[to++] = entries[i];
-	}
-	return to;
-}
-
-/* From @from to @to. @first  how many of each bucket; each one's end afterwards. */
-static void accepts_deal(const struct accept_entry *from, struct accept_entry *to, size_t count,
-			 uint32_t *first, size_t buckets, bool by_site)
-{
-	for (size_t i = 0; i < count; i++)
-		first[by_site ? from[i].site : from[i].from * DEPTHS + from[i].depth]++;
-	counts_to_firsts(first, buckets);
-	for (size_t i = 0; i < count; i++)
-		to[first[by_site ? from[i].site : from[i].from * DEPTHS + from[i].depth]++] =
-		    from[i];
-}
-
-static int accepts_divide(struct compile_result *r)
-{
-	size_t sites = r->network->site_count;
-	struct accept_entry *dealt = malloc((r->accept_count + 1) * sizeof(*dealt));
-	uint32_t *senders = calloc(sites * DEPTHS + 2, sizeof(*senders)), kept = 0;
-
-	if (dealt && senders) {
-		accepts_deal(r->accepts, dealt, r->accept_count, senders, sites * DEPTHS, false);
-		accepts_deal(dealt, r->accepts, r->accept_count, r->accept_first, sites, true);
-		for (uint32_t i = 0, from = 0, end; i < sites; i++, from = end) {
-			end = r->accept_first[i];
-			r->accept_first[i] = kept;
-			kept = accepts_settle(r, from, end, kept, dealt);
-		}
-		r->accept_first[sites] = r->accept_count = kept;
-	}
-	free(senders);
-	free(dealt);
-	return dealt && senders ? 0 : -TUYEN_ENOMEM;
-}
-
-static int sites_divide(struct compile_result *r)
-{
-	int err = labels_divide(r);
+	struct policy_order o = {0};
+	struct compile_parts parts = {0};
+	int err = policy_order_build(r, &o);
 
 	if (!err)
-		err = accepts_divide(r);
-	return err ? err : endpoints_build(r);
+		err = parts_decide(r, &o, &parts);
+	if (!err)
+		callers_check(r);
+	compile_parts_clear(&parts);
+	policy_order_clear(&o, r->network->policy_count);
+	return err;
 }
 
 /* ---- warnings about all sites of a path at once ----------------------------------------- */
@@ -1315,9 +1153,12 @@ static int other_build(struct compile_result *r, unsigned flags, enum compile_li
 	if (!o)
 		return -TUYEN_ENOMEM;
 	o->network = r->network;
+	o->executor = r->executor;
 	o->links = links;
 	err = result_build(o, flags);
+	o->executor = NULL;
 	r->failed |= o->failed;
+	r->divided |= o->divided;
 	for (size_t i = 0; i < o->problem_count && !r->error_count; i++)
 		if (o->problems[i].error)
 			compile_report(r, true, NULL, o->problems[i].place, "%s: %s",
@@ -1369,8 +1210,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 	r->queues = country_queues(r->network);
 	sites_check(r, flags);
 	if ((err = keys_check(r)) || (err = compile_graph_build(r)) || (err = sets_build(r)) ||
-	    (err = pairs_build(r)) || (err = compile_repairs_build(r)) ||
-	    (err = others_build(r, flags)) || (err = sites_divide(r)))
+	    (err = decide(r)) || (err = others_build(r, flags)) || (err = compile_divide(r)))
 		return err;
 	compile_trees_clear(r);
 	if (r->links != LINKS_NOW)
@@ -1380,23 +1220,34 @@ static int result_build(struct compile_result *r, unsigned flags)
 	return 0;
 }
 
-int compile_network(const struct network *network, unsigned flags,
-		    struct compile_result **ret_result)
+/* Errors are found in an order, and some only where others are not: where there are any, one alone finds them. */
+int compile_network_with(const struct network *network, unsigned flags,
+			 const struct executor *executor, struct compile_result **ret_result)
 {
 	struct compile_result *r = calloc(1, sizeof(*r));
+	bool again;
 	int err;
 
 	*ret_result = NULL;
 	if (!r)
 		return -TUYEN_ENOMEM;
 	r->network = network;
+	r->executor = executor;
 	err = result_build(r, flags);
-	if (r->failed || err == -TUYEN_ENOMEM) {
+	again = r->divided && (r->error_count || err == -TUYEN_EINVAL);
+	if (r->failed || err == -TUYEN_ENOMEM || again) {
 		compile_free(r);
-		return -TUYEN_ENOMEM;
+		return again ? compile_network(network, flags, ret_result) : -TUYEN_ENOMEM;
 	}
+	r->executor = NULL; /* the caller's for this call */
 	*ret_result = r;
 	return r->error_count ? -TUYEN_EINVAL : err;
+}
+
+int compile_network(const struct network *network, unsigned flags,
+		    struct compile_result **ret_result)
+{
+	return compile_network_with(network, flags, NULL, ret_result);
 }
 
 void compile_free(struct compile_result *r)

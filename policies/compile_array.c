@@ -21,6 +21,28 @@ void *compile_grow_more(struct compile_result *r, void *array, size_t *count, si
 	return compile_grow(r, array, count, room, size);
 }
 
+bool compile_append(struct compile_result *r, void *array, size_t *array_count, size_t *room,
+		    size_t size, const void *from, size_t count)
+{
+	size_t more = *array_count + count;
+	char *bytes;
+
+	memcpy(&bytes, array, sizeof(bytes));
+	if (more > *room) {
+		bytes = more < UINT32_MAX ? realloc(bytes, more * size) : NULL;
+		if (!bytes) {
+			r->failed = true;
+			return false;
+		}
+		memcpy(array, &bytes, sizeof(bytes));
+		*room = more;
+	}
+	if (count)
+		memcpy(bytes + *array_count * size, from, count * size);
+	*array_count = more;
+	return true;
+}
+
 void compile_reserve(void *array, size_t *room, size_t count, size_t size)
 {
 	void *bytes = count && count < UINT32_MAX ? malloc(count * size) : NULL;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "tuyen/base/executor.h"
 #include "tuyen/policies/compile.h"
 #include "tuyen/topology/mtu.h"
 #include "tuyen/topology/spf.h"
@@ -98,7 +99,10 @@ struct path_tally {
 
 struct compile_result {
 	const struct network *network;
-	bool failed; /* no memory */
+	const struct executor *executor; /* who does what can be divided; NULL: the caller alone */
+	const struct compile_result *whole; /* of a part: whose it is; else NULL */
+	bool failed;			    /* no memory */
+	bool divided;			    /* several decided it */
 	bool queues; /* some line of the country has something to queue or to mark for */
 	enum compile_links {
 		LINKS_NOW, /* all but prepared ones */
@@ -200,6 +204,28 @@ static inline bool compile_link_used(const struct compile_result *r, const struc
 	return true;
 }
 
+#define COMPILE_PARTS_MAX 64
+
+/** Who decides which head-ends: compile_part.c. */
+struct compile_parts {
+	struct compile_result *part[COMPILE_PARTS_MAX]; /* the first is the whole */
+	uint32_t first[COMPILE_PARTS_MAX + 1];		/* sites */
+	size_t count;
+};
+
+/* compile_part.c: several that decide at once */
+/** @return 0 or -TUYEN_ENOMEM; compile_parts_clear() either way. */
+int compile_parts_init(struct compile_result *r, struct compile_parts *ret);
+void compile_parts_clear(struct compile_parts *parts);
+/** Those of all parts. */
+size_t compile_parts_errors(const struct compile_parts *parts);
+/** Puts into the whole what its parts decided, and clears them. */
+void compile_parts_absorb(struct compile_parts *parts);
+
+/* compile_divide.c */
+/** Deals out what was decided to its sites. @return 0 or -TUYEN_ENOMEM. */
+int compile_divide(struct compile_result *r);
+
 /* compile_graph.c: who is whose neighbour, and who carries others' traffic */
 int compile_graph_build(struct compile_result *r);
 /** Is the outer packet of this link IPv6? */
@@ -250,6 +276,8 @@ static inline struct label_stack compile_accept_stack(const struct compile_resul
 {
 	return compile_stack_kept(r, entry->labels, entry->depth);
 }
+/** The routes of @part, which are the same where both know them. */
+void compile_labels_absorb(struct compile_result *r, const struct compile_result *part);
 /** Makes room for @count of @size in an array that is empty, if there is memory: it will not grow often. */
 void compile_reserve(void *array, size_t *room, size_t count, size_t size);
 /** Accepts and routes besides what @other, the same network with other links, does; what there is stays. */
@@ -257,8 +285,8 @@ void compile_way_adopt(struct compile_result *r, const struct compile_result *ot
 void compile_way_reverse(const struct way *way, struct way *ret_way);
 
 /* compile_repair.c: what each site does when an adjacency fails */
-/** After all paths, before they are divided by site. Changes the MTU and the timers of paths that have repairs. */
-int compile_repairs_build(struct compile_result *r);
+/** After all paths, before they are put together. Changes the MTU and the timers of paths that have repairs. */
+int compile_repairs_build(struct compile_parts *parts);
 void compile_repairs_clear(struct compile_result *r);
 
 /* compile_array.c */
@@ -277,6 +305,9 @@ static inline void *compile_grow(struct compile_result *r, void *array, size_t *
 	bytes += (*count)++ * size;
 	return memset(bytes, 0, size);
 }
+/** Puts @count of @size at the end of the array. */
+bool compile_append(struct compile_result *r, void *array, size_t *array_count, size_t *room,
+		    size_t size, const void *from, size_t count);
 static inline bool pool_add(struct compile_result *r, struct pool *pool, uint32_t value)
 {
 	uint32_t *p = compile_grow(r, &pool->values, &pool->count, &pool->room, sizeof(*p));

@@ -281,6 +281,12 @@ static uint32_t detour_find(struct compile_result *r, uint32_t from, uint32_t ar
 	return d->length ? position + 1 : 0;
 }
 
+/* The result that knows, once all have planned, what each crossing does. */
+static const struct compile_result *planned(const struct compile_result *r)
+{
+	return r->whole ? r->whole : r;
+}
+
 static const uint32_t *detour_way(const struct compile_result *r, const struct detour *d)
 {
 	return r->detour_sites.values + d->way;
@@ -648,12 +654,14 @@ static void detection_note(const struct compile_result *r, struct compile_path *
 		path->repaired_after_us = detection_us;
 }
 
+/* Its labels are those of the whole; whoever installs hops reads them only. */
 static void hop_install(struct compile_result *r, struct compile_path *path, const struct hop *h,
 			const struct candidate_path *candidate)
 {
-	struct crossing *c = crossing_lookup(r, hop_site(h), hop_next(h), h->stack.label[0]);
+	const struct compile_result *plan = planned(r);
+	struct crossing *c = crossing_lookup(plan, hop_site(h), hop_next(h), h->stack.label[0]);
+	const struct detour *d;
 	struct label_stack out;
-	struct detour *d;
 	const uint32_t *way;
 	uint8_t used = 0;
 	uint32_t labels;
@@ -662,16 +670,15 @@ static void hop_install(struct compile_result *r, struct compile_path *path, con
 	(void)candidate;
 	if (!c || !c->detour)
 		return;
-	d = &r->detours[c->detour - 1];
-	detour_install(r, d);
+	d = &plan->detours[c->detour - 1];
 	detour_stack(c, d, &h->stack, &out);
-	way = detour_way(r, d);
+	way = detour_way(plan, d);
 	labels = compile_stack_keep(r, &out);
 	for (uint32_t i = 1; i < d->length; i++) {
 		compile_accept_add(r, way[i], way[i - 1], labels + used, out.depth - used);
 		used += d->stack.label[used] == repair_sid(r, way[i]);
 	}
-	mtu = detour_mtu(r, d, &out);
+	mtu = d->mtu[out.depth] ? d->mtu[out.depth] : detour_measure(plan, d, out.depth);
 	if (mtu < path->repaired_mtu)
 		path->repaired_mtu = mtu;
 	detection_note(r, path, compile_link_find(r, c->site, c->next));
@@ -733,50 +740,159 @@ static bool repairs_allocate(struct compile_result *r)
 	return r->alternates && index_reserve(r, &r->crossing_index, 4 * r->network->site_count);
 }
 
-int compile_repairs_build(struct compile_result *r)
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+/* Every path, @first those whose way no path before them had. */
+typedef void path_step(struct compile_result *r, size_t path, bool first, struct tail *tails);
+
+static int paths_walk(struct compile_result *r, path_step *step)
 {
-	struct tail *tails;
-	uint8_t *first;
+	struct tail *tails = calloc(TAILS, sizeof(*tails));
 	uint32_t end = 0;
 
-	if (r->error_count || !label_repair_sid(r->network->srgb, 1))
-		return 0;
-	first = calloc(r->path_count + 1, 1);
-	tails = calloc(TAILS, sizeof(*tails));
-	if (!first || !tails || !repairs_allocate(r)) {
-		free(first);
-		free(tails);
+	if (!tails)
 		return -TUYEN_ENOMEM;
-	}
 	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
-		first[i] = r->paths[i].way >= end;
-		end = first[i] ? r->paths[i].way + r->paths[i].way_length : end;
-		r->paths[i].repaired_mtu = UINT16_MAX;
-		if (first[i])
-			hops_of_path_once(r, &r->paths[i], hop_plan, tails);
-	}
-	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
-		const struct compile_pair *pair = &r->pairs[r->paths[i].pair];
-		const struct candidate_path *c =
-		    &r->network->policies[pair->policy].paths[r->paths[i].path];
+		bool first = r->paths[i].way >= end;
 
-		if (c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels)
-			hops_of_path(r, &r->paths[i], hop_constrain);
-	}
-	for (size_t i = 0; i < r->crossing_count; i++)
-		crossing_choose(r, &r->crossings[i]);
-	memset(tails, 0, TAILS * sizeof(*tails));
-	for (size_t i = 0; i < r->path_count && !r->failed; i++) {
-		if (first[i]) {
-			hops_of_path_once(r, &r->paths[i], hop_install, tails);
-			path_settle(&r->paths[i]);
-		} else {
-			path_copy_repair(r, i);
-		}
+		end = first ? r->paths[i].way + r->paths[i].way_length : end;
+		step(r, i, first, tails);
 	}
 	free(tails);
-	free(first);
 	return r->failed ? -TUYEN_ENOMEM : 0;
+}
+
+static void path_plan(struct compile_result *r, size_t i, bool first, struct tail *tails)
+{
+	struct compile_path *p = &r->paths[i];
+	const struct candidate_path *c =
+	    &r->network->policies[r->pairs[p->pair].policy].paths[p->path];
+
+	p->repaired_mtu = UINT16_MAX;
+	if (first)
+		hops_of_path_once(r, p, hop_plan, tails);
+	if (c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels)
+		hops_of_path(r, p, hop_constrain);
+}
+
+static void path_install(struct compile_result *r, size_t i, bool first, struct tail *tails)
+{
+	if (first) {
+		hops_of_path_once(r, &r->paths[i], hop_install, tails);
+		path_settle(&r->paths[i]);
+	} else {
+		path_copy_repair(r, i);
+	}
+}
+
+static int plan_step(void *context, unsigned int worker, size_t item)
+{
+	struct compile_parts *parts = context;
+	struct compile_result *r = parts->part[item];
+
+	(void)worker;
+	return repairs_allocate(r) ? paths_walk(r, path_plan) : -TUYEN_ENOMEM;
+}
+
+static int install_step(void *context, unsigned int worker, size_t item)
+{
+	struct compile_parts *parts = context;
+
+	(void)worker;
+	return paths_walk(parts->part[item], path_install);
+}
+
+/* @return its place + 1. */
+static uint32_t detour_adopt(struct compile_result *r, const struct compile_result *part,
+			     const struct detour *from)
+{
+	uint64_t hash = detour_key_hash(from->from, from->around, from->to);
+	uint32_t position;
+	size_t step = 0;
+	struct detour *d;
+
+	while ((position = index_next(&r->detour_index, hash, &step)) != NETWORK_NONE) {
+		d = &r->detours[position];
+		if (d->from != from->from || d->around != from->around || d->to != from->to)
+			continue;
+		for (size_t i = 0; i <= DETOUR_DEPTH_MAX; i++)
+			if (!d->mtu[i])
+				d->mtu[i] = from->mtu[i];
+		return position + 1;
+	}
+	position = (uint32_t)r->detour_count;
+	d = compile_grow(r, &r->detours, &r->detour_count, &r->detour_room, sizeof(*d));
+	if (!d)
+		return 0;
+	*d = *from;
+	d->way = (uint32_t)r->detour_sites.count;
+	compile_append(r, &r->detour_sites.values, &r->detour_sites.count, &r->detour_sites.room,
+		       sizeof(uint32_t), detour_way(part, from), from->length);
+	return index_put(r, &r->detour_index, position, hash) ? position + 1 : 0;
+}
+
+/* What one refuses is refused. The options are the same: they follow from the tables of all sites. */
+static void crossing_adopt(struct compile_result *r, const struct crossing *from,
+			   const uint32_t *detours)
+{
+	struct crossing *c = crossing_lookup(r, from->site, from->next, from->label);
+	uint32_t position = (uint32_t)r->crossing_count;
+
+	if (c) {
+		c->refused |= from->refused;
+		return;
+	}
+	c = compile_grow(r, &r->crossings, &r->crossing_count, &r->crossing_room, sizeof(*c));
+	if (!c)
+		return;
+	*c = *from;
+	for (int i = 0; i < OPTIONS; i++)
+		if (from->option[i])
+			c->option[i] = detours[from->option[i] - 1];
+	index_put(r, &r->crossing_index, position, crossing_key_hash(c->site, c->next, c->label));
+}
+
+static int plan_adopt(struct compile_result *r, const struct compile_result *part)
+{
+	enum { AHEAD = 16 };
+	uint32_t *detours = calloc(part->detour_count + 1, sizeof(*detours));
+
+	if (!detours)
+		return -TUYEN_ENOMEM;
+	for (size_t i = 0; i < part->detour_count && !r->failed; i++)
+		if (part->detours[i].length)
+			detours[i] = detour_adopt(r, part, &part->detours[i]);
+	for (size_t i = 0; i < part->crossing_count && !r->failed; i++) {
+		const struct crossing *c = &part->crossings[i];
+
+		if (i + AHEAD < part->crossing_count)
+			index_fetch(
+			    &r->crossing_index,
+			    crossing_key_hash(c[AHEAD].site, c[AHEAD].next, c[AHEAD].label));
+		crossing_adopt(r, c, detours);
+	}
+	free(detours);
+	return r->failed ? -TUYEN_ENOMEM : 0;
+}
+
+int compile_repairs_build(struct compile_parts *parts)
+{
+	struct compile_result *r = parts->part[0];
+	const struct executor *executor = r->executor;
+	int err;
+
+	if (compile_parts_errors(parts) || !label_repair_sid(r->network->srgb, 1))
+		return 0;
+	err = executor_run(executor, parts->count, plan_step, parts);
+	for (size_t i = 1; i < parts->count && !err; i++)
+		err = plan_adopt(r, parts->part[i]);
+	for (size_t i = 0; i < r->crossing_count && !err; i++) {
+		crossing_choose(r, &r->crossings[i]);
+		if (r->crossings[i].detour)
+			detour_install(r, &r->detours[r->crossings[i].detour - 1]);
+	}
+	return err || r->failed ? -TUYEN_ENOMEM
+				: executor_run(executor, parts->count, install_step, parts);
 }
 
 void compile_repairs_clear(struct compile_result *r)

@@ -315,6 +315,25 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 	e->mtu = path->mtu;
 }
 
+/* A gateway's sessions lie all over the country's: the processor begins to fetch what will be asked for. */
+static void pairs_fetch(const struct writer *w, size_t i)
+{
+	enum { PAIRS = 24, PATHS = 16, WAYS = 8 };
+	const struct compile_result *r = w->r;
+
+	if (i + PAIRS < w->pair_count)
+		__builtin_prefetch(w->pairs[i + PAIRS].pair);
+	if (i + PATHS < w->pair_count)
+		for (uint32_t k = 0; k < w->pairs[i + PATHS].pair->path_count; k++)
+			__builtin_prefetch(&r->paths[w->pairs[i + PATHS].pair->path + k]);
+	if (i + WAYS < w->pair_count && w->pairs[i + WAYS].pair->path_count) {
+		const struct compile_path *path = &r->paths[w->pairs[i + WAYS].pair->path];
+
+		__builtin_prefetch(r->ways.values + path->way);
+		__builtin_prefetch(r->stacks.values + path->back);
+	}
+}
+
 static void write_paths(struct writer *w)
 {
 	size_t paths = 0, returns = 0;
@@ -326,6 +345,7 @@ static void write_paths(struct writer *w)
 	for (size_t i = 0; !w->failed && i < w->pair_count; i++) {
 		const struct compile_pair *p = w->pairs[i].pair;
 
+		pairs_fetch(w, i);
 		for (uint32_t k = 0; k < p->path_count; k++)
 			(w->pairs[i].head ? write_path : write_return)(w, p,
 								       &w->r->paths[p->path + k]);

@@ -652,6 +652,19 @@ uint32_t compile_way_install(struct compile_result *r, const struct way *w,
 	return labels;
 }
 
+void compile_labels_absorb(struct compile_result *r, const struct compile_result *part)
+{
+	enum { AHEAD = 16 };
+
+	for (size_t i = 0; i < part->label_count; i++) {
+		const struct label_entry *e = &part->labels[i];
+
+		if (i + AHEAD < part->label_count)
+			index_fetch(&r->label_index, label_key_hash(e[AHEAD].site, e[AHEAD].label));
+		label_put(r, e, label_key_hash(e->site, e->label));
+	}
+}
+
 static void label_adopt(struct compile_result *r, const struct label_entry *e)
 {
 	uint64_t hash = label_key_hash(e->site, e->label);

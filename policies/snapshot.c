@@ -328,7 +328,7 @@ static struct network *walk_header(struct walk *w, struct snapshot_header *h)
 	return n;
 }
 
-static_assert(sizeof(struct compile_result) == 0x2f8,
+static_assert(sizeof(struct compile_result) == 0x308,
 	      "what compile_site() reads of a result is kept here: is what is new among it?");
 
 /* ---- making one ------------------------------------------------------------------------ */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/cli/workers.h"
+
 /* Columns count code points. */
 struct diag_place compiled_place(const struct load *load, struct source_place at)
 {
@@ -58,13 +60,16 @@ int compiled_load(const char *command, const char *const *paths, size_t count,
 		  const struct load_options *options, bool need_keys, struct compiled *ret_compiled)
 {
 	struct compiled *c = ret_compiled;
+	struct executor executor;
 	int err;
 
 	*c = (struct compiled){0};
 	err = load_network(paths, count, options, &c->load);
 	if (err < 0)
 		return err;
-	err = compile_network(&c->load.network, need_keys ? COMPILE_NEED_KEYS : 0, &c->result);
+	executor = workers_executor(options ? options->workers : 0);
+	err = compile_network_with(&c->load.network, need_keys ? COMPILE_NEED_KEYS : 0, &executor,
+				   &c->result);
 	if (!err && need_keys)
 		err = compile_expect(c->result);
 	if (err == -TUYEN_ENOMEM) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/budget.c policies/compile.c policies/compile_array.c policies/compile_classes.c
+// link: policies/budget.c policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c
 // link: policies/compile_graph.c policies/compile_repair.c policies/compile_way.c policies/compile_site.c
 // link: policies/expect.c topology/network.c topology/labels.c topology/mtu.c
 // link: topology/spf.c topology/forwarding.c tests/unit/network_fixture.c daemon/base/err.c

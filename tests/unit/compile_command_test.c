@@ -7,7 +7,7 @@
 // link: policies/audit_peer.c policies/audit_part.c policies/audit_print.c policies/audit_report.c
 // link: policies/audit_queue.c policies/audit_site.c policies/audit_walk.c policies/check.c policies/check_plan.c
 // link: policies/check_policy.c policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_topology.c
-// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
+// link: policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_site.c policies/compile_repair.c policies/compile_way.c policies/expect.c policies/lexer.c
 // link: policies/lines.c policies/merkle.c policies/names.c policies/release.c
 // link: policies/roster.c policies/seal.c policies/statement.c policies/syntax.c

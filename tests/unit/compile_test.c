@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
+// link: policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c
 // link: topology/forwarding.c topology/forwarding_codec.c tests/unit/network_fixture.c
@@ -1205,14 +1205,60 @@ static void a_repair_keeps_off_the_same_risk(void **state)
 	network_clear(&n);
 }
 
+/* The last item first, each by another: what comes of it must not depend on who does it when. */
+static int backwards_run(unsigned int workers, size_t count, executor_step *step, void *context)
+{
+	int err = 0;
+
+	for (size_t i = count; i-- > 0;) {
+		int failed = step(context, (unsigned int)(i % workers), i);
+
+		err = failed ? failed : err;
+	}
+	return err;
+}
+
+static void same_problems(const struct compile_result *a, const struct compile_result *b)
+{
+	assert_int_equal(compile_errors(a), compile_errors(b));
+	assert_int_equal(compile_problem_count(a), compile_problem_count(b));
+	for (size_t i = 0; i < compile_problem_count(a); i++) {
+		const struct compile_problem *p = compile_problem(a, i), *q = compile_problem(b, i);
+
+		assert_int_equal(p->error, q->error);
+		assert_int_equal(p->place.line, q->place.line);
+		assert_string_equal(p->text, q->text);
+	}
+}
+
+static void same_bundles(const struct compile_result *a, const struct compile_result *b,
+			 size_t sites)
+{
+	struct text s, t;
+
+	text_init(&s);
+	text_init(&t);
+	for (uint32_t i = 0; i < sites; i++) {
+		struct forwarding f;
+
+		text_reset(&s);
+		text_reset(&t);
+		assert_int_equal(compile_site(a, i, &f), 0);
+		forwarding_encode(&f, &s);
+		forwarding_clear(&f);
+		assert_int_equal(compile_site(b, i, &f), 0);
+		forwarding_encode(&f, &t);
+		forwarding_clear(&f);
+		assert_string_equal(text_string(&s), text_string(&t));
+	}
+	text_clear(&s);
+	text_clear(&t);
+}
+
 /* Links in another order: the same bundles. */
 static void order_of_sources_says_nothing(void **state)
 {
-	struct text a, b;
-
 	(void)state;
-	text_init(&a);
-	text_init(&b);
 	for (uint32_t seed = 1; seed <= 30; seed++) {
 		struct network n, m;
 		struct compile_result *r, *s;
@@ -1224,26 +1270,62 @@ static void order_of_sources_says_nothing(void **state)
 			m.links[i] = n.links[n.link_count - 1 - i];
 		err = compile_network(&n, 0, &r);
 		assert_int_equal(compile_network(&m, 0, &s), err);
-		for (uint32_t i = 0; !err && i < n.site_count; i++) {
-			struct forwarding f;
-
-			text_reset(&a);
-			text_reset(&b);
-			assert_int_equal(compile_site(r, i, &f), 0);
-			forwarding_encode(&f, &a);
-			forwarding_clear(&f);
-			assert_int_equal(compile_site(s, i, &f), 0);
-			forwarding_encode(&f, &b);
-			forwarding_clear(&f);
-			assert_string_equal(text_string(&a), text_string(&b));
-		}
+		if (!err)
+			same_bundles(r, s, n.site_count);
 		compile_free(r);
 		compile_free(s);
 		network_clear(&n);
 		network_clear(&m);
 	}
-	text_clear(&a);
-	text_clear(&b);
+}
+
+static void same_by_several(const struct network *n, unsigned int workers, unsigned int *good,
+			    unsigned int *bad)
+{
+	const struct executor executor = {workers, backwards_run};
+	struct compile_result *alone, *several;
+	int err = compile_network(n, COMPILE_NEED_KEYS, &alone);
+
+	assert_int_equal(compile_network_with(n, COMPILE_NEED_KEYS, &executor, &several), err);
+	same_problems(alone, several);
+	if (!err) {
+		assert_int_equal(compile_path_count(alone), compile_path_count(several));
+		assert_int_equal(compile_label_count(alone), compile_label_count(several));
+		same_bundles(alone, several, n->site_count);
+	}
+	(*(err ? bad : good))++;
+	compile_free(alone);
+	compile_free(several);
+}
+
+static void nobody_sees_how_many_compiled(void **state)
+{
+	unsigned int good = 0, bad = 0;
+	struct network n;
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= 120; seed++) {
+		uint32_t other = seed;
+
+		random_network(&n, seed);
+		if (seed % 3 == 0) /* links to come, and links that have come */
+			for (size_t i = 0; i < n.link_count; i++) {
+				n.links[i].prepared = next_random(&other) % 8 == 0;
+				n.links[i].fresh =
+				    !n.links[i].prepared && next_random(&other) % 8 == 0;
+			}
+		if (seed % 5 == 0)
+			n.policies[0].paths[0].max_labels = 1 + (uint8_t)(seed % 3);
+		if (seed % 7 == 0)
+			n.policies[0].paths[0].avoid_link_count = 0,
+			fixture_set_add(&n.policies[0].paths[0].avoid, 2 + seed % 4);
+		same_by_several(&n, 2 + seed % 3, &good, &bad);
+		network_clear(&n);
+	}
+	assert_true(good > 30 && bad > 5);
+	fixture_country(&n, 400);
+	same_by_several(&n, 7, &good, &bad);
+	network_clear(&n);
 }
 
 static void without_a_rate_there_is_no_queue(void **state)
@@ -1385,6 +1467,7 @@ int main(void)
 	    cmocka_unit_test(a_repair_costs_little_mtu),
 	    cmocka_unit_test(a_repair_keeps_off_the_same_risk),
 	    cmocka_unit_test(order_of_sources_says_nothing),
+	    cmocka_unit_test(nobody_sees_how_many_compiled),
 	    cmocka_unit_test(without_a_rate_there_is_no_queue),
 	    cmocka_unit_test(a_rate_makes_queues_at_both_ends),
 	    cmocka_unit_test(a_carrier_that_honours_code_points_is_told),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/diff.c policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
+// link: policies/diff.c policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
 // link: topology/forwarding_codec.c tests/unit/network_fixture.c

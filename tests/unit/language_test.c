@@ -5,7 +5,7 @@
 // link: policies/lexer.c policies/syntax.c policies/names.c gen/grammar.c
 // link: policies/check.c policies/check_topology.c policies/check_policy.c
 // link: policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_plan.c
-// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
+// link: policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_way.c policies/compile_site.c policies/expect.c policies/explain.c
 // libs: -lcrypto
 /*

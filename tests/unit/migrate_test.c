@@ -6,7 +6,7 @@
 // link: policies/names.c policies/merkle.c gen/grammar.c
 // link: policies/audit.c policies/audit_finding.c policies/audit_site.c policies/audit_peer.c policies/audit_part.c policies/audit_flow.c
 // link: policies/audit_walk.c policies/audit_expect.c policies/audit_failure.c policies/audit_queue.c
-// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c policies/compile_way.c
+// link: policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c policies/compile_way.c
 // link: policies/compile_site.c policies/compile_repair.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
 // link: topology/forwarding_codec.c

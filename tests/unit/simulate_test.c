@@ -3,7 +3,7 @@
 // link: daemon/core/simulate_judge.c daemon/core/simulate_script.c daemon/core/simulate_print.c daemon/core/simulate_link.c
 // link: daemon/core/repair_link.c
 // link: daemon/core/bfd.c daemon/core/damping.c daemon/core/selection.c
-// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
+// link: policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c policies/compile_repair.c policies/compile_way.c
 // link: policies/compile_site.c policies/expect.c
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
 // link: tests/unit/network_fixture.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // link: policies/snapshot.c policies/check.c policies/check_plan.c
 // link: policies/check_policy.c policies/check_rule.c policies/check_use.c policies/check_overlap.c policies/check_topology.c
-// link: policies/compile.c policies/compile_array.c policies/compile_classes.c policies/compile_graph.c
+// link: policies/compile.c policies/compile_array.c policies/compile_divide.c policies/compile_part.c policies/compile_classes.c policies/compile_graph.c
 // link: policies/compile_repair.c policies/compile_site.c policies/compile_way.c policies/expect.c policies/lexer.c
 // link: policies/merkle.c policies/names.c policies/syntax.c
 // link: gen/grammar.c topology/forwarding.c topology/forwarding_codec.c topology/labels.c

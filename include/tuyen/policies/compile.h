@@ -4,6 +4,7 @@
 
 #include "tuyen/base/arena.h"
 #include "tuyen/base/err.h"
+#include "tuyen/base/executor.h"
 #include "tuyen/topology/forwarding.h"
 #include "tuyen/topology/network.h"
 
@@ -82,6 +83,9 @@ enum compile_flag {
  */
 int compile_network(const struct network *network, unsigned flags,
 		    struct compile_result **ret_result);
+/** The same by several at once, of whom the result shows no trace. @executor  NULL: by the caller alone; borrowed. */
+int compile_network_with(const struct network *network, unsigned flags,
+			 const struct executor *executor, struct compile_result **ret_result);
 /** Takes NULL. */
 void compile_free(struct compile_result *result);
 
