@@ -6,6 +6,7 @@
  * third of all bytes: tiers are dealt out from the top, for the small ones to even out what is
  * left.
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,19 +19,26 @@
 #include "tuyen/base/encode.h"
 
 #define LOOK_EVERY 64 /* sites, for signals and progress */
+#define GROUP_MAX  16 /* small bundles, whose files are made in one go */
 
 struct made {
 	size_t length;
 	uint8_t digest[SHA256_LEN];
 };
 
+/* A file that waits for its bundle. */
+struct file {
+	int fd; /* -1: none */
+	char name[32];
+};
+
 /* What one worker has, and the bundle that it is at. */
 struct hand {
 	struct text text; /* a piece */
 	struct arena arena;
-	int fd;
-	char name[32];
-	size_t length; /* of its pieces so far */
+	struct file files[GROUP_MAX];
+	struct file *file; /* one of them */
+	size_t length;	   /* of its pieces so far */
 	struct merkle_hasher *hasher;
 	struct reason reason;
 	size_t failed; /* item + 1 */
@@ -40,12 +48,19 @@ struct bundles {
 	struct output *out;
 	const struct compile_result *result;
 	const struct network *network;
-	uint32_t *order;   /* place, by id -> site */
-	uint32_t *deal;	   /* item -> place */
+	uint32_t *order;  /* place, by id -> site */
+	uint32_t *deal;	  /* places, the large bundles' first */
+	uint32_t *groups; /* item -> its first in deal; group_count + 1 */
+	size_t group_count;
 	struct made *made; /* by place */
 	struct hand *hands;
 	unsigned int workers;
 	atomic_size_t done;
+	/*
+	 * A folder takes one new file at a time, and who waits for it in the kernel does nothing else: workers take turns, for a
+	 * group each.
+	 */
+	pthread_mutex_t folder;
 };
 
 static bool interrupted(void)
@@ -69,7 +84,8 @@ static int piece_put(void *context, const char *bytes, size_t length)
 	int err = merkle_hasher_more(hand->hasher, bytes, length);
 
 	hand->length += length;
-	return err ? err : output_write(hand->fd, hand->name, bytes, length, &hand->reason);
+	return err ? err
+		   : output_write(hand->file->fd, hand->file->name, bytes, length, &hand->reason);
 }
 
 /* What was audited is what is written; without an audit a bundle lives no longer than it must. */
@@ -102,64 +118,96 @@ static int bundle_write(const struct bundles *b, uint32_t site, struct hand *han
 	return err ? err : merkle_hasher_end(hand->hasher, made->digest);
 }
 
-static int bundle_put(struct bundles *b, struct hand *hand, size_t place)
+static int bundle_put(const struct bundles *b, struct hand *hand, size_t place)
 {
-	uint32_t site = b->order[place];
-	int err;
+	struct file *file = hand->file;
+	int fd = file->fd, err = bundle_write(b, b->order[place], hand, &b->made[place]);
 
-	memcpy(decimal_put(hand->name, b->network->sites[site].id), ".bundle", sizeof(".bundle"));
-	hand->fd = output_create(b->out->bundles, hand->name, &hand->reason);
-	if (hand->fd < 0)
-		return hand->fd;
-	err = bundle_write(b, site, hand, &b->made[place]);
-	if (!err)
-		return output_end(hand->fd, hand->name,
-				  b->out->stats ? &b->out->stats[place] : NULL, &hand->reason);
-	close(hand->fd);
+	if (err)
+		return err;
+	file->fd = -1;
+	return output_end(fd, file->name, b->out->stats ? &b->out->stats[place] : NULL,
+			  &hand->reason);
+}
+
+static int files_create(struct bundles *b, struct hand *hand, const uint32_t *places, size_t count)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(decimal_put(hand->files[i].name, b->network->sites[b->order[places[i]]].id),
+		       ".bundle", sizeof(".bundle"));
+	pthread_mutex_lock(&b->folder);
+	for (size_t i = 0; i < count && !err; i++) {
+		int fd = output_create(b->out->bundles, hand->files[i].name, &hand->reason);
+
+		hand->files[i].fd = fd < 0 ? -1 : fd;
+		err = fd < 0 ? fd : 0;
+	}
+	pthread_mutex_unlock(&b->folder);
 	return err;
 }
 
-static int bundle_step(void *context, unsigned int worker, size_t item)
+static void files_close(struct hand *hand)
 {
-	struct bundles *b = context;
-	struct hand *hand = &b->hands[worker];
+	for (size_t i = 0; i < GROUP_MAX; i++) {
+		if (hand->files[i].fd >= 0)
+			close(hand->files[i].fd);
+		hand->files[i].fd = -1;
+	}
+}
+
+static int bundle_step(struct bundles *b, struct hand *hand, size_t place)
+{
 	size_t done = atomic_fetch_add(&b->done, 1) + 1;
 	int err = 0;
 
 	if (done % LOOK_EVERY == 0 && interrupted())
 		err = reason_set(&hand->reason, -TUYEN_EAGAIN, "interrupted");
 	if (!err)
-		err = bundle_put(b, hand, b->deal[item]);
+		err = bundle_put(b, hand, place);
+	if (!err && (done % LOOK_EVERY == 0 || done == b->network->site_count))
+		progress(done, b->network->site_count);
+	return err;
+}
+
+static int group_step(void *context, unsigned int worker, size_t item)
+{
+	struct bundles *b = context;
+	struct hand *hand = &b->hands[worker];
+	const uint32_t *places = b->deal + b->groups[item];
+	size_t count = b->groups[item + 1] - b->groups[item];
+	int err = files_create(b, hand, places, count);
+
+	for (size_t i = 0; i < count && !err; i++) {
+		hand->file = &hand->files[i];
+		err = bundle_step(b, hand, places[i]);
+	}
+	files_close(hand); /* of those that failed */
 	if (err)
 		hand->failed = item + 1;
-	else if (done % LOOK_EVERY == 0 || done == b->network->site_count)
-		progress(done, b->network->site_count);
 	return err;
 }
 
 /* ---- all of them ---------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b, void *network)
-{
-	const struct network *n = network;
-	uint32_t p = n->sites[*(const uint32_t *)a].id, q = n->sites[*(const uint32_t *)b].id;
-
-	return p < q ? -1 : p > q;
-}
-
 static void order_fill(struct bundles *b)
 {
-	struct network *n =
-	    (struct network *)(uintptr_t)b->network; /* qsort_r's argument is not const */
-	size_t dealt = 0;
+	const struct network *n = b->network;
+	size_t dealt = 0, large = 0;
 
-	for (uint32_t i = 0; i < n->site_count; i++)
+	for (uint32_t i = 0; i < n->site_count; i++) {
 		b->order[i] = i;
-	qsort_r(b->order, n->site_count, sizeof(*b->order), by_id, n);
+		large += n->sites[i].tier + 1 < n->tier_count;
+	}
+	network_sort_by_id(n, b->order, n->site_count);
 	for (uint32_t tier = 0; tier < n->tier_count; tier++)
 		for (uint32_t i = 0; i < n->site_count; i++)
 			if (n->sites[b->order[i]].tier == tier)
 				b->deal[dealt++] = i;
+	for (uint32_t i = 0; i < n->site_count; i += i < large ? 1 : GROUP_MAX)
+		b->groups[b->group_count++] = i;
+	b->groups[b->group_count] = (uint32_t)n->site_count;
 }
 
 static bool bundles_init(struct bundles *b, struct output *out, const struct compile_result *result)
@@ -167,18 +215,23 @@ static bool bundles_init(struct bundles *b, struct output *out, const struct com
 	size_t sites;
 
 	*b = (struct bundles){.out = out,
+			      .folder = PTHREAD_MUTEX_INITIALIZER,
 			      .result = result,
 			      .network = compile_source(result),
 			      .workers = out->o->load.workers};
 	sites = b->network->site_count;
 	b->order = calloc(sites + 1, sizeof(*b->order));
 	b->deal = calloc(sites + 1, sizeof(*b->deal));
+	b->groups = calloc(sites + 1, sizeof(*b->groups));
 	b->made = calloc(sites + 1, sizeof(*b->made));
 	b->hands = calloc(b->workers, sizeof(*b->hands));
-	for (unsigned int i = 0; b->hands && i < b->workers; i++)
+	for (unsigned int i = 0; b->hands && i < b->workers; i++) {
+		for (size_t k = 0; k < GROUP_MAX; k++)
+			b->hands[i].files[k].fd = -1;
 		if (!(b->hands[i].hasher = merkle_hasher_new()))
 			return false;
-	return b->order && b->deal && b->made && b->hands;
+	}
+	return b->order && b->deal && b->groups && b->made && b->hands;
 }
 
 static void bundles_clear(struct bundles *b)
@@ -191,6 +244,7 @@ static void bundles_clear(struct bundles *b)
 	free(b->hands);
 	free(b->made);
 	free(b->deal);
+	free(b->groups);
 	free(b->order);
 }
 
@@ -230,7 +284,7 @@ int output_bundles(struct output *out, const struct compile_result *result)
 		return reason_set(&out->reason, -TUYEN_ENOMEM, "no memory");
 	}
 	order_fill(&b);
-	err = workers_run(b.workers, b.network->site_count, bundle_step, &b);
+	err = workers_run(b.workers, b.group_count, group_step, &b);
 	if (err)
 		bundles_failed(&b);
 	else
