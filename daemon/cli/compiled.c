@@ -67,7 +67,8 @@ int compiled_load(const char *command, const char *const *paths, size_t count,
 	err = load_network(paths, count, options, &c->load);
 	if (err < 0)
 		return err;
-	executor = workers_executor(options ? options->workers : 0);
+	executor =
+	    workers_executor(options && options->workers ? options->workers : workers_default());
 	err = compile_network_with(&c->load.network, need_keys ? COMPILE_NEED_KEYS : 0, &executor,
 				   &c->result);
 	if (!err && need_keys)
