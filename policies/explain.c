@@ -212,24 +212,27 @@ static void answer_text(const struct network *n, uint32_t class_index, struct ex
 			struct text *t)
 {
 	const struct policy *p = a.policy == NETWORK_NONE ? NULL : &n->policies[a.policy];
+	const char *policy = p ? p->name : "";
 
 	text_printf(t, "  %-12s ", n->classes[class_index].name);
 	switch (a.verdict) {
 	case EXPLAIN_ALLOWED:
-		text_printf(t, "allowed by policy '%s' (", p->name);
-		place_add(n, p->place, t);
+		text_printf(t, "allowed by policy '%s' (", policy);
+		if (p)
+			place_add(n, p->place, t);
 		text_add(t, ")\n");
-		note_text(&p->note, "", t);
+		if (p)
+			note_text(&p->note, "", t);
 		note_text(&n->classes[class_index].note, "class ", t);
 		return;
 	case EXPLAIN_DENIED:
 		text_add(t, "denied by the deny rule at ");
 		place_add(n, n->denies[a.deny].place, t);
-		text_printf(t, ", against policy '%s'\n", p->name);
+		text_printf(t, ", against policy '%s'\n", policy);
 		note_text(&n->denies[a.deny].note, "", t);
 		return;
 	case EXPLAIN_NO_LAN:
-		text_printf(t, "no session: policy '%s' allows it, but '%s' has no lan\n", p->name,
+		text_printf(t, "no session: policy '%s' allows it, but '%s' has no lan\n", policy,
 			    n->sites[a.site].name);
 		return;
 	case EXPLAIN_NO_RULE:

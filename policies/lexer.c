@@ -645,7 +645,9 @@ static void lexer_token(struct lexer *lx)
 
 	if (byte_is[(unsigned char)*p] & BYTE_WORD) {
 		lexer_word(lx);
-	} else if (*p == '{' || *p == '}' || *p == ';' || *p == ',') {
+		return;
+	}
+	if (*p == '{' || *p == '}' || *p == ';' || *p == ',') {
 		lexer_push(lx, *p, lx->offset, lx->offset + 1);
 		lx->offset++;
 	} else if (*p == '"') {

@@ -285,9 +285,7 @@ static const struct token *statement_end(const struct token *t)
 	for (; t->kind != TOKEN_END_OF_FILE; t++) {
 		if (t->kind == '{')
 			depth++;
-		else if (t->kind == '}' && !--depth)
-			return t;
-		else if (t->kind == ';' && !depth)
+		else if ((t->kind == '}' && !--depth) || (t->kind == ';' && !depth))
 			return t;
 	}
 	return t;

@@ -42,6 +42,33 @@ const char *ipv4_prefix_format(struct ipv4_prefix prefix, char out[static IPV4_P
 	return out;
 }
 
+const char *ipv6_format(const struct ipv6 *address, char out[static IPV6_STRLEN])
+{
+	if (!inet_ntop(AF_INET6, address->byte, out, IPV6_STRLEN))
+		out[0] = '\0';
+	return out;
+}
+
+const char *ipv6_prefix_format(const struct ipv6_prefix *prefix,
+			       char out[static IPV6_PREFIX_STRLEN])
+{
+	size_t length = strlen(ipv6_format(&prefix->address, out));
+
+	out[length++] = '/';
+	*byte_format(prefix->length, out + length) = '\0';
+	return out;
+}
+
+bool ipv6_equal(const struct ipv6 *a, const struct ipv6 *b)
+{
+	return memcmp(a->byte, b->byte, sizeof(a->byte)) == 0;
+}
+
+bool ipv6_is_none(const struct ipv6 *address)
+{
+	return ipv6_equal(address, &(struct ipv6){{0}});
+}
+
 const char *ip_endpoint_format(const struct ip_endpoint *endpoint,
 			       char out[static IP_ENDPOINT_STRLEN])
 {

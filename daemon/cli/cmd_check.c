@@ -63,12 +63,11 @@ static int check_options(int argc, char **argv, struct load_options *options)
 			options->json = true;
 		} else if (option == 'k') {
 			options->flags |= CHECK_NEED_KEYS;
-		} else if (option == 'W' && load_option_warning("check", optarg, options) < 0) {
+		} else if (option == '?' ||
+			   (option == 'W' && load_option_warning("check", optarg, options) < 0)) {
 			return CLI_SYSTEM;
 		} else if (option == 'n' && load_time_parse(optarg, &options->now_s) < 0) {
 			fprintf(stderr, "tuyen check: --now %s: write 2027-03-01\n", optarg);
-			return CLI_SYSTEM;
-		} else if (option == '?') {
 			return CLI_SYSTEM;
 		}
 	}

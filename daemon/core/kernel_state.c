@@ -47,6 +47,8 @@ STATE_ADD(kernel_address, address, addresses, address_count)
 STATE_ADD(kernel_route, route, routes, route_count)
 STATE_ADD(kernel_label_route, label, labels, label_count)
 STATE_ADD(kernel_rule, rule, rules, rule_count)
+STATE_ADD(kernel_route6, route6, routes6, route6_count)
+STATE_ADD(kernel_rule6, rule6, rules6, rule6_count)
 STATE_ADD(kernel_label_filter, filter, filters, filter_count)
 STATE_ADD(kernel_queue, queue, queues, queue_count)
 STATE_ADD(kernel_sysctl, sysctl, sysctls, sysctl_count)
@@ -96,6 +98,8 @@ void kernel_state_free(struct kernel_state *state)
 	free(state->routes);
 	free(state->labels);
 	free(state->rules);
+	free(state->routes6);
+	free(state->rules6);
 	free(state->filters);
 	free(state->queues);
 	free(state->sysctls);
@@ -167,6 +171,31 @@ int kernel_rule_compare(const void *a, const void *b)
 	return THEN(result, order(x->table, y->table));
 }
 
+static int ipv6_prefix_compare(const struct ipv6_prefix *x, const struct ipv6_prefix *y)
+{
+	return THEN(memcmp(x->address.byte, y->address.byte, sizeof(x->address.byte)),
+		    order(x->length, y->length));
+}
+
+int kernel_route6_compare(const void *a, const void *b)
+{
+	const struct kernel_route6 *x = a, *y = b;
+	int result = order(x->table, y->table);
+
+	result = THEN(result, ipv6_prefix_compare(&x->destination, &y->destination));
+	return THEN(result, order(x->metric, y->metric));
+}
+
+int kernel_rule6_compare(const void *a, const void *b)
+{
+	const struct kernel_rule6 *x = a, *y = b;
+	int result = order(x->priority, y->priority);
+
+	result = THEN(result, order(x->fwmark, y->fwmark));
+	result = THEN(result, ipv6_prefix_compare(&x->source, &y->source));
+	return THEN(result, order(x->table, y->table));
+}
+
 int kernel_filter_compare(const void *a, const void *b)
 {
 	const struct kernel_label_filter *x = a, *y = b;
@@ -214,6 +243,8 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->routes, state->route_count, kernel_route_compare);
 	SORT(state->labels, state->label_count, kernel_label_compare);
 	SORT(state->rules, state->rule_count, kernel_rule_compare);
+	SORT(state->routes6, state->route6_count, kernel_route6_compare);
+	SORT(state->rules6, state->rule6_count, kernel_rule6_compare);
 	SORT(state->filters, state->filter_count, kernel_filter_compare);
 	SORT(state->queues, state->queue_count, kernel_queue_compare);
 	SORT(state->sysctls, state->sysctl_count, kernel_sysctl_compare);

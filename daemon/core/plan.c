@@ -5,7 +5,7 @@
  * The order, top to bottom:
  *	nft			before anything that it guards can answer
  *	devices			one whose kind or ends differ is removed and made anew at its place
- *	routes of the lines	where the links' packets go, on devices that are the box's own
+ *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
  *	addresses, sysctls	all but net.mpls.conf.<device>.input
  *	filters			before
@@ -108,6 +108,21 @@ static bool route_differs(const void *w, const void *h)
 	       !label_stack_equal(&want->push, &have->push);
 }
 
+static bool route6_differs(const void *w, const void *h)
+{
+	const struct kernel_route6 *want = w, *have = h;
+
+	return have->foreign || want->type != have->type || strcmp(want->device, have->device) ||
+	       !ipv6_equal(&want->gateway, &have->gateway);
+}
+
+static bool rule6_differs(const void *w, const void *h)
+{
+	const struct kernel_rule6 *want = w, *have = h;
+
+	return want->fwmask != have->fwmask;
+}
+
 static bool label_differs(const void *w, const void *h)
 {
 	const struct kernel_label_route *want = w, *have = h;
@@ -179,6 +194,8 @@ SPAN_OF(addresses_of, addresses, address_count)
 SPAN_OF(routes_of, routes, route_count)
 SPAN_OF(labels_of, labels, label_count)
 SPAN_OF(rules_of, rules, rule_count)
+SPAN_OF(routes6_of, routes6, route6_count)
+SPAN_OF(rules6_of, rules6, rule6_count)
 SPAN_OF(filters_of, filters, filter_count)
 SPAN_OF(queues_of, queues, queue_count)
 SPAN_OF(sysctls_of, sysctls, sysctl_count)
@@ -196,6 +213,11 @@ static const char *address_device(const void *o)
 static const char *route_device(const void *o)
 {
 	return ((const struct kernel_route *)o)->device;
+}
+
+static const char *route6_device(const void *o)
+{
+	return ((const struct kernel_route6 *)o)->device;
 }
 
 static const char *label_device(const void *o)
@@ -231,6 +253,8 @@ enum {
 	KIND_LABEL,
 	KIND_ROUTE,
 	KIND_RULE,
+	KIND_ROUTE6,
+	KIND_RULE6,
 	KIND_QUEUE,
 };
 
@@ -251,6 +275,10 @@ static const struct kind kinds[] = {
 		    route_differs, route_device},
     [KIND_RULE] = {PLAN_RULE, sizeof(struct kernel_rule), rules_of, kernel_rule_compare,
 		   rule_differs, NULL},
+    [KIND_ROUTE6] = {PLAN_ROUTE6, sizeof(struct kernel_route6), routes6_of, kernel_route6_compare,
+		     route6_differs, route6_device},
+    [KIND_RULE6] = {PLAN_RULE6, sizeof(struct kernel_rule6), rules6_of, kernel_rule6_compare,
+		    rule6_differs, NULL},
     [KIND_QUEUE] = {PLAN_QUEUE, sizeof(struct kernel_queue), queues_of, kernel_queue_compare,
 		    queue_differs, queue_device},
 };
@@ -511,7 +539,7 @@ static int step_repair_end(struct planner *p, const struct kind *kind, const voi
 /* Rules cannot be changed: the new one first, the old one among the removals. */
 static int step_rule(struct planner *p, const struct kind *kind, const void *want, const void *have)
 {
-	if (want && have && rule_differs(want, have))
+	if (want && have && kind->differs(want, have))
 		have = NULL;
 	return step_set(p, kind, want, have);
 }
@@ -524,6 +552,14 @@ static int step_rule_remove(struct planner *p, const struct kind *kind, const vo
 	if (want && have && rule_differs(want, have))
 		want = NULL;
 	return rule && rule->priority != TUYEN_RULE_REPAIR ? step_remove(p, kind, want, have) : 0;
+}
+
+static int step_rule6_remove(struct planner *p, const struct kind *kind, const void *want,
+			     const void *have)
+{
+	if (want && have && rule6_differs(want, have))
+		want = NULL;
+	return step_remove(p, kind, want, have);
 }
 
 /* A class stays below its parent, and what has children holds no packets: else all are made anew.
@@ -594,6 +630,7 @@ static const struct {
     {
 	{KIND_DEVICE, step_device},
 	{KIND_ROUTE, step_route_of_line},
+	{KIND_ROUTE6, step_set},
 	{KIND_PEER, step_link_peer_losing},
 	{KIND_PEER, step_link_peer},
 	{KIND_ADDRESS, step_set},
@@ -607,12 +644,15 @@ static const struct {
 	{KIND_RULE, step_repair_end},
 	{KIND_ROUTE, step_route_of_repair},
 	{KIND_RULE, step_rule},
+	{KIND_RULE6, step_rule},
 	{KIND_PEER, step_session_peer_losing},
 	{KIND_PEER, step_session_peer},
 },
   order_remove[] = {
-      {KIND_RULE, step_rule_remove},	 {KIND_ROUTE, step_remove},   {KIND_LABEL, step_remove},
-      {KIND_FILTER, step_remove},	 {KIND_ADDRESS, step_remove}, {KIND_PEER, step_remove},
+      {KIND_RULE, step_rule_remove},	 {KIND_RULE6, step_rule6_remove},
+      {KIND_ROUTE, step_remove},	 {KIND_ROUTE6, step_remove},
+      {KIND_LABEL, step_remove},	 {KIND_FILTER, step_remove},
+      {KIND_ADDRESS, step_remove},	 {KIND_PEER, step_remove},
       {KIND_DEVICE, step_device_remove},
 };
 

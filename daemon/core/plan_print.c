@@ -174,6 +174,34 @@ static void print_rule(const struct plan_operation *op, struct text *t)
 	text_printf(t, " table %u", rule->table);
 }
 
+static void print_route6(const struct plan_operation *op, struct text *t)
+{
+	const struct kernel_route6 *r = subject(op);
+	char prefix[IPV6_PREFIX_STRLEN], gateway[IPV6_STRLEN];
+
+	text_printf(t, "ip -6 route %s %s%s", route_verbs[op->verb],
+		    r->type == KERNEL_ROUTE_UNREACHABLE ? "unreachable " : "",
+		    ipv6_prefix_format(&r->destination, prefix));
+	if (!ipv6_is_none(&r->gateway))
+		text_printf(t, " via %s", ipv6_format(&r->gateway, gateway));
+	if (*r->device)
+		text_printf(t, " dev %s%s", r->device, ipv6_is_none(&r->gateway) ? "" : " onlink");
+	text_printf(t, " metric %u table %u", r->metric, r->table);
+}
+
+static void print_rule6(const struct plan_operation *op, struct text *t)
+{
+	const struct kernel_rule6 *rule = subject(op);
+	char prefix[IPV6_PREFIX_STRLEN];
+
+	text_printf(t, "ip -6 rule %s priority %u", route_verbs[op->verb], rule->priority);
+	if (rule->source.length)
+		text_printf(t, " from %s", ipv6_prefix_format(&rule->source, prefix));
+	if (rule->fwmask)
+		text_printf(t, " fwmark 0x%x/0x%x", rule->fwmark, rule->fwmask);
+	text_printf(t, " table %u", rule->table);
+}
+
 static void print_queue(const struct plan_operation *op, struct text *t)
 {
 	const struct kernel_queue *q = subject(op);
@@ -202,7 +230,7 @@ static void (*const printers[])(const struct plan_operation *op, struct text *t)
     [PLAN_SYSCTL] = print_sysctl, [PLAN_NFT] = print_nft,	  [PLAN_DEVICE] = print_device,
     [PLAN_PEER] = print_peer,	  [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
     [PLAN_LABEL] = print_label,	  [PLAN_ROUTE] = print_route,	  [PLAN_RULE] = print_rule,
-    [PLAN_QUEUE] = print_queue,
+    [PLAN_ROUTE6] = print_route6, [PLAN_RULE6] = print_rule6,	  [PLAN_QUEUE] = print_queue,
 };
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)

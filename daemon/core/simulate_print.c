@@ -2,27 +2,24 @@
 /* What a run found, for people and for programs. The same numbers in both. */
 #include "simulate_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define BAR_COLUMNS 48
 
 static void time_text(struct text *t, uint64_t us)
 {
-	char word[32] = "";
-	struct text number;
+	char word[32];
 
-	text_init(&number);
 	if (us < 1000)
-		text_printf(&number, "%llu us", (unsigned long long)us);
+		snprintf(word, sizeof(word), "%llu us", (unsigned long long)us);
 	else if (us < 10000000)
-		text_printf(&number, "%llu.%llu ms", (unsigned long long)us / 1000,
-			    (unsigned long long)us / 100 % 10);
+		snprintf(word, sizeof(word), "%llu.%llu ms", (unsigned long long)us / 1000,
+			 (unsigned long long)us / 100 % 10);
 	else
-		text_printf(&number, "%llu.%llu s", (unsigned long long)us / 1000000,
-			    (unsigned long long)us / 100000 % 10);
-	strncat(word, text_string(&number), sizeof(word) - 1);
+		snprintf(word, sizeof(word), "%llu.%llu s", (unsigned long long)us / 1000000,
+			 (unsigned long long)us / 100000 % 10);
 	text_printf(t, "%12s", word);
-	text_clear(&number);
 }
 
 static void tiers_text(const struct simulation *s, const size_t *count, struct text *t)

@@ -87,21 +87,38 @@ void node_uplink_address_add(struct node_uplink *u, ipv4_t address)
 	u->address_count++;
 }
 
+void node_uplink_address6_add(struct node_uplink *u, const struct ipv6 *address)
+{
+	size_t at = 0;
+
+	while (at < u->address6_count && memcmp(&u->address6[at], address, sizeof(*address)) < 0)
+		at++;
+	if (u->address6_count == NODE_UPLINK_ADDRESSES_MAX ||
+	    (at < u->address6_count && ipv6_equal(&u->address6[at], address)))
+		return;
+	memmove(&u->address6[at + 1], &u->address6[at],
+		(u->address6_count - at) * sizeof(*address));
+	u->address6[at] = *address;
+	u->address6_count++;
+}
+
 static bool addresses_equal(const struct node_uplink *a, const struct node_uplink *b)
 {
-	return a->address_count == b->address_count &&
-	       memcmp(a->address, b->address, a->address_count * sizeof(a->address[0])) == 0;
+	return a->address_count == b->address_count && a->address6_count == b->address6_count &&
+	       memcmp(a->address, b->address, a->address_count * sizeof(a->address[0])) == 0 &&
+	       memcmp(a->address6, b->address6, a->address6_count * sizeof(a->address6[0])) == 0;
 }
 
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b)
 {
-	if (a->count != b->count)
+	if (a->count != b->count || a->ipv6 != b->ipv6)
 		return false;
 	for (size_t i = 0; i < a->count; i++) {
 		const struct node_uplink *x = &a->entry[i], *y = &b->entry[i];
 
 		if (strcmp(x->device, y->device) || x->has_route != y->has_route ||
 		    x->gateway != y->gateway || x->source != y->source || x->strict != y->strict ||
+		    x->has_route6 != y->has_route6 || !ipv6_equal(&x->gateway6, &y->gateway6) ||
 		    !addresses_equal(x, y))
 			return false;
 	}
@@ -116,39 +133,62 @@ static const struct node_uplink *uplink_find(const struct node_uplinks *u, const
 	return NULL;
 }
 
-static ipv4_t address_of(const struct ip_endpoint *endpoint)
-{
-	const uint8_t *a = endpoint->address;
+/* ---- of either family --------------------------------------------------------------------- */
 
-	return (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3];
+/* An address, or (length 0) all of them. IPv4's in the first four bytes. */
+struct place {
+	uint8_t family; /* 4, 6; 0: none */
+	uint8_t length; /* bits */
+	struct ipv6 address;
+};
+
+static const struct place all4 = {.family = 4}, all6 = {.family = 6};
+
+static struct place place_of(const struct ip_endpoint *endpoint)
+{
+	struct place p = {.family = endpoint->family};
+
+	if (p.family == 4) {
+		p.length = 32;
+		memcpy(p.address.byte, endpoint->address, 4);
+	} else if (p.family == 6) {
+		p.length = 128;
+		memcpy(p.address.byte, endpoint->address, sizeof(p.address.byte));
+	}
+	/* An address of one link alone means nothing without its device, and needs no way. */
+	if (p.family == 6 && p.address.byte[0] == 0xfe && (p.address.byte[1] & 0xc0) == 0x80)
+		p.family = 0;
+	return p;
 }
 
-static struct kernel_route *route_add(struct kernel_state *desired, uint32_t table,
-				      struct ipv4_prefix destination, uint32_t metric)
+static int place_compare(const struct place *a, const struct place *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(&a->address, &b->address, sizeof(a->address));
+}
+
+static struct ipv4_prefix prefix_of(const struct place *p)
+{
+	const uint8_t *a = p->address.byte;
+
+	return (struct ipv4_prefix){
+	    (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3], p->length};
+}
+
+static int route4_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
+		      const struct place *to)
 {
 	struct kernel_route *r = kernel_state_add_route(desired);
 
 	if (!r)
-		return NULL;
+		return -TUYEN_ENOMEM;
 	r->table = table;
-	r->destination = destination;
-	r->metric = metric;
-	return r;
-}
-
-static int way_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
-		   struct ipv4_prefix destination)
-{
-	struct kernel_route *r = route_add(desired, table, destination, TUYEN_METRIC_NOWHERE);
-
-	if (!r)
-		return -TUYEN_ENOMEM;
-	r->type = KERNEL_ROUTE_UNREACHABLE;
-	if (!u->has_route)
+	r->destination = prefix_of(to);
+	r->metric = u ? TUYEN_METRIC_UPLINK : TUYEN_METRIC_NOWHERE;
+	r->type = u ? KERNEL_ROUTE_UNICAST : KERNEL_ROUTE_UNREACHABLE;
+	if (!u)
 		return 0;
-	r = route_add(desired, table, destination, TUYEN_METRIC_UPLINK);
-	if (!r)
-		return -TUYEN_ENOMEM;
 	memcpy(r->device, u->device, sizeof(r->device));
 	r->gateway = u->gateway;
 	r->source = u->source;
@@ -156,25 +196,65 @@ static int way_add(struct kernel_state *desired, const struct node_uplink *u, ui
 	return 0;
 }
 
-static int rule_add(struct kernel_state *desired, uint32_t priority, struct ipv4_prefix source,
+static int route6_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
+		      const struct place *to)
+{
+	struct kernel_route6 *r = kernel_state_add_route6(desired);
+
+	if (!r)
+		return -TUYEN_ENOMEM;
+	r->table = table;
+	r->destination = (struct ipv6_prefix){to->address, to->length};
+	r->metric = u ? TUYEN_METRIC_UPLINK : TUYEN_METRIC_NOWHERE;
+	r->type = u ? KERNEL_ROUTE_UNICAST : KERNEL_ROUTE_UNREACHABLE;
+	if (!u)
+		return 0;
+	memcpy(r->device, u->device, sizeof(r->device));
+	r->gateway = u->gateway6;
+	return 0;
+}
+
+/* Over @u, and behind that nowhere. @u NULL: nowhere. */
+static int way_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
+		   const struct place *to)
+{
+	int (*add)(struct kernel_state *, const struct node_uplink *, uint32_t,
+		   const struct place *) = to->family == 6 ? route6_add : route4_add;
+	int err = add(desired, NULL, table, to);
+
+	if (!err && u && (to->family == 6 ? u->has_route6 : u->has_route))
+		err = add(desired, u, table, to);
+	return err;
+}
+
+static int rule_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
 		    uint32_t table)
 {
-	struct kernel_rule *rule = kernel_state_add_rule(desired);
+	if (source->family == 6) {
+		struct kernel_rule6 *rule = kernel_state_add_rule6(desired);
 
-	if (!rule)
-		return -TUYEN_ENOMEM;
-	rule->priority = priority;
-	rule->fwmark = TUYEN_MARK_LINK;
-	rule->fwmask = TUYEN_MARK_MASK;
-	rule->source = source;
-	rule->table = table;
+		if (!rule)
+			return -TUYEN_ENOMEM;
+		*rule = (struct kernel_rule6){priority,
+					      TUYEN_MARK_LINK,
+					      TUYEN_MARK_MASK,
+					      {source->address, source->length},
+					      table};
+	} else {
+		struct kernel_rule *rule = kernel_state_add_rule(desired);
+
+		if (!rule)
+			return -TUYEN_ENOMEM;
+		*rule = (struct kernel_rule){priority, TUYEN_MARK_LINK, TUYEN_MARK_MASK,
+					     prefix_of(source), table};
+	}
 	return 0;
 }
 
 /* ---- endpoints ---------------------------------------------------------------------------- */
 
 struct pin {
-	ipv4_t address;
+	struct place place;
 	const struct fwd_neighbor *neighbor;
 	const struct node_uplink *uplink;
 };
@@ -183,30 +263,32 @@ struct pin {
 static int pin_compare(const void *a, const void *b)
 {
 	const struct pin *x = a, *y = b;
+	int by_place = place_compare(&x->place, &y->place);
 
-	if (x->address != y->address)
-		return x->address < y->address ? -1 : 1;
+	if (by_place)
+		return by_place;
 	return x->neighbor < y->neighbor ? -1 : x->neighbor > y->neighbor;
 }
 
-static ipv4_t called_at(const struct fwd_neighbor *n)
+static struct place called_at(const struct fwd_neighbor *n)
 {
-	return n->caller && n->endpoint.family == 4 ? address_of(&n->endpoint) : 0;
+	return n->caller ? place_of(&n->endpoint) : (struct place){0};
 }
 
 /* @seen NULL: where they are called, else where they are, if it is another place. Sorted. @return how many. */
 static size_t pins_list(const struct node_uplinks *uplinks, const struct forwarding *f,
-			const ipv4_t *seen, struct pin *ret_pins)
+			const struct ip_endpoint *seen, struct pin *ret_pins)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		const struct fwd_neighbor *n = &f->neighbors[i];
 		const struct node_uplink *u = uplink_find(uplinks, n->underlay);
-		ipv4_t address = seen ? seen[i] : called_at(n);
+		struct place called = called_at(n), place = seen ? place_of(&seen[i]) : called;
 
-		if (u && address && !(seen && address == called_at(n)))
-			ret_pins[count++] = (struct pin){address, n, u};
+		if (u && place.family && (place.family == 4 || uplinks->ipv6) &&
+		    !(seen && !place_compare(&place, &called)))
+			ret_pins[count++] = (struct pin){place, n, u};
 	}
 	if (count > 1)
 		qsort(ret_pins, count, sizeof(*ret_pins), pin_compare);
@@ -219,7 +301,7 @@ static size_t pins_group(const struct pin *pins, size_t count, size_t from, bool
 	size_t to = from + 1;
 
 	*ret_agree = true;
-	for (; to < count && pins[to].address == pins[from].address; to++)
+	for (; to < count && !place_compare(&pins[to].place, &pins[from].place); to++)
 		*ret_agree &= pins[to].uplink == pins[from].uplink;
 	return to;
 }
@@ -230,28 +312,25 @@ static int called_desire(struct kernel_state *desired, const struct pin *pins, s
 	int err = 0;
 
 	for (size_t i = 0; !err && i < count; i = pins_group(pins, count, i, &agree))
-		err = way_add(desired, pins[i].uplink, TUYEN_TABLE_CALLED,
-			      (struct ipv4_prefix){pins[i].address, 32});
+		err = way_add(desired, pins[i].uplink, TUYEN_TABLE_CALLED, &pins[i].place);
 	return err;
 }
 
 static int seen_desire(struct kernel_state *desired, const struct pin *pins, size_t count)
 {
-	static const struct node_uplink nowhere = {.has_route = false};
 	bool agree;
 	int err = 0;
 
 	for (size_t i = 0, next; !err && i < count; i = next) {
 		next = pins_group(pins, count, i, &agree);
-		err = way_add(desired, agree ? pins[i].uplink : &nowhere,
-			      agree ? TUYEN_TABLE_SEEN : TUYEN_TABLE_SHARED,
-			      (struct ipv4_prefix){pins[i].address, 32});
+		err = way_add(desired, agree ? pins[i].uplink : NULL,
+			      agree ? TUYEN_TABLE_SEEN : TUYEN_TABLE_SHARED, &pins[i].place);
 	}
 	return err;
 }
 
 static int endpoints_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
-			    const ipv4_t *seen, struct kernel_state *desired)
+			    const struct ip_endpoint *seen, struct kernel_state *desired)
 {
 	struct pin *pins = calloc(f->neighbor_count + 1, sizeof(*pins));
 	int err;
@@ -274,7 +353,7 @@ bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forw
 	size_t count = pins ? pins_list(uplinks, forwarding, NULL, pins) : 0, first = 0, i;
 
 	for (i = 1; i < count; i++) {
-		if (pins[i].address != pins[first].address)
+		if (place_compare(&pins[i].place, &pins[first].place))
 			first = i;
 		else if (pins[i].uplink != pins[first].uplink)
 			break;
@@ -289,70 +368,116 @@ bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forw
 
 /* ---- lines -------------------------------------------------------------------------------- */
 
+static size_t address_count(const struct node_uplink *u, uint8_t family)
+{
+	return family == 6 ? u->address6_count : u->address_count;
+}
+
+static struct place address_at(const struct node_uplink *u, uint8_t family, size_t index)
+{
+	struct place p = {.family = family, .length = family == 6 ? 128 : 32};
+
+	if (family == 6)
+		p.address = u->address6[index];
+	else
+		for (int i = 0; i < 4; i++)
+			p.address.byte[i] = (uint8_t)(u->address[index] >> (24 - 8 * i));
+	return p;
+}
+
 /* An address that two lines have tells neither. */
 static bool address_ambiguous(const struct node_uplinks *uplinks, const struct node_uplink *of,
-			      ipv4_t address)
+			      const struct place *address)
 {
 	for (size_t i = 0; i < uplinks->count; i++)
-		for (size_t k = 0; &uplinks->entry[i] != of && k < uplinks->entry[i].address_count;
-		     k++)
-			if (uplinks->entry[i].address[k] == address)
+		for (size_t k = 0; &uplinks->entry[i] != of &&
+				   k < address_count(&uplinks->entry[i], address->family);
+		     k++) {
+			struct place other = address_at(&uplinks->entry[i], address->family, k);
+
+			if (!place_compare(&other, address))
 				return true;
+		}
 	return false;
 }
 
 /* Has each of the line's addresses a rule? */
-static bool addresses_tell(const struct node_uplinks *uplinks, const struct node_uplink *u)
+static bool addresses_tell(const struct node_uplinks *uplinks, const struct node_uplink *u,
+			   uint8_t family)
 {
-	bool tell = u->address_count < NODE_UPLINK_ADDRESSES_MAX;
+	bool tell = address_count(u, family) < NODE_UPLINK_ADDRESSES_MAX;
 
-	for (size_t i = 0; i < u->address_count; i++)
-		tell &= !address_ambiguous(uplinks, u, u->address[i]);
+	for (size_t i = 0; i < address_count(u, family); i++) {
+		struct place address = address_at(u, family, i);
+
+		tell &= !address_ambiguous(uplinks, u, &address);
+	}
 	return tell;
 }
 
-static int line_desire(const struct node_uplinks *uplinks, size_t index,
+static int line_desire(const struct node_uplinks *uplinks, size_t index, const struct place *all,
 		       struct kernel_state *desired)
 {
 	const struct node_uplink *u = &uplinks->entry[index];
 	uint32_t table = TUYEN_TABLE_LINE + (uint32_t)index;
-	int err = way_add(desired, u, table, (struct ipv4_prefix){0, 0});
+	int err = way_add(desired, u, table, all);
 
-	for (size_t i = 0; !err && i < u->address_count; i++)
-		if (!address_ambiguous(uplinks, u, u->address[i]))
-			err = rule_add(desired, TUYEN_RULE_LINE,
-				       (struct ipv4_prefix){u->address[i], 32}, table);
+	for (size_t i = 0; !err && i < address_count(u, all->family); i++) {
+		struct place address = address_at(u, all->family, i);
+
+		if (!address_ambiguous(uplinks, u, &address))
+			err = rule_add(desired, TUYEN_RULE_LINE, &address, table);
+	}
 	return err;
 }
 
 /* What is nobody's (a peer that moved and is not seen yet, from an address that is gone) waits for its line, unless there are
  * neighbours whose lines are not ours to lead, or lines with addresses that have no rule: then it may be an answer. */
 static int rest_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
-		       struct kernel_state *desired)
+		       const struct place *all, struct kernel_state *desired)
 {
-	static const struct node_uplink nowhere = {.has_route = false};
-
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		if (!uplink_find(uplinks, f->neighbors[i].underlay))
 			return 0;
 	for (size_t i = 0; i < uplinks->count; i++)
-		if (!addresses_tell(uplinks, &uplinks->entry[i]))
+		if (!addresses_tell(uplinks, &uplinks->entry[i], all->family))
 			return 0;
-	return way_add(desired, &nowhere, TUYEN_TABLE_SHARED, (struct ipv4_prefix){0, 0});
+	return way_add(desired, NULL, TUYEN_TABLE_SHARED, all);
 }
 
-static int rules_desire(struct kernel_state *desired)
+static int rules_desire(struct kernel_state *desired, const struct place *all)
 {
-	const struct ipv4_prefix any = {0, 0};
-	int err = rule_add(desired, TUYEN_RULE_CALLED, any, TUYEN_TABLE_CALLED);
+	int err = rule_add(desired, TUYEN_RULE_CALLED, all, TUYEN_TABLE_CALLED);
 
 	if (!err)
-		err = rule_add(desired, TUYEN_RULE_SEEN, any, TUYEN_TABLE_SEEN);
-	return err ? err : rule_add(desired, TUYEN_RULE_SHARED, any, TUYEN_TABLE_SHARED);
+		err = rule_add(desired, TUYEN_RULE_SEEN, all, TUYEN_TABLE_SEEN);
+	return err ? err : rule_add(desired, TUYEN_RULE_SHARED, all, TUYEN_TABLE_SHARED);
+}
+
+static int lines_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
+			const struct place *all, struct kernel_state *desired)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < uplinks->count; i++)
+		err = line_desire(uplinks, i, all, desired);
+	if (!err)
+		err = rest_desire(uplinks, f, all, desired);
+	return err ? err : rules_desire(desired, all);
+}
+
+/* Does a line have IPv6, or a neighbour on one? */
+static bool ipv6_used(const struct node_uplinks *uplinks, const struct kernel_state *desired)
+{
+	bool used = desired->route6_count > 0;
+
+	for (size_t i = 0; i < uplinks->count; i++)
+		used |= uplinks->entry[i].has_route6 || uplinks->entry[i].address6_count;
+	return used && uplinks->ipv6;
 }
 
 int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
-			const ipv4_t *seen, struct kernel_state *desired)
+			const struct ip_endpoint *seen, struct kernel_state *desired)
 {
 	struct kernel_device *link = kernel_state_device(desired, LINK_DEVICE);
 	int err;
@@ -362,9 +487,9 @@ int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forward
 	if (link)
 		link->fwmark = TUYEN_MARK_LINK;
 	err = endpoints_desire(uplinks, forwarding, seen, desired);
-	for (size_t i = 0; !err && i < uplinks->count; i++)
-		err = line_desire(uplinks, i, desired);
 	if (!err)
-		err = rest_desire(uplinks, forwarding, desired);
-	return err ? err : rules_desire(desired);
+		err = lines_desire(uplinks, forwarding, &all4, desired);
+	if (!err && ipv6_used(uplinks, desired))
+		err = lines_desire(uplinks, forwarding, &all6, desired);
+	return err;
 }

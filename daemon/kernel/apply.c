@@ -39,7 +39,7 @@ static bool error_harmless(const struct plan_operation *op, int error)
 	case PLAN_REMOVE:
 		return gone_already(error);
 	case PLAN_ADD:
-		return op->object == PLAN_RULE && error == EEXIST;
+		return (op->object == PLAN_RULE || op->object == PLAN_RULE6) && error == EEXIST;
 	case PLAN_CHANGE:
 		return false;
 	}
@@ -339,6 +339,8 @@ static bool collected(enum plan_object object)
 	case PLAN_LABEL:
 	case PLAN_ROUTE:
 	case PLAN_RULE:
+	case PLAN_ROUTE6:
+	case PLAN_RULE6:
 	case PLAN_QUEUE:
 		return true;
 	case PLAN_SYSCTL:
@@ -385,6 +387,12 @@ static bool apply_one(struct applying *a, size_t tag)
 		return true;
 	case PLAN_RULE:
 		collect(a, &a->route, message_rule(op->verb, subject), tag);
+		return true;
+	case PLAN_ROUTE6:
+		collect(a, &a->route, message_route6(kernel, op->verb, subject), tag);
+		return true;
+	case PLAN_RULE6:
+		collect(a, &a->route, message_rule6(op->verb, subject), tag);
 		return true;
 	}
 	return true;

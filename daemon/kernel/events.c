@@ -27,7 +27,8 @@
 #define EVENT_BUFFER_BYTES (4 << 20)
 
 static const int route_groups[] = {RTNLGRP_LINK,      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
-				   RTNLGRP_IPV4_RULE, RTNLGRP_MPLS_ROUTE,  RTNLGRP_TC};
+				   RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE,
+				   RTNLGRP_IPV6_RULE, RTNLGRP_MPLS_ROUTE,  RTNLGRP_TC};
 static const int nft_groups[] = {NFNLGRP_NFTABLES};
 
 static struct nl_sock *listener(int protocol, const int *groups, size_t count)

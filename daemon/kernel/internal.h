@@ -105,6 +105,9 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 			     const struct kernel_label_route *label);
 struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule);
+struct nl_msg *message_route6(const struct kernel *kernel, enum plan_verb verb,
+			      const struct kernel_route6 *route);
+struct nl_msg *message_rule6(enum plan_verb verb, const struct kernel_rule6 *rule);
 struct nl_msg *message_device_new(const struct kernel_device *device);
 struct nl_msg *message_device_set(const struct kernel_device *device, int index);
 struct nl_msg *message_device_delete(int index);
@@ -159,6 +162,11 @@ int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 int read_rules(struct kernel *kernel, const struct kernel_state *desired,
 	       struct kernel_state *state);
+/** Of IPv6, what is ours; a kernel without IPv6 has none. */
+int read_routes6(struct kernel *kernel, const struct kernel_state *desired,
+		 struct kernel_state *state);
+int read_rules6(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state);
 int read_filters(struct kernel *kernel, struct kernel_state *state);
 int read_queues(struct kernel *kernel, struct kernel_state *state);
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);

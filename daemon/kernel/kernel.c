@@ -182,6 +182,10 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_rules(kernel, desired, state);
 	if (err == 0)
+		err = read_routes6(kernel, desired, state);
+	if (err == 0)
+		err = read_rules6(kernel, desired, state);
+	if (err == 0)
 		err = read_filters(kernel, state);
 	if (err == 0)
 		err = read_queues(kernel, state);

@@ -235,12 +235,15 @@ struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 	return message_done(m, failed);
 }
 
-struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule)
+/* Of either family. @source  of the rule's source's length in bits. */
+static struct nl_msg *rule_message(enum plan_verb verb, uint8_t family,
+				   const struct kernel_rule *key, const void *source,
+				   size_t source_bytes)
 {
 	struct fib_rule_hdr header = {
-	    .family = AF_INET,
-	    .src_len = rule->source.length,
-	    .table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC,
+	    .family = family,
+	    .src_len = key->source.length,
+	    .table = key->table < 256 ? (uint8_t)key->table : RT_TABLE_UNSPEC,
 	    .action = FR_ACT_TO_TBL,
 	};
 	struct nl_msg *m = message_new(verb_type(verb, RTM_NEWRULE, RTM_DELRULE), verb_flags(verb),
@@ -249,14 +252,71 @@ struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule)
 
 	if (!m)
 		return NULL;
-	failed = nla_put_u32(m, FRA_PRIORITY, rule->priority) ||
-		 nla_put_u32(m, FRA_TABLE, rule->table) ||
+	failed = nla_put_u32(m, FRA_PRIORITY, key->priority) ||
+		 nla_put_u32(m, FRA_TABLE, key->table) ||
 		 nla_put_u8(m, FRA_PROTOCOL, TUYEN_RTPROTO);
-	if (rule->source.length)
-		failed = failed || put_ipv4(m, FRA_SRC, rule->source.address);
-	if (rule->fwmask)
-		failed = failed || nla_put_u32(m, FRA_FWMARK, rule->fwmark) ||
-			 nla_put_u32(m, FRA_FWMASK, rule->fwmask);
+	if (key->source.length)
+		failed = failed || nla_put(m, FRA_SRC, (int)source_bytes, source);
+	if (key->fwmask)
+		failed = failed || nla_put_u32(m, FRA_FWMARK, key->fwmark) ||
+			 nla_put_u32(m, FRA_FWMASK, key->fwmask);
+	return message_done(m, failed);
+}
+
+struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule)
+{
+	uint32_t source = htonl(rule->source.address);
+
+	return rule_message(verb, AF_INET, rule, &source, sizeof(source));
+}
+
+struct nl_msg *message_rule6(enum plan_verb verb, const struct kernel_rule6 *rule)
+{
+	const struct kernel_rule key = {.priority = rule->priority,
+					.fwmark = rule->fwmark,
+					.fwmask = rule->fwmask,
+					.source = {.length = rule->source.length},
+					.table = rule->table};
+
+	return rule_message(verb, AF_INET6, &key, rule->source.address.byte,
+			    sizeof(rule->source.address.byte));
+}
+
+static int put_ipv6(struct nl_msg *m, int attribute, const struct ipv6 *address)
+{
+	return nla_put(m, attribute, sizeof(address->byte), address->byte);
+}
+
+struct nl_msg *message_route6(const struct kernel *kernel, enum plan_verb verb,
+			      const struct kernel_route6 *route)
+{
+	int index = *route->device ? device_index(kernel, route->device) : 0;
+	bool gateway = !ipv6_is_none(&route->gateway);
+	struct rtmsg header = {
+	    .rtm_family = AF_INET6,
+	    .rtm_dst_len = route->destination.length,
+	    .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC,
+	    .rtm_protocol = TUYEN_RTPROTO,
+	    .rtm_scope = RT_SCOPE_UNIVERSE,
+	    .rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
+	    .rtm_flags = gateway ? RTNH_F_ONLINK : 0,
+	};
+	struct nl_msg *m;
+	int failed;
+
+	if (*route->device && !index)
+		return NULL;
+	m = message_new(verb_type(verb, RTM_NEWROUTE, RTM_DELROUTE), verb_flags(verb), &header,
+			sizeof(header));
+	if (!m)
+		return NULL;
+	failed = put_ipv6(m, RTA_DST, &route->destination.address) ||
+		 nla_put_u32(m, RTA_TABLE, route->table) ||
+		 nla_put_u32(m, RTA_PRIORITY, route->metric);
+	if (index)
+		failed = failed || nla_put_u32(m, RTA_OIF, (uint32_t)index);
+	if (gateway)
+		failed = failed || put_ipv6(m, RTA_GATEWAY, &route->gateway);
 	return message_done(m, failed);
 }
 

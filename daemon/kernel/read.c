@@ -343,6 +343,111 @@ int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 	return err == -TUYEN_ESYSTEM && (errno == EOPNOTSUPP || errno == EINVAL) ? 0 : err;
 }
 
+/* ---- IPv6 ------------------------------------------------------------------------------------ */
+
+static struct ipv6 get_ipv6(const struct nlattr *attribute)
+{
+	struct ipv6 address = {{0}};
+
+	if (attribute && nla_len(attribute) >= (int)sizeof(address.byte))
+		memcpy(address.byte, nla_data(attribute), sizeof(address.byte));
+	return address;
+}
+
+static bool route6_in_place(const struct reading *reading, const struct kernel_route6 *route)
+{
+	const struct kernel_state *desired = reading->desired;
+
+	return reading->kernel->wide && desired->route6_count &&
+	       bsearch(route, desired->routes6, desired->route6_count, sizeof(*route),
+		       kernel_route6_compare);
+}
+
+static int route6_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct kernel_route6 key = {0}, *route;
+	struct nlattr *a[RTA_MAX + 1];
+
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET6 ||
+	    header->rtm_flags & RTM_F_CLONED)
+		return 0;
+	key.table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
+	key.destination.address = get_ipv6(a[RTA_DST]);
+	key.destination.length = header->rtm_dst_len;
+	key.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	key.foreign = header->rtm_protocol != TUYEN_RTPROTO;
+	if (key.foreign && !route6_in_place(reading, &key))
+		return 0;
+	route = kernel_state_add_route6(reading->state);
+	if (!route)
+		return -TUYEN_ENOMEM;
+	*route = key;
+	route->type =
+	    header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE : KERNEL_ROUTE_UNICAST;
+	if (route->type == KERNEL_ROUTE_UNICAST)
+		name_take(reading, route->device, a[RTA_OIF]);
+	route->gateway = get_ipv6(a[RTA_GATEWAY]);
+	return 0;
+}
+
+/* Who has no IPv6 answers with what else there is, or not at all. */
+static int dump6(struct kernel *kernel, int type, const void *header, size_t length,
+		 message_step step, struct reading *reading)
+{
+	int err = dump(kernel, type, header, length, step, reading);
+
+	return err == -TUYEN_ESYSTEM &&
+		       (errno == EOPNOTSUPP || errno == EAFNOSUPPORT || errno == EINVAL)
+		   ? 0
+		   : err;
+}
+
+int read_routes6(struct kernel *kernel, const struct kernel_state *desired,
+		 struct kernel_state *state)
+{
+	struct reading reading = {kernel, desired, state};
+	struct rtmsg header = {.rtm_family = AF_INET6,
+			       .rtm_protocol = kernel->wide ? RTPROT_UNSPEC : TUYEN_RTPROTO};
+
+	return dump6(kernel, RTM_GETROUTE, &header, sizeof(header), route6_take, &reading);
+}
+
+static int rule6_take(const struct nlmsghdr *message, void *context)
+{
+	const struct reading *reading = context;
+	const struct fib_rule_hdr *header = nlmsg_data(message);
+	struct kernel_rule6 rule = {0}, *entry;
+	struct nlattr *a[FRA_MAX + 1];
+
+	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != AF_INET6 ||
+	    !a[FRA_PROTOCOL] || nla_get_u8(a[FRA_PROTOCOL]) != TUYEN_RTPROTO)
+		return 0;
+	rule.priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
+	rule.table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table;
+	rule.fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
+	rule.fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
+	rule.source.address = get_ipv6(a[FRA_SRC]);
+	rule.source.length = header->src_len;
+	entry = kernel_state_add_rule6(reading->state);
+	if (!entry)
+		return -TUYEN_ENOMEM;
+	*entry = rule;
+	return 0;
+}
+
+int read_rules6(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state)
+{
+	struct reading reading = {kernel, desired, state};
+	struct fib_rule_hdr header = {.family = AF_INET6};
+
+	return dump6(kernel, RTM_GETRULE, &header, sizeof(header), rule6_take, &reading);
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
 static bool rule_wanted(const struct kernel_state *desired, const struct kernel_rule *rule)
 {
 	const struct kernel_rule *want = desired->rule_count

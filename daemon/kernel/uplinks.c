@@ -25,6 +25,15 @@ static ipv4_t get_ipv4(const struct nlattr *attribute)
 	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
 }
 
+static struct ipv6 get_ipv6(const struct nlattr *attribute)
+{
+	struct ipv6 address = {{0}};
+
+	if (attribute && nla_len(attribute) >= (int)sizeof(address.byte))
+		memcpy(address.byte, nla_data(attribute), sizeof(address.byte));
+	return address;
+}
+
 /* @number 0: without that attribute. */
 static struct nl_msg *request(int type, const void *header, size_t length, int attribute,
 			      uint32_t number)
@@ -44,49 +53,46 @@ static struct nl_msg *request(int type, const void *header, size_t length, int a
 struct line {
 	uint32_t index; /* of the device */
 	struct node_uplink *uplink;
-	uint32_t metric; /* of the route that was found */
+	uint32_t metric, metric6; /* of the routes that were found */
 };
 
 #define FLAGS_OF_NO_USE (RTNH_F_DEAD | RTNH_F_LINKDOWN)
 
-/* A gateway of IPv6 (RFC 8950) is none that a route of ours can have. @return false then. */
-static bool gateway_of(struct nlattr *a[], ipv4_t *ret_gateway)
-{
-	if (a[RTA_VIA])
-		return false;
-	*ret_gateway = get_ipv4(a[RTA_GATEWAY]);
-	return true;
-}
-
-/* The leg of a route of several. @return false if none is the device's, or that is of no use. */
-static bool leg_take(struct nlattr *legs, uint32_t index, ipv4_t *ret_gateway)
+/* The leg of a route of several that leads over the device, into @ret. @return false if none does, or that is of no use. */
+static bool leg_find(struct nlattr *legs, uint32_t index, struct nlattr *ret[RTA_MAX + 1])
 {
 	struct rtnexthop *leg = nla_data(legs);
 	int left = nla_len(legs);
 
 	for (; left >= (int)sizeof(*leg) && leg->rtnh_len >= sizeof(*leg) && leg->rtnh_len <= left;
-	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg)) {
-		struct nlattr *a[RTA_MAX + 1];
-
-		if ((uint32_t)leg->rtnh_ifindex != index || leg->rtnh_flags & FLAGS_OF_NO_USE)
-			continue;
-		if (nla_parse(a, RTA_MAX, (struct nlattr *)RTNH_DATA(leg),
-			      leg->rtnh_len - (int)sizeof(*leg), NULL) < 0)
-			continue;
-		if (gateway_of(a, ret_gateway))
+	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg))
+		if ((uint32_t)leg->rtnh_ifindex == index && !(leg->rtnh_flags & FLAGS_OF_NO_USE) &&
+		    nla_parse(ret, RTA_MAX, (struct nlattr *)RTNH_DATA(leg),
+			      leg->rtnh_len - (int)sizeof(*leg), NULL) >= 0 &&
+		    !ret[RTA_VIA])
 			return true;
-	}
 	return false;
 }
 
-static bool leads_over(struct nlattr *a[], const struct rtmsg *header, uint32_t index,
-		       ipv4_t *ret_gateway)
+/*
+ * Does the route lead over the device? @a then holds what says by whom. A gateway of IPv6 of a route of IPv4 (RFC 8950) is
+ * none that a route of ours can have.
+ */
+static bool leads_over(struct nlattr *a[RTA_MAX + 1], const struct rtmsg *header, uint32_t index)
 {
 	if (a[RTA_MULTIPATH])
-		return leg_take(a[RTA_MULTIPATH], index, ret_gateway);
-	if (header->rtm_flags & FLAGS_OF_NO_USE || !a[RTA_OIF] || nla_get_u32(a[RTA_OIF]) != index)
-		return false;
-	return gateway_of(a, ret_gateway);
+		return leg_find(a[RTA_MULTIPATH], index, a);
+	return !(header->rtm_flags & FLAGS_OF_NO_USE) && !a[RTA_VIA] && a[RTA_OIF] &&
+	       nla_get_u32(a[RTA_OIF]) == index;
+}
+
+/* A default route of the box's own. */
+static bool is_default(const struct rtmsg *header, uint8_t family)
+{
+	return header->rtm_family == family && !header->rtm_dst_len && !header->rtm_src_len &&
+	       !header->rtm_tos && header->rtm_type == RTN_UNICAST &&
+	       header->rtm_table == RT_TABLE_MAIN && header->rtm_protocol != TUYEN_RTPROTO &&
+	       !(header->rtm_flags & RTM_F_CLONED);
 }
 
 static int default_take(const struct nlmsghdr *message, void *context)
@@ -95,30 +101,49 @@ static int default_take(const struct nlmsghdr *message, void *context)
 	const struct rtmsg *header = nlmsg_data(message);
 	struct nlattr *a[RTA_MAX + 1];
 	uint32_t metric;
-	ipv4_t gateway;
+	ipv4_t source;
 
-	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
-	    header->rtm_dst_len || header->rtm_tos || header->rtm_type != RTN_UNICAST ||
-	    header->rtm_table != RT_TABLE_MAIN || header->rtm_protocol == TUYEN_RTPROTO ||
-	    !leads_over(a, header, line->index, &gateway))
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || !is_default(header, AF_INET))
 		return 0;
 	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
-	if (line->uplink->has_route && metric >= line->metric)
+	source = get_ipv4(a[RTA_PREFSRC]);
+	if (!leads_over(a, header, line->index) ||
+	    (line->uplink->has_route && metric >= line->metric))
 		return 0;
 	line->uplink->has_route = true;
-	line->uplink->gateway = gateway;
-	line->uplink->source = get_ipv4(a[RTA_PREFSRC]);
+	line->uplink->gateway = get_ipv4(a[RTA_GATEWAY]);
+	line->uplink->source = source;
 	line->metric = metric;
 	return 0;
 }
 
-static int default_read(struct kernel *kernel, struct line *line)
+/* The same of IPv6. */
+static int default6_take(const struct nlmsghdr *message, void *context)
+{
+	struct line *line = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
+	uint32_t metric;
+
+	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || !is_default(header, AF_INET6))
+		return 0;
+	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	if (!leads_over(a, header, line->index) ||
+	    (line->uplink->has_route6 && metric >= line->metric6))
+		return 0;
+	line->uplink->has_route6 = true;
+	line->uplink->gateway6 = get_ipv6(a[RTA_GATEWAY]);
+	line->metric6 = metric;
+	return 0;
+}
+
+static int default_read(struct kernel *kernel, struct line *line, uint8_t family, message_step take)
 {
 	struct rtmsg header = {
-	    .rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
+	    .rtm_family = family, .rtm_table = RT_TABLE_MAIN, .rtm_type = RTN_UNICAST};
 	struct nl_msg *m = request(RTM_GETROUTE, &header, sizeof(header), RTA_OIF, line->index);
 
-	return m ? channel_dump(&kernel->route, m, default_take, line) : -TUYEN_ENOMEM;
+	return m ? channel_dump(&kernel->route, m, take, line) : -TUYEN_ENOMEM;
 }
 
 /* ---- addresses ----------------------------------------------------------------------------- */
@@ -135,12 +160,31 @@ static int address_take(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-static int addresses_read(struct kernel *kernel, struct line *line)
+/* IFA_LOCAL where the other end has an address too. One that is not tried yet (RFC 4862), or that another has, is none. */
+static int address6_take(const struct nlmsghdr *message, void *context)
 {
-	struct ifaddrmsg header = {.ifa_family = AF_INET, .ifa_index = line->index};
+	struct line *line = context;
+	const struct ifaddrmsg *header = nlmsg_data(message);
+	struct nlattr *a[IFA_MAX + 1];
+	struct ipv6 address;
+
+	if (parse(message, sizeof(*header), a, IFA_MAX) < 0 || header->ifa_family != AF_INET6 ||
+	    header->ifa_index != line->index || header->ifa_scope == RT_SCOPE_LINK ||
+	    header->ifa_flags & (IFA_F_DADFAILED | IFA_F_TENTATIVE))
+		return 0;
+	address = get_ipv6(a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS]);
+	if (!ipv6_is_none(&address))
+		node_uplink_address6_add(line->uplink, &address);
+	return 0;
+}
+
+static int addresses_read(struct kernel *kernel, struct line *line, uint8_t family,
+			  message_step take)
+{
+	struct ifaddrmsg header = {.ifa_family = family, .ifa_index = line->index};
 	struct nl_msg *m = request(RTM_GETADDR, &header, sizeof(header), 0, 0);
 
-	return m ? channel_dump(&kernel->route, m, address_take, line) : -TUYEN_ENOMEM;
+	return m ? channel_dump(&kernel->route, m, take, line) : -TUYEN_ENOMEM;
 }
 
 /* ---- counters ------------------------------------------------------------------------------ */
@@ -179,8 +223,11 @@ static void facts_clear(struct node_uplink *u)
 	u->has_route = u->strict = u->counted = false;
 	u->received_bytes = u->sent_bytes = 0;
 	u->gateway = u->source = 0;
-	u->address_count = 0;
+	u->address_count = u->address6_count = 0;
 	memset(u->address, 0, sizeof(u->address));
+	u->has_route6 = false;
+	memset(&u->gateway6, 0, sizeof(u->gateway6));
+	memset(u->address6, 0, sizeof(u->address6));
 }
 
 static bool strict_read(const char *device)
@@ -192,7 +239,7 @@ static bool strict_read(const char *device)
 	return sysctl_get(path, &value) == 0 && value == 1;
 }
 
-static int line_read(struct kernel *kernel, struct node_uplink *uplink)
+static int line_read(struct kernel *kernel, struct node_uplink *uplink, bool ipv6)
 {
 	struct line line = {.uplink = uplink};
 	int index = links_refresh(kernel, uplink->device), err;
@@ -201,9 +248,13 @@ static int line_read(struct kernel *kernel, struct node_uplink *uplink)
 	if (index <= 0)
 		return index;
 	line.index = (uint32_t)index;
-	err = default_read(kernel, &line);
+	err = default_read(kernel, &line, AF_INET, default_take);
 	if (!err)
-		err = addresses_read(kernel, &line);
+		err = addresses_read(kernel, &line, AF_INET, address_take);
+	if (!err && ipv6)
+		err = default_read(kernel, &line, AF_INET6, default6_take);
+	if (!err && ipv6)
+		err = addresses_read(kernel, &line, AF_INET6, address6_take);
 	if (err == -TUYEN_ESYSTEM && errno == ENODEV) {
 		facts_clear(uplink);
 		return 0;
@@ -217,11 +268,13 @@ static int line_read(struct kernel *kernel, struct node_uplink *uplink)
 int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason)
 {
 	struct node_uplinks now = *uplinks;
+	uint32_t value;
 	int err = 0;
 
+	now.ipv6 = sysctl_get("net/ipv6/conf/lo/disable_ipv6", &value) == 0;
 	for (size_t i = 0; !err && i < now.count; i++)
 		for (int tries = 0; tries < DUMP_TRIES; tries++) {
-			err = line_read(kernel, &now.entry[i]);
+			err = line_read(kernel, &now.entry[i], now.ipv6);
 			if (err != -TUYEN_EAGAIN)
 				break;
 		}

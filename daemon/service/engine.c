@@ -197,13 +197,17 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 
 static void uplink_say(const struct node_uplink *u)
 {
-	char gateway[IPV4_STRLEN];
+	char gateway[IPV4_STRLEN], gateway6[IPV6_STRLEN];
 
-	if (!u->has_route)
+	if (u->has_route6)
+		log_info("uplink %s: IPv6 over %s%s%s", u->underlay, u->device,
+			 ipv6_is_none(&u->gateway6) ? "" : " by ",
+			 ipv6_is_none(&u->gateway6) ? "" : ipv6_format(&u->gateway6, gateway6));
+	if (!u->has_route && !u->has_route6)
 		log_warning(
 		    "uplink %s: no default route over %s: what should go over it goes nowhere",
 		    u->underlay, u->device);
-	else
+	else if (u->has_route)
 		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
 			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
 	if (u->strict)
@@ -276,10 +280,12 @@ static void seen_look(struct engine *e, const struct kernel_state *actual)
 
 	for (size_t i = 0; actual && e->uplinks.count && i < f->neighbor_count; i++) {
 		const struct kernel_peer *p = link_peer(actual, f->neighbors[i].link_key);
-		ipv4_t at = p ? ipv4_of(&p->endpoint) : 0;
+		const struct ip_endpoint nowhere = {0}, *at = p ? &p->endpoint : &nowhere;
 
-		e->expected |= at != e->seen[i];
-		e->seen[i] = at;
+		/* Another port leads the same way. */
+		e->expected |= at->family != e->seen[i].family ||
+			       memcmp(at->address, e->seen[i].address, sizeof(at->address)) != 0;
+		e->seen[i] = *at;
 	}
 }
 

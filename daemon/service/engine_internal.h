@@ -73,7 +73,7 @@ struct engine {
 	/* what came of them */
 	struct active_paths active;
 	struct active_paths said; /* what was told of it last */
-	ipv4_t *
+	struct ip_endpoint *
 	    seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
 	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */

@@ -80,7 +80,7 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	struct status_liveness *links = calloc(forwarding->neighbor_count + 1, sizeof(*links));
 	struct status_liveness *paths = calloc(forwarding->path_count + 1, sizeof(*paths));
 	enum repair_link *repaired = calloc(forwarding->neighbor_count + 1, sizeof(*repaired));
-	ipv4_t *seen = calloc(forwarding->neighbor_count + 1, sizeof(*seen));
+	struct ip_endpoint *seen = calloc(forwarding->neighbor_count + 1, sizeof(*seen));
 
 	if (!links || !paths || !repaired || !seen) {
 		free(links);

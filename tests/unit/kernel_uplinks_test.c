@@ -25,6 +25,7 @@
 
 static struct {
 	int index, route_error, ask_error; /* @index: of links_refresh(); errnos, positive */
+	bool ipv6;
 	struct nl_msg *route[MESSAGES_MAX], *address[MESSAGES_MAX], *gateway, *link;
 } says;
 
@@ -38,6 +39,8 @@ int links_refresh(struct kernel *kernel, const char *name)
 int sysctl_get(const char *path, uint32_t *ret_value)
 {
 	*ret_value = 1;
+	if (says.ipv6 && !strcmp(path, "net/ipv6/conf/lo/disable_ipv6"))
+		return 0;
 	return strcmp(path, "net/ipv4/conf/eth0/rp_filter") ? ENOENT : 0;
 }
 
@@ -217,6 +220,110 @@ static void a_gateway_of_ipv6_is_none(void **state)
 	assert_false(u.entry[0].has_route);
 }
 
+/* ---- IPv6 ---------------------------------------------------------------------------------- */
+
+static const struct ipv6 router = {{0xfe, 0x80, [15] = 1}}, router2 = {{0xfe, 0x80, [15] = 2}};
+
+static struct nl_msg *route6_new(struct rtmsg header, uint32_t metric)
+{
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWROUTE, 0);
+
+	header.rtm_family = AF_INET6;
+	header.rtm_table = RT_TABLE_MAIN;
+	header.rtm_protocol = header.rtm_protocol ? header.rtm_protocol : RTPROT_RA;
+	header.rtm_type = header.rtm_type ? header.rtm_type : RTN_UNICAST;
+	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+	assert_int_equal(nla_put_u32(m, RTA_PRIORITY, metric), 0);
+	return m;
+}
+
+static struct nl_msg *route6_by(struct rtmsg header, uint32_t metric, uint32_t index,
+				const struct ipv6 *gateway)
+{
+	struct nl_msg *m = route6_new(header, metric);
+
+	assert_int_equal(nla_put_u32(m, RTA_OIF, index), 0);
+	if (gateway)
+		assert_int_equal(nla_put(m, RTA_GATEWAY, 16, gateway->byte), 0);
+	return m;
+}
+
+static struct nl_msg *address6_new(uint32_t index, uint8_t scope, uint8_t flags, uint8_t last)
+{
+	struct ifaddrmsg header = {
+	    .ifa_family = AF_INET6, .ifa_index = index, .ifa_scope = scope, .ifa_flags = flags};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWADDR, 0);
+	const struct ipv6 address = {{0x20, 1, [15] = last}};
+
+	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+	assert_int_equal(nla_put(m, IFA_ADDRESS, 16, address.byte), 0);
+	return m;
+}
+
+static void a_line_of_ipv6_is_its_router_and_its_addresses(void **state)
+{
+	struct node_uplinks u = one();
+
+	(void)state;
+	says.ipv6 = true;
+	says.route[0] = route6_by((struct rtmsg){0}, 1024, INDEX, &router2);
+	says.route[1] = route6_by((struct rtmsg){0}, 512, INDEX, &router);
+	says.route[2] = route6_by((struct rtmsg){0}, 100, INDEX + 1, &router2);
+	says.address[0] = address6_new(INDEX, RT_SCOPE_UNIVERSE, 0, 9);
+	says.address[1] = address6_new(INDEX, RT_SCOPE_LINK, 0, 8);
+	says.address[2] = address6_new(INDEX, RT_SCOPE_UNIVERSE, IFA_F_TENTATIVE, 7);
+	says.address[3] = address6_new(INDEX + 1, RT_SCOPE_UNIVERSE, 0, 6);
+	assert_int_equal(look(&u), 0);
+	assert_true(u.ipv6 && u.entry[0].has_route6 && !u.entry[0].has_route);
+	assert_true(ipv6_equal(&u.entry[0].gateway6, &router));
+	assert_int_equal(u.entry[0].address6_count, 1);
+	assert_int_equal(u.entry[0].address6[0].byte[15], 9);
+	assert_int_equal(u.entry[0].address_count, 0);
+	says.ipv6 = false;
+	assert_int_equal(look(&u), 0);
+	assert_false(u.ipv6 || u.entry[0].has_route6 || u.entry[0].address6_count);
+}
+
+static void what_is_no_default_of_ipv6_is_none(void **state)
+{
+	static const struct rtmsg none[] = {
+	    {.rtm_src_len = 64},	   {.rtm_dst_len = 64},
+	    {.rtm_type = RTN_UNREACHABLE}, {.rtm_flags = RTNH_F_LINKDOWN},
+	    {.rtm_flags = RTM_F_CLONED},   {.rtm_protocol = TUYEN_RTPROTO}};
+
+	(void)state;
+	says.ipv6 = true;
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		struct node_uplinks u = one();
+
+		nlmsg_free(says.route[0]);
+		says.route[0] = route6_by(none[i], 100, INDEX, &router);
+		assert_int_equal(look(&u), 0);
+		assert_false(u.entry[0].has_route6);
+	}
+}
+
+static void a_route_of_ipv6_of_several_legs_has_one_by_the_line(void **state)
+{
+	struct node_uplinks u = one();
+	struct nlattr *nest;
+
+	(void)state;
+	says.ipv6 = true;
+	says.route[0] = route6_new((struct rtmsg){0}, 100);
+	nest = nla_nest_start(says.route[0], RTA_MULTIPATH);
+	for (int i = 1; i >= 0; i--) {
+		struct rtnexthop *leg = nlmsg_reserve(says.route[0], sizeof(*leg), NLMSG_ALIGNTO);
+
+		*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg) + 20, .rtnh_ifindex = INDEX + i};
+		assert_int_equal(
+		    nla_put(says.route[0], RTA_GATEWAY, 16, (i ? &router2 : &router)->byte), 0);
+	}
+	nla_nest_end(says.route[0], nest);
+	assert_int_equal(look(&u), 0);
+	assert_true(u.entry[0].has_route6 && ipv6_equal(&u.entry[0].gateway6, &router));
+}
+
 static struct nl_msg *link_new(size_t bytes)
 {
 	struct ifinfomsg header = {.ifi_index = INDEX};
@@ -347,6 +454,11 @@ int main(void)
 					    clear),
 	    cmocka_unit_test_setup_teardown(a_dead_leg_is_none, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_gateway_of_ipv6_is_none, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_line_of_ipv6_is_its_router_and_its_addresses, clear,
+					    clear),
+	    cmocka_unit_test_setup_teardown(what_is_no_default_of_ipv6_is_none, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_route_of_ipv6_of_several_legs_has_one_by_the_line,
+					    clear, clear),
 	    cmocka_unit_test_setup_teardown(a_line_is_counted, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_counter_that_could_not_be_asked_is_none_and_no_error,
 					    clear, clear),

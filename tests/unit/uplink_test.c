@@ -64,7 +64,15 @@ static void words_are_read(void **state)
 	{                                                                                          \
 		.family = 4, .address = { 198, 51, 100, last }                                     \
 	}
-#define SEEN(last) (0xc6336400u + (last))
+#define SEEN(last) AT(last)
+#define NOWHERE_SEEN                                                                               \
+	{                                                                                          \
+		.family = 0                                                                        \
+	}
+#define AT6(last)                                                                                  \
+	{                                                                                          \
+		.family = 6, .address = { 0x20, 1, 0xd, 0xb8, [15] = last }                        \
+	}
 
 static struct fwd_neighbor neighbors[] = {
     {.site_id = 100,
@@ -120,7 +128,7 @@ static const struct node_uplinks two = {.count = 2,
 
 /* In the words of ip(8): routes, then rules. */
 static void comes_of_these(const struct forwarding *f, const struct node_uplinks *u,
-			   const ipv4_t *seen, const char *words)
+			   const struct ip_endpoint *seen, const char *words)
 {
 	struct kernel_state *s = kernel_state_new(), *nothing = kernel_state_new();
 	struct kernel_plan *plan;
@@ -139,7 +147,8 @@ static void comes_of_these(const struct forwarding *f, const struct node_uplinks
 	kernel_state_free(s);
 }
 
-static void comes_of(const struct node_uplinks *u, const ipv4_t *seen, const char *words)
+static void comes_of(const struct node_uplinks *u, const struct ip_endpoint *seen,
+		     const char *words)
 {
 	comes_of_these(&forwarding, u, seen, words);
 }
@@ -178,7 +187,8 @@ static void each_line_has_its_neighbours(void **state)
 /* 101 is where it is called; 102 roamed; 901 and 902 call from behind one translator by two lines: their sources alone tell. */
 static void peers_go_by_their_line_wherever_they_are(void **state)
 {
-	const ipv4_t seen[8] = {SEEN(70), SEEN(1), SEEN(72), 0, 0, SEEN(99), SEEN(99), SEEN(73)};
+	const struct ip_endpoint seen[8] = {SEEN(70),	  SEEN(1),  SEEN(72), NOWHERE_SEEN,
+					    NOWHERE_SEEN, SEEN(99), SEEN(99), SEEN(73)};
 
 	(void)state;
 	comes_of(&two, seen,
@@ -231,7 +241,7 @@ static void what_link0_sends_is_marked(void **state)
 /* All the neighbours' lines are named: what is none of theirs, or none's yet, does not leave by the box's own routes. */
 static void what_is_nobodys_goes_nowhere(void **state)
 {
-	const ipv4_t seen[2] = {SEEN(70), 0};
+	const struct ip_endpoint seen[2] = {SEEN(70), NOWHERE_SEEN};
 	struct forwarding f = {.neighbors = neighbors + 1, .neighbor_count = 2};
 	struct node_uplinks u = two;
 	struct kernel_state *s = kernel_state_new();
@@ -309,6 +319,97 @@ static void two_lines_to_one_address_are_a_conflict(void **state)
 	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
 }
 
+#define BY_ETH0_6(to, table)                                                                       \
+	"ip -6 route add " to " via fe80::1 dev eth0 onlink metric 84 table " table                \
+	"\n" NOWHERE_6(to, table)
+#define BY_WWAN0_6(to, table)                                                                      \
+	"ip -6 route add " to " dev wwan0 metric 84 table " table "\n" NOWHERE_6(to, table)
+#define NOWHERE_6(to, table) "ip -6 route add unreachable " to " metric 85 table " table "\n"
+#define RULE_6(priority, from, table)                                                              \
+	"ip -6 rule add priority " priority from " fwmark 0x57000000/0xff00ffff table " table "\n"
+#define RULES_6                                                                                    \
+	RULE_6("9000", "", "530000")                                                               \
+	RULE_6("9100", "", "531000")                                                               \
+	RULE_6("9200", " from 2001:db8:1::5/128", "532000")                                        \
+	RULE_6("9200", " from 2001:db8:2::5/128", "532001") RULE_6("9300", "", "533000")
+#define RULES_4                                                                                    \
+	RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")  \
+	    RULE_LINE("203.0.113.6", "532000") RULE_SHARED
+
+static struct node_uplinks two_of_both(void)
+{
+	const struct ipv6 fibre = {{0x20, 1, 0xd, 0xb8, 0, 1, [15] = 5}},
+			  lte = {{0x20, 1, 0xd, 0xb8, 0, 2, [15] = 5}};
+	struct node_uplinks u = two;
+
+	u.ipv6 = true;
+	u.entry[0].has_route6 = u.entry[1].has_route6 = true;
+	u.entry[0].gateway6 = (struct ipv6){{0xfe, 0x80, [15] = 1}};
+	node_uplink_address6_add(&u.entry[0], &fibre);
+	node_uplink_address6_add(&u.entry[1], &lte);
+	return u;
+}
+
+/* 1 is called over the fibre, 2 over lte; 2 is seen at 7; 901 calls by lte. */
+static struct fwd_neighbor neighbors6[] = {
+    {.site_id = 1, .name = "a", .underlay = "fibre", .caller = true, .endpoint = AT6(1)},
+    {.site_id = 2, .name = "b", .underlay = "lte", .caller = true, .endpoint = AT6(2)},
+    {.site_id = 901, .name = "c", .underlay = "lte"},
+};
+
+static void ipv6_is_led_the_same_way(void **state)
+{
+	const struct ip_endpoint seen[3] = {AT6(1), AT6(7), AT6(9)};
+	const struct forwarding f = {.neighbors = neighbors6, .neighbor_count = 3};
+	struct node_uplinks u = two_of_both();
+
+	(void)state;
+	comes_of_these(&f, &u, seen,
+		       BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+			   NOWHERE("0.0.0.0/0", "533000") BY_ETH0_6("2001:db8::1/128", "530000")
+			       BY_WWAN0_6("2001:db8::2/128", "530000")
+				   BY_WWAN0_6("2001:db8::7/128", "531000")
+				       BY_WWAN0_6("2001:db8::9/128", "531000")
+					   BY_ETH0_6("::/0", "532000") BY_WWAN0_6("::/0", "532001")
+					       NOWHERE_6("::/0", "533000") RULES_4 RULES_6);
+}
+
+static void an_ipv6_line_that_is_lost_leads_nowhere(void **state)
+{
+	const struct forwarding f = {.neighbors = neighbors6, .neighbor_count = 2};
+	struct node_uplinks u = {
+	    .ipv6 = true, .count = 1, .entry = {{.underlay = "fibre", .device = "eth0"}}};
+
+	(void)state;
+	comes_of_these(&f, &u, NULL,
+		       NOWHERE("0.0.0.0/0", "532000") NOWHERE_6("2001:db8::1/128", "530000")
+			   NOWHERE_6("::/0", "532000")
+			       RULE_CALLED RULE_SEEN RULE_SHARED RULE_6("9000", "", "530000")
+				   RULE_6("9100", "", "531000") RULE_6("9300", "", "533000"));
+	u.ipv6 = false; /* a kernel without it takes no route of it */
+	comes_of_these(&f, &u, NULL,
+		       NOWHERE("0.0.0.0/0", "532000") RULE_CALLED RULE_SEEN RULE_SHARED);
+}
+
+/* Two callers at one address by two lines; one at an address of the link alone. */
+static void shared_ipv6_places_go_by_their_source(void **state)
+{
+	struct fwd_neighbor n[] = {{.site_id = 1, .name = "a", .underlay = "fibre"},
+				   {.site_id = 2, .name = "b", .underlay = "lte"},
+				   {.site_id = 3, .name = "c", .underlay = "lte"}};
+	const struct ip_endpoint seen[3] = {
+	    AT6(9), AT6(9), {.family = 6, .address = {0xfe, 0x80, [15] = 9}}};
+	const struct forwarding f = {.neighbors = n, .neighbor_count = 3};
+	struct node_uplinks u = two_of_both();
+
+	(void)state;
+	comes_of_these(&f, &u, seen,
+		       BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+			   NOWHERE("0.0.0.0/0", "533000") BY_ETH0_6("::/0", "532000")
+			       BY_WWAN0_6("::/0", "532001") NOWHERE_6("::/0", "533000")
+				   NOWHERE_6("2001:db8::9/128", "533000") RULES_4 RULES_6);
+}
+
 static void addresses_are_kept_in_order(void **state)
 {
 	struct node_uplink u = {0};
@@ -321,6 +422,13 @@ static void addresses_are_kept_in_order(void **state)
 	assert_int_equal(u.address_count, NODE_UPLINK_ADDRESSES_MAX);
 	for (size_t i = 0; i < u.address_count; i++)
 		assert_int_equal(u.address[i], 5 + i);
+	for (uint8_t a = 12; a > 2; a--) {
+		node_uplink_address6_add(&u, &(struct ipv6){{0x20, [15] = a}});
+		node_uplink_address6_add(&u, &(struct ipv6){{0x20, [15] = a}});
+	}
+	assert_int_equal(u.address6_count, NODE_UPLINK_ADDRESSES_MAX);
+	for (size_t i = 0; i < u.address6_count; i++)
+		assert_int_equal(u.address6[i].byte[15], 5 + i);
 }
 
 static void what_differs_is_seen(void **state)
@@ -347,6 +455,18 @@ static void what_differs_is_seen(void **state)
 	b.entry[0].strict = true;
 	assert_false(node_uplinks_equal(&a, &b));
 	b = a;
+	b.entry[0].has_route6 = true;
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	b.entry[0].gateway6.byte[15] = 1;
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	node_uplink_address6_add(&b.entry[0], &(struct ipv6){{0x20}});
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	b.ipv6 = true;
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
 	b.count = 0;
 	assert_false(node_uplinks_equal(&a, &b));
 }
@@ -365,6 +485,9 @@ int main(void)
 	    cmocka_unit_test(what_is_nobodys_goes_nowhere),
 	    cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
 	    cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
+	    cmocka_unit_test(ipv6_is_led_the_same_way),
+	    cmocka_unit_test(an_ipv6_line_that_is_lost_leads_nowhere),
+	    cmocka_unit_test(shared_ipv6_places_go_by_their_source),
 	    cmocka_unit_test(addresses_are_kept_in_order),
 	    cmocka_unit_test(what_differs_is_seen),
 	};

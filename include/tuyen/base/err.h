@@ -34,5 +34,8 @@ struct reason {
 /** Formats into @reason (may be NULL) and returns @err, so that a caller can `return reason_set(...)`. */
 int reason_set(struct reason *reason, int err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+#ifdef __clang_analyzer__ /* does not look into the function, and would take what it returns for any number */
+#define reason_set(reason, err, ...) (reason_set((reason), (err), __VA_ARGS__), (err))
+#endif
 
 #endif

@@ -125,6 +125,20 @@ struct kernel_route {
 	bool foreign;		 /* actual only: not ours, and stands where ours should */
 };
 
+/**
+ * IPv6, for the lines of a box alone: a node's own traffic is IPv4. Apart from the other routes, of which a gateway has ten
+ * thousands. Key: table, destination, metric.
+ */
+struct kernel_route6 {
+	uint32_t table;
+	struct ipv6_prefix destination;
+	uint32_t metric;
+	enum kernel_route_type type;
+	char device[KERNEL_IFNAME_MAX]; /* "" for unreachable */
+	struct ipv6 gateway;		/* on the device, whatever its addresses say */
+	bool foreign;			/* actual only */
+};
+
 /** Key: in_label. AF_MPLS. */
 struct kernel_label_route {
 	uint32_t in_label;
@@ -138,6 +152,14 @@ struct kernel_rule {
 	uint32_t priority;
 	uint32_t fwmark, fwmask;   /* 0, 0: any */
 	struct ipv4_prefix source; /* length 0: any */
+	uint32_t table;
+};
+
+/** The same of IPv6. */
+struct kernel_rule6 {
+	uint32_t priority;
+	uint32_t fwmark, fwmask;
+	struct ipv6_prefix source;
 	uint32_t table;
 };
 
@@ -191,6 +213,10 @@ struct kernel_state {
 	size_t label_count;
 	struct kernel_rule *rules;
 	size_t rule_count;
+	struct kernel_route6 *routes6;
+	size_t route6_count;
+	struct kernel_rule6 *rules6;
+	size_t rule6_count;
 	struct kernel_label_filter *filters;
 	size_t filter_count;
 	struct kernel_queue *queues;
@@ -215,6 +241,8 @@ struct kernel_address *kernel_state_add_address(struct kernel_state *state);
 struct kernel_route *kernel_state_add_route(struct kernel_state *state);
 struct kernel_label_route *kernel_state_add_label(struct kernel_state *state);
 struct kernel_rule *kernel_state_add_rule(struct kernel_state *state);
+struct kernel_route6 *kernel_state_add_route6(struct kernel_state *state);
+struct kernel_rule6 *kernel_state_add_rule6(struct kernel_state *state);
 struct kernel_label_filter *kernel_state_add_filter(struct kernel_state *state);
 struct kernel_queue *kernel_state_add_queue(struct kernel_state *state);
 struct kernel_sysctl *kernel_state_add_sysctl(struct kernel_state *state);
@@ -229,6 +257,8 @@ int kernel_address_compare(const void *a, const void *b);
 int kernel_route_compare(const void *a, const void *b);
 int kernel_label_compare(const void *a, const void *b);
 int kernel_rule_compare(const void *a, const void *b);
+int kernel_route6_compare(const void *a, const void *b);
+int kernel_rule6_compare(const void *a, const void *b);
 int kernel_filter_compare(const void *a, const void *b);
 int kernel_queue_compare(const void *a, const void *b);
 int kernel_sysctl_compare(const void *a, const void *b);

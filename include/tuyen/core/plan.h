@@ -22,6 +22,8 @@ enum plan_object {
 	PLAN_LABEL,
 	PLAN_ROUTE,
 	PLAN_RULE,
+	PLAN_ROUTE6,
+	PLAN_RULE6,
 	PLAN_QUEUE,
 };
 

@@ -27,6 +27,11 @@ struct node_uplink {
 	ipv4_t address
 	    [NODE_UPLINK_ADDRESSES_MAX]; /* of the device, in ascending order; more than there is room for are left out */
 	size_t address_count;
+	/* The same of IPv6: RFC 4861's router, or by hand. */
+	bool has_route6;
+	struct ipv6 gateway6;				 /* none: as above */
+	struct ipv6 address6[NODE_UPLINK_ADDRESSES_MAX]; /* but for those of the link alone */
+	size_t address6_count;
 	bool strict;  /* its rp_filter takes only what the main table would answer over it */
 	bool counted; /* the device's counters are known; of no meaning to routes */
 	uint64_t received_bytes, sent_bytes;
@@ -35,6 +40,7 @@ struct node_uplink {
 struct node_uplinks {
 	struct node_uplink entry[NODE_UPLINKS_MAX];
 	size_t count;
+	bool ipv6; /* the kernel has it */
 };
 
 /**
@@ -46,6 +52,8 @@ int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, stru
 /** Keeps the addresses in order, each once; one for which there is no room is left out. */
 void node_uplink_address_add(struct node_uplink *uplink, ipv4_t address);
 
+void node_uplink_address6_add(struct node_uplink *uplink, const struct ipv6 *address);
+
 /** Are the facts of the same devices the same? */
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b);
 
@@ -54,12 +62,13 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
  * over its line, wherever its peer really is; so does each that calls. Where neighbours of several lines are seen at one address,
  * what has an address of a line's device as its source keeps that line, and the rest goes nowhere. Behind each way is one that
  * leads nowhere, and so does the last rule what is no neighbour's, where @uplinks names every line and knows all its addresses.
- * Endpoints of IPv6, and lines that it does not name, go as the box's own routes say.
- * @seen  one each of the neighbours: where its peer is now; 0: IPv6 or nowhere. NULL: nothing is known.
+ * The same for IPv6, where the kernel has it and a line or a neighbour does. Lines that it does not name go as the box's own routes
+ * say; so does what has an address of a link alone (RFC 4291 section 2.5.6).
+ * @seen  one each of the neighbours: where its peer is now; the port is of no meaning. NULL: nothing is known.
  * @return 0 or -TUYEN_ENOMEM. @desired is sorted before, and is not any more.
  */
 int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
-			const ipv4_t *seen, struct kernel_state *desired);
+			const struct ip_endpoint *seen, struct kernel_state *desired);
 
 /**
  * Is there a neighbour that is called at the address of another over another line? It goes by that one's, @ret_first's.
