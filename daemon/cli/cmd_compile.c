@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 
 #define MEMORY_KEPT  (32 << 20) /* bytes of one piece, the most that malloc() lets be said */
 #define MEMORY_PAD   (16 << 20) /* bytes that are asked of the kernel at least */
+#define MEMORY_LARGE 4 /* pieces that are asked for in large pages: a country without its audit */
 #define EXPIRES_DAYS 90
 #define DAY_S	     86400
 
@@ -571,16 +573,33 @@ static int load_and_compile(struct compile_options *o)
 	return code;
 }
 
+/* Advice: that it is not taken is no error. */
+static void large_pages(void *bytes, size_t length)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)bytes & ~(page - 1);
+
+	madvise((void *)from, length & ~(size_t)(page - 1), MADV_HUGEPAGE);
+}
+
 /*
  * What was given back is asked for again, by the next stage, the next gateway: the kernel would take it
  * and clear it each time, which costs as much as compiling.
  */
 static void memory_keep(void)
 {
+	size_t length = MEMORY_KEPT - MEMORY_PAD / 16;
+	void *piece[MEMORY_LARGE];
+
 	mallopt(M_MMAP_THRESHOLD, MEMORY_KEPT);
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_TOP_PAD, MEMORY_PAD);
 	mallopt(M_ARENA_MAX, 1); /* for all threads: they ask for much and seldom */
+	/* What is not touched costs nothing; what is, is cleared 512 pages at once, where the kernel has such. */
+	for (size_t i = 0; i < MEMORY_LARGE; i++)
+		if ((piece[i] = malloc(length)))
+			large_pages(piece[i], length);
+	for (size_t i = 0; i < MEMORY_LARGE; i++)
+		free(piece[i]);
 }
 
 static int run(int argc, char **argv)
