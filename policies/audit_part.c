@@ -115,7 +115,7 @@ static void paths_take(struct audit *a, struct part *p)
 	if (own->paths)
 		for (uint32_t s = a->session_first[p->from]; s < a->session_first[p->to]; s++)
 			a->sessions[s].path += first;
-	for (size_t i = 0; i < own->path_count; i++) {
+	for (size_t i = 0; own->paths && i < own->path_count; i++) {
 		struct audit_path *path = &a->paths[a->path_count++];
 
 		*path = own->paths[i];

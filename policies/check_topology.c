@@ -906,9 +906,9 @@ static int lan_entry_compare_sites(const void *left, const void *right)
 	return lan_prefix_compare(a, b);
 }
 
-/* A LAN of @site that @other has not; NULL: there is none. */
-static const struct lan_entry *lan_lacking(const struct lan_sets *sets, uint32_t site,
-					   uint32_t other)
+/* Is there a LAN of @site that @other has not? @ret_lacking  set on true. */
+static bool lan_lacking(const struct lan_sets *sets, uint32_t site, uint32_t other,
+			const struct lan_entry **ret_lacking)
 {
 	uint32_t k = sets->first[other], end = sets->first[other + 1];
 
@@ -917,10 +917,12 @@ static const struct lan_entry *lan_lacking(const struct lan_sets *sets, uint32_t
 
 		while (k < end && lan_prefix_compare(&sets->entries[k], e) < 0)
 			k++;
-		if (k == end || lan_prefix_compare(&sets->entries[k], e) != 0)
-			return e;
+		if (k == end || lan_prefix_compare(&sets->entries[k], e) != 0) {
+			*ret_lacking = e;
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
 static void lan_lacking_say(struct check *c, const struct lan_entry *lacking,
@@ -947,10 +949,9 @@ static void lan_sets_compare(struct check *c, struct lan_sets *sets, const struc
 	if (*compared == a->site || *compared == b->site)
 		return;
 	*compared = b->site;
-	lacking = lan_lacking(sets, b->site, a->site);
-	if (lacking)
+	if (lan_lacking(sets, b->site, a->site, &lacking))
 		lan_lacking_say(c, lacking, a);
-	else if ((lacking = lan_lacking(sets, a->site, b->site)))
+	else if (lan_lacking(sets, a->site, b->site, &lacking))
 		lan_lacking_say(c, lacking, b);
 	else
 		*compared = a->site;
@@ -984,7 +985,7 @@ static void lans_share_all(struct check *c, const struct lan_entry *entries, siz
 	    .compared = check_alloc(c, site_count, sizeof(*sets.compared)),
 	};
 
-	if (!c->failed) {
+	if (sets.entries && sets.first && sets.compared) {
 		lan_sets_fill(&sets, entries, count, site_count);
 		for (size_t i = 1; i < count; i++)
 			if (lans_are_one(&entries[i - 1], &entries[i]) &&

@@ -71,7 +71,7 @@ static void labels_sort(struct label_entry *labels, size_t count)
 static int labels_divide(struct compile_result *r)
 {
 	size_t sites = r->network->site_count;
-	struct label_entry *dealt = malloc((r->label_count + 1) * sizeof(*dealt));
+	struct label_entry *dealt = calloc(r->label_count + 1, sizeof(*dealt));
 	uint32_t *first = r->label_first;
 
 	if (!dealt)

@@ -370,6 +370,7 @@ static bool halves_join(struct side *s, struct half_list *l)
 {
 	if (l->count > 1)
 		qsort(l->entry, l->count, sizeof(*l->entry), half_compare);
+	s->flow_count = 0;
 	s->flows = calloc(l->count / 2 + 1, sizeof(*s->flows));
 	for (size_t i = 1; s->flows && i < l->count; i++) {
 		const struct half *out = &l->entry[i - 1], *in = &l->entry[i];

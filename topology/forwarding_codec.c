@@ -363,6 +363,8 @@ struct sink {
 
 static void sink_flush(struct sink *s)
 {
+	if (!s->flush) /* all into the text */
+		return;
 	if (!s->err)
 		s->err = s->text->failed ? -TUYEN_ENOMEM
 					 : s->flush(s->context, s->text->bytes, s->text->length);
@@ -595,6 +597,7 @@ static int hex_digit(char c)
 static bool name_decode(const char *s, char out[static NAME_MAX_BYTES + 1])
 {
 	size_t n = 0;
+	int high, low;
 
 	if (!strcmp(s, "-"))
 		s = "";
@@ -602,9 +605,11 @@ static bool name_decode(const char *s, char out[static NAME_MAX_BYTES + 1])
 		out[n] = *s;
 		if (*s != '%')
 			continue;
-		if (hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+		high = hex_digit(s[1]);
+		low = high < 0 ? -1 : hex_digit(s[2]);
+		if (high < 0 || low < 0)
 			return false;
-		out[n] = (char)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
+		out[n] = (char)(high << 4 | low);
 		if (!out[n])
 			return false;
 		s += 2;

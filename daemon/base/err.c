@@ -29,7 +29,7 @@ const char *tuyen_strerror(int err)
 	return err_text[index];
 }
 
-int reason_set(struct reason *reason, int err, const char *format, ...)
+int(reason_set)(struct reason *reason, int err, const char *format, ...)
 {
 	va_list args;
 

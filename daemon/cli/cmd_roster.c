@@ -141,7 +141,7 @@ static int roster_show(const struct roster_options *o, struct reason *reason)
 	struct roster roster;
 	int err = roster_read(o->file, &roster, reason);
 
-	if (err < 0)
+	if (err)
 		return err;
 	if (o->json)
 		roster_print_json(&roster);

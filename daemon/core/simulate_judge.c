@@ -467,7 +467,7 @@ static void policy_sum(const struct simulation *s, struct simulate_policy *p, ui
 
 static void policies_sum(struct simulation *s, struct simulate_result *r)
 {
-	uint64_t *longest = malloc((s->service_count + 1) * sizeof(*longest));
+	uint64_t *longest = calloc(s->service_count + 1, sizeof(*longest));
 
 	if (!longest) {
 		s->failed = true;
@@ -481,7 +481,7 @@ static void policies_sum(struct simulation *s, struct simulate_result *r)
 
 static void outages_sum(struct simulation *s, struct simulate_result *r)
 {
-	uint64_t *longest = malloc((s->site_count + 1) * sizeof(*longest));
+	uint64_t *longest = calloc(s->site_count + 1, sizeof(*longest));
 
 	if (!longest) {
 		s->failed = true;

@@ -355,7 +355,7 @@ static bool collected(enum plan_object object)
 static bool apply_one(struct applying *a, size_t tag)
 {
 	const struct plan_operation *op = &a->plan->operations[tag];
-	const void *subject = op->want ? op->want : op->have;
+	const void *subject = op->verb == PLAN_REMOVE ? op->have : op->want;
 	const struct kernel *kernel = a->kernel;
 
 	switch (op->object) {

@@ -226,7 +226,7 @@ size_t message_queue(const struct kernel *kernel, enum plan_verb verb,
 		     const struct kernel_queue *want, const struct kernel_queue *have,
 		     struct nl_msg *ret[static QUEUE_MESSAGES])
 {
-	int index = links_index(kernel, (want ? want : have)->device);
+	int index = links_index(kernel, (verb == PLAN_REMOVE ? have : want)->device);
 	size_t count = 0;
 
 	if (verb == PLAN_REMOVE)
