@@ -922,7 +922,7 @@ static int parts_decide(struct compile_result *r, const struct policy_order *o,
 		err = compile_repairs_build(parts);
 	if (!err || !r->divided)
 		compile_parts_absorb(parts);
-	return err;
+	return r->failed ? -TUYEN_ENOMEM : err;
 }
 
 /* Which sites have a session, on which paths, and what they do when a link fails. */
@@ -1220,12 +1220,15 @@ static int result_build(struct compile_result *r, unsigned flags)
 	return 0;
 }
 
-/* Errors are found in an order, and some only where others are not: where there are any, one alone finds them. */
+/*
+ * Errors are found in an order, and some only where others are not: where there are any, one alone finds them. One alone
+ * needs less memory, too.
+ */
 int compile_network_with(const struct network *network, unsigned flags,
 			 const struct executor *executor, struct compile_result **ret_result)
 {
 	struct compile_result *r = calloc(1, sizeof(*r));
-	bool again;
+	bool again, failed;
 	int err;
 
 	*ret_result = NULL;
@@ -1234,8 +1237,9 @@ int compile_network_with(const struct network *network, unsigned flags,
 	r->network = network;
 	r->executor = executor;
 	err = result_build(r, flags);
-	again = r->divided && (r->error_count || err == -TUYEN_EINVAL);
-	if (r->failed || err == -TUYEN_ENOMEM || again) {
+	failed = r->failed || err == -TUYEN_ENOMEM;
+	again = r->divided && (failed || r->error_count || err == -TUYEN_EINVAL);
+	if (failed || again) {
 		compile_free(r);
 		return again ? compile_network(network, flags, ret_result) : -TUYEN_ENOMEM;
 	}

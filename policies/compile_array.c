@@ -29,13 +29,15 @@ bool compile_append(struct compile_result *r, void *array, size_t *array_count, 
 
 	memcpy(&bytes, array, sizeof(bytes));
 	if (more > *room) {
-		bytes = more < UINT32_MAX ? realloc(bytes, more * size) : NULL;
+		size_t larger = more < 2 * *room ? 2 * *room : more;
+
+		bytes = larger < UINT32_MAX ? realloc(bytes, larger * size) : NULL;
 		if (!bytes) {
 			r->failed = true;
 			return false;
 		}
 		memcpy(array, &bytes, sizeof(bytes));
-		*room = more;
+		*room = larger;
 	}
 	if (count)
 		memcpy(bytes + *array_count * size, from, count * size);

@@ -204,7 +204,7 @@ static inline bool compile_link_used(const struct compile_result *r, const struc
 	return true;
 }
 
-#define COMPILE_PARTS_MAX 64
+#define COMPILE_PARTS_MAX 8 /* each has trees of its own */
 
 /** Who decides which head-ends: compile_part.c. */
 struct compile_parts {

@@ -40,7 +40,10 @@ struct syntax_node *parser_node(struct parser *p, enum syntax_kind kind, const s
 		p->failed = true;
 		node = &p->spare;
 	}
-	*node = (struct syntax_node){.kind = kind, .offset = word->offset, .length = word->length};
+	*node = (struct syntax_node){.kind = kind,
+				     .spare = node == &p->spare,
+				     .offset = word->offset,
+				     .length = word->length};
 	return node;
 }
 
@@ -119,7 +122,7 @@ struct syntax_node *parser_name(struct parser *p, struct token *word)
 
 struct syntax_list parser_list(struct syntax_list list, struct syntax_node *node)
 {
-	if (!node)
+	if (!node || node->spare)
 		list.broken = true;
 	else if (list.last)
 		list.last = list.last->next = node;

@@ -6,12 +6,14 @@
  * third of all bytes: tiers are dealt out from the top, for the small ones to even out what is
  * left.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/cli/compile_output.h"
@@ -48,11 +50,11 @@ struct bundles {
 	struct output *out;
 	const struct compile_result *result;
 	const struct network *network;
-	uint32_t *order;  /* place, by id -> site */
-	uint32_t *deal;	  /* places, the large bundles' first */
-	uint32_t *groups; /* item -> its first in deal; group_count + 1 */
-	size_t group_count;
-	struct made *made; /* by place */
+	uint32_t *order;	   /* place, by id -> site */
+	uint32_t *deal;		   /* places, the large bundles' first */
+	uint32_t *groups;	   /* item -> its first in deal; group_count + 1 */
+	size_t group_count, group; /* so many small bundles each */
+	struct made *made;	   /* by place */
 	struct hand *hands;
 	unsigned int workers;
 	atomic_size_t done;
@@ -130,22 +132,28 @@ static int bundle_put(const struct bundles *b, struct hand *hand, size_t place)
 			  &hand->reason);
 }
 
+/* Some of them, where there are no descriptors for all. @return how many there are, at least one; or a negative error. */
 static int files_create(struct bundles *b, struct hand *hand, const uint32_t *places, size_t count)
 {
-	int err = 0;
+	int made = 0, err = 0;
 
 	for (size_t i = 0; i < count; i++)
 		memcpy(decimal_put(hand->files[i].name, b->network->sites[b->order[places[i]]].id),
 		       ".bundle", sizeof(".bundle"));
 	pthread_mutex_lock(&b->folder);
-	for (size_t i = 0; i < count && !err; i++) {
-		int fd = output_create(b->out->bundles, hand->files[i].name, &hand->reason);
+	while ((size_t)made < count && !err) {
+		struct file *file = &hand->files[made];
+		int fd = output_create(b->out->bundles, file->name, &hand->reason);
 
-		hand->files[i].fd = fd < 0 ? -1 : fd;
-		err = fd < 0 ? fd : 0;
+		if (fd < 0)
+			err = fd;
+		else
+			hand->files[made++].fd = fd;
 	}
+	if (err && made && (errno == EMFILE || errno == ENFILE))
+		err = 0;
 	pthread_mutex_unlock(&b->folder);
-	return err;
+	return err ? err : made;
 }
 
 static void files_close(struct hand *hand)
@@ -177,13 +185,19 @@ static int group_step(void *context, unsigned int worker, size_t item)
 	struct hand *hand = &b->hands[worker];
 	const uint32_t *places = b->deal + b->groups[item];
 	size_t count = b->groups[item + 1] - b->groups[item];
-	int err = files_create(b, hand, places, count);
+	int err = 0;
 
-	for (size_t i = 0; i < count && !err; i++) {
-		hand->file = &hand->files[i];
-		err = bundle_step(b, hand, places[i]);
+	while (count && !err) {
+		int made = files_create(b, hand, places, count);
+
+		err = made < 0 ? made : 0;
+		for (int i = 0; i < made && !err; i++) {
+			hand->file = &hand->files[i];
+			err = bundle_step(b, hand, *places++);
+			count--;
+		}
+		files_close(hand); /* of those that failed */
 	}
-	files_close(hand); /* of those that failed */
 	if (err)
 		hand->failed = item + 1;
 	return err;
@@ -205,9 +219,20 @@ static void order_fill(struct bundles *b)
 		for (uint32_t i = 0; i < n->site_count; i++)
 			if (n->sites[b->order[i]].tier == tier)
 				b->deal[dealt++] = i;
-	for (uint32_t i = 0; i < n->site_count; i += i < large ? 1 : GROUP_MAX)
+	for (uint32_t i = 0; i < n->site_count; i += i < large ? 1 : (uint32_t)b->group)
 		b->groups[b->group_count++] = i;
 	b->groups[b->group_count] = (uint32_t)n->site_count;
+}
+
+/* Half of the descriptors that the process may have are enough for all workers. */
+static size_t group_size(unsigned int workers)
+{
+	struct rlimit limit;
+	size_t each = getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > SIZE_MAX
+			  ? 1
+			  : (size_t)limit.rlim_cur / 2 / workers;
+
+	return each < 1 ? 1 : each > GROUP_MAX ? GROUP_MAX : each;
 }
 
 static bool bundles_init(struct bundles *b, struct output *out, const struct compile_result *result)
@@ -219,6 +244,7 @@ static bool bundles_init(struct bundles *b, struct output *out, const struct com
 			      .result = result,
 			      .network = compile_source(result),
 			      .workers = out->o->load.workers};
+	b->group = group_size(b->workers);
 	sites = b->network->site_count;
 	b->order = calloc(sites + 1, sizeof(*b->order));
 	b->deal = calloc(sites + 1, sizeof(*b->deal));

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -121,14 +122,20 @@ static void pool_end(void)
 	pool.started = 0;
 }
 
-/* With the lock held. */
+/* With the lock held. A signal is the first thread's, which may hold it back: the others take none. */
 static void pool_grow(unsigned int most)
 {
-	if (most && !pool.started)
-		atexit(pool_end);
+	static bool registered;
+	sigset_t all, before;
+
+	if (most && !registered)
+		registered = !atexit(pool_end);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (pool.started < most &&
 	       !pthread_create(&pool.threads[pool.started], NULL, thread_run, &pool))
 		pool.started++;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* @return whether others help: not those who are helping already. */

@@ -113,7 +113,8 @@ enum syntax_kind {
 
 struct syntax_node {
 	enum syntax_kind kind;
-	bool broken;		 /* its statement had an error: the rest of it is unknown */
+	bool broken; /* its statement had an error: the rest of it is unknown */
+	bool spare;  /* there was no memory for it: one that stands for all such, and in no list */
 	uint32_t offset, length; /* the words that say it; for a named one, the name */
 	const char *text;	 /* unquoted */
 	uint64_t number, number2;
