@@ -113,7 +113,8 @@ static bool route6_differs(const void *w, const void *h)
 	const struct kernel_route6 *want = w, *have = h;
 
 	return have->foreign || want->type != have->type || strcmp(want->device, have->device) ||
-	       !ipv6_equal(&want->gateway, &have->gateway);
+	       !ipv6_equal(&want->gateway, &have->gateway) || want->onlink != have->onlink ||
+	       !ipv6_equal(&want->source, &have->source);
 }
 
 static bool rule6_differs(const void *w, const void *h)

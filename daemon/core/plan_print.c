@@ -177,7 +177,7 @@ static void print_rule(const struct plan_operation *op, struct text *t)
 static void print_route6(const struct plan_operation *op, struct text *t)
 {
 	const struct kernel_route6 *r = subject(op);
-	char prefix[IPV6_PREFIX_STRLEN], gateway[IPV6_STRLEN];
+	char prefix[IPV6_PREFIX_STRLEN], gateway[IPV6_STRLEN], source[IPV6_STRLEN];
 
 	text_printf(t, "ip -6 route %s %s%s", route_verbs[op->verb],
 		    r->type == KERNEL_ROUTE_UNREACHABLE ? "unreachable " : "",
@@ -185,7 +185,9 @@ static void print_route6(const struct plan_operation *op, struct text *t)
 	if (!ipv6_is_none(&r->gateway))
 		text_printf(t, " via %s", ipv6_format(&r->gateway, gateway));
 	if (*r->device)
-		text_printf(t, " dev %s%s", r->device, ipv6_is_none(&r->gateway) ? "" : " onlink");
+		text_printf(t, " dev %s%s", r->device, r->onlink ? " onlink" : "");
+	if (!ipv6_is_none(&r->source))
+		text_printf(t, " src %s", ipv6_format(&r->source, source));
 	text_printf(t, " metric %u table %u", r->metric, r->table);
 }
 

@@ -18,6 +18,10 @@
  * When a line has no route, what leads nowhere remains: else the other line would carry this one's packets, be charged for
  * them, and answer probes in its name.
  *
+ * IPv6 has the same rules and tables, and two ways of its own. A table that leads nowhere stands behind each, with a rule: see
+ * TUYEN_TABLE_NOWHERE6. And WireGuard does not forget an address of ours when the way leads over another device: whoever
+ * changes these rules and routes tells it to (kernel/apply.c).
+ *
  * The main table has none of it: a lease may bring host routes (RFC 3442), and the box's own packets are its own.
  */
 #include "tuyen/core/uplink.h"
@@ -93,7 +97,7 @@ void node_uplink_address6_add(struct node_uplink *u, const struct ipv6 *address)
 
 	while (at < u->address6_count && memcmp(&u->address6[at], address, sizeof(*address)) < 0)
 		at++;
-	if (u->address6_count == NODE_UPLINK_ADDRESSES_MAX ||
+	if (u->address6_count == NODE_UPLINK_ADDRESSES6_MAX ||
 	    (at < u->address6_count && ipv6_equal(&u->address6[at], address)))
 		return;
 	memmove(&u->address6[at + 1], &u->address6[at],
@@ -119,6 +123,7 @@ bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks 
 		if (strcmp(x->device, y->device) || x->has_route != y->has_route ||
 		    x->gateway != y->gateway || x->source != y->source || x->strict != y->strict ||
 		    x->has_route6 != y->has_route6 || !ipv6_equal(&x->gateway6, &y->gateway6) ||
+		    x->onlink6 != y->onlink6 || !ipv6_equal(&x->source6, &y->source6) ||
 		    !addresses_equal(x, y))
 			return false;
 	}
@@ -203,7 +208,7 @@ static int route6_add(struct kernel_state *desired, const struct node_uplink *u,
 
 	if (!r)
 		return -TUYEN_ENOMEM;
-	r->table = table;
+	r->table = u || table == TUYEN_TABLE_SHARED ? table : table + TUYEN_TABLE_NOWHERE6;
 	r->destination = (struct ipv6_prefix){to->address, to->length};
 	r->metric = u ? TUYEN_METRIC_UPLINK : TUYEN_METRIC_NOWHERE;
 	r->type = u ? KERNEL_ROUTE_UNICAST : KERNEL_ROUTE_UNREACHABLE;
@@ -211,6 +216,8 @@ static int route6_add(struct kernel_state *desired, const struct node_uplink *u,
 		return 0;
 	memcpy(r->device, u->device, sizeof(r->device));
 	r->gateway = u->gateway6;
+	r->onlink = u->onlink6;
+	r->source = u->source6;
 	return 0;
 }
 
@@ -227,28 +234,43 @@ static int way_add(struct kernel_state *desired, const struct node_uplink *u, ui
 	return err;
 }
 
+static int rule4_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
+		     uint32_t table)
+{
+	struct kernel_rule *rule = kernel_state_add_rule(desired);
+
+	if (!rule)
+		return -TUYEN_ENOMEM;
+	*rule = (struct kernel_rule){priority, TUYEN_MARK_LINK, TUYEN_MARK_MASK, prefix_of(source),
+				     table};
+	return 0;
+}
+
+static int rule6_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
+		     uint32_t table)
+{
+	struct kernel_rule6 *rule = kernel_state_add_rule6(desired);
+
+	if (!rule)
+		return -TUYEN_ENOMEM;
+	*rule = (struct kernel_rule6){
+	    priority, TUYEN_MARK_LINK, TUYEN_MARK_MASK, {source->address, source->length}, table};
+	return 0;
+}
+
+/* To the ways of @table, and behind them to where there is none. */
 static int rule_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
 		    uint32_t table)
 {
-	if (source->family == 6) {
-		struct kernel_rule6 *rule = kernel_state_add_rule6(desired);
+	int err;
 
-		if (!rule)
-			return -TUYEN_ENOMEM;
-		*rule = (struct kernel_rule6){priority,
-					      TUYEN_MARK_LINK,
-					      TUYEN_MARK_MASK,
-					      {source->address, source->length},
-					      table};
-	} else {
-		struct kernel_rule *rule = kernel_state_add_rule(desired);
-
-		if (!rule)
-			return -TUYEN_ENOMEM;
-		*rule = (struct kernel_rule){priority, TUYEN_MARK_LINK, TUYEN_MARK_MASK,
-					     prefix_of(source), table};
-	}
-	return 0;
+	if (source->family != 6)
+		return rule4_add(desired, priority, source, table);
+	err = rule6_add(desired, priority, source, table);
+	return err || table == TUYEN_TABLE_SHARED
+		   ? err
+		   : rule6_add(desired, priority + TUYEN_RULE_NOWHERE6, source,
+			       table + TUYEN_TABLE_NOWHERE6);
 }
 
 /* ---- endpoints ---------------------------------------------------------------------------- */
@@ -405,7 +427,8 @@ static bool address_ambiguous(const struct node_uplinks *uplinks, const struct n
 static bool addresses_tell(const struct node_uplinks *uplinks, const struct node_uplink *u,
 			   uint8_t family)
 {
-	bool tell = address_count(u, family) < NODE_UPLINK_ADDRESSES_MAX;
+	size_t most = family == 6 ? NODE_UPLINK_ADDRESSES6_MAX : NODE_UPLINK_ADDRESSES_MAX;
+	bool tell = address_count(u, family) < most;
 
 	for (size_t i = 0; i < address_count(u, family); i++) {
 		struct place address = address_at(u, family, i);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "tuyen/core/desired.h"
 
 #define REFUSED_MAX 64
 
@@ -66,7 +67,8 @@ static void operation_failed(size_t tag, int error, const char *words, void *con
 
 	if (a->failed[tag] || error_harmless(op, error))
 		return;
-	if (error == EEXIST && (op->object == PLAN_ROUTE || op->object == PLAN_LABEL))
+	if (error == EEXIST &&
+	    (op->object == PLAN_ROUTE || op->object == PLAN_LABEL || op->object == PLAN_ROUTE6))
 		a->kernel->wide =
 		    true; /* somebody else's stands there, which no reading of ours shows */
 	a->failed[tag] = true;
@@ -416,6 +418,25 @@ static size_t apply_all(struct applying *a)
 	return i;
 }
 
+/*
+ * Where a way of IPv6 leads now, WireGuard's packets may not leave with an address of the line by which it led before: it
+ * forgets its own addresses when it is told its mark, though that is the same.
+ */
+static void sources_forget(struct applying *a)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < a->plan->count; i++) {
+		const struct plan_operation *op = &a->plan->operations[i];
+
+		changed |= op->verb != PLAN_REMOVE &&
+			   (op->object == PLAN_ROUTE6 || op->object == PLAN_RULE6);
+	}
+	if (changed)
+		channel_call(&a->kernel->generic,
+			     message_wireguard_mark(a->kernel, LINK_DEVICE, TUYEN_MARK_LINK), NULL);
+}
+
 static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
 		      struct kernel_report *ret_report)
 {
@@ -436,6 +457,7 @@ static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
 		return -TUYEN_ENOMEM;
 	}
 	report.applied = apply_all(a);
+	sources_forget(a);
 	report.applied -= report.failed;
 	report.netlink_messages = kernel->route.sent + kernel->generic.sent - before;
 	events_forget_own(kernel);

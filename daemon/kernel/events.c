@@ -27,8 +27,8 @@
 #define EVENT_BUFFER_BYTES (4 << 20)
 
 static const int route_groups[] = {RTNLGRP_LINK,      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
-				   RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE,
-				   RTNLGRP_IPV6_RULE, RTNLGRP_MPLS_ROUTE,  RTNLGRP_TC};
+				   RTNLGRP_IPV4_RULE, RTNLGRP_MPLS_ROUTE,  RTNLGRP_TC};
+static const int ipv6_groups[] = {RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_RULE};
 static const int nft_groups[] = {NFNLGRP_NFTABLES};
 
 static struct nl_sock *listener(int protocol, const int *groups, size_t count)
@@ -86,6 +86,15 @@ int events_open(struct kernel *kernel, struct reason *reason)
 	if (kernel->event_nft) /* none without nf_tables: the self-check says so */
 		watch(kernel, nl_socket_get_fd(kernel->event_nft));
 	return 0;
+}
+
+/* A box whose lines nobody named has nothing of ours there, and a net may be full of router advertisements. */
+void events_watch_ipv6(struct kernel *kernel)
+{
+	for (size_t i = 0;
+	     !kernel->ipv6_watched && i < sizeof(ipv6_groups) / sizeof(ipv6_groups[0]); i++)
+		nl_socket_add_membership(kernel->event_route, ipv6_groups[i]);
+	kernel->ipv6_watched = true;
 }
 
 void events_close(struct kernel *kernel)

@@ -40,6 +40,8 @@ struct kernel {
 	struct link_name *links;
 	size_t link_count;
 	bool links_sorted; /* by name: as long as none comes or goes after links_read() */
+	bool ipv6_watched; /* rules, routes and addresses of IPv6 are events too */
+	bool ipv6_none;	   /* nothing of ours is there, as was read */
 	bool
 	    wide; /* readings until the next apply also look for routes that are not ours and stand where ours should */
 };
@@ -113,6 +115,8 @@ struct nl_msg *message_device_set(const struct kernel_device *device, int index)
 struct nl_msg *message_device_delete(int index);
 struct nl_msg *message_wireguard_device(struct kernel *kernel, const struct kernel_device *want,
 					const struct kernel_device *have);
+/** Its mark, with which it forgets from which of its addresses it sends to its peers. */
+struct nl_msg *message_wireguard_mark(struct kernel *kernel, const char *device, uint32_t mark);
 /** Prefixes @first .. of @want at most PEER_PREFIXES_MAX; @have NULL: all is sent. */
 #define PEER_PREFIXES_MAX 1000
 struct nl_msg *message_peer(struct kernel *kernel, const struct kernel_peer *want,
@@ -162,6 +166,8 @@ int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 int read_rules(struct kernel *kernel, const struct kernel_state *desired,
 	       struct kernel_state *state);
+/** From now on what changes of IPv6 is an event. */
+void events_watch_ipv6(struct kernel *kernel);
 /** Of IPv6, what is ours; a kernel without IPv6 has none. */
 int read_routes6(struct kernel *kernel, const struct kernel_state *desired,
 		 struct kernel_state *state);

@@ -164,6 +164,21 @@ int links_refresh(struct kernel *kernel, const char *name)
 	return error ? 0 : links_index(kernel, name);
 }
 
+/* Once for what an earlier life left, then only where there is something, or is to be. */
+static int read_ipv6(struct kernel *kernel, const struct kernel_state *desired,
+		     struct kernel_state *state)
+{
+	int err;
+
+	if (kernel->ipv6_none && !desired->route6_count && !desired->rule6_count)
+		return 0;
+	err = read_routes6(kernel, desired, state);
+	if (!err)
+		err = read_rules6(kernel, desired, state);
+	kernel->ipv6_none = !err && !state->route6_count && !state->rule6_count;
+	return err;
+}
+
 static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 		     struct kernel_state *state, struct reason *reason)
 {
@@ -182,9 +197,7 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_rules(kernel, desired, state);
 	if (err == 0)
-		err = read_routes6(kernel, desired, state);
-	if (err == 0)
-		err = read_rules6(kernel, desired, state);
+		err = read_ipv6(kernel, desired, state);
 	if (err == 0)
 		err = read_filters(kernel, state);
 	if (err == 0)

@@ -299,7 +299,7 @@ struct nl_msg *message_route6(const struct kernel *kernel, enum plan_verb verb,
 	    .rtm_protocol = TUYEN_RTPROTO,
 	    .rtm_scope = RT_SCOPE_UNIVERSE,
 	    .rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
-	    .rtm_flags = gateway ? RTNH_F_ONLINK : 0,
+	    .rtm_flags = gateway && route->onlink ? RTNH_F_ONLINK : 0,
 	};
 	struct nl_msg *m;
 	int failed;
@@ -317,6 +317,8 @@ struct nl_msg *message_route6(const struct kernel *kernel, enum plan_verb verb,
 		failed = failed || nla_put_u32(m, RTA_OIF, (uint32_t)index);
 	if (gateway)
 		failed = failed || put_ipv6(m, RTA_GATEWAY, &route->gateway);
+	if (verb != PLAN_REMOVE && !ipv6_is_none(&route->source))
+		failed = failed || put_ipv6(m, RTA_PREFSRC, &route->source);
 	return message_done(m, failed);
 }
 

@@ -389,6 +389,8 @@ static int route6_take(const struct nlmsghdr *message, void *context)
 	if (route->type == KERNEL_ROUTE_UNICAST)
 		name_take(reading, route->device, a[RTA_OIF]);
 	route->gateway = get_ipv6(a[RTA_GATEWAY]);
+	route->onlink = header->rtm_flags & RTNH_F_ONLINK;
+	route->source = get_ipv6(a[RTA_PREFSRC]);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/icmpv6.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -54,12 +55,14 @@ struct line {
 	uint32_t index; /* of the device */
 	struct node_uplink *uplink;
 	uint32_t metric, metric6; /* of the routes that were found */
+	int preference6;
 };
 
 #define FLAGS_OF_NO_USE (RTNH_F_DEAD | RTNH_F_LINKDOWN)
 
 /* The leg of a route of several that leads over the device, into @ret. @return false if none does, or that is of no use. */
-static bool leg_find(struct nlattr *legs, uint32_t index, struct nlattr *ret[RTA_MAX + 1])
+static bool leg_find(struct nlattr *legs, uint32_t index, struct nlattr *ret[RTA_MAX + 1],
+		     unsigned int *ret_flags)
 {
 	struct rtnexthop *leg = nla_data(legs);
 	int left = nla_len(legs);
@@ -69,19 +72,23 @@ static bool leg_find(struct nlattr *legs, uint32_t index, struct nlattr *ret[RTA
 		if ((uint32_t)leg->rtnh_ifindex == index && !(leg->rtnh_flags & FLAGS_OF_NO_USE) &&
 		    nla_parse(ret, RTA_MAX, (struct nlattr *)RTNH_DATA(leg),
 			      leg->rtnh_len - (int)sizeof(*leg), NULL) >= 0 &&
-		    !ret[RTA_VIA])
+		    !ret[RTA_VIA]) {
+			*ret_flags = leg->rtnh_flags;
 			return true;
+		}
 	return false;
 }
 
 /*
- * Does the route lead over the device? @a then holds what says by whom. A gateway of IPv6 of a route of IPv4 (RFC 8950) is
+ * Does the route lead over the device? @a and @ret_flags then hold what says by whom. A gateway of IPv6 of a route of IPv4 (RFC 8950) is
  * none that a route of ours can have.
  */
-static bool leads_over(struct nlattr *a[RTA_MAX + 1], const struct rtmsg *header, uint32_t index)
+static bool leads_over(struct nlattr *a[RTA_MAX + 1], const struct rtmsg *header, uint32_t index,
+		       unsigned int *ret_flags)
 {
+	*ret_flags = header->rtm_flags;
 	if (a[RTA_MULTIPATH])
-		return leg_find(a[RTA_MULTIPATH], index, a);
+		return leg_find(a[RTA_MULTIPATH], index, a, ret_flags);
 	return !(header->rtm_flags & FLAGS_OF_NO_USE) && !a[RTA_VIA] && a[RTA_OIF] &&
 	       nla_get_u32(a[RTA_OIF]) == index;
 }
@@ -101,13 +108,14 @@ static int default_take(const struct nlmsghdr *message, void *context)
 	const struct rtmsg *header = nlmsg_data(message);
 	struct nlattr *a[RTA_MAX + 1];
 	uint32_t metric;
+	unsigned int flags;
 	ipv4_t source;
 
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || !is_default(header, AF_INET))
 		return 0;
 	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
 	source = get_ipv4(a[RTA_PREFSRC]);
-	if (!leads_over(a, header, line->index) ||
+	if (!leads_over(a, header, line->index, &flags) ||
 	    (line->uplink->has_route && metric >= line->metric))
 		return 0;
 	line->uplink->has_route = true;
@@ -117,23 +125,44 @@ static int default_take(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
-/* The same of IPv6. */
+/* Of RFC 4191: high before medium before low. */
+static int preference_of(const struct nlattr *a)
+{
+	uint8_t preference = a && nla_len(a) >= 1 ? nla_get_u8((struct nlattr *)(uintptr_t)a)
+						  : ICMPV6_ROUTER_PREF_MEDIUM;
+
+	return preference == ICMPV6_ROUTER_PREF_HIGH  ? 1
+	       : preference == ICMPV6_ROUTER_PREF_LOW ? -1
+						      : 0;
+}
+
+/* The same of IPv6. Of two routers of one metric the one that prefers itself. */
 static int default6_take(const struct nlmsghdr *message, void *context)
 {
 	struct line *line = context;
 	const struct rtmsg *header = nlmsg_data(message);
 	struct nlattr *a[RTA_MAX + 1];
+	struct ipv6 source;
+	unsigned int flags;
 	uint32_t metric;
+	int preference;
 
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || !is_default(header, AF_INET6))
 		return 0;
 	metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
-	if (!leads_over(a, header, line->index) ||
-	    (line->uplink->has_route6 && metric >= line->metric6))
+	preference = preference_of(a[RTA_PREF]);
+	source = get_ipv6(a[RTA_PREFSRC]);
+	if (!leads_over(a, header, line->index, &flags) ||
+	    (line->uplink->has_route6 &&
+	     (metric > line->metric6 ||
+	      (metric == line->metric6 && preference <= line->preference6))))
 		return 0;
 	line->uplink->has_route6 = true;
 	line->uplink->gateway6 = get_ipv6(a[RTA_GATEWAY]);
+	line->uplink->onlink6 = flags & RTNH_F_ONLINK;
+	line->uplink->source6 = source;
 	line->metric6 = metric;
+	line->preference6 = preference;
 	return 0;
 }
 
@@ -226,7 +255,9 @@ static void facts_clear(struct node_uplink *u)
 	u->address_count = u->address6_count = 0;
 	memset(u->address, 0, sizeof(u->address));
 	u->has_route6 = false;
+	u->onlink6 = false;
 	memset(&u->gateway6, 0, sizeof(u->gateway6));
+	memset(&u->source6, 0, sizeof(u->source6));
 	memset(u->address6, 0, sizeof(u->address6));
 }
 
@@ -271,6 +302,8 @@ int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct r
 	uint32_t value;
 	int err = 0;
 
+	if (now.count)
+		events_watch_ipv6(kernel);
 	now.ipv6 = sysctl_get("net/ipv6/conf/lo/disable_ipv6", &value) == 0;
 	for (size_t i = 0; !err && i < now.count; i++)
 		for (int tries = 0; tries < DUMP_TRIES; tries++) {

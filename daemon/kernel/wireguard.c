@@ -94,6 +94,17 @@ struct nl_msg *message_wireguard_device(struct kernel *kernel, const struct kern
 	return NULL;
 }
 
+struct nl_msg *message_wireguard_mark(struct kernel *kernel, const char *device, uint32_t mark)
+{
+	struct nl_msg *m = set_device(kernel, device, 0);
+
+	if (m && nla_put_u32(m, WGDEVICE_A_FWMARK, mark)) {
+		nlmsg_free(m);
+		return NULL;
+	}
+	return m;
+}
+
 static int put_endpoint(struct nl_msg *m, const struct ip_endpoint *endpoint)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(endpoint->port)};

@@ -195,22 +195,52 @@ static int desired_make(const struct engine *e, const struct active_paths *activ
 	return err ? reason_set(reason, err, "desired state: %s", tuyen_strerror(err)) : 0;
 }
 
-static void uplink_say(const struct node_uplink *u)
+static bool same_route6(const struct node_uplink *a, const struct node_uplink *b)
 {
-	char gateway[IPV4_STRLEN], gateway6[IPV6_STRLEN];
+	return a->has_route6 == b->has_route6 && ipv6_equal(&a->gateway6, &b->gateway6);
+}
+
+static void uplink_say_ipv6(const struct node_uplink *u)
+{
+	char gateway[IPV6_STRLEN];
+	bool by = !ipv6_is_none(&u->gateway6);
 
 	if (u->has_route6)
-		log_info("uplink %s: IPv6 over %s%s%s", u->underlay, u->device,
-			 ipv6_is_none(&u->gateway6) ? "" : " by ",
-			 ipv6_is_none(&u->gateway6) ? "" : ipv6_format(&u->gateway6, gateway6));
-	if (!u->has_route && !u->has_route6)
+		log_info("uplink %s: IPv6 over %s%s%s", u->underlay, u->device, by ? " by " : "",
+			 by ? ipv6_format(&u->gateway6, gateway) : "");
+	else
+		log_warning(
+		    "uplink %s: no default route of IPv6 over %s: what should go over it goes "
+		    "nowhere",
+		    u->underlay, u->device);
+}
+
+static void uplink_say_ipv4(const struct node_uplink *u)
+{
+	char gateway[IPV4_STRLEN];
+
+	if (u->has_route)
+		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
+			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
+	else
 		log_warning(
 		    "uplink %s: no default route over %s: what should go over it goes nowhere",
 		    u->underlay, u->device);
-	else if (u->has_route)
-		log_info("uplink %s: over %s%s%s", u->underlay, u->device, u->gateway ? " by " : "",
-			 u->gateway ? ipv4_format(u->gateway, gateway) : "");
-	if (u->strict)
+}
+
+/* What is another than before; of a family that the line has not, nothing, unless it has neither. */
+static void uplink_say(const struct node_uplink *before, const struct node_uplink *u)
+{
+	static const struct node_uplink nothing;
+	const struct node_uplink *was = before ? before : &nothing;
+	bool is_ipv6_alone = u->has_route6 && !was->has_route && !u->has_route;
+
+	if (!is_ipv6_alone && (!before || u->has_route != was->has_route ||
+			       u->gateway != was->gateway || u->source != was->source))
+		uplink_say_ipv4(u);
+	if (!same_route6(was, u))
+		uplink_say_ipv6(u);
+	if (u->strict && !was->strict)
 		log_warning(
 		    "uplink %s: net.ipv4.conf.%s.rp_filter is 1, which drops what comes by a line that is not the main "
 		    "table's: 2 serves",
@@ -253,7 +283,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 		struct node_uplinks after = {.entry = {now.entry[i]}, .count = 1};
 
 		if (!e->uplinks.count || !node_uplinks_equal(&before, &after)) {
-			uplink_say(&now.entry[i]);
+			uplink_say(e->uplinks.count ? &e->uplinks.entry[i] : NULL, &now.entry[i]);
 			e->expected = true;
 		}
 	}

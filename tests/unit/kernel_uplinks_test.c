@@ -36,6 +36,11 @@ int links_refresh(struct kernel *kernel, const char *name)
 	return says.index;
 }
 
+void events_watch_ipv6(struct kernel *kernel)
+{
+	kernel->ipv6_watched = true;
+}
+
 int sysctl_get(const char *path, uint32_t *ret_value)
 {
 	*ret_value = 1;
@@ -284,6 +289,27 @@ static void a_line_of_ipv6_is_its_router_and_its_addresses(void **state)
 	assert_false(u.ipv6 || u.entry[0].has_route6 || u.entry[0].address6_count);
 }
 
+/* RFC 4191; the flag and the source come with the one that is taken. */
+static void of_two_routers_the_preferred_one_is_taken(void **state)
+{
+	static const uint8_t low = 3, high = 1;
+	const struct ipv6 source = {{0x20, 1, [15] = 9}};
+	struct node_uplinks u = one();
+
+	(void)state;
+	says.ipv6 = true;
+	says.route[0] = route6_by((struct rtmsg){0}, 1024, INDEX, &router2);
+	says.route[1] = route6_by((struct rtmsg){.rtm_flags = RTNH_F_ONLINK}, 1024, INDEX, &router);
+	says.route[2] = route6_by((struct rtmsg){0}, 1024, INDEX, &router2);
+	assert_int_equal(nla_put(says.route[0], RTA_PREF, 1, &low), 0);
+	assert_int_equal(nla_put(says.route[1], RTA_PREF, 1, &high), 0);
+	assert_int_equal(nla_put(says.route[1], RTA_PREFSRC, 16, source.byte), 0);
+	assert_int_equal(look(&u), 0);
+	assert_true(ipv6_equal(&u.entry[0].gateway6, &router));
+	assert_true(ipv6_equal(&u.entry[0].source6, &source));
+	assert_true(u.entry[0].onlink6);
+}
+
 static void what_is_no_default_of_ipv6_is_none(void **state)
 {
 	static const struct rtmsg none[] = {
@@ -455,6 +481,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_dead_leg_is_none, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_gateway_of_ipv6_is_none, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_line_of_ipv6_is_its_router_and_its_addresses, clear,
+					    clear),
+	    cmocka_unit_test_setup_teardown(of_two_routers_the_preferred_one_is_taken, clear,
 					    clear),
 	    cmocka_unit_test_setup_teardown(what_is_no_default_of_ipv6_is_none, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_route_of_ipv6_of_several_legs_has_one_by_the_line,

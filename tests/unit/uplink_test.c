@@ -319,19 +319,26 @@ static void two_lines_to_one_address_are_a_conflict(void **state)
 	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
 }
 
+/* The way, and apart from it, in the order of tables, what leads nowhere. */
 #define BY_ETH0_6(to, table)                                                                       \
-	"ip -6 route add " to " via fe80::1 dev eth0 onlink metric 84 table " table                \
-	"\n" NOWHERE_6(to, table)
-#define BY_WWAN0_6(to, table)                                                                      \
-	"ip -6 route add " to " dev wwan0 metric 84 table " table "\n" NOWHERE_6(to, table)
-#define NOWHERE_6(to, table) "ip -6 route add unreachable " to " metric 85 table " table "\n"
+	"ip -6 route add " to " via fe80::1 dev eth0 metric 84 table " table "\n"
+#define BY_WWAN0_6(to, table) "ip -6 route add " to " dev wwan0 metric 84 table " table "\n"
+#define NOWHERE_6(to, table)  "ip -6 route add unreachable " to " metric 85 table " table "\n"
 #define RULE_6(priority, from, table)                                                              \
 	"ip -6 rule add priority " priority from " fwmark 0x57000000/0xff00ffff table " table "\n"
 #define RULES_6                                                                                    \
 	RULE_6("9000", "", "530000")                                                               \
+	RULE_6("9001", "", "530500")                                                               \
 	RULE_6("9100", "", "531000")                                                               \
+	RULE_6("9101", "", "531500")                                                               \
 	RULE_6("9200", " from 2001:db8:1::5/128", "532000")                                        \
-	RULE_6("9200", " from 2001:db8:2::5/128", "532001") RULE_6("9300", "", "533000")
+	RULE_6("9200", " from 2001:db8:2::5/128", "532001")                                        \
+	RULE_6("9201", " from 2001:db8:1::5/128", "532500")                                        \
+	RULE_6("9201", " from 2001:db8:2::5/128", "532501") RULE_6("9300", "", "533000")
+#define LINES_6                                                                                    \
+	BY_ETH0_6("::/0", "532000")                                                                \
+	BY_WWAN0_6("::/0", "532001")                                                               \
+	NOWHERE_6("::/0", "532500") NOWHERE_6("::/0", "532501") NOWHERE_6("::/0", "533000")
 #define RULES_4                                                                                    \
 	RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001") RULE_LINE("203.0.113.5", "532000")  \
 	    RULE_LINE("203.0.113.6", "532000") RULE_SHARED
@@ -364,14 +371,15 @@ static void ipv6_is_led_the_same_way(void **state)
 	struct node_uplinks u = two_of_both();
 
 	(void)state;
-	comes_of_these(&f, &u, seen,
-		       BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-			   NOWHERE("0.0.0.0/0", "533000") BY_ETH0_6("2001:db8::1/128", "530000")
-			       BY_WWAN0_6("2001:db8::2/128", "530000")
-				   BY_WWAN0_6("2001:db8::7/128", "531000")
-				       BY_WWAN0_6("2001:db8::9/128", "531000")
-					   BY_ETH0_6("::/0", "532000") BY_WWAN0_6("::/0", "532001")
-					       NOWHERE_6("::/0", "533000") RULES_4 RULES_6);
+	comes_of_these(
+	    &f, &u, seen,
+	    BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+		NOWHERE("0.0.0.0/0", "533000") BY_ETH0_6("2001:db8::1/128", "530000") BY_WWAN0_6(
+		    "2001:db8::2/128", "530000") NOWHERE_6("2001:db8::1/128", "530500")
+		    NOWHERE_6("2001:db8::2/128", "530500") BY_WWAN0_6("2001:db8::7/128", "531000")
+			BY_WWAN0_6("2001:db8::9/128", "531000")
+			    NOWHERE_6("2001:db8::7/128", "531500")
+				NOWHERE_6("2001:db8::9/128", "531500") LINES_6 RULES_4 RULES_6);
 }
 
 static void an_ipv6_line_that_is_lost_leads_nowhere(void **state)
@@ -382,10 +390,11 @@ static void an_ipv6_line_that_is_lost_leads_nowhere(void **state)
 
 	(void)state;
 	comes_of_these(&f, &u, NULL,
-		       NOWHERE("0.0.0.0/0", "532000") NOWHERE_6("2001:db8::1/128", "530000")
-			   NOWHERE_6("::/0", "532000")
+		       NOWHERE("0.0.0.0/0", "532000") NOWHERE_6("2001:db8::1/128", "530500")
+			   NOWHERE_6("::/0", "532500")
 			       RULE_CALLED RULE_SEEN RULE_SHARED RULE_6("9000", "", "530000")
-				   RULE_6("9100", "", "531000") RULE_6("9300", "", "533000"));
+				   RULE_6("9001", "", "530500") RULE_6("9100", "", "531000")
+				       RULE_6("9101", "", "531500") RULE_6("9300", "", "533000"));
 	u.ipv6 = false; /* a kernel without it takes no route of it */
 	comes_of_these(&f, &u, NULL,
 		       NOWHERE("0.0.0.0/0", "532000") RULE_CALLED RULE_SEEN RULE_SHARED);
@@ -405,9 +414,8 @@ static void shared_ipv6_places_go_by_their_source(void **state)
 	(void)state;
 	comes_of_these(&f, &u, seen,
 		       BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
-			   NOWHERE("0.0.0.0/0", "533000") BY_ETH0_6("::/0", "532000")
-			       BY_WWAN0_6("::/0", "532001") NOWHERE_6("::/0", "533000")
-				   NOWHERE_6("2001:db8::9/128", "533000") RULES_4 RULES_6);
+			   NOWHERE("0.0.0.0/0", "533000")
+			       LINES_6 NOWHERE_6("2001:db8::9/128", "533000") RULES_4 RULES_6);
 }
 
 static void addresses_are_kept_in_order(void **state)
@@ -422,13 +430,13 @@ static void addresses_are_kept_in_order(void **state)
 	assert_int_equal(u.address_count, NODE_UPLINK_ADDRESSES_MAX);
 	for (size_t i = 0; i < u.address_count; i++)
 		assert_int_equal(u.address[i], 5 + i);
-	for (uint8_t a = 12; a > 2; a--) {
+	for (uint8_t a = 44; a > 4; a--) {
 		node_uplink_address6_add(&u, &(struct ipv6){{0x20, [15] = a}});
 		node_uplink_address6_add(&u, &(struct ipv6){{0x20, [15] = a}});
 	}
-	assert_int_equal(u.address6_count, NODE_UPLINK_ADDRESSES_MAX);
+	assert_int_equal(u.address6_count, NODE_UPLINK_ADDRESSES6_MAX);
 	for (size_t i = 0; i < u.address6_count; i++)
-		assert_int_equal(u.address6[i].byte[15], 5 + i);
+		assert_int_equal(u.address6[i].byte[15], 13 + i);
 }
 
 static void what_differs_is_seen(void **state)
@@ -456,6 +464,12 @@ static void what_differs_is_seen(void **state)
 	assert_false(node_uplinks_equal(&a, &b));
 	b = a;
 	b.entry[0].has_route6 = true;
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	b.entry[0].onlink6 = true;
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	b.entry[0].source6.byte[15] = 1;
 	assert_false(node_uplinks_equal(&a, &b));
 	b = a;
 	b.entry[0].gateway6.byte[15] = 1;

@@ -39,8 +39,14 @@
 #define TUYEN_TABLE_SEEN   531000u /* endpoints that peers really have, the same */
 #define TUYEN_TABLE_LINE   532000u /* + place in --uplinks: that line, by its device's addresses */
 #define TUYEN_TABLE_SHARED 533000u /* endpoints of peers of several lines, and of nobody: nowhere */
-#define TUYEN_TABLE_CLASS  540000u /* prefixes behind the session's peers, dev s<color> */
-#define TUYEN_TABLE_OUTER  550000u /* endpoints' node addresses, over the active path */
+/**
+ * Where a way of IPv6 would be and is none, a table and a rule behind that of the way lead nowhere. In one table with it, they
+ * would have the kernel never ask again for a router that was silent for some seconds (ip6_route.c, fib6_table_lookup()).
+ */
+#define TUYEN_TABLE_NOWHERE6 500u    /* + the way's table */
+#define TUYEN_RULE_NOWHERE6  1u	     /* + its priority */
+#define TUYEN_TABLE_CLASS    540000u /* prefixes behind the session's peers, dev s<color> */
+#define TUYEN_TABLE_OUTER    550000u /* endpoints' node addresses, over the active path */
 #define TUYEN_TABLE_PROBE                                                                          \
 	560000u /* endpoint of one candidate path, for its S-BFD: by source address */
 #define TUYEN_TABLE_REPAIR                                                                         \
@@ -135,8 +141,10 @@ struct kernel_route6 {
 	uint32_t metric;
 	enum kernel_route_type type;
 	char device[KERNEL_IFNAME_MAX]; /* "" for unreachable */
-	struct ipv6 gateway;		/* on the device, whatever its addresses say */
-	bool foreign;			/* actual only */
+	struct ipv6 gateway;		/* none: what is there is the other end */
+	bool onlink;	    /* the gateway is on the device, whatever its addresses say */
+	struct ipv6 source; /* preferred source */
+	bool foreign;	    /* actual only */
 };
 
 /** Key: in_label. AF_MPLS. */

@@ -12,6 +12,8 @@
 
 #define NODE_UPLINKS_MAX	  8
 #define NODE_UPLINK_ADDRESSES_MAX 8
+#define NODE_UPLINK_ADDRESSES6_MAX                                                                 \
+	32 /* the kernel itself makes 16 at most, by net.ipv6.conf.*.max_addresses */
 
 /** In tables of our own: the line's route, and what remains when the line has none. */
 #define TUYEN_METRIC_UPLINK  84u
@@ -29,8 +31,10 @@ struct node_uplink {
 	size_t address_count;
 	/* The same of IPv6: RFC 4861's router, or by hand. */
 	bool has_route6;
-	struct ipv6 gateway6;				 /* none: as above */
-	struct ipv6 address6[NODE_UPLINK_ADDRESSES_MAX]; /* but for those of the link alone */
+	struct ipv6 gateway6; /* none: as above */
+	bool onlink6;	      /* it is on the device, though no address of the device says so */
+	struct ipv6 source6;
+	struct ipv6 address6[NODE_UPLINK_ADDRESSES6_MAX]; /* but for those of the link alone */
 	size_t address6_count;
 	bool strict;  /* its rp_filter takes only what the main table would answer over it */
 	bool counted; /* the device's counters are known; of no meaning to routes */

@@ -81,7 +81,12 @@ is "each line has its own neighbour" "$(by $HANOI), $(by $NPDC_LTE)" "via fe80::
 like "... and the hub answers over the line by which it was called" "$(ip -n npdc-hn -6 rule)" "from $NPDC_LTE fwmark 0x57000000/0xff00ffff lookup 532001"
 https_start
 ok "a query is answered" query_answers duo
-is "a plan has nothing to do" "$("$tuyen" show drift --control "$(control_of duo)" 2>&1 | grep -c ' -6 ')" 0
+planned() { # SITE: how many lines of IPv6 its plan has
+	LAB_WRAPPER=
+	$(tuyend_command "$1") --plan >plan.txt 2>&1 || { cat plan.txt; return 1; }
+	grep -c ' -6 ' plan.txt || true
+}
+is "a plan has nothing to do" "$(planned duo)" 0
 
 # ---- each line carries its own ---------------------------------------------------------------
 capture_start fibre carrier u-duo ip6
@@ -108,6 +113,21 @@ is "... nor from the hub, whose default route is its fibre's, anything but from 
 lease_of duo u-fibre u-duo $DUO fe80::1
 ok "it is back: so is its link, and its path" wait_for 15 "both" both_lines ||
 	{ status duo | jq -c '.links, .paths' | sed 's/^/# /'; ip -n duo -6 route | sed 's/^/# /'; ip -n duo -6 rule | sed 's/^/# /'; tail -n 20 duo.log | sed 's/^/# /'; }
+
+# ---- a router that is silent for a while -----------------------------------------------------------
+# The kernel gives it up; it asks again only where no way of the same table leads elsewhere.
+ip -n carrier addr del fe80::1/64 dev u-duo
+in_site carrier nft -f - <<-NFT
+	table ip6 silent {
+		chain pre { type filter hook prerouting priority -400; iifname "u-duo" drop; }
+	}
+NFT
+ok "its router is silent: traffic goes by LTE" wait_for 10 "the spare path" path_is duo spare
+failed() { ip -n duo -6 neigh show fe80::1 dev u-fibre | grep -q FAILED; }
+ok "... the kernel gives it up" wait_for 120 "its failure" failed
+in_site carrier nft delete table ip6 silent
+ip -n carrier addr add fe80::1/64 dev u-duo nodad
+ok "... and it is back: so is the fibre" wait_for 30 "both" both_lines
 
 # ---- what a carrier changes ---------------------------------------------------------------------
 ip -n duo -6 route del default dev u-fibre
@@ -142,11 +162,39 @@ ok "... both are up" wait_for 90 "both" both_lines
 is "of all this nothing was taken for drift" "$(drift duo) $(drift npdc-hn)" "0 0" || grep -h drift {duo,npdc-hn}.log | sed 's/^/# /'
 
 # ---- what is ours, and what is not ------------------------------------------------------------------
+# Without its rules WireGuard takes the box's own routes, and addresses of the fibre for LTE's packets: it must forget them.
+stop_daemon duo
+for r in 9000 9001 9100 9101 9200 9200 9201 9201 9300; do ip -n duo -6 rule del priority $r; done
+ip -n duo addr del $DUO_LTE/128 dev u-lte
+capture_start before carrier u-duo ip6
+ok "without the rules LTE's packets go by the fibre, from its address" wait_for 30 "them" \
+	eval '[ "$(captured before "src 2001:db8:c::77 and dst host $NPDC_LTE and udp")" -gt 2 ] && [ "$(captured before "src host $NPDC_LTE and udp")" -gt 2 ]'
+capture_stop before
+ip -n duo addr add $DUO_LTE/128 dev u-lte nodad
+capture_start after carrier u-duo-l ip6
+start_daemon duo
+ok "the daemon makes them anew" wait_for 60 "both" both_lines
+sleep 2
+capture_stop after
+at_least "... LTE's packets go by LTE" "$(captured after "host $NPDC_LTE and udp port 51820")" 10
+is "... and never from an address of the fibre's" "$(captured after "src 2001:db8:c::77")" 0
 ip -n duo -6 rule del priority 9000
 ip -n duo -6 route flush table 530000
 ok "rules and ways that somebody took away come back" wait_for 15 "them" \
-	eval 'ip -n duo -6 rule | grep -q "^9000:" && [ "$(ip -n duo -6 route show table 530000 | wc -l)" = 4 ]'
+	eval 'ip -n duo -6 rule | grep -q "^9000:" && [ "$(ip -n duo -6 route show table 530000 | wc -l)" = 2 ]'
 at_least "... which is said to be drift" "$(drift duo)" 1
+ip -n duo -6 route del $HANOI table 530000 metric 84
+ip -n duo -6 route add $HANOI via fe80::2 dev u-lte metric 84 table 530000 proto static
+ok "a route that is not ours in the place of one is replaced" wait_for 30 "ours" eval '[ "$(by $HANOI)" = "via fe80::9 dev u-fibre" ]'
+# Both carriers call their routers by one name, as NetworkManager's metrics have it.
+for d in fibre lte; do ip -n duo addr add fd00::$([ $d = lte ] && echo 3 || echo 2)/64 dev u-$d nodad; done
+ip -n carrier addr add fd00::1/64 dev u-duo nodad
+ip -n carrier addr add fd00::1/64 dev u-duo-l nodad
+ip -n duo -6 route replace default via fd00::1 dev u-lte metric 2048
+ok "a router with the address of another line's is taken" wait_for 30 "it" eval '[ "$(by $NPDC_LTE)" = "via fd00::1 dev u-lte" ]'
+is "... and nothing failed" "$(status_get duo '.daemon.last_failure // ""')" "" || status_get duo .daemon | sed 's/^/# /'
+ip -n duo -6 route replace default via fe80::2 dev u-lte metric 2048
+ok "... nor when it has its own name again" wait_for 30 "it" eval '[ "$(by $NPDC_LTE)" = "via fe80::2 dev u-lte" ]'
 before=$(ip -n duo -6 route show table all | sort; ip -n duo -6 rule)
 stop_daemon duo
 is "the daemon stops: its ways stay" "$(ip -n duo -6 route show table all | sort; ip -n duo -6 rule)" "$before"
