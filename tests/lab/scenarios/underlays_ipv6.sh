@@ -187,7 +187,7 @@ ip -n duo -6 route del $HANOI table 530000 metric 84
 ip -n duo -6 route add $HANOI via fe80::2 dev u-lte metric 84 table 530000 proto static
 ok "a route that is not ours in the place of one is replaced" wait_for 30 "ours" eval '[ "$(by $HANOI)" = "via fe80::9 dev u-fibre" ]'
 # Both carriers call their routers by one name, as NetworkManager's metrics have it.
-for d in fibre lte; do ip -n duo addr add fd00::$([ $d = lte ] && echo 3 || echo 2)/64 dev u-$d nodad; done
+for d in fibre lte; do ip -n duo addr add "fd00::$([ $d = lte ] && echo 3 || echo 2)/64" dev u-$d nodad; done
 ip -n carrier addr add fd00::1/64 dev u-duo nodad
 ip -n carrier addr add fd00::1/64 dev u-duo-l nodad
 ip -n duo -6 route replace default via fd00::1 dev u-lte metric 2048
