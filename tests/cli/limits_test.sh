@@ -76,7 +76,7 @@ few_descriptors()
 		limit_for $free
 		for j in 1 3; do
 			rm -rf few
-			if ! (ulimit -n $limit && compile few -j$j) || ! same few; then
+			if ! (ulimit -n "$limit" && compile few -j$j) || ! same few; then
 				echo "with $free, -j$j"
 				return 1
 			fi
