@@ -1120,6 +1120,17 @@ static int keys_check(struct compile_result *r)
 	return 0;
 }
 
+bool compile_tallies_allocate(struct compile_result *r)
+{
+	size_t paths = 0;
+
+	for (size_t i = 0; i < r->network->policy_count; i++)
+		paths += r->network->policies[i].path_count;
+	r->tallies = calloc(paths + 1, sizeof(*r->tallies));
+	r->tails = calloc(COMPILE_TAILS, sizeof(*r->tails));
+	return r->tallies && r->tails;
+}
+
 static int result_allocate(struct compile_result *r)
 {
 	size_t sites = r->network->site_count, paths = 0;
@@ -1136,9 +1147,7 @@ static int result_allocate(struct compile_result *r)
 		r->tally_first[i] = (uint32_t)paths;
 		paths += r->network->policies[i].path_count;
 	}
-	r->tallies = calloc(paths + 1, sizeof(*r->tallies));
-	r->tails = calloc(COMPILE_TAILS, sizeof(*r->tails));
-	return r->tallies && r->tails ? 0 : -TUYEN_ENOMEM;
+	return compile_tallies_allocate(r) ? 0 : -TUYEN_ENOMEM;
 }
 
 static int result_build(struct compile_result *r, unsigned flags);

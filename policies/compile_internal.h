@@ -222,6 +222,10 @@ size_t compile_parts_errors(const struct compile_parts *parts);
 /** Puts into the whole what its parts decided, and clears them. */
 void compile_parts_absorb(struct compile_parts *parts);
 
+/* compile.c */
+/** What a part has of its own, as the whole has: r->tallies and r->tails, empty. @return false without memory. */
+bool compile_tallies_allocate(struct compile_result *r);
+
 /* compile_divide.c */
 /** Deals out what was decided to its sites. @return 0 or -TUYEN_ENOMEM. */
 int compile_divide(struct compile_result *r);

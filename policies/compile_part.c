@@ -18,7 +18,7 @@
 static int part_init(const struct compile_result *whole, struct compile_result *part)
 {
 	const struct network *n = whole->network;
-	size_t sites = n->site_count, links = n->link_count, paths = 0;
+	size_t sites = n->site_count, links = n->link_count;
 
 	*part = (struct compile_result){
 	    .network = n,
@@ -42,17 +42,13 @@ static int part_init(const struct compile_result *whole, struct compile_result *
 	    .head_first = whole->head_first,
 	    .tally_first = whole->tally_first,
 	};
-	for (size_t i = 0; i < n->policy_count; i++)
-		paths += n->policies[i].path_count;
 	part->trees = calloc(sites + 1, sizeof(*part->trees));
 	part->link_marked = calloc(links + 1, 1);
 	part->edge_marked = calloc(links + 1, 1);
 	part->edge_banned = calloc(links + 1, 1);
 	part->node_marked = calloc(sites + 1, 1);
-	part->tallies = calloc(paths + 1, sizeof(*part->tallies));
-	part->tails = calloc(COMPILE_TAILS, sizeof(*part->tails));
 	if (!part->trees || !part->link_marked || !part->edge_marked || !part->edge_banned ||
-	    !part->node_marked || !part->tallies || !part->tails)
+	    !part->node_marked || !compile_tallies_allocate(part))
 		return -TUYEN_ENOMEM;
 	return spf_work_init(&part->work, &part->core);
 }

@@ -343,6 +343,29 @@ int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 	return err == -TUYEN_ESYSTEM && (errno == EOPNOTSUPP || errno == EINVAL) ? 0 : err;
 }
 
+/* All of a rule but the address of its source. @return false where it is none of @family. */
+static bool rule_parse(const struct nlmsghdr *message, uint8_t family,
+		       struct nlattr *a[FRA_MAX + 1], struct kernel_rule *ret_rule)
+{
+	const struct fib_rule_hdr *header = nlmsg_data(message);
+
+	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != family)
+		return false;
+	*ret_rule = (struct kernel_rule){
+	    .priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0,
+	    .fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0,
+	    .fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0,
+	    .source = {.length = header->src_len},
+	    .table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table,
+	};
+	return true;
+}
+
+static bool rule_is_ours(struct nlattr *a[FRA_MAX + 1])
+{
+	return a[FRA_PROTOCOL] && nla_get_u8(a[FRA_PROTOCOL]) == TUYEN_RTPROTO;
+}
+
 /* ---- IPv6 ------------------------------------------------------------------------------------ */
 
 static struct ipv6 get_ipv6(const struct nlattr *attribute)
@@ -419,23 +442,20 @@ int read_routes6(struct kernel *kernel, const struct kernel_state *desired,
 static int rule6_take(const struct nlmsghdr *message, void *context)
 {
 	const struct reading *reading = context;
-	const struct fib_rule_hdr *header = nlmsg_data(message);
-	struct kernel_rule6 rule = {0}, *entry;
+	struct kernel_rule rule;
+	struct kernel_rule6 *entry;
 	struct nlattr *a[FRA_MAX + 1];
 
-	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != AF_INET6 ||
-	    !a[FRA_PROTOCOL] || nla_get_u8(a[FRA_PROTOCOL]) != TUYEN_RTPROTO)
+	if (!rule_parse(message, AF_INET6, a, &rule) || !rule_is_ours(a))
 		return 0;
-	rule.priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
-	rule.table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table;
-	rule.fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
-	rule.fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
-	rule.source.address = get_ipv6(a[FRA_SRC]);
-	rule.source.length = header->src_len;
 	entry = kernel_state_add_rule6(reading->state);
 	if (!entry)
 		return -TUYEN_ENOMEM;
-	*entry = rule;
+	*entry = (struct kernel_rule6){.priority = rule.priority,
+				       .fwmark = rule.fwmark,
+				       .fwmask = rule.fwmask,
+				       .source = {get_ipv6(a[FRA_SRC]), rule.source.length},
+				       .table = rule.table};
 	return 0;
 }
 
@@ -463,21 +483,13 @@ static bool rule_wanted(const struct kernel_state *desired, const struct kernel_
 static int rule_take(const struct nlmsghdr *message, void *context)
 {
 	const struct reading *reading = context;
-	const struct fib_rule_hdr *header = nlmsg_data(message);
-	struct kernel_rule rule = {0}, *entry;
+	struct kernel_rule rule, *entry;
 	struct nlattr *a[FRA_MAX + 1];
-	bool ours;
 
-	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != AF_INET)
+	if (!rule_parse(message, AF_INET, a, &rule))
 		return 0;
-	rule.priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
-	rule.table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : header->table;
-	rule.fwmark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
-	rule.fwmask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
 	rule.source.address = get_ipv4(a[FRA_SRC]);
-	rule.source.length = header->src_len;
-	ours = a[FRA_PROTOCOL] && nla_get_u8(a[FRA_PROTOCOL]) == TUYEN_RTPROTO;
-	if (!ours && !rule_wanted(reading->desired, &rule))
+	if (!rule_is_ours(a) && !rule_wanted(reading->desired, &rule))
 		return 0;
 	entry = kernel_state_add_rule(reading->state);
 	if (!entry)

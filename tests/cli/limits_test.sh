@@ -5,29 +5,8 @@
 # processor or many workers. It makes the same release or none, says why, and leaves nothing beside OUT.
 #
 # Prints TAP. TUYEN names the program to test.
-set -u
 cd "$(dirname "$0")/../.." || exit 2
-tuyen=${TUYEN:-$PWD/build/tuyen}
-case $tuyen in /*) ;; *) tuyen=$PWD/$tuyen ;; esac
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-n=0 failed=0
-
-# ok NAME COMMAND...: one TAP line; what the command said only if it failed
-ok()
-{
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$work/said" 2>&1; then
-		echo "ok $n - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $name"
-		sed 's/^/# /' "$work/said"
-	fi
-}
+. tests/cli/tap.sh
 
 "$tuyen" generate national --provinces 3 --districts 15 --communes 160 --keys -o country >/dev/null || exit 2
 compile() { "$tuyen" compile country/national.{topology,policy,keys} -o "$@" --epoch 1 --issued 2025-01-02; }
@@ -113,5 +92,4 @@ else
 	ok "too little memory is an error, and soon" little_memory
 fi
 
-echo "1..$n"
-[ $failed -eq 0 ]
+done_testing

@@ -8,30 +8,8 @@
 #	an, binh, chi: officers of roster 1, two must sign     dung takes binh's place in roster 2
 #
 # Prints TAP. TUYEN names the program to test.
-set -u
 cd "$(dirname "$0")/../.." || exit 2
-here=$PWD/tests/cli
-tuyen=${TUYEN:-$PWD/build/tuyen}
-case $tuyen in /*) ;; *) tuyen=$PWD/$tuyen ;; esac
-work=$(mktemp -d) || exit 2
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 2
-n=0 failed=0
-
-# ok NAME COMMAND...: one TAP line; what the command said only if it failed
-ok()
-{
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$work/said" 2>&1; then
-		echo "ok $n - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $n - $name"
-		sed 's/^/# /' "$work/said"
-	fi
-}
+. tests/cli/tap.sh
 
 # says CODE TEXT COMMAND...: exits with CODE and TEXT is in what it says
 says()
@@ -341,5 +319,4 @@ done
 flip country/sites/210.bundle 100 0
 ok "with a flipped bit: both say no" both no country
 
-echo "1..$n"
-[ $failed -eq 0 ]
+done_testing

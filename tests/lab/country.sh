@@ -285,6 +285,17 @@ query() { # SITE: asks the server from the LAN behind it
 }
 query_answers() { [ "$(query "$1" 2>/dev/null)" = "$QUERY_TEXT" ]; }
 
+# A line's device goes down under a stream: traffic takes the path "spare", and is out no longer than LIMIT.
+line_goes_down() { # SITE DEVICE LIMIT_MS
+	stream_start "$1" 10
+	sleep 0.5
+	ip -n "$1" link set "$2" down
+	ok "the device of a line goes down: traffic goes by the other" wait_for 5 "the spare path" path_is "$1" spare
+	sleep 1
+	stream_stop "$1"
+	at_most "... after the detection time, ms" "$outage_ms" "$3"
+}
+
 # A stream of numbered packets from a LAN to the data centre's and back, on the port of class "alarm".
 STREAM_PORT=162
 stream_echo_start() {

@@ -279,13 +279,7 @@ sleep 2
 capture_stop fibre
 at_least "fibre has its link's packets" "$(captured fibre "udp port 51820")" 40
 is "... and no other" "$(others fibre $DUO_FIBRE "${country_public[hanoi]}")" 0
-stream_start duo 10
-sleep 0.5
-ip -n duo link set u-fibre down
-ok "the fibre's device goes down: traffic goes by LTE" wait_for 5 "the spare path" path_is duo spare
-sleep 1
-stream_stop duo
-at_most "... after the detection time, ms" "$outage_ms" 168
+line_goes_down duo u-fibre 168
 sleep 3
 capture_stop lte
 at_least "LTE has its link's packets" "$(captured lte "udp port 51820")" 10
