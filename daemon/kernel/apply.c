@@ -420,11 +420,14 @@ static size_t apply_all(struct applying *a)
 
 /*
  * Where a way of IPv6 leads now, WireGuard's packets may not leave with an address of the line by which it led before: it
- * forgets its own addresses when it is told its mark, though that is the same.
+ * forgets its own addresses when it is told its mark, though that is the same. What could not be told is a failure, and is told with
+ * the next plan.
  */
 static void sources_forget(struct applying *a)
 {
+	struct reason words = {.text = ""};
 	bool changed = false;
+	int error;
 
 	for (size_t i = 0; i < a->plan->count; i++) {
 		const struct plan_operation *op = &a->plan->operations[i];
@@ -432,9 +435,16 @@ static void sources_forget(struct applying *a)
 		changed |= op->verb != PLAN_REMOVE &&
 			   (op->object == PLAN_ROUTE6 || op->object == PLAN_RULE6);
 	}
-	if (changed)
-		channel_call(&a->kernel->generic,
-			     message_wireguard_mark(a->kernel, LINK_DEVICE, TUYEN_MARK_LINK), NULL);
+	a->kernel->sources_stale |= changed;
+	if (!a->kernel->sources_stale)
+		return;
+	error =
+	    channel_call(&a->kernel->generic,
+			 message_wireguard_mark(a->kernel, LINK_DEVICE, TUYEN_MARK_LINK), &words);
+	a->kernel->sources_stale = error && error != ENODEV; /* without it there are none */
+	if (a->kernel->sources_stale && !a->report->failed++)
+		reason_set(&a->report->first_failure, 0, "wg set %s fwmark 0x%x: %s", LINK_DEVICE,
+			   TUYEN_MARK_LINK, words.text[0] ? words.text : strerror(error));
 }
 
 static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
@@ -457,8 +467,8 @@ static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
 		return -TUYEN_ENOMEM;
 	}
 	report.applied = apply_all(a);
-	sources_forget(a);
 	report.applied -= report.failed;
+	sources_forget(a);
 	report.netlink_messages = kernel->route.sent + kernel->generic.sent - before;
 	events_forget_own(kernel);
 	free(a->failed);

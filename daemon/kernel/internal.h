@@ -39,9 +39,10 @@ struct kernel {
 	int event_epoll, event_wake;
 	struct link_name *links;
 	size_t link_count;
-	bool links_sorted; /* by name: as long as none comes or goes after links_read() */
-	bool ipv6_watched; /* rules, routes and addresses of IPv6 are events too */
-	bool ipv6_none;	   /* nothing of ours is there, as was read */
+	bool links_sorted;  /* by name: as long as none comes or goes after links_read() */
+	bool ipv6_watched;  /* rules, routes and addresses of IPv6 are events too */
+	bool sources_stale; /* WireGuard is to forget its own addresses: apply.c */
+	bool ipv6_none;	    /* nothing of ours is there, as was read */
 	bool
 	    wide; /* readings until the next apply also look for routes that are not ours and stand where ours should */
 };
