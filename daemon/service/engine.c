@@ -496,42 +496,22 @@ static void failure_settle(struct engine *e, int err, const struct kernel_plan *
 		e->last_failure[0] = '\0';
 }
 
-/* What could not be repaired is said once, and tried again. */
-static void drift_unrepaired(struct engine *e, const char *what)
+static void drift_note(struct engine *e, const struct kernel_plan *plan)
 {
-	if (!e->unrepaired || strcmp(e->unrepaired, what))
-		log_warning("drift, not repaired in full: %s", what);
-	free(e->unrepaired);
-	e->unrepaired = strdup(what);
-}
-
-static void drift_repaired(struct engine *e, size_t operations, const char *what)
-{
-	struct text line;
-
-	text_init(&line);
-	e->drift_repairs += operations;
-	log_warning("drift, repaired: %s", what);
-	status_event_drift(operations, what, (int64_t)time(NULL), &line);
-	engine_event(e, &line);
-	text_clear(&line);
-}
-
-/* @err  of applying it. */
-static void drift_note(struct engine *e, const struct kernel_plan *plan, int err)
-{
-	struct text what;
+	struct text what, line;
 
 	text_init(&what);
+	text_init(&line);
 	kernel_plan_print(plan, &what);
 	for (char *p = what.bytes; p && *p; p++)
 		if (*p == '\n')
 			*p = p[1] ? ';' : '\0';
-	if (err)
-		drift_unrepaired(e, text_string(&what));
-	else
-		drift_repaired(e, plan->count, text_string(&what));
+	e->drift_repairs += plan->count;
+	log_warning("drift, repaired: %s", text_string(&what));
+	status_event_drift(plan->count, text_string(&what), (int64_t)time(NULL), &line);
+	engine_event(e, &line);
 	text_clear(&what);
+	text_clear(&line);
 }
 
 static uint64_t repair_pause_us(const struct engine *e)
@@ -747,14 +727,10 @@ static uint64_t turn_run(struct engine *e)
 	expected |= memcmp(&e->lines, &e->lines_in_force, sizeof(e->lines)) != 0;
 	e->lines_in_force = e->lines;
 	busy = plan->count > 0;
+	if (busy && !expected)
+		drift_note(e, plan);
 	if (busy)
 		err = turn_apply(e, plan);
-	if (busy && !expected)
-		drift_note(e, plan, err);
-	if (!err) {
-		free(e->unrepaired);
-		e->unrepaired = NULL;
-	}
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -919,7 +895,6 @@ static int engine_open(struct engine *e, const struct engine_options *options,
 
 static void engine_close(struct engine *e)
 {
-	free(e->unrepaired);
 	engine_release_clear(e);
 	kernel_state_free(e->actual);
 	explicit_bzero(&e->keys, sizeof(e->keys));

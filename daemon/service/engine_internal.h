@@ -95,7 +95,6 @@ struct engine {
 	struct monotime started;
 	uint64_t turns, operations, netlink_messages, drift_repairs;
 	char last_failure[sizeof(struct reason)];
-	char *unrepaired; /* drift that could not be repaired at the last turn, as it was said; owned */
 	struct status_refusal refusals[STATUS_REFUSALS_MAX];
 	size_t refusal_count;
 	struct kernel_check checks[ENGINE_CHECKS_MAX];
