@@ -496,20 +496,32 @@ static void failure_settle(struct engine *e, int err, const struct kernel_plan *
 		e->last_failure[0] = '\0';
 }
 
-static void drift_note(struct engine *e, const struct kernel_plan *plan)
+static void drift_note(struct engine *e, const struct kernel_plan *plan, bool is_ours)
+{
+	struct text lines;
+
+	text_init(&lines);
+	kernel_plan_print(plan, &lines);
+	drift_plan(&e->drift, text_string(&lines), is_ours);
+	text_clear(&lines);
+}
+
+static void drift_say(struct engine *e, bool failed)
 {
 	struct text what, line;
+	size_t count;
 
 	text_init(&what);
 	text_init(&line);
-	kernel_plan_print(plan, &what);
-	for (char *p = what.bytes; p && *p; p++)
-		if (*p == '\n')
-			*p = p[1] ? ';' : '\0';
-	e->drift_repairs += plan->count;
-	log_warning("drift, repaired: %s", text_string(&what));
-	status_event_drift(plan->count, text_string(&what), (int64_t)time(NULL), &line);
-	engine_event(e, &line);
+	count = drift_settle(&e->drift, failed, &what);
+	if (count && failed) {
+		log_warning("drift, not repaired: %s", text_string(&what));
+	} else if (count) {
+		e->drift_repairs += count;
+		log_warning("drift, repaired: %s", text_string(&what));
+		status_event_drift(count, text_string(&what), (int64_t)time(NULL), &line);
+		engine_event(e, &line);
+	}
 	text_clear(&what);
 	text_clear(&line);
 }
@@ -727,10 +739,11 @@ static uint64_t turn_run(struct engine *e)
 	expected |= memcmp(&e->lines, &e->lines_in_force, sizeof(e->lines)) != 0;
 	e->lines_in_force = e->lines;
 	busy = plan->count > 0;
-	if (busy && !expected)
-		drift_note(e, plan);
 	if (busy)
 		err = turn_apply(e, plan);
+	if (busy && (err || !expected))
+		drift_note(e, plan, expected);
+	drift_say(e, err != 0);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -895,6 +908,7 @@ static int engine_open(struct engine *e, const struct engine_options *options,
 
 static void engine_close(struct engine *e)
 {
+	drift_clear(&e->drift);
 	engine_release_clear(e);
 	kernel_state_free(e->actual);
 	explicit_bzero(&e->keys, sizeof(e->keys));
