@@ -13,17 +13,19 @@ holds=${who}_holds holds=${!holds} # seconds that a fault lasts
 interval=${who}_interval interval=${!interval:-1} # ms from packet to packet
 without=${who}_without without=${!without:-} # rows that it has no part in
 
-hear() { # SITE DEVICE FILTER: until the next such packet
-	in_site "$1" timeout "$(lab_patience 10)" tcpdump -i "$2" -c 1 --immediate-mode -Z root -w /dev/null "$3" 2>>hear.log || {
-		diag "$1 hears nothing on $2: $3"; diag_file hear.log 5; return 1; }
+hear() { # SECONDS SITE DEVICE FILTER: until the next such packet
+	in_site "$2" timeout "$1" tcpdump -i "$3" -c 1 --immediate-mode -Z root -w /dev/null "$4" 2>>hear.log
 }
-both_hear() { # SITE DEVICE FILTER SITE DEVICE FILTER: the second within 4 ms of the first
+rest_hear() { # (SITE DEVICE FILTER)...: each within 4 ms of the one before
+	while [ $# -gt 0 ]; do hear 0.004 "$1" "$2" "$3" || return 1; shift 3; done
+}
+all_hear() { # (SITE DEVICE FILTER)...: the first, and then the rest
 	local try
-	for ((try = 0; try < 300; try++)); do
-		hear "$1" "$2" "$3" || return 1
-		in_site "$4" timeout 0.004 tcpdump -i "$5" -c 1 --immediate-mode -Z root -w /dev/null "$6" 2>/dev/null && return 0
+	for ((try = 0; try < 2000; try++)); do
+		hear "$(lab_patience 10)" "$1" "$2" "$3" || { diag "$1 hears nothing on $2: $3"; diag_file hear.log 5; return 1; }
+		rest_hear "${@:4}" && return 0
 	done
-	diag "$1 and $4 never hear each other at once"
+	diag "these never hear each other at once: $*"
 	return 1
 }
 fault() { "fault_${row_fault[$2]%% *}" "$1" ${row_fault[$2]#* }; } # add|delete ROW

@@ -86,6 +86,6 @@ ping_ready() {
 }
 ping_moment() { # ROW: just after the commune heard an answer on its main way
 	local site=${row_site[$1]}
-	hear "$site" "l${country_id[$(set -- $(ping_way "$site" 1); echo "$2")]}" "icmp[icmptype] == icmp-echoreply"
+	all_hear "$site" "l${country_id[$(set -- $(ping_way "$site" 1); echo "$2")]}" "icmp[icmptype] == icmp-echoreply"
 }
 ping_why() { ip -n "$1" route show 10.0.0.0/16; }

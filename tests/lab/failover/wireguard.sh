@@ -48,7 +48,7 @@ links_of() { # SITE: words neighbour:index:side:probe:spare
 }
 bfd_moment() { # ROW: both ends of the link just heard each other: of OSPF the quicker end tells the other
 	local node=${row_near[$1]% *} from=${row_near[$1]#* }
-	both_hear "$node" "l${country_id[$from]}" "udp dst port 3784 and not src host $(own_address "$node" "$from")" \
+	all_hear "$node" "l${country_id[$from]}" "udp dst port 3784 and not src host $(own_address "$node" "$from")" \
 		"$from" "l${country_id[$node]}" "udp dst port 3784 and not src host $(own_address "$from" "$node")"
 }
 own_address() { ip -n "$1" -br addr show "l${country_id[$2]}" | awk '{sub("/.*", "", $3); print $3}'; } # SITE NEIGHBOR
