@@ -17,6 +17,8 @@ nebula_config() { # SITE
 	lighthouse:
 	  am_lighthouse: $([ "$s" = hai-phong ] && echo true || echo false)
 	  interval: 1
+	  local_allow_list: {interfaces: {'lan.*': false}, 10.0.0.0/8: false, 0.0.0.0/0: true}
+	  remote_allow_list: {10.0.0.0/8: false, 0.0.0.0/0: true}
 	  hosts: [$([ "$s" = hai-phong ] || echo "\"$(nebula_address hai-phong)\"")]
 	listen: {host: 0.0.0.0, port: 4242}
 	punchy: {punch: true}
@@ -43,12 +45,14 @@ nebula_config() { # SITE
 	EOF
 }
 nebula_up() {
-	local s c
+	local s c subnets
 	country_net
 	mkdir -p nebula
 	(cd nebula && nebula-cert ca -name lab)
 	for s in $nebula_sites; do
-		(cd nebula && nebula-cert sign -name "$s" -ip "$(nebula_address "$s")/16" ${country_lan[$s]:+-subnets "${country_lan[$s]}"})
+		subnets=${country_lan[$s]:-}
+		[ "$s" != npdc-hn ] || subnets=10.0.0.0/16
+		(cd nebula && nebula-cert sign -name "$s" -ip "$(nebula_address "$s")/16" ${subnets:+-subnets "$subnets"})
 		nebula_config "$s" >"nebula/$s.yml"
 	done
 	# a commune's carrier takes it to its districts alone
@@ -58,9 +62,27 @@ nebula_up() {
 	for s in $nebula_sites; do spawn "nebula-$s" ip netns exec "$s" nebula -config "nebula/$s.yml"; done
 }
 nebula_answers() { in_site "lan-$1" ping -q -n -c 1 -W 1 "${country_host[npdc-hn]}"; }
-nebula_ready() {
+nebula_by_district() { # COMMUNE: its answers come by ba-dinh
+	local heard
+	hear 3 "$1" u-carrier "udp port 4242 and src host ${country_public[ba-dinh]} and greater 400" & heard=$!
+	in_site "lan-$1" ping -q -n -c 4 -i 0.5 -s 400 -W 1 "${country_host[npdc-hn]}" >/dev/null
+	wait $heard
+}
+nebula_spare() { # VERB COMMUNE: its way to the other district is cut
+	local line=${country_public[$2]} other=${country_public[le-chan]}
+	[ "$2" != truc-bach ] || line=$LTE_PUBLIC
+	in_site carrier nft "$1 element ip cuts pairs { $line . $other, $other . $line }"
+}
+nebula_ready() { # by the district that the rows are about: by itself it never goes back
 	local s
-	for s in phuc-xa truc-bach; do wait_for 90 "an answer to $s" nebula_answers "$s" || { diag_file "nebula-$s.log" 5; return 1; }; done
+	for s in phuc-xa truc-bach; do
+		wait_for 90 "an answer to $s" nebula_answers "$s" || { diag_file "nebula-$s.log" 5; return 1; }
+		nebula_by_district "$s" && continue
+		nebula_spare add "$s"
+		wait_for 90 "$s to go by ba-dinh" nebula_by_district "$s" || { diag_file "nebula-$s.log" 5; return 1; }
+		nebula_spare delete "$s"
+		sleep 20 # it has both again
+	done
 }
 nebula_moment() { :; } # it has no probe
 nebula_why() { grep -i "relay\|dead" "nebula-$1.log" | tail -n 2 | cut -c1-200; }
