@@ -15,6 +15,7 @@
 #define WIREGUARD_BLOCK 16
 #define IP_UDP		28
 #define PADDED_BYTES	1416 /* see core/path_mtu.h */
+#define PADDED_CARRIER	1500 /* a link's, with all headers */
 #define PADDED_EVERY	128  /* intervals */
 #define KEEPALIVES_DAY	(86400 / 25)
 #define HANDSHAKES_DAY	(86400 / 120) /* REKEY_AFTER_TIME */
@@ -26,8 +27,11 @@ uint32_t budget_packet_bytes(enum budget_packet packet, struct budget_wrap wrap)
 	    [BUDGET_KEEPALIVE] = IP_UDP + 32, [BUDGET_INITIATION] = IP_UDP + 148,
 	    [BUDGET_RESPONSE] = IP_UDP + 92,
 	};
-	uint32_t bytes = inner[packet];
+	uint32_t bytes;
 
+	if (packet == BUDGET_PADDED_LINK)
+		return PADDED_CARRIER;
+	bytes = inner[packet];
 	if (wrap.link_itself)
 		return bytes + (wrap.carrier_ipv6 ? MTU_WIREGUARD_IPV6 - MTU_WIREGUARD_IPV4 : 0);
 	if (wrap.in_lsp)
@@ -96,6 +100,17 @@ static void link_count(const struct charge *c, const struct link *l, uint32_t si
 		u->detect_us = detect_us;
 }
 
+/* @from asks what its packets to the other end may be; that answers with a probe of @answer bytes. */
+static void padded_charge(const struct charge *c, const struct link *l, uint32_t from,
+			  uint32_t answer)
+{
+	uint64_t packets = padded_day(l->probe);
+
+	link_charge(c, l, from, packets,
+		    budget_packet_bytes(BUDGET_PADDED_LINK, (struct budget_wrap){0}));
+	link_charge(c, l, from == l->a ? l->b : l->a, packets, answer);
+}
+
 static void links_charge(const struct charge *c)
 {
 	for (size_t i = 0; i < c->network->link_count; i++) {
@@ -107,6 +122,8 @@ static void links_charge(const struct charge *c)
 		link_count(c, l, l->b);
 		link_charge(c, l, l->a, budget_probes_day(l->probe), bytes);
 		link_charge(c, l, l->b, budget_probes_day(l->probe), bytes);
+		padded_charge(c, l, l->a, bytes);
+		padded_charge(c, l, l->b, bytes);
 		wrap.link_itself = true;
 		link_charge(c, l, l->a, HANDSHAKES_DAY,
 			    budget_packet_bytes(BUDGET_INITIATION, wrap));

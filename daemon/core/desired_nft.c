@@ -872,15 +872,22 @@ static void carrier_add(struct text *t, const struct forwarding *f, const struct
 
 /* A padded one is as long as an image's packet: a query would wait for it and for what is on the
  * line already. It waits with the rest. */
+static void queue_probe_add(struct text *t, const char *match)
+{
+	char small[64];
+
+	snprintf(small, sizeof(small), "meta length < %d %s", PATH_MTU_FLOOR, match);
+	queue_mark_add(t, small, DESIRED_DSCP_PROBES);
+}
+
 static void queues_path_add(struct text *t)
 {
-	char match[64];
+	char match[32];
 
 	chain_begin(t, "queues_path", NULL);
 	for (int i = 0; i < 2; i++) {
-		snprintf(match, sizeof(match), "meta length < %d udp %s %d", PATH_MTU_FLOOR,
-			 i ? "dport" : "sport", BFD_PORT_SBFD);
-		queue_mark_add(t, match, DESIRED_DSCP_PROBES);
+		snprintf(match, sizeof(match), "udp %s %d", i ? "dport" : "sport", BFD_PORT_SBFD);
+		queue_probe_add(t, match);
 	}
 	chain_end(t);
 }
@@ -890,7 +897,7 @@ static void queues_link_add(struct text *t, const struct forwarding *f, bool mar
 	char match[32];
 
 	chain_begin(t, "queues_link", NULL);
-	queue_mark_add(t, "ip dscp cs6", DESIRED_DSCP_PROBES);
+	queue_probe_add(t, "ip dscp cs6");
 	for (size_t i = 0; i < f->queue_count; i++) {
 		if (!forwarding_session(f, f->queues[i].color))
 			continue;

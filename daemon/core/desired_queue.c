@@ -247,11 +247,10 @@ int desired_queues(struct kernel_state *state, const struct forwarding *f)
 	return 0;
 }
 
-uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_path *path)
+uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_neighbor *n)
 {
-	const struct fwd_neighbor *n = forwarding_neighbor(f, path->first_site);
-	const struct fwd_line *of = n ? forwarding_line(f, n->underlay) : NULL;
-	uint32_t bytes, paths = 0;
+	const struct fwd_line *of = forwarding_line(f, n->underlay);
+	uint32_t asking = 1; /* the link's own, and its paths' */
 	struct line line;
 	uint64_t ceil;
 
@@ -259,11 +258,9 @@ uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_path
 		return 0;
 	line = line_of(f, of, 1);
 	ceil = neighbor_rate(n, of);
-	bytes = path->mtu + MTU_MPLS_IN_IP + (uint32_t)MTU_LABEL * path->stack.depth +
-		of->overhead + PADDING_BYTES;
 	for (size_t i = 0; i < f->path_count; i++)
-		paths += f->paths[i].first_site == path->first_site;
-	return ceil ? path_mtu_gap_us(part_of(promised_rate(&line, ceil), SHARE_REST, 100), bytes,
-				      paths)
+		asking += f->paths[i].first_site == n->site_id;
+	return ceil ? path_mtu_gap_us(part_of(promised_rate(&line, ceil), SHARE_REST, 100),
+				      (uint32_t)n->link_mtu + of->overhead + PADDING_BYTES, asking)
 		    : 0;
 }

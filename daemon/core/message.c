@@ -45,13 +45,14 @@ static bool check_session(const struct message *m)
 		return false;
 	if (s->multiplier < 1 || s->multiplier > 255 || !device_name_ok(s->device))
 		return false;
+	if (s->mtu > UINT16_MAX || s->padded_gap_us > PATH_MTU_GAP_MAX_US ||
+	    (s->mtu_known && (s->mtu_known < PATH_MTU_FLOOR || s->mtu_known >= s->mtu)))
+		return false;
 	if (s->kind == SESSION_LINK)
 		return !s->remote_discriminator && s->id <= SITE_ID_MAX && !s->first_site &&
-		       !s->hasty_us && !s->mtu_known && !s->padded_gap_us;
+		       !s->hasty_us;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
-	       !s->device[0] && s->mtu <= UINT16_MAX &&
-	       (!s->mtu_known || (s->mtu_known >= PATH_MTU_FLOOR && s->mtu_known < s->mtu)) &&
-	       s->padded_gap_us <= PATH_MTU_GAP_MAX_US && s->base_multiplier <= s->multiplier &&
+	       !s->device[0] && s->base_multiplier <= s->multiplier &&
 	       s->first_site <= SITE_ID_MAX && (s->hasty_us || !s->first_site);
 }
 

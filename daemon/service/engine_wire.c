@@ -16,6 +16,7 @@
 
 static int send_link(struct engine *e, const struct fwd_neighbor *n)
 {
+	const struct status_liveness *l = &e->links[n - e->release.forwarding.neighbors];
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
@@ -26,7 +27,11 @@ static int send_link(struct engine *e, const struct fwd_neighbor *n)
 	    .interval_us = n->probe.interval_us,
 	    .multiplier = n->probe.multiplier,
 	    .device = LINK_DEVICE,
+	    .mtu = n->link_mtu,
+	    .padded_gap_us = desired_padded_gap_us(&e->release.forwarding, n),
 	};
+	if (status_link_narrow(l, n))
+		m.u.session.mtu_known = l->last.mtu;
 	return pair_send(e->pair, &m);
 }
 
@@ -49,7 +54,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .multiplier = p->probe.multiplier,
 	    .base_multiplier = p->doubt,
 	    .mtu = p->mtu,
-	    .padded_gap_us = desired_padded_gap_us(&e->release.forwarding, p),
+	    .padded_gap_us = first ? desired_padded_gap_us(&e->release.forwarding, first) : 0,
 	};
 	if (status_liveness_narrow(l, p))
 		m.u.session.mtu_known = l->last.mtu;
@@ -250,10 +255,13 @@ static bool take_quality(struct engine *e, const struct fwd_path *p, struct stat
 	return true;
 }
 
-static bool take_mtu(struct engine *e, const struct fwd_path *p,
-		     const struct status_liveness *known, const struct message_liveness *l)
+/* @path, @neighbor  one of them: whose it is. @return whether it carries more or less than was known. */
+static bool take_mtu(struct engine *e, const struct fwd_path *path,
+		     const struct fwd_neighbor *neighbor, const struct status_liveness *known,
+		     const struct message_liveness *l)
 {
-	uint32_t before = known->last.mtu ? known->last.mtu : p->mtu;
+	uint32_t compiled = path ? path->mtu : neighbor->link_mtu;
+	uint32_t before = known->last.mtu ? known->last.mtu : compiled;
 	struct text line;
 
 	if (!l->mtu || before == l->mtu) /* it has not asked yet: what was known stays so */
@@ -261,7 +269,7 @@ static bool take_mtu(struct engine *e, const struct fwd_path *p,
 	if (!may_tell(e))
 		return true;
 	text_init(&line);
-	status_event_mtu(&e->release.forwarding, p, l, (int64_t)time(NULL), &line);
+	status_event_mtu(&e->release.forwarding, path, neighbor, l, (int64_t)time(NULL), &line);
 	tell(e, &line);
 	text_clear(&line);
 	return true;
@@ -271,7 +279,7 @@ static bool take_path(struct engine *e, struct status_liveness *known,
 		      const struct message_liveness *l)
 {
 	const struct fwd_path *p = forwarding_path(&e->release.forwarding, (uint8_t)l->id);
-	bool other_mtu = take_mtu(e, p, known, l);
+	bool other_mtu = take_mtu(e, p, NULL, known, l);
 
 	return take_quality(e, p, known, l) || other_mtu;
 }
@@ -344,6 +352,8 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		known->since = past(l->changed_at_us);
 	}
 	served = l->kind == SESSION_PATH && take_path(e, known, l);
+	if (l->kind == SESSION_LINK) /* nothing follows from it: paths are asked for themselves */
+		take_mtu(e, NULL, &e->release.forwarding.neighbors[known - e->links], known, l);
 	was_in_doubt = status_liveness_in_doubt(known);
 	mtu = l->mtu ? l->mtu : known->last.mtu;
 	known->last = *l;

@@ -278,6 +278,15 @@ static void add_damped(struct text *t, const struct status_input *in,
 		add_null(t, "damped_for_s");
 }
 
+/* As padded probes found it: of a path's outer packets, or of a link's in the direction of the neighbour. */
+static void add_carried_mtu(struct text *t, const struct status_liveness *l)
+{
+	if (l->known && l->last.mtu)
+		add_u64(t, "carried_mtu", l->last.mtu);
+	else
+		add_null(t, "carried_mtu");
+}
+
 static void add_link(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct fwd_neighbor *n = &in->forwarding->neighbors[i];
@@ -307,6 +316,8 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_u64(t, "bfd_received", l->last.received);
 	add_u64(t, "bfd_dropped", l->last.dropped);
 	add_u64(t, "changes", l->changes);
+	add_u64(t, "mtu", n->link_mtu);
+	add_carried_mtu(t, l);
 	add_u64(t, "filter_drops", filter ? filter->drops : 0);
 	add_damped(t, in, l);
 	add_bool(t, "duplicate", l->watch.twice);
@@ -362,7 +373,6 @@ static const char *path_state_name(const struct status_liveness *l)
 	return l->last.state == BFD_STATE_UP ? "up" : "down";
 }
 
-/* "carried_mtu": of the outer packets, as padded probes found it. */
 static void add_path_quality(struct text *t, const struct status_liveness *l)
 {
 	bool up = l->known && l->last.state == BFD_STATE_UP;
@@ -374,10 +384,7 @@ static void add_path_quality(struct text *t, const struct status_liveness *l)
 		add_u64(t, "jitter_us", l->last.jitter_us);
 	else
 		add_null(t, "jitter_us");
-	if (l->known && l->last.mtu)
-		add_u64(t, "carried_mtu", l->last.mtu);
-	else
-		add_null(t, "carried_mtu");
+	add_carried_mtu(t, l);
 }
 
 static void add_path(struct text *t, const struct status_input *in, size_t i)
@@ -734,12 +741,27 @@ void status_event_quality(const struct forwarding *f, const struct fwd_path *pat
 	close_event(ret_json, wall_s);
 }
 
-void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
-		      const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
+/* Of one or the other. */
+static void event_path_or_link(const char *event, const struct forwarding *f,
+			       const struct fwd_path *path, const struct fwd_neighbor *neighbor,
+			       struct text *ret_json)
 {
-	event_path("mtu", f, path, ret_json);
+	if (path) {
+		event_path(event, f, path, ret_json);
+		return;
+	}
+	open_event(ret_json, event);
+	add_string(ret_json, "site", neighbor->name);
+	add_u64(ret_json, "site_id", neighbor->site_id);
+}
+
+void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
+		      const struct fwd_neighbor *neighbor, const struct message_liveness *l,
+		      int64_t wall_s, struct text *ret_json)
+{
+	event_path_or_link("mtu", f, path, neighbor, ret_json);
 	add_u64(ret_json, "carried_mtu", l->mtu);
-	add_u64(ret_json, "mtu", path->mtu);
+	add_u64(ret_json, "mtu", path ? path->mtu : neighbor->link_mtu);
 	close_event(ret_json, wall_s);
 }
 
@@ -747,13 +769,7 @@ void status_event_damped(const struct forwarding *f, const struct fwd_path *path
 			 const struct fwd_neighbor *neighbor, uint64_t held_us, int64_t wall_s,
 			 struct text *ret_json)
 {
-	if (path) {
-		event_path("damped", f, path, ret_json);
-	} else {
-		open_event(ret_json, "damped");
-		add_string(ret_json, "site", neighbor->name);
-		add_u64(ret_json, "site_id", neighbor->site_id);
-	}
+	event_path_or_link("damped", f, path, neighbor, ret_json);
 	add_u64(ret_json, "held_s", (held_us + 999999) / 1000000);
 	close_event(ret_json, wall_s);
 }

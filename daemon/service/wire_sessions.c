@@ -74,7 +74,7 @@ struct wire_session {
 	struct event *readable;	   /* SESSION_PATH */
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
-	struct path_mtu mtu; /* SESSION_PATH */
+	struct path_mtu mtu;
 	struct path_quality quality, told;
 	bool quiet; /* SESSION_PATH: silent for as long as its links would bear */
 	bool report_due, device_gone, kept, connected;
@@ -359,7 +359,7 @@ static void report_mark(struct wire_session *s)
 
 static bool session_probes_mtu(const struct wire_session *s)
 {
-	return s->config.kind == SESSION_PATH && s->config.mtu > HEADER_BYTES + BFD_PACKET_BYTES;
+	return s->config.mtu > HEADER_BYTES + BFD_PACKET_BYTES;
 }
 
 /* What its links alone would bear. */
@@ -492,6 +492,14 @@ static void quality_received(struct wire_session *s, size_t length, bool polled)
 		path_quality_round_trip(&s->quality, s->bfd.round_trip_us);
 }
 
+/* A path's are answered at length. A link's are polls, padded as in RFC 9764: the Final says that one was heard, and what the other
+ * direction carries is for the other end to ask. While a poll sequence is on for another reason, nobody could tell whose Final comes. */
+static bool mtu_answerable(const struct wire_session *s)
+{
+	return s->bfd.state == BFD_STATE_UP &&
+	       (s->config.kind == SESSION_PATH || !s->bfd.poll_active);
+}
+
 static void mtu_turn(struct wire_session *s, struct monotime now)
 {
 	bool changed, proven = s->mtu.proven;
@@ -500,21 +508,26 @@ static void mtu_turn(struct wire_session *s, struct monotime now)
 
 	if (!session_probes_mtu(s))
 		return;
-	size = path_mtu_step(&s->mtu, now, s->bfd.state == BFD_STATE_UP, s->quality.loss_permille,
-			     &changed);
+	size = path_mtu_step(&s->mtu, now, mtu_answerable(s), s->quality.loss_permille, &changed);
 	if (changed || s->mtu.proven != proven)
 		report_mark(s);
 	if (!size)
 		return;
 	packet = bfd_session_extra(&s->bfd);
+	packet.poll |= s->config.kind == SESSION_LINK;
 	session_send(s, &packet, size - HEADER_BYTES, now);
 }
 
-static void mtu_answered(struct wire_session *s, uint16_t size, struct monotime now)
+/* @polled  before @packet was taken, a poll sequence of the machine's own was on. */
+static void mtu_answered(struct wire_session *s, const struct bfd_packet *packet, size_t length,
+			 bool polled, struct monotime now)
 {
 	bool proven = s->mtu.proven;
+	uint16_t size =
+	    s->config.kind == SESSION_PATH ? (uint16_t)(length + HEADER_BYTES) : s->mtu.size;
 
-	if (!session_probes_mtu(s))
+	if (!session_probes_mtu(s) ||
+	    (s->config.kind == SESSION_LINK && (polled || !packet->final)))
 		return;
 	if (path_mtu_answer(&s->mtu, size, now) || s->mtu.proven != proven)
 		report_mark(s);
@@ -617,7 +630,7 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 		return;
 	quiet_set(s, false);
 	quality_received(s, d->length, polled);
-	mtu_answered(s, (uint16_t)(d->length + HEADER_BYTES), now);
+	mtu_answered(s, &packet, d->length, polled, now);
 	if (session_deadline(s).us != s->deadline.us) /* else nothing is due for it */
 		session_turn(s, now, false);
 }

@@ -58,6 +58,8 @@ static const struct mib_column link_columns[] = {
     {16, "tuyenLinkRepaired", MIB_ENUM, "repaired", truth_words},
     {17, "tuyenLinkDamped", MIB_ENUM, "damped", truth_words},
     {18, "tuyenLinkDuplicate", MIB_ENUM, "duplicate", truth_words},
+    {19, "tuyenLinkMtu", MIB_GAUGE, "mtu", NULL},
+    {20, "tuyenLinkCarriedMtu", MIB_GAUGE, "carried_mtu", NULL},
 };
 
 static const struct mib_column path_columns[] = {

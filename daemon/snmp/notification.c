@@ -278,26 +278,47 @@ static int quality_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
-/* A carried MTU of 0: no probe says otherwise, so the path carries what was compiled. */
+static void bind_link_name(struct notification *n, const struct mib *mib, uint32_t id,
+			   const json_t *event)
+{
+	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1),
+			event_string(event, "site"));
+}
+
+/*
+ * Of a path, or else of a link. A carried MTU of 0: no probe says otherwise, so it carries what was
+ * compiled.
+ */
 static int mtu_event(const json_t *event, const struct mib *mib,
 		     struct notification **ret_notification)
 {
-	struct notification *n;
+	static const enum notification_kind kinds[2][2] = {
+	    {NOTIFY_LINK_MTU_RESTORED, NOTIFY_LINK_MTU_REDUCED},
+	    {NOTIFY_PATH_MTU_RESTORED, NOTIFY_PATH_MTU_REDUCED},
+	};
 	uint32_t index, carried, mtu;
+	bool path = event_number(event, "index", &index);
+	enum mib_table_id table = path ? MIB_PATHS : MIB_LINKS;
+	struct notification *n;
 
-	if (!event_number(event, "index", &index) || !event_number(event, "mtu", &mtu) ||
-	    !event_number(event, "carried_mtu", &carried))
+	if ((!path && !event_number(event, "site_id", &index)) ||
+	    !event_number(event, "mtu", &mtu) || !event_number(event, "carried_mtu", &carried))
 		return -TUYEN_EINVAL;
 	if (!carried)
 		carried = mtu;
-	n = notification_new(carried < mtu ? NOTIFY_PATH_MTU_REDUCED : NOTIFY_PATH_MTU_RESTORED);
+	n = notification_new(kinds[path][carried < mtu]);
 	if (!n)
 		return -TUYEN_ENOMEM;
-	snprintf(n->key, sizeof(n->key), "mtu %u", index);
+	snprintf(n->key, sizeof(n->key), "mtu %s %u", path ? "path" : "link", index);
 	bind_site(n, mib);
-	bind_path(n, mib, index, event);
-	bind_column(n, mib, MIB_PATHS, "tuyenPathMtu", &index, 1)->cell.number = mtu;
-	bind_column(n, mib, MIB_PATHS, "tuyenPathCarriedMtu", &index, 1)->cell.number = carried;
+	if (path)
+		bind_path(n, mib, index, event);
+	else
+		bind_link_name(n, mib, index, event);
+	bind_event_number(n, mib, table, path ? "tuyenPathMtu" : "tuyenLinkMtu", index, event,
+			  "mtu");
+	bind_column(n, mib, table, path ? "tuyenPathCarriedMtu" : "tuyenLinkCarriedMtu", &index, 1)
+	    ->cell.number = carried;
 	bind_end(n, event_at(event));
 	*ret_notification = n;
 	return 0;
@@ -367,13 +388,6 @@ static int repair_event(const json_t *event, const struct mib *mib,
 	bind_end(n, event_at(event));
 	*ret_notification = n;
 	return 0;
-}
-
-static void bind_link_name(struct notification *n, const struct mib *mib, uint32_t id,
-			   const json_t *event)
-{
-	override_string(bind_column(n, mib, MIB_LINKS, "tuyenLinkName", &id, 1),
-			event_string(event, "site"));
 }
 
 /* Of a path, or else of a link. */

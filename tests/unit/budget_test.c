@@ -87,6 +87,9 @@ static const struct budget_uplink *uplink_of(const struct computed *c, const cha
 
 #define P50 1974857u /* probes a day at 50 ms */
 #define PAD 13500u   /* padded ones, 1,416 + 24 bytes and 60 around */
+/* A link's padded ones, 1,440 bytes and 60 around, and a probe that answers the other end's. */
+#define PAD_LINK_PACKETS (2u * PAD)
+#define PAD_LINK_BYTES	 (PAD * (1500ull + 124))
 
 /* Three sites in a row: hub - middle - end, one color, one path. */
 static void test_row(void **state)
@@ -115,16 +118,19 @@ static void test_row(void **state)
 	assert_int_equal(between->links, 2);
 	assert_int_equal(end->detect_us, 150000);
 	/* sent by the end: BFD, S-BFD, link's initiation, session's keepalive and initiation */
-	assert_int_equal(end->sent.packets_day, P50 + P50 + PAD + 720 + 3456 + 720);
-	assert_int_equal(end->sent.bytes_day, (uint64_t)P50 * (124 + 140) + PAD * 1500 + 720 * 176 +
-						  3456 * 156 + 720 * 268);
-	assert_int_equal(end->received.packets_day, P50 + P50 + PAD + 720 + 720);
+	assert_int_equal(end->sent.packets_day,
+			 P50 + P50 + PAD + PAD_LINK_PACKETS + 720 + 3456 + 720);
+	assert_int_equal(end->sent.bytes_day, (uint64_t)P50 * (124 + 140) + PAD * 1500 +
+						  PAD_LINK_BYTES + 720 * 176 + 3456 * 156 +
+						  720 * 268);
+	assert_int_equal(end->received.packets_day, P50 + P50 + PAD + PAD_LINK_PACKETS + 720 + 720);
 	assert_int_equal(end->transit_bytes_day, 0);
 	/* each path's packet comes in and goes out of the middle, on one line */
-	assert_int_equal(between->sent.packets_day, 4u * P50 + 2 * PAD + 2 * 720 + 3456 + 2 * 720);
+	assert_int_equal(between->sent.packets_day,
+			 4u * P50 + 2 * PAD + 2 * PAD_LINK_PACKETS + 2 * 720 + 3456 + 2 * 720);
 	assert_int_equal(between->transit_bytes_day, (uint64_t)P50 * 140 * 4 + PAD * 1500ull * 4 +
 							 2 * 3456 * 156 + 2 * 720 * (268 + 204));
-	assert_int_equal(top->sent.packets_day, 2u * P50 + PAD + 720 + 720);
+	assert_int_equal(top->sent.packets_day, 2u * P50 + PAD + PAD_LINK_PACKETS + 720 + 720);
 	assert_int_equal(c.budget.hub_count, 1);
 	assert_int_equal(c.budget.hubs[0].site, hub);
 	assert_int_equal(c.budget.hubs[0].sessions, 1);

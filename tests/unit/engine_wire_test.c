@@ -19,7 +19,8 @@
 #include "tuyen/service/log.h"
 
 static struct {
-	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus, damped;
+	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus, link_mtus,
+	    damped;
 } seen;
 
 void status_event_quality(const struct forwarding *f, const struct fwd_path *path,
@@ -40,10 +41,13 @@ void status_event_damped(const struct forwarding *f, const struct fwd_path *path
 }
 
 void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
-		      const struct message_liveness *l, int64_t wall_s, struct text *ret_json)
+		      const struct fwd_neighbor *neighbor, const struct message_liveness *l,
+		      int64_t wall_s, struct text *ret_json)
 {
-	(void)f, (void)path, (void)l, (void)wall_s, (void)ret_json;
+	(void)f, (void)l, (void)wall_s, (void)ret_json;
+	assert_true(!path != !neighbor);
 	seen.mtus++;
+	seen.link_mtus += !path;
 }
 
 void status_event_link(const struct fwd_neighbor *neighbor, const struct message_liveness *l,
@@ -96,9 +100,10 @@ void log_write(enum log_level level, const char *format, ...)
 	seen.lines++;
 }
 
-uint32_t desired_padded_gap_us(const struct forwarding *forwarding, const struct fwd_path *path)
+uint32_t desired_padded_gap_us(const struct forwarding *forwarding,
+			       const struct fwd_neighbor *neighbor)
 {
-	(void)forwarding, (void)path;
+	(void)forwarding, (void)neighbor;
 	return 0;
 }
 

@@ -18,8 +18,9 @@ static const char document[] =
     "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
     "\"bundle\":{\"epoch\":5000000000,\"expires\":\"2027-11-01T00:00:00Z\",\"expired\":true},"
     "\"daemon\":{\"version\":7,\"drift_repairs\":4294967297},"
-    "\"links\":[{\"site\":\"b\",\"site_id\":300,\"state\":\"down\",\"rx_bytes\":18000000000},"
-    "{\"site\":\"a\",\"site_id\":20,\"state\":\"odd\",\"rx_bytes\":null},"
+    "\"links\":[{\"site\":\"b\",\"site_id\":300,\"state\":\"down\",\"rx_bytes\":18000000000,"
+    "\"mtu\":1440,\"carried_mtu\":1000},"
+    "{\"site\":\"a\",\"site_id\":20,\"state\":\"odd\",\"rx_bytes\":null,\"mtu\":1412,\"carried_mtu\":null},"
     "{\"site\":\"twice\",\"site_id\":20,\"state\":\"up\"},"
     "{\"site\":\"none\"},{\"site\":\"minus\",\"site_id\":-1}],"
     "\"paths\":[{\"index\":1,\"labels\":[16101,16001],\"degraded\":true,\"loss_permille\":40,\"jitter_us\":null,"
@@ -59,6 +60,9 @@ static const struct get_case get_cases[] = {
     {"an unlisted word", {2, 1, 5, 20}, 4, 0, 5, NULL},
     {"64 bits", {2, 1, 11, 300}, 4, 0, 18000000000u, NULL},
     {"null is unknown", {2, 1, 11, 20}, 4, -TUYEN_ENOENT, 0, NULL},
+    {"a link's MTU", {2, 1, 19, 20}, 4, 0, 1412, NULL},
+    {"what a link carries", {2, 1, 20, 300}, 4, 0, 1000, NULL},
+    {"a link that was not asked", {2, 1, 20, 20}, 4, -TUYEN_ENOENT, 0, NULL},
     {"index too long", {2, 1, 2, 300, 0}, 5, -TUYEN_ENOENT, 0, NULL},
     {"index column is not served", {2, 1, 1, 300}, 4, -TUYEN_ENOENT, 0, NULL},
     {"label stack", {3, 1, 9, 1}, 4, 0, 0, "16101/16001"},
@@ -170,7 +174,7 @@ static void test_walk(void **state)
 		length = next_length;
 		assert_true(++count < 1000);
 	}
-	assert_int_equal(count, 22);
+	assert_int_equal(count, 25);
 	mib_clear(&mib);
 }
 

@@ -95,10 +95,11 @@ void desired_nft(const struct forwarding *forwarding, const struct desired_lines
 		 struct text *ret_text);
 
 /**
- * The gap between two padded probes of @path (core/path_mtu.h) with which all the node's paths by its first hop together keep to what
- * the queue of the rest is promised there; 0 where no rate is known.
+ * The gap between two padded probes (core/path_mtu.h) of one asker with which the link to @neighbor and all the node's paths over it
+ * together keep to what the queue of the rest is promised there; 0 where no rate is known.
  */
-uint32_t desired_padded_gap_us(const struct forwarding *forwarding, const struct fwd_path *path);
+uint32_t desired_padded_gap_us(const struct forwarding *forwarding,
+			       const struct fwd_neighbor *neighbor);
 
 /** Device names: "lsp<id>", "s<color>" and for a slot above 0 (forwarding_peer_slot()) "s<color>-<slot + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
 #define LINK_DEVICE "link0"

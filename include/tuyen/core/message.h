@@ -50,11 +50,10 @@ struct message_session {
 	uint32_t multiplier;
 	uint32_t
 	    base_multiplier; /* SESSION_PATH: after so many it is in doubt; @multiplier is more where a repair is worth the wait. 0: no wait */
-	uint32_t mtu;	     /* SESSION_PATH: bytes of an IP packet, as compiled */
+	uint32_t mtu;	     /* bytes of an IP packet, as compiled; 0: not to be asked for */
+	uint32_t padded_gap_us; /* between two padded probes (core/path_mtu.h), 0 none */
 	uint32_t
-	    padded_gap_us; /* SESSION_PATH: between two padded probes (core/path_mtu.h), 0 none */
-	uint32_t
-	    mtu_known; /* SESSION_PATH: less than that, if an earlier life found that no more passes; 0 unknown */
+	    mtu_known; /* less than that, if an earlier life found that no more passes; 0 unknown */
 	char device[16];     /* SESSION_LINK: bound to it; "" none */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
 	uint32_t
@@ -76,8 +75,8 @@ struct message_liveness {
 	    quiet; /* SESSION_PATH, 1: up, and silent for as long as its links would bear. It waits for a repair */
 	uint32_t round_trip_us;
 	uint32_t loss_permille, jitter_us; /* SESSION_PATH */
-	uint32_t mtu;			   /* SESSION_PATH: bytes that pass, 0 not asked yet */
-	uint32_t generation;		   /* of the config it belongs to */
+	uint32_t mtu;	     /* bytes that pass, of a link to the neighbour; 0 not asked yet */
+	uint32_t generation; /* of the config it belongs to */
 	uint64_t sent, received, dropped;
 	uint64_t detection_us;
 	uint64_t changed_at_us; /* struct monotime */

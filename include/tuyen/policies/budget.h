@@ -21,9 +21,10 @@
  */
 
 enum budget_packet {
-	BUDGET_PROBE,	  /* BFD or S-BFD */
-	BUDGET_PADDED,	  /* S-BFD as long as a path of 1,500 bytes carries: RFC 9764 */
-	BUDGET_KEEPALIVE, /* of a session: an empty data packet of WireGuard */
+	BUDGET_PROBE,	    /* BFD or S-BFD */
+	BUDGET_PADDED,	    /* S-BFD as long as a path of 1,500 bytes carries: RFC 9764 */
+	BUDGET_PADDED_LINK, /* BFD as long as a link of 1,500 bytes carries */
+	BUDGET_KEEPALIVE,   /* of a session: an empty data packet of WireGuard */
 	BUDGET_INITIATION,
 	BUDGET_RESPONSE,
 };

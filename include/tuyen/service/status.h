@@ -60,6 +60,12 @@ static inline bool status_liveness_in_doubt(const struct status_liveness *l)
 	return l->known && l->last.state == BFD_STATE_UP && l->last.quiet;
 }
 
+/** So of a link, in the direction of the neighbour. */
+static inline bool status_link_narrow(const struct status_liveness *l, const struct fwd_neighbor *n)
+{
+	return l->last.mtu && l->last.mtu < n->link_mtu;
+}
+
 #define STATUS_REFUSALS_MAX 8
 
 struct status_refusal {
@@ -119,9 +125,10 @@ void status_event_damped(const struct forwarding *f, const struct fwd_path *path
 /** A neighbour's key speaks from two places, or no longer. */
 void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct endpoint_watch *watch,
 			    int64_t wall_s, struct text *ret_json);
-/** A path carries less than it should (l->mtu), or all of it again. */
+/** A path, or a link in the direction of @neighbor (the other is NULL), carries less than it should (l->mtu), or all of it again. */
 void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
-		      const struct message_liveness *l, int64_t wall_s, struct text *ret_json);
+		      const struct fwd_neighbor *neighbor, const struct message_liveness *l,
+		      int64_t wall_s, struct text *ret_json);
 /** Another gateway of those that share a LAN carries what is meant for it. */
 void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s,
 			  struct text *ret_json);

@@ -30,6 +30,8 @@ enum notification_kind {
 	NOTIFY_LINK_DUPLICATE_BEGIN = 21,
 	NOTIFY_LINK_DUPLICATE_END = 22,
 	NOTIFY_METER_LEVEL_CHANGE = 23,
+	NOTIFY_LINK_MTU_REDUCED = 24,
+	NOTIFY_LINK_MTU_RESTORED = 25,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */

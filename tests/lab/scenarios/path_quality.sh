@@ -11,15 +11,19 @@ COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology limits.policy"
 
 carried() { status_get "$1" ".paths[] | select(.name == \"$2\") | .carried_mtu"; }
 carries() { test "$(carried "$1" "$2")" "$3" "$4"; }
+link() { status_get "$1" ".links[] | select(.site == \"$2\") | .$3"; } # SITE NEIGHBOR FIELD
+link_carries() { local carried; carried=$(link "$1" "$2" carried_mtu); test "${carried:-null}" != null && test "$carried" "$3" "$4"; }
 session_mtu() { in_site "$1" cat /sys/class/net/s10/mtu 2>/dev/null || in_site "$1" ip -o link show s10 | sed 's/.* mtu \([0-9]*\).*/\1/'; }
-status_conditions+="degraded damped main_state "
+status_conditions+="degraded damped main_state link_carries "
 degraded() { status_is "$1" ".paths[] | select(.name == \"$2\") | .degraded" "$3"; }
 
 # What passes between two sites in the carrier's net and is longer than LENGTH is swallowed without a word.
-carrier_swallows() { # A B LENGTH
-	local a=${country_public[$1]} b=${country_public[$2]}
+carrier_swallows() { # A B LENGTH [one-way: what A sends alone]
+	local a=${country_public[$1]} b=${country_public[$2]} from
+	from="{ $a, $b }"
+	[ -z "${4-}" ] || from=$a
 	in_site carrier nft add chain ip cuts small '{ type filter hook forward priority 1; }'
-	in_site carrier nft add rule ip cuts small ip saddr "{ $a, $b }" ip daddr "{ $a, $b }" meta length gt "$3" counter drop
+	in_site carrier nft add rule ip cuts small ip saddr "$from" ip daddr "{ $a, $b }" meta length gt "$3" counter drop
 }
 carrier_loses() { in_site carrier tc qdisc add dev "u-$1" root netem loss "$2%"; } # SITE PERCENT: of what goes to it
 carrier_heals() { in_site carrier nft delete chain ip cuts "$1"; }
@@ -34,9 +38,11 @@ whole=$(status_get phuc-xa '.paths[] | select(.name == "main") | .mtu')
 compiled=$(status_get kham-thien '.paths[0].mtu')
 device=$(session_mtu kham-thien)
 ok "the first long probes come back: what was compiled passes" wait_for 15 "a size" eval 'carries phuc-xa main -eq "$whole" && carries phuc-xa spare -gt 0'
+ok "so do the links', in either direction" wait_for 15 "a size" eval 'link_carries phuc-xa ba-dinh -eq 1440 && link_carries ba-dinh phuc-xa -eq 1440'
 ok "a big answer comes" download kham-thien
 
 # Two ways, one of them narrow: the other is taken, for what is small too.
+changes=$(link phuc-xa ba-dinh changes)
 carrier_swallows phuc-xa ba-dinh 1300
 ok "small packets still pass: the path lives" paths_up phuc-xa 2
 ok "the black hole is found, and the path that is whole is taken" wait_for 15 "the spare path" path_is phuc-xa spare
@@ -44,10 +50,17 @@ ok "a big answer comes by it" download phuc-xa
 # 1300 less IP, UDP and WireGuard (60), MPLS-in-IP (20), a label (4); WireGuard pads to 16
 ok "what the path carries is found" wait_for 15 "a size" eval 'carries phuc-xa main -le 1216 && carries phuc-xa main -ge 1188'
 is "the other path is whole" "$(carried phuc-xa spare)" "$(status_get phuc-xa '.paths[] | select(.name == "spare") | .mtu')"
-like "... and it is said" "$(grep -h '"event":"mtu"' phuc-xa.log | tail -n 1)" '"name":"main"'
+like "... and it is said" "$(grep -h '"event":"mtu".*"index"' phuc-xa.log | tail -n 1)" '"name":"main"'
+# 1300 less IP, UDP and WireGuard (60); WireGuard pads to 16
+ok "... and which link it is: both its ends find what it carries" wait_for 15 "a size" \
+	eval 'link_carries phuc-xa ba-dinh -le 1240 && link_carries phuc-xa ba-dinh -ge 1225 && link_carries ba-dinh phuc-xa -le 1240 && link_carries ba-dinh phuc-xa -ge 1225'
+like "... which is said" "$(grep -h '"event":"mtu","site"' phuc-xa.log | tail -n 1)" '"site":"ba-dinh","site_id":210,"carried_mtu":12[0-9]*,"mtu":1440'
+is "the next link on the way, and the other one of the site's, are whole" "$(link ba-dinh hanoi carried_mtu) $(link phuc-xa dong-da carried_mtu)" "1440 1440"
+is "... and no link has failed for it" "$(link phuc-xa ba-dinh state) $(link phuc-xa ba-dinh changes)" "up $changes"
 carrier_heals small
 ok "the carrier is whole again, and traffic goes back" wait_for 120 "the main path" path_is phuc-xa main
 is "... to the whole path" "$(carried phuc-xa main)" "$whole"
+ok "... and the whole link" wait_for 120 "the whole size" eval 'link_carries phuc-xa ba-dinh -eq 1440 && link_carries ba-dinh phuc-xa -eq 1440'
 
 # One way alone: the session's packets become smaller.
 carrier_swallows kham-thien dong-da 1300
@@ -59,6 +72,12 @@ is "nothing of it was drift" "$(status_get kham-thien .daemon.drift_repairs)" 0 
 carrier_heals small
 ok "the carrier is whole again, and that is found" wait_for 120 "the whole size" carries kham-thien main -eq "$compiled"
 is "the session follows" "$(session_mtu kham-thien)" "$device"
+
+carrier_swallows dong-da phuc-xa 1300 one-way
+ok "one direction alone: who sends it finds it" wait_for 15 "a size" link_carries dong-da phuc-xa -le 1240
+is "... and the other end that its own is whole" "$(link phuc-xa dong-da carried_mtu)" 1440
+carrier_heals small
+ok "... until it is whole again" wait_for 120 "the whole size" link_carries dong-da phuc-xa -eq 1440
 
 is "the main path is in use" "$(active_path phuc-xa)" main
 stream_echo_start
