@@ -179,6 +179,10 @@ event '{"event":"duplicate","site":"ba-dinh","site_id":210,"duplicate":true,"end
 ok "a clone arrives" wait_for 3 trapped 'tuyenLinkDuplicateBegin.*tuyenLinkName.210 = ba-dinh.*tuyenNotifyPlace.0 = 192.0.2.1:51820.*tuyenNotifyOtherPlace.0 = 192.0.2.9:40000'
 event '{"event":"duplicate","site":"ba-dinh","site_id":210,"duplicate":false,"endpoint":"192.0.2.1:51820","other":"192.0.2.9:40000","at":"2026-11-24T09:02:01Z"}'
 ok "... and its end" wait_for 3 trapped 'tuyenLinkDuplicateEnd.*tuyenLinkDuplicate.210 = false'
+event '{"event":"mtu","site":"ba-dinh","site_id":210,"carried_mtu":1237,"mtu":1440,"at":"2026-11-24T09:02:02Z"}'
+ok "a link that swallows big packets arrives" wait_for 3 trapped 'tuyenLinkMtuReduced.*tuyenLinkName.210 = ba-dinh.*tuyenLinkMtu.210 = 1440.*tuyenLinkCarriedMtu.210 = 1237'
+event '{"event":"mtu","site":"ba-dinh","site_id":210,"carried_mtu":1440,"mtu":1440,"at":"2026-11-24T09:02:03Z"}'
+ok "... and its end" wait_for 3 trapped 'tuyenLinkMtuRestored.*tuyenLinkCarriedMtu.210 = 1440'
 ok "the tables have columns for both" eval 'is_value tuyenPathDamped.2 true && is_value tuyenLinkDuplicate.211 true && is_value tuyenLinkDamped.211 false'
 before=$(grep -c 'tuyenLinkName.211' "$w/traps.log")
 for i in $(seq 40); do
