@@ -5,13 +5,13 @@
  *	wire_driver COMMAND...		each argument is one command; then lines of standard input are
  *
  *	begin GENERATION
- *	link ID LOCAL REMOTE INTERVAL_US MULTIPLIER DEVICE
+ *	link ID LOCAL REMOTE INTERVAL_US MULTIPLIER DEVICE [MTU]
  *	path ID LOCAL REMOTE INTERVAL_US MULTIPLIER DISCRIMINATOR
  *	reflect ADDRESS DISCRIMINATOR
  *	commit GENERATION
  *	hello | status | quit
  *
- * Each LIVENESS gives a line: "US liveness KIND ID STATE 'DIAGNOSTIC' detection=US rtt=US sent=N received=N dropped=N",
+ * Each LIVENESS gives a line: "US liveness KIND ID STATE 'DIAGNOSTIC' detection=US rtt=US sent=N received=N dropped=N generation=N mtu=N",
  * US of CLOCK_BOOTTIME when it came. "status" asks for nothing: it sends HELLO, which makes all sessions report.
  */
 #include <poll.h>
@@ -50,16 +50,17 @@ static void message_put(const struct driver *d, const struct message *m)
 static bool session_parse(const char *line, struct message_session *s)
 {
 	char kind[8], local[16], remote[16], last[16];
-	unsigned int id, interval_us, multiplier;
+	unsigned int id, interval_us, multiplier, mtu = 0;
 
-	if (sscanf(line, "%7s %u %15s %15s %u %u %15s", kind, &id, local, remote, &interval_us,
-		   &multiplier, last) != 7)
+	if (sscanf(line, "%7s %u %15s %15s %u %u %15s %u", kind, &id, local, remote, &interval_us,
+		   &multiplier, last, &mtu) < 7)
 		return false;
 	*s = (struct message_session){
 	    .kind = !strcmp(kind, "link") ? SESSION_LINK : SESSION_PATH,
 	    .id = id,
 	    .interval_us = interval_us,
 	    .multiplier = multiplier,
+	    .mtu = mtu,
 	};
 	if (s->kind == SESSION_LINK && strcmp(last, "-"))
 		memcpy(s->device, last, strlen(last) + 1);
@@ -106,13 +107,13 @@ static void message_print(const struct message *m)
 	printf("%llu ", (unsigned long long)monotime_now().us);
 	if (m->type == MESSAGE_LIVENESS)
 		printf(
-		    "liveness %s %u %s '%s' detection=%llu rtt=%u sent=%llu received=%llu dropped=%llu generation=%u\n",
+		    "liveness %s %u %s '%s' detection=%llu rtt=%u sent=%llu received=%llu dropped=%llu generation=%u mtu=%u\n",
 		    l->kind == SESSION_LINK ? "link" : "path", l->id,
 		    bfd_state_name((enum bfd_state)l->state),
 		    bfd_diagnostic_name((enum bfd_diagnostic)l->diagnostic),
 		    (unsigned long long)l->detection_us, l->round_trip_us,
 		    (unsigned long long)l->sent, (unsigned long long)l->received,
-		    (unsigned long long)l->dropped, l->generation);
+		    (unsigned long long)l->dropped, l->generation, l->mtu);
 	else
 		printf("%s\n", m->type == MESSAGE_HELLO ? "hello" : "message");
 }
