@@ -46,10 +46,17 @@ links_of() { # SITE: words neighbour:index:side:probe:spare
 		[ "$b" != "$1" ] || echo "$a:$i:1:$(link_probe "$link"):$spare"
 	done
 }
-bfd_moment() { # ROW: both ends of the link just heard each other: of OSPF the quicker end tells the other
-	local node=${row_near[$1]% *} from=${row_near[$1]#* }
-	all_hear "$node" "l${country_id[$from]}" "udp dst port 3784 and not src host $(own_address "$node" "$from")" \
-		"$from" "l${country_id[$node]}" "udp dst port 3784 and not src host $(own_address "$from" "$node")"
+bfd_hears() { # NODE NEIGHBOR: the words of all_hear
+	heard+=("$1" "l${country_id[$2]}" "udp dst port 3784 and not src host $(own_address "$1" "$2")")
+}
+# Both ends of the link just heard each other: of OSPF the quicker end tells the other. Where a site between dies, whoever of its
+# neighbours misses it first tells all; of those that are on the way, no one may have the better chance.
+bfd_moment() { # ROW
+	local node=${row_near[$1]% *} from=${row_near[$1]#* } heard=()
+	bfd_hears "$node" "$from"
+	[ "$1" != province-dead ] || bfd_hears npdc-hn "$from"
+	bfd_hears "$from" "$node"
+	all_hear "${heard[@]}"
 }
 own_address() { ip -n "$1" -br addr show "l${country_id[$2]}" | awk '{sub("/.*", "", $3); print $3}'; } # SITE NEIGHBOR
 routes_through() { # SITE NEIGHBOR DESTINATION
