@@ -11,7 +11,6 @@
 #include "tuyen/cli/cli.h"
 
 #define REQUEST_TIMEOUT_MS 30000
-#define COLUMNS_MAX	   16
 
 int node_arguments_parse(int argc, char **argv, struct node_arguments *ret)
 {
@@ -259,10 +258,14 @@ static void cell_format(const json_t *row, const struct node_column *column, str
 void node_table_print(const json_t *rows, const struct node_column *columns, size_t count,
 		      bool (*wanted)(const json_t *row))
 {
-	size_t widths[COLUMNS_MAX], i, c;
+	size_t *widths = calloc(count + 1, sizeof(*widths)), i, c;
 	struct text cell;
 	json_t *row;
 
+	if (!widths) {
+		fputs("error: out of memory\n", stderr);
+		return;
+	}
 	text_init(&cell);
 	for (c = 0; c < count; c++)
 		widths[c] = width_of(columns[c].heading);
@@ -284,4 +287,5 @@ void node_table_print(const json_t *rows, const struct node_column *columns, siz
 		}
 	}
 	text_clear(&cell);
+	free(widths);
 }
