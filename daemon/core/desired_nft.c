@@ -28,7 +28,8 @@
  * one element, and overlapping prefixes (refused).
  *
  * Each packet of a session passes these chains at every node some ten times, inside and outside of its
- * tunnels: the device is asked for once in a chain, and a verdict map leads on.
+ * tunnels: the device is asked for once in a chain, and a verdict map leads on; what most packets are
+ * is asked for first; a single prefix is compared, as a set of one costs several times that.
  */
 #include "desired_internal.h"
 
@@ -163,13 +164,26 @@ static bool in_overlay(const struct forwarding *f, ipv4_t address)
 	return false;
 }
 
+static bool is_hop(const struct forwarding *f, ipv4_t hop)
+{
+	return in_overlay(f, hop) && !is_known(f, hop);
+}
+
+static bool hops_are_there(const struct forwarding *f, const struct desired_lines *lines)
+{
+	for (size_t i = 0; lines && i < lines->count; i++)
+		if (is_hop(f, lines->hop[i]))
+			return true;
+	return false;
+}
+
 static void set_hops(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	struct prefix_list list;
 
 	list_init(&list, DESIRED_HOPS_MAX);
 	for (size_t i = 0; lines && i < lines->count; i++)
-		if (in_overlay(f, lines->hop[i]) && !is_known(f, lines->hop[i]))
+		if (is_hop(f, lines->hop[i]))
 			list_add(&list, (struct ipv4_prefix){lines->hop[i], 32});
 	set_add(t, "hops", false, &list);
 }
@@ -186,10 +200,29 @@ static void set_own(struct text *t, const struct forwarding *f)
 	set_add(t, "own", false, &list);
 }
 
+/* One prefix is compared, more are a set. */
+static bool lan_is_one(const struct forwarding *f)
+{
+	return f->lan_count == 1 && f->lans[0].length > 0;
+}
+
+/* @end  "saddr", "daddr", "daddr !=" */
+static void lans_add(struct text *t, const struct forwarding *f, const char *end)
+{
+	text_printf(t, "ip %s ", end);
+	if (lan_is_one(f))
+		prefix_add(t, f->lans[0]);
+	else
+		text_add(t, "@lans");
+	text_add_char(t, ' ');
+}
+
 static void set_lans(struct text *t, const struct forwarding *f)
 {
 	struct prefix_list list;
 
+	if (lan_is_one(f))
+		return;
 	list_init(&list, f->lan_count);
 	for (size_t i = 0; i < f->lan_count; i++)
 		list_add(&list, f->lans[i]);
@@ -460,7 +493,30 @@ static void guard_session_add(struct text *t, const struct forwarding *f, struct
 	sessions_jump(from, f, "jump guard_session", false);
 }
 
-static void guard_add(struct text *t, const struct forwarding *f)
+/* What goes to a peer of a shared LAN's gateway. */
+static void guard_shared_add(struct text *t, const struct forwarding *f)
+{
+	if (!f->lan_shared)
+		return;
+	text_add(t, "\t\t");
+	lans_add(t, f, "saddr");
+	text_add(t, "ip daddr @peers notrack\n");
+}
+
+/* Links' own packets are the carrier's, wherever they go: egress judges them. */
+static void guard_local_add(struct text *t, const struct forwarding *f,
+			    const struct desired_lines *lines)
+{
+	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
+	text_printf(t, "\t\tmeta mark 0x%08x accept\n", TUYEN_MARK_LINK);
+	if (hops_are_there(f, lines))
+		text_add(t, "\t\tip daddr @hops accept\n");
+	text_add(t, "\t\tip daddr @overlay notrack accept\n");
+	guard_shared_add(t, f);
+	chain_end(t);
+}
+
+static void guard_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	struct device_list from = devices_new(f);
 
@@ -484,21 +540,17 @@ static void guard_add(struct text *t, const struct forwarding *f)
 		    "\t\tip saddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tip daddr @overlay fib daddr . iif type != local counter drop\n"
 		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
-	if (f->lan_shared)
-		text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
+	guard_shared_add(t, f);
 	chain_end(t);
-	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
-	text_add(t, "\t\tip daddr @hops accept\n"
-		    "\t\tip daddr @overlay notrack accept\n");
-	if (f->lan_shared)
-		text_add(t, "\t\tip saddr @lans ip daddr @peers notrack\n");
-	chain_end(t);
+	guard_local_add(t, f, lines);
 }
 
-static void classify_add(struct text *t)
+static void classify_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "classify", "filter hook prerouting priority mangle; policy accept;");
-	text_add(t, "\t\tip saddr @lans fib saddr . iif oif exists jump outbound\n");
+	text_add(t, "\t\t");
+	lans_add(t, f, "saddr");
+	text_add(t, "fib saddr . iif oif exists jump outbound\n");
 	chain_end(t);
 }
 
@@ -520,7 +572,9 @@ static void classify_local_add(struct text *t, const struct forwarding *f)
 		chain_end(t);
 	}
 	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
-	text_add(t, "\t\tip saddr @lans jump outbound\n");
+	text_add(t, "\t\t");
+	lans_add(t, f, "saddr");
+	text_add(t, "jump outbound\n");
 	if (pinging)
 		text_printf(t, "\t\tip saddr %s jump ping_local\n",
 			    ipv4_format(f->lan_address, address));
@@ -684,17 +738,47 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 	chain_end(t);
 }
 
+static int port_compare(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* Where paths end: sessions' packets, and probes. As nft prints a set: sorted. */
+static void path_ports_add(struct text *t, const struct forwarding *f)
+{
+	uint16_t *port;
+	size_t count = 0, room = 1;
+
+	for (size_t i = 0; i < f->session_count; i++)
+		room += desired_session_ranks(f, f->sessions[i].color);
+	port = calloc(room, sizeof(*port));
+	if (!port) {
+		t->failed = true;
+		return;
+	}
+	port[count++] = BFD_PORT_SBFD;
+	for (size_t i = 0; i < f->session_count; i++)
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
+			port[count++] = forwarding_session_port(&f->sessions[i], k);
+	qsort(port, count, sizeof(*port), port_compare);
+	text_add(t, count > 1 ? "{ " : "");
+	for (size_t i = 0; i < count; i++)
+		text_printf(t, "%s%u", i ? ", " : "", port[i]);
+	text_add(t, count > 1 ? " }" : "");
+	free(port);
+}
+
 static void input_path_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "input_lo", NULL);
-	text_add(t, "\t\tfib saddr type local accept\n");
-	text_printf(t, "\t\tip daddr @own udp dport %d accept\n", BFD_PORT_SBFD);
-	text_printf(t, "\t\tip daddr @own udp sport %d accept\n", BFD_PORT_SBFD);
-	for (size_t i = 0; i < f->session_count; i++)
-		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
-			text_printf(t, "\t\tip daddr @own udp dport %u accept\n",
-				    forwarding_session_port(&f->sessions[i], k));
-	text_add(t, "\t\tcounter drop\n");
+	text_add(t, "\t\tip daddr @own udp dport ");
+	path_ports_add(t, f);
+	text_printf(t,
+		    " accept\n"
+		    "\t\tip daddr @own udp sport %d accept\n"
+		    "\t\tfib saddr type local accept\n"
+		    "\t\tcounter drop\n",
+		    BFD_PORT_SBFD);
 	chain_end(t);
 }
 
@@ -717,13 +801,20 @@ static void chain_begin_color(struct text *t, const char *name, uint32_t color)
 	chain_begin(t, whole, NULL);
 }
 
-static void input_session_add(struct text *t, uint32_t color)
+static void input_session_add(struct text *t, const struct forwarding *f, uint32_t color)
 {
 	chain_begin_color(t, "input", color);
-	for (size_t i = 0; i < 2; i++)
-		text_printf(t, "\t\tip daddr @lans icmp type %s accept\n", pings[i]);
-	text_printf(t, "\t\tip daddr @lans jump inbound_%u\n", color);
-	text_add(t, "\t\tcounter drop\n");
+	for (size_t i = 0; i < 2; i++) {
+		text_add(t, "\t\t");
+		lans_add(t, f, "daddr");
+		text_printf(t, "icmp type %s accept\n", pings[i]);
+	}
+	text_add(t, "\t\t");
+	lans_add(t, f, "daddr");
+	text_printf(t,
+		    "jump inbound_%u\n"
+		    "\t\tcounter drop\n",
+		    color);
 	chain_end(t);
 }
 
@@ -734,36 +825,43 @@ static void input_add(struct text *t, const struct forwarding *f)
 	input_path_add(t, f);
 	input_link_add(t);
 	for (size_t i = 0; i < f->session_count; i++)
-		input_session_add(t, f->sessions[i].color);
+		input_session_add(t, f, f->sessions[i].color);
 	device_jumps(&from, "lo", "jump input_lo");
 	device_jumps(&from, LINK_DEVICE, "jump input_link");
 	sessions_jump(&from, f, "jump input", true);
 	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
 	devices_map(t, "iifname", &from);
-	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
-		    "\t\tct state established,related accept\n");
+	/* guard has dropped what came by an adjacency without a label */
+	text_add(t, "\t\tct state established,related accept\n"
+		    "\t\tiifname \"lsp*\" counter drop\n");
 	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
 	text_add(
 	    t,
 	    "\t\ticmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
-	    "\t\tip saddr @lans fib saddr . iif oif exists accept\n"
-	    "\t\tcounter drop\n");
+	    "\t\t");
+	lans_add(t, f, "saddr");
+	text_add(t, "fib saddr . iif oif exists accept\n"
+		    "\t\tcounter drop\n");
 	chain_end(t);
 }
 
-static void forward_session_add(struct text *t, uint32_t color)
+static void forward_session_add(struct text *t, const struct forwarding *f, uint32_t color)
 {
 	chain_begin_color(t, "from", color);
+	text_add(t, "\t\t");
+	lans_add(t, f, "daddr");
 	text_printf(t,
-		    "\t\tip daddr @lans jump inbound_%u\n"
+		    "jump inbound_%u\n"
 		    "\t\tcounter drop\n",
 		    color);
 	chain_end(t);
 	chain_begin_color(t, "into", color);
+	text_add(t, "\t\t");
+	lans_add(t, f, "saddr");
 	text_printf(t,
-		    "\t\tip saddr @lans meta mark 0x%08x accept\n"
+		    "meta mark 0x%08x accept\n"
 		    "\t\tcounter drop\n",
 		    TUYEN_MARK_CLASS | color);
 	chain_end(t);
@@ -799,17 +897,13 @@ static void clamp_add(struct text *t, const struct forwarding *f)
 static void forward_add(struct text *t, const struct forwarding *f,
 			const struct desired_lines *lines)
 {
-	static const char *const ours[] = {
-	    "iifname \"lsp*\"", "oifname \"lsp*\"", "ip saddr @lans",
-	    "ip daddr @lans",	"ip saddr @peers",  "ip daddr @peers",
-	};
 	struct device_list from = devices_new(f), into = devices_new(f);
 
 	chain_begin(t, "closed", NULL);
 	text_add(t, "\t\tcounter drop\n");
 	chain_end(t);
 	for (size_t i = 0; i < f->session_count; i++)
-		forward_session_add(t, f->sessions[i].color);
+		forward_session_add(t, f, f->sessions[i].color);
 	device_jumps(&from, "lo", "jump closed");
 	device_jumps(&from, LINK_DEVICE, "jump closed");
 	sessions_jump(&from, f, "jump from", true);
@@ -819,8 +913,15 @@ static void forward_add(struct text *t, const struct forwarding *f,
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
 	devices_map(t, "iifname", &from);
 	devices_map(t, "oifname", &into);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		text_printf(t, "\t\t%s counter drop\n", ours[i]);
+	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
+		    "\t\toifname \"lsp*\" counter drop\n");
+	for (int i = 0; i < 2; i++) {
+		text_add(t, "\t\t");
+		lans_add(t, f, i ? "daddr" : "saddr");
+		text_add(t, "counter drop\n");
+	}
+	text_add(t, "\t\tip saddr @peers counter drop\n"
+		    "\t\tip daddr @peers counter drop\n");
 	forward_lines_add(t, f, lines);
 	chain_end(t);
 	clamp_add(t, f);
@@ -942,9 +1043,25 @@ static void line_add(struct text *t)
 	chain_end(t);
 }
 
+#define EGRESS_OVERLAY                                                                             \
+	"\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"                       \
+	"\t\tip daddr @overlay jump line\n"
+
+/* WireGuard's own packets of links, by their mark and port: encrypted, so that nothing of a LAN leaves in clear by them. What
+ * is not for the carrier all the same is judged with the rest. */
+static void egress_link_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "egress_link", NULL);
+	text_add(t, EGRESS_OVERLAY);
+	text_printf(t, "\t\tudp sport %u accept\n", f->link_port);
+	chain_end(t);
+}
+
 static void egress_add(struct text *t, const struct forwarding *f)
 {
 	struct device_list into = devices_new(f);
+
+	egress_link_add(t, f);
 
 	for (size_t i = 0; i < f->session_count; i++) {
 		chain_begin_color(t, "egress", f->sessions[i].color);
@@ -958,14 +1075,21 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	device_jumps(&into, LINK_DEVICE, "accept");
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
+	text_printf(t,
+		    "\t\tmeta mark 0x%08x jump egress_link\n"
+		    "\t\toifname \"lsp*\" accept\n",
+		    TUYEN_MARK_LINK);
 	devices_map(t, "oifname", &into);
-	text_add(t, "\t\toifname \"lsp*\" accept\n"
-		    "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
-		    "\t\tip daddr @overlay jump line\n"
-		    "\t\tip daddr @peers counter drop\n"
-		    "\t\tip saddr @peers ip daddr != @lans counter drop\n"
-		    "\t\tip saddr @lans ip daddr != @lans counter drop\n");
-	text_add(t, "\t}\n");
+	text_add(t, EGRESS_OVERLAY);
+	text_add(t, "\t\tip daddr @peers counter drop\n"
+		    "\t\tip saddr @peers ");
+	lans_add(t, f, "daddr !=");
+	text_add(t, "counter drop\n"
+		    "\t\t");
+	lans_add(t, f, "saddr");
+	lans_add(t, f, "daddr !=");
+	text_add(t, "counter drop\n"
+		    "\t}\n");
 }
 
 void desired_nft(const struct forwarding *forwarding, const struct desired_lines *lines,
@@ -975,11 +1099,11 @@ void desired_nft(const struct forwarding *forwarding, const struct desired_lines
 
 	text_add(t, "table inet " TUYEN_NFT_TABLE " {\n");
 	sets_add(t, forwarding, lines);
-	guard_add(t, forwarding);
+	guard_add(t, forwarding, lines);
 	outbound_add(t, forwarding);
 	for (size_t i = 0; i < forwarding->session_count; i++)
 		inbound_add(t, forwarding, forwarding->sessions[i].color);
-	classify_add(t);
+	classify_add(t, forwarding);
 	classify_local_add(t, forwarding);
 	input_add(t, forwarding);
 	forward_add(t, forwarding, lines);

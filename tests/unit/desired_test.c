@@ -479,10 +479,78 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	    t.bytes, "\t\tiifname vmap { \"lo\" : jump guard_lo, \"s10\" : jump guard_session, "
 		     "\"link0\" : jump guard_link }\n"));
 	assert_non_null(strstr(t.bytes, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
-					"\t\tip saddr @lans ip daddr @peers notrack\n\t}\n"));
+					"\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
 	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+/* As nft prints them back: one prefix is compared, a host has no length, more are a set. */
+static void one_lan_is_compared(void **state)
+{
+	static const struct {
+		struct ipv4_prefix lans[2];
+		size_t count;
+		const char *word;
+		bool is_set;
+	} rows[] = {
+	    {{{0x0a090100, 24}}, 1, "10.9.1.0/24", false},
+	    {{{0x0a09010a, 32}}, 1, "10.9.1.10", false},
+	    {{{0x0a090100, 24}, {0x0a090300, 24}}, 2, "@lans", true},
+	    {{{0, 0}}, 0, "@lans", true},
+	    {{{0, 0}}, 1, "@lans", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct ipv4_prefix lans[2], *own;
+		struct text t, words;
+		struct forwarding f;
+
+		bundle_read(&f);
+		own = f.lans;
+		memcpy(lans, rows[i].lans, sizeof(lans));
+		f.lans = lans;
+		f.lan_count = rows[i].count;
+		text_init(&t);
+		text_init(&words);
+		desired_nft(&f, NULL, &t);
+		text_printf(&words,
+			    "\t\tip saddr @peers ip daddr != %s counter drop\n"
+			    "\t\tip saddr %s ip daddr != %s counter drop\n\t}\n}\n",
+			    rows[i].word, rows[i].word, rows[i].word);
+		assert_non_null(strstr(t.bytes, words.bytes));
+		assert_int_equal(strstr(t.bytes, "\tset lans {") != NULL, rows[i].is_set);
+		assert_int_equal(strstr(t.bytes, "@lans") != NULL, rows[i].is_set);
+		text_clear(&t);
+		text_clear(&words);
+		f.lans = own;
+		forwarding_clear(&f);
+	}
+}
+
+/* Sorted, as nft prints a set; a single one is none. */
+static void where_paths_end(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, "\tchain input_lo {\n"
+					"\t\tip daddr @own udp dport { 7784, 52010 } accept\n"
+					"\t\tip daddr @own udp sport 7784 accept\n"
+					"\t\tfib saddr type local accept\n"
+					"\t\tcounter drop\n\t}\n"));
+	text_reset(&t);
+	f.session_count = 0;
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, "\t\tip daddr @own udp dport 7784 accept\n"));
+	text_clear(&t);
+	f.session_count = 1;
 	forwarding_clear(&f);
 }
 
@@ -810,6 +878,8 @@ int main(void)
 	    cmocka_unit_test(promises_are_kept),
 	    cmocka_unit_test(a_new_neighbor_moves_nobody),
 	    cmocka_unit_test(a_packet_takes_its_queue_along),
+	    cmocka_unit_test(one_lan_is_compared),
+	    cmocka_unit_test(where_paths_end),
 	    cmocka_unit_test(devices_stand_as_nft_sorts_them),
 	};
 
