@@ -496,34 +496,45 @@ static void failure_settle(struct engine *e, int err, const struct kernel_plan *
 		e->last_failure[0] = '\0';
 }
 
-static void drift_note(struct engine *e, const struct kernel_plan *plan, bool is_ours)
+/* FNV-1a. */
+static uint64_t words_hash(const char *words)
 {
-	struct text lines;
+	uint64_t hash = 0xcbf29ce484222325u;
 
-	text_init(&lines);
-	kernel_plan_print(plan, &lines);
-	drift_plan(&e->drift, text_string(&lines), is_ours);
-	text_clear(&lines);
+	for (; *words; words++)
+		hash = (hash ^ (unsigned char)*words) * 0x100000001b3u;
+	return hash;
 }
 
-static void drift_say(struct engine *e, bool failed)
+static void drift_say(struct engine *e, bool whole, size_t repaired, const char *what)
 {
-	struct text what, line;
-	size_t count;
+	struct text line;
+
+	text_init(&line);
+	log_warning("drift, %s: %s", whole ? "repaired" : "not repaired in full", what);
+	status_event_drift(repaired, what, (int64_t)time(NULL), &line);
+	engine_event(e, &line);
+	text_clear(&line);
+}
+
+/* @repaired  operations of @plan that were applied. What fails in the same way turn after turn is said once. */
+static void drift_note(struct engine *e, const struct kernel_plan *plan, size_t repaired)
+{
+	bool whole = repaired == plan->count;
+	struct text what;
+	uint64_t hash;
 
 	text_init(&what);
-	text_init(&line);
-	count = drift_settle(&e->drift, failed, &what);
-	if (count && failed) {
-		log_warning("drift, not repaired: %s", text_string(&what));
-	} else if (count) {
-		e->drift_repairs += count;
-		log_warning("drift, repaired: %s", text_string(&what));
-		status_event_drift(count, text_string(&what), (int64_t)time(NULL), &line);
-		engine_event(e, &line);
-	}
+	kernel_plan_print(plan, &what);
+	for (char *p = what.bytes; p && *p; p++)
+		if (*p == '\n')
+			*p = p[1] ? ';' : '\0';
+	hash = words_hash(text_string(&what));
+	e->drift_repairs += repaired;
+	if (whole || repaired || hash != e->drift_failing)
+		drift_say(e, whole, repaired, text_string(&what));
+	e->drift_failing = whole ? 0 : hash;
 	text_clear(&what);
-	text_clear(&line);
 }
 
 static uint64_t repair_pause_us(const struct engine *e)
@@ -535,11 +546,12 @@ static uint64_t repair_pause_us(const struct engine *e)
 	return pause < REPAIR_PAUSE_MAX_US ? pause : REPAIR_PAUSE_MAX_US;
 }
 
-static int turn_apply(struct engine *e, const struct kernel_plan *plan)
+static int turn_apply(struct engine *e, const struct kernel_plan *plan, size_t *ret_applied)
 {
 	struct kernel_report report = {0};
 	int err = kernel_apply(e->kernel, plan, &report);
 
+	*ret_applied = report.applied;
 	e->operations += report.applied;
 	e->netlink_messages += report.netlink_messages;
 	if (err)
@@ -714,6 +726,7 @@ static uint64_t turn_run(struct engine *e)
 	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, looked_at, now;
 	struct reason reason;
 	bool expected, busy;
+	size_t applied = 0;
 	int err;
 
 	if (e->taken_over)
@@ -740,10 +753,9 @@ static uint64_t turn_run(struct engine *e)
 	e->lines_in_force = e->lines;
 	busy = plan->count > 0;
 	if (busy)
-		err = turn_apply(e, plan);
-	if (busy && (err || !expected))
-		drift_note(e, plan, expected);
-	drift_say(e, err != 0);
+		err = turn_apply(e, plan, &applied);
+	if (busy && !expected)
+		drift_note(e, plan, applied);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -908,7 +920,6 @@ static int engine_open(struct engine *e, const struct engine_options *options,
 
 static void engine_close(struct engine *e)
 {
-	drift_clear(&e->drift);
 	engine_release_clear(e);
 	kernel_state_free(e->actual);
 	explicit_bzero(&e->keys, sizeof(e->keys));
