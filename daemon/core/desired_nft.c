@@ -945,11 +945,12 @@ static void queue_out_add(struct text *t, uint8_t dscp)
  * tells the carrier's side a priority. */
 static const char *const priority_ecn[3] = {"ect0", "not-ect", "ect1"};
 
-static void marked_priority_add(struct text *t, uint8_t dscp, uint8_t priority)
+/* @match  of what of that code point it is for; "" all */
+static void marked_priority_add(struct text *t, uint8_t dscp, uint8_t priority, const char *match)
 {
 	if (priority == 1)
 		return;
-	text_add(t, "\t\tip daddr @marked ip dscp ");
+	text_printf(t, "\t\tip daddr @marked %sip dscp ", match);
 	dscp_word(t, dscp);
 	text_printf(t, " ip ecn set %s\n", priority_ecn[priority]);
 }
@@ -1010,9 +1011,10 @@ static void queues_link_add(struct text *t, const struct forwarding *f, bool mar
 		queue_out_add(t, f->queues[i].dscp);
 	queue_out_add(t, DESIRED_DSCP_PROBES);
 	for (size_t i = 0; marked && i < f->queue_count; i++)
-		marked_priority_add(t, f->queues[i].dscp, f->queues[i].priority);
-	if (marked)
-		marked_priority_add(t, DESIRED_DSCP_PROBES, 2);
+		marked_priority_add(t, f->queues[i].dscp, f->queues[i].priority, "");
+	snprintf(match, sizeof(match), "meta length < %d ", PATH_MTU_FLOOR);
+	if (marked) /* a link's padded probe has that code point, too */
+		marked_priority_add(t, DESIRED_DSCP_PROBES, 2, match);
 	chain_end(t);
 }
 
@@ -1075,11 +1077,9 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	device_jumps(&into, LINK_DEVICE, "accept");
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
-	text_printf(t,
-		    "\t\tmeta mark 0x%08x jump egress_link\n"
-		    "\t\toifname \"lsp*\" accept\n",
-		    TUYEN_MARK_LINK);
-	devices_map(t, "oifname", &into);
+	text_add(t, "\t\toifname \"lsp*\" accept\n");
+	devices_map(t, "oifname", &into); /* before the mark: nothing of a link's goes into a session */
+	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
 	text_add(t, EGRESS_OVERLAY);
 	text_add(t, "\t\tip daddr @peers counter drop\n"
 		    "\t\tip saddr @peers ");

@@ -530,6 +530,41 @@ static void one_lan_is_compared(void **state)
 	}
 }
 
+/* What a link sends is judged after the devices: into a session goes nothing without its color's mark, whatever the source. */
+static void links_own_packets(void **state)
+{
+	struct desired_lines lines = {.count = 0};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes,
+			       "\tchain egress_link {\n"
+			       "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
+			       "\t\tip daddr @overlay jump line\n"
+			       "\t\tudp sport 51820 accept\n\t}\n"));
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\t\ttype filter hook postrouting priority filter; policy accept;\n"
+	    "\t\toifname \"lsp*\" accept\n"
+	    "\t\toifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, \"link0\" : accept }\n"
+	    "\t\tmeta mark 0x57000000 jump egress_link\n"
+	    "\t\tip saddr @overlay "));
+	assert_non_null(strstr(t.bytes, "\t\ttype filter hook output priority raw; policy accept;\n"
+					"\t\tmeta mark 0x57000000 accept\n"
+					"\t\tip daddr @overlay notrack accept\n\t}\n"));
+	text_reset(&t);
+	desired_lines_add_hop(&lines, f.overlay[0].address + 0xfffe); /* a carrier's gateway */
+	desired_nft(&f, &lines, &t);
+	assert_non_null(strstr(t.bytes, "\t\tmeta mark 0x57000000 accept\n"
+					"\t\tip daddr @hops accept\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
 /* Sorted, as nft prints a set; a single one is none. */
 static void where_paths_end(void **state)
 {
@@ -820,11 +855,12 @@ static void a_packet_takes_its_queue_along(void **state)
 				   "\t\ttype filter hook output priority filter; policy accept;\n"
 				   "\t\toifname \"lsp*\" jump queues_path\n"
 				   "\t\toifname \"link0\" jump queues_link\n";
-	static const char link[] = "\t\tmeta mark 0x56000030 ip dscp set cs6\n"
-				   "\t\tip daddr @marked ip dscp lephb ip ecn set ect1\n"
-				   "\t\tip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
-				   "\t\tip daddr @marked ip dscp cs6 ip ecn set ect1\n"
-				   "\t}\n";
+	static const char link[] =
+	    "\t\tmeta mark 0x56000030 ip dscp set cs6\n"
+	    "\t\tip daddr @marked ip dscp lephb ip ecn set ect1\n"
+	    "\t\tip daddr @marked ip dscp 0x02 ip ecn set ect0\n"
+	    "\t\tip daddr @marked meta length < 636 ip dscp cs6 ip ecn set ect1\n"
+	    "\t}\n";
 	static const char carrier[] =
 	    "\t\toifname \"link0\" jump queues_link\n"
 	    "\t\tudp sport 51820 ip dscp af41 ip dscp set ef accept\n"
@@ -880,6 +916,7 @@ int main(void)
 	    cmocka_unit_test(a_packet_takes_its_queue_along),
 	    cmocka_unit_test(one_lan_is_compared),
 	    cmocka_unit_test(where_paths_end),
+	    cmocka_unit_test(links_own_packets),
 	    cmocka_unit_test(devices_stand_as_nft_sorts_them),
 	};
 
