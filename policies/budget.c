@@ -16,6 +16,7 @@
 #define IP_UDP		28
 #define PADDED_BYTES	1416 /* see core/path_mtu.h */
 #define PADDED_CARRIER	1500 /* a link's, with all headers */
+#define PADDED_RARER	8    /* times, over a link itself */
 #define PADDED_EVERY	128  /* intervals */
 #define KEEPALIVES_DAY	(86400 / 25)
 #define HANDSHAKES_DAY	(86400 / 120) /* REKEY_AFTER_TIME */
@@ -100,17 +101,6 @@ static void link_count(const struct charge *c, const struct link *l, uint32_t si
 		u->detect_us = detect_us;
 }
 
-/* @from asks what its packets to the other end may be; that answers with a probe of @answer bytes. */
-static void padded_charge(const struct charge *c, const struct link *l, uint32_t from,
-			  uint32_t answer)
-{
-	uint64_t packets = padded_day(l->probe);
-
-	link_charge(c, l, from, packets,
-		    budget_packet_bytes(BUDGET_PADDED_LINK, (struct budget_wrap){0}));
-	link_charge(c, l, from == l->a ? l->b : l->a, packets, answer);
-}
-
 static void links_charge(const struct charge *c)
 {
 	for (size_t i = 0; i < c->network->link_count; i++) {
@@ -122,8 +112,10 @@ static void links_charge(const struct charge *c)
 		link_count(c, l, l->b);
 		link_charge(c, l, l->a, budget_probes_day(l->probe), bytes);
 		link_charge(c, l, l->b, budget_probes_day(l->probe), bytes);
-		padded_charge(c, l, l->a, bytes);
-		padded_charge(c, l, l->b, bytes);
+		bytes = budget_packet_bytes(BUDGET_PADDED_LINK, wrap);
+		/* questions of its own, and answers to the other's */
+		link_charge(c, l, l->a, 2 * (padded_day(l->probe) / PADDED_RARER), bytes);
+		link_charge(c, l, l->b, 2 * (padded_day(l->probe) / PADDED_RARER), bytes);
 		wrap.link_itself = true;
 		link_charge(c, l, l->a, HANDSHAKES_DAY,
 			    budget_packet_bytes(BUDGET_INITIATION, wrap));

@@ -66,6 +66,8 @@ static void liveness_carry_over(const struct engine *e, const struct forwarding 
 		for (size_t k = 0; k < old->neighbor_count; k++)
 			if (old->neighbors[k].site_id == f->neighbors[i].site_id) {
 				copy_liveness(&links[i], &e->links[k]);
+				if (old->neighbors[k].link_mtu != f->neighbors[i].link_mtu)
+					links[i].last.mtu = 0; /* another size is asked for */
 				repaired[i] = e->repaired[k];
 			}
 	for (size_t i = 0; i < f->path_count; i++)

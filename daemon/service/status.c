@@ -278,7 +278,7 @@ static void add_damped(struct text *t, const struct status_input *in,
 		add_null(t, "damped_for_s");
 }
 
-/* As padded probes found it: of a path's outer packets, or of a link's in the direction of the neighbour. */
+/* As padded probes found it, there and back: of a path's outer packets, or of a link's. */
 static void add_carried_mtu(struct text *t, const struct status_liveness *l)
 {
 	if (l->known && l->last.mtu)

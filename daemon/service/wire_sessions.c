@@ -75,6 +75,7 @@ struct wire_session {
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
 	struct path_mtu mtu;
+	bool padded_heard; /* SESSION_LINK: the neighbour answers padded polls at length */
 	struct path_quality quality, told;
 	bool quiet; /* SESSION_PATH: silent for as long as its links would bear */
 	bool report_due, device_gone, kept, connected;
@@ -362,6 +363,23 @@ static bool session_probes_mtu(const struct wire_session *s)
 	return s->config.mtu > HEADER_BYTES + BFD_PACKET_BYTES;
 }
 
+/* A path carries less than was known: is it one of our links? */
+static void links_ask(const struct wire_session *path, struct monotime now)
+{
+	const struct array *sessions = &path->owner->sessions;
+
+	for (size_t i = 0; i < sessions->count; i++) {
+		struct wire_session *s = session_at(sessions, i);
+
+		if (s->config.kind != SESSION_LINK || !session_probes_mtu(s) || s->mtu.in_flight ||
+		    s->mtu.searching)
+			continue;
+		s->mtu.due = now;
+		s->deadline = now;
+		heap_move(s->owner, s);
+	}
+}
+
 /* What its links alone would bear. */
 static uint64_t base_us(const struct wire_session *s)
 {
@@ -492,12 +510,31 @@ static void quality_received(struct wire_session *s, size_t length, bool polled)
 		path_quality_round_trip(&s->quality, s->bfd.round_trip_us);
 }
 
-/* A path's are answered at length. A link's are polls, padded as in RFC 9764: the Final says that one was heard, and what the other
- * direction carries is for the other end to ask. While a poll sequence is on for another reason, nobody could tell whose Final comes. */
-static bool mtu_answerable(const struct wire_session *s)
+/*
+ * A path's padded probes are S-BFD's. A link's are BFD packets with the Poll bit, padded as in RFC 9764, that take no part in the machine:
+ * they wait behind small ones, and what they say may be old. The answer is a Final as long. To others' implementations it is a poll
+ * like any other, and their Final is short; so nothing is concluded before a first long one came, for which the smallest is asked.
+ */
+#define LINK_TTL 255 /* RFC 5881 section 5 */
+#define LINK_MTU_EVERY                                                                             \
+	8 /* times rarer than a path's: those find a black hole, a link's say where it is */
+
+/* @return the size to be sent now, 0 none. */
+static uint16_t mtu_due(struct wire_session *s, struct monotime now, bool *ret_changed)
 {
-	return s->bfd.state == BFD_STATE_UP &&
-	       (s->config.kind == SESSION_PATH || !s->bfd.poll_active);
+	bool alive = s->bfd.state == BFD_STATE_UP;
+
+	*ret_changed = false;
+	if (s->config.kind == SESSION_PATH || s->padded_heard)
+		return path_mtu_step(&s->mtu, now, alive, s->quality.loss_permille, ret_changed);
+	if (!monotime_reached(now, s->mtu.due))
+		return 0;
+	if (!alive || s->bfd.poll_active) {
+		s->mtu.due = monotime_after(now, s->mtu.every_us / LINK_MTU_EVERY);
+		return 0;
+	}
+	s->mtu.due = monotime_after(now, s->mtu.every_us);
+	return PATH_MTU_FLOOR;
 }
 
 static void mtu_turn(struct wire_session *s, struct monotime now)
@@ -508,29 +545,64 @@ static void mtu_turn(struct wire_session *s, struct monotime now)
 
 	if (!session_probes_mtu(s))
 		return;
-	size = path_mtu_step(&s->mtu, now, mtu_answerable(s), s->quality.loss_permille, &changed);
+	size = mtu_due(s, now, &changed);
 	if (changed || s->mtu.proven != proven)
 		report_mark(s);
+	if (changed && s->config.kind == SESSION_PATH)
+		links_ask(s, now);
 	if (!size)
 		return;
 	packet = bfd_session_extra(&s->bfd);
-	packet.poll |= s->config.kind == SESSION_LINK;
+	packet.poll = s->config.kind == SESSION_LINK;
 	session_send(s, &packet, size - HEADER_BYTES, now);
 }
 
-/* @polled  before @packet was taken, a poll sequence of the machine's own was on. */
-static void mtu_answered(struct wire_session *s, const struct bfd_packet *packet, size_t length,
-			 bool polled, struct monotime now)
+static void mtu_answered(struct wire_session *s, uint16_t size, struct monotime now)
 {
 	bool proven = s->mtu.proven;
-	uint16_t size =
-	    s->config.kind == SESSION_PATH ? (uint16_t)(length + HEADER_BYTES) : s->mtu.size;
 
-	if (!session_probes_mtu(s) ||
-	    (s->config.kind == SESSION_LINK && (polled || !packet->final)))
+	if (!session_probes_mtu(s))
 		return;
 	if (path_mtu_answer(&s->mtu, size, now) || s->mtu.proven != proven)
 		report_mark(s);
+}
+
+static bool padded_allowed(struct wire_sessions *w, const struct bfd_datagram *d,
+			   struct monotime now);
+
+static void padded_poll_answer(struct wire_session *s, const struct bfd_datagram *d,
+			       struct monotime now)
+{
+	struct bfd_packet answer = bfd_session_extra(&s->bfd);
+
+	if (!padded_allowed(s->owner, d, now))
+		return;
+	answer.final = true;
+	session_send(s, &answer, d->length, now);
+}
+
+static void padded_final_take(struct wire_session *s, const struct bfd_datagram *d,
+			      struct monotime now)
+{
+	if (!s->padded_heard)
+		s->mtu.due = now; /* it answers at length: now the whole size */
+	s->padded_heard = true;
+	mtu_answered(s, (uint16_t)(d->length + HEADER_BYTES), now);
+	s->deadline = session_deadline(s);
+	heap_move(s->owner, s);
+}
+
+/* What came over a link and is padded: a question, or the answer to ours. */
+static void link_padded(struct wire_session *s, const struct bfd_datagram *d,
+			const struct bfd_packet *packet, struct monotime now)
+{
+	if (d->ttl != LINK_TTL || s->bfd.state != BFD_STATE_UP || !packet->your_discriminator ||
+	    packet->poll == packet->final || d->length > UINT16_MAX - HEADER_BYTES)
+		return;
+	if (packet->poll)
+		padded_poll_answer(s, d, now);
+	else
+		padded_final_take(s, d, now);
 }
 
 static void session_step(struct wire_session *s, const struct bfd_step *step, struct monotime now)
@@ -546,6 +618,8 @@ static void session_step(struct wire_session *s, const struct bfd_step *step, st
 	session_send(s, &step->packet, BFD_PACKET_BYTES, now);
 	if (s->config.kind == SESSION_PATH && s->bfd.state == BFD_STATE_UP)
 		quality_sent(s);
+	else if (s->bfd.state == BFD_STATE_UP) /* the neighbour sends as often as we do */
+		path_quality_sent(&s->quality);
 }
 
 static void session_turn(struct wire_session *s, struct monotime now, bool starved)
@@ -625,12 +699,17 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 		w->counters.unmatched++;
 		return;
 	}
+	if (s->config.kind == SESSION_LINK && d->length > BFD_PACKET_BYTES) {
+		link_padded(s, d, &packet, now);
+		return;
+	}
 	polled = s->bfd.poll_active;
 	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
 		return;
 	quiet_set(s, false);
 	quality_received(s, d->length, polled);
-	mtu_answered(s, &packet, d->length, polled, now);
+	if (s->config.kind == SESSION_PATH)
+		mtu_answered(s, (uint16_t)(d->length + HEADER_BYTES), now);
 	if (session_deadline(s).us != s->deadline.us) /* else nothing is due for it */
 		session_turn(s, now, false);
 }
@@ -1038,6 +1117,8 @@ static void session_update(struct wire_session *s, const struct message_session 
 		path_mtu_init(&s->mtu, (uint16_t)m->mtu,
 			      (uint16_t)(m->mtu_known ? m->mtu_known : m->mtu), m->interval_us,
 			      (uint64_t)m->interval_us * m->multiplier, now);
+	if (m->kind == SESSION_LINK)
+		s->mtu.every_us = (uint64_t)m->interval_us * PATH_MTU_EVERY * LINK_MTU_EVERY;
 	s->mtu.gap_us = m->padded_gap_us;
 	s->config = *m;
 	s->deadline = session_deadline(s);
@@ -1183,7 +1264,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .by_intent = s->bfd.by_intent,
 		    .quiet = s->quiet,
 		    .round_trip_us = path_quality_known_round_trip(&s->quality),
-		    .loss_permille = s->quality.loss_permille,
+		    .loss_permille = s->config.kind == SESSION_PATH ? s->quality.loss_permille : 0,
 		    .jitter_us = s->quality.jitter_us,
 		    .mtu = session_probes_mtu(s) && s->mtu.proven ? s->mtu.passes : 0,
 		    .generation = w->generation,

@@ -87,9 +87,9 @@ static const struct budget_uplink *uplink_of(const struct computed *c, const cha
 
 #define P50 1974857u /* probes a day at 50 ms */
 #define PAD 13500u   /* padded ones, 1,416 + 24 bytes and 60 around */
-/* A link's padded ones, 1,440 bytes and 60 around, and a probe that answers the other end's. */
-#define PAD_LINK_PACKETS (2u * PAD)
-#define PAD_LINK_BYTES	 (PAD * (1500ull + 124))
+/* A link's padded ones, 1,440 bytes and 60 around: an eighth, and answers to the other end's. */
+#define PAD_LINK_PACKETS (2u * (PAD / 8))
+#define PAD_LINK_BYTES	 (PAD_LINK_PACKETS * 1500ull)
 
 /* Three sites in a row: hub - middle - end, one color, one path. */
 static void test_row(void **state)

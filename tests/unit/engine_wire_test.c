@@ -113,7 +113,7 @@ struct fixture {
 };
 
 static struct fwd_neighbor neighbors[] = {
-    {.site_id = 101, .link_address = 1, .probe = {50000, 3}},
+    {.site_id = 101, .link_address = 1, .probe = {50000, 3}, .link_mtu = 1440},
     {.site_id = 210, .link_address = 2, .probe = {50000, 3}},
 };
 static struct fwd_path paths[] = {
@@ -279,6 +279,42 @@ static void what_a_path_is_worth_is_a_fact(void **state)
 	    1208); /* what is down is not degraded, and nobody is told twice */
 	assert_false(f->engine.paths[0].degraded);
 	assert_int_equal(seen.better, 1);
+}
+
+static void say_link(struct fixture *f, uint32_t mtu)
+{
+	struct message m = {.type = MESSAGE_LIVENESS};
+
+	m.u.liveness = (struct message_liveness){.kind = SESSION_LINK,
+						 .id = 101,
+						 .state = BFD_STATE_UP,
+						 .generation = f->engine.generation,
+						 .mtu = mtu};
+	engine_wire_message(&f->engine, &m);
+}
+
+/* Paths are asked for themselves. */
+static void what_a_link_carries_is_said_and_nothing_follows(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int turns;
+
+	say_link(f, 0); /* not asked yet */
+	say_link(f, 1440);
+	turns = seen.dirty;
+	assert_int_equal(seen.link_mtus, 0);
+	assert_false(status_link_narrow(&f->engine.links[0], &neighbors[0]));
+	say_link(f, 1000);
+	say_link(f, 1000);
+	assert_int_equal(seen.link_mtus, 1);
+	assert_true(status_link_narrow(&f->engine.links[0], &neighbors[0]));
+	engine_liveness_forget(&f->engine);
+	say_link(f, 0);
+	assert_int_equal(f->engine.links[0].last.mtu, 1000);
+	say_link(f, 1440);
+	assert_int_equal(seen.link_mtus, 2);
+	assert_int_equal(seen.mtus, 2);
+	assert_int_equal(seen.dirty, turns);
 }
 
 /* Silence that may yet be repaired is no change of the path, and a turn at once all the same: there and back. */
@@ -449,6 +485,7 @@ int main(void)
 	    CASE(lies_at_any_rate_leave_few_lines),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
+	    CASE(what_a_link_carries_is_said_and_nothing_follows),
 	    CASE(doubt_is_a_fact),
 	    CASE(many_doubts_are_counted_and_said_once),
 	    CASE(a_doubt_that_was_right_costs_a_failure),

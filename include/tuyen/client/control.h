@@ -28,7 +28,7 @@
  *		 endpoint, handshake_age_s, rx_bytes, tx_bytes, interval_us, multiplier, detection_us,
  *		 bfd_sent, bfd_received, bfd_dropped, changes, mtu, carried_mtu, filter_drops, damped: bool, damped_for_s, duplicate: bool,
  *		 repaired: bool}]
- *		 carried_mtu: bytes that the neighbour gets of ours, as padded probes found it
+ *		 carried_mtu: bytes that pass there and back, as padded probes found it
  *		 duplicate: its key speaks from two places at once
  *		 repaired: the link is, or was just now, down, and what has a repair goes around it
  *  paths	[{index, name, policy, color, preference, endpoint, endpoint_id, first_hop, labels: [n], source, mtu,
@@ -57,8 +57,8 @@
  * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at} ·
  * {event: "repair", site, site_id, repaired: bool, routes: n, at} ·
  * {event: "damped", index, name, policy, color, endpoint, endpoint_id | site, site_id, held_s, at}, of a path or a link ·
- * {event: "mtu", index, name, policy, color, endpoint, endpoint_id | site, site_id, carried_mtu, mtu, at}: a path, or a link in
- * our direction, carries less than was compiled, or all of it again ·
+ * {event: "mtu", index, name, policy, color, endpoint, endpoint_id | site, site_id, carried_mtu, mtu, at}: a path or a
+ * link carries less than was compiled, or all of it again ·
  * {event: "duplicate", site, site_id, duplicate: bool, endpoint, other, at}: its key speaks from both, or no longer.
  * {event: "meter", line, level, used_kb, allowance_kb, at}: a metered line came to 80 % of its day, beyond it, or to a new day.
  * Nobody is told of a doubt that is over: of what it costs, once.

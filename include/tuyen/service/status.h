@@ -60,7 +60,7 @@ static inline bool status_liveness_in_doubt(const struct status_liveness *l)
 	return l->known && l->last.state == BFD_STATE_UP && l->last.quiet;
 }
 
-/** So of a link, in the direction of the neighbour. */
+/** So of a link, there and back. */
 static inline bool status_link_narrow(const struct status_liveness *l, const struct fwd_neighbor *n)
 {
 	return l->last.mtu && l->last.mtu < n->link_mtu;
@@ -125,7 +125,7 @@ void status_event_damped(const struct forwarding *f, const struct fwd_path *path
 /** A neighbour's key speaks from two places, or no longer. */
 void status_event_duplicate(const struct fwd_neighbor *neighbor, const struct endpoint_watch *watch,
 			    int64_t wall_s, struct text *ret_json);
-/** A path, or a link in the direction of @neighbor (the other is NULL), carries less than it should (l->mtu), or all of it again. */
+/** A path, or the link to @neighbor (the other is NULL), carries less than it should (l->mtu), or all of it again. */
 void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
 		      const struct fwd_neighbor *neighbor, const struct message_liveness *l,
 		      int64_t wall_s, struct text *ret_json);
