@@ -274,6 +274,58 @@ static int show_json(const json_t *root, const char *what)
 	return CLI_OK;
 }
 
+#define LEFT_OUT "# left out: " /* plan.h: the conflict */
+
+/* A plan's lines, cut at their ends: {operations: [words], left_out: words or null}. */
+static int drift_json(char *plan)
+{
+	const char *left_out = NULL;
+	struct text t;
+	int code;
+
+	text_init(&t);
+	text_add(&t, "{\n  \"operations\": [");
+	for (char *save = NULL, *line = strtok_r(plan, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (!strncmp(line, LEFT_OUT, strlen(LEFT_OUT))) {
+			left_out = line + strlen(LEFT_OUT);
+			continue;
+		}
+		text_add(&t, t.length && t.bytes[t.length - 1] == '[' ? "\n    " : ",\n    ");
+		text_add_json_string(&t, line);
+	}
+	text_add(&t, "\n  ],\n  \"left_out\": ");
+	if (left_out)
+		text_add_json_string(&t, left_out);
+	else
+		text_add(&t, "null");
+	text_add(&t, "\n}\n");
+	if (t.failed)
+		fputs("error: out of memory\n", stderr);
+	else
+		fputs(t.bytes, stdout);
+	code = t.failed ? CLI_SYSTEM : CLI_OK;
+	text_clear(&t);
+	return code;
+}
+
+/* What the kernel holds is not what it should: tuyend's own next turn. */
+static int drift_show(const struct node_arguments *a)
+{
+	char nothing[] = "";
+	struct text plan;
+	int code = node_request(a, "PLAN", &plan);
+
+	if (code == CLI_OK && a->json)
+		code = drift_json(plan.length ? plan.bytes : nothing);
+	else if (code == CLI_OK && !plan.length)
+		puts("none: the kernel holds what the bundle says");
+	else
+		node_answer_print(&plan, code ? stderr : stdout);
+	text_clear(&plan);
+	return code;
+}
+
 static int show_run(int argc, char **argv)
 {
 	struct node_arguments a;
@@ -285,17 +337,19 @@ static int show_run(int argc, char **argv)
 		return code;
 	if (a.word_count != 1) {
 		fputs(
-		    "tuyen show: say one of links, paths, sessions, labels, queues, meters, bundle\n",
+		    "tuyen show: say one of links, paths, sessions, labels, queues, meters, bundle, drift\n",
 		    stderr);
 		return CLI_SYSTEM;
 	}
+	if (!strcmp(a.words[0], "drift"))
+		return drift_show(&a);
 	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)
 		t++;
 	if (t == COUNT(tables) && strcmp(a.words[0], "bundle") != 0) {
 		fprintf(
 		    stderr,
 		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, queues, meters, "
-		    "bundle\n",
+		    "bundle, drift\n",
 		    a.words[0]);
 		return CLI_SYSTEM;
 	}
@@ -332,9 +386,9 @@ const struct cli_command cli_status = {
 
 const struct cli_command cli_show = {
     .name = "show",
-    .usage = "links|paths|sessions|labels|queues|meters|bundle [--json] [--control SOCKET]",
-    .summary = "show one table of the status in full",
-    .choices = "links|paths|sessions|labels|queues|meters|bundle",
+    .usage = "links|paths|sessions|labels|queues|meters|bundle|drift [--json] [--control SOCKET]",
+    .summary = "show one table of the status in full, or what the kernel holds otherwise",
+    .choices = "links|paths|sessions|labels|queues|meters|bundle|drift",
     .options = cli_options,
     .help = NODE_EXITS,
     .run = show_run,

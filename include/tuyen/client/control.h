@@ -54,7 +54,7 @@
  *
  * Events: {event: "link", site, site_id, state, diagnostic, at} · {event: "path", index, name, policy, color, endpoint,
  * endpoint_id, state, diagnostic, at} · {event: "switch", color, endpoint, endpoint_id, from, to, from_name, to_name, at} ·
- * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at} ·
+ * {event: "bundle", epoch, accepted: bool, reason, at} · {event: "drift", repaired: n, what, at}: n of what, less where some fails ·
  * {event: "repair", site, site_id, repaired: bool, routes: n, at} ·
  * {event: "damped", index, name, policy, color, endpoint, endpoint_id | site, site_id, held_s, at}, of a path or a link ·
  * {event: "mtu", index, name, policy, color, endpoint, endpoint_id | site, site_id, carried_mtu, mtu, at}: a path or a

@@ -140,6 +140,7 @@ void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *
 /** A metered line came near its day's allowance, beyond it, or a new day began. */
 void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s,
 			struct text *ret_json);
+/** @repaired  operations of @what that were applied; not all of them where some failed. */
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);
 
 #endif

@@ -47,6 +47,8 @@ like "a table that is not ours stays" "$(in_site phuc-xa nft list tables)" their
 printf '%s\n' "link del lsp901" "link add lsp901 type dummy" | ip -n ba-dinh -batch - # faster than the repair
 ok "a name that something else has taken is said" wait_for 15 "the failure" eval "status_get ba-dinh .daemon.last_failure | grep -q lsp901"
 is "... and not opened to labels" "$(in_site ba-dinh cat /proc/sys/net/mpls/conf/lsp901/input)" 0
+like "... and shown" "$("$tuyen" show drift --control "$(control_of ba-dinh)")" 'left out: .*lsp901'
+like "... and as JSON" "$("$tuyen" show drift --json --control "$(control_of ba-dinh)" | jq -r .left_out)" lsp901
 in_site ba-dinh ip -f mpls route del 16001
 ok "... and all else is repaired" wait_for 30 "the label route" eval "ip -n ba-dinh -f mpls route | grep -q ^16001"
 in_site ba-dinh ip link del lsp901

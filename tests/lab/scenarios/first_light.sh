@@ -34,6 +34,8 @@ for what in links paths sessions labels bundle; do
 	ok "tuyen show $what --json is JSON" eval '"$tuyen" show '$what' --control "$(control_of phuc-xa)" --json | jq -e .'
 	like "tuyen show $what is a table" "$("$tuyen" show $what --control "$(control_of phuc-xa)")" '[a-z0-9]'
 done
+is "tuyen show drift: there is none" "$("$tuyen" show drift --control "$(control_of phuc-xa)")" "none: the kernel holds what the bundle says"
+is "... which is JSON, too" "$("$tuyen" show drift --json --control "$(control_of phuc-xa)" | jq -c .)" '{"operations":[],"left_out":null}'
 largest=$((1500 - 60 - 20 - 3 * 4 - 60))
 at_most "the session's MTU is what fits" "$(status_get phuc-xa '.sessions[0].mtu')" $((largest + 8))
 country_down
