@@ -1078,7 +1078,8 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
 	text_add(t, "\t\toifname \"lsp*\" accept\n");
-	devices_map(t, "oifname", &into); /* before the mark: nothing of a link's goes into a session */
+	devices_map(t, "oifname",
+		    &into); /* before the mark: nothing of a link's goes into a session */
 	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
 	text_add(t, EGRESS_OVERLAY);
 	text_add(t, "\t\tip daddr @peers counter drop\n"

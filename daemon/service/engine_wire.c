@@ -257,10 +257,9 @@ static bool take_quality(struct engine *e, const struct fwd_path *p, struct stat
 
 /* @path, @neighbor  one of them: whose it is. @return whether it carries more or less than was known. */
 static bool take_mtu(struct engine *e, const struct fwd_path *path,
-		     const struct fwd_neighbor *neighbor, const struct status_liveness *known,
-		     const struct message_liveness *l)
+		     const struct fwd_neighbor *neighbor, uint32_t compiled,
+		     const struct status_liveness *known, const struct message_liveness *l)
 {
-	uint32_t compiled = path ? path->mtu : neighbor->link_mtu;
 	uint32_t before = known->last.mtu ? known->last.mtu : compiled;
 	struct text line;
 
@@ -279,7 +278,7 @@ static bool take_path(struct engine *e, struct status_liveness *known,
 		      const struct message_liveness *l)
 {
 	const struct fwd_path *p = forwarding_path(&e->release.forwarding, (uint8_t)l->id);
-	bool other_mtu = take_mtu(e, p, NULL, known, l);
+	bool other_mtu = take_mtu(e, p, NULL, p->mtu, known, l);
 
 	return take_quality(e, p, known, l) || other_mtu;
 }
@@ -352,8 +351,11 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		known->since = past(l->changed_at_us);
 	}
 	served = l->kind == SESSION_PATH && take_path(e, known, l);
-	if (l->kind == SESSION_LINK) /* nothing follows from it: paths are asked for themselves */
-		take_mtu(e, NULL, &e->release.forwarding.neighbors[known - e->links], known, l);
+	if (l->kind == SESSION_LINK) { /* nothing follows from it: paths are asked for themselves */
+		const struct fwd_neighbor *n = &e->release.forwarding.neighbors[known - e->links];
+
+		take_mtu(e, NULL, n, n->link_mtu, known, l);
+	}
 	was_in_doubt = status_liveness_in_doubt(known);
 	mtu = l->mtu ? l->mtu : known->last.mtu;
 	known->last = *l;
