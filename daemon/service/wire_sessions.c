@@ -75,7 +75,8 @@ struct wire_session {
 	struct listener *listener; /* SESSION_LINK */
 	struct monotime reopen_at;
 	struct path_mtu mtu;
-	bool padded_heard; /* SESSION_LINK: the neighbour answers padded polls at length */
+	bool padded_heard;   /* SESSION_LINK: the neighbour answers padded polls at length */
+	size_t padded_asked; /* SESSION_LINK: the length of the last one, 0 none */
 	struct path_quality quality, told;
 	bool quiet; /* SESSION_PATH: silent for as long as its links would bear */
 	bool report_due, device_gone, kept, connected;
@@ -513,7 +514,8 @@ static void quality_received(struct wire_session *s, size_t length, bool polled)
 /*
  * A path's padded probes are S-BFD's. A link's are BFD packets with the Poll bit, padded as in RFC 9764, that take no part in the machine:
  * they wait behind small ones, and what they say may be old. The answer is a Final as long. To others' implementations it is a poll
- * like any other, and their Final is short; so nothing is concluded before a first long one came, for which the smallest is asked.
+ * like any other, and their Final is short, or padded as all that they send; so nothing is concluded before a first one came that is as
+ * long as the question, for which the smallest is asked.
  */
 #define LINK_TTL 255 /* RFC 5881 section 5 */
 #define LINK_MTU_EVERY                                                                             \
@@ -554,7 +556,8 @@ static void mtu_turn(struct wire_session *s, struct monotime now)
 		return;
 	packet = bfd_session_extra(&s->bfd);
 	packet.poll = s->config.kind == SESSION_LINK;
-	session_send(s, &packet, size - HEADER_BYTES, now);
+	s->padded_asked = size - HEADER_BYTES;
+	session_send(s, &packet, s->padded_asked, now);
 }
 
 static void mtu_answered(struct wire_session *s, uint16_t size, struct monotime now)
@@ -592,17 +595,25 @@ static void padded_final_take(struct wire_session *s, const struct bfd_datagram 
 	heap_move(s->owner, s);
 }
 
-/* What came over a link and is padded: a question, or the answer to ours. */
-static void link_padded(struct wire_session *s, const struct bfd_datagram *d,
+/*
+ * A padded question over a link, or the answer to ours? @return false if it is for the machine: of a neighbour that pads whatever it
+ * sends, or of a session that is not up.
+ */
+static bool link_padded(struct wire_session *s, const struct bfd_datagram *d,
 			const struct bfd_packet *packet, struct monotime now)
 {
-	if (d->ttl != LINK_TTL || s->bfd.state != BFD_STATE_UP || !packet->your_discriminator ||
-	    packet->poll == packet->final || d->length > UINT16_MAX - HEADER_BYTES)
-		return;
+	if (s->config.kind != SESSION_LINK || d->length <= BFD_PACKET_BYTES ||
+	    d->length > UINT16_MAX - HEADER_BYTES || d->ttl != LINK_TTL ||
+	    s->bfd.state != BFD_STATE_UP || !packet->your_discriminator ||
+	    packet->poll == packet->final)
+		return false;
 	if (packet->poll)
 		padded_poll_answer(s, d, now);
-	else
+	else if (s->padded_heard || d->length == s->padded_asked)
 		padded_final_take(s, d, now);
+	else
+		return false;
+	return true;
 }
 
 static void session_step(struct wire_session *s, const struct bfd_step *step, struct monotime now)
@@ -699,10 +710,8 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 		w->counters.unmatched++;
 		return;
 	}
-	if (s->config.kind == SESSION_LINK && d->length > BFD_PACKET_BYTES) {
-		link_padded(s, d, &packet, now);
+	if (link_padded(s, d, &packet, now))
 		return;
-	}
 	polled = s->bfd.poll_active;
 	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
 		return;
