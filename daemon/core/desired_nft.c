@@ -801,6 +801,17 @@ static void chain_begin_color(struct text *t, const char *name, uint32_t color)
 	chain_begin(t, whole, NULL);
 }
 
+/* What is for a LAN is judged by the rules, and the rest dropped. */
+static void inbound_jump_add(struct text *t, const struct forwarding *f, uint32_t color)
+{
+	text_add(t, "\t\t");
+	lans_add(t, f, "daddr");
+	text_printf(t,
+		    "jump inbound_%u\n"
+		    "\t\tcounter drop\n",
+		    color);
+}
+
 static void input_session_add(struct text *t, const struct forwarding *f, uint32_t color)
 {
 	chain_begin_color(t, "input", color);
@@ -809,12 +820,7 @@ static void input_session_add(struct text *t, const struct forwarding *f, uint32
 		lans_add(t, f, "daddr");
 		text_printf(t, "icmp type %s accept\n", pings[i]);
 	}
-	text_add(t, "\t\t");
-	lans_add(t, f, "daddr");
-	text_printf(t,
-		    "jump inbound_%u\n"
-		    "\t\tcounter drop\n",
-		    color);
+	inbound_jump_add(t, f, color);
 	chain_end(t);
 }
 
@@ -850,12 +856,7 @@ static void input_add(struct text *t, const struct forwarding *f)
 static void forward_session_add(struct text *t, const struct forwarding *f, uint32_t color)
 {
 	chain_begin_color(t, "from", color);
-	text_add(t, "\t\t");
-	lans_add(t, f, "daddr");
-	text_printf(t,
-		    "jump inbound_%u\n"
-		    "\t\tcounter drop\n",
-		    color);
+	inbound_jump_add(t, f, color);
 	chain_end(t);
 	chain_begin_color(t, "into", color);
 	text_add(t, "\t\t");
