@@ -94,7 +94,8 @@ struct engine {
 	/* counters and words for the status document */
 	struct monotime started;
 	uint64_t turns, operations, netlink_messages, drift_repairs;
-	uint64_t drift_failing; /* a hash of the drift that the last turn could not repair; 0 none */
+	uint64_t
+	    drift_failing; /* a hash of the drift that the last turn could not repair; 0 none */
 	char last_failure[sizeof(struct reason)];
 	struct status_refusal refusals[STATUS_REFUSALS_MAX];
 	size_t refusal_count;
