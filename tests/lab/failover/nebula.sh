@@ -73,6 +73,11 @@ nebula_spare() { # VERB COMMUNE: its way to the other district is cut
 	[ "$2" != truc-bach ] || line=$LTE_PUBLIC
 	in_site carrier nft "$1 element ip cuts pairs { $line . $other, $other . $line }"
 }
+nebula_hears_spare() { # COMMUNE: the other district holds a tunnel to it, and says so each ten seconds
+	local line=u-carrier
+	[ "$1" != truc-bach ] || line=u-lte
+	hear 12 "$1" "$line" "udp port 4242 and src host ${country_public[le-chan]}"
+}
 nebula_ready() { # by the district that the rows are about: by itself it never goes back
 	local s
 	for s in phuc-xa truc-bach; do
@@ -81,7 +86,7 @@ nebula_ready() { # by the district that the rows are about: by itself it never g
 		nebula_spare add "$s"
 		wait_for 90 "$s to go by ba-dinh" nebula_by_district "$s" || { diag_file "nebula-$s.log" 5; return 1; }
 		nebula_spare delete "$s"
-		sleep 20 # it has both again
+		wait_for 60 "both ways of $s" nebula_hears_spare "$s" || return 1
 	done
 }
 nebula_moment() { :; } # it has no probe
