@@ -6,8 +6,8 @@
  *	root			HTB on link0
  *	1 + line		a line of ours whose rate is known
  *	64 * slot		a neighbour over it, or one whose own line is slower; under its line
- *	64 * slot + k		its queues, each with fq_codel: 48 probes, k = the policy's code
- *point, 63 what has none
+ *	64 * slot + 1 + k	its queues, each with fq_codel: k = 48 probes, else the policy's code point
+ *	64 * slot + 1		what is above those of low priority, and the rest's, which has no code point (k = 62)
  *
  * A packet's neighbour is its destination, its queue a mark. A node's own packets get it from the
  * session that they are of; at each hop the nft table writes it into the DSCP of the adjacency's
@@ -25,6 +25,11 @@
  * searches keep to that share by themselves (path_mtu_gap_us()). A slot is the neighbour's id by remainder, the next free one
  * where two meet, so that a new neighbour seldom moves another's classes.
  *
+ * HTB lets a leaf below its guaranteed rate send at once, even in the moment in which another of its neighbour's has sent, and
+ * whatever the classes above say. So a copy in its second queue, or a padded probe beside an image, would put one more large
+ * packet before a query each. Those of low priority and the rest have their guarantee together, in a class that counts all that they
+ * send against the neighbour's rate, and none of their own: they can but borrow, one packet at a time, and divide it by quanta.
+ *
  * ECN is off: what fq_codel would mark is the adjacency's header, whose mark nobody sees.
  */
 #include <string.h>
@@ -41,15 +46,21 @@
 #define SLOTS		  1009 /* a prime: ids in a row have slots in a row */
 #define SLOT_SIZE	  64
 #define LINES_MAX	  (SLOT_SIZE - 1)
-#define QUEUE_REST	  63
+#define QUEUE_LOW	  0 /* + 1, as all */
+#define QUEUE_REST	  62
 #define SHARE_PROBES	  5    /* percent of a neighbour's rate */
 #define MOST_PROBES	  25   /* ... and no more, whoever says that his packets are probes */
 #define SHARE_REST	  3    /* ... for padded probes, handshakes, and what no policy names */
+#define MOST_REST	  10   /* ... and no more, or the low ones would wait for it */
+#define MOST_REST_LEAST	  3000 /* bytes a second */
 #define RATE_LEAST	  1000 /* bytes a second: HTB takes no 0 */
-#define BURST_LEAST	  64
-#define PACKET_BYTES	  1600 /* a large packet with all headers */
-#define TARGET_LEAST_US	  5000 /* RFC 8289 section 4.4, unless a packet takes longer */
-#define TARGET_MOST_US	  100000
+#define RATE_NONE                                                                                  \
+	16 /* ... of which a large packet takes more than a minute, and HTB counts no longer */
+#define BURST_LEAST	64
+#define PACKET_BYTES	1600 /* a large packet with all headers */
+#define QUANTUM_MOST	(100 * PACKET_BYTES)
+#define TARGET_LEAST_US 5000 /* RFC 8289 section 4.4, unless a packet takes longer */
+#define TARGET_MOST_US	100000
 
 struct queueing {
 	const struct forwarding *f;
@@ -94,47 +105,129 @@ static uint32_t target_us(uint64_t rate)
 						: us);
 }
 
-struct leaf {
+/* A neighbour's class. */
+struct above {
 	uint16_t minor;
 	uint64_t rate, ceil;
 	uint16_t overhead;
 };
 
-static int leaf_add(const struct queueing *q, const struct leaf *of, uint16_t number,
-		    uint64_t share, uint64_t whole, uint8_t priority)
+/* @number  of the class, 0 for the one of low priority. @rate, @ceil  bytes a second. */
+static struct kernel_queue *below_add(const struct queueing *q, const struct above *of,
+				      uint16_t number, uint64_t rate, uint64_t ceil)
 {
-	struct kernel_queue *queue =
-	    queue_add(q, of->minor + number, of->minor, part_of(of->rate, share, whole), of->ceil);
+	struct kernel_queue *queue = queue_add(q, of->minor + 1 + number, of->minor, rate, ceil);
+
+	if (!queue)
+		return NULL;
+	queue->overhead = of->overhead;
+	queue->led = true;
+	queue->leaf = number != QUEUE_LOW;
+	if (!queue->leaf)
+		return queue;
+	queue->mark = number == QUEUE_REST ? 0 : TUYEN_MARK_QUEUE | number;
+	queue->quantum = PACKET_BYTES;
+	queue->target_us = target_us(queue->rate);
+	return queue;
+}
+
+/* @promised  bytes a second, of what is promised to all of them. */
+static struct kernel_queue *low_add(const struct queueing *q, const struct above *of,
+				    uint16_t number, uint64_t promised, uint64_t ceil)
+{
+	struct kernel_queue *queue = below_add(q, of, number, RATE_NONE, ceil);
+
+	if (!queue)
+		return NULL;
+	queue->parent = of->minor + 1 + QUEUE_LOW;
+	queue->burst_bytes = BURST_LEAST;
+	queue->target_us = target_us(promised);
+	return queue;
+}
+
+static uint32_t quantum_of(uint32_t share, uint32_t least)
+{
+	uint32_t quantum = PACKET_BYTES * (share ? share : 1) / (least ? least : 1);
+
+	return quantum < QUANTUM_MOST ? quantum : QUANTUM_MOST;
+}
+
+/* What the queues have of the whole: shares are of what probes and the rest leave; of more than the whole, each has its part. */
+struct shares {
+	uint64_t whole;
+	uint32_t low;	    /* percent, all together */
+	uint32_t least_low; /* of one of them, or of the rest */
+};
+
+static struct shares shares_of(const struct forwarding *f)
+{
+	struct shares s = {.least_low = SHARE_REST};
+
+	for (size_t i = 0; i < f->queue_count; i++) {
+		uint32_t share = f->queues[i].share_percent;
+
+		s.whole += share;
+		if (f->queues[i].priority)
+			continue;
+		s.low += share;
+		s.least_low = share < s.least_low ? share : s.least_low;
+	}
+	if (s.whole < 100)
+		s.whole = 100;
+	return s;
+}
+
+static uint64_t share_rate(const struct above *of, const struct shares *s, uint32_t share)
+{
+	return part_of(of->rate, (uint64_t)share * (100 - SHARE_PROBES - SHARE_REST),
+		       s->whole * 100);
+}
+
+static int policy_add(const struct queueing *q, const struct above *of, const struct shares *s,
+		      const struct fwd_queue *policy)
+{
+	uint64_t rate = share_rate(of, s, policy->share_percent);
+	struct kernel_queue *queue = policy->priority
+					 ? below_add(q, of, policy->dscp, rate, of->ceil)
+					 : low_add(q, of, policy->dscp, rate, of->ceil);
 
 	if (!queue)
 		return -TUYEN_ENOMEM;
-	queue->leaf = true;
-	queue->priority = priority;
-	queue->overhead = of->overhead;
-	queue->led = true;
-	queue->mark = number == QUEUE_REST ? 0 : TUYEN_MARK_QUEUE | number;
-	queue->target_us = target_us(queue->rate);
+	queue->priority = (uint8_t)(3 - policy->priority);
+	if (!policy->priority)
+		queue->quantum = quantum_of(policy->share_percent, s->least_low);
 	return 0;
 }
 
-/* Shares are of what probes and the rest leave; of more than the whole, each has its part. */
-static int leaves_add(const struct queueing *q, const struct leaf *of)
+static int rest_add(const struct queueing *q, const struct above *of, const struct shares *s)
+{
+	uint64_t most = part_of(of->ceil, MOST_REST, 100);
+	struct kernel_queue *queue;
+
+	if (most < MOST_REST_LEAST)
+		most = of->ceil < MOST_REST_LEAST ? of->ceil : MOST_REST_LEAST;
+	queue = low_add(q, of, QUEUE_REST, part_of(of->rate, SHARE_REST, 100), most);
+	if (!queue)
+		return -TUYEN_ENOMEM;
+	queue->priority = 2;
+	queue->quantum = quantum_of(SHARE_REST, s->least_low);
+	return 0;
+}
+
+static int queues_below(const struct queueing *q, const struct above *of)
 {
 	const struct forwarding *f = q->f;
-	uint64_t shares = 0, left = 100 - SHARE_PROBES - SHARE_REST;
-	struct leaf probes = *of;
-	int err;
+	const struct shares s = shares_of(f);
+	uint64_t rest = part_of(of->rate, SHARE_REST, 100);
+	int err = 0;
 
-	probes.ceil = part_of(of->ceil, MOST_PROBES, 100);
-	err = leaf_add(q, &probes, DESIRED_DSCP_PROBES, SHARE_PROBES, 100, 0);
-	for (size_t i = 0; i < f->queue_count; i++)
-		shares += f->queues[i].share_percent;
-	if (shares < 100)
-		shares = 100;
+	if (!below_add(q, of, DESIRED_DSCP_PROBES, part_of(of->rate, SHARE_PROBES, 100),
+		       part_of(of->ceil, MOST_PROBES, 100)) ||
+	    !below_add(q, of, QUEUE_LOW, rest + (s.low ? share_rate(of, &s, s.low) : 0), of->ceil))
+		return -TUYEN_ENOMEM;
 	for (size_t i = 0; err == 0 && i < f->queue_count; i++)
-		err = leaf_add(q, of, f->queues[i].dscp, f->queues[i].share_percent * left,
-			       shares * 100, (uint8_t)(3 - f->queues[i].priority));
-	return err ? err : leaf_add(q, of, QUEUE_REST, SHARE_REST, 100, 2);
+		err = policy_add(q, of, &s, &f->queues[i]);
+	return err ? err : rest_add(q, of, &s);
 }
 
 /* What may go to @n a second; 0 where nobody knows. */
@@ -198,7 +291,6 @@ static int neighbor_queues(struct queueing *q, const struct fwd_neighbor *n,
 	uint64_t ceil = neighbor_rate(n, line->line);
 	uint16_t minor = ceil ? slot_take(q, n->site_id) : 0;
 	struct kernel_queue *queue;
-	struct leaf leaf;
 
 	if (!minor)
 		return 0;
@@ -208,8 +300,7 @@ static int neighbor_queues(struct queueing *q, const struct fwd_neighbor *n,
 	queue->overhead = line->line->overhead + PADDING_BYTES;
 	queue->led = true;
 	queue->destination = n->link_address;
-	leaf = (struct leaf){minor, queue->rate, ceil, queue->overhead};
-	return leaves_add(q, &leaf);
+	return queues_below(q, &(struct above){minor, queue->rate, ceil, queue->overhead});
 }
 
 static int line_queues(struct queueing *q, const struct fwd_line *of, uint16_t number)

@@ -165,6 +165,7 @@ static bool queue_differs(const void *w, const void *h)
 		return false;
 	return want->rate != have->rate || want->ceil != have->ceil ||
 	       want->overhead != have->overhead || want->priority != have->priority ||
+	       want->quantum != have->quantum ||
 	       apart(want->burst_bytes, have->burst_bytes, (uint32_t)(want->rate >> 23) + 2) ||
 	       apart(want->target_us, have->target_us, 2) || want->led != have->led ||
 	       want->destination != have->destination || want->mark != have->mark;

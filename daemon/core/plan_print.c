@@ -221,11 +221,13 @@ static void print_queue(const struct plan_operation *op, struct text *t)
 	text_printf(t, " parent 5459:%x htb rate %llubps ceil %llubps burst %u overhead %u prio %u",
 		    q->parent, (unsigned long long)q->rate, (unsigned long long)q->ceil,
 		    q->burst_bytes, q->overhead, q->priority);
-	if (q->led && !q->leaf)
+	if (q->led && !q->leaf && q->destination)
 		text_printf(t, ", of packets to %s", ipv4_format(q->destination, address));
+	else if (q->led && !q->leaf)
+		text_add(t, ", of packets that are left");
 	if (q->leaf)
-		text_printf(t, ", fq_codel target %uus noecn, of mark 0x%08x", q->target_us,
-			    q->mark);
+		text_printf(t, " quantum %u, fq_codel target %uus noecn, of mark 0x%08x",
+			    q->quantum, q->target_us, q->mark);
 }
 
 static void (*const printers[])(const struct plan_operation *op, struct text *t) = {

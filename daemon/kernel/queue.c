@@ -5,7 +5,7 @@
  *
  *	at the root	prio 1  flower, destination: to the neighbour's class
  *	at that class	prio 1  fw, a mark: to a leaf of it
- *			prio 2  matchall: to the leaf for the rest
+ *			prio 2  matchall: to the class for what is left, where it is the same once more
  *
  * A class, its fq_codel and its filter are one object, three messages. What is there of it and
  * differs is changed at its place: nothing that waits is lost. A filter below our root that leads
@@ -32,7 +32,7 @@
 #define CODEL_MEMORY (4u << 20)
 #define INTERVAL_US  100000
 #define TARGET_WRONG UINT32_MAX /* there, and not as we would have it */
-#define QUANTUM	     1600
+#define QUANTUM	     1600 /* of a class that is no leaf, where it means nothing, but 0 is warned of */
 #define FILTER_FIRST 1
 #define FILTER_REST  2
 #define HTB_VERSION  3
@@ -113,7 +113,7 @@ static struct nl_msg *message_class(int index, const struct kernel_queue *queue)
 		     .rate = (uint32_t)queue->ceil},
 	    .buffer = bucket_ticks(queue->burst_bytes, queue->rate),
 	    .cbuffer = bucket_ticks(queue->burst_bytes, queue->ceil),
-	    .quantum = QUANTUM,
+	    .quantum = queue->quantum ? queue->quantum : QUANTUM,
 	    .prio = queue->priority,
 	};
 	struct nl_msg *m = queue_message(RTM_NEWTCLASS, NLM_F_CREATE, index,
@@ -160,15 +160,15 @@ struct way {
 
 static struct way way_to(const struct kernel_queue *queue)
 {
-	bool rest = queue->leaf && !queue->mark;
+	bool rest = !queue->destination && !queue->mark;
 
 	return (struct way){
-	    .parent = queue->leaf ? class_id(queue->parent) : ROOT_HANDLE,
-	    .handle = queue->leaf && queue->mark ? queue->mark : queue->minor,
+	    .parent = queue->destination ? ROOT_HANDLE : class_id(queue->parent),
+	    .handle = queue->mark ? queue->mark : queue->minor,
 	    .info =
 		TC_H_MAKE((uint32_t)(rest ? FILTER_REST : FILTER_FIRST) << 16, htons(ETH_P_ALL)),
 	    .kind = rest	  ? "matchall"
-		    : queue->leaf ? "fw"
+		    : queue->mark ? "fw"
 				  : "flower",
 	};
 }
@@ -190,7 +190,7 @@ static struct nl_msg *message_way(int index, const struct kernel_queue *queue)
 
 	if (!m)
 		return NULL;
-	if (!failed && !queue->leaf)
+	if (!failed && queue->destination)
 		failed = put_destination(m, queue);
 	else if (!failed && queue->mark)
 		failed = nla_put_u32(m, TCA_FW_CLASSID, class_id(queue->minor));
@@ -323,6 +323,7 @@ static int class_take(const struct nlmsghdr *message, void *context)
 	queue->ceil = opt.ceil.rate;
 	queue->overhead = opt.rate.overhead;
 	queue->priority = (uint8_t)opt.prio;
+	queue->quantum = queue->leaf ? opt.quantum : 0;
 	/* the bucket in bytes again, as exactly as its ticks allow */
 	queue->burst_bytes =
 	    (uint32_t)((opt.buffer * (uint64_t)TICK_NS * opt.rate.rate + 999999999) / 1000000000);

@@ -584,20 +584,43 @@ static void add_queue_policy(struct text *t, const struct forwarding *f, uint32_
 	add_null(t, "color");
 }
 
+static const struct kernel_queue *queue_above(const struct kernel_state *actual,
+					      const struct kernel_queue *of)
+{
+	struct kernel_queue key = {.minor = of->parent};
+
+	memcpy(key.device, of->device, sizeof(key.device));
+	return of->parent ? bsearch(&key, actual->queues, actual->queue_count, sizeof(key),
+				    kernel_queue_compare)
+			  : NULL;
+}
+
 /* The neighbour whose packets wait in @leaf. */
 static const char *queue_site(const struct status_input *in, const struct kernel_queue *leaf)
 {
-	const struct kernel_state *actual = in->actual;
+	const struct kernel_queue *above = queue_above(in->actual, leaf);
 	const struct forwarding *f = in->forwarding;
 
-	for (size_t i = 0; i < actual->queue_count; i++) {
-		if (actual->queues[i].minor != leaf->parent || !leaf->parent)
-			continue;
-		for (size_t k = 0; k < f->neighbor_count; k++)
-			if (f->neighbors[k].link_address == actual->queues[i].destination)
-				return f->neighbors[k].name;
-	}
+	while (above && !above->destination)
+		above = queue_above(in->actual, above);
+	for (size_t k = 0; above && k < f->neighbor_count; k++)
+		if (f->neighbors[k].link_address == above->destination)
+			return f->neighbors[k].name;
 	return "";
+}
+
+/* Bytes a second; of what has its guarantee together with others, its part of that. */
+static uint64_t queue_guarantee(const struct kernel_state *actual, const struct kernel_queue *leaf)
+{
+	const struct kernel_queue *above = queue_above(actual, leaf);
+	uint64_t turns = 0;
+
+	if (!above || above->destination)
+		return leaf->rate;
+	for (size_t i = 0; i < actual->queue_count; i++)
+		if (actual->queues[i].leaf && actual->queues[i].parent == above->minor)
+			turns += actual->queues[i].quantum;
+	return turns ? above->rate * leaf->quantum / turns : leaf->rate;
 }
 
 static void add_queue(struct text *t, const struct status_input *in, size_t i)
@@ -609,7 +632,7 @@ static void add_queue(struct text *t, const struct status_input *in, size_t i)
 	open_item(t);
 	add_string(t, "site", queue_site(in, q));
 	add_queue_policy(t, in->forwarding, q->mark);
-	add_u64(t, "guaranteed_bps", q->rate * 8);
+	add_u64(t, "guaranteed_bps", queue_guarantee(in->actual, q) * 8);
 	add_u64(t, "most_bps", q->ceil * 8);
 	add_u64(t, "priority", q->priority);
 	add_u64(t, "tx_bytes", q->bytes);

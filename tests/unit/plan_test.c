@@ -394,6 +394,7 @@ static struct kernel_queue *queue(struct kernel_state *s, uint16_t minor, uint16
 	q->led = q->leaf = mark != 0;
 	q->mark = mark;
 	q->target_us = mark ? 5000 : 0;
+	q->quantum = mark ? 1600 : 0;
 	return q;
 }
 
@@ -412,7 +413,7 @@ static struct kernel_state *queues(void)
 #define CLASS(verb, id, parent)                                                                    \
 	"tc class " verb " dev link0 classid 5459:" id " parent 5459:" parent
 #define NUMBERS " htb rate 240000bps ceil 240000bps burst 240 overhead 0 prio 0"
-#define LEAF	", fq_codel target 5000us noecn, of mark 0x00000001\n"
+#define LEAF	" quantum 1600, fq_codel target 5000us noecn, of mark 0x00000001\n"
 #define ALL_QUEUES                                                                                 \
 	"tc qdisc add dev link0 root htb\n" CLASS("add", "1", "0") NUMBERS                         \
 	    "\n" CLASS("add", "40", "1") NUMBERS "\n" CLASS("add", "41", "40") NUMBERS LEAF
@@ -436,7 +437,7 @@ static void a_wrong_queue_is_changed_at_its_place(void **state)
 	struct kernel_state *have;
 
 	(void)state;
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 10; i++) {
 		struct kernel_queue *q;
 
 		have = queues();
@@ -450,7 +451,8 @@ static void a_wrong_queue_is_changed_at_its_place(void **state)
 		    i == 5 ? 0 : q->target_us - 1; /* the kernel's rounding is no difference */
 		q->led = i != 6;
 		q->mark += i == 7;
-		expect(queues(), have, i < 8 ? CLASS("replace", "41", "40") NUMBERS LEAF : "");
+		q->quantum += i == 8;
+		expect(queues(), have, i < 9 ? CLASS("replace", "41", "40") NUMBERS LEAF : "");
 	}
 	have = queues();
 	have->queues[2].destination = 1;

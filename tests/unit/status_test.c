@@ -109,7 +109,7 @@ static void with_everything(void **state)
 	};
 	struct kernel_label_filter filter = {.device = "lsp210", .drops = 42};
 	struct kernel_queue queues[] = {
-	    {.device = "link0"},
+	    {.minor = 0},
 	    {.minor = 64, .destination = 0x644000d2, .led = true},
 	    {.minor = 65,
 	     .parent = 64,
@@ -120,16 +120,22 @@ static void with_everything(void **state)
 	     .bytes = 77,
 	     .drops = 3,
 	     .waiting_bytes = 9},
-	    {.minor = 66, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 2},
-	    {.minor = 112, .parent = 64, .leaf = true, .mark = TUYEN_MARK_QUEUE | 48},
-	    {.minor = 127, .parent = 64, .leaf = true},
+	    {.minor = 66, .parent = 64, .led = true, .rate = 2300},
+	    {.minor = 67,
+	     .parent = 66,
+	     .leaf = true,
+	     .rate = 16,
+	     .quantum = 10666,
+	     .mark = TUYEN_MARK_QUEUE | 2},
+	    {.minor = 113, .parent = 64, .leaf = true, .rate = 500, .mark = TUYEN_MARK_QUEUE | 48},
+	    {.minor = 127, .parent = 66, .leaf = true, .rate = 16, .quantum = 1600},
 	};
 	struct kernel_state actual = {.peers = peers,
 				      .peer_count = 2,
 				      .filters = &filter,
 				      .filter_count = 1,
 				      .queues = queues,
-				      .queue_count = 6};
+				      .queue_count = 7};
 	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};
 	struct status_liveness link = {.known = true,
 				       .since = {30000000},
@@ -149,6 +155,8 @@ static void with_everything(void **state)
 	    .paths = &unknown,
 	    .release = {.have = true, .epoch = 7, .signers = "an binh", .expires_s = 1764000000}};
 	static const char *const names[] = {"citizen-query", "policy", "probes", "rest"};
+	static const int guaranteed[] = {8000, 15992, 4000,
+					 2400}; /* two of them 18,400 together in whole bytes */
 	json_t *root, *bundle;
 
 	(void)state;
@@ -160,8 +168,9 @@ static void with_everything(void **state)
 
 		assert_string_equal(json_string_value(json_object_get(q, "queue")), names[i]);
 		assert_string_equal(json_string_value(json_object_get(q, "site")), "ba-dinh");
+		assert_int_equal(json_integer_value(json_object_get(q, "guaranteed_bps")),
+				 guaranteed[i]);
 	}
-	assert_int_equal(number_at(root, "queues", "guaranteed_bps"), 8000);
 	assert_int_equal(number_at(root, "queues", "most_bps"), 16000);
 	assert_int_equal(number_at(root, "queues", "tx_bytes"), 77);
 	assert_int_equal(number_at(root, "queues", "drops"), 3);
