@@ -778,6 +778,27 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 	return 0;
 }
 
+bool plan_operation_moves(const struct plan_operation *operation)
+{
+	switch (operation->object) {
+	case PLAN_SYSCTL:
+	case PLAN_DEVICE:
+	case PLAN_ADDRESS:
+	case PLAN_FILTER:
+	case PLAN_QUEUE:
+		return false;
+	case PLAN_NFT:
+	case PLAN_PEER:
+	case PLAN_LABEL:
+	case PLAN_ROUTE:
+	case PLAN_RULE:
+	case PLAN_ROUTE6:
+	case PLAN_RULE6:
+		break;
+	}
+	return true;
+}
+
 void kernel_plan_free(struct kernel_plan *plan)
 {
 	if (!plan)

@@ -49,9 +49,19 @@ static void turn_in(struct engine *e, uint64_t us)
 	event_add(e->turn_event, &tv);
 }
 
-void engine_dirty(struct engine *e, bool expected)
+static enum expected most(enum expected a, enum expected b)
 {
-	e->expected |= expected;
+	return a > b ? a : b;
+}
+
+void engine_expect(struct engine *e, enum expected expected)
+{
+	e->expected = most(e->expected, expected);
+}
+
+void engine_dirty(struct engine *e, enum expected expected)
+{
+	engine_expect(e, expected);
 	if (e->turn_event)
 		event_active(e->turn_event, EV_TIMEOUT, 0);
 }
@@ -69,10 +79,10 @@ void engine_hurry(struct engine *e)
 		e->hurried_since = now;
 		e->hurried_count = 0;
 	}
-	e->expected = true;
+	engine_expect(e, EXPECTED_MOVES);
 	if (e->hurried_count < HURRIED_A_SECOND) {
 		e->hurried_count++;
-		engine_dirty(e, true);
+		engine_dirty(e, EXPECTED_MOVES);
 	} else {
 		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
 	}
@@ -284,7 +294,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 
 		if (!e->uplinks.count || !node_uplinks_equal(&before, &after)) {
 			uplink_say(e->uplinks.count ? &e->uplinks.entry[i] : NULL, &now.entry[i]);
-			e->expected = true;
+			engine_expect(e, EXPECTED_MOVES);
 		}
 	}
 	e->uplinks = now;
@@ -313,8 +323,9 @@ static void seen_look(struct engine *e, const struct kernel_state *actual)
 		const struct ip_endpoint nowhere = {0}, *at = p ? &p->endpoint : &nowhere;
 
 		/* Another port leads the same way. */
-		e->expected |= at->family != e->seen[i].family ||
-			       memcmp(at->address, e->seen[i].address, sizeof(at->address)) != 0;
+		if (at->family != e->seen[i].family ||
+		    memcmp(at->address, e->seen[i].address, sizeof(at->address)) != 0)
+			engine_expect(e, EXPECTED_MOVES);
 		e->seen[i] = *at;
 	}
 }
@@ -537,6 +548,28 @@ static void drift_note(struct engine *e, const struct kernel_plan *plan, size_t 
 	text_clear(&what);
 }
 
+/*
+ * What is repaired while traffic moves is drift all the same, where it has nothing to do with moves. Of a plan that failed in part
+ * nobody knows which part: the next turn says it.
+ */
+static void drift_look(struct engine *e, enum expected expected, const struct kernel_plan *plan,
+		       size_t applied)
+{
+	struct kernel_plan rest = {0};
+
+	if (expected == EXPECTED_NOTHING)
+		drift_note(e, plan, applied);
+	if (expected != EXPECTED_MOVES || applied < plan->count)
+		return;
+	rest.operations = calloc(plan->count, sizeof(*rest.operations));
+	for (size_t i = 0; rest.operations && i < plan->count; i++)
+		if (!plan_operation_moves(&plan->operations[i]))
+			rest.operations[rest.count++] = plan->operations[i];
+	if (rest.count)
+		drift_note(e, &rest, rest.count);
+	free(rest.operations);
+}
+
 static uint64_t repair_pause_us(const struct engine *e)
 {
 	uint64_t pause = SETTLE_US;
@@ -673,7 +706,7 @@ void engine_link_changed(struct engine *e, size_t index)
 		return;
 	if (!link_may_hurry(&e->links[index],
 			    now)) { /* it flaps: its time comes with the next turn */
-		e->expected = true;
+		engine_expect(e, EXPECTED_MOVES);
 		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
 		return;
 	}
@@ -682,7 +715,7 @@ void engine_link_changed(struct engine *e, size_t index)
 		link_repair(e, index);
 		if (repair_said(was, e->repaired[index]))
 			say_repair(e, index);
-		e->expected = true;
+		engine_expect(e, EXPECTED_MOVES);
 		turn_in(e, SETTLE_US);
 	}
 	if (next_look.us != UINT64_MAX)
@@ -725,15 +758,16 @@ static uint64_t turn_run(struct engine *e)
 	struct active_paths before = e->active, active;
 	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, looked_at, now;
 	struct reason reason;
-	bool expected, busy;
+	enum expected expected;
 	size_t applied = 0;
+	bool busy;
 	int err;
 
 	if (e->taken_over)
 		engine_renewals_step(e, &hold);
 	expected = e->expected;
-	if (e->taken_over)
-		expected |= links_step(e, &hold);
+	if (e->taken_over && links_step(e, &hold))
+		expected = most(expected, EXPECTED_MOVES);
 	looked_at = monotime_now();
 	err = engine_look(e, &desired, &actual, &plan, &active, &next_look, &reason);
 	next_look = monotime_min(next_look, hold);
@@ -744,18 +778,19 @@ static uint64_t turn_run(struct engine *e)
 		e->repairs_in_row++;
 		return repair_pause_us(e);
 	}
-	expected |= e->expected; /* what the look has found */
-	e->expected = false;
+	expected = most(expected, e->expected); /* what the look has found */
+	e->expected = EXPECTED_NOTHING;
 	e->taken_over = true;
 	e->active = active;
-	expected |= switched(&before, &active); /* the end of a hold time is a fact of ours too */
-	expected |= memcmp(&e->lines, &e->lines_in_force, sizeof(e->lines)) != 0;
+	if (switched(&before, &active) || /* the end of a hold time is a fact of ours too */
+	    memcmp(&e->lines, &e->lines_in_force, sizeof(e->lines)) != 0)
+		expected = most(expected, EXPECTED_MOVES);
 	e->lines_in_force = e->lines;
 	busy = plan->count > 0;
 	if (busy)
 		err = turn_apply(e, plan, &applied);
-	if (busy && !expected)
-		drift_note(e, plan, applied);
+	if (busy)
+		drift_look(e, expected, plan, applied);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -855,7 +890,7 @@ static void hang_up(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	look_at_incoming(e);
-	engine_dirty(e, false);
+	engine_dirty(e, EXPECTED_NOTHING);
 }
 
 static void wire_closed(void *context)
@@ -976,7 +1011,7 @@ static int engine_start(struct engine *e, struct reason *reason)
 		    "no release yet: waiting for one (tuyen install); the kernel stays as it is");
 	else
 		failure_note(e, reason->text);
-	engine_dirty(e, true);
+	engine_dirty(e, EXPECTED_ALL);
 	return 0;
 }
 

@@ -37,6 +37,13 @@ struct engine_requests {
 	uint64_t ignored;
 };
 
+/* What may differ in the kernel because of what we know, and is no drift then. */
+enum expected {
+	EXPECTED_NOTHING,
+	EXPECTED_MOVES, /* links, paths, lines: plan_operation_moves() */
+	EXPECTED_ALL,	/* a release, or a start */
+};
+
 struct engine {
 	const struct engine_options *options;
 	struct event_base *base;
@@ -80,7 +87,7 @@ struct engine {
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
 	bool taken_over;	   /* the paths in use were read from the kernel once */
-	bool expected; /* our own facts changed since the last turn: its plan is no drift */
+	enum expected expected;	   /* of what our own facts changed since the last turn */
 	bool ready;
 	bool
 	    wary; /* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
@@ -140,9 +147,11 @@ void engine_requests_serve(evutil_socket_t fd, short what, void *context);
 
 /* engine.c: the turn */
 
-/** Marks the engine dirty; @expected when a fact of ours changed. */
-void engine_dirty(struct engine *e, bool expected);
-/** The same, expected, for a path that changed. */
+/** What the next turn's plan may come of. */
+void engine_expect(struct engine *e, enum expected expected);
+/** The same, and marks the engine dirty. */
+void engine_dirty(struct engine *e, enum expected expected);
+/** The same for a path that changed: moves are expected. */
 void engine_hurry(struct engine *e);
 /** The link of neighbour @index changed: repairs its traffic before all else, or looks when to go back. */
 void engine_link_changed(struct engine *e, size_t index);

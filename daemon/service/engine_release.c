@@ -311,7 +311,7 @@ static int take_one(struct engine *e, const char *name, struct seal_result *r,
 	engine_event(e, &line);
 	text_clear(&line);
 	engine_wire_configure(e);
-	engine_dirty(e, true);
+	engine_dirty(e, EXPECTED_ALL);
 	return 0;
 }
 
@@ -367,7 +367,7 @@ static void load_again(struct engine *e)
 		return;
 	log_info("the release in force can be read now: epoch %" PRIu64, e->release.status.epoch);
 	engine_wire_configure(e);
-	engine_dirty(e, true);
+	engine_dirty(e, EXPECTED_ALL);
 }
 
 void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status)

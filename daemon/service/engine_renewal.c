@@ -93,7 +93,7 @@ static void renew(struct engine *e, const struct fwd_session_peer *peer, const c
 	r->keyless = true;
 	r->renewed_for = r->since;
 	reach_set(e, peer, r);
-	e->expected = true;
+	engine_expect(e, EXPECTED_MOVES);
 }
 
 static void silence_step(struct engine *e, const struct fwd_session_peer *peer, const char *device,
@@ -121,7 +121,7 @@ static void peer_step(struct engine *e, const struct fwd_session_peer *peer, str
 	if (r.keyless && found && found->last_handshake_s) {
 		r.keyless = false;
 		reach_set(e, peer, &r);
-		e->expected = true;
+		engine_expect(e, EXPECTED_MOVES);
 	} else if (r.silent && r.renewed_for.us != r.since.us) {
 		silence_step(e, peer, device, found, &r, next_look);
 	} else if (!r.silent && monotime_between(r.since, now) < LOOK_FOR_US) {

@@ -487,6 +487,42 @@ static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
 	}
 }
 
+/* What a move may ask for, and what stays as the release says: a device that is gone, and all that hangs on it. */
+static void a_move_asks_for_routes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+	struct kernel_plan *plan;
+	struct reason reason;
+	unsigned int moves = 0, others = 0;
+
+	(void)state;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 1);
+	route(want, 254, 1, "s10");
+	kernel_state_sort(want);
+	assert_int_equal(kernel_plan_build(want, have, &plan, &reason), 0);
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_operation *o = &plan->operations[i];
+
+		moves += plan_operation_moves(o);
+		others += !plan_operation_moves(o);
+		assert_int_equal(plan_operation_moves(o), o->object == PLAN_ROUTE);
+	}
+	assert_int_equal(moves, 1);
+	assert_true(others > 0);
+	for (int object = PLAN_SYSCTL; object <= PLAN_QUEUE; object++) {
+		bool moved = object == PLAN_NFT || object == PLAN_PEER || object == PLAN_LABEL ||
+			     object == PLAN_ROUTE || object == PLAN_RULE || object == PLAN_ROUTE6 ||
+			     object == PLAN_RULE6;
+
+		assert_int_equal(plan_operation_moves(
+				     &(struct plan_operation){.object = (enum plan_object)object}),
+				 moved);
+	}
+	kernel_plan_free(plan);
+	kernel_state_free(want);
+	kernel_state_free(have);
+}
+
 static void arrays_grow_and_sort(void **state)
 {
 	struct kernel_state *s = kernel_state_new();
@@ -528,6 +564,7 @@ int main(void)
 	    cmocka_unit_test(queues_that_go_do_so_from_behind),
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
+	    cmocka_unit_test(a_move_asks_for_routes),
 	    cmocka_unit_test(arrays_grow_and_sort),
 	};
 

@@ -63,6 +63,11 @@ int kernel_plan_build(const struct kernel_state *desired, const struct kernel_st
  */
 int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **ret_plan);
 void kernel_plan_free(struct kernel_plan *plan);
+/**
+ * Whether what the node sees of its links, paths and lines may ask for @operation. Devices, addresses, label filters, sysctls and
+ * queues are as the release says, whatever happens outside.
+ */
+bool plan_operation_moves(const struct plan_operation *operation);
 
 /** The conflict, if there is one, then one line an operation, in words of ip(8), wg(8), tc(8); never a private key. */
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text);

@@ -11,8 +11,10 @@ https_start
 query_answers phuc-xa || fail "a query passes before"
 
 plan_empty() { "$tuyen" plan --control "$(control_of "$1")" | grep -q nothing; }
-damaged_and_repaired() { # NAME SITE COMMAND...
+settled() { path_is phuc-xa main && plan_empty phuc-xa && plan_empty "$1"; }
+damaged_and_repaired() { # NAME SITE COMMAND... (a route that is deleted while traffic moves is put back by the move, and is no drift)
 	local name=$1 s=$2 before; shift 2
+	wait_for 30 "traffic on its main path" settled "$s"
 	before=$(status_get "$s" .daemon.drift_repairs)
 	in_site "$s" "$@" >/dev/null 2>&1 || { fail "$name: the damage itself failed"; return; }
 	ok "$name is repaired" wait_for 8 "the repair" eval "[ \"\$(status_get $s .daemon.drift_repairs)\" -gt $before ] && plan_empty $s"
@@ -36,8 +38,6 @@ in_site phuc-xa ip link add theirs type dummy
 in_site phuc-xa ip route add 172.31.0.0/16 dev lo table 777
 in_site phuc-xa nft add table inet theirs
 in_site phuc-xa ip rule add priority 9000 to 172.31.0.0/16 table 777
-wait_for 20 "the main path" path_is phuc-xa main # what is deleted while traffic moves is put back by the move, and is no drift
-sleep 1
 damaged_and_repaired "a deleted route, beside what is not ours" phuc-xa ip route flush table 550010
 ok "a device that is not ours stays" ip -n phuc-xa link show theirs
 like "a route that is not ours stays" "$(ip -n phuc-xa route show table 777)" 172.31
