@@ -780,9 +780,13 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 
 bool plan_operation_moves(const struct plan_operation *operation)
 {
+	const struct kernel_sysctl *sysctl = operation->want;
+
 	switch (operation->object) {
+	case PLAN_DEVICE: /* a session's MTU is what its path carries; below 1,280 it loses what IPv6 had of it */
+		return operation->verb == PLAN_CHANGE;
 	case PLAN_SYSCTL:
-	case PLAN_DEVICE:
+		return sysctl && !strncmp(sysctl->path, "net/ipv6/", 9);
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
