@@ -18,8 +18,8 @@ for s in phuc-xa ba-dinh hanoi; do
 	is "$s: read back, nothing is left to do" "$(planned "$s")" "plan of 0 operations" || node plan "$s" | sed 's/^/# /'
 	ok "$s: nft lists what was written, byte for byte" nft_same "$s" || diag_file .last
 done
-is "the commune has a line, two neighbours and four queues for each" "$(tc_site phuc-xa class show dev link0 | grep -c htb)" 11
-like "queries have half of what is left" "$(tc_site phuc-xa class show dev link0)" 'htb 5459:34c1 .*prio 1 rate 441600bit overhead 75 ceil 1920Kbit'
+is "the commune has a line, two neighbours, four queues for each and a class over two of them" "$(tc_site phuc-xa class show dev link0 | grep -c htb)" 13
+like "queries have half of what is left" "$(tc_site phuc-xa class show dev link0)" 'htb 5459:34c2 .*prio 1 rate 441600bit overhead 75 ceil 1920Kbit'
 like "the parent sends what the commune takes" "$(tc_site ba-dinh class show dev link0)" 'htb 5459:e180 root rate 7440Kbit overhead 75 ceil 7440Kbit'
 is "... to it alone" "$(tc_site ba-dinh class show dev link0 | grep -c 'htb.*root')" 1
 is "the province queues for nobody" "$(tc_site hanoi qdisc show dev link0 | grep -c htb)" 0
@@ -34,20 +34,23 @@ drift() { # WHAT OPERATIONS COMMAND...
 drift "a class that may take all" 1 tc class change dev link0 parent 5459:34c0 classid 5459:34c2 htb rate 1900kbit ceil 1920kbit prio 0
 drift "a queue without its way" 1 tc filter del dev link0 parent 5459:34c0 prio 1 handle 0x56000001 fw
 drift "the neighbours without their way" 2 tc filter del dev link0 parent 5459: prio 1
-drift "the rest without its way" 1 tc filter del dev link0 parent 5459:34c0 prio 2
-drift "a queue without fq_codel" 1 tc qdisc replace dev link0 parent 5459:34c1 pfifo limit 10
-drift "a queue that marks what nobody sees" 1 tc qdisc change dev link0 parent 5459:34c1 fq_codel ecn
+drift "those of low priority and the rest without their way" 1 tc filter del dev link0 parent 5459:34c0 prio 2
+drift "the rest without its way" 1 tc filter del dev link0 parent 5459:34c1 prio 2
+drift "images with all of the line" 1 tc class change dev link0 parent 5459:34c1 classid 5459:34c3 htb rate 1900kbit ceil 1920kbit prio 0
+drift "images with longer turns" 1 tc class change dev link0 parent 5459:34c1 classid 5459:34c3 htb rate 128bit ceil 1920kbit burst 64 overhead 75 prio 3 quantum 20000
+drift "a queue without fq_codel" 1 tc qdisc replace dev link0 parent 5459:34c2 pfifo limit 10
+drift "a queue that marks what nobody sees" 1 tc qdisc change dev link0 parent 5459:34c2 fq_codel ecn
 drift "a class too many" 1 tc class add dev link0 parent 5459:34c0 classid 5459:34d0 htb rate 1mbit
-drift "a filter too many" 13 tc filter add dev link0 parent 5459: prio 5 protocol all matchall flowid 5459:34c2
-drift "the queues gone" 12 tc qdisc del dev link0 root
-drift "another queue in their place" 12 tc qdisc replace dev link0 root pfifo
-drift "the device gone" 20 ip link del link0
+drift "a filter too many" 15 tc filter add dev link0 parent 5459: prio 5 protocol all matchall flowid 5459:34c2
+drift "the queues gone" 14 tc qdisc del dev link0 root
+drift "another queue in their place" 14 tc qdisc replace dev link0 root pfifo
+drift "the device gone" 22 ip link del link0
 
 mkdir -p before; cp b/* before/
 sed -i 's/rate up 2Mbit\/s/rate up 4Mbit\/s/' qoskernel.topology
 ok "the line becomes faster" "$driver" bundles b $COUNTRY_SOURCES keys.source
 node plan phuc-xa >faster.plan
-is "... and its classes change at their place" "$(grep -c '^tc class replace' faster.plan) $(tail -n 1 faster.plan)" "11 plan of 11 operations"
+is "... and its classes change at their place" "$(grep -c '^tc class replace' faster.plan) $(tail -n 1 faster.plan)" "13 plan of 13 operations"
 node apply phuc-xa >/dev/null
 is "... at once" "$(planned phuc-xa)" "plan of 0 operations"
 COUNTRY_SOURCES=$(qos_sources "" plain)
