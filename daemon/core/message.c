@@ -69,7 +69,7 @@ static bool check_liveness(const struct message *m)
 	return (l->kind == SESSION_LINK || l->kind == SESSION_PATH) && l->id && l->id <= id_max &&
 	       l->state <= BFD_STATE_UP && l->by_intent <= 1 &&
 	       l->quiet <= (l->kind == SESSION_PATH) && l->diagnostic <= 31 &&
-	       l->loss_permille <= 1000 &&
+	       l->loss_permille <= 1000 && l->loss_known <= (l->kind == SESSION_PATH) &&
 	       (!l->mtu || (l->mtu >= PATH_MTU_FLOOR && l->mtu <= UINT16_MAX));
 }
 

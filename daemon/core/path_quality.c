@@ -15,9 +15,15 @@ static uint16_t loss_compute(const struct path_quality *q)
 	return (uint16_t)(q->known ? missing * 1000 / (q->known * PATH_QUALITY_GROUP) : 0);
 }
 
+bool path_quality_known(const struct path_quality *q)
+{
+	return q->known == PATH_QUALITY_GROUPS;
+}
+
 bool path_quality_sent(struct path_quality *q)
 {
 	uint16_t before = q->loss_permille;
+	bool known = path_quality_known(q);
 
 	if (q->sent++ < PATH_QUALITY_GROUP)
 		return false; /* the group ends when the probe after its last leaves */
@@ -28,7 +34,7 @@ bool path_quality_sent(struct path_quality *q)
 	q->sent = 1;
 	q->received = 0;
 	q->loss_permille = loss_compute(q);
-	return q->loss_permille != before;
+	return q->loss_permille != before || path_quality_known(q) != known;
 }
 
 void path_quality_received(struct path_quality *q)

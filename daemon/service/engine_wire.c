@@ -230,15 +230,24 @@ static void tell(struct engine *e, struct text *line)
 	engine_event(e, line);
 }
 
+/* One that served badly before it failed goes on to do so until it was measured anew: failing is how much of what it loses shows. */
+static bool quality_of(const struct fwd_session *s, const struct status_liveness *known,
+		       const struct message_liveness *l)
+{
+	if (s && known->degraded && (l->state != BFD_STATE_UP || !l->loss_known))
+		return true;
+	return l->state == BFD_STATE_UP && s &&
+	       path_quality_degraded(&s->degraded, (uint16_t)l->loss_permille, l->round_trip_us,
+				     l->jitter_us, known->degraded);
+}
+
 /* A path that lives serves well or badly: a fact of its own. @return whether it changed. */
 static bool take_quality(struct engine *e, const struct fwd_path *p, struct status_liveness *known,
 			 const struct message_liveness *l)
 {
 	const struct forwarding *f = &e->release.forwarding;
 	const struct fwd_session *s = forwarding_session(f, p->color);
-	bool degraded = l->state == BFD_STATE_UP && s &&
-			path_quality_degraded(&s->degraded, (uint16_t)l->loss_permille,
-					      l->round_trip_us, l->jitter_us, known->degraded);
+	bool degraded = quality_of(s, known, l);
 	struct text line;
 
 	if (degraded == known->degraded)

@@ -1274,6 +1274,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .quiet = s->quiet,
 		    .round_trip_us = path_quality_known_round_trip(&s->quality),
 		    .loss_permille = s->config.kind == SESSION_PATH ? s->quality.loss_permille : 0,
+		    .loss_known = s->config.kind == SESSION_PATH && path_quality_known(&s->quality),
 		    .jitter_us = s->quality.jitter_us,
 		    .mtu = session_probes_mtu(s) && s->mtu.proven ? s->mtu.passes : 0,
 		    .generation = w->generation,

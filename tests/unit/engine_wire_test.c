@@ -241,6 +241,7 @@ static void say(struct fixture *f, uint32_t state, uint32_t loss_permille, uint3
 						 .state = state,
 						 .generation = f->engine.generation,
 						 .loss_permille = loss_permille,
+						 .loss_known = state == BFD_STATE_UP,
 						 .mtu = mtu};
 	engine_wire_message(&f->engine, &m);
 }
@@ -248,6 +249,10 @@ static void say(struct fixture *f, uint32_t state, uint32_t loss_permille, uint3
 static void what_a_path_is_worth_is_a_fact(void **state)
 {
 	struct fixture *f = *state;
+	struct message m = {
+	    .type = MESSAGE_LIVENESS,
+	    .u.liveness = {
+		.kind = SESSION_PATH, .id = 1, .generation = f->engine.generation, .mtu = 1208}};
 	unsigned int turns;
 
 	say(f, BFD_STATE_UP, 0, 1416);
@@ -275,10 +280,17 @@ static void what_a_path_is_worth_is_a_fact(void **state)
 	assert_int_equal(f->engine.paths[0].last.mtu, 1208);
 	assert_int_equal(seen.mtus, 1);
 	say(f, BFD_STATE_UP, 500, 1208);
-	say(f, BFD_STATE_DOWN, 0,
-	    1208); /* what is down is not degraded, and nobody is told twice */
-	assert_false(f->engine.paths[0].degraded);
+	assert_int_equal(seen.degraded, 2);
+	say(f, BFD_STATE_DOWN, 0, 1208); /* that it fails does not make it better */
+	assert_true(f->engine.paths[0].degraded);
+	m.u.liveness.state = BFD_STATE_UP; /* and up again, it is measured first */
+	engine_wire_message(&f->engine, &m);
+	assert_true(f->engine.paths[0].degraded);
 	assert_int_equal(seen.better, 1);
+	say(f, BFD_STATE_UP, 0, 1208);
+	assert_false(f->engine.paths[0].degraded);
+	assert_int_equal(seen.better, 2);
+	assert_int_equal(seen.degraded, 2);
 }
 
 static void say_link(struct fixture *f, uint32_t mtu)

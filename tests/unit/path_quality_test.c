@@ -33,8 +33,13 @@ static void loss_is_counted(void **state)
 		assert_int_equal(q.loss_permille, rows[i].permille);
 		probes(&q, 40, 0, 0); /* and forgotten */
 		assert_int_equal(q.loss_permille, 0);
+		assert_true(path_quality_known(&q));
 		probes(&q, 17, 0xff, 0);
 		path_quality_reset(&q);
+		probes(&q, 32, 0, 0);
+		assert_false(path_quality_known(&q));
+		assert_true(path_quality_sent(&q)); /* known now, and as it was */
+		assert_true(path_quality_known(&q));
 		assert_int_equal(q.loss_permille, 0);
 	}
 }

@@ -75,8 +75,10 @@ struct message_liveness {
 	    quiet; /* SESSION_PATH, 1: up, and silent for as long as its links would bear. It waits for a repair */
 	uint32_t round_trip_us;
 	uint32_t loss_permille, jitter_us; /* SESSION_PATH */
-	uint32_t mtu;			   /* bytes that pass, there and back; 0 not known yet */
-	uint32_t generation;		   /* of the config it belongs to */
+	uint32_t
+	    loss_known; /* SESSION_PATH, 1: since it is up, as many probes were counted as there are to be */
+	uint32_t mtu;	     /* bytes that pass, there and back; 0 not known yet */
+	uint32_t generation; /* of the config it belongs to */
 	uint64_t sent, received, dropped;
 	uint64_t detection_us;
 	uint64_t changed_at_us; /* struct monotime */

@@ -27,12 +27,15 @@ struct path_quality {
 
 /** Forgets all: the path was down. */
 void path_quality_reset(struct path_quality *q);
-/** A probe is sent. @return whether loss_permille changed. */
+/** A probe is sent. @return whether loss_permille changed, or is known now. */
 bool path_quality_sent(struct path_quality *q);
 /** An answer came. */
 void path_quality_received(struct path_quality *q);
 /** A round trip was measured, us. Of the first four, when ways are still being found, the least counts. */
 void path_quality_round_trip(struct path_quality *q, uint32_t us);
+
+/** Whether loss is of as many probes as it can be: none of before, and no luck of a few. */
+bool path_quality_known(const struct path_quality *q);
 
 /** The smoothed round trip, us; 0 before four were measured: the first ones wait for handshakes. */
 uint32_t path_quality_known_round_trip(const struct path_quality *q);
