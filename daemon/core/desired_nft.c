@@ -29,7 +29,8 @@
  *
  * Each packet of a session passes these chains at every node some ten times, inside and outside of its
  * tunnels: the device is asked for once in a chain, and a verdict map leads on; what most packets are
- * is asked for first; a single prefix is compared, as a set of one costs several times that.
+ * is asked for first; one or two prefixes are compared, as a set costs several times that. Names cost most:
+ * no device of ours is an Ethernet, so what comes or goes by one is known by that alone.
  */
 #include "desired_internal.h"
 
@@ -113,17 +114,6 @@ static void set_add(struct text *t, const char *name, bool interval, struct pref
 	if (list->failed)
 		t->failed = true;
 	free(list->entry);
-}
-
-static void set_overlay(struct text *t, const struct forwarding *f)
-{
-	struct prefix_list list;
-
-	list_init(&list, 2);
-	for (int i = 0; i < 2; i++)
-		if (f->overlay[i].length)
-			list_add(&list, f->overlay[i]);
-	set_add(t, "overlay", true, &list);
 }
 
 void desired_lines_add_hop(struct desired_lines *lines, ipv4_t hop)
@@ -336,7 +326,6 @@ static void sets_add(struct text *t, const struct forwarding *f, const struct de
 {
 	char name[32];
 
-	set_overlay(t, f);
 	set_hops(t, f, lines);
 	set_own(t, f);
 	set_lans(t, f);
@@ -410,16 +399,18 @@ static int device_compare(const void *a, const void *b)
 	return 0;
 }
 
-/* @what  "iifname" or "oifname" */
+/* @what  "iifname" or "oifname", and what comes before it */
 static void devices_map(struct text *t, const char *what, struct device_list *list)
 {
+	bool many = list->count > 1;
+
 	if (list->count)
 		qsort(list->entry, list->count, sizeof(*list->entry), device_compare);
-	text_printf(t, "\t\t%s vmap { ", what);
+	text_printf(t, "\t\t%s %s", what, many ? "vmap { " : "");
 	for (size_t i = 0; i < list->count; i++)
-		text_printf(t, "%s\"%s\" : %s", i ? ", " : "", list->entry[i].name,
-			    list->entry[i].then);
-	text_add(t, " }\n");
+		text_printf(t, "%s\"%s\"%s%s", i ? ", " : "", list->entry[i].name,
+			    many ? " : " : " ", list->entry[i].then);
+	text_add(t, many ? " }\n" : "\n");
 	if (list->failed)
 		t->failed = true;
 	free(list->entry);
@@ -440,6 +431,19 @@ static void sessions_match(struct text *t, const struct forwarding *f)
 	if (list.failed)
 		t->failed = true;
 	free(list.entry);
+}
+
+/* A rule for each of the overlay's prefixes, that of paths first. @end  "saddr" or "daddr" */
+static void overlay_rules(struct text *t, const struct forwarding *f, const char *end,
+			  const char *rest)
+{
+	for (int i = 1; i >= 0; i--) {
+		if (!f->overlay[i].length)
+			continue;
+		text_printf(t, "\t\tip %s ", end);
+		prefix_add(t, f->overlay[i]);
+		text_printf(t, " %s\n", rest);
+	}
 }
 
 static void chain_begin(struct text *t, const char *name, const char *hook)
@@ -511,7 +515,7 @@ static void guard_local_add(struct text *t, const struct forwarding *f,
 	text_printf(t, "\t\tmeta mark 0x%08x accept\n", TUYEN_MARK_LINK);
 	if (hops_are_there(f, lines))
 		text_add(t, "\t\tip daddr @hops accept\n");
-	text_add(t, "\t\tip daddr @overlay notrack accept\n");
+	overlay_rules(t, f, "daddr", "notrack accept");
 	guard_shared_add(t, f);
 	chain_end(t);
 }
@@ -521,8 +525,8 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 	struct device_list from = devices_new(f);
 
 	chain_begin(t, "guard_lo", NULL);
-	text_add(t, "\t\tip saddr @overlay notrack accept\n"
-		    "\t\taccept\n");
+	overlay_rules(t, f, "saddr", "notrack accept");
+	text_add(t, "\t\taccept\n");
 	chain_end(t);
 	chain_begin(t, "guard_link", NULL);
 	for (size_t i = 0; i < f->queue_count; i++)
@@ -531,16 +535,20 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 		queue_in_add(t, DESIRED_DSCP_PROBES);
 	text_add(t, "\t\tnotrack accept\n");
 	chain_end(t);
-	device_jumps(&from, "lo", "jump guard_lo");
 	device_jumps(&from, LINK_DEVICE, "jump guard_link");
 	guard_session_add(t, f, &from);
-	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
-	devices_map(t, "iifname", &from);
-	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
-		    "\t\tip saddr @overlay fib daddr . iif type != local counter drop\n"
-		    "\t\tip daddr @overlay fib daddr . iif type != local counter drop\n"
-		    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
+	chain_begin(t, "guard_line", NULL);
+	overlay_rules(t, f, "saddr", "fib daddr . iif type != local counter drop");
+	overlay_rules(t, f, "daddr", "fib daddr . iif type != local counter drop");
+	text_add(t, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
 	guard_shared_add(t, f);
+	chain_end(t);
+	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
+	text_add(t, "\t\tmeta iiftype ether goto guard_line\n"
+		    "\t\tmeta iiftype loopback goto guard_lo\n");
+	devices_map(t, "iifname", &from);
+	text_add(t, "\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+		    "\t\tgoto guard_line\n");
 	chain_end(t);
 	guard_local_add(t, f, lines);
 }
@@ -824,22 +832,10 @@ static void input_session_add(struct text *t, const struct forwarding *f, uint32
 	chain_end(t);
 }
 
-static void input_add(struct text *t, const struct forwarding *f)
+static void input_line_add(struct text *t, const struct forwarding *f)
 {
-	struct device_list from = devices_new(f);
-
-	input_path_add(t, f);
-	input_link_add(t);
-	for (size_t i = 0; i < f->session_count; i++)
-		input_session_add(t, f, f->sessions[i].color);
-	device_jumps(&from, "lo", "jump input_lo");
-	device_jumps(&from, LINK_DEVICE, "jump input_link");
-	sessions_jump(&from, f, "jump input", true);
-	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
-	devices_map(t, "iifname", &from);
-	/* guard has dropped what came by an adjacency without a label */
-	text_add(t, "\t\tct state established,related accept\n"
-		    "\t\tiifname \"lsp*\" counter drop\n");
+	chain_begin(t, "input_line", NULL);
+	text_add(t, "\t\tct state established,related accept\n");
 	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
@@ -850,6 +846,27 @@ static void input_add(struct text *t, const struct forwarding *f)
 	lans_add(t, f, "saddr");
 	text_add(t, "fib saddr . iif oif exists accept\n"
 		    "\t\tcounter drop\n");
+	chain_end(t);
+}
+
+static void input_add(struct text *t, const struct forwarding *f)
+{
+	struct device_list from = devices_new(f);
+
+	input_path_add(t, f);
+	input_link_add(t);
+	for (size_t i = 0; i < f->session_count; i++)
+		input_session_add(t, f, f->sessions[i].color);
+	input_line_add(t, f);
+	device_jumps(&from, LINK_DEVICE, "jump input_link");
+	sessions_jump(&from, f, "jump input", true);
+	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
+	text_add(t, "\t\tmeta iiftype ether goto input_line\n"
+		    "\t\tmeta iiftype loopback goto input_lo\n");
+	devices_map(t, "iifname", &from);
+	/* guard has dropped what came by an adjacency without a label */
+	text_add(t, "\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+		    "\t\tgoto input_line\n");
 	chain_end(t);
 }
 
@@ -912,10 +929,10 @@ static void forward_add(struct text *t, const struct forwarding *f,
 	device_jumps(&into, LINK_DEVICE, "jump closed");
 	sessions_jump(&into, f, "jump into", true);
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
-	devices_map(t, "iifname", &from);
-	devices_map(t, "oifname", &into);
-	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
-		    "\t\toifname \"lsp*\" counter drop\n");
+	devices_map(t, "meta iiftype != ether iifname", &from);
+	devices_map(t, "meta oiftype != ether oifname", &into);
+	text_add(t, "\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+		    "\t\tmeta oiftype ipip oifname \"lsp*\" counter drop\n");
 	for (int i = 0; i < 2; i++) {
 		text_add(t, "\t\t");
 		lans_add(t, f, i ? "daddr" : "saddr");
@@ -1028,8 +1045,8 @@ static void queues_add(struct text *t, const struct forwarding *f)
 	queues_path_add(t);
 	queues_link_add(t, f, marked);
 	chain_begin(t, "queues", "filter hook output priority filter; policy accept;");
-	text_add(t, "\t\toifname \"lsp*\" jump queues_path\n"
-		    "\t\toifname \"" LINK_DEVICE "\" jump queues_link\n");
+	text_add(t, "\t\tmeta oiftype ipip oifname \"lsp*\" jump queues_path\n"
+		    "\t\tmeta oiftype != ether oifname \"" LINK_DEVICE "\" jump queues_link\n");
 	if (marked)
 		carrier_add(t, f, marked);
 	chain_end(t);
@@ -1046,16 +1063,18 @@ static void line_add(struct text *t)
 	chain_end(t);
 }
 
-#define EGRESS_OVERLAY                                                                             \
-	"\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"                       \
-	"\t\tip daddr @overlay jump line\n"
+static void egress_overlay_add(struct text *t, const struct forwarding *f)
+{
+	overlay_rules(t, f, "saddr", "fib saddr . oif type != local counter drop");
+	overlay_rules(t, f, "daddr", "jump line");
+}
 
 /* WireGuard's own packets of links, by their mark and port: encrypted, so that nothing of a LAN leaves in clear by them. What
  * is not for the carrier all the same is judged with the rest. */
 static void egress_link_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "egress_link", NULL);
-	text_add(t, EGRESS_OVERLAY);
+	egress_overlay_add(t, f);
 	text_printf(t, "\t\tudp sport %u accept\n", f->link_port);
 	chain_end(t);
 }
@@ -1078,11 +1097,11 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	device_jumps(&into, LINK_DEVICE, "accept");
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
-	text_add(t, "\t\toifname \"lsp*\" accept\n");
-	devices_map(t, "oifname",
+	text_add(t, "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n");
+	devices_map(t, "meta oiftype != ether oifname",
 		    &into); /* before the mark: nothing of a link's goes into a session */
 	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
-	text_add(t, EGRESS_OVERLAY);
+	egress_overlay_add(t, f);
 	text_add(t, "\t\tip daddr @peers counter drop\n"
 		    "\t\tip saddr @peers ");
 	lans_add(t, f, "daddr !=");

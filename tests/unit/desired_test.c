@@ -226,6 +226,12 @@ static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t c
 	text_clear(&t);
 }
 
+#define OVERLAY_OUT                                                                                \
+	"\t\tip saddr 100.80.0.0/12 fib saddr . oif type != local counter drop\n"                  \
+	"\t\tip saddr 100.64.0.0/16 fib saddr . oif type != local counter drop\n"                  \
+	"\t\tip daddr 100.80.0.0/12 jump line\n"                                                   \
+	"\t\tip daddr 100.64.0.0/16 jump line\n"
+
 /* A carrier's gateway inside the overlay's range can be reached; one that has an address of ours cannot. */
 static void a_line_leads_to_its_next_hop(void **state)
 {
@@ -256,10 +262,7 @@ static void a_line_leads_to_its_next_hop(void **state)
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, chain));
-	assert_non_null(strstr(t.bytes,
-			       "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
-			       "\t\tip daddr @overlay jump line\n"
-			       "\t\tip daddr @peers counter drop\n"));
+	assert_non_null(strstr(t.bytes, OVERLAY_OUT "\t\tip daddr @peers counter drop\n"));
 	text_clear(&t);
 	for (ipv4_t i = 1; i < 20; i++)
 		desired_lines_add_hop(&hops, i);
@@ -476,8 +479,8 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	assert_null(strstr(t.bytes, "ct state related "));
 	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
 	assert_non_null(strstr(
-	    t.bytes, "\t\tiifname vmap { \"lo\" : jump guard_lo, \"s10\" : jump guard_session, "
-		     "\"link0\" : jump guard_link }\n"));
+	    t.bytes,
+	    "\t\tiifname vmap { \"s10\" : jump guard_session, \"link0\" : jump guard_link }\n"));
 	assert_non_null(strstr(t.bytes, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
 					"\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n\t}\n"));
 	assert_non_null(strstr(
@@ -541,21 +544,19 @@ static void links_own_packets(void **state)
 	bundle_read(&f);
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes,
-			       "\tchain egress_link {\n"
-			       "\t\tip saddr @overlay fib saddr . oif type != local counter drop\n"
-			       "\t\tip daddr @overlay jump line\n"
-			       "\t\tudp sport 51820 accept\n\t}\n"));
+	assert_non_null(strstr(t.bytes, "\tchain egress_link {\n" OVERLAY_OUT
+					"\t\tudp sport 51820 accept\n\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes,
 	    "\t\ttype filter hook postrouting priority filter; policy accept;\n"
-	    "\t\toifname \"lsp*\" accept\n"
-	    "\t\toifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, \"link0\" : accept }\n"
-	    "\t\tmeta mark 0x57000000 jump egress_link\n"
-	    "\t\tip saddr @overlay "));
+	    "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n"
+	    "\t\tmeta oiftype != ether oifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, "
+	    "\"link0\" : accept }\n"
+	    "\t\tmeta mark 0x57000000 jump egress_link\n" OVERLAY_OUT));
 	assert_non_null(strstr(t.bytes, "\t\ttype filter hook output priority raw; policy accept;\n"
 					"\t\tmeta mark 0x57000000 accept\n"
-					"\t\tip daddr @overlay notrack accept\n\t}\n"));
+					"\t\tip daddr 100.80.0.0/12 notrack accept\n"
+					"\t\tip daddr 100.64.0.0/16 notrack accept\n\t}\n"));
 	text_reset(&t);
 	desired_lines_add_hop(&lines, f.overlay[0].address + 0xfffe); /* a carrier's gateway */
 	desired_nft(&f, &lines, &t);
@@ -610,7 +611,7 @@ static void devices_stand_as_nft_sorts_them(void **state)
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(
 	    t.bytes,
-	    "\t\toifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
+	    "\t\tmeta oiftype != ether oifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
 	    "\"s30\" : jump egress_30, \"s100\" : jump egress_100, \"link0\" : accept, "
 	    "\"s4294967295\" : jump egress_4294967295 }\n"));
 	assert_non_null(strstr(
@@ -627,10 +628,45 @@ static void devices_stand_as_nft_sorts_them(void **state)
 	f.session_count = 0; /* a node that carries others' alone */
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(
-	    t.bytes, "\t\tiifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
+	    t.bytes,
+	    "\t\tmeta iiftype != ether iifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
 	assert_null(strstr(t.bytes, "ping_local"));
 	text_clear(&t);
 	f.sessions = NULL;
+	forwarding_clear(&f);
+}
+
+/* What is no Ethernet is asked for its name; what is, is a line, whatever it is called. */
+static void names_are_of_what_is_no_ethernet(void **state)
+{
+	static const char *const chains[][2] = {{"guard", "filter hook prerouting priority raw"},
+						{"input", "filter hook input priority filter"}};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	for (size_t i = 0; i < 2; i++) {
+		char begin[160], *at;
+
+		snprintf(begin, sizeof(begin),
+			 "\tchain %s {\n\t\ttype %s; policy %s;\n"
+			 "\t\tmeta iiftype ether goto %s_line\n"
+			 "\t\tmeta iiftype loopback goto %s_lo\n"
+			 "\t\tiifname ",
+			 chains[i][0], chains[i][1], i ? "drop" : "accept", chains[i][0],
+			 chains[i][0]);
+		at = strstr(t.bytes, begin);
+		assert_non_null(at);
+		snprintf(begin, sizeof(begin),
+			 "\n\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+			 "\t\tgoto %s_line\n\t}\n",
+			 chains[i][0]);
+		assert_non_null(strstr(at, begin));
+	}
+	text_clear(&t);
 	forwarding_clear(&f);
 }
 
@@ -866,8 +902,8 @@ static void a_packet_takes_its_queue_along(void **state)
 	    "\t\tmeta mark 0x56000030 ip dscp set cs6\n";
 	static const char hook[] = "\tchain queues {\n"
 				   "\t\ttype filter hook output priority filter; policy accept;\n"
-				   "\t\toifname \"lsp*\" jump queues_path\n"
-				   "\t\toifname \"link0\" jump queues_link\n";
+				   "\t\tmeta oiftype ipip oifname \"lsp*\" jump queues_path\n"
+				   "\t\tmeta oiftype != ether oifname \"link0\" jump queues_link\n";
 	static const char link[] =
 	    "\t\tmeta mark 0x56000030 ip dscp set cs6\n"
 	    "\t\tip daddr @marked ip dscp lephb ip ecn set ect1\n"
@@ -875,7 +911,7 @@ static void a_packet_takes_its_queue_along(void **state)
 	    "\t\tip daddr @marked meta length < 636 ip dscp cs6 ip ecn set ect1\n"
 	    "\t}\n";
 	static const char carrier[] =
-	    "\t\toifname \"link0\" jump queues_link\n"
+	    "\t\tmeta oiftype != ether oifname \"link0\" jump queues_link\n"
 	    "\t\tudp sport 51820 ip dscp af41 ip dscp set ef accept\n"
 	    "\t\tudp sport 51820 ip ecn ect1 ip dscp set ef ip ecn set not-ect accept\n"
 	    "\t\tudp sport 51820 ip ecn ect0 ip dscp set cs1 ip ecn set not-ect accept\n"
@@ -921,6 +957,7 @@ int main(void)
 	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
 	    cmocka_unit_test(rights_of_many_peers_are_one_set),
 	    cmocka_unit_test(marks_of_packets_are_matched_both_ways),
+	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
 	    cmocka_unit_test(without_a_rate_nothing_queues),
 	    cmocka_unit_test(padded_probes_fit_in_the_rest),
 	    cmocka_unit_test(a_line_is_divided),
