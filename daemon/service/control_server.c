@@ -3,7 +3,7 @@
  * The control socket's server. A client is a small machine: it reads one request line, waits for
  * its answer, writes it, ends; or it watches. STATUS is served from the newest snapshot; one that
  * is older than a second is refreshed first, and if the kernel process does not answer in time the
- * old one is served as it is.
+ * old one is served as it is. A gateway's is megabytes: there is one, for all who read it.
  *
  * Nothing here is trusted by the kernel process, and nothing a client does can make it wait.
  */
@@ -36,6 +36,11 @@ enum client_stage {
 	CLIENT_WATCH,
 };
 
+struct snapshot {
+	unsigned int holders; /* the server, if it is the newest, and who is reading it */
+	struct text text;
+};
+
 struct client {
 	struct control_server *server;
 	enum client_stage stage;
@@ -47,6 +52,8 @@ struct client {
 	uint32_t request;
 	struct text out;
 	size_t written;
+	struct snapshot *snapshot; /* comes after @out; or NULL */
+	size_t snapshot_written;
 };
 
 struct control_server {
@@ -56,11 +63,20 @@ struct control_server {
 	void *context;
 	struct client clients[CONTROL_CLIENTS_MAX];
 	uint32_t next_request;
-	struct text snapshot, snapshot_next, answer, event;
+	struct snapshot *snapshot; /* NULL before the first */
+	struct text snapshot_next, answer, event;
 	struct monotime snapshot_at;
-	bool have_snapshot, refreshing;
+	bool refreshing;
 	uint32_t answer_request;
 };
+
+static void snapshot_release(struct snapshot *snapshot)
+{
+	if (!snapshot || --snapshot->holders)
+		return;
+	text_clear(&snapshot->text);
+	free(snapshot);
+}
 
 static void client_close(struct client *c)
 {
@@ -70,6 +86,7 @@ static void client_close(struct client *c)
 		event_free(c->timeout);
 	close(c->fd);
 	text_clear(&c->out);
+	snapshot_release(c->snapshot);
 	*c = (struct client){.server = c->server, .fd = -1};
 }
 
@@ -82,12 +99,29 @@ static void client_want(struct client *c, short what)
 	event_add(c->io, NULL);
 }
 
+/* What is to be written next. @return its length, 0 for nothing. */
+static size_t client_rest(const struct client *c, const char **ret_bytes)
+{
+	const struct text *shared = c->snapshot ? &c->snapshot->text : NULL;
+
+	if (c->written < c->out.length) {
+		*ret_bytes = c->out.bytes + c->written;
+		return c->out.length - c->written;
+	}
+	if (!shared || c->snapshot_written == shared->length)
+		return 0;
+	*ret_bytes = shared->bytes + c->snapshot_written;
+	return shared->length - c->snapshot_written;
+}
+
 /* Writes what it can. @return false when the client is gone. */
 static bool client_flush(struct client *c)
 {
-	while (c->written < c->out.length) {
-		ssize_t n = send(c->fd, c->out.bytes + c->written, c->out.length - c->written,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+	const char *bytes;
+	size_t length;
+
+	while ((length = client_rest(c, &bytes))) {
+		ssize_t n = send(c->fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -99,7 +133,7 @@ static bool client_flush(struct client *c)
 			client_close(c);
 			return false;
 		}
-		c->written += (size_t)n;
+		*(c->written < c->out.length ? &c->written : &c->snapshot_written) += (size_t)n;
 	}
 	if (c->stage == CLIENT_WRITE) {
 		client_close(c);
@@ -111,20 +145,38 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
-static void client_answer(struct client *c, enum control_status status, const char *bytes,
-			  size_t length)
+static void client_answer_begin(struct client *c, enum control_status status, size_t length)
 {
 	static const char *const words[] = {"OK", "REFUSED", "FAILED"};
 
 	text_reset(&c->out);
 	text_printf(&c->out, "%s %zu\n", words[status], length);
-	text_add_bytes(&c->out, bytes, length);
 	c->written = 0;
 	c->stage = CLIENT_WRITE;
+}
+
+static void client_answer_end(struct client *c)
+{
 	if (c->out.failed)
 		client_close(c);
 	else
 		client_flush(c);
+}
+
+static void client_answer(struct client *c, enum control_status status, const char *bytes,
+			  size_t length)
+{
+	client_answer_begin(c, status, length);
+	text_add_bytes(&c->out, bytes, length);
+	client_answer_end(c);
+}
+
+static void client_answer_snapshot(struct client *c, struct snapshot *snapshot)
+{
+	client_answer_begin(c, CONTROL_OK, snapshot->text.length);
+	snapshot->holders++;
+	c->snapshot = snapshot;
+	client_answer_end(c);
 }
 
 static void client_fail(struct client *c, const char *why)
@@ -139,8 +191,8 @@ static void snapshot_serve(struct control_server *s)
 
 		if (c->stage != CLIENT_STATUS)
 			continue;
-		if (s->have_snapshot)
-			client_answer(c, CONTROL_OK, s->snapshot.bytes, s->snapshot.length);
+		if (s->snapshot)
+			client_answer_snapshot(c, s->snapshot);
 		else
 			client_fail(c, "no status yet: the kernel process has not come up\n");
 	}
@@ -162,8 +214,8 @@ static void status_request(struct client *c)
 	const struct timeval wait = {REFRESH_WAIT_US / 1000000, REFRESH_WAIT_US % 1000000};
 
 	c->stage = CLIENT_STATUS;
-	if (s->have_snapshot && !monotime_reached(monotime_now(), fresh_until)) {
-		client_answer(c, CONTROL_OK, s->snapshot.bytes, s->snapshot.length);
+	if (s->snapshot && !monotime_reached(monotime_now(), fresh_until)) {
+		client_answer_snapshot(c, s->snapshot);
 		return;
 	}
 	if (s->refreshing)
@@ -384,7 +436,7 @@ void control_server_free(struct control_server *server)
 		event_free(server->refresh_timeout);
 	if (server->listen_again)
 		event_free(server->listen_again);
-	text_clear(&server->snapshot);
+	snapshot_release(server->snapshot);
 	text_clear(&server->snapshot_next);
 	text_clear(&server->answer);
 	text_clear(&server->event);
@@ -393,17 +445,17 @@ void control_server_free(struct control_server *server)
 
 static void snapshot_complete(struct control_server *s)
 {
-	struct text old = s->snapshot;
+	struct snapshot *next = s->snapshot_next.failed ? NULL : malloc(sizeof(*next));
 
-	if (s->snapshot_next.failed) {
+	if (!next) {
 		text_clear(&s->snapshot_next);
 		return;
 	}
-	s->snapshot = s->snapshot_next;
-	text_clear(&old);
+	*next = (struct snapshot){.holders = 1, .text = s->snapshot_next};
+	snapshot_release(s->snapshot);
+	s->snapshot = next;
 	text_init(&s->snapshot_next);
 	s->snapshot_at = monotime_now();
-	s->have_snapshot = true;
 	s->refreshing = false;
 	event_del(s->refresh_timeout);
 	snapshot_serve(s);

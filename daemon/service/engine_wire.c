@@ -158,8 +158,7 @@ void engine_publish(struct engine *e)
 	status_input_fill(e, &in);
 	status_document(&in, &json);
 	if (!json.failed)
-		pair_send_text(e->pair, MESSAGE_SNAPSHOT, e->generation, 0, json.bytes,
-			       json.length);
+		pair_give_text(e->pair, MESSAGE_SNAPSHOT, &json);
 	text_clear(&json);
 }
 

@@ -11,11 +11,16 @@
 #include <unistd.h>
 
 #include "tuyen/base/err.h"
+#include "tuyen/base/text.h"
 
+/* A message, or a text that is cut into pieces when there is room for them. */
 struct waiting {
 	STAILQ_ENTRY(waiting) next;
-	size_t length;
-	struct message message; /* only @length bytes are allocated */
+	size_t length;	  /* what it counts of PAIR_QUEUE_MAX */
+	struct text text; /* without bytes: a message */
+	size_t offset;	  /* of it that is sent */
+	enum message_type type;
+	unsigned char message[];
 };
 
 STAILQ_HEAD(waiting_list, waiting);
@@ -67,7 +72,7 @@ static void pair_readable(evutil_socket_t fd, short what, void *context)
 }
 
 /* @return true when sent; false when it must wait. */
-static bool send_now(struct pair *pair, const struct message *m, size_t length)
+static bool send_now(struct pair *pair, const void *m, size_t length)
 {
 	ssize_t sent;
 
@@ -78,6 +83,48 @@ static bool send_now(struct pair *pair, const struct message *m, size_t length)
 	       (errno != EAGAIN && errno != ENOBUFS); /* a closed end takes nothing more */
 }
 
+/* The piece of @text that begins at @offset; @m has all else. @return where the next begins. */
+static size_t piece_fill(struct message *m, const char *text, size_t length, size_t offset)
+{
+	size_t part = length - offset;
+
+	if (part > MESSAGE_PIECE_MAX)
+		part = MESSAGE_PIECE_MAX;
+	memcpy(m->u.piece.bytes, text + offset, part);
+	memset(m->u.piece.bytes + part, 0, MESSAGE_PIECE_MAX - part);
+	m->u.piece.offset = (uint32_t)offset;
+	m->u.piece.length = (uint32_t)part;
+	m->u.piece.last = offset + part == length;
+	return offset + part;
+}
+
+/* @return whether all of it was sent. */
+static bool text_send_now(struct pair *pair, struct waiting *w)
+{
+	static struct message m; /* as above */
+	size_t next;
+
+	m.type = w->type;
+	do {
+		next = piece_fill(&m, w->text.bytes, w->text.length, w->offset);
+		if (!send_now(pair, &m, message_size(w->type)))
+			return false;
+		w->offset = next;
+	} while (next < w->text.length);
+	return true;
+}
+
+static bool waiting_send_now(struct pair *pair, struct waiting *w)
+{
+	return w->text.bytes ? text_send_now(pair, w) : send_now(pair, w->message, w->length);
+}
+
+static void waiting_free(struct waiting *w)
+{
+	text_clear(&w->text);
+	free(w);
+}
+
 static void pair_writable(evutil_socket_t fd, short what, void *context)
 {
 	struct pair *pair = context;
@@ -85,11 +132,11 @@ static void pair_writable(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	while ((w = STAILQ_FIRST(&pair->queue))) {
-		if (!send_now(pair, &w->message, w->length))
+		if (!waiting_send_now(pair, w))
 			return;
 		STAILQ_REMOVE_HEAD(&pair->queue, next);
 		pair->queued_bytes -= w->length;
-		free(w);
+		waiting_free(w);
 	}
 	event_del(pair->writable);
 }
@@ -128,7 +175,7 @@ void pair_free(struct pair *pair)
 		event_free(pair->writable);
 	while ((w = STAILQ_FIRST(&pair->queue))) {
 		STAILQ_REMOVE_HEAD(&pair->queue, next);
-		free(w);
+		waiting_free(w);
 	}
 	free(pair);
 }
@@ -143,11 +190,11 @@ int pair_send(struct pair *pair, const struct message *message)
 		return 0;
 	if (pair->queued_bytes + length > PAIR_QUEUE_MAX)
 		return -TUYEN_ELIMIT;
-	w = malloc(offsetof(struct waiting, message) + length);
+	w = calloc(1, sizeof(*w) + length);
 	if (!w)
 		return -TUYEN_ENOMEM;
 	w->length = length;
-	memcpy(&w->message, message, length);
+	memcpy(w->message, message, length);
 	STAILQ_INSERT_TAIL(&pair->queue, w, next);
 	pair->queued_bytes += length;
 	event_add(pair->writable, NULL);
@@ -170,20 +217,32 @@ int pair_send_text(struct pair *pair, enum message_type type, uint32_t request, 
 	m->u.piece.request = request;
 	m->u.piece.status = status;
 	do {
-		size_t part = length - offset;
-
-		if (part > MESSAGE_PIECE_MAX)
-			part = MESSAGE_PIECE_MAX;
-		memcpy(m->u.piece.bytes, text + offset, part);
-		memset(m->u.piece.bytes + part, 0, MESSAGE_PIECE_MAX - part);
-		m->u.piece.offset = (uint32_t)offset;
-		offset += part;
-		m->u.piece.length = (uint32_t)part;
-		m->u.piece.last = offset == length;
+		offset = piece_fill(m, text, length, offset);
 		err = pair_send(pair, m);
 	} while (!err && offset < length);
 	free(m);
 	return err;
+}
+
+int pair_give_text(struct pair *pair, enum message_type type, struct text *text)
+{
+	struct waiting *w;
+
+	if (!text->length)
+		return -TUYEN_EINVAL;
+	if (pair->queued_bytes + text->length > PAIR_QUEUE_MAX)
+		return -TUYEN_ELIMIT;
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -TUYEN_ENOMEM;
+	w->type = type;
+	w->text = *text;
+	w->length = text->length;
+	text_init(text);
+	STAILQ_INSERT_TAIL(&pair->queue, w, next);
+	pair->queued_bytes += w->length;
+	event_add(pair->writable, NULL);
+	return 0;
 }
 
 bool pair_busy(const struct pair *pair)

@@ -226,6 +226,72 @@ static void status_is_asked_for_once_and_served_to_all(void **state)
 	}
 }
 
+enum { LARGE_PIECES = 100, LARGE = LARGE_PIECES * MESSAGE_PIECE_MAX };
+
+/* @letter  all of it but for the line's end */
+static void large_snapshot_put(struct fixture *f, char letter)
+{
+	struct message_piece *piece = calloc(1, sizeof(*piece));
+
+	for (uint32_t i = 0; i < LARGE_PIECES; i++) {
+		piece->offset = i * MESSAGE_PIECE_MAX;
+		piece->length = MESSAGE_PIECE_MAX;
+		piece->last = i == LARGE_PIECES - 1;
+		memset(piece->bytes, letter, MESSAGE_PIECE_MAX);
+		control_server_piece(f->server, MESSAGE_SNAPSHOT, piece);
+	}
+	free(piece);
+}
+
+/* Reads to the end. @return how many bytes of @letter there were, and nothing else but the first line */
+static size_t large_snapshot_read(struct fixture *f, int fd, char letter)
+{
+	size_t count = 0;
+	bool line = true;
+	char bytes[4096];
+	ssize_t n;
+
+	for (;;) {
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		if (n == 0)
+			return count;
+		if (n < 0)
+			assert_int_equal(errno, EAGAIN);
+		for (ssize_t i = 0; i < n; i++) {
+			if (line)
+				line = bytes[i] != '\n';
+			else if (bytes[i] == letter)
+				count++;
+			else
+				return 0;
+		}
+		turn(f);
+	}
+}
+
+/* Whoever is slow reads on in the one that he began, while others get newer ones. */
+static void a_slow_reader_keeps_his_snapshot(void **state)
+{
+	struct fixture *f = *state;
+	int old[3], new;
+
+	for (int i = 0; i < 3; i++)
+		old[i] = dial(f, "STATUS\n");
+	large_snapshot_put(f, 'a');
+	turn(f);
+	large_snapshot_put(f, 'b');
+	turn(f);
+	close(old[2]); /* one goes away in the middle */
+	turn(f);
+	new = dial(f, "STATUS\n");
+	assert_int_equal(large_snapshot_read(f, old[1], 'a'), LARGE);
+	assert_int_equal(large_snapshot_read(f, new, 'b'), LARGE);
+	assert_int_equal(large_snapshot_read(f, old[0], 'a'), LARGE);
+	close(old[0]);
+	close(old[1]);
+	close(new);
+}
+
 static void a_client_that_says_too_much_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +316,7 @@ int main(void)
 	    CASE(without_descriptors_it_does_not_spin),
 	    CASE(status_is_asked_for_once_and_served_to_all),
 	    CASE(half_a_text_is_none),
+	    CASE(a_slow_reader_keeps_his_snapshot),
 	    CASE(a_client_that_says_too_much_is_refused),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/pair.c daemon/core/message.c
+// link: daemon/service/pair.c daemon/core/message.c daemon/base/text.c
 // libs: -levent_core
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +126,76 @@ static void who_does_not_read_costs_no_more_than_the_limit(void **state)
 			 -TUYEN_ELIMIT);
 }
 
+/* Reads one message of the other end. @return its length */
+static ssize_t other_reads(const struct fixture *f, struct message *m)
+{
+	return recv(f->other, m, sizeof(*m), MSG_DONTWAIT);
+}
+
+/* A text that was given away goes in pieces, as the other end reads, and what was sent after it comes after it. */
+static void a_text_goes_in_pieces(void **state)
+{
+	static const size_t lengths[] = {1,
+					 MESSAGE_PIECE_MAX - 1,
+					 MESSAGE_PIECE_MAX,
+					 MESSAGE_PIECE_MAX + 1,
+					 3 * MESSAGE_PIECE_MAX,
+					 200 * MESSAGE_PIECE_MAX + 7};
+	struct fixture *f = *state;
+	struct message *m = calloc(1, sizeof(*m));
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		const struct message hello_message = {.type = MESSAGE_HELLO};
+		size_t offset = 0;
+		struct text text;
+
+		text_init(&text);
+		while (text.length < lengths[i])
+			text_add_char(&text, (char)('a' + text.length % 23));
+		assert_int_equal(pair_give_text(f->pair, MESSAGE_SNAPSHOT, &text), 0);
+		assert_int_equal(text.length, 0);
+		assert_null(text.bytes);
+		assert_int_equal(pair_send(f->pair, &hello_message), 0);
+		for (;;) {
+			turn(f);
+			if (other_reads(f, m) < 0)
+				continue;
+			if (m->type == MESSAGE_HELLO)
+				break;
+			assert_int_equal(message_check(m, (uint32_t)message_size(MESSAGE_SNAPSHOT)),
+					 0);
+			assert_int_equal(m->u.piece.offset, offset);
+			assert_int_equal(m->u.piece.request, 0);
+			for (size_t k = 0; k < m->u.piece.length; k++)
+				assert_int_equal(m->u.piece.bytes[k], 'a' + (offset + k) % 23);
+			offset += m->u.piece.length;
+			assert_int_equal(m->u.piece.last, offset == lengths[i]);
+		}
+		assert_int_equal(offset, lengths[i]);
+		assert_false(pair_busy(f->pair));
+	}
+	free(m);
+}
+
+static void a_text_that_is_not_taken_stays_the_callers(void **state)
+{
+	struct fixture *f = *state;
+	struct text text;
+	int err;
+
+	text_init(&text);
+	assert_int_equal(pair_give_text(f->pair, MESSAGE_SNAPSHOT, &text), -TUYEN_EINVAL);
+	do {
+		text_clear(&text);
+		for (size_t i = 0; i < 1000000; i++)
+			text_add(&text, "0123456789");
+		err = pair_give_text(f->pair, MESSAGE_SNAPSHOT, &text);
+	} while (!err);
+	assert_int_equal(err, -TUYEN_ELIMIT);
+	assert_int_equal(text.length, 10000000);
+	text_clear(&text); /* and what waits goes with the pair */
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -135,6 +205,8 @@ int main(void)
 	    CASE(the_end_is_told_once),
 	    CASE(what_is_too_short_or_too_long_is_rejected),
 	    CASE(who_does_not_read_costs_no_more_than_the_limit),
+	    CASE(a_text_goes_in_pieces),
+	    CASE(a_text_that_is_not_taken_stays_the_callers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "tuyen/base/text.h"
 #include "tuyen/core/message.h"
 
 /**
@@ -29,6 +30,11 @@ int pair_send(struct pair *pair, const struct message *message);
 /** @text in pieces of @type (SNAPSHOT, EVENT, ANSWER). The whole text or none of it is queued. */
 int pair_send_text(struct pair *pair, enum message_type type, uint32_t request, uint32_t status,
 		   const char *text, size_t length);
+/**
+ * @text in pieces of @type (SNAPSHOT), each made when there is room for it: megabytes are there once. Taken and empty afterwards;
+ * the caller's as before on failure. @return 0, -TUYEN_EINVAL for no text, or as above.
+ */
+int pair_give_text(struct pair *pair, enum message_type type, struct text *text);
 /** @return true while something waits: a new snapshot would only pile up. */
 bool pair_busy(const struct pair *pair);
 /** Received messages that were malformed. */
