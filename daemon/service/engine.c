@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -839,6 +840,7 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	if (again)
 		turn_in(e, again);
 	engine_publish(e);
+	malloc_trim(0); /* the many small pieces of netlink and nftables, of which a few stay */
 	took = monotime_between(begin, monotime_now());
 	e->rest_until = monotime_after(monotime_now(), took * REST_OF_TURN);
 	turn_in(e, period_us(e, took));

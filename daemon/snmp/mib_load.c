@@ -3,6 +3,9 @@
  * From the status document to rows. The document comes from our own daemon, yet nothing is taken on
  * trust: a key that is missing, null or of another kind is an unknown cell, and what has no valid
  * index is no row.
+ *
+ * A gateway's document is megabytes, and as a tree eight times that. So the arrays that are tables are read one row at a
+ * time; what else there is, is small, and a tree.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -131,14 +134,33 @@ static size_t index_read(const struct mib_table *table, const json_t *object,
 	return n;
 }
 
+/* Room for one more: as many again as there are, whenever their number is a power of two. */
+static int rows_reserve(struct mib *mib, enum mib_table_id t)
+{
+	size_t count = mib->tables[t].count;
+	struct mib_row *rows;
+
+	if (count & (count - 1))
+		return 0;
+	rows = realloc(mib->tables[t].rows, (count ? 2 * count : 1) * sizeof(*rows));
+	if (!rows)
+		return -TUYEN_ENOMEM;
+	mib->tables[t].rows = rows;
+	return 0;
+}
+
 static int row_add(struct mib *mib, enum mib_table_id t, const json_t *object)
 {
-	struct mib_row *row = &mib->tables[t].rows[mib->tables[t].count];
 	uint32_t index[MIB_NAME_BYTES + 1];
 	size_t length = index_read(&mib_tables[t], object, index);
+	struct mib_row *row;
 
 	if (!length)
 		return 0;
+	if (rows_reserve(mib, t) < 0)
+		return -TUYEN_ENOMEM;
+	row = &mib->tables[t].rows[mib->tables[t].count];
+	*row = (struct mib_row){0};
 	row->index = malloc(length * sizeof(*index));
 	row->cells = calloc(mib_tables[t].column_count, sizeof(*row->cells));
 	mib->tables[t].count++;
@@ -175,70 +197,187 @@ static void rows_deduplicate(struct mib *mib, enum mib_table_id t)
 	mib->tables[t].count = kept;
 }
 
-static int table_load(struct mib *mib, enum mib_table_id t, const json_t *document)
+static void tables_sort(struct mib *mib)
 {
-	const json_t *array = json_object_get(document, mib_tables[t].json);
-	json_t *object;
-	size_t i;
-	int err;
-
-	if (!json_array_size(array))
-		return 0;
-	mib->tables[t].rows = calloc(json_array_size(array), sizeof(struct mib_row));
-	if (!mib->tables[t].rows)
-		return -TUYEN_ENOMEM;
-	json_array_foreach(array, i, object)
-	{
-		err = row_add(mib, t, object);
-		if (err < 0)
-			return err;
+	for (size_t t = MIB_SITE + 1; t < MIB_TABLES; t++) {
+		if (mib->tables[t].count)
+			qsort(mib->tables[t].rows, mib->tables[t].count, sizeof(struct mib_row),
+			      row_compare);
+		rows_deduplicate(mib, (enum mib_table_id)t);
 	}
-	if (mib->tables[t].count)
-		qsort(mib->tables[t].rows, mib->tables[t].count, sizeof(struct mib_row),
-		      row_compare);
-	rows_deduplicate(mib, t);
+}
+
+/* ---- the document, from the left to the right -------------------------------------------------- */
+
+struct reading {
+	const char *at, *begin, *end;
+	struct mib *mib;
+	json_t *rest;	   /* all but the arrays */
+	uint64_t failures; /* of self-checks */
+	bool checked;	   /* there were some */
+	struct reason *reason;
+};
+
+static int refuse(const struct reading *r, const char *what)
+{
+	unsigned int line = 1;
+
+	for (const char *p = r->begin; p < r->at; p++)
+		line += *p == '\n';
+	return reason_set(r->reason, -TUYEN_EINVAL, "line %u: %s", line, what);
+}
+
+static char next_byte(struct reading *r)
+{
+	while (r->at < r->end && strchr(" \t\r\n", *r->at))
+		r->at++;
+	return r->at < r->end ? *r->at : '\0';
+}
+
+static bool take_byte(struct reading *r, char byte)
+{
+	if (next_byte(r) != byte)
+		return false;
+	r->at++;
+	return true;
+}
+
+/* @ret_value  the caller's reference. */
+static int value_take(struct reading *r, json_t **ret_value)
+{
+	json_error_t error;
+
+	next_byte(r);
+	*ret_value = json_loadb(r->at, (size_t)(r->end - r->at),
+				JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &error);
+	if (!*ret_value)
+		return refuse(r, error.text);
+	r->at += error.position; /* how many bytes it was */
 	return 0;
 }
 
-static void self_check_count(struct mib *mib, const json_t *document)
-{
-	const json_t *array = json_object_get(document, "self_check");
-	uint64_t failures = 0;
-	json_t *object;
-	size_t i;
+typedef int (*item_fn)(struct reading *r, enum mib_table_id t, const json_t *item);
 
-	json_array_foreach(array, i, object) failures +=
-	    json_is_false(json_object_get(object, "ok"));
-	if (json_is_array(array))
-		mib_set_number(mib_scalar(mib, "tuyenSelfCheckFailures"), failures);
+static int check_item(struct reading *r, enum mib_table_id t, const json_t *item)
+{
+	(void)t;
+	r->checked = true;
+	r->failures += json_is_false(json_object_get(item, "ok"));
+	return 0;
 }
 
-static int document_load(const json_t *document, struct mib *mib)
+static int row_item(struct reading *r, enum mib_table_id t, const json_t *item)
 {
-	int err = 0;
+	return row_add(r->mib, t, item);
+}
 
-	row_fill(mib->tables[MIB_SITE].rows, &mib_tables[MIB_SITE], document);
-	self_check_count(mib, document);
-	for (size_t t = MIB_SITE + 1; t < MIB_TABLES && err == 0; t++)
-		err = table_load(mib, t, document);
-	return err;
+/* "[" is taken. */
+static int items_take(struct reading *r, enum mib_table_id t, item_fn take)
+{
+	if (take_byte(r, ']'))
+		return 0;
+	for (;;) {
+		json_t *item;
+		int err = value_take(r, &item);
+
+		if (err < 0)
+			return err;
+		err = take(r, t, item);
+		json_decref(item);
+		if (err < 0)
+			return err;
+		if (take_byte(r, ']'))
+			return 0;
+		if (!take_byte(r, ','))
+			return refuse(r, "',' or ']' expected");
+	}
+}
+
+static int rest_take(struct reading *r, const char *key)
+{
+	json_t *value;
+	int err = value_take(r, &value);
+
+	if (err < 0)
+		return err;
+	return json_object_set_new(r->rest, key, value) < 0 ? -TUYEN_ENOMEM : 0;
+}
+
+static int member_take(struct reading *r, const char *key)
+{
+	if (!take_byte(r, ':'))
+		return refuse(r, "':' expected");
+	if (next_byte(r) != '[')
+		return rest_take(r, key);
+	if (!strcmp(key, "self_check") && take_byte(r, '[')) {
+		r->checked = true;
+		return items_take(r, MIB_SITE, check_item);
+	}
+	for (size_t t = MIB_SITE + 1; t < MIB_TABLES; t++)
+		if (!strcmp(key, mib_tables[t].json) && take_byte(r, '['))
+			return items_take(r, (enum mib_table_id)t, row_item);
+	return rest_take(r, key);
+}
+
+static int document_take(struct reading *r)
+{
+	if (!take_byte(r, '{'))
+		return refuse(r, "'{' expected");
+	if (take_byte(r, '}'))
+		return 0;
+	for (;;) {
+		json_t *key;
+		int err = next_byte(r) == '"' ? value_take(r, &key) : refuse(r, "a key expected");
+
+		if (err < 0)
+			return err;
+		err = member_take(r, json_string_value(key));
+		json_decref(key);
+		if (err < 0)
+			return err;
+		if (take_byte(r, '}'))
+			return next_byte(r) ? refuse(r, "end of file expected") : 0;
+		if (!take_byte(r, ','))
+			return refuse(r, "',' or '}' expected");
+	}
+}
+
+static int document_load(struct reading *r)
+{
+	const char *nul = memchr(r->begin, '\0', (size_t)(r->end - r->begin));
+	int err;
+
+	if (nul) { /* the library passes over one behind a number, and then counts wrong */
+		r->at = nul;
+		return refuse(r, "a byte of 0");
+	}
+	err = document_take(r);
+	if (err < 0)
+		return err;
+	if (json_integer_value(json_object_get(r->rest, "format")) != STATUS_FORMAT)
+		return reason_set(r->reason, -TUYEN_EINVAL, "not a status document of format %d",
+				  STATUS_FORMAT);
+	row_fill(r->mib->tables[MIB_SITE].rows, &mib_tables[MIB_SITE], r->rest);
+	if (r->checked)
+		mib_set_number(mib_scalar(r->mib, "tuyenSelfCheckFailures"), r->failures);
+	tables_sort(r->mib);
+	return 0;
 }
 
 int mib_load(const char *json, size_t length, struct mib *ret_mib, struct reason *reason)
 {
-	json_error_t error;
-	json_t *document = json_loadb(json, length, 0, &error);
 	struct mib mib = {0};
-	int err;
+	struct reading r = {.at = json,
+			    .begin = json,
+			    .end = json + length,
+			    .mib = &mib,
+			    .rest = json_object(),
+			    .reason = reason};
+	int err = r.rest ? mib_init(&mib) : -TUYEN_ENOMEM;
 
-	if (!document)
-		return reason_set(reason, -TUYEN_EINVAL, "line %d: %s", error.line, error.text);
-	if (json_integer_value(json_object_get(document, "format")) != STATUS_FORMAT)
-		err = reason_set(reason, -TUYEN_EINVAL, "not a status document of format %d",
-				 STATUS_FORMAT);
-	else if (!(err = mib_init(&mib)))
-		err = document_load(document, &mib);
-	json_decref(document);
+	if (!err)
+		err = document_load(&r);
+	json_decref(r.rest);
 	if (err < 0) {
 		mib_clear(&mib);
 		return err;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tuyen/base/text.h"
 #include "tuyen/snmp/mib.h"
 
 static const char document[] =
@@ -200,6 +201,52 @@ static void test_refused(void **state)
 			fail_msg("taken: %s", cases[i]);
 }
 
+/* A row at a time: wherever it ends before its end, it is refused, and nothing of it stays. */
+static void test_cut(void **state)
+{
+	struct reason reason;
+	struct mib mib;
+
+	(void)state;
+	for (size_t length = 0; length < strlen(document); length++) {
+		char *cut = malloc(length + 1); /* so that nothing is read behind it */
+
+		memcpy(cut, document, length);
+		cut = realloc(cut, length ? length : 1);
+		if (mib_load(cut, length, &mib, &reason) != -TUYEN_EINVAL)
+			fail_msg("taken: %.*s", (int)length, cut);
+		free(cut);
+	}
+	assert_int_equal(mib_load("{\"format\":1,\n\"links\":[{}\n{}]}", 27, &mib, &reason),
+			 -TUYEN_EINVAL);
+	assert_string_equal(reason.text, "line 3: ',' or ']' expected");
+	assert_int_equal(mib_load("{\"format\":1\0}", 14, &mib, &reason), -TUYEN_EINVAL);
+	assert_string_equal(reason.text, "line 1: a byte of 0");
+}
+
+/* As many rows as a gateway has: all of them, in order. */
+static void test_many(void **state)
+{
+	struct reason reason;
+	struct text json;
+	struct mib mib;
+
+	(void)state;
+	text_init(&json);
+	text_add(&json, "{\"sessions\":[");
+	for (unsigned int i = 0; i < 1000; i++)
+		text_printf(&json, "%s{\"color\":10,\"peer_id\":%u}", i ? "," : "",
+			    (i * 7919 + 1) % 1009);
+	text_add(&json, "],\"format\":1}");
+	assert_int_equal(mib_load(json.bytes, json.length, &mib, &reason), 0);
+	assert_int_equal(mib.tables[MIB_SESSIONS].count, 1000);
+	for (size_t i = 1; i < 1000; i++)
+		assert_true(mib.tables[MIB_SESSIONS].rows[i - 1].index[1] <
+			    mib.tables[MIB_SESSIONS].rows[i].index[1]);
+	mib_clear(&mib);
+	text_clear(&json);
+}
+
 static void test_odd(void **state)
 {
 	static const char odd[] =
@@ -315,6 +362,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_get),	 cmocka_unit_test(test_next),
 	    cmocka_unit_test(test_walk), cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_cut),	 cmocka_unit_test(test_many),
 	    cmocka_unit_test(test_odd),	 cmocka_unit_test(test_date),
 	    cmocka_unit_test(test_text), cmocka_unit_test(test_long_string),
 	};
