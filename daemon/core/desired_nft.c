@@ -547,7 +547,7 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 	text_add(t, "\t\tmeta iiftype ether goto guard_line\n"
 		    "\t\tmeta iiftype loopback goto guard_lo\n");
 	devices_map(t, "iifname", &from);
-	text_add(t, "\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
 		    "\t\tgoto guard_line\n");
 	chain_end(t);
 	guard_local_add(t, f, lines);
@@ -865,7 +865,7 @@ static void input_add(struct text *t, const struct forwarding *f)
 		    "\t\tmeta iiftype loopback goto input_lo\n");
 	devices_map(t, "iifname", &from);
 	/* guard has dropped what came by an adjacency without a label */
-	text_add(t, "\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
 		    "\t\tgoto input_line\n");
 	chain_end(t);
 }
@@ -931,8 +931,8 @@ static void forward_add(struct text *t, const struct forwarding *f,
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
 	devices_map(t, "meta iiftype != ether iifname", &from);
 	devices_map(t, "meta oiftype != ether oifname", &into);
-	text_add(t, "\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
-		    "\t\tmeta oiftype ipip oifname \"lsp*\" counter drop\n");
+	text_add(t, "\t\tmeta iiftype != ether iifname \"lsp*\" counter drop\n"
+		    "\t\tmeta oiftype != ether oifname \"lsp*\" counter drop\n");
 	for (int i = 0; i < 2; i++) {
 		text_add(t, "\t\t");
 		lans_add(t, f, i ? "daddr" : "saddr");

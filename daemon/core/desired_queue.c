@@ -28,7 +28,9 @@
  * HTB lets a leaf below its guaranteed rate send at once, even in the moment in which another of its neighbour's has sent, and
  * whatever the classes above say. So a copy in its second queue, or a padded probe beside an image, would put one more large
  * packet before a query each. Those of low priority and the rest have their guarantee together, in a class that counts all that they
- * send against the neighbour's rate, and none of their own: they can but borrow, one packet at a time, and divide it by quanta.
+ * send against the neighbour's rate, and none of their own: they can but borrow, one packet at a time, and take turns. A turn is as
+ * long as the share is large beside the least of them, but no longer than TURN_US: where shares are far apart on a slow line, the
+ * small ones get more.
  *
  * ECN is off: what fq_codel would mark is the adjacency's header, whose mark nobody sees.
  */
@@ -44,21 +46,21 @@
 #define DOWN_USED_PERCENT 93
 #define PADDING_BYTES	  15   /* WireGuard's, at most */
 #define SLOTS		  1009 /* a prime: ids in a row have slots in a row */
-#define SLOT_SIZE	  64
+#define SLOT_SIZE	  DESIRED_QUEUE_SLOT
 #define LINES_MAX	  (SLOT_SIZE - 1)
+#define PRIORITY_LOW	  3
 #define QUEUE_LOW	  0 /* + 1, as all */
 #define QUEUE_REST	  62
 #define SHARE_PROBES	  5    /* percent of a neighbour's rate */
 #define MOST_PROBES	  25   /* ... and no more, whoever says that his packets are probes */
 #define SHARE_REST	  3    /* ... for padded probes, handshakes, and what no policy names */
-#define MOST_REST	  10   /* ... and no more, or the low ones would wait for it */
-#define MOST_REST_LEAST	  3000 /* bytes a second */
 #define RATE_LEAST	  1000 /* bytes a second: HTB takes no 0 */
 #define RATE_NONE                                                                                  \
 	16 /* ... of which a large packet takes more than a minute, and HTB counts no longer */
 #define BURST_LEAST	64
 #define PACKET_BYTES	1600 /* a large packet with all headers */
-#define QUANTUM_MOST	(100 * PACKET_BYTES)
+#define TURN_US		20000
+#define TURN_MOST	(100 * PACKET_BYTES)
 #define TARGET_LEAST_US 5000 /* RFC 8289 section 4.4, unless a packet takes longer */
 #define TARGET_MOST_US	100000
 
@@ -92,7 +94,8 @@ static struct kernel_queue *queue_add(const struct queueing *q, uint16_t minor, 
 	queue->parent = parent;
 	queue->rate = rate < ceil ? rate : ceil;
 	queue->ceil = ceil;
-	queue->burst_bytes = (uint32_t)(ceil / 1000 > BURST_LEAST ? ceil / 1000 : BURST_LEAST);
+	queue->ceil_burst_bytes = (uint32_t)(ceil / 1000 > BURST_LEAST ? ceil / 1000 : BURST_LEAST);
+	queue->burst_bytes = queue->ceil_burst_bytes;
 	return queue;
 }
 
@@ -145,11 +148,16 @@ static struct kernel_queue *low_add(const struct queueing *q, const struct above
 	return queue;
 }
 
-static uint32_t quantum_of(uint32_t share, uint32_t least)
+static uint32_t turn_bytes(uint64_t ceil, uint32_t share, uint32_t least)
 {
-	uint32_t quantum = PACKET_BYTES * (share ? share : 1) / (least ? least : 1);
+	uint64_t turn = (uint64_t)PACKET_BYTES * share / (least ? least : 1);
+	uint64_t most = ceil * TURN_US / 1000000;
 
-	return quantum < QUANTUM_MOST ? quantum : QUANTUM_MOST;
+	if (most > TURN_MOST)
+		most = TURN_MOST;
+	if (turn > most)
+		turn = most;
+	return (uint32_t)(turn < PACKET_BYTES ? PACKET_BYTES : turn);
 }
 
 /* What the queues have of the whole: shares are of what probes and the rest leave; of more than the whole, each has its part. */
@@ -193,24 +201,21 @@ static int policy_add(const struct queueing *q, const struct above *of, const st
 
 	if (!queue)
 		return -TUYEN_ENOMEM;
-	queue->priority = (uint8_t)(3 - policy->priority);
+	queue->priority = (uint8_t)(PRIORITY_LOW - policy->priority);
 	if (!policy->priority)
-		queue->quantum = quantum_of(policy->share_percent, s->least_low);
+		queue->quantum = turn_bytes(of->ceil, policy->share_percent, s->least_low);
 	return 0;
 }
 
 static int rest_add(const struct queueing *q, const struct above *of, const struct shares *s)
 {
-	uint64_t most = part_of(of->ceil, MOST_REST, 100);
-	struct kernel_queue *queue;
+	struct kernel_queue *queue =
+	    low_add(q, of, QUEUE_REST, part_of(of->rate, SHARE_REST, 100), of->ceil);
 
-	if (most < MOST_REST_LEAST)
-		most = of->ceil < MOST_REST_LEAST ? of->ceil : MOST_REST_LEAST;
-	queue = low_add(q, of, QUEUE_REST, part_of(of->rate, SHARE_REST, 100), most);
 	if (!queue)
 		return -TUYEN_ENOMEM;
-	queue->priority = 2;
-	queue->quantum = quantum_of(SHARE_REST, s->least_low);
+	queue->priority = PRIORITY_LOW;
+	queue->quantum = turn_bytes(of->ceil, SHARE_REST, s->least_low);
 	return 0;
 }
 

@@ -62,15 +62,21 @@ static bool device_same_object(const struct kernel_device *want, const struct ke
 		want->ttl == have->ttl);
 }
 
-static bool device_differs(const void *w, const void *h)
+/* ... in more than its MTU */
+static bool device_is_another(const struct kernel_device *want, const struct kernel_device *have)
 {
-	const struct kernel_device *want = w, *have = h;
-
-	if (strcmp(want->alias, have->alias) || want->mtu != have->mtu || want->up != have->up)
+	if (strcmp(want->alias, have->alias) || want->up != have->up)
 		return true;
 	return want->kind == KERNEL_DEVICE_WIREGUARD &&
 	       (memcmp(want->private_key, have->private_key, WG_KEY_LEN) ||
 		want->listen_port != have->listen_port || want->fwmark != have->fwmark);
+}
+
+static bool device_differs(const void *w, const void *h)
+{
+	const struct kernel_device *want = w, *have = h;
+
+	return want->mtu != have->mtu || device_is_another(want, have);
 }
 
 static bool prefixes_equal(const struct kernel_peer *a, const struct kernel_peer *b)
@@ -167,6 +173,8 @@ static bool queue_differs(const void *w, const void *h)
 	       want->overhead != have->overhead || want->priority != have->priority ||
 	       want->quantum != have->quantum ||
 	       apart(want->burst_bytes, have->burst_bytes, (uint32_t)(want->rate >> 23) + 2) ||
+	       apart(want->ceil_burst_bytes, have->ceil_burst_bytes,
+		     (uint32_t)(want->ceil >> 23) + 2) ||
 	       apart(want->target_us, have->target_us, 2) || want->led != have->led ||
 	       want->destination != have->destination || want->mark != have->mark;
 }
@@ -784,9 +792,10 @@ bool plan_operation_moves(const struct plan_operation *operation)
 
 	switch (operation->object) {
 	case PLAN_DEVICE: /* a session's MTU is what its path carries; below 1,280 it loses what IPv6 had of it */
-		return operation->verb == PLAN_CHANGE;
+		return operation->verb == PLAN_CHANGE &&
+		       !device_is_another(operation->want, operation->have);
 	case PLAN_SYSCTL:
-		return sysctl && !strncmp(sysctl->path, "net/ipv6/", 9);
+		return sysctl && !strncmp(sysctl->path, "net/ipv6/conf/s", 15);
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:

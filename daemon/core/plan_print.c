@@ -218,9 +218,11 @@ static void print_queue(const struct plan_operation *op, struct text *t)
 	text_printf(t, "classid 5459:%x", q->minor);
 	if (op->verb == PLAN_REMOVE)
 		return;
-	text_printf(t, " parent 5459:%x htb rate %llubps ceil %llubps burst %u overhead %u prio %u",
-		    q->parent, (unsigned long long)q->rate, (unsigned long long)q->ceil,
-		    q->burst_bytes, q->overhead, q->priority);
+	text_printf(
+	    t,
+	    " parent 5459:%x htb rate %llubps ceil %llubps burst %u cburst %u overhead %u prio %u",
+	    q->parent, (unsigned long long)q->rate, (unsigned long long)q->ceil, q->burst_bytes,
+	    q->ceil_burst_bytes, q->overhead, q->priority);
 	if (q->led && !q->leaf && q->destination)
 		text_printf(t, ", of packets to %s", ipv4_format(q->destination, address));
 	else if (q->led && !q->leaf)

@@ -102,6 +102,12 @@ static uint32_t bucket_ticks(uint32_t bytes, uint64_t rate)
 	return (uint32_t)(bytes * UINT64_C(1000000000) / rate / TICK_NS);
 }
 
+/* In bytes again, as exactly as its ticks allow. */
+static uint32_t bucket_bytes(uint32_t ticks, uint32_t rate)
+{
+	return (uint32_t)((ticks * (uint64_t)TICK_NS * rate + 999999999) / 1000000000);
+}
+
 static struct nl_msg *message_class(int index, const struct kernel_queue *queue)
 {
 	struct tc_htb_opt opt = {
@@ -112,7 +118,7 @@ static struct nl_msg *message_class(int index, const struct kernel_queue *queue)
 		     .overhead = queue->overhead,
 		     .rate = (uint32_t)queue->ceil},
 	    .buffer = bucket_ticks(queue->burst_bytes, queue->rate),
-	    .cbuffer = bucket_ticks(queue->burst_bytes, queue->ceil),
+	    .cbuffer = bucket_ticks(queue->ceil_burst_bytes, queue->ceil),
 	    .quantum = queue->quantum ? queue->quantum : QUANTUM,
 	    .prio = queue->priority,
 	};
@@ -324,9 +330,8 @@ static int class_take(const struct nlmsghdr *message, void *context)
 	queue->overhead = opt.rate.overhead;
 	queue->priority = (uint8_t)opt.prio;
 	queue->quantum = queue->leaf ? opt.quantum : 0;
-	/* the bucket in bytes again, as exactly as its ticks allow */
-	queue->burst_bytes =
-	    (uint32_t)((opt.buffer * (uint64_t)TICK_NS * opt.rate.rate + 999999999) / 1000000000);
+	queue->burst_bytes = bucket_bytes(opt.buffer, opt.rate.rate);
+	queue->ceil_burst_bytes = bucket_bytes(opt.cbuffer, opt.ceil.rate);
 	return 0;
 }
 

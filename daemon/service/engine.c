@@ -551,7 +551,7 @@ static void drift_note(struct engine *e, const struct kernel_plan *plan, size_t 
 
 /*
  * What is repaired while traffic moves is drift all the same, where it has nothing to do with moves. Of a plan that failed in part
- * nobody knows which part: the next turn says it.
+ * nobody knows which part.
  */
 static void drift_look(struct engine *e, enum expected expected, const struct kernel_plan *plan,
 		       size_t applied)
@@ -560,14 +560,14 @@ static void drift_look(struct engine *e, enum expected expected, const struct ke
 
 	if (expected == EXPECTED_NOTHING)
 		drift_note(e, plan, applied);
-	if (expected != EXPECTED_MOVES || applied < plan->count)
+	if (expected != EXPECTED_MOVES)
 		return;
 	rest.operations = calloc(plan->count, sizeof(*rest.operations));
 	for (size_t i = 0; rest.operations && i < plan->count; i++)
 		if (!plan_operation_moves(&plan->operations[i]))
 			rest.operations[rest.count++] = plan->operations[i];
 	if (rest.count)
-		drift_note(e, &rest, rest.count);
+		drift_note(e, &rest, applied == plan->count ? rest.count : 0);
 	free(rest.operations);
 }
 

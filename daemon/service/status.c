@@ -609,17 +609,18 @@ static const char *queue_site(const struct status_input *in, const struct kernel
 	return "";
 }
 
-/* Bytes a second; of what has its guarantee together with others, its part of that. */
+/* Bytes a second; of what has its guarantee together with others, its part of that, by their turns. */
 static uint64_t queue_guarantee(const struct kernel_state *actual, const struct kernel_queue *leaf)
 {
-	const struct kernel_queue *above = queue_above(actual, leaf);
+	const struct kernel_queue *above = queue_above(actual, leaf), *q;
+	const struct kernel_queue *end = actual->queues + actual->queue_count;
 	uint64_t turns = 0;
 
 	if (!above || above->destination)
 		return leaf->rate;
-	for (size_t i = 0; i < actual->queue_count; i++)
-		if (actual->queues[i].leaf && actual->queues[i].parent == above->minor)
-			turns += actual->queues[i].quantum;
+	for (q = above + 1; q < end && q->minor - above->minor < DESIRED_QUEUE_SLOT; q++)
+		if (q->leaf && q->parent == above->minor)
+			turns += q->quantum;
 	return turns ? above->rate * leaf->quantum / turns : leaf->rate;
 }
 

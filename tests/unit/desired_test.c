@@ -661,7 +661,7 @@ static void names_are_of_what_is_no_ethernet(void **state)
 		at = strstr(t.bytes, begin);
 		assert_non_null(at);
 		snprintf(begin, sizeof(begin),
-			 "\n\t\tmeta iiftype ipip iifname \"lsp*\" counter drop\n"
+			 "\n\t\tiifname \"lsp*\" counter drop\n"
 			 "\t\tgoto %s_line\n\t}\n",
 			 chains[i][0]);
 		assert_non_null(strstr(at, begin));
@@ -720,22 +720,22 @@ static void a_line_is_divided(void **state)
 {
 	static const char *const lines[] = {
 	    "tc qdisc add dev link0 root htb\n"
-	    "tc class add dev link0 classid 5459:1 parent 5459:0 htb rate 240000bps ceil 240000bps burst 240 "
+	    "tc class add dev link0 classid 5459:1 parent 5459:0 htb rate 240000bps ceil 240000bps burst 240 cburst 240 "
 	    "overhead 75 prio 0\n",
-	    "tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 161684bps ceil 240000bps burst 240 "
+	    "tc class add dev link0 classid 5459:34c0 parent 5459:1 htb rate 161684bps ceil 240000bps burst 240 cburst 240 "
 	    "overhead 75 prio 0, of packets to 100.64.0.210\n",
-	    "tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 78315bps ceil 116250bps burst 116 "
+	    "tc class add dev link0 classid 5459:3500 parent 5459:1 htb rate 78315bps ceil 116250bps burst 116 cburst 116 "
 	    "overhead 75 prio 0, of packets to 100.64.0.211\n",
-	    "tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 34599bps ceil 240000bps burst 240 "
+	    "tc class add dev link0 classid 5459:34c1 parent 5459:34c0 htb rate 34599bps ceil 240000bps burst 240 cburst 240 "
 	    "overhead 75 prio 0, of packets that are left\n",
-	    "tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 74374bps ceil 240000bps burst 240 "
+	    "tc class add dev link0 classid 5459:34c2 parent 5459:34c0 htb rate 74374bps ceil 240000bps burst 240 cburst 240 "
 	    "overhead 75 prio 1 quantum 1600, fq_codel target 32269us noecn, of mark 0x56000001\n",
-	    "tc class add dev link0 classid 5459:34c3 parent 5459:34c1 htb rate 16bps ceil 240000bps burst 64 "
-	    "overhead 75 prio 3 quantum 10666, fq_codel target 80674us noecn, of mark 0x56000002\n",
-	    "tc class add dev link0 classid 5459:34f1 parent 5459:34c0 htb rate 8084bps ceil 60000bps burst 64 "
+	    "tc class add dev link0 classid 5459:34c3 parent 5459:34c1 htb rate 16bps ceil 240000bps burst 64 cburst 240 "
+	    "overhead 75 prio 3 quantum 4800, fq_codel target 80674us noecn, of mark 0x56000002\n",
+	    "tc class add dev link0 classid 5459:34f1 parent 5459:34c0 htb rate 8084bps ceil 60000bps burst 64 cburst 64 "
 	    "overhead 75 prio 0 quantum 1600, fq_codel target 100000us noecn, of mark 0x56000030\n",
-	    "tc class add dev link0 classid 5459:34ff parent 5459:34c1 htb rate 16bps ceil 24000bps burst 64 "
-	    "overhead 75 prio 2 quantum 1600, fq_codel target 100000us noecn, of mark 0x00000000\n",
+	    "tc class add dev link0 classid 5459:34ff parent 5459:34c1 htb rate 16bps ceil 240000bps burst 64 cburst 240 "
+	    "overhead 75 prio 3 quantum 1600, fq_codel target 100000us noecn, of mark 0x00000000\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
 	struct forwarding f;
@@ -756,15 +756,51 @@ static void a_line_is_divided(void **state)
 	forwarding_clear(&f);
 }
 
-/* Bytes a second: what the 20 % of low priority, with which it is promised together, leave, before which it goes. */
+/* Bytes a second: what the 20 % of low priority, with which it is promised together and takes turns, leave. */
 static uint64_t promised_to_the_rest(const struct kernel_state *want, uint16_t slot)
 {
 	const struct kernel_queue *low = queue_of(want, slot + 1),
 				  *rest = queue_of(want, slot + 63);
 
 	assert_int_equal(rest->parent, low->minor);
-	assert_true(rest->priority < queue_of(want, slot + 3)->priority);
+	assert_int_equal(rest->priority, queue_of(want, slot + 3)->priority);
+	assert_true(rest->quantum >= queue_of(want, slot + 3)->quantum * 3 / 20);
 	return low->rate - queue_of(want, slot)->rate * 20 * 92 / 10000;
+}
+
+/* A turn is by the share, but no longer than 20 ms, and of a packet at least. */
+static void low_ones_take_turns(void **state)
+{
+	static const struct {
+		uint32_t kbps, share[2], quantum[3]; /* of the two, and of the rest */
+	} rows[] = {
+	    {64, {20, 20}, {1600, 1600, 1600}},		{2000, {20, 20}, {4800, 4800, 1600}},
+	    {2000, {60, 30}, {4800, 4800, 1600}},	{100000, {20, 20}, {10666, 10666, 1600}},
+	    {100000, {90, 1}, {144000, 1600, 4800}},	{10000000, {99, 1}, {158400, 1600, 4800}},
+	    {10000000, {100, 0}, {160000, 1600, 4800}},
+	};
+	struct forwarding f;
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		struct kernel_state *want;
+
+		bundle_read(&f);
+		rate(&f, rows[r].kbps, 0);
+		f.neighbor_count = 1;
+		for (int i = 0; i < 2; i++) {
+			f.queues[i].priority = 0;
+			f.queues[i].share_percent = rows[r].share[i];
+		}
+		want = desired(&f, 1);
+		for (uint16_t i = 0; i < 2; i++)
+			assert_int_equal(queue_of(want, SLOT(210) + 2 + i)->quantum,
+					 rows[r].quantum[i]);
+		assert_int_equal(queue_of(want, SLOT(210) + 63)->quantum, rows[r].quantum[2]);
+		kernel_state_free(want);
+		f.neighbor_count = 2;
+		forwarding_clear(&f);
+	}
 }
 
 /*
@@ -959,6 +995,7 @@ int main(void)
 	    cmocka_unit_test(marks_of_packets_are_matched_both_ways),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
 	    cmocka_unit_test(without_a_rate_nothing_queues),
+	    cmocka_unit_test(low_ones_take_turns),
 	    cmocka_unit_test(padded_probes_fit_in_the_rest),
 	    cmocka_unit_test(a_line_is_divided),
 	    cmocka_unit_test(promises_are_kept),

@@ -390,7 +390,7 @@ static struct kernel_queue *queue(struct kernel_state *s, uint16_t minor, uint16
 	if (!minor)
 		return q;
 	q->rate = q->ceil = 240000;
-	q->burst_bytes = 240;
+	q->burst_bytes = q->ceil_burst_bytes = 240;
 	q->led = q->leaf = mark != 0;
 	q->mark = mark;
 	q->target_us = mark ? 5000 : 0;
@@ -412,7 +412,7 @@ static struct kernel_state *queues(void)
 
 #define CLASS(verb, id, parent)                                                                    \
 	"tc class " verb " dev link0 classid 5459:" id " parent 5459:" parent
-#define NUMBERS " htb rate 240000bps ceil 240000bps burst 240 overhead 0 prio 0"
+#define NUMBERS " htb rate 240000bps ceil 240000bps burst 240 cburst 240 overhead 0 prio 0"
 #define LEAF	" quantum 1600, fq_codel target 5000us noecn, of mark 0x00000001\n"
 #define ALL_QUEUES                                                                                 \
 	"tc qdisc add dev link0 root htb\n" CLASS("add", "1", "0") NUMBERS                         \
@@ -437,7 +437,7 @@ static void a_wrong_queue_is_changed_at_its_place(void **state)
 	struct kernel_state *have;
 
 	(void)state;
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 11; i++) {
 		struct kernel_queue *q;
 
 		have = queues();
@@ -452,7 +452,8 @@ static void a_wrong_queue_is_changed_at_its_place(void **state)
 		q->led = i != 6;
 		q->mark += i == 7;
 		q->quantum += i == 8;
-		expect(queues(), have, i < 9 ? CLASS("replace", "41", "40") NUMBERS LEAF : "");
+		q->ceil_burst_bytes += i == 9 ? 10 : 0;
+		expect(queues(), have, i < 10 ? CLASS("replace", "41", "40") NUMBERS LEAF : "");
 	}
 	have = queues();
 	have->queues[2].destination = 1;
@@ -491,25 +492,38 @@ static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
 static void a_move_asks_for_routes(void **state)
 {
 	static const char *const paths[] = {"net/mpls/conf/lsp1/input",
+					    "net/ipv6/conf/link0/disable_ipv6",
 					    "net/ipv6/conf/s10/disable_ipv6"};
 
 	(void)state;
 	for (int verb = PLAN_ADD; verb <= PLAN_REMOVE; verb++)
 		for (int object = PLAN_SYSCTL; object <= PLAN_QUEUE; object++) {
-			struct plan_operation o = {.verb = (enum plan_verb)verb,
-						   .object = (enum plan_object)object};
+			const struct kernel_device same = {0};
+			struct plan_operation o = {(enum plan_verb)verb, (enum plan_object)object,
+						   object == PLAN_DEVICE ? &same : NULL,
+						   object == PLAN_DEVICE ? &same : NULL};
 			bool release = object == PLAN_ADDRESS || object == PLAN_FILTER ||
 				       object == PLAN_QUEUE || object == PLAN_SYSCTL ||
-				       (object == PLAN_DEVICE && verb != PLAN_CHANGE); /* its MTU */
+				       (object == PLAN_DEVICE && verb != PLAN_CHANGE);
 
 			assert_int_equal(plan_operation_moves(&o), !release);
 		}
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		struct kernel_sysctl sysctl = {.value = 1};
 		struct plan_operation o = {PLAN_CHANGE, PLAN_SYSCTL, &sysctl, NULL};
 
 		strcpy(sysctl.path, paths[i]);
-		assert_int_equal(plan_operation_moves(&o), i); /* IPv6 goes with the MTU */
+		assert_int_equal(plan_operation_moves(&o), i == 2); /* IPv6 goes with the MTU */
+	}
+	for (int i = 0; i < 4; i++) {
+		struct kernel_device want = {.kind = KERNEL_DEVICE_WIREGUARD}, have = want;
+		struct plan_operation o = {PLAN_CHANGE, PLAN_DEVICE, &want, &have};
+
+		have.mtu = 1300;
+		have.up = i == 1;
+		have.listen_port = i == 2;
+		have.private_key[5] = i == 3;
+		assert_int_equal(plan_operation_moves(&o), i == 0);
 	}
 }
 

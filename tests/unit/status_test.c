@@ -125,10 +125,11 @@ static void with_everything(void **state)
 	     .parent = 66,
 	     .leaf = true,
 	     .rate = 16,
+	     .priority = 3,
 	     .quantum = 10666,
 	     .mark = TUYEN_MARK_QUEUE | 2},
 	    {.minor = 113, .parent = 64, .leaf = true, .rate = 500, .mark = TUYEN_MARK_QUEUE | 48},
-	    {.minor = 127, .parent = 66, .leaf = true, .rate = 16, .quantum = 1600},
+	    {.minor = 127, .parent = 66, .leaf = true, .rate = 16, .priority = 3, .quantum = 1600},
 	};
 	struct kernel_state actual = {.peers = peers,
 				      .peer_count = 2,

@@ -101,6 +101,9 @@ void desired_nft(const struct forwarding *forwarding, const struct desired_lines
 uint32_t desired_padded_gap_us(const struct forwarding *forwarding,
 			       const struct fwd_neighbor *neighbor);
 
+/** A neighbour's class and those below it: as many ids, the neighbour's first. */
+#define DESIRED_QUEUE_SLOT 64
+
 /** Device names: "lsp<id>", "s<color>" and for a slot above 0 (forwarding_peer_slot()) "s<color>-<slot + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
 #define LINK_DEVICE "link0"
 void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]);

@@ -187,7 +187,7 @@ struct kernel_queue {
 	char device[KERNEL_IFNAME_MAX];
 	uint16_t minor, parent; /* parent 0: the root */
 	uint64_t rate, ceil;	/* guaranteed; never more than */
-	uint32_t burst_bytes;	/* that may go at once */
+	uint32_t burst_bytes, ceil_burst_bytes; /* that may go at once, of each of them */
 	uint16_t overhead;	/* bytes that each packet counts more */
 	uint8_t priority;	/* of what nobody else uses: 0 is first */
 	uint32_t quantum;	/* a leaf: bytes that it sends in its turn among those of its priority */

@@ -64,8 +64,9 @@ int kernel_plan_build(const struct kernel_state *desired, const struct kernel_st
 int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **ret_plan);
 void kernel_plan_free(struct kernel_plan *plan);
 /**
- * Whether what the node sees of its links, paths and lines may ask for @operation. That there is a device, and its addresses, label
- * filters, queues and sysctls (but those of IPv6, which go with the MTU), are as the release says, whatever happens outside.
+ * Whether what the node sees of its links, paths and lines may ask for @operation. Devices (but for
+ * their MTU), addresses, label filters, queues and sysctls (but those of a session's IPv6, which goes with its MTU), are as the release
+ * says, whatever happens outside.
  */
 bool plan_operation_moves(const struct plan_operation *operation);
 

@@ -57,6 +57,22 @@ signal_and_wait flood TERM
 eval "$(sed -n 's/^bytes=\([0-9]*\) ms=\([0-9]*\)$/flood_kbps=$((\1 * 8 \/ \2))/p' flood.log)"
 at_least "queries that fill the line have most of it, in kbit/s" "$flood_kbps" 1000
 at_least "... and images what they are promised of the half of it that this parent is, in kbit/s" "$bulk_kbps" 140
+# ... and what no policy names: large packets from path to path, 4 Mbit/s of them for as long as the others
+spawn flood ip netns exec lan-phuc-xa "$load" up "${country_host[npdc-hn]}" 443
+spawn blast ip netns exec phuc-xa python3 -c '
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 0))
+end = time.monotonic() + 30
+while time.monotonic() < end:
+	s.sendto(bytes(1200), (sys.argv[2], 7784))
+	time.sleep(0.0025)
+' "$(status_get phuc-xa '[.paths[] | select(.color == 10)][0].source')" "$(status_get npdc-hn .site.node_address)"
+qos_measure "bulk up, queries and the rest" up 250
+signal_and_wait flood TERM
+signal_and_wait blast TERM
+at_least "the rest has been sent, in bytes" "$(status_get phuc-xa '[.queues[] | select(.queue == "rest") | .tx_bytes] | add')" 100000
+at_least "... and images have what they are promised beside it, in kbit/s" "$bulk_kbps" 90
 is "no link or path changed meanwhile" "$(status_get phuc-xa '[.links[].changes, .paths[].changes] | add')" "$changes"
 
 COUNTRY_SOURCES=$(qos_sources "" plain)
