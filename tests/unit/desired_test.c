@@ -49,6 +49,14 @@ static void bundle_read(struct forwarding *f)
 		fail_msg("%s", reason.text);
 }
 
+/* The same, and its table, which the caller clears, too. */
+static void table_read(struct forwarding *f, struct text *table)
+{
+	bundle_read(f);
+	text_init(table);
+	desired_nft(f, NULL, table);
+}
+
 static struct kernel_state *desired(const struct forwarding *f, uint8_t index)
 {
 	struct active_paths active = {.entry = {{10, 1, index, true}}, .count = index ? 1 : 0};
@@ -193,9 +201,7 @@ static void rules_become_marks(void **state)
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_read(&f, &t);
 	assert_non_null(strstr(t.bytes,
 			       "\t\tct direction original ip daddr @peers_10 tcp dport 443 "
 			       "meta mark set 0x5400000a accept\n"));
@@ -541,9 +547,7 @@ static void links_own_packets(void **state)
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_read(&f, &t);
 	assert_non_null(strstr(t.bytes, "\tchain egress_link {\n" OVERLAY_OUT
 					"\t\tudp sport 51820 accept\n\t}\n"));
 	assert_non_null(strstr(
@@ -573,9 +577,7 @@ static void where_paths_end(void **state)
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_read(&f, &t);
 	assert_non_null(strstr(t.bytes, "\tchain input_lo {\n"
 					"\t\tip daddr @own udp dport { 7784, 52010 } accept\n"
 					"\t\tip daddr @own udp sport 7784 accept\n"
@@ -645,9 +647,7 @@ static void names_are_of_what_is_no_ethernet(void **state)
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_read(&f, &t);
 	for (size_t i = 0; i < 2; i++) {
 		char begin[160], *at;
 
