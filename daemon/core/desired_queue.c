@@ -58,6 +58,7 @@
 #define RATE_NONE                                                                                  \
 	16 /* ... of which a large packet takes more than a minute, and HTB counts no longer */
 #define BURST_LEAST	64
+#define BURST_MOST_S	60
 #define PACKET_BYTES	1600 /* a large packet with all headers */
 #define TURN_US		20000
 #define TURN_MOST	(100 * PACKET_BYTES)
@@ -96,6 +97,8 @@ static struct kernel_queue *queue_add(const struct queueing *q, uint16_t minor, 
 	queue->ceil = ceil;
 	queue->ceil_burst_bytes = (uint32_t)(ceil / 1000 > BURST_LEAST ? ceil / 1000 : BURST_LEAST);
 	queue->burst_bytes = queue->ceil_burst_bytes;
+	if (queue->burst_bytes > queue->rate * BURST_MOST_S) /* HTB counts it as time */
+		queue->burst_bytes = (uint32_t)(queue->rate * BURST_MOST_S);
 	return queue;
 }
 

@@ -239,6 +239,10 @@ int pair_give_text(struct pair *pair, enum message_type type, struct text *text)
 	w->text = *text;
 	w->length = text->length;
 	text_init(text);
+	if (STAILQ_EMPTY(&pair->queue) && waiting_send_now(pair, w)) {
+		waiting_free(w);
+		return 0;
+	}
 	STAILQ_INSERT_TAIL(&pair->queue, w, next);
 	pair->queued_bytes += w->length;
 	event_add(pair->writable, NULL);

@@ -5,7 +5,7 @@
  * index is no row.
  *
  * A gateway's document is megabytes, and as a tree eight times that. So the arrays that are tables are read one row at a
- * time; what else there is, is small, and a tree.
+ * time; what else there is, is small, and a tree. (Of a table that is there twice, all rows count.)
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -218,13 +218,14 @@ struct reading {
 	struct reason *reason;
 };
 
-static int refuse(const struct reading *r, const char *what)
+/* @more  lines behind where we are */
+static int refuse(const struct reading *r, int more, const char *what)
 {
-	unsigned int line = 1;
+	int line = 1 + (more > 0 ? more : 0);
 
 	for (const char *p = r->begin; p < r->at; p++)
 		line += *p == '\n';
-	return reason_set(r->reason, -TUYEN_EINVAL, "line %u: %s", line, what);
+	return reason_set(r->reason, -TUYEN_EINVAL, "line %d: %s", line, what);
 }
 
 static char next_byte(struct reading *r)
@@ -250,8 +251,10 @@ static int value_take(struct reading *r, json_t **ret_value)
 	next_byte(r);
 	*ret_value = json_loadb(r->at, (size_t)(r->end - r->at),
 				JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, &error);
+	if (!*ret_value && json_error_code(&error) == json_error_out_of_memory)
+		return -TUYEN_ENOMEM;
 	if (!*ret_value)
-		return refuse(r, error.text);
+		return refuse(r, error.line - 1, error.text);
 	r->at += error.position; /* how many bytes it was */
 	return 0;
 }
@@ -289,7 +292,7 @@ static int items_take(struct reading *r, enum mib_table_id t, item_fn take)
 		if (take_byte(r, ']'))
 			return 0;
 		if (!take_byte(r, ','))
-			return refuse(r, "',' or ']' expected");
+			return refuse(r, 0, "',' or ']' expected");
 	}
 }
 
@@ -306,7 +309,7 @@ static int rest_take(struct reading *r, const char *key)
 static int member_take(struct reading *r, const char *key)
 {
 	if (!take_byte(r, ':'))
-		return refuse(r, "':' expected");
+		return refuse(r, 0, "':' expected");
 	if (next_byte(r) != '[')
 		return rest_take(r, key);
 	if (!strcmp(key, "self_check") && take_byte(r, '[')) {
@@ -322,12 +325,13 @@ static int member_take(struct reading *r, const char *key)
 static int document_take(struct reading *r)
 {
 	if (!take_byte(r, '{'))
-		return refuse(r, "'{' expected");
+		return refuse(r, 0, "'{' expected");
 	if (take_byte(r, '}'))
 		return 0;
 	for (;;) {
 		json_t *key;
-		int err = next_byte(r) == '"' ? value_take(r, &key) : refuse(r, "a key expected");
+		int err =
+		    next_byte(r) == '"' ? value_take(r, &key) : refuse(r, 0, "a key expected");
 
 		if (err < 0)
 			return err;
@@ -336,9 +340,9 @@ static int document_take(struct reading *r)
 		if (err < 0)
 			return err;
 		if (take_byte(r, '}'))
-			return next_byte(r) ? refuse(r, "end of file expected") : 0;
+			return next_byte(r) ? refuse(r, 0, "end of file expected") : 0;
 		if (!take_byte(r, ','))
-			return refuse(r, "',' or '}' expected");
+			return refuse(r, 0, "',' or '}' expected");
 	}
 }
 
@@ -349,7 +353,7 @@ static int document_load(struct reading *r)
 
 	if (nul) { /* the library passes over one behind a number, and then counts wrong */
 		r->at = nul;
-		return refuse(r, "a byte of 0");
+		return refuse(r, 0, "a byte of 0");
 	}
 	err = document_take(r);
 	if (err < 0)
@@ -380,7 +384,7 @@ int mib_load(const char *json, size_t length, struct mib *ret_mib, struct reason
 	json_decref(r.rest);
 	if (err < 0) {
 		mib_clear(&mib);
-		return err;
+		return err == -TUYEN_ENOMEM ? reason_set(reason, err, "no memory") : err;
 	}
 	*ret_mib = mib;
 	return 0;

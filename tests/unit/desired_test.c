@@ -875,6 +875,10 @@ static void promises_are_kept(void **state)
 			if (!q->minor)
 				continue;
 			assert_true(q->rate > 0 && q->rate <= q->ceil);
+			assert_true(q->burst_bytes >= 64 && q->ceil_burst_bytes >= 64);
+			/* as HTB counts it, in ticks of 64 ns */
+			assert_true(q->burst_bytes * UINT64_C(1000000000) / q->rate / 64 <=
+				    UINT32_MAX);
 			assert_true(q->ceil <= rates[r] * UINT64_C(120));
 			if (q->parent == SLOT(210) || q->parent == SLOT(211))
 				sums[q->parent == SLOT(211)] += q->rate;

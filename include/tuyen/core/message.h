@@ -100,7 +100,7 @@ struct message_command {
 
 /** A piece of a longer text: pieces come in order, @last ends it. */
 struct message_piece {
-	uint32_t request; /* ANSWER: of the command; SNAPSHOT: generation */
+	uint32_t request; /* ANSWER: of the command; SNAPSHOT: 0 */
 	uint32_t status;  /* ANSWER: 0 ok, 1 refused, 2 the system failed */
 	uint32_t last;
 	uint32_t
