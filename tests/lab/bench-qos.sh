@@ -10,7 +10,7 @@ one-policy) COUNTRY_SOURCES=$(qos_sources "rate 2Mbit\/s" bench) && qos_one_poli
 esac
 qos_up || exit 1
 for bulk in none up down; do
-	qos_measure "$1, bulk $bulk" $bulk 250
+	qos_measure "$1, bulk $bulk" $bulk 1000
 	echo "figures: $bulk $p50_us $p90_us $p99_us $max_us $answered $sent $bulk_kbps"
 done
 country_down
