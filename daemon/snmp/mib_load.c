@@ -330,9 +330,11 @@ static int document_take(struct reading *r)
 		return 0;
 	for (;;) {
 		json_t *key;
-		int err =
-		    next_byte(r) == '"' ? value_take(r, &key) : refuse(r, 0, "a key expected");
+		int err;
 
+		if (next_byte(r) != '"')
+			return refuse(r, 0, "a key expected");
+		err = value_take(r, &key);
 		if (err < 0)
 			return err;
 		err = member_take(r, json_string_value(key));
