@@ -49,7 +49,8 @@ static int emit(struct planner *p, enum plan_verb verb, enum plan_object object,
 		plan->operations = grown;
 		p->capacity = capacity;
 	}
-	plan->operations[plan->count++] = (struct plan_operation){verb, object, want, have};
+	plan->operations[plan->count++] =
+	    (struct plan_operation){.verb = verb, .object = object, .want = want, .have = have};
 	return 0;
 }
 
@@ -810,6 +811,63 @@ bool plan_operation_moves(const struct plan_operation *operation)
 		break;
 	}
 	return true;
+}
+
+static const void *object_find(const struct kind *kind, const struct kernel_state *state,
+			       const void *object)
+{
+	struct span all = kind->of(state);
+
+	return all.count ? bsearch(object, all.at, all.count, kind->size, kind->compare) : NULL;
+}
+
+static bool route_stood(const struct kernel_state *state, const struct kernel_route *route)
+{
+	const struct kernel_route *stood = object_find(&kinds[KIND_ROUTE], state, route);
+
+	return stood && !stood->foreign;
+}
+
+static bool label_stood(const struct kernel_state *state, const struct kernel_label_route *label)
+{
+	const struct kernel_label_route *stood = object_find(&kinds[KIND_LABEL], state, label);
+
+	return stood && !stood->foreign;
+}
+
+/* @device  "" for a route that only says no */
+static bool device_stays(const struct kernel_state *state, const char *device)
+{
+	return !*device || strcmp(device, "lo") == 0 || kernel_state_device(state, device);
+}
+
+bool plan_operation_restores(const struct plan_operation *operation,
+			     const struct kernel_state *before)
+{
+	const struct kernel_route *route = operation->want;
+	const struct kernel_label_route *label = operation->want;
+
+	if (operation->verb != PLAN_ADD)
+		return false;
+	switch (operation->object) {
+	case PLAN_ROUTE:
+		return device_stays(before, route->device) && route_stood(before, route);
+	case PLAN_LABEL:
+		return device_stays(before, label->device) && label_stood(before, label);
+	case PLAN_RULE:
+		return object_find(&kinds[KIND_RULE], before, operation->want);
+	case PLAN_DEVICE:
+	case PLAN_SYSCTL:
+	case PLAN_ADDRESS:
+	case PLAN_FILTER:
+	case PLAN_QUEUE:
+	case PLAN_NFT:
+	case PLAN_PEER:
+	case PLAN_ROUTE6:
+	case PLAN_RULE6:
+		break;
+	}
+	return false;
 }
 
 void kernel_plan_free(struct kernel_plan *plan)

@@ -20,7 +20,7 @@
 
 struct applying {
 	struct kernel *kernel;
-	const struct kernel_plan *plan;
+	struct kernel_plan *plan;
 	struct kernel_report *report;
 	struct batch route, generic;
 	bool *failed; /* by operation */
@@ -447,7 +447,19 @@ static void sources_forget(struct applying *a)
 			   TUYEN_MARK_LINK, words.text[0] ? words.text : strerror(error));
 }
 
-static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
+/* @reached  that many were tried. @return how many are done. */
+static size_t mark_done(struct applying *a, size_t reached)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < a->plan->count; i++) {
+		a->plan->operations[i].done = i < reached && !a->failed[i];
+		done += a->plan->operations[i].done;
+	}
+	return done;
+}
+
+static int apply_plan(struct kernel *kernel, struct kernel_plan *plan,
 		      struct kernel_report *ret_report)
 {
 	struct kernel_report report = {0};
@@ -466,8 +478,7 @@ static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
 		free(a);
 		return -TUYEN_ENOMEM;
 	}
-	report.applied = apply_all(a);
-	report.applied -= report.failed;
+	report.applied = mark_done(a, apply_all(a));
 	sources_forget(a);
 	report.netlink_messages = kernel->route.sent + kernel->generic.sent - before;
 	events_forget_own(kernel);
@@ -477,8 +488,7 @@ static int apply_plan(struct kernel *kernel, const struct kernel_plan *plan,
 	return report.failed ? -TUYEN_ESYSTEM : 0;
 }
 
-int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
-		 struct kernel_report *ret_report)
+int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report)
 {
 	if (links_read(kernel) == -TUYEN_ENOMEM)
 		return -TUYEN_ENOMEM;
@@ -486,7 +496,7 @@ int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
 	return apply_plan(kernel, plan, ret_report);
 }
 
-int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
+int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
 			struct kernel_report *ret_report)
 {
 	return apply_plan(kernel, plan, ret_report);

@@ -529,9 +529,19 @@ static void drift_say(struct engine *e, bool whole, size_t repaired, const char 
 	text_clear(&line);
 }
 
-/* @repaired  operations of @plan that were applied. What fails in the same way turn after turn is said once. */
-static void drift_note(struct engine *e, const struct kernel_plan *plan, size_t repaired)
+static size_t plan_done(const struct kernel_plan *plan)
 {
+	size_t done = 0;
+
+	for (size_t i = 0; i < plan->count; i++)
+		done += plan->operations[i].done;
+	return done;
+}
+
+/* What fails in the same way turn after turn is said once. */
+static void drift_note(struct engine *e, const struct kernel_plan *plan)
+{
+	size_t repaired = plan_done(plan);
 	bool whole = repaired == plan->count;
 	struct text what;
 	uint64_t hash;
@@ -549,25 +559,28 @@ static void drift_note(struct engine *e, const struct kernel_plan *plan, size_t 
 	text_clear(&what);
 }
 
-/*
- * What is repaired while traffic moves is drift all the same, where it has nothing to do with moves. Of a plan that failed in part
- * nobody knows which part.
- */
-static void drift_look(struct engine *e, enum expected expected, const struct kernel_plan *plan,
-		       size_t applied)
+/* What no move asks for; or what a move would, had it not stood there when all was as wanted. */
+static bool is_drift(const struct engine *e, const struct plan_operation *operation)
+{
+	return !plan_operation_moves(operation) ||
+	       (e->actual_settled && plan_operation_restores(operation, e->actual));
+}
+
+/* What is repaired while traffic moves is drift all the same, where it has nothing to do with moves. */
+static void drift_look(struct engine *e, enum expected expected, const struct kernel_plan *plan)
 {
 	struct kernel_plan rest = {0};
 
 	if (expected == EXPECTED_NOTHING)
-		drift_note(e, plan, applied);
+		drift_note(e, plan);
 	if (expected != EXPECTED_MOVES)
 		return;
 	rest.operations = calloc(plan->count, sizeof(*rest.operations));
 	for (size_t i = 0; rest.operations && i < plan->count; i++)
-		if (!plan_operation_moves(&plan->operations[i]))
+		if (is_drift(e, &plan->operations[i]))
 			rest.operations[rest.count++] = plan->operations[i];
 	if (rest.count)
-		drift_note(e, &rest, applied == plan->count ? rest.count : 0);
+		drift_note(e, &rest);
 	free(rest.operations);
 }
 
@@ -580,12 +593,11 @@ static uint64_t repair_pause_us(const struct engine *e)
 	return pause < REPAIR_PAUSE_MAX_US ? pause : REPAIR_PAUSE_MAX_US;
 }
 
-static int turn_apply(struct engine *e, const struct kernel_plan *plan, size_t *ret_applied)
+static int turn_apply(struct engine *e, struct kernel_plan *plan)
 {
 	struct kernel_report report = {0};
 	int err = kernel_apply(e->kernel, plan, &report);
 
-	*ret_applied = report.applied;
 	e->operations += report.applied;
 	e->netlink_messages += report.netlink_messages;
 	if (err)
@@ -760,7 +772,6 @@ static uint64_t turn_run(struct engine *e)
 	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, looked_at, now;
 	struct reason reason;
 	enum expected expected;
-	size_t applied = 0;
 	bool busy;
 	int err;
 
@@ -789,9 +800,11 @@ static uint64_t turn_run(struct engine *e)
 	e->lines_in_force = e->lines;
 	busy = plan->count > 0;
 	if (busy)
-		err = turn_apply(e, plan, &applied);
+		err = turn_apply(e, plan);
 	if (busy)
-		drift_look(e, expected, plan, applied);
+		drift_look(e, expected, plan);
+	if (err) /* what the next turn tries again has the same reason */
+		engine_expect(e, expected);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -803,6 +816,7 @@ static uint64_t turn_run(struct engine *e)
 	kernel_state_free(e->actual);
 	e->actual = actual;
 	e->actual_at = looked_at;
+	e->actual_settled = !busy;
 	duplicates_look(e);
 	engine_meters_look(e);
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;

@@ -120,6 +120,7 @@ static void serve_look(struct engine *e)
 	if (engine_look(e, &desired, &actual, &plan, &active, &next, &reason) == 0) {
 		if (e->requests.plan.count)
 			kernel_plan_print(plan, &t);
+		e->actual_settled = !plan->count;
 		kernel_plan_free(plan);
 		kernel_state_free(desired);
 		kernel_state_free(e->actual);

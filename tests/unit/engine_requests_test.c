@@ -30,10 +30,10 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 {
 	(void)e, (void)ret_active, (void)ret_next_look, (void)reason;
 	*ret_desired = *ret_actual = NULL;
-	*ret_plan = NULL;
+	*ret_plan = calloc(1, sizeof(**ret_plan));
 	seen.looks++;
 	usleep(LOOK_US);
-	return 0;
+	return *ret_plan ? 0 : -TUYEN_ENOMEM;
 }
 
 void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status)
@@ -69,7 +69,7 @@ void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)
 
 void kernel_plan_free(struct kernel_plan *plan)
 {
-	(void)plan;
+	free(plan);
 }
 
 void kernel_state_free(struct kernel_state *state)

@@ -499,9 +499,11 @@ static void a_move_asks_for_routes(void **state)
 	for (int verb = PLAN_ADD; verb <= PLAN_REMOVE; verb++)
 		for (int object = PLAN_SYSCTL; object <= PLAN_QUEUE; object++) {
 			const struct kernel_device same = {0};
-			struct plan_operation o = {(enum plan_verb)verb, (enum plan_object)object,
-						   object == PLAN_DEVICE ? &same : NULL,
-						   object == PLAN_DEVICE ? &same : NULL};
+			const void *device = object == PLAN_DEVICE ? &same : NULL;
+			struct plan_operation o = {.verb = (enum plan_verb)verb,
+						   .object = (enum plan_object)object,
+						   .want = device,
+						   .have = device};
 			bool release = object == PLAN_ADDRESS || object == PLAN_FILTER ||
 				       object == PLAN_QUEUE || object == PLAN_SYSCTL ||
 				       (object == PLAN_DEVICE && verb != PLAN_CHANGE);
@@ -510,14 +512,16 @@ static void a_move_asks_for_routes(void **state)
 		}
 	for (int i = 0; i < 3; i++) {
 		struct kernel_sysctl sysctl = {.value = 1};
-		struct plan_operation o = {PLAN_CHANGE, PLAN_SYSCTL, &sysctl, NULL};
+		struct plan_operation o = {
+		    .verb = PLAN_CHANGE, .object = PLAN_SYSCTL, .want = &sysctl};
 
 		strcpy(sysctl.path, paths[i]);
 		assert_int_equal(plan_operation_moves(&o), i == 2); /* IPv6 goes with the MTU */
 	}
 	for (int i = 0; i < 4; i++) {
 		struct kernel_device want = {.kind = KERNEL_DEVICE_WIREGUARD}, have = want;
-		struct plan_operation o = {PLAN_CHANGE, PLAN_DEVICE, &want, &have};
+		struct plan_operation o = {
+		    .verb = PLAN_CHANGE, .object = PLAN_DEVICE, .want = &want, .have = &have};
 
 		have.mtu = 1300;
 		have.up = i == 1;
@@ -525,6 +529,71 @@ static void a_move_asks_for_routes(void **state)
 		have.private_key[5] = i == 3;
 		assert_int_equal(plan_operation_moves(&o), i == 0);
 	}
+}
+
+static struct kernel_state *stood(void)
+{
+	struct kernel_state *s = kernel_state_new();
+	struct kernel_route *route = kernel_state_add_route(s);
+
+	*route = (struct kernel_route){.table = 540010, .metric = 5, .device = "s10"};
+	route = kernel_state_add_route(s);
+	*route =
+	    (struct kernel_route){.table = 540010, .metric = 9, .type = KERNEL_ROUTE_UNREACHABLE};
+	route = kernel_state_add_route(s);
+	*route = (struct kernel_route){.table = 58, .metric = 5, .device = "wan0"};
+	route = kernel_state_add_route(s);
+	*route = (struct kernel_route){.table = 59, .metric = 5, .device = "s10", .foreign = true};
+	strcpy(kernel_state_add_device(s)->name, "s10");
+	*kernel_state_add_label(s) =
+	    (struct kernel_label_route){.in_label = 16500, .device = "lo", .foreign = true};
+	*kernel_state_add_label(s) = (struct kernel_label_route){.in_label = 16101, .device = "lo"};
+	kernel_state_add_rule(s)->priority = 10010;
+	kernel_state_sort(s);
+	return s;
+}
+
+static bool restores(const struct kernel_state *before, enum plan_verb verb,
+		     enum plan_object object, const void *want)
+{
+	struct plan_operation o = {.verb = verb, .object = object, .want = want};
+
+	return plan_operation_restores(&o, before);
+}
+
+/* What somebody took away while a path moved is no part of the move. */
+static void what_stood_is_restored(void **state)
+{
+	struct kernel_state *before = stood();
+	struct kernel_route route = {.table = 540010, .metric = 5, .device = "s10"};
+	struct kernel_label_route label = {.in_label = 16101, .device = "lo"};
+	struct kernel_rule rule = {.priority = 10010};
+	struct kernel_address address = {.device = "s10"};
+
+	(void)state;
+	assert_true(restores(before, PLAN_ADD, PLAN_ROUTE, &route));
+	assert_false(restores(before, PLAN_CHANGE, PLAN_ROUTE, &route));
+	route.metric = 6; /* another way than before */
+	assert_false(restores(before, PLAN_ADD, PLAN_ROUTE, &route));
+	route =
+	    (struct kernel_route){.table = 540010, .metric = 9, .type = KERNEL_ROUTE_UNREACHABLE};
+	assert_true(restores(before, PLAN_ADD, PLAN_ROUTE, &route));
+	/* the kernel itself takes what a line had */
+	route = (struct kernel_route){.table = 58, .metric = 5, .device = "wan0"};
+	assert_false(restores(before, PLAN_ADD, PLAN_ROUTE, &route));
+	/* it was somebody else's, and he may take it away */
+	route = (struct kernel_route){.table = 59, .metric = 5, .device = "s10"};
+	assert_false(restores(before, PLAN_ADD, PLAN_ROUTE, &route));
+	assert_true(restores(before, PLAN_ADD, PLAN_LABEL, &label));
+	label.in_label++;
+	assert_false(restores(before, PLAN_ADD, PLAN_LABEL, &label));
+	label.in_label = 16500;
+	assert_false(restores(before, PLAN_ADD, PLAN_LABEL, &label));
+	assert_true(restores(before, PLAN_ADD, PLAN_RULE, &rule));
+	rule.priority++;
+	assert_false(restores(before, PLAN_ADD, PLAN_RULE, &rule));
+	assert_false(restores(before, PLAN_ADD, PLAN_ADDRESS, &address));
+	kernel_state_free(before);
 }
 
 static void arrays_grow_and_sort(void **state)
@@ -569,6 +638,7 @@ int main(void)
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
 	    cmocka_unit_test(a_move_asks_for_routes),
+	    cmocka_unit_test(what_stood_is_restored),
 	    cmocka_unit_test(arrays_grow_and_sort),
 	};
 

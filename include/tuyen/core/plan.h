@@ -33,6 +33,7 @@ struct plan_operation {
 	enum plan_object object;
 	const void *want; /* struct kernel_<object>, NULL for PLAN_REMOVE; PLAN_NFT: const char * */
 	const void *have; /* NULL for PLAN_ADD */
+	bool done;	  /* set by kernel_apply() */
 };
 
 #define KERNEL_PLAN_MAX (1u << 20)
@@ -69,6 +70,12 @@ void kernel_plan_free(struct kernel_plan *plan);
  * says, whatever happens outside.
  */
 bool plan_operation_moves(const struct plan_operation *operation);
+/**
+ * Whether @operation puts back a route, label route or rule that stood in @before, when all was as wanted, and that only somebody
+ * else can have taken away since: the kernel takes the routes of a line that fails, but none of our own devices'.
+ */
+bool plan_operation_restores(const struct plan_operation *operation,
+			     const struct kernel_state *before);
 
 /** The conflict, if there is one, then one line an operation, in words of ip(8), wg(8), tc(8); never a private key. */
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text);

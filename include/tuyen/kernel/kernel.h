@@ -37,16 +37,16 @@ struct kernel_report {
 
 /**
  * Applies in order and goes on after a failed operation unless the next need it; the caller
- * reads again and plans again. @return 0 or -TUYEN_ESYSTEM if any failed (see @ret_report).
+ * reads again and plans again. Marks each operation that is done.
+ * @return 0 or -TUYEN_ESYSTEM if any failed (see @ret_report).
  */
-int kernel_apply(struct kernel *kernel, const struct kernel_plan *plan,
-		 struct kernel_report *ret_report);
+int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report);
 
 /**
  * The same for routes and label routes whose devices stood at the last kernel_read() or kernel_apply(): it asks the
  * kernel nothing first. A device that has gone since is a failed operation.
  */
-int kernel_apply_routes(struct kernel *kernel, const struct kernel_plan *plan,
+int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
 			struct kernel_report *ret_report);
 
 /**

@@ -12,7 +12,7 @@ query_answers phuc-xa || fail "a query passes before"
 
 plan_empty() { "$tuyen" plan --control "$(control_of "$1")" | grep -q nothing; }
 settled() { path_is phuc-xa main && plan_empty phuc-xa && plan_empty "$1"; }
-damaged_and_repaired() { # NAME SITE COMMAND... (a route that is deleted while traffic moves is put back by the move, and is no drift)
+damaged_and_repaired() { # NAME SITE COMMAND...
 	local name=$1 s=$2 before; shift 2
 	wait_for 30 "traffic on its main path" settled "$s"
 	before=$(status_get "$s" .daemon.drift_repairs)
@@ -35,16 +35,22 @@ damaged_and_repaired "a deleted link device" phuc-xa ip link del link0
 damaged_and_repaired "a deleted address" phuc-xa sh -c 'ip addr del $(ip -o -4 addr show dev link0 | grep -o "100[0-9./]*" | head -n 1) dev link0'
 
 # The path changes some 100 to 150 ms after the cut, and what is damaged in the 50 ms before is repaired by the same turn.
-for after in 0.07 0.10 0.13; do
-	wait_for 30 "traffic on its main path" settled phuc-xa
-	before=$(status_get phuc-xa .daemon.drift_repairs)
+damaged_in_a_cut() { # NAME SECONDS SITE COMMAND...: so long after the cut
+	local name=$1 after=$2 s=$3 before; shift 3
+	wait_for 30 "traffic on its main path" settled "$s"
+	before=$(status_get "$s" .daemon.drift_repairs)
 	link_cut phuc-xa ba-dinh
-	sleep $after
-	in_site phuc-xa ip link del s10
-	ok "a session device deleted $after s after a cut is said to be repaired" wait_for 8 "the repair" eval \
-		"[ \"\$(status_get phuc-xa .daemon.drift_repairs)\" -gt $before ] && plan_empty phuc-xa"
+	sleep "$after"
+	in_site "$s" "$@"
+	ok "$name, $after s after a cut, is said to be repaired" wait_for 8 "the repair" eval \
+		"[ \"\$(status_get $s .daemon.drift_repairs)\" -gt $before ] && plan_empty $s"
 	ok "... and a query passes by the other path" wait_for 15 "an answer" query_answers phuc-xa
 	link_heal phuc-xa ba-dinh
+}
+for after in 0.07 0.10 0.13; do
+	damaged_in_a_cut "a deleted session device" $after phuc-xa ip link del s10
+	damaged_in_a_cut "a deleted rule" $after phuc-xa ip rule del priority 20010
+	damaged_in_a_cut "a deleted label route" $after ba-dinh ip -f mpls route del 16001
 done
 
 in_site phuc-xa ip link add theirs type dummy
