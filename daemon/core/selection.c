@@ -200,42 +200,57 @@ static bool carried_before(const struct active_paths *previous, const struct act
 	return false;
 }
 
-/* The first of @state among them, or NULL. They stand by rank. */
-static const struct gateway *gateway_first(const struct gateway *g, size_t count,
-					   enum path_liveness liveness)
+enum grade { GRADE_DEAD, GRADE_UNKNOWN, GRADE_UP, GRADE_GOOD, GRADE_STEADY };
+
+/* A path that is up says nothing of the session that goes by it. */
+static enum grade gateway_grade(const struct gateway *g, struct monotime now)
 {
+	if (liveness_of(g->state) == PATH_DOWN || (g->state && g->state->session_dead))
+		return GRADE_DEAD;
+	if (liveness_of(g->state) == PATH_UNKNOWN)
+		return GRADE_UNKNOWN;
+	if (!good(g->state))
+		return GRADE_UP;
+	return damped(g->state, now) ? GRADE_GOOD : GRADE_STEADY;
+}
+
+/* The best, of equals the first: they stand by rank. @else_this  where all are dead */
+static const struct gateway *gateway_best(const struct gateway *g, size_t count,
+					  const struct gateway *else_this, struct monotime now)
+{
+	const struct gateway *best = else_this;
+	enum grade found = GRADE_DEAD;
+
 	for (size_t i = 0; i < count; i++)
-		if (liveness_of(g[i].state) == liveness)
-			return &g[i];
-	return NULL;
+		if (gateway_grade(&g[i], now) > found) {
+			best = &g[i];
+			found = gateway_grade(best, now);
+		}
+	return best;
 }
 
-static const struct gateway *gateway_instead(const struct gateway *g, size_t count,
-					     const struct gateway *else_this)
-{
-	const struct gateway *up = gateway_first(g, count, PATH_UP);
-
-	return up ? up : (up = gateway_first(g, count, PATH_UNKNOWN)) ? up : else_this;
-}
-
-/* The rules of choose(), with the rank for the preference. */
+/* The rules of choose(), with the rank for the preference; but a doubt alone is no reason to go to another gateway. */
 static const struct gateway *gateway_choose(const struct forwarding *f, const struct gateway *g,
 					    size_t count, const struct active_paths *previous,
 					    struct monotime now, struct monotime *next_look)
 {
 	const struct fwd_session *session = forwarding_session(f, g->entry->color);
 	uint64_t hold_us = session ? (uint64_t)session->revert_hold_ms * 1000 : 0;
-	const struct gateway *current = NULL;
+	const struct gateway *current = NULL, *best;
 
 	for (size_t i = 0; i < count && !current; i++)
 		if (carried_before(previous, g[i].entry))
 			current = &g[i];
-	if (!current || liveness_of(current->state) == PATH_DOWN)
-		return gateway_instead(g, count, current ? current : g);
+	best = gateway_best(g, count, current ? current : g, now);
+	if (!current || gateway_grade(current, now) == GRADE_DEAD)
+		return best;
+	if (gateway_grade(current, now) == GRADE_UP && current->state->degraded &&
+	    gateway_grade(best, now) >= GRADE_GOOD)
+		return best;
 	for (const struct gateway *better = g; better < current; better++) {
 		struct monotime end;
 
-		if (liveness_of(better->state) != PATH_UP)
+		if (gateway_grade(better, now) < GRADE_GOOD)
 			continue;
 		end = monotime_after(better->state->since, hold_us);
 		if (monotime_before(end, better->state->damped_until))

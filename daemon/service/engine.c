@@ -146,6 +146,7 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 			e->paths[i].degraded || status_liveness_narrow(&e->paths[i], &f->paths[i]),
 		    .damped_until = e->paths[i].damping.until,
 		    .in_doubt = status_liveness_in_doubt(&e->paths[i]),
+		    .session_dead = e->paths[i].session_dead,
 		};
 	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
 	for (size_t i = 0; i < ret_active->count; i++)

@@ -5,6 +5,8 @@
  *
  * An endpoint that is heard again is not used instead of another before its session has a key: WireGuard may not have tried for
  * five seconds. It is asked to try, and its paths are unknown until then.
+ *
+ * A session whose path answers may be dead all the same: of a key that the other end does not have, say. Another gateway is used then.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,8 @@
 
 #define LOOK_US	    200000u
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
+#define SESSION_DEAD_US                                                                            \
+	185000000u /* WireGuard's REJECT_AFTER_TIME, and the time between two readings */
 
 /* Of one endpoint of ours. */
 struct reach {
@@ -106,6 +110,40 @@ static void silence_step(struct engine *e, const struct fwd_session_peer *peer, 
 		renew(e, peer, device, r);
 }
 
+static bool is_dead(const struct status_liveness *l, struct monotime now)
+{
+	return l->handshake_seen.us && monotime_between(l->handshake_seen, now) > SESSION_DEAD_US;
+}
+
+/*
+ * Who calls makes a new key every two minutes, and without one for three nothing goes by a session, however well its path answers.
+ * Counted by our own clock: the wall clock, by which WireGuard says when it was, may jump.
+ */
+static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
+			  const struct kernel_peer *found, struct monotime now)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	bool was = false, dead = false;
+
+	for (size_t i = 0; found && i < f->path_count; i++) {
+		struct status_liveness *l = &e->paths[i];
+
+		if (!leads_to(&f->paths[i], peer))
+			continue;
+		if (!l->handshake_seen.us || l->handshake_s != found->last_handshake_s)
+			l->handshake_seen = e->actual_at;
+		l->handshake_s = found->last_handshake_s;
+		was |= l->session_dead;
+		l->session_dead = is_dead(l, now);
+		dead |= l->session_dead;
+	}
+	if (dead == was)
+		return;
+	log_warning("%s: the session with %s %s", found->device, peer->name,
+		    dead ? "is dead: no handshake for three minutes" : "lives again");
+	engine_expect(e, EXPECTED_MOVES);
+}
+
 static void peer_step(struct engine *e, const struct fwd_session_peer *peer, struct monotime now,
 		      struct monotime *next_look)
 {
@@ -113,11 +151,14 @@ static void peer_step(struct engine *e, const struct fwd_session_peer *peer, str
 	const struct kernel_peer *found;
 	char device[KERNEL_IFNAME_MAX];
 
-	if (!r.any || (!r.silent && !r.keyless))
+	if (!r.any)
 		return;
 	desired_session_name(peer->color, forwarding_peer_slot(&e->release.forwarding, peer),
 			     device);
 	found = peer_find(e, peer, device);
+	session_watch(e, peer, found, now);
+	if (!r.silent && !r.keyless)
+		return;
 	if (r.keyless && found && found->last_handshake_s) {
 		r.keyless = false;
 		reach_set(e, peer, &r);

@@ -37,6 +37,10 @@ static struct forwarding network(size_t path_count)
 
 #define NOW   10000000u
 #define NEVER UINT64_MAX
+#define STATE(number, what, from)                                                                  \
+	{                                                                                          \
+		.index = number, .liveness = what, .since = from                                   \
+	}
 #define SINCE(ms_ago)                                                                              \
 	{                                                                                          \
 		NOW - (uint64_t)(ms_ago)*1000                                                      \
@@ -96,12 +100,8 @@ static void every_rule(void **state)
 		struct monotime next_look;
 
 		for (uint8_t p = 0; p < 3; p++)
-			states[p] = (struct path_state){(uint8_t)(p + 1),
-							r->path[p].liveness,
-							SINCE(r->path[p].up_for_ms),
-							false,
-							{0},
-							false};
+			states[p] = (struct path_state)STATE((uint8_t)(p + 1), r->path[p].liveness,
+							     SINCE(r->path[p].up_for_ms));
 		selection_choose(&f, states, 3, &previous, (struct monotime){NOW}, &active,
 				 &next_look);
 		if (active.count != 1 || active.entry[0].index != r->chosen ||
@@ -257,9 +257,9 @@ static void pairs_are_apart(void **state)
 {
 	struct forwarding f = network(6);
 	const struct path_state states[] = {
-	    {1, PATH_DOWN, SINCE(0), false, {0}, false}, {2, PATH_UP, SINCE(0), false, {0}, false},
-	    {3, PATH_UP, SINCE(0), false, {0}, false},	 {4, PATH_UP, SINCE(0), false, {0}, false},
-	    {5, PATH_UP, SINCE(900), false, {0}, false}, {6, PATH_UP, SINCE(0), false, {0}, false},
+	    STATE(1, PATH_DOWN, SINCE(0)), STATE(2, PATH_UP, SINCE(0)),
+	    STATE(3, PATH_UP, SINCE(0)),   STATE(4, PATH_UP, SINCE(0)),
+	    STATE(5, PATH_UP, SINCE(900)), STATE(6, PATH_UP, SINCE(0)),
 	};
 	struct active_paths active = {.entry = {{10, 1, 1, true}, {20, 1, 5, true}}, .count = 2};
 	struct monotime next_look;
@@ -278,8 +278,8 @@ static void pairs_are_apart(void **state)
 static void a_state_that_is_missing_is_unknown(void **state)
 {
 	struct forwarding f = network(3);
-	const struct path_state states[] = {{1, PATH_DOWN, SINCE(0), false, {0}, false},
-					    {77, PATH_UP, SINCE(0), false, {0}, false}};
+	const struct path_state states[] = {STATE(1, PATH_DOWN, SINCE(0)),
+					    STATE(77, PATH_UP, SINCE(0))};
 	struct active_paths previous = {.count = 0}, active;
 	struct monotime next_look;
 
@@ -304,8 +304,7 @@ static void nothing_to_choose(void **state)
 static void a_flapping_path_costs_one_switch(void **state)
 {
 	struct forwarding f = network(2);
-	struct path_state states[] = {{1, PATH_UP, {0}, false, {0}, false},
-				      {2, PATH_UP, {0}, false, {0}, false}};
+	struct path_state states[] = {STATE(1, PATH_UP, {0}), STATE(2, PATH_UP, {0})};
 	struct active_paths active = {.entry = {{10, 1, 1}}, .count = 1};
 	struct monotime next_look;
 	int switches = 0;
@@ -315,10 +314,8 @@ static void a_flapping_path_costs_one_switch(void **state)
 		uint8_t before = active.entry[0].index;
 
 		if (ms <= 60000 && ms % 300 == 0)
-			states[0] = (struct path_state){
-			    1,		 states[0].liveness == PATH_UP ? PATH_DOWN : PATH_UP,
-			    {ms * 1000}, false,
-			    {0},	 false};
+			states[0] = (struct path_state)STATE(
+			    1, states[0].liveness == PATH_UP ? PATH_DOWN : PATH_UP, {ms * 1000});
 		selection_choose(&f, states, 2, &active, (struct monotime){ms * 1000}, &active,
 				 &next_look);
 		if (active.entry[0].index != before)
@@ -381,6 +378,7 @@ static const struct gateway_row {
 	struct {
 		enum path_liveness liveness;
 		uint64_t up_for_ms;
+		enum { WELL, BAD, DOUBT, DAMPED, DEAD } how;
 	} path[3];
 	uint32_t carries;
 	uint64_t next_look;
@@ -397,6 +395,34 @@ static const struct gateway_row {
     {"the first is back, and held", 3, {{U, 500}, {K, 0}, {U, 9}}, 3, NOW + 1500000},
     {"the first is back long enough", 3, {{U, 2000}, {D, 0}, {U, 9}}, 7, NEVER},
     {"the second dies while the first is held", 3, {{U, 1}, {D, 0}, {D, 0}}, 7, NEVER},
+    {"all ways to the first are degraded: the second",
+     7,
+     {{U, 9000, BAD}, {U, 9000, BAD}, {U, 9}},
+     3,
+     NEVER},
+    {"one way to the first is not: no move", 7, {{U, 9000, BAD}, {U, 9000}, {U, 9}}, 7, NEVER},
+    {"all are degraded: it stays", 7, {{U, 9, BAD}, {U, 9, BAD}, {U, 9000, BAD}}, 7, NEVER},
+    {"degraded, the second is dead: it stays", 7, {{U, 9, BAD}, {D, 0}, {D, 0}}, 7, NEVER},
+    {"degraded is not gone back to", 3, {{U, 9000, BAD}, {D, 0}, {U, 9}}, 3, NEVER},
+    {"the second is degraded, the first held: at once",
+     3,
+     {{U, 500}, {D, 0}, {U, 9000, BAD}},
+     7,
+     NEVER},
+    {"a doubt alone is borne", 7, {{U, 9000, DOUBT}, {D, 0}, {U, 9}}, 7, NEVER},
+    {"the first is dead, the second damped", 7, {{D, 0}, {D, 0}, {U, 0, DAMPED}}, 3, NEVER},
+    {"the first's session is dead: the second",
+     7,
+     {{U, 9000, DEAD}, {U, 9000, DEAD}, {U, 9}},
+     3,
+     NEVER},
+    {"a dead session is not gone back to", 3, {{U, 9000, DEAD}, {U, 9000, DEAD}, {U, 9}}, 3, NEVER},
+    {"all sessions are dead: it stays",
+     7,
+     {{U, 9000, DEAD}, {U, 9000, DEAD}, {U, 9, DEAD}},
+     7,
+     NEVER},
+    {"nothing in use, the first degraded: the second", 0, {{U, 9, BAD}, {D, 0}, {U, 9}}, 3, NEVER},
 };
 
 static void gateways_take_over(void **state)
@@ -414,18 +440,21 @@ static void gateways_take_over(void **state)
 		struct active_paths previous = {
 		    .entry = {{10, 7, 1, r->carried == 7}, {10, 3, 3, r->carried == 3}},
 		    .count = r->carried ? 2 : 0};
-		struct path_state states[4] = {{4, PATH_UP, SINCE(0), false, {0}, false}};
+		struct path_state states[4] = {STATE(4, PATH_UP, SINCE(0))};
 		struct active_paths active;
 		struct monotime next_look;
 		uint32_t carries = 0;
 
 		for (uint8_t p = 0; p < 3; p++)
-			states[p + 1] = (struct path_state){(uint8_t)(p + 1),
-							    r->path[p].liveness,
-							    SINCE(r->path[p].up_for_ms),
-							    false,
-							    {0},
-							    false};
+			states[p + 1] = (struct path_state){
+			    .index = (uint8_t)(p + 1),
+			    .liveness = r->path[p].liveness,
+			    .since = SINCE(r->path[p].up_for_ms),
+			    .degraded = r->path[p].how == BAD,
+			    .in_doubt = r->path[p].how == DOUBT,
+			    .damped_until = {r->path[p].how == DAMPED ? NOW + 1 : 0},
+			    .session_dead = r->path[p].how == DEAD,
+			};
 		selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active,
 				 &next_look);
 		assert_int_equal(active.count, 3);

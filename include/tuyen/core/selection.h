@@ -22,6 +22,8 @@ struct path_state {
 	    damped_until; /* it failed again and again (core/damping.h): until then others that are up go before it */
 	bool
 	    in_doubt; /* up, and silent for longer than its links would bear: it may be repaired on the way, or not */
+	bool
+	    session_dead; /* its endpoint's session has had no handshake for so long that nothing goes by it */
 };
 
 /**
@@ -38,7 +40,9 @@ struct path_state {
  *     other does. In use, it stays: that it may fail again is no failure. Nor is it left for a doubt alone where the
  *     others are damped too: of ways that are all in doubt again and again, none is better.
  * Of endpoints that share a LAN one carries what is meant for it: by the same rules, its rank for the preference and the
- * liveness of its own path in use for its own. The others' paths are chosen all the same, so that their sessions stay warm.
+ * liveness of its own path in use for its own. One whose session is dead is as one whose path is down, and one whose path is degraded
+ * is left for one whose path is not; a doubt alone moves nothing here. The others' paths are chosen all the same, so that their
+ * sessions stay warm.
  * @previous  what is in use; entries whose path no longer exists count as nothing.
  * @ret_next_look  when a hold time ends and this must be asked again; MONOTIME_NEVER if none does.
  */

@@ -34,8 +34,11 @@ struct status_liveness {
 	struct damping damping;	      /* of its failures and doubts */
 	bool
 	    keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
-	struct monotime renewed_for; /* the beginning of the silence for which it was */
-	struct renewal renewal;	     /* what that session received in the silence that is now */
+	bool session_dead;		/* of a path: its endpoint's session is */
+	int64_t handshake_s;		/* of that session, the last one's time on the wall clock */
+	struct monotime handshake_seen; /* when that was first read */
+	struct monotime renewed_for;	/* the beginning of the silence for which it was */
+	struct renewal renewal;		/* what that session received in the silence that is now */
 	struct monotime
 	    hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;

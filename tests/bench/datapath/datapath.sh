@@ -123,6 +123,15 @@ filters_away() {
 		tc -n "$1" qdisc del dev "$device" clsact
 	done
 }
+nft_empty() { # its chains hook into the kernel as before, and connections are tracked, but nothing is asked
+	{
+		echo "table inet tuyen {"
+		in_site "$1" nft list table inet tuyen | grep -B 1 ' hook ' | sed '/^--/d; s/policy .*/policy accept; }/'
+		echo "chain tracked { ct direction original accept; }; }"
+	} >nft.empty
+	nft_away "$1"
+	in_site "$1" nft -f nft.empty
+}
 nft_gone() { without_nft=yes; all nft_away; }
 rules_away() { # the first color's ways go to the main table
 	ip -n "$1" route show table 550010 2>/dev/null | sed 's/^/route add /; s/ mpls  */ mpls /' | ip -n "$1" -batch -
@@ -191,6 +200,7 @@ sleep 1
 for ((i = 0; i < rounds; i++)); do round; done
 part all :
 [ $way = bare ] || part queues all queues_away
+part rules_of_nft all nft_empty
 part nft nft_gone
 part filters all filters_away
 part rules all rules_away
