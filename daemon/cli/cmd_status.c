@@ -207,6 +207,8 @@ static void head_print(const json_t *root)
 		       json_integer_value(json_object_get(site, "id")),
 		       json_integer_value(json_object_get(site, "label")),
 		       string_of(site, "node_address"), string_of(site, "lan_address"));
+	if (json_is_true(json_object_get(site, "lan_away")))
+		printf("LAN       no way leads to it: sites are left to the other gateways\n");
 	printf("daemon    tuyend %s", string_of(daemon, "version"));
 	duration_print(", up ", json_object_get(daemon, "uptime_s"), "");
 	printf(", %" JSON_INTEGER_FORMAT " drift repairs\n",

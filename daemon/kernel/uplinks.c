@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The box's own lines: what the main table's default routes and the addresses of a device say of it, and by which gateway
- * the box would reach something.
+ * The box's own lines: what the main table's default routes and the addresses of a device say of it, by which gateway
+ * the box would reach something, and whether the network behind it is there.
  *
  * A device may go while it is asked about: then it has neither. What could not be asked is an error, and not the same as none.
  */
@@ -354,4 +354,56 @@ int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gatew
 	}
 	*ret_gateway = error ? 0 : gateway;
 	return 0;
+}
+
+/* ---- the network behind the box ------------------------------------------------------------ */
+
+struct way {
+	bool own; /* the address is the box's own */
+	bool there;
+};
+
+static int way_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct way *way = context;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	way->own = header->rtm_type == RTN_LOCAL || header->rtm_type == RTN_BROADCAST;
+	way->there = header->rtm_type == RTN_UNICAST && !(header->rtm_flags & FLAGS_OF_NO_USE);
+	return 0;
+}
+
+static int way_ask(struct kernel *kernel, ipv4_t destination, struct way *ret_way)
+{
+	struct rtmsg header = {
+	    .rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_flags = RTM_F_FIB_MATCH};
+	struct nl_msg *m =
+	    request(RTM_GETROUTE, &header, sizeof(header), RTA_DST, htonl(destination));
+	int error;
+
+	*ret_way = (struct way){.there = false};
+	if (!m)
+		return -TUYEN_ENOMEM;
+	error = channel_ask(&kernel->route, m, way_take, ret_way);
+	if (!error || no_way(error))
+		return 0;
+	errno = error;
+	return -TUYEN_ESYSTEM;
+}
+
+int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
+{
+	uint32_t size = lan.length ? UINT32_C(1) << (32 - lan.length) : 0;
+	ipv4_t ask[3] = {lan.address + (size > 2), lan.address + size - 1 - (size > 2),
+			 lan.address + size / 2};
+	struct way way = {.own = true};
+	int err = 0;
+
+	for (size_t i = 0; i < 3 && way.own && !err; i++)
+		err = way_ask(kernel, ask[i], &way);
+	if (!err)
+		*ret_there = way.there || way.own;
+	return err;
 }

@@ -188,6 +188,47 @@ static void lines_look(struct engine *e)
 	e->lines = lines;
 }
 
+/*
+ * A network that no way ever led to may be one that is yet to come, and says nothing, unless there is no other. What could not be
+ * asked is as it was.
+ */
+static bool lans_away(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	size_t there = 0;
+	bool lost = false;
+
+	for (size_t i = 0; i < f->lan_count && i < 64; i++) {
+		bool is = false;
+
+		if (kernel_lan_there(e->kernel, f->lans[i], &is) < 0)
+			return e->lan_away;
+		there += is;
+		lost |= !is && e->lans_seen >> i & 1;
+		e->lans_seen |= (uint64_t)is << i;
+	}
+	return lost || !there;
+}
+
+/* A gateway that is cut off from the data centre's LAN would swallow what other gateways could deliver. */
+static void lans_look(struct engine *e)
+{
+	bool away;
+
+	if (!e->release.forwarding.lan_shared)
+		return;
+	away = lans_away(e);
+	if (away == e->lan_away)
+		return;
+	e->lan_away = away;
+	if (away)
+		log_warning("no way leads to the shared LAN: no probe is answered, so that "
+			    "sites go by the other gateways");
+	else
+		log_info("a way leads to the shared LAN again: probes are answered");
+	engine_wire_configure(e);
+}
+
 static int desired_make(const struct engine *e, const struct active_paths *active,
 			struct kernel_state **ret_desired, struct reason *reason)
 {
@@ -791,6 +832,7 @@ static uint64_t turn_run(struct engine *e)
 		e->repairs_in_row++;
 		return repair_pause_us(e);
 	}
+	lans_look(e);
 	expected = most(expected, e->expected); /* what the look has found */
 	e->expected = EXPECTED_NOTHING;
 	e->taken_over = true;

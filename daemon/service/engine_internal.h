@@ -86,6 +86,8 @@ struct engine {
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
+	uint64_t lans_seen;	   /* of the first 64 of the release: a way led there once */
+	bool lan_away;		   /* of a gateway that shares its LAN: none leads there now */
 	bool actual_settled;	   /* it was all as wanted */
 	bool taken_over;	   /* the paths in use were read from the kernel once */
 	enum expected expected;	   /* of what our own facts changed since the last turn */

@@ -66,13 +66,16 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	return pair_send(e->pair, &m);
 }
 
-/* An endpoint of other sites' paths answers their probes; a pure head-end answers nobody. */
+/*
+ * An endpoint of other sites' paths answers their probes; a pure head-end answers nobody, nor does a gateway that cannot reach the LAN
+ * which another one shares: its paths are down, and sites go over to the other.
+ */
 static int send_reflector(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
 	struct message m = {.type = MESSAGE_REFLECT};
 
-	if (!f->return_count)
+	if (!f->return_count || (f->lan_shared && e->lan_away))
 		return 0;
 	m.u.reflect = (struct message_reflect){f->node_address, f->site_id};
 	return pair_send(e->pair, &m);
@@ -138,6 +141,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .actual = e->actual,
 	    .active = &e->active,
 	    .repaired = e->repaired,
+	    .lan_away = e->lan_away && e->release.forwarding.lan_shared,
 	    .links = e->links,
 	    .paths = e->paths,
 	    .checks = e->checks,

@@ -56,6 +56,13 @@ int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
  */
 int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway);
 
+/**
+ * Does a way lead to the network behind the box at @lan, over a device that has light? Whose route it is makes no difference, but
+ * one of ours that only says no is none.
+ * @return 0, -TUYEN_ENOMEM, or -TUYEN_ESYSTEM with errno when the kernel could not be asked.
+ */
+int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there);
+
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 

@@ -94,6 +94,7 @@ struct status_input {
 	const struct status_refusal *refusals; /* newest last */
 	size_t refusal_count;
 	const struct forwarding *forwarding; /* NULL: none yet */
+	bool lan_away;			     /* no way leads to the LAN that it shares */
 	const struct kernel_state *actual;   /* NULL: not read yet */
 	const struct active_paths *active;
 	const enum repair_link *repaired;    /* core/repair.h; NULL: none */

@@ -169,6 +169,29 @@ sleep 1
 stream_stop phuc-xa
 is "going back loses nothing, though the gateway had forgotten every session" "$lost" 0
 is "... it was called anew once" "$(grep -c "its session is made anew" phuc-xa.log)" 1
+stream_start phuc-xa 10
+ip -n npdc-hn link set lan0 down
+ok "a gateway that lost the data centre's LAN is left" wait_for 10 "the other gateway" gateway_is phuc-xa npdc-hcm
+stream_stop phuc-xa
+at_most "... in ms" "$outage_ms" 250
+is "... and says so" "$(status_get npdc-hn .site.lan_away)" true
+ip -n npdc-hn link set lan0 up
+stream_start phuc-xa 10
+ok "the LAN is back, and so is the commune after the hold time" wait_for 30 "the first gateway" gateway_is phuc-xa npdc-hn
+stream_stop phuc-xa
+is "... and nothing is lost" "$lost" 0
+is "... and is said" "$(status_get npdc-hn .site.lan_away)" false
+
+in_site npdc-hn nft -f - <<'END'
+table inet theirs {
+	chain input { type filter hook input priority -10; udp dport 52010 drop; }
+}
+END
+ok "a gateway whose paths answer and whose session is dead is left" wait_for 260 "the other gateway" gateway_is phuc-xa npdc-hcm
+is "... though its paths are up" "$(status_get phuc-xa '[.paths[] | select(.endpoint == "npdc-hn" and .state == "up")] | length')" 2
+in_site npdc-hn nft delete table inet theirs
+ok "... and gone back to when it lives" wait_for 120 "the first gateway" gateway_is phuc-xa npdc-hn
+
 restart_before=$(status_get phuc-xa .daemon.operations)
 ip -n npdc-hn link set u-carrier down
 ok "it goes over once more" wait_for 10 "the other gateway" gateway_is phuc-xa npdc-hcm
