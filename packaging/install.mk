@@ -27,6 +27,8 @@ install: all
 	install -D -m 644 packaging/tmpfiles/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/tmpfiles.d/tuyen.conf
 	install -D -m 644 packaging/modules-load/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/modules-load.d/tuyen.conf
 	install -D -m 644 packaging/sysctl/60-tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/sysctl.d/60-tuyen.conf
+	install -D -m 644 packaging/networkd/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/systemd/networkd.conf.d/tuyen.conf
+	install -D -m 644 packaging/network-manager/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/NetworkManager/conf.d/tuyen.conf
 	install -D -m 644 packaging/completion/tuyen $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tuyen
 	$(if $(MIB),install -D -m 644 $(MIB) $(DESTDIR)$(PREFIX)/share/snmp/mibs/TUYEN-MIB.txt)
 	install -d $(DESTDIR)$(PREFIX)/share/doc/tuyen/examples
