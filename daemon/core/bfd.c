@@ -220,6 +220,17 @@ static void state_set(struct bfd_session *s, enum bfd_state state, enum bfd_diag
 	s->next_send = now;
 }
 
+/*
+ * An initiator's Poll is under way all the same: were it forgotten, its Final would be taken for the
+ * next one's answer, and each later one for that of the one after it.
+ */
+static void poll_forget(struct bfd_session *s)
+{
+	s->poll_again = false;
+	if (s->config.role != BFD_ROLE_SBFD_INITIATOR)
+		s->poll_active = false;
+}
+
 static void remote_forget(struct bfd_session *s)
 {
 	s->remote_state = BFD_STATE_DOWN;
@@ -229,7 +240,8 @@ static void remote_forget(struct bfd_session *s)
 	s->remote_desired_tx_us = 0;
 	s->remote_multiplier = 0;
 	s->remote_demand = false;
-	s->poll_active = s->poll_again = s->final_due = false;
+	s->final_due = false;
+	poll_forget(s);
 	s->detection_us = 0;
 	s->detect_at = MONOTIME_NEVER;
 }
@@ -281,7 +293,7 @@ void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now
 {
 	if (enabled == (s->state != BFD_STATE_ADMIN_DOWN))
 		return;
-	s->poll_active = s->poll_again = false;
+	poll_forget(s);
 	if (enabled)
 		state_set(s, BFD_STATE_DOWN, BFD_DIAG_NONE, now);
 	else
@@ -388,15 +400,21 @@ static void active_receive(struct bfd_session *s, const struct bfd_packet *p, st
 
 static void round_trip_take(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)
 {
-	uint64_t us;
+	uint64_t us = monotime_between(s->poll_sent, now);
 
 	if (p->final && s->poll_active)
-		us = monotime_between(s->poll_sent, now);
-	else if (s->state != BFD_STATE_UP) /* probes are a second apart */
-		us = monotime_between(s->last_sent, now);
-	else
-		return;
-	s->round_trip_us = us ? (uint32_t)us : 1; /* 0 says unknown */
+		s->round_trip_us = us ? (uint32_t)us : 1; /* 0 says unknown */
+}
+
+/*
+ * Up by an answer that may be no Final. While not up probes are a second apart and it is of the last
+ * one, or it is of one before, sent when the pace was quick: then as long as was measured.
+ */
+static void answers_expect_up(struct bfd_session *s, struct monotime now)
+{
+	uint64_t us = monotime_between(s->last_sent, now);
+
+	s->answers_from = monotime_after(now, us > s->round_trip_us ? us : s->round_trip_us);
 }
 
 static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p,
@@ -409,7 +427,7 @@ static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p,
 	state_machine_initiator(s, p->state, now);
 	timers_update(s, now);
 	if (!was_up)
-		answers_expect(s, now);
+		answers_expect_up(s, now);
 	detection_update(s);
 }
 

@@ -362,6 +362,73 @@ static void a_restarted_end_comes_up_again(void **state)
 			 w.end[1].session.config.local_discriminator);
 }
 
+static const struct step {
+	const char *name;
+	uint32_t interval_us;
+	uint64_t before_us, after_us; /* the round trip */
+	uint64_t cut_us;	      /* at the step */
+	uint32_t loss_percent;
+} steps[] = {
+    {"up", 50000, 1000, 200000, 0, 0},
+    {"up from a long one", 50000, 100000, 300000, 0, 0},
+    {"up to a satellite", 50000, 1000, 600000, 0, 0},
+    {"up at a quick pace", 10000, 20000, 200000, 0, 0},
+    {"up above a second", 300000, 1000, 1200000, 0, 0},
+    {"up to what is hardly counted", 50000, 1000, 2500000, 0, 0},
+    {"up with loss", 50000, 1000, 200000, 0, 10},
+    {"up behind a cut", 50000, 1000, 600000, 1 * SECOND, 0},
+    {"up behind a long cut", 50000, 1000, 1500000, 5 * SECOND, 0},
+    {"down", 50000, 600000, 1000, 0, 0},
+    {"down with loss", 50000, 600000, 1000, 0, 10},
+    {"down behind a cut with loss", 50000, 600000, 100000, 1 * SECOND, 5},
+    {"much loss", 50000, 300000, 300000, 0, 20},
+};
+
+/* Two crossings of a line whose clock ticks 100 us, and two clocks that drift. */
+static void round_trip_check(const struct world *w, uint64_t us, const char *name)
+{
+	uint64_t measured_us = w->end[0].session.round_trip_us;
+
+	if (measured_us < us - us / 50 || measured_us > us + us / 50 + 400)
+		fail_msg("%s: %llu us instead of %llu, at %llu s", name,
+			 (unsigned long long)measured_us, (unsigned long long)us,
+			 (unsigned long long)(w->now_us / SECOND));
+}
+
+static void path_start(struct world *w, const struct step *s, uint64_t seed)
+{
+	const struct line line = {.delay_us = s->before_us / 2};
+
+	world_init(w, seed, &line);
+	w->end[1].reflects = true;
+	end_start(w, 0, s->interval_us, 3);
+	run(w, 10 * SECOND);
+	assert_int_equal(w->end[0].session.state, BFD_STATE_UP);
+}
+
+/* What was under way at the step may take silence for a failure; what is measured is right ever after. */
+static void the_round_trip_is_right_after_a_step(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		for (uint64_t seed = 0; seed < 3; seed++) {
+			struct world w;
+
+			path_start(&w, &steps[i], 10 * i + seed);
+			round_trip_check(&w, steps[i].before_us, steps[i].name);
+			w.line.delay_us = steps[i].after_us / 2;
+			w.line.loss_percent = steps[i].loss_percent;
+			w.line.cut[0] = true;
+			run(&w, steps[i].cut_us);
+			w.line.cut[0] = false;
+			run(&w, 30 * SECOND); /* many a Poll may be lost in a row */
+			for (int n = 0; n < 300; n++) {
+				run(&w, SECOND / 10);
+				round_trip_check(&w, steps[i].after_us, steps[i].name);
+			}
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +438,7 @@ int main(void)
 	    cmocka_unit_test(a_cut_one_way_is_seen_at_both_ends),
 	    cmocka_unit_test(timers_change_without_a_flap),
 	    cmocka_unit_test(a_restarted_end_comes_up_again),
+	    cmocka_unit_test(the_round_trip_is_right_after_a_step),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

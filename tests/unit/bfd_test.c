@@ -616,6 +616,37 @@ static void initiator_with_a_long_way(void **state)
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1210 + 150).us); /* exact from here on */
 }
 
+/* The Final of a Poll that went out before the failure is that Poll's, and no other goes out until it must be lost. */
+static void initiator_keeps_its_poll_through_a_failure(void **state)
+{
+	struct bfd_session s;
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	bfd_session_init(&s, &initiator, MS(START_MS), 9);
+	assert_true(sent(&s, MS(START_MS)).poll);
+	p.final = true;
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 1));
+	assert_true(sent(&s, MS(START_MS + 1)).poll); /* and now it takes longer */
+	assert_false(sent(&s, MS(START_MS + 160)).poll);
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	p.final = false;
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 190)); /* of which one? */
+	assert_int_equal(s.state, BFD_STATE_UP);
+	assert_int_equal(s.round_trip_us, 1000);
+	p.final = true;
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 201));
+	assert_int_equal(s.round_trip_us, 200000);
+	bfd_session_enable(&s, false, MS(START_MS + 202));
+	bfd_session_enable(&s, true, MS(START_MS + 203));
+	assert_true(sent(&s, MS(START_MS + 203)).poll); /* none was under way */
+	bfd_session_enable(&s, false, MS(START_MS + 204));
+	bfd_session_enable(&s, true, MS(START_MS + 205));
+	assert_false(sent(&s, MS(START_MS + 205)).poll);
+	assert_false(sent(&s, MS(START_MS + 3202)).poll);
+	assert_true(sent(&s, MS(START_MS + 4203)).poll);
+}
+
 /* A shorter detection time must not turn silence that was lawful into a failure. */
 static void initiator_takes_new_timers_without_a_flap(void **state)
 {
@@ -742,6 +773,7 @@ int main(void)
 	    cmocka_unit_test(initiator_is_up_by_an_answer),
 	    cmocka_unit_test(initiator_follows_the_reflector),
 	    cmocka_unit_test(initiator_with_a_long_way),
+	    cmocka_unit_test(initiator_keeps_its_poll_through_a_failure),
 	    cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
 	    cmocka_unit_test(initiator_in_haste),
 	    cmocka_unit_test(reflector),

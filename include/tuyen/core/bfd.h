@@ -107,7 +107,7 @@ struct bfd_session {
 	bool poll_active, final_due;
 	struct monotime next_send, detect_at, since;
 	struct monotime last_received;
-	uint32_t round_trip_us; /* S-BFD: of the newest reply that tells it; 0 unknown */
+	uint32_t round_trip_us; /* S-BFD: of the newest Poll that was answered; 0 unknown */
 	struct bfd_counters counters;
 	uint32_t random;		       /* state of the jitter generator */
 	uint32_t applied_tx_us, applied_rx_us; /* what a poll sequence has agreed */
