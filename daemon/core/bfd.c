@@ -31,9 +31,10 @@
 
 #include <assert.h>
 
-#define TTL_SINGLE_HOP	  255u
-#define GRID_US		  1000u
-#define ROUND_TRIP_MAX_US 3000000u /* of an S-BFD probe; then its Final is taken for lost */
+#define TTL_SINGLE_HOP	   255u
+#define GRID_US		   1000u
+#define ROUND_TRIP_MAX_US  3000000u /* of an S-BFD probe; then its Final is taken for lost */
+#define POLL_REST_EVERY_US 60000000u
 
 static uint32_t random_next(struct bfd_session *s)
 {
@@ -514,9 +515,22 @@ struct bfd_packet bfd_session_extra(const struct bfd_session *s)
 	return p;
 }
 
+/*
+ * A Final that came twice, the second time after the next Poll, would shift all that follow. So once a
+ * minute no Poll goes out until the one before has nothing under way any more.
+ */
+static bool poll_rests(const struct bfd_session *s, struct monotime now)
+{
+	uint64_t own_us = (s->config.local_discriminator & 0xffff) * UINT64_C(1000000);
+
+	return (s->poll_sent.us + own_us) / POLL_REST_EVERY_US !=
+	       (now.us + own_us) / POLL_REST_EVERY_US;
+}
+
 static bool probe_polls(struct bfd_session *s, struct monotime now)
 {
-	if (s->poll_active && monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)
+	if ((s->poll_active || poll_rests(s, now)) && s->poll_sent.us &&
+	    monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)
 		return false;
 	s->poll_active = true;
 	s->poll_sent = now;

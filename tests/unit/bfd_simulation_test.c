@@ -47,6 +47,7 @@ struct world {
 	struct line line;
 	struct flight flight[FLIGHT_MAX];
 	uint64_t random;
+	uint64_t again_us; /* the next Final arrives twice, so far apart; 0 once */
 };
 
 static uint32_t chance(struct world *w, uint32_t below)
@@ -63,25 +64,35 @@ static struct monotime local_time(const struct end *e, uint64_t true_us)
 	return (struct monotime){e->offset_us + (uint64_t)((int64_t)true_us + drift)};
 }
 
-static void line_send(struct world *w, int to, const struct bfd_packet *p)
+static void flight_begin(struct world *w, int to, const struct bfd_packet *p, uint64_t arrives_us)
 {
-	if (w->line.cut[to] || chance(w, 100) < w->line.loss_percent)
-		return;
 	for (int i = 0; i < FLIGHT_MAX; i++) {
 		struct flight *f = &w->flight[i];
 
 		if (f->used)
 			continue;
-		f->used = true;
-		f->to = to;
-		f->arrives_us = w->now_us + w->line.delay_us +
-				(w->line.jitter_us ? chance(w, (uint32_t)w->line.jitter_us) : 0);
+		*f = (struct flight){.arrives_us = arrives_us, .to = to, .used = true};
 		bfd_packet_encode(p, f->bytes);
-		if (f->arrives_us < w->next_arrival_us)
-			w->next_arrival_us = f->arrives_us;
+		if (arrives_us < w->next_arrival_us)
+			w->next_arrival_us = arrives_us;
 		return;
 	}
 	fail_msg("more than %d packets in flight", FLIGHT_MAX);
+}
+
+static void line_send(struct world *w, int to, const struct bfd_packet *p)
+{
+	uint64_t arrives_us = w->now_us + w->line.delay_us;
+
+	if (w->line.cut[to] || chance(w, 100) < w->line.loss_percent)
+		return;
+	if (w->line.jitter_us)
+		arrives_us += chance(w, (uint32_t)w->line.jitter_us);
+	flight_begin(w, to, p, arrives_us);
+	if (!p->final || !w->again_us)
+		return;
+	flight_begin(w, to, p, arrives_us + w->again_us);
+	w->again_us = 0;
 }
 
 static void end_settle(struct world *w, int at)
@@ -429,6 +440,26 @@ static void the_round_trip_is_right_after_a_step(void **state)
 		}
 }
 
+/* The second time it may come after the next Poll went out, and be taken for its answer: not for more than a minute. */
+static void a_final_that_comes_twice_does_no_lasting_harm(void **state)
+{
+	static const struct step path = {"twice", 50000, 200000, 200000, 0, 0};
+
+	(void)state;
+	for (uint64_t again_us = 5000; again_us < 300000; again_us += 20000) {
+		struct world w;
+
+		path_start(&w, &path, again_us);
+		w.again_us = again_us;
+		run(&w, 64 * SECOND);
+		assert_int_equal(w.again_us, 0);
+		for (int n = 0; n < 100; n++) {
+			run(&w, SECOND / 10);
+			round_trip_check(&w, path.after_us, path.name);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +470,7 @@ int main(void)
 	    cmocka_unit_test(timers_change_without_a_flap),
 	    cmocka_unit_test(a_restarted_end_comes_up_again),
 	    cmocka_unit_test(the_round_trip_is_right_after_a_step),
+	    cmocka_unit_test(a_final_that_comes_twice_does_no_lasting_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
