@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "tuyen/base/err.h"
+#include "tuyen/core/padded_limit.h"
 #include "tuyen/core/path_mtu.h"
 #include "tuyen/core/path_quality.h"
 #include "tuyen/service/bfd_io.h"
@@ -44,8 +45,6 @@
 #define REOPEN_US	  1000000u
 #define DRAIN_BATCHES	  8 /* a socket and turn: a flood must not hold the clock */
 #define REFLECT_MIN_RX_US 1000u
-#define PADDED_SOURCES	  1024
-#define PADDED_GAP_US	  40000u /* shorter than any probe of this kind is waited for */
 #define NOT_IN_HEAP	  SIZE_MAX
 #define LOOK_US		  1000u
 #define LOOKS		  8u /* so many at a time are judged: busy or not */
@@ -110,8 +109,7 @@ struct wire_sessions {
 	struct wire_counters counters;
 	uint64_t random;
 	struct bfd_batch batch, replies;
-	struct monotime
-	    padded_at[PADDED_SOURCES]; /* when a source, by its hash, was last answered at length */
+	struct padded_limit padded; /* of long answers; short ones are always given */
 };
 
 static int array_reserve(struct array *a, size_t count)
@@ -570,15 +568,12 @@ static void mtu_answered(struct wire_session *s, uint16_t size, struct monotime 
 		report_mark(s);
 }
 
-static bool padded_allowed(struct wire_sessions *w, const struct bfd_datagram *d,
-			   struct monotime now);
-
 static void padded_poll_answer(struct wire_session *s, const struct bfd_datagram *d,
 			       struct monotime now)
 {
 	struct bfd_packet answer = bfd_session_extra(&s->bfd);
 
-	if (!padded_allowed(s->owner, d, now))
+	if (!padded_limit_take(&s->owner->padded, d->peer, d->length, now))
 		return;
 	answer.final = true;
 	session_send(s, &answer, d->length, now);
@@ -866,30 +861,33 @@ static void session_readable(evutil_socket_t fd, short events, void *context)
 	turn(w);
 }
 
-/* A source may be forged: a long answer is given to each a few times a second, short ones always. */
-static bool padded_allowed(struct wire_sessions *w, const struct bfd_datagram *d,
-			   struct monotime now)
+/*
+ * RFC 7881 section 4. A packet from the reflector's own port is another reflector's answer.
+ * What would not be answered anyhow must not use up the limit of the source that it names.
+ */
+static bool datagram_answer(const struct listener *l, const struct bfd_datagram *d,
+			    struct monotime now, struct bfd_packet *ret_reply)
 {
-	struct monotime *last = &w->padded_at[(d->peer * 0x9e3779b1u) >> 22];
+	struct bfd_packet packet, reply;
 
-	if (d->length <= BFD_PACKET_BYTES)
-		return true;
-	if (last->us && monotime_between(*last, now) < PADDED_GAP_US)
+	if (d->port == BFD_PORT_SBFD || !d->port ||
+	    bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT ||
+	    bfd_reflect(&packet, l->discriminator, REFLECT_MIN_RX_US, &reply) != BFD_ACCEPT)
 		return false;
-	*last = now;
+	if (d->length > BFD_PACKET_BYTES &&
+	    !padded_limit_take(&l->owner->padded, d->peer, d->length, now))
+		return false;
+	*ret_reply = reply;
 	return true;
 }
 
-/* RFC 7881 section 4. A packet from the reflector's own port is another reflector's answer. */
 static void datagram_reflect(const struct listener *l, const struct bfd_datagram *d,
 			     struct monotime now, struct bfd_batch *replies)
 {
-	struct bfd_packet packet, reply;
 	struct bfd_datagram *out = &replies->datagram[replies->count];
+	struct bfd_packet reply;
 
-	if (d->port == BFD_PORT_SBFD || !d->port || !padded_allowed(l->owner, d, now) ||
-	    bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT ||
-	    bfd_reflect(&packet, l->discriminator, REFLECT_MIN_RX_US, &reply) != BFD_ACCEPT) {
+	if (!datagram_answer(l, d, now, &reply)) {
 		l->owner->counters.not_reflected++;
 		return;
 	}
@@ -1332,6 +1330,8 @@ struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn 
 	if (getrandom(&w->random, sizeof(w->random), GRND_NONBLOCK) != sizeof(w->random))
 		w->random =
 		    monotime_now().us; /* weaker discriminators, and no reason not to start */
+	padded_limit_init(&w->padded, (uint64_t)random_next(w) << 32 | random_next(w),
+			  monotime_now());
 	w->timer = evtimer_new(base, timer_due, w);
 	w->retry = evtimer_new(base, listeners_retry, w);
 	if (!w->timer || !w->retry) {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/wire_sessions.c daemon/service/bfd_io.c daemon/service/clock.c
+// link: daemon/core/bfd.c daemon/core/bfd_packet.c daemon/core/padded_limit.c
+// link: daemon/core/path_mtu.c daemon/core/path_quality.c daemon/base/wire.c daemon/base/err.c
+// libs: -levent_core
+/* A reflector and who asks it, over the loopback device. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tuyen/core/padded_limit.h"
+#include "tuyen/service/wire_sessions.h"
+
+#define REFLECTOR 77u
+#define ASKER	  0x11110001u
+#define LONG	  1388u
+
+struct scene {
+	struct event_base *base;
+	struct wire_sessions *wire;
+	struct sockaddr_in reflector;
+	int asker;
+};
+
+static void report(void *context)
+{
+	(void)context;
+}
+
+/* An address of 127/8 that is this process's own: other runs may go on beside it. */
+static uint32_t loopback(uint32_t host)
+{
+	return 0x7f000000u | ((uint32_t)getpid() & 0xffff) << 8 | host;
+}
+
+static void scene_begin(struct scene *s)
+{
+	const struct message_reflect reflect = {loopback(1), REFLECTOR};
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(loopback(2))};
+
+	s->base = event_base_new();
+	s->wire = wire_sessions_new(s->base, report, NULL);
+	assert_non_null(s->wire);
+	wire_sessions_begin(s->wire, 1);
+	assert_int_equal(wire_sessions_add_reflector(s->wire, &reflect), 0);
+	assert_int_equal(wire_sessions_commit(s->wire, 1), 0);
+	assert_int_equal(wire_sessions_counters(s->wire)->open_failures, 0);
+	s->reflector = (struct sockaddr_in){
+	    .sin_family = AF_INET,
+	    .sin_port = htons(BFD_PORT_SBFD),
+	    .sin_addr.s_addr = htonl(reflect.address),
+	};
+	s->asker = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(s->asker, (struct sockaddr *)&own, sizeof(own)), 0);
+}
+
+static void scene_end(struct scene *s)
+{
+	close(s->asker);
+	wire_sessions_free(s->wire);
+	event_base_free(s->base);
+}
+
+static void ask(const struct scene *s, uint32_t discriminator, size_t length)
+{
+	const struct bfd_packet question = {
+	    .state = BFD_STATE_UP,
+	    .demand = true,
+	    .multiplier = 3,
+	    .my_discriminator = ASKER,
+	    .your_discriminator = discriminator,
+	    .desired_min_tx_us = 50000,
+	    .required_min_rx_us = 50000,
+	};
+	uint8_t bytes[LONG] = {0};
+
+	bfd_packet_encode(&question, bytes);
+	if (!discriminator)
+		memset(bytes, 0xff, sizeof(bytes)); /* nothing that can be decoded */
+	assert_int_equal(sendto(s->asker, bytes, length, 0, (const struct sockaddr *)&s->reflector,
+				sizeof(s->reflector)),
+			 length);
+}
+
+/* Lets the reflector read all that it was sent. @return how many answers of @length came. */
+static unsigned int answers(const struct scene *s, size_t length)
+{
+	uint8_t bytes[LONG + 1];
+	unsigned int count = 0;
+	ssize_t got;
+
+	assert_int_not_equal(event_base_loop(s->base, EVLOOP_NONBLOCK), -1);
+	while ((got = recv(s->asker, bytes, sizeof(bytes), 0)) >= 0) {
+		assert_int_equal(got, length);
+		count++;
+	}
+	return count;
+}
+
+static void an_answer_is_as_long_as_the_question(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	ask(&s, REFLECTOR, LONG);
+	assert_int_equal(answers(&s, LONG), 1);
+	ask(&s, REFLECTOR, BFD_PACKET_BYTES);
+	assert_int_equal(answers(&s, BFD_PACKET_BYTES), 1);
+	scene_end(&s);
+}
+
+/* Whoever forges a source without knowing the reflector takes none of that source's answers. */
+static void what_is_not_answered_uses_up_nothing(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	for (int i = 0; i < 40; i++)
+		ask(&s, i % 2 ? REFLECTOR + 1 : 0, LONG);
+	assert_int_equal(answers(&s, LONG), 0);
+	assert_int_equal(wire_sessions_counters(s.wire)->not_reflected, 40);
+	ask(&s, REFLECTOR, LONG);
+	assert_int_equal(answers(&s, LONG), 1);
+	scene_end(&s);
+}
+
+/* A gap may pass meanwhile, on a busy machine even two. */
+static void short_answers_are_always_given(void **state)
+{
+	struct scene s;
+	unsigned int count;
+
+	(void)state;
+	scene_begin(&s);
+	for (int i = 0; i < 60; i++)
+		ask(&s, REFLECTOR, LONG);
+	count = answers(&s, LONG);
+	assert_in_range(count, PADDED_LIMIT_BURST, PADDED_LIMIT_BURST + 20);
+	for (int i = 0; i < 60; i++)
+		ask(&s, REFLECTOR, BFD_PACKET_BYTES);
+	assert_int_equal(answers(&s, BFD_PACKET_BYTES), 60);
+	scene_end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(an_answer_is_as_long_as_the_question),
+	    cmocka_unit_test(what_is_not_answered_uses_up_nothing),
+	    cmocka_unit_test(short_answers_are_always_given),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
