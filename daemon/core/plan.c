@@ -841,11 +841,26 @@ static bool device_stays(const struct kernel_state *state, const char *device)
 	return !*device || strcmp(device, "lo") == 0 || kernel_state_device(state, device);
 }
 
+bool plan_operation_ousts(const struct plan_operation *operation)
+{
+	const struct kernel_route *route = operation->have;
+	const struct kernel_route6 *route6 = operation->have;
+	const struct kernel_label_route *label = operation->have;
+
+	if (operation->verb != PLAN_CHANGE)
+		return false;
+	return operation->object == PLAN_ROUTE	  ? route->foreign
+	       : operation->object == PLAN_ROUTE6 ? route6->foreign
+	       : operation->object == PLAN_LABEL  ? label->foreign
+						  : false;
+}
+
 bool plan_operation_restores(const struct plan_operation *operation,
 			     const struct kernel_state *before)
 {
 	const struct kernel_route *route = operation->want;
 	const struct kernel_label_route *label = operation->want;
+	const struct kernel_peer *peer = operation->want;
 
 	if (operation->verb != PLAN_ADD)
 		return false;
@@ -856,13 +871,16 @@ bool plan_operation_restores(const struct plan_operation *operation,
 		return device_stays(before, label->device) && label_stood(before, label);
 	case PLAN_RULE:
 		return object_find(&kinds[KIND_RULE], before, operation->want);
+	case PLAN_NFT:
+		return before->nft;
+	case PLAN_PEER: /* of sessions we take some out ourselves */
+		return !strcmp(peer->device, LINK_DEVICE) &&
+		       object_find(&kinds[KIND_PEER], before, peer);
 	case PLAN_DEVICE:
 	case PLAN_SYSCTL:
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
-	case PLAN_NFT:
-	case PLAN_PEER:
 	case PLAN_ROUTE6:
 	case PLAN_RULE6:
 		break;

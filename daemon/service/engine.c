@@ -604,8 +604,8 @@ static void drift_note(struct engine *e, const struct kernel_plan *plan)
 /* What no move asks for; or what a move would, had it not stood there when all was as wanted. */
 static bool is_drift(const struct engine *e, const struct plan_operation *operation)
 {
-	return !plan_operation_moves(operation) ||
-	       (e->actual_settled && plan_operation_restores(operation, e->actual));
+	return !plan_operation_moves(operation) || plan_operation_ousts(operation) ||
+	       (e->stood && plan_operation_restores(operation, e->stood));
 }
 
 /* What is repaired while traffic moves is drift all the same, where it has nothing to do with moves. */
@@ -805,6 +805,26 @@ static void duplicates_look(struct engine *e)
 	}
 }
 
+static void stood_forget(struct engine *e)
+{
+	if (e->stood != e->actual)
+		kernel_state_free(e->stood);
+	e->stood = NULL;
+}
+
+void engine_actual_take(struct engine *e, struct kernel_state *actual, struct monotime at,
+			bool settled)
+{
+	if (settled)
+		stood_forget(e);
+	if (e->actual != e->stood)
+		kernel_state_free(e->actual);
+	e->actual = actual;
+	e->actual_at = at;
+	if (settled)
+		e->stood = actual;
+}
+
 /* @return when the next turn is wanted, from now; 0: none but the periodic one. */
 static uint64_t turn_run(struct engine *e)
 {
@@ -846,8 +866,9 @@ static uint64_t turn_run(struct engine *e)
 		err = turn_apply(e, plan);
 	if (busy)
 		drift_look(e, expected, plan);
-	if (err) /* what the next turn tries again has the same reason */
+	if (err && !e->expected_kept) /* what the next turn tries again has the same reason */
 		engine_expect(e, expected);
+	e->expected_kept = err != 0;
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -856,10 +877,9 @@ static uint64_t turn_run(struct engine *e)
 	failure_settle(e, err, plan);
 	kernel_plan_free(plan);
 	kernel_state_free(desired);
-	kernel_state_free(e->actual);
-	e->actual = actual;
-	e->actual_at = looked_at;
-	e->actual_settled = !busy;
+	engine_actual_take(e, actual, looked_at, !busy);
+	if (busy)
+		stood_forget(e);
 	duplicates_look(e);
 	engine_meters_look(e);
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
@@ -1015,6 +1035,7 @@ static int engine_open(struct engine *e, const struct engine_options *options,
 static void engine_close(struct engine *e)
 {
 	engine_release_clear(e);
+	stood_forget(e);
 	kernel_state_free(e->actual);
 	explicit_bzero(&e->keys, sizeof(e->keys));
 	store_close(&e->store);

@@ -88,9 +88,11 @@ struct engine {
 	struct monotime actual_at; /* when its reading began */
 	uint64_t lans_seen;	   /* of the first 64 of the release: a way led there once */
 	bool lan_away;		   /* of a gateway that shares its LAN: none leads there now */
-	bool actual_settled;	   /* it was all as wanted */
-	bool taken_over;	   /* the paths in use were read from the kernel once */
-	enum expected expected;	   /* of what our own facts changed since the last turn */
+	struct kernel_state *
+	    stood; /* the last that was all as wanted, @actual or older; NULL: none since the last change of ours */
+	bool expected_kept;	/* beyond the turn in which something failed */
+	bool taken_over;	/* the paths in use were read from the kernel once */
+	enum expected expected; /* of what our own facts changed since the last turn */
 	bool ready;
 	bool
 	    wary; /* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
@@ -154,6 +156,9 @@ void engine_requests_serve(evutil_socket_t fd, short what, void *context);
 void engine_expect(struct engine *e, enum expected expected);
 /** The same, and marks the engine dirty. */
 void engine_dirty(struct engine *e, enum expected expected);
+/** @actual is what the kernel has now, read from @at on; @settled: all of it is as wanted. Takes it over. */
+void engine_actual_take(struct engine *e, struct kernel_state *actual, struct monotime at,
+			bool settled);
 /** The same for a path that changed: moves are expected. */
 void engine_hurry(struct engine *e);
 /** The link of neighbour @index changed: repairs its traffic before all else, or looks when to go back. */

@@ -120,12 +120,9 @@ static void serve_look(struct engine *e)
 	if (engine_look(e, &desired, &actual, &plan, &active, &next, &reason) == 0) {
 		if (e->requests.plan.count)
 			kernel_plan_print(plan, &t);
-		e->actual_settled = !plan->count;
+		engine_actual_take(e, actual, looked_at, !plan->count);
 		kernel_plan_free(plan);
 		kernel_state_free(desired);
-		kernel_state_free(e->actual);
-		e->actual = actual;
-		e->actual_at = looked_at;
 	} else {
 		text_printf(&t, "error: %s\n", reason.text);
 		status = 2;

@@ -549,6 +549,8 @@ static struct kernel_state *stood(void)
 	    (struct kernel_label_route){.in_label = 16500, .device = "lo", .foreign = true};
 	*kernel_state_add_label(s) = (struct kernel_label_route){.in_label = 16101, .device = "lo"};
 	kernel_state_add_rule(s)->priority = 10010;
+	strcpy(kernel_state_add_peer(s)->device, "link0");
+	strcpy(kernel_state_add_peer(s)->device, "s10");
 	kernel_state_sort(s);
 	return s;
 }
@@ -569,6 +571,7 @@ static void what_stood_is_restored(void **state)
 	struct kernel_label_route label = {.in_label = 16101, .device = "lo"};
 	struct kernel_rule rule = {.priority = 10010};
 	struct kernel_address address = {.device = "s10"};
+	struct kernel_peer peer = {.device = "link0"};
 
 	(void)state;
 	assert_true(restores(before, PLAN_ADD, PLAN_ROUTE, &route));
@@ -593,7 +596,36 @@ static void what_stood_is_restored(void **state)
 	rule.priority++;
 	assert_false(restores(before, PLAN_ADD, PLAN_RULE, &rule));
 	assert_false(restores(before, PLAN_ADD, PLAN_ADDRESS, &address));
+	assert_true(restores(before, PLAN_ADD, PLAN_PEER, &peer));
+	strcpy(peer.device, "s10"); /* the daemon makes sessions anew itself */
+	assert_false(restores(before, PLAN_ADD, PLAN_PEER, &peer));
+	assert_false(restores(before, PLAN_ADD, PLAN_NFT, "table"));
+	before->nft = strdup("table");
+	assert_true(restores(before, PLAN_ADD, PLAN_NFT, "table"));
+	assert_false(restores(before, PLAN_CHANGE, PLAN_NFT, "table"));
 	kernel_state_free(before);
+}
+
+/* What somebody put where ours should stand is never part of a move. */
+static void a_move_ousts_nobody(void **state)
+{
+	struct kernel_route route = {.foreign = true};
+	struct kernel_route6 route6 = {.foreign = true};
+	struct kernel_label_route label = {.foreign = true};
+	struct plan_operation o[] = {
+	    {.verb = PLAN_CHANGE, .object = PLAN_ROUTE, .have = &route},
+	    {.verb = PLAN_CHANGE, .object = PLAN_ROUTE6, .have = &route6},
+	    {.verb = PLAN_CHANGE, .object = PLAN_LABEL, .have = &label},
+	};
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_true(plan_operation_ousts(&o[i]));
+	route.foreign = route6.foreign = label.foreign = false;
+	for (int i = 0; i < 3; i++)
+		assert_false(plan_operation_ousts(&o[i]));
+	o[0] = (struct plan_operation){.verb = PLAN_ADD, .object = PLAN_ROUTE};
+	assert_false(plan_operation_ousts(&o[0]));
 }
 
 static void arrays_grow_and_sort(void **state)
@@ -639,6 +671,7 @@ int main(void)
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
 	    cmocka_unit_test(a_move_asks_for_routes),
 	    cmocka_unit_test(what_stood_is_restored),
+	    cmocka_unit_test(a_move_ousts_nobody),
 	    cmocka_unit_test(arrays_grow_and_sort),
 	};
 

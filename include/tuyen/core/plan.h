@@ -70,9 +70,12 @@ void kernel_plan_free(struct kernel_plan *plan);
  * says, whatever happens outside.
  */
 bool plan_operation_moves(const struct plan_operation *operation);
+/** Whether @operation sets a route over somebody else's that stands there. */
+bool plan_operation_ousts(const struct plan_operation *operation);
 /**
- * Whether @operation puts back a route, label route or rule that stood in @before, when all was as wanted, and that only somebody
- * else can have taken away since: the kernel takes the routes of a line that fails, but none of our own devices'.
+ * Whether @operation puts back a route, label route, rule, link's peer or the nft table, which stood in @before, when all was as wanted,
+ * and which only somebody else can have taken away since: the kernel takes the routes of a line that fails, but none of our own
+ * devices'.
  */
 bool plan_operation_restores(const struct plan_operation *operation,
 			     const struct kernel_state *before);

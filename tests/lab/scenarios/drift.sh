@@ -51,6 +51,7 @@ for after in 0.07 0.10 0.13; do
 	damaged_in_a_cut "a deleted session device" $after phuc-xa ip link del s10
 	damaged_in_a_cut "a deleted rule" $after phuc-xa ip rule del priority 20010
 	damaged_in_a_cut "a deleted label route" $after ba-dinh ip -f mpls route del 16001
+	damaged_in_a_cut "a deleted nft table" $after phuc-xa nft delete table inet tuyen
 done
 
 in_site phuc-xa ip link add theirs type dummy
@@ -62,6 +63,21 @@ ok "a device that is not ours stays" ip -n phuc-xa link show theirs
 like "a route that is not ours stays" "$(ip -n phuc-xa route show table 777)" 172.31
 like "a rule that is not ours stays" "$(ip -n phuc-xa rule)" 9000
 like "a table that is not ours stays" "$(in_site phuc-xa nft list tables)" theirs
+
+# A route that stays somebody else's, so that each turn fails: after a move, too, what else is taken away is said.
+in_site phuc-xa ip link set theirs up
+printf '%s\n' "route del 10.0.0.0/16 dev s10" "route add 10.0.0.0/16 dev theirs" | ip -n phuc-xa -batch -
+link_cut phuc-xa ba-dinh
+sleep 3
+link_heal phuc-xa ba-dinh
+wait_for 60 "traffic on its main path" path_is phuc-xa main
+sleep 5
+before=$(status_get phuc-xa .daemon.drift_repairs)
+in_site phuc-xa ip rule del priority 20010
+ok "a deleted rule is said to be repaired while something else fails" wait_for 40 "the repair" eval \
+	"[ \"\$(status_get phuc-xa .daemon.drift_repairs)\" -gt $before ] && ip -n phuc-xa rule | grep -q ^20010"
+in_site phuc-xa ip route del 10.0.0.0/16 dev theirs
+wait_for 60 "the end of the failure" eval "plan_empty phuc-xa && status_is phuc-xa .daemon.last_failure ''"
 
 printf '%s\n' "link del lsp901" "link add lsp901 type dummy" | ip -n ba-dinh -batch - # faster than the repair
 ok "a name that something else has taken is said" wait_for 15 "the failure" eval "status_get ba-dinh .daemon.last_failure | grep -q lsp901"
