@@ -393,6 +393,46 @@ static int way_ask(struct kernel *kernel, ipv4_t destination, struct way *ret_wa
 	return -TUYEN_ESYSTEM;
 }
 
+struct lan {
+	struct ipv4_prefix prefix;
+	bool there;
+};
+
+static bool overlap(struct ipv4_prefix a, struct ipv4_prefix b)
+{
+	return a.length <= b.length ? ipv4_prefix_contains(a, b.address)
+				    : ipv4_prefix_contains(b, a.address);
+}
+
+/* A route to the network, or to a part of it. */
+static int lan_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct lan *lan = context;
+	struct nlattr *a[RTA_MAX + 1];
+
+	if (lan->there || parse(message, sizeof(*header), a, RTA_MAX) < 0 || !a[RTA_DST] ||
+	    header->rtm_family != AF_INET || header->rtm_type != RTN_UNICAST ||
+	    header->rtm_table != RT_TABLE_MAIN || header->rtm_protocol == TUYEN_RTPROTO ||
+	    !header->rtm_dst_len || header->rtm_flags & FLAGS_OF_NO_USE)
+		return 0;
+	lan->there =
+	    overlap(lan->prefix, (struct ipv4_prefix){get_ipv4(a[RTA_DST]), header->rtm_dst_len});
+	return 0;
+}
+
+/* All of main is looked through: only where the addresses that were asked for have no way. */
+static int lan_find(struct kernel *kernel, struct ipv4_prefix prefix, bool *ret_there)
+{
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_table = RT_TABLE_MAIN};
+	struct nl_msg *m = request(RTM_GETROUTE, &header, sizeof(header), 0, 0);
+	struct lan lan = {.prefix = prefix};
+	int err = m ? channel_dump(&kernel->route, m, lan_take, &lan) : -TUYEN_ENOMEM;
+
+	*ret_there = lan.there;
+	return err;
+}
+
 int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
 {
 	uint32_t size = lan.length ? UINT32_C(1) << (32 - lan.length) : 0;
@@ -403,7 +443,8 @@ int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_th
 
 	for (size_t i = 0; i < 3 && way.own && !err; i++)
 		err = way_ask(kernel, ask[i], &way);
-	if (!err)
-		*ret_there = way.there || way.own;
-	return err;
+	if (err)
+		return err;
+	*ret_there = way.there || way.own;
+	return *ret_there ? 0 : lan_find(kernel, lan, ret_there);
 }

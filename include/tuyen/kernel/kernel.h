@@ -57,8 +57,8 @@ int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
 int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway);
 
 /**
- * Does a way lead to the network behind the box at @lan, over a device that has light? Whose route it is makes no difference, but
- * one of ours that only says no is none.
+ * Does a way lead to the network behind the box at @lan, or to a part of it, over a device that has light? Whose route it is makes no
+ * difference, but one of ours that only says no is none.
  * @return 0, -TUYEN_ENOMEM, or -TUYEN_ESYSTEM with errno when the kernel could not be asked.
  */
 int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there);

@@ -130,7 +130,7 @@ nft_empty() { # its chains hook into the kernel as before, and connections are t
 		echo "chain tracked { ct direction original accept; }; }"
 	} >nft.empty
 	nft_away "$1"
-	in_site "$1" nft -f nft.empty
+	in_site "$1" nft -f nft.empty || missed=1
 }
 nft_gone() { without_nft=yes; all nft_away; }
 rules_away() { # the first color's ways go to the main table

@@ -71,7 +71,8 @@ sessions_up() { status_is "$1" '[.sessions[] | select(.state == "up")] | length'
 GATEWAY='.sessions[] | select(.standby | not) | .peer'
 gateway_of() { status_get "$1" "$GATEWAY"; }
 gateway_is() { status_is "$1" "$GATEWAY" "$2"; }
-status_conditions+="sessions_up gateway_is "
+lan_away_is() { status_is "$1" .site.lan_away "$2"; }
+status_conditions+="sessions_up gateway_is lan_away_is "
 
 # A connection that lasts: a line every 20 ms, each answered.
 cat >line.py <<'END'
@@ -181,6 +182,15 @@ ok "the LAN is back, and so is the commune after the hold time" wait_for 30 "the
 stream_stop phuc-xa
 is "... and nothing is lost" "$lost" 0
 is "... and is said" "$(status_get npdc-hn .site.lan_away)" false
+ip -n npdc-hn route replace 10.0.200.0/24 via 10.0.0.10 dev lan0 onlink # a part of it, by a router
+ip -n npdc-hn route del 10.0.0.0/16 dev lan0
+sleep 2
+is "a part of the LAN is enough" "$(status_get npdc-hn .site.lan_away)" false
+ip -n npdc-hn route del 10.0.200.0/24
+ok "... and no part is not" wait_for 10 "the word" lan_away_is npdc-hn true
+ip -n npdc-hn route add 10.0.0.0/16 dev lan0 src 10.0.0.2
+ok "... and it is back" wait_for 10 "the word" lan_away_is npdc-hn false
+wait_for 30 "the first gateway" gateway_is phuc-xa npdc-hn
 
 in_site npdc-hn nft -f - <<'END'
 table inet theirs {
