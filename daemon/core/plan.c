@@ -94,8 +94,8 @@ static bool peer_differs(const void *w, const void *h)
 {
 	const struct kernel_peer *want = w, *have = h;
 
-	return want->keepalive_s != have->keepalive_s || !prefixes_equal(want, have) ||
-	       (want->endpoint.family && !have->endpoint.family);
+	return have->preshared || want->keepalive_s != have->keepalive_s ||
+	       !prefixes_equal(want, have) || (want->endpoint.family && !have->endpoint.family);
 }
 
 static bool never_differs(const void *w, const void *h)
@@ -790,6 +790,7 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 bool plan_operation_moves(const struct plan_operation *operation)
 {
 	const struct kernel_sysctl *sysctl = operation->want;
+	const struct kernel_peer *peer = operation->have;
 
 	switch (operation->object) {
 	case PLAN_DEVICE: /* a session's MTU is what its path carries; below 1,280 it loses what IPv6 had of it */
@@ -797,12 +798,13 @@ bool plan_operation_moves(const struct plan_operation *operation)
 		       !device_is_another(operation->want, operation->have);
 	case PLAN_SYSCTL:
 		return sysctl && !strncmp(sysctl->path, "net/ipv6/conf/s", 15);
+	case PLAN_PEER:
+		return !peer || !peer->preshared;
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
 		return false;
 	case PLAN_NFT:
-	case PLAN_PEER:
 	case PLAN_LABEL:
 	case PLAN_ROUTE:
 	case PLAN_RULE:

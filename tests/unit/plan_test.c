@@ -231,6 +231,21 @@ static void learned_endpoint_is_never_rewritten(void **state)
 	expect(want, have, "");
 }
 
+/* Whoever set it, it goes; the endpoint that was learned stays. */
+static void preshared_key_is_taken_away(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+	struct kernel_peer *p = peer(have, "s10", 1);
+
+	(void)state;
+	p->preshared = true;
+	assert_int_equal(ip_endpoint_parse("192.0.2.9:9", &p->endpoint), 0);
+	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
+	expect(want, have,
+	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= preshared-key "
+	       "/dev/null\n");
+}
+
 static void missing_endpoint_is_set(void **state)
 {
 	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
@@ -531,6 +546,18 @@ static void a_move_asks_for_routes(void **state)
 	}
 }
 
+static void no_move_asks_for_a_preshared_key(void **state)
+{
+	struct kernel_peer want = {.keepalive_s = 25}, have = {.keepalive_s = 0};
+	struct plan_operation o = {
+	    .verb = PLAN_CHANGE, .object = PLAN_PEER, .want = &want, .have = &have};
+
+	(void)state;
+	assert_true(plan_operation_moves(&o));
+	have.preshared = true;
+	assert_false(plan_operation_moves(&o));
+}
+
 static struct kernel_state *stood(void)
 {
 	struct kernel_state *s = kernel_state_new();
@@ -623,6 +650,7 @@ int main(void)
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
 	    cmocka_unit_test(path_switch_is_one_route),
 	    cmocka_unit_test(learned_endpoint_is_never_rewritten),
+	    cmocka_unit_test(preshared_key_is_taken_away),
 	    cmocka_unit_test(missing_endpoint_is_set),
 	    cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
 	    cmocka_unit_test(prefix_of_two_peers_is_refused),
@@ -638,6 +666,7 @@ int main(void)
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
 	    cmocka_unit_test(a_move_asks_for_routes),
+	    cmocka_unit_test(no_move_asks_for_a_preshared_key),
 	    cmocka_unit_test(what_stood_is_restored),
 	    cmocka_unit_test(arrays_grow_and_sort),
 	};

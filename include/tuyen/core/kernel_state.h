@@ -98,6 +98,7 @@ struct kernel_peer {
 	struct ip_endpoint
 	    endpoint; /* desired: where to call first; a learned one is never rewritten */
 	uint16_t keepalive_s;
+	bool preshared; /* actual only: has a preshared key, which none of ours ever has */
 	struct ipv4_prefix *allowed; /* sorted */
 	size_t allowed_count;
 	/* actual only, for status */

@@ -73,6 +73,8 @@ drift "a label gone" 1 ip -f mpls route del 16901
 drift "a rule gone" 1 ip rule del priority 20010
 drift "an address gone" 1 ip addr del 100.80.56.80/32 dev lo
 drift "a peer gone" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" remove
+in_site phuc-xa wg genpsk >psk
+drift "a preshared key" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" preshared-key psk
 drift "a prefix given to a stranger" 2 wg set s10 peer "$(wg pubkey <hanoi.session)" allowed-ips 10.0.0.0/16
 drift "the filter gone" 1 tc qdisc del dev lsp210 clsact
 drift "the last drop gone" 1 tc filter del dev lsp210 ingress prio 2

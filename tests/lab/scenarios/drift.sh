@@ -29,6 +29,11 @@ damaged_and_repaired "mpls input turned off" ba-dinh sysctl -qw net.mpls.conf.ls
 damaged_and_repaired "an emptied label table" ba-dinh sysctl -qw net.mpls.platform_labels=0
 damaged_and_repaired "forwarding turned off" ba-dinh sysctl -qw net.ipv4.ip_forward=0
 damaged_and_repaired "a removed WireGuard peer" ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
+wg genpsk >psk
+preshared='wg set $0 peer $(wg show $0 peers | head -n 1) preshared-key psk'
+damaged_and_repaired "a preshared key on the link" ba-dinh sh -c "$preshared" link0
+damaged_and_repaired "a preshared key in the session" phuc-xa sh -c "$preshared" s10
+is "... and none is left" "$(in_site phuc-xa wg show s10 preshared-keys | cut -f 2)" '(none)'
 damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901
 damaged_and_repaired "a deleted session device" phuc-xa ip link del s10
 damaged_and_repaired "a deleted link device" phuc-xa ip link del link0
