@@ -83,7 +83,8 @@ drift "labels closed" 1 sysctl -qw net.mpls.conf.lsp210.input=0
 drift "the nft table gone" 1 nft delete table inet tuyen
 drift "a rule of the nft table gone" 1 nft flush chain inet tuyen input
 drift "a device down" 3 ip link set s10 down
-drift "a device gone" 6 ip link del s10
+drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.forwarding=0
+drift "a device gone" 7 ip link del s10
 drift "an adjacency gone" 7 ip link del lsp211
 drift "the label table emptied" 2 sysctl -qw net.mpls.platform_labels=0
 wait_for 20 "the session" ping_site phuc-xa 10.9.1.1 10.0.0.1

@@ -28,6 +28,7 @@ damaged_and_repaired "a deleted label filter" ba-dinh tc qdisc del dev lsp901 cl
 damaged_and_repaired "mpls input turned off" ba-dinh sysctl -qw net.mpls.conf.lsp901.input=0
 damaged_and_repaired "an emptied label table" ba-dinh sysctl -qw net.mpls.platform_labels=0
 damaged_and_repaired "forwarding turned off" ba-dinh sysctl -qw net.ipv4.ip_forward=0
+damaged_and_repaired "forwarding turned off from the session alone" phuc-xa sysctl -qw net.ipv4.conf.s10.forwarding=0
 damaged_and_repaired "a removed WireGuard peer" ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
 wg genpsk >psk
 preshared='wg set $0 peer $(wg show $0 peers | head -n 1) preshared-key psk'
