@@ -45,6 +45,7 @@ STATE_ADD(kernel_device, device, devices, device_count)
 STATE_ADD(kernel_peer, peer, peers, peer_count)
 STATE_ADD(kernel_address, address, addresses, address_count)
 STATE_ADD(kernel_route, route, routes, route_count)
+STATE_ADD(kernel_stray, stray, strays, stray_count)
 STATE_ADD(kernel_label_route, label, labels, label_count)
 STATE_ADD(kernel_rule, rule, rules, rule_count)
 STATE_ADD(kernel_route6, route6, routes6, route6_count)
@@ -96,6 +97,7 @@ void kernel_state_free(struct kernel_state *state)
 	free(state->peers);
 	free(state->addresses);
 	free(state->routes);
+	free(state->strays);
 	free(state->labels);
 	free(state->rules);
 	free(state->routes6);
@@ -152,6 +154,13 @@ int kernel_route_compare(const void *a, const void *b)
 
 	result = THEN(result, ipv4_prefix_compare(&x->destination, &y->destination));
 	return THEN(result, order(x->metric, y->metric));
+}
+
+int kernel_stray_compare(const void *a, const void *b)
+{
+	const struct kernel_stray *x = a, *y = b;
+
+	return THEN(kernel_route_compare(&x->route, &y->route), order(x->tos, y->tos));
 }
 
 int kernel_label_compare(const void *a, const void *b)
@@ -241,6 +250,7 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->peers, state->peer_count, kernel_peer_compare);
 	SORT(state->addresses, state->address_count, kernel_address_compare);
 	SORT(state->routes, state->route_count, kernel_route_compare);
+	SORT(state->strays, state->stray_count, kernel_stray_compare);
 	SORT(state->labels, state->label_count, kernel_label_compare);
 	SORT(state->rules, state->rule_count, kernel_rule_compare);
 	SORT(state->routes6, state->route6_count, kernel_route6_compare);

@@ -4,6 +4,8 @@
  *
  * The order, top to bottom:
  *	nft			before anything that it guards can answer
+ *	strays			others' routes in tables of ours: the kernel replaces the first that stands in a route's
+ *				place. One that stands there without ours is replaced and not removed
  *	devices			one whose kind or ends differ is removed and made anew at its place
  *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
@@ -203,6 +205,7 @@ SPAN_OF(devices_of, devices, device_count)
 SPAN_OF(peers_of, peers, peer_count)
 SPAN_OF(addresses_of, addresses, address_count)
 SPAN_OF(routes_of, routes, route_count)
+SPAN_OF(strays_of, strays, stray_count)
 SPAN_OF(labels_of, labels, label_count)
 SPAN_OF(rules_of, rules, rule_count)
 SPAN_OF(routes6_of, routes6, route6_count)
@@ -267,6 +270,7 @@ enum {
 	KIND_ROUTE6,
 	KIND_RULE6,
 	KIND_QUEUE,
+	KIND_STRAY,
 };
 
 static const struct kind kinds[] = {
@@ -292,7 +296,17 @@ static const struct kind kinds[] = {
 		    rule6_differs, NULL},
     [KIND_QUEUE] = {PLAN_QUEUE, sizeof(struct kernel_queue), queues_of, kernel_queue_compare,
 		    queue_differs, queue_device},
+    [KIND_STRAY] = {PLAN_STRAY, sizeof(struct kernel_stray), strays_of, kernel_stray_compare,
+		    never_differs, NULL},
 };
+
+static const void *object_find(const struct kind *kind, const struct kernel_state *state,
+			       const void *object)
+{
+	struct span all = kind->of(state);
+
+	return all.count ? bsearch(object, all.at, all.count, kind->size, kind->compare) : NULL;
+}
 
 /* A device of ours that the plan removes and makes anew, before all that hangs on it is set. */
 static bool device_remade(const struct planner *p, const char *name)
@@ -519,24 +533,54 @@ static bool route_of_line(const struct kernel_route *route)
 	return route->table >= TUYEN_TABLE_CALLED && route->table < TUYEN_TABLE_CLASS;
 }
 
+/* Somebody else's that stands where the wanted route @route should, and ours does not. */
+static const struct kernel_stray *stray_in_place(const struct planner *p,
+						 const struct kernel_route *route)
+{
+	const struct kernel_stray key = {.route = *route};
+
+	return object_find(&kinds[KIND_STRAY], p->actual, &key);
+}
+
+static int step_stray(struct planner *p, const struct kind *kind, const void *want,
+		      const void *have)
+{
+	const struct kernel_stray *stray = have;
+
+	if (stray && object_find(&kinds[KIND_ROUTE], p->desired, &stray->route) &&
+	    !object_find(&kinds[KIND_ROUTE], p->actual, &stray->route) &&
+	    stray_in_place(p, &stray->route) == stray)
+		return 0;
+	return step_remove(p, kind, want, have);
+}
+
+/* Between the removal of what stands in its place and its own coming another table would decide. */
+static int route_set(struct planner *p, const struct kind *kind, const struct kernel_route *want,
+		     const struct kernel_route *have)
+{
+	const struct kernel_stray *stray = have ? NULL : stray_in_place(p, want);
+
+	return step_set(p, kind, want, stray ? &stray->route : have);
+}
+
 static int step_route_of_line(struct planner *p, const struct kind *kind, const void *want,
 			      const void *have)
 {
-	return want && route_of_line(want) ? step_set(p, kind, want, have) : 0;
+	return want && route_of_line(want) ? route_set(p, kind, want, have) : 0;
 }
 
 static int step_route(struct planner *p, const struct kind *kind, const void *want,
 		      const void *have)
 {
 	return want && !route_of_repair(want) && !route_of_line(want)
-		   ? step_set(p, kind, want, have)
+		   ? route_set(p, kind, want, have)
 		   : 0;
 }
 
 static int step_route_of_repair(struct planner *p, const struct kind *kind, const void *want,
 				const void *have)
 {
-	return want && route_of_repair(want) ? step_set(p, kind, want, have) : 0;
+	return want && route_of_repair(want) ? route_set(p, kind, want, have) : 0;
 }
 
 static int step_repair_end(struct planner *p, const struct kind *kind, const void *want,
@@ -639,6 +683,7 @@ static const struct {
 	pair_step step;
 } order_set[] =
     {
+	{KIND_STRAY, step_stray},
 	{KIND_DEVICE, step_device},
 	{KIND_ROUTE, step_route_of_line},
 	{KIND_ROUTE6, step_set},
@@ -803,6 +848,7 @@ bool plan_operation_moves(const struct plan_operation *operation)
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
+	case PLAN_STRAY:
 		return false;
 	case PLAN_NFT:
 	case PLAN_LABEL:
@@ -813,14 +859,6 @@ bool plan_operation_moves(const struct plan_operation *operation)
 		break;
 	}
 	return true;
-}
-
-static const void *object_find(const struct kind *kind, const struct kernel_state *state,
-			       const void *object)
-{
-	struct span all = kind->of(state);
-
-	return all.count ? bsearch(object, all.at, all.count, kind->size, kind->compare) : NULL;
 }
 
 static bool route_stood(const struct kernel_state *state, const struct kernel_route *route)
@@ -863,6 +901,7 @@ bool plan_operation_restores(const struct plan_operation *operation,
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
+	case PLAN_STRAY:
 	case PLAN_NFT:
 	case PLAN_PEER:
 	case PLAN_ROUTE6:

@@ -163,6 +163,26 @@ static void print_route(const struct plan_operation *op, struct text *t)
 	text_printf(t, " table %u", r->table);
 }
 
+/* Only removed. */
+static void print_stray(const struct plan_operation *op, struct text *t)
+{
+	static const char *const types[] = {"",		 "",	       "local ",     "broadcast ",
+					    "anycast ",	 "multicast ", "blackhole ", "unreachable ",
+					    "prohibit ", "throw "};
+	const struct kernel_stray *stray = op->have;
+	const struct kernel_route *r = &stray->route;
+	char prefix[IPV4_PREFIX_STRLEN];
+
+	text_printf(t, "ip route delete %s%s",
+		    stray->type < sizeof(types) / sizeof(types[0]) ? types[stray->type] : "",
+		    ipv4_prefix_format(r->destination, prefix));
+	if (stray->tos)
+		text_printf(t, " tos 0x%02x", stray->tos);
+	if (r->metric)
+		text_printf(t, " metric %u", r->metric);
+	text_printf(t, " table %u protocol %u", r->table, stray->protocol);
+}
+
 static void print_rule(const struct plan_operation *op, struct text *t)
 {
 	const struct kernel_rule *rule = subject(op);
@@ -239,6 +259,7 @@ static void (*const printers[])(const struct plan_operation *op, struct text *t)
     [PLAN_PEER] = print_peer,	  [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
     [PLAN_LABEL] = print_label,	  [PLAN_ROUTE] = print_route,	  [PLAN_RULE] = print_rule,
     [PLAN_ROUTE6] = print_route6, [PLAN_RULE6] = print_rule6,	  [PLAN_QUEUE] = print_queue,
+    [PLAN_STRAY] = print_stray,
 };
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)

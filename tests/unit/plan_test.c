@@ -128,6 +128,53 @@ static struct kernel_state *adjacency(void)
 	return s;
 }
 
+static struct kernel_stray *stray(struct kernel_state *s, uint32_t table, ipv4_t to,
+				  uint32_t metric)
+{
+	struct kernel_stray *r = kernel_state_add_stray(s);
+
+	assert_non_null(r);
+	r->route = (struct kernel_route){
+	    .table = table, .destination = {to, 32}, .metric = metric, .foreign = true};
+	r->type = 7;
+	r->protocol = 3;
+	return r;
+}
+
+/* ... before ours is changed: the kernel replaces what comes first. */
+static void what_stands_before_ours_goes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	route(want, 550010, 1, "lsp7")->metric = 5;
+	route(have, 550010, 1, "lsp8")->metric = 5;
+	stray(have, 550010, 1, 5);
+	stray(have, 550010, 1, 0);
+	stray(have, 550010, 2, 0)->type = 6;
+	stray(have, 540010, 3, 0)->type = 1;
+	expect(want, have,
+	       "ip route delete 0.0.0.3/32 table 540010 protocol 3\n"
+	       "ip route delete unreachable 0.0.0.1/32 table 550010 protocol 3\n"
+	       "ip route delete unreachable 0.0.0.1/32 metric 5 table 550010 protocol 3\n"
+	       "ip route delete blackhole 0.0.0.2/32 table 550010 protocol 3\n"
+	       "ip route replace 0.0.0.1/32 dev lsp7 metric 5 table 550010\n");
+}
+
+/* One is replaced; what else is there, or for some packets alone, is in nobody's place. */
+static void one_stands_in_place(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	route(want, 550010, 1, "lsp7");
+	stray(have, 550010, 1, 0)->tos = 16;
+	stray(have, 550010, 1, 0);
+	expect(want, have,
+	       "ip route delete unreachable 0.0.0.1/32 tos 0x10 table 550010 protocol 3\n"
+	       "ip route replace 0.0.0.1/32 dev lsp7 table 550010\n");
+}
+
 /* Somebody else's route or label route where ours should stand is replaced, though all else of it be the same. */
 static void what_stands_in_place_is_replaced(void **state)
 {
@@ -135,7 +182,7 @@ static void what_stands_in_place_is_replaced(void **state)
 
 	(void)state;
 	route(want, 550010, 1, "lsp7");
-	route(have, 550010, 1, "lsp7")->foreign = true;
+	stray(have, 550010, 1, 0);
 	label(want, 16007, "lsp7");
 	label(have, 16007, "lsp7");
 	have->labels[0].foreign = true;
@@ -512,7 +559,7 @@ static void a_move_asks_for_routes(void **state)
 
 	(void)state;
 	for (int verb = PLAN_ADD; verb <= PLAN_REMOVE; verb++)
-		for (int object = PLAN_SYSCTL; object <= PLAN_QUEUE; object++) {
+		for (int object = PLAN_SYSCTL; object <= PLAN_STRAY; object++) {
 			const struct kernel_device same = {0};
 			const void *device = object == PLAN_DEVICE ? &same : NULL;
 			struct plan_operation o = {.verb = (enum plan_verb)verb,
@@ -521,6 +568,7 @@ static void a_move_asks_for_routes(void **state)
 						   .have = device};
 			bool release = object == PLAN_ADDRESS || object == PLAN_FILTER ||
 				       object == PLAN_QUEUE || object == PLAN_SYSCTL ||
+				       object == PLAN_STRAY ||
 				       (object == PLAN_DEVICE && verb != PLAN_CHANGE);
 
 			assert_int_equal(plan_operation_moves(&o), !release);
@@ -665,6 +713,8 @@ int main(void)
 	    cmocka_unit_test(queues_that_go_do_so_from_behind),
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
+	    cmocka_unit_test(what_stands_before_ours_goes),
+	    cmocka_unit_test(one_stands_in_place),
 	    cmocka_unit_test(a_move_asks_for_routes),
 	    cmocka_unit_test(no_move_asks_for_a_preshared_key),
 	    cmocka_unit_test(what_stood_is_restored),

@@ -133,6 +133,15 @@ struct kernel_route {
 };
 
 /**
+ * A route that somebody else put into a table of ours, where it is before ours, beside it, or in its place. Actual only.
+ * Key: that of a route, tos.
+ */
+struct kernel_stray {
+	struct kernel_route route;   /* of it the key alone; foreign */
+	uint8_t protocol, type, tos; /* as rtnetlink has them */
+};
+
+/**
  * IPv6, for the lines of a box alone: a node's own traffic is IPv4. Apart from the other routes, of which a gateway has ten
  * thousands. Key: table, destination, metric.
  */
@@ -219,6 +228,8 @@ struct kernel_state {
 	size_t address_count;
 	struct kernel_route *routes;
 	size_t route_count;
+	struct kernel_stray *strays; /* where they were looked for: kernel_read() */
+	size_t stray_count;
 	struct kernel_label_route *labels;
 	size_t label_count;
 	struct kernel_rule *rules;
@@ -249,6 +260,7 @@ struct kernel_device *kernel_state_add_device(struct kernel_state *state);
 struct kernel_peer *kernel_state_add_peer(struct kernel_state *state);
 struct kernel_address *kernel_state_add_address(struct kernel_state *state);
 struct kernel_route *kernel_state_add_route(struct kernel_state *state);
+struct kernel_stray *kernel_state_add_stray(struct kernel_state *state);
 struct kernel_label_route *kernel_state_add_label(struct kernel_state *state);
 struct kernel_rule *kernel_state_add_rule(struct kernel_state *state);
 struct kernel_route6 *kernel_state_add_route6(struct kernel_state *state);
@@ -265,6 +277,7 @@ int kernel_device_compare(const void *a, const void *b);
 int kernel_peer_compare(const void *a, const void *b);
 int kernel_address_compare(const void *a, const void *b);
 int kernel_route_compare(const void *a, const void *b);
+int kernel_stray_compare(const void *a, const void *b);
 int kernel_label_compare(const void *a, const void *b);
 int kernel_rule_compare(const void *a, const void *b);
 int kernel_route6_compare(const void *a, const void *b);
