@@ -52,6 +52,7 @@ STATE_ADD(kernel_route6, route6, routes6, route6_count)
 STATE_ADD(kernel_rule6, rule6, rules6, rule6_count)
 STATE_ADD(kernel_label_filter, filter, filters, filter_count)
 STATE_ADD(kernel_queue, queue, queues, queue_count)
+STATE_ADD(kernel_qdisc, qdisc, qdiscs, qdisc_count)
 STATE_ADD(kernel_sysctl, sysctl, sysctls, sysctl_count)
 
 int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix)
@@ -104,6 +105,7 @@ void kernel_state_free(struct kernel_state *state)
 	free(state->rules6);
 	free(state->filters);
 	free(state->queues);
+	free(state->qdiscs);
 	free(state->sysctls);
 	free(state->nft);
 	free(state);
@@ -220,6 +222,14 @@ int kernel_queue_compare(const void *a, const void *b)
 	return THEN(by_device, order(x->minor, y->minor));
 }
 
+int kernel_qdisc_compare(const void *a, const void *b)
+{
+	const struct kernel_qdisc *x = a, *y = b;
+	int by_device = strcmp(x->device, y->device);
+
+	return THEN(by_device, order(x->parent, y->parent));
+}
+
 int kernel_sysctl_compare(const void *a, const void *b)
 {
 	const struct kernel_sysctl *x = a, *y = b;
@@ -257,6 +267,7 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->rules6, state->rule6_count, kernel_rule6_compare);
 	SORT(state->filters, state->filter_count, kernel_filter_compare);
 	SORT(state->queues, state->queue_count, kernel_queue_compare);
+	SORT(state->qdiscs, state->qdisc_count, kernel_qdisc_compare);
 	SORT(state->sysctls, state->sysctl_count, kernel_sysctl_compare);
 }
 

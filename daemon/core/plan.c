@@ -7,6 +7,7 @@
  *	strays			others' routes in tables of ours: the kernel replaces the first that stands in a route's
  *				place. One that stands there without ours is replaced and not removed
  *	devices			one whose kind or ends differ is removed and made anew at its place
+ *	qdiscs			others', on devices of sessions
  *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
  *	addresses, sysctls	all but net.mpls.conf.<device>.input
@@ -212,6 +213,7 @@ SPAN_OF(routes6_of, routes6, route6_count)
 SPAN_OF(rules6_of, rules6, rule6_count)
 SPAN_OF(filters_of, filters, filter_count)
 SPAN_OF(queues_of, queues, queue_count)
+SPAN_OF(qdiscs_of, qdiscs, qdisc_count)
 SPAN_OF(sysctls_of, sysctls, sysctl_count)
 
 static const char *peer_device(const void *o)
@@ -249,6 +251,11 @@ static const char *queue_device(const void *o)
 	return ((const struct kernel_queue *)o)->device;
 }
 
+static const char *qdisc_device(const void *o)
+{
+	return ((const struct kernel_qdisc *)o)->device;
+}
+
 struct kind {
 	enum plan_object object;
 	size_t size;
@@ -271,6 +278,7 @@ enum {
 	KIND_RULE6,
 	KIND_QUEUE,
 	KIND_STRAY,
+	KIND_QDISC,
 };
 
 static const struct kind kinds[] = {
@@ -298,6 +306,8 @@ static const struct kind kinds[] = {
 		    queue_differs, queue_device},
     [KIND_STRAY] = {PLAN_STRAY, sizeof(struct kernel_stray), strays_of, kernel_stray_compare,
 		    never_differs, NULL},
+    [KIND_QDISC] = {PLAN_QDISC, sizeof(struct kernel_qdisc), qdiscs_of, kernel_qdisc_compare,
+		    never_differs, qdisc_device},
 };
 
 static const void *object_find(const struct kind *kind, const struct kernel_state *state,
@@ -685,6 +695,7 @@ static const struct {
     {
 	{KIND_STRAY, step_stray},
 	{KIND_DEVICE, step_device},
+	{KIND_QDISC, step_remove},
 	{KIND_ROUTE, step_route_of_line},
 	{KIND_ROUTE6, step_set},
 	{KIND_PEER, step_link_peer_losing},
@@ -849,6 +860,7 @@ bool plan_operation_moves(const struct plan_operation *operation)
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
 	case PLAN_STRAY:
+	case PLAN_QDISC:
 		return false;
 	case PLAN_NFT:
 	case PLAN_LABEL:
@@ -902,6 +914,7 @@ bool plan_operation_restores(const struct plan_operation *operation,
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
 	case PLAN_STRAY:
+	case PLAN_QDISC:
 	case PLAN_NFT:
 	case PLAN_PEER:
 	case PLAN_ROUTE6:

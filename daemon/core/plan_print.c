@@ -254,12 +254,21 @@ static void print_queue(const struct plan_operation *op, struct text *t)
 			    q->quantum, q->target_us, q->mark);
 }
 
+/* Only removed. */
+static void print_qdisc(const struct plan_operation *op, struct text *t)
+{
+	const struct kernel_qdisc *qdisc = op->have;
+
+	text_printf(t, "tc qdisc delete dev %s %s%s", qdisc->device, qdisc->root ? "root " : "",
+		    qdisc->kind);
+}
+
 static void (*const printers[])(const struct plan_operation *op, struct text *t) = {
     [PLAN_SYSCTL] = print_sysctl, [PLAN_NFT] = print_nft,	  [PLAN_DEVICE] = print_device,
     [PLAN_PEER] = print_peer,	  [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
     [PLAN_LABEL] = print_label,	  [PLAN_ROUTE] = print_route,	  [PLAN_RULE] = print_rule,
     [PLAN_ROUTE6] = print_route6, [PLAN_RULE6] = print_rule6,	  [PLAN_QUEUE] = print_queue,
-    [PLAN_STRAY] = print_stray,
+    [PLAN_STRAY] = print_stray,	  [PLAN_QDISC] = print_qdisc,
 };
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)

@@ -350,6 +350,7 @@ static bool collected(enum plan_object object)
 	case PLAN_RULE6:
 	case PLAN_QUEUE:
 	case PLAN_STRAY:
+	case PLAN_QDISC:
 		return true;
 	case PLAN_SYSCTL:
 	case PLAN_NFT:
@@ -395,6 +396,9 @@ static bool apply_one(struct applying *a, size_t tag)
 		return true;
 	case PLAN_STRAY:
 		collect(a, &a->route, message_stray_remove(subject), tag);
+		return true;
+	case PLAN_QDISC:
+		collect(a, &a->route, message_qdisc_remove(kernel, subject), tag);
 		return true;
 	case PLAN_RULE:
 		collect(a, &a->route, message_rule(op->verb, subject), tag);

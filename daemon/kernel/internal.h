@@ -144,6 +144,8 @@ size_t message_queue(const struct kernel *kernel, enum plan_verb verb,
 		     const struct kernel_queue *want, const struct kernel_queue *have,
 		     struct nl_msg *ret[static QUEUE_MESSAGES]);
 
+struct nl_msg *message_qdisc_remove(const struct kernel *kernel, const struct kernel_qdisc *have);
+
 /** One accepting filter as the kernel holds it. */
 struct filter_entry {
 	struct label_stack stack;
@@ -185,6 +187,8 @@ int read_rules6(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 int read_filters(struct kernel *kernel, struct kernel_state *state);
 int read_queues(struct kernel *kernel, struct kernel_state *state);
+/** Others', on the sessions' devices that @state has. */
+int read_qdiscs(struct kernel *kernel, struct kernel_state *state);
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);
 
 /** @ret_text  the table's listing, the caller's; NULL if there is none. */

@@ -205,6 +205,8 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_queues(kernel, state);
 	if (err == 0)
+		err = read_qdiscs(kernel, state);
+	if (err == 0)
 		err = read_sysctls(desired, state);
 	if (err == 0)
 		err = nft_read(kernel, &state->nft, reason);

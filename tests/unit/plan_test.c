@@ -551,6 +551,35 @@ static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
 }
 
 /* What a move may ask for, and what stays as the release says. */
+static void qdisc(struct kernel_state *s, const char *dev, bool root, const char *kind)
+{
+	struct kernel_qdisc *q = kernel_state_add_qdisc(s);
+
+	assert_non_null(q);
+	strcpy(q->device, dev);
+	q->parent = root ? 0xffffffffu : 0xfffffff1u;
+	q->root = root;
+	strcpy(q->kind, kind);
+}
+
+/* ... but with a device that goes anyway. */
+static void what_others_put_on_a_session_goes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0);
+	qdisc(have, "s10", false, "clsact");
+	qdisc(have, "s10", true, "netem");
+	qdisc(have, "s20", true, "netem");
+	expect(want, have,
+	       "tc qdisc delete dev s10 clsact\n"
+	       "tc qdisc delete dev s10 root netem\n"
+	       "ip link delete s20\n");
+}
+
 static void a_move_asks_for_routes(void **state)
 {
 	static const char *const paths[] = {"net/mpls/conf/lsp1/input",
@@ -559,7 +588,7 @@ static void a_move_asks_for_routes(void **state)
 
 	(void)state;
 	for (int verb = PLAN_ADD; verb <= PLAN_REMOVE; verb++)
-		for (int object = PLAN_SYSCTL; object <= PLAN_STRAY; object++) {
+		for (int object = PLAN_SYSCTL; object <= PLAN_QDISC; object++) {
 			const struct kernel_device same = {0};
 			const void *device = object == PLAN_DEVICE ? &same : NULL;
 			struct plan_operation o = {.verb = (enum plan_verb)verb,
@@ -568,7 +597,7 @@ static void a_move_asks_for_routes(void **state)
 						   .have = device};
 			bool release = object == PLAN_ADDRESS || object == PLAN_FILTER ||
 				       object == PLAN_QUEUE || object == PLAN_SYSCTL ||
-				       object == PLAN_STRAY ||
+				       object == PLAN_STRAY || object == PLAN_QDISC ||
 				       (object == PLAN_DEVICE && verb != PLAN_CHANGE);
 
 			assert_int_equal(plan_operation_moves(&o), !release);
@@ -715,6 +744,7 @@ int main(void)
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
 	    cmocka_unit_test(what_stands_before_ours_goes),
 	    cmocka_unit_test(one_stands_in_place),
+	    cmocka_unit_test(what_others_put_on_a_session_goes),
 	    cmocka_unit_test(a_move_asks_for_routes),
 	    cmocka_unit_test(no_move_asks_for_a_preshared_key),
 	    cmocka_unit_test(what_stood_is_restored),

@@ -212,6 +212,14 @@ struct kernel_queue {
 	uint32_t waiting_bytes;
 };
 
+/** What somebody else put on a session's device, at its root or where packets pass it. Actual only. Key: device, parent. */
+struct kernel_qdisc {
+	char device[KERNEL_IFNAME_MAX];
+	uint32_t parent, handle; /* as rtnetlink has them */
+	bool root;
+	char kind[16];
+};
+
 /** Key: path, below /proc/sys. */
 struct kernel_sysctl {
 	char path[96];
@@ -242,6 +250,8 @@ struct kernel_state {
 	size_t filter_count;
 	struct kernel_queue *queues;
 	size_t queue_count;
+	struct kernel_qdisc *qdiscs;
+	size_t qdisc_count;
 	struct kernel_sysctl *sysctls;
 	size_t sysctl_count;
 	char *
@@ -267,6 +277,7 @@ struct kernel_route6 *kernel_state_add_route6(struct kernel_state *state);
 struct kernel_rule6 *kernel_state_add_rule6(struct kernel_state *state);
 struct kernel_label_filter *kernel_state_add_filter(struct kernel_state *state);
 struct kernel_queue *kernel_state_add_queue(struct kernel_state *state);
+struct kernel_qdisc *kernel_state_add_qdisc(struct kernel_state *state);
 struct kernel_sysctl *kernel_state_add_sysctl(struct kernel_state *state);
 /** @return 0 or -TUYEN_ENOMEM. */
 int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix);
@@ -284,6 +295,7 @@ int kernel_route6_compare(const void *a, const void *b);
 int kernel_rule6_compare(const void *a, const void *b);
 int kernel_filter_compare(const void *a, const void *b);
 int kernel_queue_compare(const void *a, const void *b);
+int kernel_qdisc_compare(const void *a, const void *b);
 int kernel_sysctl_compare(const void *a, const void *b);
 int ipv4_prefix_compare(const void *a, const void *b);
 /** @return the device of that name, or NULL. @state is sorted. */

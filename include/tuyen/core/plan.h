@@ -26,6 +26,7 @@ enum plan_object {
 	PLAN_RULE6,
 	PLAN_QUEUE,
 	PLAN_STRAY, /* only removed */
+	PLAN_QDISC, /* the same */
 };
 
 /** One operation. @want and @have borrow from the states the plan was built of, and must outlive it. */
@@ -67,7 +68,7 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 void kernel_plan_free(struct kernel_plan *plan);
 /**
  * Whether what the node sees of its links, paths and lines may ask for @operation. Devices (but for
- * their MTU), addresses, label filters, queues, strays and sysctls (but those of a session's IPv6, which goes with its MTU), are as the release
+ * their MTU), addresses, label filters, queues, what others put there, and sysctls (but those of a session's IPv6, which goes with its MTU), are as the release
  * says, whatever happens outside; and it asks for no preshared key.
  */
 bool plan_operation_moves(const struct plan_operation *operation);

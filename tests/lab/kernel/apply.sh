@@ -90,6 +90,10 @@ drift "the filter gone" 1 tc qdisc del dev lsp210 clsact
 drift "the last drop gone" 1 tc filter del dev lsp210 ingress prio 2
 drift "a filter too many" 1 tc filter add dev lsp210 ingress protocol mpls_uc prio 1 flower mpls lse depth 1 label 99 bos 1 action pass
 drift "labels closed" 1 sysctl -qw net.mpls.conf.lsp210.input=0
+drift "another's queue at a session's root" 1 tc qdisc replace dev s10 root netem loss 100%
+in_site phuc-xa tc qdisc add dev s10 clsact
+drift "another's filter on a session" 1 tc filter add dev s10 egress matchall action drop
+drift "... and one that takes what comes in" 1 tc qdisc add dev s10 ingress
 drift "the nft table gone" 1 nft delete table inet tuyen
 drift "a rule of the nft table gone" 1 nft flush chain inet tuyen input
 drift "a device down" 3 ip link set s10 down
