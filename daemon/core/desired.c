@@ -25,8 +25,10 @@
  *
  * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's, and labelled packets
  * arrive on lo, sessions' packets on a device that main does not name. The nft table makes the checks that matter
- * instead. net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with the device), because the plan must open
- * it after the device's filter stands.
+ * instead. A session's device forwards, for what comes in there goes on to a LAN; what comes in by a link ends here or has
+ * a label, which asks for no forwarding. The LAN's own device is the box's, and known by no name.
+ * net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with the device), because the plan must open it after
+ * the device's filter stands.
  */
 #include "desired_internal.h"
 
@@ -452,6 +454,7 @@ static int session_device(struct kernel_state *state, const struct node_keys *ke
 {
 	struct kernel_device *device;
 	char name[KERNEL_IFNAME_MAX];
+	int err;
 
 	desired_session_name(s->color, rank, name);
 	device = device_add(state, name, "policy", s->policy);
@@ -462,7 +465,8 @@ static int session_device(struct kernel_state *state, const struct node_keys *ke
 	memcpy(device->private_key, keys->session, WG_KEY_LEN);
 	device->listen_port = forwarding_session_port(s, rank);
 	device->fwmark = TUYEN_MARK_OUTER | s->color;
-	return device_sysctls(state, device);
+	err = device_sysctls(state, device);
+	return err ? err : sysctl_add(state, "net/ipv4/conf", name, "forwarding", 1, false);
 }
 
 static int session_build(struct kernel_state *state, const struct forwarding *f,

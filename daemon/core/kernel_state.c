@@ -45,12 +45,14 @@ STATE_ADD(kernel_device, device, devices, device_count)
 STATE_ADD(kernel_peer, peer, peers, peer_count)
 STATE_ADD(kernel_address, address, addresses, address_count)
 STATE_ADD(kernel_route, route, routes, route_count)
+STATE_ADD(kernel_stray, stray, strays, stray_count)
 STATE_ADD(kernel_label_route, label, labels, label_count)
 STATE_ADD(kernel_rule, rule, rules, rule_count)
 STATE_ADD(kernel_route6, route6, routes6, route6_count)
 STATE_ADD(kernel_rule6, rule6, rules6, rule6_count)
 STATE_ADD(kernel_label_filter, filter, filters, filter_count)
 STATE_ADD(kernel_queue, queue, queues, queue_count)
+STATE_ADD(kernel_qdisc, qdisc, qdiscs, qdisc_count)
 STATE_ADD(kernel_sysctl, sysctl, sysctls, sysctl_count)
 
 int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix)
@@ -96,12 +98,14 @@ void kernel_state_free(struct kernel_state *state)
 	free(state->peers);
 	free(state->addresses);
 	free(state->routes);
+	free(state->strays);
 	free(state->labels);
 	free(state->rules);
 	free(state->routes6);
 	free(state->rules6);
 	free(state->filters);
 	free(state->queues);
+	free(state->qdiscs);
 	free(state->sysctls);
 	free(state->nft);
 	free(state);
@@ -152,6 +156,13 @@ int kernel_route_compare(const void *a, const void *b)
 
 	result = THEN(result, ipv4_prefix_compare(&x->destination, &y->destination));
 	return THEN(result, order(x->metric, y->metric));
+}
+
+int kernel_stray_compare(const void *a, const void *b)
+{
+	const struct kernel_stray *x = a, *y = b;
+
+	return THEN(kernel_route_compare(&x->route, &y->route), order(x->tos, y->tos));
 }
 
 int kernel_label_compare(const void *a, const void *b)
@@ -211,6 +222,14 @@ int kernel_queue_compare(const void *a, const void *b)
 	return THEN(by_device, order(x->minor, y->minor));
 }
 
+int kernel_qdisc_compare(const void *a, const void *b)
+{
+	const struct kernel_qdisc *x = a, *y = b;
+	int by_device = strcmp(x->device, y->device);
+
+	return THEN(by_device, order(x->parent, y->parent));
+}
+
 int kernel_sysctl_compare(const void *a, const void *b)
 {
 	const struct kernel_sysctl *x = a, *y = b;
@@ -241,12 +260,14 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->peers, state->peer_count, kernel_peer_compare);
 	SORT(state->addresses, state->address_count, kernel_address_compare);
 	SORT(state->routes, state->route_count, kernel_route_compare);
+	SORT(state->strays, state->stray_count, kernel_stray_compare);
 	SORT(state->labels, state->label_count, kernel_label_compare);
 	SORT(state->rules, state->rule_count, kernel_rule_compare);
 	SORT(state->routes6, state->route6_count, kernel_route6_compare);
 	SORT(state->rules6, state->rule6_count, kernel_rule6_compare);
 	SORT(state->filters, state->filter_count, kernel_filter_compare);
 	SORT(state->queues, state->queue_count, kernel_queue_compare);
+	SORT(state->qdiscs, state->qdisc_count, kernel_qdisc_compare);
 	SORT(state->sysctls, state->sysctl_count, kernel_sysctl_compare);
 }
 

@@ -4,7 +4,10 @@
  *
  * The order, top to bottom:
  *	nft			before anything that it guards can answer
+ *	strays			others' routes in tables of ours: the kernel replaces the first that stands in a route's
+ *				place. One that stands there without ours is replaced and not removed
  *	devices			one whose kind or ends differ is removed and made anew at its place
+ *	qdiscs			others', on devices of sessions
  *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
  *	addresses, sysctls	all but net.mpls.conf.<device>.input
@@ -94,8 +97,8 @@ static bool peer_differs(const void *w, const void *h)
 {
 	const struct kernel_peer *want = w, *have = h;
 
-	return want->keepalive_s != have->keepalive_s || !prefixes_equal(want, have) ||
-	       (want->endpoint.family && !have->endpoint.family);
+	return have->preshared || want->keepalive_s != have->keepalive_s ||
+	       !prefixes_equal(want, have) || (want->endpoint.family && !have->endpoint.family);
 }
 
 static bool never_differs(const void *w, const void *h)
@@ -203,12 +206,14 @@ SPAN_OF(devices_of, devices, device_count)
 SPAN_OF(peers_of, peers, peer_count)
 SPAN_OF(addresses_of, addresses, address_count)
 SPAN_OF(routes_of, routes, route_count)
+SPAN_OF(strays_of, strays, stray_count)
 SPAN_OF(labels_of, labels, label_count)
 SPAN_OF(rules_of, rules, rule_count)
 SPAN_OF(routes6_of, routes6, route6_count)
 SPAN_OF(rules6_of, rules6, rule6_count)
 SPAN_OF(filters_of, filters, filter_count)
 SPAN_OF(queues_of, queues, queue_count)
+SPAN_OF(qdiscs_of, qdiscs, qdisc_count)
 SPAN_OF(sysctls_of, sysctls, sysctl_count)
 
 static const char *peer_device(const void *o)
@@ -246,6 +251,11 @@ static const char *queue_device(const void *o)
 	return ((const struct kernel_queue *)o)->device;
 }
 
+static const char *qdisc_device(const void *o)
+{
+	return ((const struct kernel_qdisc *)o)->device;
+}
+
 struct kind {
 	enum plan_object object;
 	size_t size;
@@ -267,6 +277,8 @@ enum {
 	KIND_ROUTE6,
 	KIND_RULE6,
 	KIND_QUEUE,
+	KIND_STRAY,
+	KIND_QDISC,
 };
 
 static const struct kind kinds[] = {
@@ -292,7 +304,19 @@ static const struct kind kinds[] = {
 		    rule6_differs, NULL},
     [KIND_QUEUE] = {PLAN_QUEUE, sizeof(struct kernel_queue), queues_of, kernel_queue_compare,
 		    queue_differs, queue_device},
+    [KIND_STRAY] = {PLAN_STRAY, sizeof(struct kernel_stray), strays_of, kernel_stray_compare,
+		    never_differs, NULL},
+    [KIND_QDISC] = {PLAN_QDISC, sizeof(struct kernel_qdisc), qdiscs_of, kernel_qdisc_compare,
+		    never_differs, qdisc_device},
 };
+
+static const void *object_find(const struct kind *kind, const struct kernel_state *state,
+			       const void *object)
+{
+	struct span all = kind->of(state);
+
+	return all.count ? bsearch(object, all.at, all.count, kind->size, kind->compare) : NULL;
+}
 
 /* A device of ours that the plan removes and makes anew, before all that hangs on it is set. */
 static bool device_remade(const struct planner *p, const char *name)
@@ -519,24 +543,54 @@ static bool route_of_line(const struct kernel_route *route)
 	return route->table >= TUYEN_TABLE_CALLED && route->table < TUYEN_TABLE_CLASS;
 }
 
+/* Somebody else's that stands where the wanted route @route should, and ours does not. */
+static const struct kernel_stray *stray_in_place(const struct planner *p,
+						 const struct kernel_route *route)
+{
+	const struct kernel_stray key = {.route = *route};
+
+	return object_find(&kinds[KIND_STRAY], p->actual, &key);
+}
+
+static int step_stray(struct planner *p, const struct kind *kind, const void *want,
+		      const void *have)
+{
+	const struct kernel_stray *stray = have;
+
+	if (stray && object_find(&kinds[KIND_ROUTE], p->desired, &stray->route) &&
+	    !object_find(&kinds[KIND_ROUTE], p->actual, &stray->route) &&
+	    stray_in_place(p, &stray->route) == stray)
+		return 0;
+	return step_remove(p, kind, want, have);
+}
+
+/* Between the removal of what stands in its place and its own coming another table would decide. */
+static int route_set(struct planner *p, const struct kind *kind, const struct kernel_route *want,
+		     const struct kernel_route *have)
+{
+	const struct kernel_stray *stray = have ? NULL : stray_in_place(p, want);
+
+	return step_set(p, kind, want, stray ? &stray->route : have);
+}
+
 static int step_route_of_line(struct planner *p, const struct kind *kind, const void *want,
 			      const void *have)
 {
-	return want && route_of_line(want) ? step_set(p, kind, want, have) : 0;
+	return want && route_of_line(want) ? route_set(p, kind, want, have) : 0;
 }
 
 static int step_route(struct planner *p, const struct kind *kind, const void *want,
 		      const void *have)
 {
 	return want && !route_of_repair(want) && !route_of_line(want)
-		   ? step_set(p, kind, want, have)
+		   ? route_set(p, kind, want, have)
 		   : 0;
 }
 
 static int step_route_of_repair(struct planner *p, const struct kind *kind, const void *want,
 				const void *have)
 {
-	return want && route_of_repair(want) ? step_set(p, kind, want, have) : 0;
+	return want && route_of_repair(want) ? route_set(p, kind, want, have) : 0;
 }
 
 static int step_repair_end(struct planner *p, const struct kind *kind, const void *want,
@@ -639,7 +693,9 @@ static const struct {
 	pair_step step;
 } order_set[] =
     {
+	{KIND_STRAY, step_stray},
 	{KIND_DEVICE, step_device},
+	{KIND_QDISC, step_remove},
 	{KIND_ROUTE, step_route_of_line},
 	{KIND_ROUTE6, step_set},
 	{KIND_PEER, step_link_peer_losing},
@@ -790,6 +846,7 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 bool plan_operation_moves(const struct plan_operation *operation)
 {
 	const struct kernel_sysctl *sysctl = operation->want;
+	const struct kernel_peer *peer = operation->have;
 
 	switch (operation->object) {
 	case PLAN_DEVICE: /* a session's MTU is what its path carries; below 1,280 it loses what IPv6 had of it */
@@ -797,12 +854,15 @@ bool plan_operation_moves(const struct plan_operation *operation)
 		       !device_is_another(operation->want, operation->have);
 	case PLAN_SYSCTL:
 		return sysctl && !strncmp(sysctl->path, "net/ipv6/conf/s", 15);
+	case PLAN_PEER:
+		return !peer || !peer->preshared;
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
+	case PLAN_STRAY:
+	case PLAN_QDISC:
 		return false;
 	case PLAN_NFT:
-	case PLAN_PEER:
 	case PLAN_LABEL:
 	case PLAN_ROUTE:
 	case PLAN_RULE:
@@ -811,14 +871,6 @@ bool plan_operation_moves(const struct plan_operation *operation)
 		break;
 	}
 	return true;
-}
-
-static const void *object_find(const struct kind *kind, const struct kernel_state *state,
-			       const void *object)
-{
-	struct span all = kind->of(state);
-
-	return all.count ? bsearch(object, all.at, all.count, kind->size, kind->compare) : NULL;
 }
 
 static bool route_stood(const struct kernel_state *state, const struct kernel_route *route)
@@ -881,6 +933,8 @@ bool plan_operation_restores(const struct plan_operation *operation,
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:
+	case PLAN_STRAY:
+	case PLAN_QDISC:
 	case PLAN_ROUTE6:
 	case PLAN_RULE6:
 		break;

@@ -94,6 +94,8 @@ static void print_peer(const struct plan_operation *op, struct text *t)
 		text_add(t, " remove");
 		return;
 	}
+	if (have && have->preshared)
+		text_add(t, " preshared-key /dev/null"); /* none, in words of wg(8) */
 	if (peer->endpoint.family && (!have || !have->endpoint.family))
 		text_printf(t, " endpoint %s", ip_endpoint_format(&peer->endpoint, endpoint));
 	if (!have || have->keepalive_s != peer->keepalive_s)
@@ -159,6 +161,26 @@ static void print_route(const struct plan_operation *op, struct text *t)
 	if (r->metric)
 		text_printf(t, " metric %u", r->metric);
 	text_printf(t, " table %u", r->table);
+}
+
+/* Only removed. */
+static void print_stray(const struct plan_operation *op, struct text *t)
+{
+	static const char *const types[] = {"",		 "",	       "local ",     "broadcast ",
+					    "anycast ",	 "multicast ", "blackhole ", "unreachable ",
+					    "prohibit ", "throw "};
+	const struct kernel_stray *stray = op->have;
+	const struct kernel_route *r = &stray->route;
+	char prefix[IPV4_PREFIX_STRLEN];
+
+	text_printf(t, "ip route delete %s%s",
+		    stray->type < sizeof(types) / sizeof(types[0]) ? types[stray->type] : "",
+		    ipv4_prefix_format(r->destination, prefix));
+	if (stray->tos)
+		text_printf(t, " tos 0x%02x", stray->tos);
+	if (r->metric)
+		text_printf(t, " metric %u", r->metric);
+	text_printf(t, " table %u protocol %u", r->table, stray->protocol);
 }
 
 static void print_rule(const struct plan_operation *op, struct text *t)
@@ -232,11 +254,21 @@ static void print_queue(const struct plan_operation *op, struct text *t)
 			    q->quantum, q->target_us, q->mark);
 }
 
+/* Only removed. */
+static void print_qdisc(const struct plan_operation *op, struct text *t)
+{
+	const struct kernel_qdisc *qdisc = op->have;
+
+	text_printf(t, "tc qdisc delete dev %s %s%s", qdisc->device, qdisc->root ? "root " : "",
+		    qdisc->kind);
+}
+
 static void (*const printers[])(const struct plan_operation *op, struct text *t) = {
     [PLAN_SYSCTL] = print_sysctl, [PLAN_NFT] = print_nft,	  [PLAN_DEVICE] = print_device,
     [PLAN_PEER] = print_peer,	  [PLAN_ADDRESS] = print_address, [PLAN_FILTER] = print_filter,
     [PLAN_LABEL] = print_label,	  [PLAN_ROUTE] = print_route,	  [PLAN_RULE] = print_rule,
     [PLAN_ROUTE6] = print_route6, [PLAN_RULE6] = print_rule6,	  [PLAN_QUEUE] = print_queue,
+    [PLAN_STRAY] = print_stray,	  [PLAN_QDISC] = print_qdisc,
 };
 
 void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)

@@ -60,6 +60,13 @@ static void failure_words(const struct plan_operation *op, const char *words, st
 	text_clear(&text);
 }
 
+/* Somebody else's stands there, which no reading of ours shows. */
+static void stranger_note(struct kernel *kernel, enum plan_object object)
+{
+	kernel->strays |= object == PLAN_ROUTE;
+	kernel->wide |= object == PLAN_LABEL || object == PLAN_ROUTE6;
+}
+
 static void operation_failed(size_t tag, int error, const char *words, void *context)
 {
 	struct applying *a = context;
@@ -67,10 +74,8 @@ static void operation_failed(size_t tag, int error, const char *words, void *con
 
 	if (a->failed[tag] || error_harmless(op, error))
 		return;
-	if (error == EEXIST &&
-	    (op->object == PLAN_ROUTE || op->object == PLAN_LABEL || op->object == PLAN_ROUTE6))
-		a->kernel->wide =
-		    true; /* somebody else's stands there, which no reading of ours shows */
+	if (error == EEXIST)
+		stranger_note(a->kernel, op->object);
 	a->failed[tag] = true;
 	if (!a->report->failed++)
 		failure_words(op, words, &a->report->first_failure);
@@ -344,6 +349,8 @@ static bool collected(enum plan_object object)
 	case PLAN_ROUTE6:
 	case PLAN_RULE6:
 	case PLAN_QUEUE:
+	case PLAN_STRAY:
+	case PLAN_QDISC:
 		return true;
 	case PLAN_SYSCTL:
 	case PLAN_NFT:
@@ -386,6 +393,12 @@ static bool apply_one(struct applying *a, size_t tag)
 		return true;
 	case PLAN_QUEUE:
 		apply_queue(a, op, tag);
+		return true;
+	case PLAN_STRAY:
+		collect(a, &a->route, message_stray_remove(subject), tag);
+		return true;
+	case PLAN_QDISC:
+		collect(a, &a->route, message_qdisc_remove(kernel, subject), tag);
 		return true;
 	case PLAN_RULE:
 		collect(a, &a->route, message_rule(op->verb, subject), tag);

@@ -137,14 +137,16 @@ static bool route_drain(struct kernel *kernel, bool applying)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0 && errno == ENOBUFS) {
-			counts = true;
+			counts = kernel->strays = true;
 			continue;
 		}
 		if (got < 0)
 			return counts;
 		for (struct nlmsghdr *m = (struct nlmsghdr *)kernel->route.buffer;
-		     nlmsg_ok(m, left); m = nlmsg_next(m, &left))
+		     nlmsg_ok(m, left); m = nlmsg_next(m, &left)) {
 			counts |= message_counts(kernel, m, applying);
+			kernel->strays |= message_tells_stray(m);
+		}
 	}
 }
 

@@ -39,12 +39,14 @@ struct kernel {
 	int event_epoll, event_wake;
 	struct link_name *links;
 	size_t link_count;
-	bool links_sorted;  /* by name: as long as none comes or goes after links_read() */
-	bool ipv6_watched;  /* rules, routes and addresses of IPv6 are events too */
-	bool sources_stale; /* WireGuard is to forget its own addresses: apply.c */
-	bool ipv6_none;	    /* nothing of ours is there, as was read */
+	bool links_sorted;    /* by name: as long as none comes or goes after links_read() */
+	bool ipv6_watched;    /* rules, routes and addresses of IPv6 are events too */
+	bool sources_stale;   /* WireGuard is to forget its own addresses: apply.c */
+	bool ipv6_none;	      /* nothing of ours is there, as was read */
+	uint64_t tables_hash; /* of our tables, as the last reading wanted them: stray.c */
+	bool strays;	      /* readings look for others' routes there, until none is found */
 	bool
-	    wide; /* readings until the next apply also look for routes that are not ours and stand where ours should */
+	    wide; /* readings until the next apply also look for label routes and routes of IPv6 that are not ours and stand where ours should */
 };
 
 /** @return 0 or -TUYEN_ESYSTEM with @reason. */
@@ -105,6 +107,8 @@ struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 			       const struct kernel_address *address);
 struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 			     const struct kernel_route *route);
+/** Of its key, protocol and type: never ours. */
+struct nl_msg *message_stray_remove(const struct kernel_stray *stray);
 struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 			     const struct kernel_label_route *label);
 struct nl_msg *message_rule(enum plan_verb verb, const struct kernel_rule *rule);
@@ -140,6 +144,8 @@ size_t message_queue(const struct kernel *kernel, enum plan_verb verb,
 		     const struct kernel_queue *want, const struct kernel_queue *have,
 		     struct nl_msg *ret[static QUEUE_MESSAGES]);
 
+struct nl_msg *message_qdisc_remove(const struct kernel *kernel, const struct kernel_qdisc *have);
+
 /** One accepting filter as the kernel holds it. */
 struct filter_entry {
 	struct label_stack stack;
@@ -163,6 +169,11 @@ int read_addresses(struct kernel *kernel, const struct kernel_state *desired,
 		   struct kernel_state *state);
 int read_routes(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
+/** Others' routes in the tables of ours that @desired has, where there is reason to look. */
+int read_strays(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state *state);
+/** Does this notification say that somebody else has put a route into a table of ours? */
+bool message_tells_stray(const struct nlmsghdr *message);
 int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 int read_rules(struct kernel *kernel, const struct kernel_state *desired,
@@ -176,6 +187,8 @@ int read_rules6(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 int read_filters(struct kernel *kernel, struct kernel_state *state);
 int read_queues(struct kernel *kernel, struct kernel_state *state);
+/** Others', on the sessions' devices that @state has. */
+int read_qdiscs(struct kernel *kernel, struct kernel_state *state);
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state);
 
 /** @ret_text  the table's listing, the caller's; NULL if there is none. */

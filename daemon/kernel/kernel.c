@@ -193,6 +193,8 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_routes(kernel, desired, state);
 	if (err == 0)
+		err = read_strays(kernel, desired, state);
+	if (err == 0)
 		err = read_labels(kernel, desired, state);
 	if (err == 0)
 		err = read_rules(kernel, desired, state);
@@ -202,6 +204,8 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 		err = read_filters(kernel, state);
 	if (err == 0)
 		err = read_queues(kernel, state);
+	if (err == 0)
+		err = read_qdiscs(kernel, state);
 	if (err == 0)
 		err = read_sysctls(desired, state);
 	if (err == 0)
@@ -223,6 +227,7 @@ int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
 		err = read_once(kernel, desired, state, reason);
 		if (err == 0) {
 			kernel_state_sort(state);
+			kernel->strays = state->stray_count != 0;
 			*ret_actual = state;
 			return 0;
 		}

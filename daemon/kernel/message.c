@@ -205,6 +205,26 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 	return message_done(m, failed);
 }
 
+struct nl_msg *message_stray_remove(const struct kernel_stray *stray)
+{
+	const struct kernel_route *route = &stray->route;
+	struct rtmsg header = {
+	    .rtm_family = AF_INET,
+	    .rtm_dst_len = route->destination.length,
+	    .rtm_tos = stray->tos,
+	    .rtm_protocol = stray->protocol,
+	    .rtm_scope = RT_SCOPE_NOWHERE,
+	    .rtm_type = stray->type,
+	};
+	struct nl_msg *m = message_new(RTM_DELROUTE, 0, &header, sizeof(header));
+
+	if (!m)
+		return NULL;
+	return message_done(m, put_ipv4(m, RTA_DST, route->destination.address) ||
+				   nla_put_u32(m, RTA_TABLE, route->table) ||
+				   (route->metric && nla_put_u32(m, RTA_PRIORITY, route->metric)));
+}
+
 struct nl_msg *message_label(const struct kernel *kernel, enum plan_verb verb,
 			     const struct kernel_label_route *label)
 {

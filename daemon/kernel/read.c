@@ -9,8 +9,8 @@
  * serves as well. So does a rule.
  *
  * A route that somebody else put where one of ours should stand is not seen, for the kernel sends ours alone: a host
- * may have a million others. When ours is refused because of it, readings look at all (kernel->wide) until the next apply,
- * and what stands in our own tables and labels is replaced. In the main table it is left, and said.
+ * may have a million others. Of our own tables see stray.c; in the main table it is left, and said. When a label route is
+ * refused because of it, or a route of IPv6, readings look at all (kernel->wide) until the next apply, and it is replaced.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -243,38 +243,23 @@ static uint16_t mtu_take(struct nlattr *metrics)
 	return (uint16_t)nla_get_u32(a[RTAX_MTU]);
 }
 
-/* A route that is not ours, in a table of ours, where one is wanted. */
-static bool route_in_place(const struct reading *reading, const struct kernel_route *route)
-{
-	const struct kernel_state *desired = reading->desired;
-
-	return reading->kernel->wide && route->table >= TUYEN_TABLE_FIRST &&
-	       route->table < TUYEN_TABLE_END && desired->route_count &&
-	       bsearch(route, desired->routes, desired->route_count, sizeof(*route),
-		       kernel_route_compare);
-}
-
 static int route_take(const struct nlmsghdr *message, void *context)
 {
 	const struct reading *reading = context;
 	const struct rtmsg *header = nlmsg_data(message);
-	struct kernel_route key = {0}, *route;
+	struct kernel_route *route;
 	struct nlattr *a[RTA_MAX + 1];
 
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
-	    header->rtm_flags & RTM_F_CLONED)
-		return 0;
-	key.table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
-	key.destination.address = get_ipv4(a[RTA_DST]);
-	key.destination.length = header->rtm_dst_len;
-	key.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
-	key.foreign = header->rtm_protocol != TUYEN_RTPROTO;
-	if (key.foreign && !route_in_place(reading, &key))
+	    header->rtm_flags & RTM_F_CLONED || header->rtm_protocol != TUYEN_RTPROTO)
 		return 0;
 	route = kernel_state_add_route(reading->state);
 	if (!route)
 		return -TUYEN_ENOMEM;
-	*route = key;
+	route->table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
+	route->destination.address = get_ipv4(a[RTA_DST]);
+	route->destination.length = header->rtm_dst_len;
+	route->metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
 	route->type =
 	    header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE : KERNEL_ROUTE_UNICAST;
 	route->link_scope = header->rtm_scope == RT_SCOPE_LINK;
@@ -291,8 +276,7 @@ int read_routes(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state)
 {
 	struct reading reading = {kernel, desired, state};
-	struct rtmsg header = {.rtm_family = AF_INET,
-			       .rtm_protocol = kernel->wide ? RTPROT_UNSPEC : TUYEN_RTPROTO};
+	struct rtmsg header = {.rtm_family = AF_INET, .rtm_protocol = TUYEN_RTPROTO};
 
 	return dump(kernel, RTM_GETROUTE, &header, sizeof(header), route_take, &reading);
 }

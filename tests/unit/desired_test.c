@@ -98,6 +98,7 @@ static void a_commune_has_all_it_needs(void **state)
 	    "sysctl net/mpls/platform_labels=86000\n",
 	    "sysctl net/mpls/conf/lsp211/input=1\n",
 	    "sysctl net/ipv4/conf/all/rp_filter=0\n",
+	    "sysctl net/ipv4/conf/s10/forwarding=1\n",
 	    "tc filter add dev lsp210 ingress mpls pass 16901, else drop\n",
 	    "ip -f mpls route add 16901 dev lo\n",
 	    "ip route add 100.64.0.210/32 dev link0 src 100.64.3.133 table 254\n",

@@ -128,6 +128,53 @@ static struct kernel_state *adjacency(void)
 	return s;
 }
 
+static struct kernel_stray *stray(struct kernel_state *s, uint32_t table, ipv4_t to,
+				  uint32_t metric)
+{
+	struct kernel_stray *r = kernel_state_add_stray(s);
+
+	assert_non_null(r);
+	r->route = (struct kernel_route){
+	    .table = table, .destination = {to, 32}, .metric = metric, .foreign = true};
+	r->type = 7;
+	r->protocol = 3;
+	return r;
+}
+
+/* ... before ours is changed: the kernel replaces what comes first. */
+static void what_stands_before_ours_goes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	route(want, 550010, 1, "lsp7")->metric = 5;
+	route(have, 550010, 1, "lsp8")->metric = 5;
+	stray(have, 550010, 1, 5);
+	stray(have, 550010, 1, 0);
+	stray(have, 550010, 2, 0)->type = 6;
+	stray(have, 540010, 3, 0)->type = 1;
+	expect(want, have,
+	       "ip route delete 0.0.0.3/32 table 540010 protocol 3\n"
+	       "ip route delete unreachable 0.0.0.1/32 table 550010 protocol 3\n"
+	       "ip route delete unreachable 0.0.0.1/32 metric 5 table 550010 protocol 3\n"
+	       "ip route delete blackhole 0.0.0.2/32 table 550010 protocol 3\n"
+	       "ip route replace 0.0.0.1/32 dev lsp7 metric 5 table 550010\n");
+}
+
+/* One is replaced; what else is there, or for some packets alone, is in nobody's place. */
+static void one_stands_in_place(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	route(want, 550010, 1, "lsp7");
+	stray(have, 550010, 1, 0)->tos = 16;
+	stray(have, 550010, 1, 0);
+	expect(want, have,
+	       "ip route delete unreachable 0.0.0.1/32 tos 0x10 table 550010 protocol 3\n"
+	       "ip route replace 0.0.0.1/32 dev lsp7 table 550010\n");
+}
+
 /* Somebody else's route or label route where ours should stand is replaced, though all else of it be the same. */
 static void what_stands_in_place_is_replaced(void **state)
 {
@@ -135,7 +182,7 @@ static void what_stands_in_place_is_replaced(void **state)
 
 	(void)state;
 	route(want, 550010, 1, "lsp7");
-	route(have, 550010, 1, "lsp7")->foreign = true;
+	stray(have, 550010, 1, 0);
 	label(want, 16007, "lsp7");
 	label(have, 16007, "lsp7");
 	have->labels[0].foreign = true;
@@ -229,6 +276,21 @@ static void learned_endpoint_is_never_rewritten(void **state)
 	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
 	assert_int_equal(ip_endpoint_parse("192.0.2.9:9", &peer(have, "s10", 1)->endpoint), 0);
 	expect(want, have, "");
+}
+
+/* Whoever set it, it goes; the endpoint that was learned stays. */
+static void preshared_key_is_taken_away(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+	struct kernel_peer *p = peer(have, "s10", 1);
+
+	(void)state;
+	p->preshared = true;
+	assert_int_equal(ip_endpoint_parse("192.0.2.9:9", &p->endpoint), 0);
+	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
+	expect(want, have,
+	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= preshared-key "
+	       "/dev/null\n");
 }
 
 static void missing_endpoint_is_set(void **state)
@@ -489,6 +551,35 @@ static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
 }
 
 /* What a move may ask for, and what stays as the release says. */
+static void qdisc(struct kernel_state *s, const char *dev, bool root, const char *kind)
+{
+	struct kernel_qdisc *q = kernel_state_add_qdisc(s);
+
+	assert_non_null(q);
+	strcpy(q->device, dev);
+	q->parent = root ? 0xffffffffu : 0xfffffff1u;
+	q->root = root;
+	strcpy(q->kind, kind);
+}
+
+/* ... but with a device that goes anyway. */
+static void what_others_put_on_a_session_goes(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0);
+	qdisc(have, "s10", false, "clsact");
+	qdisc(have, "s10", true, "netem");
+	qdisc(have, "s20", true, "netem");
+	expect(want, have,
+	       "tc qdisc delete dev s10 clsact\n"
+	       "tc qdisc delete dev s10 root netem\n"
+	       "ip link delete s20\n");
+}
+
 static void a_move_asks_for_routes(void **state)
 {
 	static const char *const paths[] = {"net/mpls/conf/lsp1/input",
@@ -497,7 +588,7 @@ static void a_move_asks_for_routes(void **state)
 
 	(void)state;
 	for (int verb = PLAN_ADD; verb <= PLAN_REMOVE; verb++)
-		for (int object = PLAN_SYSCTL; object <= PLAN_QUEUE; object++) {
+		for (int object = PLAN_SYSCTL; object <= PLAN_QDISC; object++) {
 			const struct kernel_device same = {0};
 			const void *device = object == PLAN_DEVICE ? &same : NULL;
 			struct plan_operation o = {.verb = (enum plan_verb)verb,
@@ -506,6 +597,7 @@ static void a_move_asks_for_routes(void **state)
 						   .have = device};
 			bool release = object == PLAN_ADDRESS || object == PLAN_FILTER ||
 				       object == PLAN_QUEUE || object == PLAN_SYSCTL ||
+				       object == PLAN_STRAY || object == PLAN_QDISC ||
 				       (object == PLAN_DEVICE && verb != PLAN_CHANGE);
 
 			assert_int_equal(plan_operation_moves(&o), !release);
@@ -529,6 +621,18 @@ static void a_move_asks_for_routes(void **state)
 		have.private_key[5] = i == 3;
 		assert_int_equal(plan_operation_moves(&o), i == 0);
 	}
+}
+
+static void no_move_asks_for_a_preshared_key(void **state)
+{
+	struct kernel_peer want = {.keepalive_s = 25}, have = {.keepalive_s = 0};
+	struct plan_operation o = {
+	    .verb = PLAN_CHANGE, .object = PLAN_PEER, .want = &want, .have = &have};
+
+	(void)state;
+	assert_true(plan_operation_moves(&o));
+	have.preshared = true;
+	assert_false(plan_operation_moves(&o));
 }
 
 static struct kernel_state *stood(void)
@@ -655,6 +759,7 @@ int main(void)
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
 	    cmocka_unit_test(path_switch_is_one_route),
 	    cmocka_unit_test(learned_endpoint_is_never_rewritten),
+	    cmocka_unit_test(preshared_key_is_taken_away),
 	    cmocka_unit_test(missing_endpoint_is_set),
 	    cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
 	    cmocka_unit_test(prefix_of_two_peers_is_refused),
@@ -669,7 +774,11 @@ int main(void)
 	    cmocka_unit_test(queues_that_go_do_so_from_behind),
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
+	    cmocka_unit_test(what_stands_before_ours_goes),
+	    cmocka_unit_test(one_stands_in_place),
+	    cmocka_unit_test(what_others_put_on_a_session_goes),
 	    cmocka_unit_test(a_move_asks_for_routes),
+	    cmocka_unit_test(no_move_asks_for_a_preshared_key),
 	    cmocka_unit_test(what_stood_is_restored),
 	    cmocka_unit_test(a_move_ousts_nobody),
 	    cmocka_unit_test(arrays_grow_and_sort),

@@ -98,6 +98,7 @@ struct kernel_peer {
 	struct ip_endpoint
 	    endpoint; /* desired: where to call first; a learned one is never rewritten */
 	uint16_t keepalive_s;
+	bool preshared; /* actual only: has a preshared key, which none of ours ever has */
 	struct ipv4_prefix *allowed; /* sorted */
 	size_t allowed_count;
 	/* actual only, for status */
@@ -129,6 +130,15 @@ struct kernel_route {
 	struct label_stack push; /* RTA_ENCAP mpls; depth 0 none */
 	uint16_t mtu;		 /* RTAX_MTU; 0 the device's */
 	bool foreign;		 /* actual only: not ours, and stands where ours should */
+};
+
+/**
+ * A route that somebody else put into a table of ours, where it is before ours, beside it, or in its place. Actual only.
+ * Key: that of a route, tos.
+ */
+struct kernel_stray {
+	struct kernel_route route;   /* of it the key alone; foreign */
+	uint8_t protocol, type, tos; /* as rtnetlink has them */
 };
 
 /**
@@ -202,6 +212,14 @@ struct kernel_queue {
 	uint32_t waiting_bytes;
 };
 
+/** What somebody else put on a session's device, at its root or where packets pass it. Actual only. Key: device, parent. */
+struct kernel_qdisc {
+	char device[KERNEL_IFNAME_MAX];
+	uint32_t parent, handle; /* as rtnetlink has them */
+	bool root;
+	char kind[16];
+};
+
 /** Key: path, below /proc/sys. */
 struct kernel_sysctl {
 	char path[96];
@@ -218,6 +236,8 @@ struct kernel_state {
 	size_t address_count;
 	struct kernel_route *routes;
 	size_t route_count;
+	struct kernel_stray *strays; /* where they were looked for: kernel_read() */
+	size_t stray_count;
 	struct kernel_label_route *labels;
 	size_t label_count;
 	struct kernel_rule *rules;
@@ -230,6 +250,8 @@ struct kernel_state {
 	size_t filter_count;
 	struct kernel_queue *queues;
 	size_t queue_count;
+	struct kernel_qdisc *qdiscs;
+	size_t qdisc_count;
 	struct kernel_sysctl *sysctls;
 	size_t sysctl_count;
 	char *
@@ -248,12 +270,14 @@ struct kernel_device *kernel_state_add_device(struct kernel_state *state);
 struct kernel_peer *kernel_state_add_peer(struct kernel_state *state);
 struct kernel_address *kernel_state_add_address(struct kernel_state *state);
 struct kernel_route *kernel_state_add_route(struct kernel_state *state);
+struct kernel_stray *kernel_state_add_stray(struct kernel_state *state);
 struct kernel_label_route *kernel_state_add_label(struct kernel_state *state);
 struct kernel_rule *kernel_state_add_rule(struct kernel_state *state);
 struct kernel_route6 *kernel_state_add_route6(struct kernel_state *state);
 struct kernel_rule6 *kernel_state_add_rule6(struct kernel_state *state);
 struct kernel_label_filter *kernel_state_add_filter(struct kernel_state *state);
 struct kernel_queue *kernel_state_add_queue(struct kernel_state *state);
+struct kernel_qdisc *kernel_state_add_qdisc(struct kernel_state *state);
 struct kernel_sysctl *kernel_state_add_sysctl(struct kernel_state *state);
 /** @return 0 or -TUYEN_ENOMEM. */
 int kernel_peer_allow(struct kernel_peer *peer, struct ipv4_prefix prefix);
@@ -264,12 +288,14 @@ int kernel_device_compare(const void *a, const void *b);
 int kernel_peer_compare(const void *a, const void *b);
 int kernel_address_compare(const void *a, const void *b);
 int kernel_route_compare(const void *a, const void *b);
+int kernel_stray_compare(const void *a, const void *b);
 int kernel_label_compare(const void *a, const void *b);
 int kernel_rule_compare(const void *a, const void *b);
 int kernel_route6_compare(const void *a, const void *b);
 int kernel_rule6_compare(const void *a, const void *b);
 int kernel_filter_compare(const void *a, const void *b);
 int kernel_queue_compare(const void *a, const void *b);
+int kernel_qdisc_compare(const void *a, const void *b);
 int kernel_sysctl_compare(const void *a, const void *b);
 int ipv4_prefix_compare(const void *a, const void *b);
 /** @return the device of that name, or NULL. @state is sorted. */

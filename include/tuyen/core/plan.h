@@ -25,6 +25,8 @@ enum plan_object {
 	PLAN_ROUTE6,
 	PLAN_RULE6,
 	PLAN_QUEUE,
+	PLAN_STRAY, /* only removed */
+	PLAN_QDISC, /* the same */
 };
 
 /** One operation. @want and @have borrow from the states the plan was built of, and must outlive it. */
@@ -46,7 +48,7 @@ struct kernel_plan {
 
 /**
  * Build the smallest list of operations that turns @actual into @desired.
- * Both sorted (kernel_state_sort). Objects not ours are left alone.
+ * Both sorted (kernel_state_sort). Objects not ours are left alone, but for routes in tables of ours.
  * Safe to apply top to bottom: sysctls that close and filters before what they protect,
  * what carries traffic before what uses it, removals last.
  * Where something not ours holds a name that is needed, what hangs on that name is left out, with
@@ -66,8 +68,8 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 void kernel_plan_free(struct kernel_plan *plan);
 /**
  * Whether what the node sees of its links, paths and lines may ask for @operation. Devices (but for
- * their MTU), addresses, label filters, queues and sysctls (but those of a session's IPv6, which goes with its MTU), are as the release
- * says, whatever happens outside.
+ * their MTU), addresses, label filters, queues, what others put there, and sysctls (but those of a session's IPv6, which goes with its MTU), are as the release
+ * says, whatever happens outside; and it asks for no preshared key.
  */
 bool plan_operation_moves(const struct plan_operation *operation);
 /** Whether @operation sets a route over somebody else's that stands there. */

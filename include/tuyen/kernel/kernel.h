@@ -22,8 +22,8 @@ void kernel_close(struct kernel *kernel);
 int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason);
 
 /**
- * Reads what is ours, and what stands in the way of a device that @desired names. Repeats an
- * interrupted dump. The result is sorted.
+ * Reads what is ours, what stands in the way of a device that @desired names, and, where there is reason to look
+ * (kernel/stray.c), others' routes in tables of ours. Repeats an interrupted dump. The result is sorted.
  * @ret_actual  the caller's, released with kernel_state_free().
  */
 int kernel_read(struct kernel *kernel, const struct kernel_state *desired,

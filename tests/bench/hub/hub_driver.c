@@ -389,7 +389,7 @@ static struct kernel_plan *look(struct kernel *kernel, const struct kernel_state
 	return plan;
 }
 
-static double do_plan(struct kernel *kernel, const struct kernel_plan *plan)
+static double do_plan(struct kernel *kernel, struct kernel_plan *plan)
 {
 	struct kernel_report report = {0};
 	const char *path = getenv("RECORD");

@@ -15,7 +15,7 @@ foreign_things() {
 	ip -n phuc-xa link set foreign0 up
 	ip -n phuc-xa addr add 172.16.0.1/24 dev foreign0
 	ip -n phuc-xa route add 172.20.0.0/16 dev foreign0 proto static
-	ip -n phuc-xa route add 172.21.0.0/16 dev foreign0 table 550010
+	ip -n phuc-xa route add 172.21.0.0/16 dev foreign0 table 640000
 	ip -n phuc-xa rule add priority 10009 from 172.16.0.0/24 table 100
 	ip -n phuc-xa link add wg-other type wireguard
 	in_site phuc-xa wg set wg-other listen-port 40000 private-key phuc-xa.link peer "$(wg pubkey <hanoi.link)" allowed-ips 172.22.0.0/16
@@ -69,19 +69,36 @@ drift() { # WHAT OPERATIONS COMMAND...
 	is "... is repaired" "$(planned phuc-xa 2)" "plan of 0 operations" || node plan phuc-xa 2 | sed 's/^/# /'
 }
 drift "a route gone" 1 ip route del 100.80.0.16/32 table 550010
+drift "a route before ours" 1 ip route prepend unreachable 100.80.0.16/32 table 550010
+drift "a route in our place" 1 ip route replace blackhole 100.80.0.16/32 table 550010
+drift "a route in our place for some packets" 1 ip route add prohibit 10.0.0.0/24 tos 0x10 metric 7 table 540010 proto static
+drift "a route with a device, in a table that a rule leads to" 1 ip route add default dev foreign0 table 550010
+in_site phuc-xa ip route prepend unreachable 100.80.0.16/32 table 550010
+is "a route before ours, and another active path" "$(planned phuc-xa)" "plan of 2 operations"
+node apply phuc-xa >/dev/null
+ok "... and ours alone stands" empty phuc-xa
+is "... once" "$(ip -n phuc-xa route show table 550010 | wc -l)" 1
+node apply phuc-xa 2 >/dev/null
 drift "a label gone" 1 ip -f mpls route del 16901
 drift "a rule gone" 1 ip rule del priority 20010
 drift "an address gone" 1 ip addr del 100.80.56.80/32 dev lo
 drift "a peer gone" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" remove
+in_site phuc-xa wg genpsk >psk
+drift "a preshared key" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" preshared-key psk
 drift "a prefix given to a stranger" 2 wg set s10 peer "$(wg pubkey <hanoi.session)" allowed-ips 10.0.0.0/16
 drift "the filter gone" 1 tc qdisc del dev lsp210 clsact
 drift "the last drop gone" 1 tc filter del dev lsp210 ingress prio 2
 drift "a filter too many" 1 tc filter add dev lsp210 ingress protocol mpls_uc prio 1 flower mpls lse depth 1 label 99 bos 1 action pass
 drift "labels closed" 1 sysctl -qw net.mpls.conf.lsp210.input=0
+drift "another's queue at a session's root" 1 tc qdisc replace dev s10 root netem loss 100%
+in_site phuc-xa tc qdisc add dev s10 clsact
+drift "another's filter on a session" 1 tc filter add dev s10 egress matchall action drop
+drift "... and one that takes what comes in" 1 tc qdisc add dev s10 ingress
 drift "the nft table gone" 1 nft delete table inet tuyen
 drift "a rule of the nft table gone" 1 nft flush chain inet tuyen input
 drift "a device down" 3 ip link set s10 down
-drift "a device gone" 6 ip link del s10
+drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.forwarding=0
+drift "a device gone" 7 ip link del s10
 drift "an adjacency gone" 7 ip link del lsp211
 drift "the label table emptied" 2 sysctl -qw net.mpls.platform_labels=0
 wait_for 20 "the session" ping_site phuc-xa 10.9.1.1 10.0.0.1

@@ -21,14 +21,25 @@ damaged_and_repaired() { # NAME SITE COMMAND...
 	ok "... and a query passes" wait_for 15 "an answer" query_answers phuc-xa
 }
 damaged_and_repaired "a deleted route" phuc-xa ip route flush table 550010
+damaged_and_repaired "a route before ours" phuc-xa ip route prepend unreachable 100.80.0.16/32 table 550010
+damaged_and_repaired "a route in our place" phuc-xa ip route replace unreachable 100.80.0.16/32 table 550010
+damaged_and_repaired "a route of a part of ours" phuc-xa ip route add unreachable 10.0.0.0/24 table 540010
 damaged_and_repaired "a deleted rule" phuc-xa ip rule del priority 20010
 damaged_and_repaired "a deleted label route" ba-dinh ip -f mpls route del 16001
 damaged_and_repaired "a deleted nft table" phuc-xa nft delete table inet tuyen
 damaged_and_repaired "a deleted label filter" ba-dinh tc qdisc del dev lsp901 clsact
+damaged_and_repaired "a filter on a session" phuc-xa sh -c 'tc qdisc add dev s10 clsact && tc filter add dev s10 egress matchall action drop'
+damaged_and_repaired "a queue on a session" phuc-xa tc qdisc replace dev s10 root netem loss 100%
 damaged_and_repaired "mpls input turned off" ba-dinh sysctl -qw net.mpls.conf.lsp901.input=0
 damaged_and_repaired "an emptied label table" ba-dinh sysctl -qw net.mpls.platform_labels=0
 damaged_and_repaired "forwarding turned off" ba-dinh sysctl -qw net.ipv4.ip_forward=0
+damaged_and_repaired "forwarding turned off from the session alone" phuc-xa sysctl -qw net.ipv4.conf.s10.forwarding=0
 damaged_and_repaired "a removed WireGuard peer" ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
+wg genpsk >psk
+preshared='wg set $0 peer $(wg show $0 peers | head -n 1) preshared-key psk'
+damaged_and_repaired "a preshared key on the link" ba-dinh sh -c "$preshared" link0
+damaged_and_repaired "a preshared key in the session" phuc-xa sh -c "$preshared" s10
+is "... and none is left" "$(in_site phuc-xa wg show s10 preshared-keys | cut -f 2)" '(none)'
 damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901
 damaged_and_repaired "a deleted session device" phuc-xa ip link del s10
 damaged_and_repaired "a deleted link device" phuc-xa ip link del link0
