@@ -591,17 +591,25 @@ static void initiator_follows_the_reflector(void **state)
 	assert_int_equal(s.diagnostic, BFD_DIAG_NEIGHBOR_DOWN);
 }
 
+/* Its first Poll has its Final, @p, after so long. */
+static struct bfd_session answered_after(uint64_t ms, struct bfd_packet *p)
+{
+	struct bfd_session s;
+
+	bfd_session_init(&s, &initiator, MS(START_MS), 9);
+	assert_true(sent(&s, MS(START_MS)).poll);
+	p->final = true;
+	bfd_session_receive(&s, p, 60, MS(START_MS + ms));
+	return s;
+}
+
 /* VSAT probed faster than its round trip: each Final tells it, and the first silence after coming up is lawful. */
 static void initiator_with_a_long_way(void **state)
 {
-	struct bfd_session s;
 	struct bfd_packet p = heard(BFD_STATE_UP);
+	struct bfd_session s = answered_after(600, &p);
 
 	(void)state;
-	bfd_session_init(&s, &initiator, MS(START_MS), 9);
-	assert_true(sent(&s, MS(START_MS)).poll);
-	p.final = true;
-	bfd_session_receive(&s, &p, 60, MS(START_MS + 600));
 	assert_int_equal(s.round_trip_us, 600000);
 	assert_int_equal(s.detect_at.us, MS(START_MS + 600 + 600 + 150).us);
 	assert_true(sent(&s, MS(START_MS + 600)).poll);
@@ -619,14 +627,10 @@ static void initiator_with_a_long_way(void **state)
 /* The Final of a Poll that went out before the failure is that Poll's, and no other goes out until it must be lost. */
 static void initiator_keeps_its_poll_through_a_failure(void **state)
 {
-	struct bfd_session s;
 	struct bfd_packet p = heard(BFD_STATE_UP);
+	struct bfd_session s = answered_after(1, &p);
 
 	(void)state;
-	bfd_session_init(&s, &initiator, MS(START_MS), 9);
-	assert_true(sent(&s, MS(START_MS)).poll);
-	p.final = true;
-	bfd_session_receive(&s, &p, 60, MS(START_MS + 1));
 	assert_true(sent(&s, MS(START_MS + 1)).poll); /* and now it takes longer */
 	assert_false(sent(&s, MS(START_MS + 160)).poll);
 	assert_int_equal(s.state, BFD_STATE_DOWN);

@@ -195,16 +195,17 @@ struct kernel_label_filter {
  */
 struct kernel_queue {
 	char device[KERNEL_IFNAME_MAX];
-	uint16_t minor, parent; /* parent 0: the root */
-	uint64_t rate, ceil;	/* guaranteed; never more than */
+	uint16_t minor, parent;			/* parent 0: the root */
+	uint64_t rate, ceil;			/* guaranteed; never more than */
 	uint32_t burst_bytes, ceil_burst_bytes; /* that may go at once, of each of them */
-	uint16_t overhead;	/* bytes that each packet counts more */
-	uint8_t priority;	/* of what nobody else uses: 0 is first */
-	uint32_t quantum;	/* a leaf: bytes that it sends in its turn among those of its priority */
-	bool leaf;		/* packets wait here, in fq_codel without ECN */
-	uint32_t target_us;	/* of it, RFC 8290 */
-	bool led;		/* a filter leads here: */
-	ipv4_t destination;	/* not a leaf: packets to this address; 0: its parent's that no mark leads elsewhere */
+	uint16_t overhead;			/* bytes that each packet counts more */
+	uint8_t priority;			/* of what nobody else uses: 0 is first */
+	uint32_t quantum; /* a leaf: bytes that it sends in its turn among those of its priority */
+	bool leaf;	  /* packets wait here, in fq_codel without ECN */
+	uint32_t target_us; /* of it, RFC 8290 */
+	bool led;	    /* a filter leads here: */
+	ipv4_t
+	    destination; /* not a leaf: packets to this address; 0: its parent's that no mark leads elsewhere */
 	uint32_t mark; /* a leaf: its parent's packets with this mark; 0: the rest of them */
 	/* actual only */
 	bool strange; /* the root: something below it is not ours */
