@@ -94,10 +94,10 @@ static void print_peer(const struct plan_operation *op, struct text *t)
 		text_add(t, " remove");
 		return;
 	}
-	if (have && have->preshared)
-		text_add(t, " preshared-key /dev/null"); /* none, in words of wg(8) */
 	if (peer->endpoint.family && (!have || !have->endpoint.family))
 		text_printf(t, " endpoint %s", ip_endpoint_format(&peer->endpoint, endpoint));
+	if (have && have->preshared)
+		text_add(t, " preshared-key /dev/null"); /* none, in words of wg(8) */
 	if (!have || have->keepalive_s != peer->keepalive_s)
 		text_printf(t, " persistent-keepalive %u", peer->keepalive_s);
 	for (size_t i = 0; i < peer->allowed_count; i++)
