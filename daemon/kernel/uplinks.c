@@ -371,7 +371,8 @@ static int way_take(const struct nlmsghdr *message, void *context)
 	if (message->nlmsg_type != RTM_NEWROUTE)
 		return 0;
 	way->own = header->rtm_type == RTN_LOCAL || header->rtm_type == RTN_BROADCAST;
-	way->there = header->rtm_type == RTN_UNICAST && !(header->rtm_flags & FLAGS_OF_NO_USE);
+	way->there = header->rtm_type == RTN_UNICAST && header->rtm_dst_len &&
+		     !(header->rtm_flags & FLAGS_OF_NO_USE);
 	return 0;
 }
 

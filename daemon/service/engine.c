@@ -189,25 +189,18 @@ static void lines_look(struct engine *e)
 }
 
 /*
- * A network that no way ever led to may be one that is yet to come, and says nothing, unless there is no other. What could not be
- * asked is as it was.
+ * Does no way lead to any of the networks behind it? One of several that is gone may be so at every gateway, and no reason to leave
+ * this one. What could not be asked is as it was.
  */
 static bool lans_away(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
-	size_t there = 0;
-	bool lost = false;
+	bool there = false;
 
-	for (size_t i = 0; i < f->lan_count && i < 64; i++) {
-		bool is = false;
-
-		if (kernel_lan_there(e->kernel, f->lans[i], &is) < 0)
+	for (size_t i = 0; i < f->lan_count && !there; i++)
+		if (kernel_lan_there(e->kernel, f->lans[i], &there) < 0)
 			return e->lan_away;
-		there += is;
-		lost |= !is && e->lans_seen >> i & 1;
-		e->lans_seen |= (uint64_t)is << i;
-	}
-	return lost || !there;
+	return f->lan_count && !there;
 }
 
 /* A gateway that is cut off from the data centre's LAN would swallow what other gateways could deliver. */
@@ -852,7 +845,6 @@ static uint64_t turn_run(struct engine *e)
 		e->repairs_in_row++;
 		return repair_pause_us(e);
 	}
-	lans_look(e);
 	expected = most(expected, e->expected); /* what the look has found */
 	e->expected = EXPECTED_NOTHING;
 	e->taken_over = true;
@@ -869,6 +861,7 @@ static uint64_t turn_run(struct engine *e)
 	if (err && !e->expected_kept) /* what the next turn tries again has the same reason */
 		engine_expect(e, expected);
 	e->expected_kept = err != 0;
+	lans_look(e);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);

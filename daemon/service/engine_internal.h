@@ -86,7 +86,6 @@ struct engine {
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
-	uint64_t lans_seen;	   /* of the first 64 of the release: a way led there once */
 	bool lan_away;		   /* of a gateway that shares its LAN: none leads there now */
 	struct kernel_state *
 	    stood; /* the last that was all as wanted, @actual or older; NULL: none since the last change of ours */

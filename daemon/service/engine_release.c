@@ -103,7 +103,6 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	e->paths = paths;
 	e->repaired = repaired;
 	e->seen = seen;
-	e->lans_seen = 0; /* its LANs are others */
 	return 0;
 }
 

@@ -18,8 +18,11 @@
 
 #define LOOK_US	    200000u
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
-#define SESSION_DEAD_US                                                                            \
-	185000000u /* WireGuard's REJECT_AFTER_TIME, and the time between two readings */
+/*
+ * WireGuard's REJECT_AFTER_TIME, after which a keepalive of ours, each 25 s, asks for a key where the other end was to do so before; tries
+ * that fail, 5 s each; and two readings.
+ */
+#define SESSION_DEAD_US 240000000u
 
 /* Of one endpoint of ours. */
 struct reach {
@@ -110,19 +113,33 @@ static void silence_step(struct engine *e, const struct fwd_session_peer *peer, 
 		renew(e, peer, device, r);
 }
 
-static bool is_dead(const struct status_liveness *l, struct monotime now)
+static bool is_dead(const struct engine *e, const struct status_liveness *l)
 {
-	return l->handshake_seen.us && monotime_between(l->handshake_seen, now) > SESSION_DEAD_US;
+	return monotime_between(l->handshake_seen, e->actual_at) > SESSION_DEAD_US;
+}
+
+/* When the handshake of @handshake_s was first read, by any path of the peer's; now, if by none. */
+static struct monotime handshake_seen(const struct engine *e, const struct fwd_session_peer *peer,
+				      int64_t handshake_s)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; i < f->path_count; i++)
+		if (leads_to(&f->paths[i], peer) && e->paths[i].handshake_seen.us &&
+		    e->paths[i].handshake_s == handshake_s)
+			return e->paths[i].handshake_seen;
+	return e->actual_at;
 }
 
 /*
- * Who calls makes a new key every two minutes, and without one for three nothing goes by a session, however well its path answers.
- * Counted by our own clock: the wall clock, by which WireGuard says when it was, may jump.
+ * Without a new key nothing goes by a session, however well its path answers. Counted by our own clock, from reading to reading: the
+ * wall clock, by which WireGuard says when it was, may jump. One that lives again is gone back to after the hold time.
  */
 static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
 			  const struct kernel_peer *found, struct monotime now)
 {
 	const struct forwarding *f = &e->release.forwarding;
+	struct monotime seen = found ? handshake_seen(e, peer, found->last_handshake_s) : now;
 	bool was = false, dead = false;
 
 	for (size_t i = 0; found && i < f->path_count; i++) {
@@ -130,17 +147,18 @@ static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
 
 		if (!leads_to(&f->paths[i], peer))
 			continue;
-		if (!l->handshake_seen.us || l->handshake_s != found->last_handshake_s)
-			l->handshake_seen = e->actual_at;
+		l->handshake_seen = seen;
 		l->handshake_s = found->last_handshake_s;
 		was |= l->session_dead;
-		l->session_dead = is_dead(l, now);
+		if (l->session_dead && !is_dead(e, l))
+			l->better_since = now;
+		l->session_dead = is_dead(e, l);
 		dead |= l->session_dead;
 	}
 	if (dead == was)
 		return;
 	log_warning("%s: the session with %s %s", found->device, peer->name,
-		    dead ? "is dead: no handshake for three minutes" : "lives again");
+		    dead ? "is dead: no handshake for four minutes" : "lives again");
 	engine_expect(e, EXPECTED_MOVES);
 }
 

@@ -292,6 +292,8 @@ static bool take_path(struct engine *e, struct status_liveness *known,
 	const struct fwd_path *p = forwarding_path(&e->release.forwarding, (uint8_t)l->id);
 	bool other_mtu = take_mtu(e, p, NULL, p->mtu, known, l);
 
+	if (status_liveness_narrow(known, p) && l->mtu >= p->mtu)
+		known->better_since = monotime_now();
 	return take_quality(e, p, known, l) || other_mtu;
 }
 

@@ -58,7 +58,7 @@ int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gatew
 
 /**
  * Does a way lead to the network behind the box at @lan, or to a part of it, over a device that has light? Whose route it is makes no
- * difference, but one of ours that only says no is none.
+ * difference; but a default route is none, nor is one of ours that only says no.
  * @return 0, -TUYEN_ENOMEM, or -TUYEN_ESYSTEM with errno when the kernel could not be asked.
  */
 int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there);

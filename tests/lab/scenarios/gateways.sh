@@ -197,7 +197,7 @@ table inet theirs {
 	chain input { type filter hook input priority -10; udp dport 52010 drop; }
 }
 END
-ok "a gateway whose paths answer and whose session is dead is left" wait_for 260 "the other gateway" gateway_is phuc-xa npdc-hcm
+ok "a gateway whose paths answer and whose session is dead is left" wait_for 320 "the other gateway" gateway_is phuc-xa npdc-hcm
 is "... though its paths are up" "$(status_get phuc-xa '[.paths[] | select(.endpoint == "npdc-hn" and .state == "up")] | length')" 2
 in_site npdc-hn nft delete table inet theirs
 ok "... and gone back to when it lives" wait_for 120 "the first gateway" gateway_is phuc-xa npdc-hn
