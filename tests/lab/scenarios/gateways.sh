@@ -15,8 +15,10 @@ unset 'country_lan[npdc-hn]'
 cat >two.topology <<'END'
 tiers npdc, province, district, commune;
 underlay fibre { probe 50ms x 3; mtu 1500; delay 2ms; }
-site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16 shared 10.0.0.2; }
-site npdc-hcm tier npdc id 2 { uplink fibre 203.0.113.2; lan 10.0.0.0/16 shared 10.0.0.3; }
+site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16 shared 10.0.0.2;
+	lan 10.50.0.0/16 shared 10.50.0.2; } # is yet to come
+site npdc-hcm tier npdc id 2 { uplink fibre 203.0.113.2; lan 10.0.0.0/16 shared 10.0.0.3;
+	lan 10.50.0.0/16 shared 10.50.0.3; }
 site hanoi tier province id 101 under npdc-hn backup npdc-hcm { uplink fibre 198.51.100.1; }
 link hanoi npdc-hcm { metric 20; }
 site ba-dinh tier district id 210 under hanoi { uplink fibre 198.51.100.9; }
