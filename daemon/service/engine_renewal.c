@@ -18,11 +18,6 @@
 
 #define LOOK_US	    200000u
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
-/*
- * WireGuard's REJECT_AFTER_TIME, after which a keepalive of ours, each 25 s, asks for a key where the other end was to do so before; tries
- * that fail, 5 s each; and two readings.
- */
-#define SESSION_DEAD_US 240000000u
 
 /* Of one endpoint of ours. */
 struct reach {
@@ -113,11 +108,6 @@ static void silence_step(struct engine *e, const struct fwd_session_peer *peer, 
 		renew(e, peer, device, r);
 }
 
-static bool is_dead(const struct engine *e, const struct status_liveness *l)
-{
-	return monotime_between(l->handshake_seen, e->actual_at) > SESSION_DEAD_US;
-}
-
 /* When the handshake of @handshake_s was first read, by any path of the peer's; now, if by none. */
 static struct monotime handshake_seen(const struct engine *e, const struct fwd_session_peer *peer,
 				      int64_t handshake_s)
@@ -131,10 +121,7 @@ static struct monotime handshake_seen(const struct engine *e, const struct fwd_s
 	return e->actual_at;
 }
 
-/*
- * Without a new key nothing goes by a session, however well its path answers. Counted by our own clock, from reading to reading: the
- * wall clock, by which WireGuard says when it was, may jump. One that lives again is gone back to after the hold time.
- */
+/* One that lives again is gone back to after the hold time. */
 static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
 			  const struct kernel_peer *found, struct monotime now)
 {
@@ -150,10 +137,10 @@ static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
 		l->handshake_seen = seen;
 		l->handshake_s = found->last_handshake_s;
 		was |= l->session_dead;
-		if (l->session_dead && !is_dead(e, l))
+		dead = renewal_session_dead(seen, e->actual_at);
+		if (l->session_dead && !dead)
 			l->better_since = now;
-		l->session_dead = is_dead(e, l);
-		dead |= l->session_dead;
+		l->session_dead = dead;
 	}
 	if (dead == was)
 		return;

@@ -23,6 +23,11 @@
 	10000000u		   /* nothing is lost with a session that was silent for so long */
 #define RENEWAL_SPREAD_US 5000000u /* WireGuard's REKEY_TIMEOUT */
 #define RENEWAL_HEARD_US  2000000u /* a keepalive's delay, and longer than any round trip */
+/*
+ * WireGuard's REJECT_AFTER_TIME, 180 s, after which a keepalive of ours, each 25 s, asks for a key where the other end was to do so
+ * before; tries that fail, 5 s each; and two readings.
+ */
+#define RENEWAL_DEAD_US 240000000u
 
 /** What a silent endpoint's session has received meanwhile, by the kernel's counter. */
 struct renewal {
@@ -55,6 +60,16 @@ static inline uint64_t renewal_wait_us(uint32_t site_id)
 	uint32_t fraction = site_id * UINT32_C(2654435769);
 
 	return RENEWAL_SILENCE_US + ((uint64_t)RENEWAL_SPREAD_US * fraction >> 32);
+}
+
+/**
+ * Has a session been without a new key for so long that nothing goes by it, however well its path answers? From reading to reading, by
+ * our own clock: the wall clock, by which WireGuard says when a handshake was, may jump.
+ * @seen  when its newest handshake was first read.
+ */
+static inline bool renewal_session_dead(struct monotime seen, struct monotime read_at)
+{
+	return monotime_between(seen, read_at) > RENEWAL_DEAD_US;
 }
 
 /**
