@@ -17,6 +17,7 @@
 #include "tuyen/core/desired.h"
 
 #define REFUSED_MAX 64
+#define DEAF_MIN    8192 /* operations */
 
 struct applying {
 	struct kernel *kernel;
@@ -491,6 +492,8 @@ static int apply_plan(struct kernel *kernel, struct kernel_plan *plan,
 		free(a);
 		return -TUYEN_ENOMEM;
 	}
+	if (plan->count >= DEAF_MIN)
+		events_deafen(kernel);
 	report.applied = mark_done(a, apply_all(a));
 	sources_forget(a);
 	report.netlink_messages = kernel->route.sent + kernel->generic.sent - before;

@@ -9,6 +9,9 @@
  * If anything else arrived meanwhile, the eventfd keeps the descriptor readable. An overrun
  * (ENOBUFS) means that something was lost: it counts as a change. The next turn reads everything
  * anyway, so what is missed in this window is found by the periodic one.
+ *
+ * To make a notification and drop it still costs the kernel a microsecond. While a gateway's whole state is applied it is
+ * spared those of routes and filters; that something may have changed is what it means then, and the next turn looks.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,9 +28,10 @@
 #include "internal.h"
 
 #define EVENT_BUFFER_BYTES (4 << 20)
+#define COUNT(array)	   (sizeof(array) / sizeof((array)[0]))
 
-static const int route_groups[] = {RTNLGRP_LINK,      RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
-				   RTNLGRP_IPV4_RULE, RTNLGRP_MPLS_ROUTE,  RTNLGRP_TC};
+static const int route_groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_RULE};
+static const int numerous_groups[] = {RTNLGRP_IPV4_ROUTE, RTNLGRP_MPLS_ROUTE, RTNLGRP_TC};
 static const int ipv6_groups[] = {RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_RULE};
 static const int nft_groups[] = {NFNLGRP_NFTABLES};
 
@@ -59,9 +63,18 @@ static void own_left_out(const struct kernel *kernel, int fd)
 	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* taken whole */
 	    BPF_STMT(BPF_RET | BPF_K, 0),
 	};
-	struct sock_fprog filter = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+	struct sock_fprog filter = {.len = COUNT(code), .filter = code};
 
 	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
+}
+
+/* A kernel without MPLS lacks its group; one that has no memory now is asked again. */
+static void numerous_join(struct kernel *kernel)
+{
+	kernel->deaf = false;
+	for (size_t i = 0; i < COUNT(numerous_groups); i++)
+		kernel->deaf |=
+		    nl_socket_add_membership(kernel->event_route, numerous_groups[i]) == -NLE_NOMEM;
 }
 
 static int watch(const struct kernel *kernel, int fd)
@@ -73,8 +86,7 @@ static int watch(const struct kernel *kernel, int fd)
 
 int events_open(struct kernel *kernel, struct reason *reason)
 {
-	kernel->event_route =
-	    listener(NETLINK_ROUTE, route_groups, sizeof(route_groups) / sizeof(route_groups[0]));
+	kernel->event_route = listener(NETLINK_ROUTE, route_groups, COUNT(route_groups));
 	kernel->event_nft = listener(NETLINK_NETFILTER, nft_groups, 1);
 	kernel->event_epoll = epoll_create1(EPOLL_CLOEXEC);
 	kernel->event_wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -83,6 +95,7 @@ int events_open(struct kernel *kernel, struct reason *reason)
 	    watch(kernel, kernel->event_wake) < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "netlink events: %s", strerror(errno));
 	own_left_out(kernel, nl_socket_get_fd(kernel->event_route));
+	numerous_join(kernel);
 	if (kernel->event_nft) /* none without nf_tables: the self-check says so */
 		watch(kernel, nl_socket_get_fd(kernel->event_nft));
 	return 0;
@@ -91,8 +104,7 @@ int events_open(struct kernel *kernel, struct reason *reason)
 /* A box whose lines nobody named has nothing of ours there, and a net may be full of router advertisements. */
 void events_watch_ipv6(struct kernel *kernel)
 {
-	for (size_t i = 0;
-	     !kernel->ipv6_watched && i < sizeof(ipv6_groups) / sizeof(ipv6_groups[0]); i++)
+	for (size_t i = 0; !kernel->ipv6_watched && i < COUNT(ipv6_groups); i++)
 		nl_socket_add_membership(kernel->event_route, ipv6_groups[i]);
 	kernel->ipv6_watched = true;
 }
@@ -175,18 +187,37 @@ static bool wake_drain(const struct kernel *kernel)
 	return read(kernel->event_wake, &count, sizeof(count)) == sizeof(count);
 }
 
+/* @return whether it heard less for a time: anything may have changed then. */
+static bool hear_again(struct kernel *kernel)
+{
+	if (!kernel->deaf)
+		return false;
+	numerous_join(kernel);
+	kernel->strays = true;
+	return true;
+}
+
 bool kernel_event_drain(struct kernel *kernel)
 {
-	bool woken = wake_drain(kernel), nft = nft_drain(kernel);
+	bool woken = wake_drain(kernel), nft = nft_drain(kernel), missed = hear_again(kernel);
 
-	return route_drain(kernel, false) || nft || woken;
+	return route_drain(kernel, false) || nft || woken || missed;
+}
+
+void events_deafen(struct kernel *kernel)
+{
+	kernel->deaf = true;
+	for (size_t i = 0; i < COUNT(numerous_groups); i++)
+		nl_socket_drop_membership(kernel->event_route, numerous_groups[i]);
 }
 
 void events_forget_own(struct kernel *kernel)
 {
+	bool missed = hear_again(kernel);
 	uint64_t one = 1;
 
 	nft_drain(kernel);
-	if (route_drain(kernel, true) && write(kernel->event_wake, &one, sizeof(one)) < 0)
+	if ((route_drain(kernel, true) || missed) &&
+	    write(kernel->event_wake, &one, sizeof(one)) < 0)
 		return; /* full: it is readable already */
 }

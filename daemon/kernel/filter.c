@@ -39,13 +39,8 @@ static struct nl_msg *filter_message(int type, int flags, int index, uint32_t pa
 	    .tcm_parent = parent,
 	    .tcm_info = info,
 	};
-	struct nl_msg *m = nlmsg_alloc_simple(type, flags);
 
-	if (m && nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO)) {
-		nlmsg_free(m);
-		return NULL;
-	}
-	return m;
+	return message_new(type, flags, &header, sizeof(header));
 }
 
 static struct nl_msg *filter_done(struct nl_msg *m, int failed)

@@ -39,7 +39,8 @@ struct kernel {
 	int event_epoll, event_wake;
 	struct link_name *links;
 	size_t link_count;
-	bool links_sorted;    /* by name: as long as none comes or goes after links_read() */
+	bool links_sorted;    /* by name */
+	bool deaf;	      /* what changes in number is no event for now: events_deafen() */
 	bool ipv6_watched;    /* rules, routes and addresses of IPv6 are events too */
 	bool sources_stale;   /* WireGuard is to forget its own addresses: apply.c */
 	bool ipv6_none;	      /* nothing of ours is there, as was read */
@@ -103,6 +104,7 @@ int wireguard_family(struct kernel *kernel);
 /* Messages, at most MESSAGE_BYTES long; a peer's prefixes come on top. Each returns NULL without memory or when a device it names is not there (errno ENODEV). */
 #define DUMP_TRIES    16
 #define MESSAGE_BYTES 1024
+struct nl_msg *message_new(int type, int flags, const void *header, size_t length);
 struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 			       const struct kernel_address *address);
 struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
@@ -203,6 +205,11 @@ int sysctl_writable(const char *path);
 
 int events_open(struct kernel *kernel, struct reason *reason);
 void events_close(struct kernel *kernel);
+/**
+ * Before an apply of so many operations that the events of its own, though nobody takes them, would cost a good part of it: there are
+ * none of routes, label routes and filters, until events_forget_own(), after which something counts as changed.
+ */
+void events_deafen(struct kernel *kernel);
 /** After an apply: takes the events that it has caused, and keeps awake if there were others. */
 void events_forget_own(struct kernel *kernel);
 

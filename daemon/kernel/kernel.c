@@ -89,6 +89,13 @@ static int link_compare(const void *a, const void *b)
 	return strcmp(((const struct link_name *)a)->name, ((const struct link_name *)b)->name);
 }
 
+static void links_sort(struct kernel *kernel)
+{
+	if (kernel->link_count)
+		qsort(kernel->links, kernel->link_count, sizeof(*kernel->links), link_compare);
+	kernel->links_sorted = true;
+}
+
 int links_read(struct kernel *kernel)
 {
 	struct nl_msg *m = link_request();
@@ -98,9 +105,7 @@ int links_read(struct kernel *kernel)
 		return -TUYEN_ENOMEM;
 	kernel->link_count = 0;
 	err = channel_dump(&kernel->route, m, link_take, kernel);
-	if (kernel->link_count)
-		qsort(kernel->links, kernel->link_count, sizeof(*kernel->links), link_compare);
-	kernel->links_sorted = true;
+	links_sort(kernel);
 	return err;
 }
 
@@ -157,6 +162,7 @@ int links_refresh(struct kernel *kernel, const char *name)
 		return -TUYEN_ENOMEM;
 	}
 	error = channel_ask(&kernel->route, m, link_take, kernel);
+	links_sort(kernel);
 	if (error && error != ENODEV) {
 		errno = error;
 		return -TUYEN_ESYSTEM;

@@ -49,7 +49,7 @@ bool stack_decode(const void *bytes, size_t length, struct label_stack *ret_stac
 	return true;
 }
 
-static struct nl_msg *message_new(int type, int flags, const void *header, size_t length)
+struct nl_msg *message_new(int type, int flags, const void *header, size_t length)
 {
 	struct nl_msg *message = nlmsg_alloc_size(MESSAGE_BYTES);
 	void *room;

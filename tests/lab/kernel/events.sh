@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# What wakes the engine: a stranger's change does, the daemon's own does not. And one gateway's size.
+# What wakes the engine: a stranger's change does, the daemon's own does not; of a gateway's size it hears less, and looks.
 # seconds: 480
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
@@ -31,5 +31,16 @@ wakes "a filter gone" tc qdisc del dev lsp210 clsact
 wakes "a table gone" nft delete table inet tuyen
 node apply phuc-xa >apply.log
 is "all of it is repaired" "$(planned phuc-xa)" "plan of 0 operations"
+
+events_of_many() { grep -c '^event' many.log; }
+events_are() { [ "$(events_of_many)" = "$1" ]; }
+ip netns add many && ip -n many link set lo up
+spawn many ip netns exec many "$driver" many 20000 4
+wait_for 20 "twenty thousand routes" grep -q 'failed 0' many.log
+ok "what happens while they are applied is not heard: once that counts as a change" wait_for 5 "an event" events_are 1
+ip -n many route del unreachable 10.0.0.7 table 530000
+ok "from then on each is heard as before" wait_for 5 "another event" events_are 2
+wait_for 20 "the end of it" gone many
+is "... and their own wake nobody" "$(events_of_many)" 2
 country_down
 done_testing

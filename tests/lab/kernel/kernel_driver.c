@@ -7,6 +7,7 @@
  *	kernel_driver clear BUNDLE						what is there goes
  *	kernel_driver poke DEVICE
  *	kernel_driver watch SECONDS						prints "event" for each wakening that counts
+ *	kernel_driver many COUNT SECONDS						applies so many routes, then watches
  *	kernel_driver nft BUNDLE						the table's text as we write it
  *	kernel_driver bundles FOLDER SOURCE ...					compiles each site's bundle to FOLDER/SITE
  *
@@ -182,6 +183,29 @@ static void watch(struct kernel *kernel, const char *seconds)
 	}
 }
 
+/* As many as a gateway has, and nothing else. */
+static void many(struct kernel *kernel, const char *count, const char *seconds)
+{
+	struct kernel_state *desired = kernel_state_new();
+
+	for (unsigned long i = 0; desired && i < strtoul(count, NULL, 10); i++) {
+		struct kernel_route *route = kernel_state_add_route(desired);
+
+		if (!route)
+			die("many", "no memory");
+		route->table = TUYEN_TABLE_FIRST;
+		route->type = KERNEL_ROUTE_UNREACHABLE;
+		route->destination = (struct ipv4_prefix){0x0a000000u + (uint32_t)i, 32};
+	}
+	if (!desired)
+		die("many", "no memory");
+	kernel_state_sort(desired);
+	run(kernel, desired, true, true);
+	fflush(stdout);
+	watch(kernel, seconds);
+	kernel_state_free(desired);
+}
+
 /* After an apply: does our own change wake us? */
 static void wakening_tell(struct kernel *kernel)
 {
@@ -259,6 +283,8 @@ int main(int argc, char **argv)
 		printf("poke %d\n", kernel_session_poke(kernel, argv[2]));
 	else if (strcmp(verb, "watch") == 0 && argc == 3)
 		watch(kernel, argv[2]);
+	else if (strcmp(verb, "many") == 0 && argc == 4)
+		many(kernel, argv[2], argv[3]);
 	else if (strcmp(verb, "nft") == 0 && argc == 3)
 		nft(argv[2]);
 	else if (strcmp(verb, "bundles") == 0 && argc >= 4)
@@ -268,7 +294,7 @@ int main(int argc, char **argv)
 	else
 		die("usage",
 		    "check | plan|apply BUNDLE LINK.key SESSION.key [INDEX ...] | clear | "
-		    "poke DEVICE | watch SECONDS | nft BUNDLE | bundles FOLDER SOURCE ...");
+		    "poke DEVICE | watch SECONDS | many COUNT SECONDS | nft BUNDLE | bundles FOLDER SOURCE ...");
 	wakening_tell(kernel);
 	kernel_close(kernel);
 	return 0;
