@@ -18,6 +18,7 @@ static const char *const err_text[] = {
     [TUYEN_ESYSTEM] = "the system failed",
     [TUYEN_ECONFLICT] = "something that is not ours is in the way",
     [TUYEN_EAGAIN] = "changed meanwhile",
+    [TUYEN_ECANCELED] = "broken off",
 };
 
 const char *tuyen_strerror(int err)

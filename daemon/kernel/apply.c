@@ -473,19 +473,25 @@ static size_t mark_done(struct applying *a, size_t reached)
 	return done;
 }
 
-static int apply_plan(struct kernel *kernel, struct kernel_plan *plan,
+static uint64_t messages_sent(const struct kernel *kernel)
+{
+	return kernel->route.sent + kernel->generic.sent + kernel->urgent.sent;
+}
+
+/* @route  by which batches go */
+static int apply_plan(struct kernel *kernel, struct channel *route, struct kernel_plan *plan,
 		      struct kernel_report *ret_report)
 {
 	struct kernel_report report = {0};
 	struct applying *a = calloc(1, sizeof(*a));
-	uint64_t before = kernel->route.sent + kernel->generic.sent;
+	uint64_t before = messages_sent(kernel);
 
 	if (!a)
 		return -TUYEN_ENOMEM;
 	a->kernel = kernel;
 	a->plan = plan;
 	a->report = &report;
-	a->route.channel = &kernel->route;
+	a->route.channel = route;
 	a->generic.channel = &kernel->generic;
 	a->failed = calloc(plan->count + 1, sizeof(*a->failed));
 	if (!a->failed) {
@@ -496,7 +502,7 @@ static int apply_plan(struct kernel *kernel, struct kernel_plan *plan,
 		events_deafen(kernel);
 	report.applied = mark_done(a, apply_all(a));
 	sources_forget(a);
-	report.netlink_messages = kernel->route.sent + kernel->generic.sent - before;
+	report.netlink_messages = messages_sent(kernel) - before;
 	events_forget_own(kernel);
 	free(a->failed);
 	free(a);
@@ -509,11 +515,11 @@ int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_
 	if (links_read(kernel) == -TUYEN_ENOMEM)
 		return -TUYEN_ENOMEM;
 	kernel->wide = false; /* what that reading found is in the plan */
-	return apply_plan(kernel, plan, ret_report);
+	return apply_plan(kernel, &kernel->route, plan, ret_report);
 }
 
 int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
 			struct kernel_report *ret_report)
 {
-	return apply_plan(kernel, plan, ret_report);
+	return apply_plan(kernel, &kernel->urgent, plan, ret_report);
 }

@@ -181,8 +181,11 @@ static int dump_receive(struct channel *channel, struct dump *dump)
 		     m = nlmsg_next(m, &left))
 			if (m->nlmsg_seq == channel->sequence)
 				dump_message(dump, m);
+		/* to the end all the same: no other dump can begin before */
+		if (!dump->err && channel->between && channel->between(channel->between_context))
+			dump->err = -TUYEN_ECANCELED;
 	}
-	if (dump->interrupted)
+	if (dump->interrupted && dump->err != -TUYEN_ECANCELED)
 		return -TUYEN_EAGAIN;
 	if (dump->err || !dump->error)
 		return dump->err;

@@ -59,7 +59,8 @@ static void own_left_out(const struct kernel *kernel, int fd)
 {
 	struct sock_filter code[] = {
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kernel->route.port), 1, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kernel->route.port), 2, 0),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(kernel->urgent.port), 1, 0),
 	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX), /* taken whole */
 	    BPF_STMT(BPF_RET | BPF_K, 0),
 	};
@@ -129,7 +130,8 @@ static bool message_counts(const struct kernel *kernel, const struct nlmsghdr *m
 {
 	bool device = message->nlmsg_type == RTM_NEWLINK || message->nlmsg_type == RTM_DELLINK;
 
-	if (message->nlmsg_pid == kernel->route.port || message->nlmsg_pid == kernel->generic.port)
+	if (message->nlmsg_pid == kernel->route.port ||
+	    message->nlmsg_pid == kernel->generic.port || message->nlmsg_pid == kernel->urgent.port)
 		return false;
 	if (!applying)
 		return true;

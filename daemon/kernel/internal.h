@@ -23,6 +23,9 @@ struct channel {
 	uint32_t port, sequence;
 	uint8_t *buffer; /* CHANNEL_BUFFER_BYTES, for answers */
 	uint64_t sent;	 /* messages, dumps not counted */
+	/* after each datagram of a dump; true: the rest of it is void. NULL: none */
+	kernel_between_fn between;
+	void *between_context;
 };
 
 #define CHANNEL_BUFFER_BYTES (256u << 10)
@@ -34,6 +37,10 @@ struct link_name {
 
 struct kernel {
 	struct channel route, generic;
+	struct channel
+	    urgent; /* of routes, for kernel_apply_routes(): another dump may be under way */
+	kernel_between_fn between;
+	void *between_context;
 	int wireguard_family; /* 0: not known yet */
 	struct nl_sock *event_route, *event_nft;
 	int event_epoll, event_wake;
@@ -58,7 +65,7 @@ typedef int (*message_step)(const struct nlmsghdr *message, void *context);
 
 /**
  * Sends @request as a dump and gives each answer to @step, which returns 0 or an error that ends it.
- * @return 0; -TUYEN_EAGAIN if the dump was interrupted, refused as busy, or in part lost: all that was read is void; -TUYEN_ESYSTEM with errno;
+ * @return 0; -TUYEN_ECANCELED as @between said; -TUYEN_EAGAIN if the dump was interrupted, refused as busy, or in part lost: all that was read is void; -TUYEN_ESYSTEM with errno;
  *         or what @step returned.
  */
 int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context);

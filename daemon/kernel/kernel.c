@@ -20,6 +20,8 @@ int kernel_open(struct kernel **ret_kernel, struct reason *reason)
 	if (err == 0)
 		err = channel_open(&kernel->generic, NETLINK_GENERIC, reason);
 	if (err == 0)
+		err = channel_open(&kernel->urgent, NETLINK_ROUTE, reason);
+	if (err == 0)
 		err = events_open(kernel, reason);
 	if (err < 0) {
 		kernel_close(kernel);
@@ -36,6 +38,7 @@ void kernel_close(struct kernel *kernel)
 	events_close(kernel);
 	channel_close(&kernel->route);
 	channel_close(&kernel->generic);
+	channel_close(&kernel->urgent);
 	free(kernel->links);
 	free(kernel);
 }
@@ -185,15 +188,26 @@ static int read_ipv6(struct kernel *kernel, const struct kernel_state *desired,
 	return err;
 }
 
-static int read_once(struct kernel *kernel, const struct kernel_state *desired,
-		     struct kernel_state *state, struct reason *reason)
+void kernel_set_between(struct kernel *kernel, kernel_between_fn between, void *context)
 {
-	int err = links_read(kernel);
+	kernel->between = between;
+	kernel->between_context = context;
+}
+
+/* Where there is no dump. */
+static int heed(const struct kernel *kernel)
+{
+	return kernel->between && kernel->between(kernel->between_context) ? -TUYEN_ECANCELED : 0;
+}
+
+/* All of what has names of devices, which are known by now. */
+static int read_named(struct kernel *kernel, const struct kernel_state *desired,
+		      struct kernel_state *state, struct reason *reason)
+{
+	int err = read_wireguard(kernel, state, reason);
 
 	if (err == 0)
-		err = read_devices(kernel, desired, state);
-	if (err == 0)
-		err = read_wireguard(kernel, state, reason);
+		err = heed(kernel);
 	if (err == 0)
 		err = read_addresses(kernel, desired, state);
 	if (err == 0)
@@ -215,7 +229,25 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_sysctls(desired, state);
 	if (err == 0)
+		err = heed(kernel);
+	if (err == 0)
 		err = nft_read(kernel, &state->nft, reason);
+	return err;
+}
+
+static int read_once(struct kernel *kernel, const struct kernel_state *desired,
+		     struct kernel_state *state, struct reason *reason)
+{
+	int err = links_read(kernel);
+
+	if (err == 0)
+		err = read_devices(kernel, desired, state);
+	if (err)
+		return err;
+	kernel->route.between = kernel->between;
+	kernel->route.between_context = kernel->between_context;
+	err = read_named(kernel, desired, state, reason);
+	kernel->route.between = NULL;
 	return err;
 }
 

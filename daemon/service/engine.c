@@ -36,6 +36,7 @@
 	32u /* turns for a path that changed: more than twice the paths there can be */
 #define LINK_HURRIED_A_SECOND 4u
 #define REST_OF_TURN	      4u /* after a turn kernel events wait so many times what it took */
+#define LOOKS_MAX	      4u /* at the kernel in one turn, where facts change meanwhile */
 #define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
 
 /* A turn that is due sooner stays: events that never stop must not put it off for ever. */
@@ -57,6 +58,7 @@ static enum expected most(enum expected a, enum expected b)
 
 void engine_expect(struct engine *e, enum expected expected)
 {
+	e->facts++;
 	e->expected = most(e->expected, expected);
 }
 
@@ -379,6 +381,54 @@ static void mtu_take_over(struct engine *e, const struct active_paths *found)
 	}
 }
 
+/* A link that fails is repaired here; of whatever changed, what was wanted and what was read is void. */
+static bool wire_heard(void *context)
+{
+	struct engine *e = context;
+	uint64_t before = e->facts;
+
+	pair_receive(e->pair);
+	return e->facts != before;
+}
+
+/* What should be there, of what is known now, and what is there. */
+static int look_once(struct engine *e, const struct active_paths *previous,
+		     struct kernel_state **ret_desired, struct kernel_state **ret_actual,
+		     struct active_paths *ret_active, struct monotime *ret_next_look,
+		     struct reason *reason)
+{
+	int err;
+
+	choose(e, previous, ret_active, ret_next_look);
+	err = desired_make(e, ret_active, ret_desired, reason);
+	if (!err)
+		err = kernel_read(e->kernel, *ret_desired, ret_actual, reason);
+	if (err) {
+		kernel_state_free(*ret_desired);
+		*ret_desired = NULL;
+	}
+	return err;
+}
+
+/* Links and paths that change without end must not keep it from an end: the last time nobody is heard. */
+static int look_heeding(struct engine *e, const struct active_paths *previous,
+			struct kernel_state **ret_desired, struct kernel_state **ret_actual,
+			struct active_paths *ret_active, struct monotime *ret_next_look,
+			struct reason *reason)
+{
+	int err = -TUYEN_ECANCELED;
+
+	for (unsigned int i = 0; err == -TUYEN_ECANCELED && i < LOOKS_MAX; i++) {
+		bool heeding = e->pair && i + 1 < LOOKS_MAX;
+
+		kernel_set_between(e->kernel, heeding ? wire_heard : NULL, e);
+		err = look_once(e, previous, ret_desired, ret_actual, ret_active, ret_next_look,
+				reason);
+	}
+	kernel_set_between(e->kernel, NULL, NULL);
+	return err;
+}
+
 int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		struct kernel_state **ret_actual, struct kernel_plan **ret_plan,
 		struct active_paths *ret_active, struct monotime *ret_next_look,
@@ -394,11 +444,8 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	if (err)
 		return err;
 	seen_look(e, e->actual);
-	choose(e, &previous, ret_active, ret_next_look);
 	lines_look(e);
-	err = desired_make(e, ret_active, &desired, reason);
-	if (!err)
-		err = kernel_read(e->kernel, desired, &actual, reason);
+	err = look_heeding(e, &previous, &desired, &actual, ret_active, ret_next_look, reason);
 	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
 		desired_active_read(&e->release.forwarding, actual, &previous);
 		repair_read(&e->release.forwarding, actual, e->repaired);

@@ -92,6 +92,7 @@ struct engine {
 	bool expected_kept;	/* beyond the turn in which something failed */
 	bool taken_over;	/* the paths in use were read from the kernel once */
 	enum expected expected; /* of what our own facts changed since the last turn */
+	uint64_t facts;		/* counts those changes */
 	bool ready;
 	bool
 	    wary; /* a neighbour may speak from two places (core/endpoint_watch.h): look more often */

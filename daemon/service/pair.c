@@ -34,6 +34,7 @@ struct pair {
 	struct waiting_list queue;
 	size_t queued_bytes;
 	uint64_t rejected;
+	bool closed;
 };
 
 #define MESSAGES_A_WAKEUP 256 /* then other events get their turn */
@@ -47,16 +48,16 @@ static bool other_end_closed(int fd)
 	return poll(&state, 1, 0) > 0 && state.revents & (POLLHUP | POLLERR);
 }
 
-static void pair_readable(evutil_socket_t fd, short what, void *context)
+void pair_receive(struct pair *pair)
 {
-	struct pair *pair = context;
 	static struct message m; /* 16 KB: not on the stack; one loop a process */
 
-	(void)what;
-	for (int i = 0; i < MESSAGES_A_WAKEUP; i++) {
-		ssize_t length = recv(fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
+	for (int i = 0; i < MESSAGES_A_WAKEUP && !pair->closed; i++) {
+		ssize_t length = recv(pair->fd, &m, sizeof(m), MSG_DONTWAIT | MSG_TRUNC);
 
-		if ((length == 0 && other_end_closed(fd)) || (length < 0 && errno == ECONNRESET)) {
+		if ((length == 0 && other_end_closed(pair->fd)) ||
+		    (length < 0 && errno == ECONNRESET)) {
+			pair->closed = true;
 			event_del(pair->readable);
 			if (pair->on_closed)
 				pair->on_closed(pair->context);
@@ -69,6 +70,12 @@ static void pair_readable(evutil_socket_t fd, short what, void *context)
 		else
 			pair->on_message(pair->context, &m);
 	}
+}
+
+static void pair_readable(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	pair_receive(context);
 }
 
 /* @return true when sent; false when it must wait. */

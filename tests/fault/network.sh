@@ -9,6 +9,7 @@
 . "$LAB_TREE/tests/fault/table"
 
 REPAIR_MS=180 # a link's detection, and what fits between two packets of the stream
+SLOW_MS=20    # what each part of a slow reading takes (tests/lab/tools/fault.h)
 PATH_MS=380   # a path's own detection where its nodes might have repaired it: 6 x 50 ms, a round trip, a gap of the stream
 repaired_is() { status_is "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")' "$2"; }
 all_back() {
@@ -16,7 +17,8 @@ all_back() {
 	path_is phuc-xa main && paths_up phuc-xa 2 || return 1 # what comes last is looked at first
 	for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done
 }
-status_conditions+="repaired_is all_back "
+path_down() { status_is phuc-xa ".paths[] | select(.name == \"$1\") | .state" down; }
+status_conditions+="repaired_is all_back path_down "
 changes() { status_get phuc-xa '[.paths[].changes] | add'; }
 settle_back() { # MOST_MS SITE...: all goes back, too
 	expect "all back" all_back
@@ -34,6 +36,19 @@ link_cut hanoi npdc-hn
 expect "hanoi leads around it" repaired_is hanoi npdc-hn
 link_heal hanoi npdc-hn
 settle_back $REPAIR_MS hanoi npdc-hn
+begin "the same, no spare path, and hanoi reads the kernel for a second" "repaired when it is known, not when all is read"
+link_cut phuc-xa dong-da
+expect "the spare path is down" path_down spare
+arm hanoi kernel dump slow 0 100000
+link_cut hanoi npdc-hn
+"$tuyen" plan --control "$(control_of hanoi)" >plan.log &
+reader=$!
+expect "hanoi leads around it" repaired_is hanoi npdc-hn
+wait $reader
+disarm
+link_heal hanoi npdc-hn
+link_heal phuc-xa dong-da
+settle_back $((REPAIR_MS + SLOW_MS)) hanoi npdc-hn
 begin "one direction of it lost" "repaired beside it"
 in_site carrier nft "add element ip cuts pairs { ${country_public[hanoi]} . ${country_public[npdc-hn]} }"
 expect "hanoi leads around it" repaired_is hanoi npdc-hn

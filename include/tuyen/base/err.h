@@ -21,6 +21,7 @@ enum tuyen_err {
 	TUYEN_ESYSTEM = 10,   /* the system failed; errno says how */
 	TUYEN_ECONFLICT = 11, /* something that is not ours is in the way */
 	TUYEN_EAGAIN = 12,    /* changed meanwhile: read again */
+	TUYEN_ECANCELED = 13, /* the caller himself has ended it */
 };
 
 /** @return a short lower-case text for @err (either sign); never NULL. */

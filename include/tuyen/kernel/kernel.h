@@ -29,6 +29,14 @@ int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct r
 int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state **ret_actual, struct reason *reason);
 
+/**
+ * @between is called while kernel_read() reads, every few milliseconds, for what cannot wait until all is read: at a gateway of a
+ * country that takes a fifth of a second. It may call kernel_apply_routes(). When it says true, what was being read is void,
+ * and kernel_read() ends with -TUYEN_ECANCELED. NULL: nobody is called.
+ */
+typedef bool (*kernel_between_fn)(void *context);
+void kernel_set_between(struct kernel *kernel, kernel_between_fn between, void *context);
+
 struct kernel_report {
 	size_t applied, failed;
 	uint64_t netlink_messages; /* sent, dumps not counted */

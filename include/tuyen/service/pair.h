@@ -25,6 +25,8 @@ void pair_free(struct pair *pair);
 
 #define PAIR_QUEUE_MAX (32u << 20) /* bytes that may wait */
 
+/** Takes what has come in by now, as the event loop would: for one who is away from it for long. Not from within @on_message. */
+void pair_receive(struct pair *pair);
 /** Copies @message. @return 0, -TUYEN_ELIMIT when PAIR_QUEUE_MAX waits already, -TUYEN_ENOMEM. */
 int pair_send(struct pair *pair, const struct message *message);
 /** @text in pieces of @type (SNAPSHOT, EVENT, ANSWER). The whole text or none of it is queued. */

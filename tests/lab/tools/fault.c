@@ -3,7 +3,7 @@
  * Says what shall fail in a process that was started with fault_preload.so and FAULT_FILE=FILE.
  *
  *	fault FILE new
- *	fault FILE arm POINT kill|break|lose|ERRNO [SKIP [COUNT [PID]]]	 POINT and words: fault.h; ERRNO: ENOBUFS, EBUSY, ...
+ *	fault FILE arm POINT kill|break|lose|slow|ERRNO [SKIP [COUNT [PID]]]	 POINT and words: fault.h; ERRNO: ENOBUFS, EBUSY, ...
  *	fault FILE off				prints how often it was met, and how many passed
  */
 #include <errno.h>
@@ -20,10 +20,10 @@ static const struct {
 	const char *name;
 	int32_t what;
 } effects[] = {
-    {"kill", FAULT_KILL}, {"break", FAULT_BREAK}, {"lose", FAULT_LOSE}, {"ENOBUFS", ENOBUFS},
-    {"ENOMEM", ENOMEM},	  {"EBUSY", EBUSY},	  {"EEXIST", EEXIST},	{"EINTR", EINTR},
-    {"EPERM", EPERM},	  {"ENOSPC", ENOSPC},	  {"EIO", EIO},		{"EMFILE", EMFILE},
-    {"EAGAIN", EAGAIN},
+    {"kill", FAULT_KILL}, {"break", FAULT_BREAK}, {"lose", FAULT_LOSE}, {"slow", FAULT_SLOW},
+    {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},	  {"EBUSY", EBUSY},	{"EEXIST", EEXIST},
+    {"EINTR", EINTR},	  {"EPERM", EPERM},	  {"ENOSPC", ENOSPC},	{"EIO", EIO},
+    {"EMFILE", EMFILE},	  {"EAGAIN", EAGAIN},
 };
 
 static int fail(const char *what)

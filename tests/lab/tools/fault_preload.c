@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fault.h"
@@ -242,6 +243,10 @@ static ssize_t received(int fd, char *bytes, size_t size, ssize_t got, int flags
 		return got;
 	if (netlink_of(fd) < 0 || !met())
 		return got;
+	if (block->what == FAULT_SLOW) {
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		return got;
+	}
 	if (block->what == FAULT_BREAK) {
 		dump_break(bytes, length);
 		return got;
