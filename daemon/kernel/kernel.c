@@ -251,6 +251,37 @@ static int read_once(struct kernel *kernel, const struct kernel_state *desired,
 	return err;
 }
 
+static int devices_copy(const struct kernel_state *known, struct kernel_state *state)
+{
+	for (size_t i = 0; i < known->device_count; i++) {
+		struct kernel_device *device = kernel_state_add_device(state);
+
+		if (!device)
+			return -TUYEN_ENOMEM;
+		*device = known->devices[i];
+	}
+	return 0;
+}
+
+int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
+		       struct kernel_state **ret_state, struct reason *reason)
+{
+	struct kernel_state *state = kernel_state_new();
+	int err = state ? devices_copy(known, state) : -TUYEN_ENOMEM;
+
+	if (err == 0)
+		err = read_wireguard(kernel, state, reason);
+	if (err == 0)
+		err = read_sysctls(known, state);
+	if (err < 0) {
+		kernel_state_free(state);
+		return err;
+	}
+	kernel_state_sort(state);
+	*ret_state = state;
+	return 0;
+}
+
 int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state **ret_actual, struct reason *reason)
 {

@@ -25,9 +25,8 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
-#define PERIOD_MIN_US                                                                              \
-	5000000u /* look at the kernel at least this often: sysctls send no events  \
-				 */
+#define PERIOD_MIN_US	    5000000u /* look at all of the kernel at least this often */
+#define SILENT_LOOK_S	    2	     /* and at what sends no events, which costs little */
 #define PERIOD_WARY_US	    1000000u /* while a neighbour may speak from two places */
 #define PERIOD_OF_TURN	    20u	     /* but spend no more than a twentieth of the time on it */
 #define SETTLE_US	    50000u   /* after a kernel event: changes come in groups */
@@ -969,14 +968,50 @@ static void turn(evutil_socket_t fd, short what, void *context)
 
 /* Others' routes may come and go for ever, and each event asks for a turn: no more than a fifth of
  * the time. */
+void engine_turn_after_rest(struct engine *e)
+{
+	uint64_t pause = repair_pause_us(e), rest = monotime_between(monotime_now(), e->rest_until);
+
+	turn_in(e, rest > pause ? rest : pause);
+}
+
 static void kernel_changed(evutil_socket_t fd, short what, void *context)
 {
 	struct engine *e = context;
-	uint64_t pause = repair_pause_us(e), rest = monotime_between(monotime_now(), e->rest_until);
 
 	(void)fd, (void)what;
 	if (kernel_event_drain(e->kernel))
-		turn_in(e, rest > pause ? rest : pause);
+		engine_turn_after_rest(e);
+}
+
+/* @known  all as wanted. @return whether something of it is another by now. */
+static bool silently_changed(struct engine *e, const struct kernel_state *known)
+{
+	const struct kernel_state part = {.devices = known->devices,
+					  .device_count = known->device_count,
+					  .peers = known->peers,
+					  .peer_count = known->peer_count,
+					  .sysctls = known->sysctls,
+					  .sysctl_count = known->sysctl_count};
+	struct kernel_state *now = NULL;
+	struct kernel_plan *plan = NULL;
+	struct reason reason;
+	bool changed = kernel_read_silent(e->kernel, known, &now, &reason) == 0 &&
+		       kernel_plan_build(&part, now, &plan, &reason) == 0 && plan->count > 0;
+
+	kernel_plan_free(plan);
+	kernel_state_free(now);
+	return changed;
+}
+
+/* Nothing tells of a peer that somebody takes out of WireGuard. Where not all was as wanted, a turn is due anyway. */
+static void silent_look(evutil_socket_t fd, short what, void *context)
+{
+	struct engine *e = context;
+
+	(void)fd, (void)what;
+	if (e->stood && e->stood == e->actual && silently_changed(e, e->stood))
+		engine_turn_after_rest(e);
 }
 
 static void alive(evutil_socket_t fd, short what, void *context)
@@ -1022,21 +1057,23 @@ static void wire_closed(void *context)
 
 static int events_open(struct engine *e)
 {
-	const struct timeval second = {1, 0};
+	const struct timeval second = {1, 0}, silent = {SILENT_LOOK_S, 0};
 
 	e->turn_event = evtimer_new(e->base, turn, e);
 	e->requests.event = evtimer_new(e->base, engine_requests_serve, e);
 	e->kernel_event =
 	    event_new(e->base, kernel_event_fd(e->kernel), EV_READ | EV_PERSIST, kernel_changed, e);
+	e->silent_event = event_new(e->base, -1, EV_PERSIST, silent_look, e);
 	e->alive_event = event_new(e->base, -1, EV_PERSIST, alive, e);
 	e->term_event = evsignal_new(e->base, SIGTERM, stop, e);
 	e->int_event = evsignal_new(e->base, SIGINT, stop, e);
 	e->hup_event = evsignal_new(e->base, SIGHUP, hang_up, e);
 	e->pair = pair_new(e->base, e->options->pair_fd, engine_wire_message, wire_closed, e);
-	if (!e->turn_event || !e->requests.event || !e->kernel_event || !e->alive_event ||
-	    !e->term_event || !e->int_event || !e->hup_event || !e->pair)
+	if (!e->turn_event || !e->requests.event || !e->kernel_event || !e->silent_event ||
+	    !e->alive_event || !e->term_event || !e->int_event || !e->hup_event || !e->pair)
 		return -TUYEN_ENOMEM;
 	event_add(e->kernel_event, NULL);
+	event_add(e->silent_event, &silent);
 	event_add(e->alive_event, &second);
 	event_add(e->term_event, NULL);
 	event_add(e->int_event, NULL);
@@ -1046,9 +1083,9 @@ static int events_open(struct engine *e)
 
 static void events_close(struct engine *e)
 {
-	struct event *const events[] = {e->turn_event,	  e->kernel_event, e->alive_event,
-					e->term_event,	  e->int_event,	   e->hup_event,
-					e->requests.event};
+	struct event *const events[] = {e->turn_event,	e->kernel_event,  e->silent_event,
+					e->alive_event, e->term_event,	  e->int_event,
+					e->hup_event,	e->requests.event};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
 		if (events[i])

@@ -47,7 +47,7 @@ enum expected {
 struct engine {
 	const struct engine_options *options;
 	struct event_base *base;
-	struct event *turn_event, *period_event, *kernel_event, *alive_event;
+	struct event *turn_event, *kernel_event, *silent_event, *alive_event;
 	struct event *term_event, *int_event, *hup_event;
 	struct pair *pair;
 	struct engine_requests requests;
@@ -161,6 +161,8 @@ void engine_actual_take(struct engine *e, struct kernel_state *actual, struct mo
 			bool settled);
 /** The same for a path that changed: moves are expected. */
 void engine_hurry(struct engine *e);
+/** The kernel is not as it should be: a turn, but no more of them than a fifth of the time, and those that undo the same less and less. */
+void engine_turn_after_rest(struct engine *e);
 /** The link of neighbour @index changed: repairs its traffic before all else, or looks when to go back. */
 void engine_link_changed(struct engine *e, size_t index);
 /** What the probes say of a path; @next_look as above. */

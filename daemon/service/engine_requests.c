@@ -121,6 +121,8 @@ static void serve_look(struct engine *e)
 		if (e->requests.plan.count)
 			kernel_plan_print(plan, &t);
 		engine_actual_take(e, actual, looked_at, !plan->count);
+		if (plan->count)
+			engine_turn_after_rest(e);
 		kernel_plan_free(plan);
 		kernel_state_free(desired);
 	} else {

@@ -20,7 +20,8 @@
 #define LOOK_US 10000
 
 static struct {
-	unsigned int looks, reloads, configures, published;
+	unsigned int looks, reloads, configures, published, turns;
+	size_t planned; /* operations of each look */
 } seen;
 
 int engine_look(struct engine *e, struct kernel_state **ret_desired,
@@ -31,6 +32,8 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	(void)e, (void)ret_active, (void)ret_next_look, (void)reason;
 	*ret_desired = *ret_actual = NULL;
 	*ret_plan = calloc(1, sizeof(**ret_plan));
+	if (*ret_plan)
+		(*ret_plan)->count = seen.planned;
 	seen.looks++;
 	usleep(LOOK_US);
 	return *ret_plan ? 0 : -TUYEN_ENOMEM;
@@ -40,6 +43,12 @@ void engine_actual_take(struct engine *e, struct kernel_state *actual, struct mo
 			bool settled)
 {
 	(void)e, (void)actual, (void)at, (void)settled;
+}
+
+void engine_turn_after_rest(struct engine *e)
+{
+	(void)e;
+	seen.turns++;
 }
 
 void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status)
@@ -183,6 +192,21 @@ static void plans_that_wait_together_cost_one_look(void **state)
 	assert_int_equal(last, 5);
 }
 
+static void a_look_that_finds_drift_asks_for_a_turn(void **state)
+{
+	struct fixture *f = *state;
+
+	say(f, MESSAGE_COMMAND, COMMAND_STATUS, 0);
+	run_for(f, 30000, NULL);
+	assert_int_equal(seen.looks, 1);
+	assert_int_equal(seen.turns, 0);
+	seen.planned = 1;
+	say(f, MESSAGE_COMMAND, COMMAND_STATUS, 0);
+	run_for(f, 100000, NULL);
+	assert_int_equal(seen.looks, 2);
+	assert_int_equal(seen.turns, 1);
+}
+
 static void each_kind_is_answered_as_it_comes(void **state)
 {
 	struct fixture *f = *state;
@@ -231,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(plans_that_wait_together_cost_one_look),
+	    CASE(a_look_that_finds_drift_asks_for_a_turn),
 	    CASE(each_kind_is_answered_as_it_comes),
 	    CASE(a_flood_takes_a_fifth_of_the_time),
 	};

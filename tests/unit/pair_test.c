@@ -99,6 +99,22 @@ static void the_end_is_told_once(void **state)
 	assert_int_equal(f->closed, 1);
 }
 
+static void who_is_away_from_the_loop_takes_what_is_there(void **state)
+{
+	struct fixture *f = *state;
+
+	hello(f);
+	hello(f);
+	pair_receive(f->pair);
+	assert_int_equal(f->messages, 2);
+	close(f->other);
+	f->other = -1;
+	pair_receive(f->pair);
+	pair_receive(f->pair);
+	turn(f);
+	assert_int_equal(f->closed, 1);
+}
+
 static void what_is_too_short_or_too_long_is_rejected(void **state)
 {
 	struct fixture *f = *state;
@@ -205,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(an_empty_message_is_not_the_end),
 	    CASE(the_end_is_told_once),
+	    CASE(who_is_away_from_the_loop_takes_what_is_there),
 	    CASE(what_is_too_short_or_too_long_is_rejected),
 	    CASE(who_does_not_read_costs_no_more_than_the_limit),
 	    CASE(a_text_goes_in_pieces),

@@ -30,6 +30,15 @@ int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state **ret_actual, struct reason *reason);
 
 /**
+ * Reads again what the kernel sends no notification of: WireGuard's devices and their peers, and sysctls; of @known, which was
+ * read before. A tenth of the whole.
+ * @ret_state  the caller's; it has @known's other devices as they were. Sorted.
+ * @return 0, or an error with @reason.
+ */
+int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
+		       struct kernel_state **ret_state, struct reason *reason);
+
+/**
  * @between is called while kernel_read() reads, every few milliseconds, for what cannot wait until all is read: at a gateway of a
  * country that takes a fifth of a second. It may call kernel_apply_routes(). When it says true, what was being read is void,
  * and kernel_read() ends with -TUYEN_ECANCELED. NULL: nobody is called.

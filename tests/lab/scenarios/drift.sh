@@ -40,6 +40,25 @@ preshared='wg set $0 peer $(wg show $0 peers | head -n 1) preshared-key psk'
 damaged_and_repaired "a preshared key on the link" ba-dinh sh -c "$preshared" link0
 damaged_and_repaired "a preshared key in the session" phuc-xa sh -c "$preshared" s10
 is "... and none is left" "$(in_site phuc-xa wg show s10 preshared-keys | cut -f 2)" '(none)'
+
+# ---- what the kernel tells nobody of: nobody asks for the status meanwhile, which would be a look of its own ----
+ms_until() { # COMMAND...: until it holds, 10 s at most
+	local begin i; begin=$(now_ms)
+	for ((i = 0; i < 200; i++)); do "$@" && break; sleep 0.05; done
+	echo $(($(now_ms) - begin))
+}
+peers_are() { [ "$(in_site "$1" wg show "$2" peers | wc -l)" = "$3" ]; }
+forwards() { [ "$(in_site "$1" sysctl -n net.ipv4.ip_forward)" = 1 ]; }
+wait_for 30 "traffic on its main path" settled ba-dinh
+count=$(in_site ba-dinh wg show link0 peers | wc -l)
+for offset in 0 0.7 1.4; do
+	sleep $((10 + ${offset%.*})).${offset#*.}
+	in_site ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
+	at_most "a removed peer is back in two seconds, in ms" "$(ms_until peers_are ba-dinh link0 "$count")" 2100
+	sleep 10
+	in_site ba-dinh sysctl -qw net.ipv4.ip_forward=0
+	at_most "forwarding that was turned off is on in two seconds, in ms" "$(ms_until forwards ba-dinh)" 2100
+done
 damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901
 damaged_and_repaired "a deleted session device" phuc-xa ip link del s10
 damaged_and_repaired "a deleted link device" phuc-xa ip link del link0
