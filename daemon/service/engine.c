@@ -26,7 +26,8 @@
 #include "tuyen/service/log.h"
 
 #define PERIOD_MIN_US	    5000000u /* look at all of the kernel at least this often */
-#define SILENT_LOOK_S	    2	     /* and at what sends no events, which costs little */
+#define SILENT_LOOK_MIN_US  2000000u /* and at what sends no events, which costs little; */
+#define SILENT_OF_LOOK	    50u	     /* but spend no more than a fiftieth of the time on that */
 #define PERIOD_WARY_US	    1000000u /* while a neighbour may speak from two places */
 #define PERIOD_OF_TURN	    20u	     /* but spend no more than a twentieth of the time on it */
 #define SETTLE_US	    50000u   /* after a kernel event: changes come in groups */
@@ -38,16 +39,22 @@
 #define LOOKS_MAX	      4u /* at the kernel in one turn, where facts change meanwhile */
 #define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
 
+static void timer_set(struct event *timer, uint64_t us)
+{
+	struct timeval tv = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+
+	event_add(timer, &tv);
+}
+
 /* A turn that is due sooner stays: events that never stop must not put it off for ever. */
 static void turn_in(struct engine *e, uint64_t us)
 {
-	struct timeval tv = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
 	struct monotime at = monotime_after(monotime_now(), us);
 
 	if (event_pending(e->turn_event, EV_TIMEOUT, NULL) && !monotime_before(at, e->turn_at))
 		return;
 	e->turn_at = at;
-	event_add(e->turn_event, &tv);
+	timer_set(e->turn_event, us);
 }
 
 static enum expected most(enum expected a, enum expected b)
@@ -1008,10 +1015,16 @@ static bool silently_changed(struct engine *e, const struct kernel_state *known)
 static void silent_look(evutil_socket_t fd, short what, void *context)
 {
 	struct engine *e = context;
+	struct monotime begin = monotime_now();
+	uint64_t took;
 
 	(void)fd, (void)what;
 	if (e->stood && e->stood == e->actual && silently_changed(e, e->stood))
 		engine_turn_after_rest(e);
+	took = monotime_between(begin, monotime_now());
+	timer_set(e->silent_event, took * SILENT_OF_LOOK > SILENT_LOOK_MIN_US
+				       ? took * SILENT_OF_LOOK
+				       : SILENT_LOOK_MIN_US);
 }
 
 static void alive(evutil_socket_t fd, short what, void *context)
@@ -1057,13 +1070,13 @@ static void wire_closed(void *context)
 
 static int events_open(struct engine *e)
 {
-	const struct timeval second = {1, 0}, silent = {SILENT_LOOK_S, 0};
+	const struct timeval second = {1, 0};
 
 	e->turn_event = evtimer_new(e->base, turn, e);
 	e->requests.event = evtimer_new(e->base, engine_requests_serve, e);
 	e->kernel_event =
 	    event_new(e->base, kernel_event_fd(e->kernel), EV_READ | EV_PERSIST, kernel_changed, e);
-	e->silent_event = event_new(e->base, -1, EV_PERSIST, silent_look, e);
+	e->silent_event = evtimer_new(e->base, silent_look, e);
 	e->alive_event = event_new(e->base, -1, EV_PERSIST, alive, e);
 	e->term_event = evsignal_new(e->base, SIGTERM, stop, e);
 	e->int_event = evsignal_new(e->base, SIGINT, stop, e);
@@ -1073,7 +1086,7 @@ static int events_open(struct engine *e)
 	    !e->alive_event || !e->term_event || !e->int_event || !e->hup_event || !e->pair)
 		return -TUYEN_ENOMEM;
 	event_add(e->kernel_event, NULL);
-	event_add(e->silent_event, &silent);
+	timer_set(e->silent_event, SILENT_LOOK_MIN_US);
 	event_add(e->alive_event, &second);
 	event_add(e->term_event, NULL);
 	event_add(e->int_event, NULL);
