@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # snmpd beside a commune, tuyen-snmp, the modem's own snmpd, and the network centre's trap receiver. After country.sh.
 
+SNMP_SITE=phuc-xa
+TRAP_PLACE=lan-npdc-hn
 TRAP_HOST=10.0.0.11
 SNMP_USER="-v 3 -l authPriv -u noc -a SHA-256 -A noc-auth-phrase -x AES -X noc-priv-phrase"
 SNMP_MIBS="-M $LAB_TREE/tests/lab/snmp/mibs:$LAB_TREE/packaging/mib -m TUYEN-MIB"
@@ -34,29 +36,29 @@ snmp_configure() {
 }
 
 trapd_start() {
-	ip -n lan-npdc-hn addr add $TRAP_HOST/16 dev eth0 2>/dev/null
+	ip -n $TRAP_PLACE addr add $TRAP_HOST/16 dev eth0 2>/dev/null
 	mkdir -p trapd.state
-	spawn trapd env SNMP_PERSISTENT_DIR="$LAB_DIR/trapd.state" ip netns exec lan-npdc-hn \
+	spawn trapd env SNMP_PERSISTENT_DIR="$LAB_DIR/trapd.state" ip netns exec $TRAP_PLACE \
 		snmptrapd -f -n -Lo -C -c trapd.conf $SNMP_MIBS udp:$TRAP_HOST:162
-	wait_for 10 "snmptrapd" listening lan-npdc-hn udp 162
+	wait_for 10 "snmptrapd" listening $TRAP_PLACE udp 162
 }
 tuyen_snmp_start() {
-	spawn tuyen-snmp ip netns exec phuc-xa "$LAB_BIN/tuyen-snmp" --control "$(control_of phuc-xa)" \
+	spawn tuyen-snmp ip netns exec $SNMP_SITE "$LAB_BIN/tuyen-snmp" --control "$(control_of $SNMP_SITE)" \
 		--agentx "unix:$LAB_DIR/agentx/master" --devices devices.conf --interval 2
 }
 walk() { # [OID]
-	in_site phuc-xa snmpwalk $SNMP_USER $SNMP_MIBS -t 3 127.0.0.1 "${1:-TUYEN-MIB::tuyenMIB}" 2>&1
+	in_site $SNMP_SITE snmpwalk $SNMP_USER $SNMP_MIBS -t 3 127.0.0.1 "${1:-TUYEN-MIB::tuyenMIB}" 2>&1
 }
-get() { in_site phuc-xa snmpget $SNMP_USER $SNMP_MIBS -Oqv -t 3 127.0.0.1 "TUYEN-MIB::$1" 2>/dev/null; }
+get() { in_site $SNMP_SITE snmpget $SNMP_USER $SNMP_MIBS -Oqv -t 3 127.0.0.1 "TUYEN-MIB::$1" 2>/dev/null; }
 get_is() { [ "$(get "$1")" = "$2" ]; }
 
 snmp_up() {
 	snmp_configure
 	trapd_start
 	snmpd_start modem-snmpd modem modem-snmpd.conf
-	snmpd_start node-snmpd phuc-xa node-snmpd.conf
-	wait_for 10 "snmpd of the commune" listening phuc-xa udp 161
+	snmpd_start node-snmpd $SNMP_SITE node-snmpd.conf
+	wait_for 10 "snmpd of $SNMP_SITE" listening $SNMP_SITE udp 161
 	wait_for 10 "snmpd of the modem" listening modem udp 161
 	tuyen_snmp_start
-	wait_for 20 "TUYEN-MIB" get_is tuyenSiteName.0 phuc-xa || wait_for 1 "TUYEN-MIB" get_is tuyenSiteName.0 '"phuc-xa"'
+	wait_for 20 "TUYEN-MIB" get_is tuyenSiteName.0 $SNMP_SITE || wait_for 1 "TUYEN-MIB" get_is tuyenSiteName.0 "\"$SNMP_SITE\""
 }
