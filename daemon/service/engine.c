@@ -211,22 +211,32 @@ static bool lans_away(struct engine *e)
 	return f->lan_count && !there;
 }
 
-/* A gateway that is cut off from the data centre's LAN would swallow what other gateways could deliver. */
-static void lans_look(struct engine *e)
+static void say_lan(struct engine *e)
 {
-	bool away;
+	struct text line;
 
-	if (!e->release.forwarding.lan_shared)
-		return;
-	away = lans_away(e);
-	if (away == e->lan_away)
-		return;
-	e->lan_away = away;
-	if (away)
+	if (e->lan_away)
 		log_warning("no way leads to the shared LAN: no probe is answered, so that "
 			    "sites go by the other gateways");
 	else
-		log_info("a way leads to the shared LAN again: probes are answered");
+		log_info("%s: probes are answered", e->release.forwarding.lan_shared
+							? "a way leads to the shared LAN again"
+							: "the LAN is shared no longer");
+	text_init(&line);
+	status_event_lan(e->lan_away, (int64_t)time(NULL), &line);
+	engine_event(e, &line);
+	text_clear(&line);
+}
+
+/* A gateway that is cut off from the data centre's LAN would swallow what other gateways could deliver. */
+static void lans_look(struct engine *e)
+{
+	bool away = e->release.forwarding.lan_shared && lans_away(e);
+
+	if (away == e->lan_away)
+		return;
+	e->lan_away = away;
+	say_lan(e);
 	engine_wire_configure(e);
 }
 

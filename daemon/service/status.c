@@ -810,6 +810,13 @@ void status_event_gateway(const struct forwarding *f, const struct active_path *
 	close_event(ret_json, wall_s);
 }
 
+void status_event_lan(bool away, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "lan");
+	add_bool(ret_json, "away", away);
+	close_event(ret_json, wall_s);
+}
+
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json)
 {

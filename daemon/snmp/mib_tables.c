@@ -38,6 +38,7 @@ static const struct mib_column site_columns[] = {
     {17, "tuyenSelfCheckFailures", MIB_GAUGE, NULL, NULL},
     {18, "tuyenNotificationsSent", MIB_COUNTER32, NULL, NULL},
     {19, "tuyenNotificationsHeld", MIB_COUNTER32, NULL, NULL},
+    {20, "tuyenSiteLanAway", MIB_ENUM, "site.lan_away", truth_words},
 };
 
 static const struct mib_column link_columns[] = {

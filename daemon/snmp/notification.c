@@ -345,6 +345,26 @@ static int gateway_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
+static int lan_event(const json_t *event, const struct mib *mib,
+		     struct notification **ret_notification)
+{
+	const json_t *away = json_object_get(event, "away");
+	bool begins = json_is_true(away);
+	struct notification *n;
+
+	if (!json_is_boolean(away))
+		return -TUYEN_EINVAL;
+	n = notification_new(begins ? NOTIFY_LAN_AWAY_BEGIN : NOTIFY_LAN_AWAY_END);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "lan");
+	bind_site(n, mib);
+	bind_truth(n, mib, MIB_SITE, "tuyenSiteLanAway", 0, begins);
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
 static int drift_event(const json_t *event, const struct mib *mib,
 		       struct notification **ret_notification)
 {
@@ -503,6 +523,7 @@ static const struct {
     {"bundle", bundle_event},	{"quality", quality_event},	{"mtu", mtu_event},
     {"gateway", gateway_event}, {"drift", drift_event},		{"repair", repair_event},
     {"damped", damped_event},	{"duplicate", duplicate_event}, {"meter", meter_event},
+    {"lan", lan_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

@@ -16,7 +16,7 @@
 #include "tuyen/snmp/mib.h"
 
 static const char document[] =
-    "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},"
+    "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901,\"lan_away\":true},"
     "\"bundle\":{\"epoch\":5000000000,\"expires\":\"2027-11-01T00:00:00Z\",\"expired\":true},"
     "\"daemon\":{\"version\":7,\"drift_repairs\":4294967297},"
     "\"links\":[{\"site\":\"b\",\"site_id\":300,\"state\":\"down\",\"rx_bytes\":18000000000,"
@@ -52,6 +52,7 @@ static const struct get_case get_cases[] = {
     {"a counter wraps", {1, 15, 0}, 3, 0, 1, NULL},
     {"a truth", {1, 10, 0}, 3, 0, 1, NULL},
     {"failed self-checks", {1, 17, 0}, 3, 0, 2, NULL},
+    {"the shared LAN is away", {1, 20, 0}, 3, 0, 1, NULL},
     {"another kind is unknown", {1, 12, 0}, 3, -TUYEN_ENOENT, 0, NULL},
     {"scalar without instance", {1, 1}, 2, -TUYEN_ENOENT, 0, NULL},
     {"scalar of another instance", {1, 1, 1}, 3, -TUYEN_ENOENT, 0, NULL},
@@ -175,7 +176,7 @@ static void test_walk(void **state)
 		length = next_length;
 		assert_true(++count < 1000);
 	}
-	assert_int_equal(count, 25);
+	assert_int_equal(count, 26);
 	mib_clear(&mib);
 }
 

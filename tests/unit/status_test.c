@@ -232,6 +232,34 @@ static void a_metered_line_is_told(void **state)
 	text_clear(&t);
 }
 
+static void a_gateway_without_its_lan_is_told(void **state)
+{
+	struct forwarding f = {.site = "npdc-hn", .lan_shared = true};
+	struct status_input in = {.forwarding = &f};
+
+	(void)state;
+	for (int away = 0; away < 2; away++) {
+		json_t *root, *event;
+		struct text t;
+
+		in.lan_away = away;
+		root = document(&in);
+		assert_int_equal(
+		    json_is_true(json_object_get(json_object_get(root, "site"), "lan_away")), away);
+		json_decref(root);
+		text_init(&t);
+		status_event_lan(away, 1764000060, &t);
+		event = json_loads(text_string(&t), 0, NULL);
+		assert_string_equal(json_string_value(json_object_get(event, "event")), "lan");
+		assert_true(json_is_boolean(json_object_get(event, "away")));
+		assert_int_equal(json_is_true(json_object_get(event, "away")), away);
+		assert_string_equal(json_string_value(json_object_get(event, "at")),
+				    "2025-11-24T16:01:00Z");
+		json_decref(event);
+		text_clear(&t);
+	}
+}
+
 static void events_are_json(void **state)
 {
 	struct text t;
@@ -254,6 +282,7 @@ int main(void)
 	    cmocka_unit_test(without_a_release),
 	    cmocka_unit_test(with_everything),
 	    cmocka_unit_test(a_metered_line_is_told),
+	    cmocka_unit_test(a_gateway_without_its_lan_is_told),
 	    cmocka_unit_test(events_are_json),
 	};
 

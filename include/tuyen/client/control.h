@@ -62,6 +62,7 @@
  * link carries less than was compiled, or all of it again ·
  * {event: "duplicate", site, site_id, duplicate: bool, endpoint, other, at}: its key speaks from both, or no longer.
  * {event: "meter", line, level, used_kb, allowance_kb, at}: a metered line came to 80 % of its day, beyond it, or to a new day.
+ * {event: "lan", away: bool, at}: a gateway answers no probe, because no way leads to the LAN that it shares; or answers again.
  * Nobody is told of a doubt that is over: of what it costs, once.
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"

@@ -136,6 +136,8 @@ void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
 /** Another gateway of those that share a LAN carries what is meant for it. */
 void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s,
 			  struct text *ret_json);
+/** No way leads to the LAN that this gateway shares, so that it answers no probe; or no longer. */
+void status_event_lan(bool away, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json);
 /** The neighbour's traffic goes around its link now, or over it again: by @repaired (core/repair.h). */

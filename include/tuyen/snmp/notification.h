@@ -32,6 +32,8 @@ enum notification_kind {
 	NOTIFY_METER_LEVEL_CHANGE = 23,
 	NOTIFY_LINK_MTU_REDUCED = 24,
 	NOTIFY_LINK_MTU_RESTORED = 25,
+	NOTIFY_LAN_AWAY_BEGIN = 26,
+	NOTIFY_LAN_AWAY_END = 27,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */

@@ -5,6 +5,7 @@
 # seconds: 2000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
+. "$LAB_TREE/tests/lab/snmp.sh"
 
 COUNTRY_SITES="npdc-hn npdc-hcm hanoi ba-dinh dong-da phuc-xa kham-thien"
 country_id[npdc-hcm]=2
@@ -75,6 +76,11 @@ gateway_of() { status_get "$1" "$GATEWAY"; }
 gateway_is() { status_is "$1" "$GATEWAY" "$2"; }
 lan_away_is() { status_is "$1" .site.lan_away "$2"; }
 status_conditions+="sessions_up gateway_is lan_away_is "
+
+# What the first gateway says of its LAN: to `tuyen watch`, and by SNMP to a receiver that it reaches without that LAN.
+SNMP_SITE=npdc-hn TRAP_PLACE=npdc-hn TRAP_HOST=127.0.0.1
+told() { grep -q "\"event\":\"lan\",\"away\":$1,\"at\":\"20" watch.log; } # true or false
+trapped() { grep -q "tuyenLanAway$1.*tuyenSiteName\.0.*npdc-hn.*tuyenSiteLanAway\.0 = INTEGER: $2" trapd.log; }
 
 # A connection that lasts: a line every 20 ms, each answered.
 cat >line.py <<'END'
@@ -172,18 +178,27 @@ sleep 1
 stream_stop phuc-xa
 is "going back loses nothing, though the gateway had forgotten every session" "$lost" 0
 is "... it was called anew once" "$(grep -c "its session is made anew" phuc-xa.log)" 1
+snmp_up
+spawn watch "$tuyen" watch --control "$(control_of npdc-hn)"
+ok "a gateway with its LAN says so by SNMP" eval 'get tuyenSiteLanAway.0 | grep -q false'
 stream_start phuc-xa 10
 ip -n npdc-hn link set lan0 down
 ok "a gateway that lost the data centre's LAN is left" wait_for 10 "the other gateway" gateway_is phuc-xa npdc-hcm
 stream_stop phuc-xa
 at_most "... in ms" "$outage_ms" 250
 is "... and says so" "$(status_get npdc-hn .site.lan_away)" true
+ok "... by an event" wait_for 10 "the event" told true
+ok "... and a notification" wait_for 20 "the trap" trapped Begin true
+ok "... and its table" wait_for 15 "the table" eval 'get tuyenSiteLanAway.0 | grep -q true'
 ip -n npdc-hn link set lan0 up
 stream_start phuc-xa 10
 ok "the LAN is back, and so is the commune after the hold time" wait_for 30 "the first gateway" gateway_is phuc-xa npdc-hn
 stream_stop phuc-xa
 is "... and nothing is lost" "$lost" 0
 is "... and is said" "$(status_get npdc-hn .site.lan_away)" false
+ok "... by an event" wait_for 10 "the event" told false
+ok "... and a notification" wait_for 20 "the trap" trapped End false
+ok "... and its table" wait_for 15 "the table" eval 'get tuyenSiteLanAway.0 | grep -q false'
 ip -n npdc-hn route replace 10.0.200.0/24 via 10.0.0.10 dev lan0 onlink # a part of it, by a router
 ip -n npdc-hn route del 10.0.0.0/16 dev lan0
 sleep 2
@@ -192,6 +207,8 @@ ip -n npdc-hn route del 10.0.200.0/24
 ok "... and no part is not" wait_for 10 "the word" lan_away_is npdc-hn true
 ip -n npdc-hn route add 10.0.0.0/16 dev lan0 src 10.0.0.2
 ok "... and it is back" wait_for 10 "the word" lan_away_is npdc-hn false
+sleep 1
+is "each is told once" "$(grep '"event":"lan"' watch.log | grep -o 'away":[a-z]*' | cut -d: -f2 | xargs)" "true false true false"
 wait_for 30 "the first gateway" gateway_is phuc-xa npdc-hn
 
 in_site npdc-hn nft -f - <<'END'

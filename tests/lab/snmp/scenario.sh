@@ -183,6 +183,11 @@ event '{"event":"mtu","site":"ba-dinh","site_id":210,"carried_mtu":1237,"mtu":14
 ok "a link that swallows big packets arrives" wait_for 3 trapped 'tuyenLinkMtuReduced.*tuyenLinkName.210 = ba-dinh.*tuyenLinkMtu.210 = 1440.*tuyenLinkCarriedMtu.210 = 1237'
 event '{"event":"mtu","site":"ba-dinh","site_id":210,"carried_mtu":1440,"mtu":1440,"at":"2026-11-24T09:02:03Z"}'
 ok "... and its end" wait_for 3 trapped 'tuyenLinkMtuRestored.*tuyenLinkCarriedMtu.210 = 1440'
+event '{"event":"lan","away":true,"at":"2026-11-24T09:02:04Z"}'
+ok "a gateway that withdraws arrives" wait_for 3 trapped 'tuyenLanAwayBegin.*tuyenSiteName.0 = phuc-xa.*tuyenSiteLanAway.0 = true'
+event '{"event":"lan","away":false,"at":"2026-11-24T09:02:05Z"}'
+ok "... and its return" wait_for 3 trapped 'tuyenLanAwayEnd.*tuyenSiteLanAway.0 = false.*tuyenNotifyAt.0 = 2026-11-24,9:2:5'
+ok "the site's own word of it" is_value tuyenSiteLanAway.0 false
 ok "the tables have columns for both" eval 'is_value tuyenPathDamped.2 true && is_value tuyenLinkDuplicate.211 true && is_value tuyenLinkDamped.211 false'
 before=$(grep -c 'tuyenLinkName.211' "$w/traps.log")
 for i in $(seq 40); do
