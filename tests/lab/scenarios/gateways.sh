@@ -219,7 +219,13 @@ END
 ok "a gateway whose paths answer and whose session is dead is left" wait_for 320 "the other gateway" gateway_is phuc-xa npdc-hcm
 is "... though its paths are up" "$(status_get phuc-xa '[.paths[] | select(.endpoint == "npdc-hn" and .state == "up")] | length')" 2
 in_site npdc-hn nft delete table inet theirs
-ok "... and gone back to when it lives" wait_for 120 "the first gateway" gateway_is phuc-xa npdc-hn
+ok "... it lives again" timeout "$(lab_patience 120)" grep -qm 1 "the session with npdc-hn lives again" <(exec timeout 150 tail -n +1 -f phuc-xa.log)
+now_set
+lives=$now
+ok "... and is gone back to" wait_for 20 "the first gateway" gateway_is phuc-xa npdc-hn
+now_set
+at_least "... no sooner than after the hold time, in ms" $((now - lives)) 1500
+at_most "... and not much later" $((now - lives)) 3000
 
 restart_before=$(status_get phuc-xa .daemon.operations)
 ip -n npdc-hn link set u-carrier down
