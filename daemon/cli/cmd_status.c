@@ -209,6 +209,10 @@ static void head_print(const json_t *root)
 		       string_of(site, "node_address"), string_of(site, "lan_address"));
 	if (json_is_true(json_object_get(site, "lan_away")))
 		printf("LAN       no way leads to it: sites are left to the other gateways\n");
+	if (*string_of(site, "lan_closed") && strcmp(string_of(site, "lan_closed"), "-") != 0)
+		printf(
+		    "LAN       net.ipv4.conf.%s.forwarding is 0: nothing that comes from it goes on\n",
+		    string_of(site, "lan_closed"));
 	printf("daemon    tuyend %s", string_of(daemon, "version"));
 	duration_print(", up ", json_object_get(daemon, "uptime_s"), "");
 	printf(", %" JSON_INTEGER_FORMAT " drift repairs\n",

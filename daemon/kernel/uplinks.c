@@ -361,15 +361,18 @@ int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gatew
 struct way {
 	bool own; /* the address is the box's own */
 	bool there;
+	int index; /* of the device that it leads to */
 };
 
 static int way_take(const struct nlmsghdr *message, void *context)
 {
 	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
 	struct way *way = context;
 
-	if (message->nlmsg_type != RTM_NEWROUTE)
+	if (message->nlmsg_type != RTM_NEWROUTE || parse(message, sizeof(*header), a, RTA_MAX) < 0)
 		return 0;
+	way->index = a[RTA_OIF] ? (int)nla_get_u32(a[RTA_OIF]) : 0;
 	way->own = header->rtm_type == RTN_LOCAL || header->rtm_type == RTN_BROADCAST;
 	way->there = header->rtm_type == RTN_UNICAST && header->rtm_dst_len &&
 		     !(header->rtm_flags & FLAGS_OF_NO_USE);
@@ -434,16 +437,43 @@ static int lan_find(struct kernel *kernel, struct ipv4_prefix prefix, bool *ret_
 	return err;
 }
 
-int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
+/* By the first of some of its addresses that is not the box's own. */
+static int lan_way(struct kernel *kernel, struct ipv4_prefix lan, struct way *ret_way)
 {
 	uint32_t size = lan.length ? UINT32_C(1) << (32 - lan.length) : 0;
 	ipv4_t ask[3] = {lan.address + (size > 2), lan.address + size - 1 - (size > 2),
 			 lan.address + size / 2};
-	struct way way = {.own = true};
 	int err = 0;
 
-	for (size_t i = 0; i < 3 && way.own && !err; i++)
-		err = way_ask(kernel, ask[i], &way);
+	*ret_way = (struct way){.own = true};
+	for (size_t i = 0; i < 3 && ret_way->own && !err; i++)
+		err = way_ask(kernel, ask[i], ret_way);
+	return err;
+}
+
+int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
+		      char ret_device[static KERNEL_IFNAME_MAX])
+{
+	char path[64];
+	struct way way;
+	uint32_t value;
+	int err = lan_way(kernel, lan, &way);
+	const char *device = err || !way.there ? "" : links_name(kernel, way.index);
+
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", device);
+	if (!*device || sysctl_get(path, &value) != 0 || value)
+		device = "";
+	snprintf(ret_device, KERNEL_IFNAME_MAX, "%s", device);
+	return 0;
+}
+
+int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
+{
+	struct way way;
+	int err = lan_way(kernel, lan, &way);
+
 	if (err)
 		return err;
 	*ret_there = way.there || way.own;

@@ -240,6 +240,27 @@ static void lans_look(struct engine *e)
 	engine_wire_configure(e);
 }
 
+/* Whose device it is makes it none of ours to open. */
+static void lans_closed_look(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	char closed[KERNEL_IFNAME_MAX] = "";
+
+	for (size_t i = 0; i < f->lan_count && !*closed; i++)
+		if (kernel_lan_closed(e->kernel, f->lans[i], closed) < 0)
+			return;
+	if (strcmp(closed, e->lan_closed) == 0)
+		return;
+	memcpy(e->lan_closed, closed, sizeof(closed));
+	if (*closed)
+		log_warning(
+		    "net.ipv4.conf.%s.forwarding is 0: nothing that comes from the LAN by it "
+		    "goes on; 1 serves",
+		    closed);
+	else
+		log_info("what comes from the LAN is forwarded again");
+}
+
 static int desired_make(const struct engine *e, const struct active_paths *active,
 			struct kernel_state **ret_desired, struct reason *reason)
 {
@@ -925,6 +946,7 @@ static uint64_t turn_run(struct engine *e)
 		engine_expect(e, expected);
 	e->expected_kept = err != 0;
 	lans_look(e);
+	lans_closed_look(e);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);

@@ -87,6 +87,7 @@ struct engine {
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
 	bool lan_away;		   /* of a gateway that shares its LAN: none leads there now */
+	char lan_closed[KERNEL_IFNAME_MAX]; /* the device of a LAN that does not forward; "" none */
 	struct kernel_state *
 	    stood; /* the last that was all as wanted, @actual or older; NULL: none since the last change of ours */
 	bool expected_kept;	/* beyond the turn in which something failed */

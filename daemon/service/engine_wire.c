@@ -142,6 +142,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .active = &e->active,
 	    .repaired = e->repaired,
 	    .lan_away = e->lan_away && e->release.forwarding.lan_shared,
+	    .lan_closed = e->lan_closed,
 	    .links = e->links,
 	    .paths = e->paths,
 	    .checks = e->checks,

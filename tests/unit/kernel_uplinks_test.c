@@ -25,7 +25,7 @@
 
 static struct {
 	int index, route_error, ask_error; /* @index: of links_refresh(); errnos, positive */
-	bool ipv6;
+	bool ipv6, closed;		   /* closed: eth0 does not forward */
 	struct nl_msg *route[MESSAGES_MAX], *address[MESSAGES_MAX], *gateway, *link;
 } says;
 
@@ -34,6 +34,12 @@ int links_refresh(struct kernel *kernel, const char *name)
 	(void)kernel, (void)name;
 	errno = says.index < 0 ? ENOBUFS : 0;
 	return says.index;
+}
+
+const char *links_name(const struct kernel *kernel, int index)
+{
+	(void)kernel;
+	return index == INDEX ? "eth0" : "";
 }
 
 void events_watch_ipv6(struct kernel *kernel)
@@ -46,6 +52,10 @@ int sysctl_get(const char *path, uint32_t *ret_value)
 	*ret_value = 1;
 	if (says.ipv6 && !strcmp(path, "net/ipv6/conf/lo/disable_ipv6"))
 		return 0;
+	if (!strcmp(path, "net/ipv4/conf/eth0/forwarding")) {
+		*ret_value = !says.closed;
+		return 0;
+	}
 	return strcmp(path, "net/ipv4/conf/eth0/rp_filter") ? ENOENT : 0;
 }
 
@@ -455,6 +465,30 @@ static const struct {
     {"the kernel has no memory", ENOMEM, false, -TUYEN_ESYSTEM, 5},
 };
 
+static void a_lan_is_closed_by_the_device_that_leads_to_it(void **state)
+{
+	const struct ipv4_prefix lan = {0x0a090100, 24};
+	struct kernel kernel = {0};
+	char device[KERNEL_IFNAME_MAX];
+
+	(void)state;
+	says.gateway = route_by(0, INDEX, 0);
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(says.gateway)))->rtm_dst_len = 24;
+	assert_int_equal(kernel_lan_closed(&kernel, lan, device), 0);
+	assert_string_equal(device, "");
+	says.closed = true;
+	assert_int_equal(kernel_lan_closed(&kernel, lan, device), 0);
+	assert_string_equal(device, "eth0");
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(says.gateway)))->rtm_dst_len =
+	    0; /* by a default route */
+	assert_int_equal(kernel_lan_closed(&kernel, lan, device), 0);
+	assert_string_equal(device, "");
+	says.ask_error = ENOBUFS;
+	strcpy(device, "as it was");
+	assert_int_equal(kernel_lan_closed(&kernel, lan, device), -TUYEN_ESYSTEM);
+	assert_string_equal(device, "as it was");
+}
+
 static void a_next_hop_is_known_or_none_or_an_error(void **state)
 {
 	struct kernel kernel = {0};
@@ -495,6 +529,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_device_that_is_not_there_has_nothing, clear, clear),
 	    cmocka_unit_test_setup_teardown(what_could_not_be_asked_is_an_error_and_changes_nothing,
 					    clear, clear),
+	    cmocka_unit_test_setup_teardown(a_lan_is_closed_by_the_device_that_leads_to_it, clear,
+					    clear),
 	    cmocka_unit_test_setup_teardown(a_next_hop_is_known_or_none_or_an_error, clear, clear),
 	};
 

@@ -232,6 +232,24 @@ static void a_metered_line_is_told(void **state)
 	text_clear(&t);
 }
 
+static void a_lan_that_is_closed_is_told(void **state)
+{
+	struct forwarding f = {.site = "phuc-xa"};
+	struct status_input in = {.forwarding = &f};
+
+	(void)state;
+	for (int closed = 0; closed < 2; closed++) {
+		json_t *root;
+
+		in.lan_closed = closed ? "eth1" : "";
+		root = document(&in);
+		assert_string_equal(
+		    json_string_value(json_object_get(json_object_get(root, "site"), "lan_closed")),
+		    closed ? "eth1" : "");
+		json_decref(root);
+	}
+}
+
 static void a_gateway_without_its_lan_is_told(void **state)
 {
 	struct forwarding f = {.site = "npdc-hn", .lan_shared = true};
@@ -282,6 +300,7 @@ int main(void)
 	    cmocka_unit_test(without_a_release),
 	    cmocka_unit_test(with_everything),
 	    cmocka_unit_test(a_metered_line_is_told),
+	    cmocka_unit_test(a_lan_that_is_closed_is_told),
 	    cmocka_unit_test(a_gateway_without_its_lan_is_told),
 	    cmocka_unit_test(events_are_json),
 	};

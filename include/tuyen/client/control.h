@@ -20,8 +20,9 @@
  * what is unknown is null.
  *
  *  format	1
- *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool}
+ *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed}
  *		 lan_away: no way leads to the LAN that it shares with other gateways; it answers no probe
+ *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
  *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
  *  bundle	{epoch, root, digest, issued, expires, expired, roster_version, signers: [name], installed,
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle

@@ -80,6 +80,14 @@ int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gatew
  */
 int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there);
 
+/**
+ * Does the device that leads to the network at @lan keep to itself what comes in by it? Such a net.ipv4.conf.<device>.forwarding is 0,
+ * which is the box's own matter. After kernel_read() or kernel_apply(). @ret_device  its name, "" if not.
+ * @return as above; @ret_device is as it was then.
+ */
+int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
+		      char ret_device[static KERNEL_IFNAME_MAX]);
+
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 

@@ -95,7 +95,8 @@ struct status_input {
 	size_t refusal_count;
 	const struct forwarding *forwarding; /* NULL: none yet */
 	bool lan_away;			     /* no way leads to the LAN that it shares */
-	const struct kernel_state *actual;   /* NULL: not read yet */
+	const char *lan_closed; /* the device of a LAN that does not forward; "" or NULL: none */
+	const struct kernel_state *actual; /* NULL: not read yet */
 	const struct active_paths *active;
 	const enum repair_link *repaired;    /* core/repair.h; NULL: none */
 	const struct status_liveness *links; /* one each of forwarding->neighbors */

@@ -59,6 +59,16 @@ for offset in 0 0.7 1.4; do
 	in_site ba-dinh sysctl -qw net.ipv4.ip_forward=0
 	at_most "forwarding that was turned off is on in two seconds, in ms" "$(ms_until forwards ba-dinh)" 2100
 done
+# ---- what is the box's own is said, and left ----
+closed_is() { status_is phuc-xa .site.lan_closed "$1"; }
+status_conditions+="closed_is "
+in_site phuc-xa sysctl -qw net.ipv4.conf.lan0.forwarding=0
+ok "a LAN's device that does not forward is said" wait_for 10 "the word" closed_is lan0
+like "... in the log" "$(cat phuc-xa.log)" 'net.ipv4.conf.lan0.forwarding is 0'
+like "... and by tuyen status" "$("$tuyen" status --control "$(control_of phuc-xa)")" '^LAN .*lan0'
+is "... and left" "$(in_site phuc-xa sysctl -n net.ipv4.conf.lan0.forwarding)" 0
+in_site phuc-xa sysctl -qw net.ipv4.conf.lan0.forwarding=1
+ok "... until it forwards" wait_for 10 "the word" closed_is ''
 damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901
 damaged_and_repaired "a deleted session device" phuc-xa ip link del s10
 damaged_and_repaired "a deleted link device" phuc-xa ip link del link0
