@@ -103,9 +103,14 @@ static void serve_reload(struct engine *e)
 	text_clear(&t);
 }
 
-/* One look serves both: its words are the plan, what it read is the status. */
+/*
+ * One look serves both: its words are the plan, what it read is the status. Who asks while it reads asks of what comes after, and
+ * has the next.
+ */
 static void serve_look(struct engine *e)
 {
+	struct engine_request_list plans = e->requests.plan;
+	bool status_wanted = e->requests.status;
 	struct kernel_state *desired = NULL, *actual = NULL;
 	struct kernel_plan *plan = NULL;
 	struct active_paths active;
@@ -114,11 +119,13 @@ static void serve_look(struct engine *e)
 	struct text t;
 	unsigned int status = 0;
 
-	if (!e->requests.status && !e->requests.plan.count)
+	if (!status_wanted && !plans.count)
 		return;
+	e->requests.plan.count = 0;
+	e->requests.status = false;
 	text_init(&t);
 	if (engine_look(e, &desired, &actual, &plan, &active, &next, &reason) == 0) {
-		if (e->requests.plan.count)
+		if (plans.count)
 			kernel_plan_print(plan, &t);
 		engine_actual_take(e, actual, looked_at, !plan->count);
 		if (plan->count)
@@ -129,11 +136,10 @@ static void serve_look(struct engine *e)
 		text_printf(&t, "error: %s\n", reason.text);
 		status = 2;
 	}
-	answer_all(e, &e->requests.plan, status, &t);
+	answer_all(e, &plans, status, &t);
 	text_clear(&t);
-	if (e->requests.status)
+	if (status_wanted)
 		engine_publish(e);
-	e->requests.status = false;
 }
 
 void engine_requests_serve(evutil_socket_t fd, short what, void *context)
@@ -149,4 +155,8 @@ void engine_requests_serve(evutil_socket_t fd, short what, void *context)
 	end = monotime_now();
 	rest = monotime_between(begin, end) * REST_OF_SERVE;
 	e->requests.rest_until = monotime_after(end, rest > REST_MIN_US ? rest : REST_MIN_US);
+	if (event_pending(e->requests.event, EV_TIMEOUT, NULL)) { /* heard meanwhile */
+		event_del(e->requests.event);
+		serve_soon(&e->requests);
+	}
 }

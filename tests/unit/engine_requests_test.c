@@ -22,6 +22,7 @@
 static struct {
 	unsigned int looks, reloads, configures, published, turns;
 	size_t planned; /* operations of each look */
+	void (*meanwhile)(struct engine *e);
 } seen;
 
 int engine_look(struct engine *e, struct kernel_state **ret_desired,
@@ -29,13 +30,15 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		struct active_paths *ret_active, struct monotime *ret_next_look,
 		struct reason *reason)
 {
-	(void)e, (void)ret_active, (void)ret_next_look, (void)reason;
+	(void)ret_active, (void)ret_next_look, (void)reason;
 	*ret_desired = *ret_actual = NULL;
 	*ret_plan = calloc(1, sizeof(**ret_plan));
 	if (*ret_plan)
 		(*ret_plan)->count = seen.planned;
 	seen.looks++;
 	usleep(LOOK_US);
+	if (seen.meanwhile)
+		seen.meanwhile(e);
 	return *ret_plan ? 0 : -TUYEN_ENOMEM;
 }
 
@@ -207,6 +210,35 @@ static void a_look_that_finds_drift_asks_for_a_turn(void **state)
 	assert_int_equal(seen.turns, 1);
 }
 
+static int other_end;
+
+static void a_second_plan_comes(struct engine *e)
+{
+	struct message m = {.type = MESSAGE_COMMAND, .u.command = {COMMAND_PLAN, 2}};
+
+	seen.meanwhile = NULL;
+	send(other_end, &m, message_size(m.type), 0);
+	pair_receive(e->pair);
+}
+
+/* Of what the look has read already, somebody may have changed something before he asks. */
+static void what_is_asked_during_a_look_has_one_of_its_own(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t last = 0;
+
+	other_end = f->other;
+	seen.meanwhile = a_second_plan_comes;
+	say(f, MESSAGE_COMMAND, COMMAND_PLAN, 1);
+	run_for(f, 30000, NULL);
+	assert_int_equal(answers(f, &last), 1);
+	assert_int_equal(last, 1);
+	run_for(f, 60000, NULL);
+	assert_int_equal(seen.looks, 2);
+	assert_int_equal(answers(f, &last), 1);
+	assert_int_equal(last, 2);
+}
+
 static void each_kind_is_answered_as_it_comes(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +281,25 @@ static void a_flood_takes_a_fifth_of_the_time(void **state)
 	assert_true(f->engine.requests.plan.count <= ENGINE_REQUESTS_MAX);
 }
 
+static void a_hello_comes(struct engine *e)
+{
+	struct message m = {.type = MESSAGE_HELLO};
+
+	send(other_end, &m, message_size(m.type), 0);
+	pair_receive(e->pair);
+}
+
+static void what_each_look_hears_takes_no_more_either(void **state)
+{
+	struct fixture *f = *state;
+
+	other_end = f->other;
+	seen.meanwhile = a_hello_comes;
+	say(f, MESSAGE_HELLO, 0, 0);
+	run_for(f, 500000, NULL);
+	assert_in_range(seen.looks, 2, 11);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -257,7 +308,9 @@ int main(void)
 	    CASE(plans_that_wait_together_cost_one_look),
 	    CASE(a_look_that_finds_drift_asks_for_a_turn),
 	    CASE(each_kind_is_answered_as_it_comes),
+	    CASE(what_is_asked_during_a_look_has_one_of_its_own),
 	    CASE(a_flood_takes_a_fifth_of_the_time),
+	    CASE(what_each_look_hears_takes_no_more_either),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
