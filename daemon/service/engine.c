@@ -57,6 +57,15 @@ static void turn_in(struct engine *e, uint64_t us)
 	timer_set(e->turn_event, us);
 }
 
+/* After the rest of the turn that runs, if one does. */
+static void turn_when_rested(struct engine *e)
+{
+	if (e->in_turn)
+		e->turn_wanted = true;
+	else
+		turn_in(e, monotime_between(monotime_now(), e->rest_until) + SETTLE_US);
+}
+
 static enum expected most(enum expected a, enum expected b)
 {
 	return a > b ? a : b;
@@ -93,7 +102,7 @@ void engine_hurry(struct engine *e)
 		e->hurried_count++;
 		engine_dirty(e, EXPECTED_MOVES);
 	} else {
-		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
+		turn_when_rested(e);
 	}
 }
 
@@ -836,10 +845,8 @@ void engine_link_changed(struct engine *e, size_t index)
 
 	if (!e->taken_over)
 		return;
-	if (!link_may_hurry(&e->links[index],
-			    now)) { /* it flaps: its time comes with the next turn */
-		engine_expect(e, EXPECTED_MOVES);
-		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
+	if (!link_may_hurry(&e->links[index], now)) { /* it flaps: the next turn takes the step */
+		turn_when_rested(e);
 		return;
 	}
 	was = e->repaired[index];
@@ -989,9 +996,11 @@ static void turn(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	e->turns++;
+	e->in_turn = true;
 	if (e->wire_stale)
 		engine_wire_configure(e);
 	again = turn_run(e);
+	e->in_turn = false;
 	if (again)
 		turn_in(e, again);
 	engine_publish(e);
@@ -999,6 +1008,9 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	took = monotime_between(begin, monotime_now());
 	e->rest_until = monotime_after(monotime_now(), took * REST_OF_TURN);
 	turn_in(e, period_us(e, took));
+	if (e->turn_wanted)
+		turn_when_rested(e);
+	e->turn_wanted = false;
 	if (!e->ready) {
 		e->ready = true;
 		tell_supervisor(e, ENGINE_READY);

@@ -95,6 +95,7 @@ struct engine {
 	enum expected expected; /* of what our own facts changed since the last turn */
 	uint64_t facts;		/* counts those changes */
 	bool ready;
+	bool in_turn, turn_wanted; /* one more, by what was heard in that which runs */
 	bool
 	    wary; /* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
 	unsigned int repairs_in_row;   /* turns that found drift, one after the other */

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/engine.c daemon/service/pair.c daemon/service/clock.c
+// link: daemon/core/message.c daemon/base/err.c daemon/base/text.c
+// link: daemon/base/ip.c daemon/base/encode.c topology/forwarding.c topology/labels.c
+// libs: -levent_core
+/*
+ * When there are turns, and how long they take. All else is a double: a node with one link; a reading that takes its time, and hears
+ * the wire process once; a plan of so many operations, which no apply leaves.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/core/plan.h"
+#include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
+
+static struct {
+	uint64_t run_us, read_us;
+	int read_errors; /* so many readings fail */
+	size_t planned;	 /* operations of the next plan */
+	bool silently;	 /* a change that no event tells of */
+	bool link_steps; /* the link's traffic goes another way at the next step */
+	void (*heard)(struct engine *e);
+	unsigned int reads, silent_looks;
+	uint64_t drift_repairs, turns;
+	int other;
+} world;
+
+static struct fwd_neighbor neighbor = {.site_id = 101};
+
+static void end(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	event_base_loopexit(context, NULL);
+}
+
+int engine_load(struct engine *e, struct reason *reason)
+{
+	const struct timeval then = {(time_t)(world.run_us / 1000000),
+				     (suseconds_t)(world.run_us % 1000000)};
+
+	(void)reason;
+	e->release.status.have = true;
+	e->release.forwarding.neighbors = &neighbor;
+	e->release.forwarding.neighbor_count = 1;
+	e->links = calloc(1, sizeof(*e->links));
+	e->repaired = calloc(1, sizeof(*e->repaired));
+	e->seen = calloc(1, sizeof(*e->seen));
+	return event_base_once(e->base, -1, EV_TIMEOUT, end, e->base, &then);
+}
+
+void engine_release_clear(struct engine *e)
+{
+	world.drift_repairs = e->drift_repairs;
+	world.turns = e->turns;
+	free(e->links);
+	free(e->repaired);
+	free(e->seen);
+}
+
+void engine_wire_message(void *context, const struct message *message)
+{
+	(void)message;
+	world.heard(context);
+}
+
+static struct kernel_state *state_new(void)
+{
+	return calloc(1, sizeof(struct kernel_state));
+}
+
+/* ---- the kernel ------------------------------------------------------------------------------ */
+
+struct kernel {
+	kernel_between_fn between;
+	void *context;
+	int event[2];
+};
+
+int kernel_open(struct kernel **ret_kernel, struct reason *reason)
+{
+	(void)reason;
+	*ret_kernel = calloc(1, sizeof(**ret_kernel));
+	return *ret_kernel && pipe((*ret_kernel)->event) == 0 ? 0 : -TUYEN_ESYSTEM;
+}
+
+void kernel_close(struct kernel *kernel)
+{
+	close(kernel->event[0]);
+	close(kernel->event[1]);
+	free(kernel);
+}
+
+int kernel_event_fd(const struct kernel *kernel)
+{
+	return kernel->event[0];
+}
+
+void kernel_set_between(struct kernel *kernel, kernel_between_fn between, void *context)
+{
+	kernel->between = between;
+	kernel->context = context;
+}
+
+int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
+		struct kernel_state **ret_actual, struct reason *reason)
+{
+	struct message m = {.type = MESSAGE_HELLO};
+
+	(void)desired;
+	world.reads++;
+	usleep((useconds_t)world.read_us);
+	if (world.read_errors > 0 && world.read_errors--)
+		return reason_set(reason, -TUYEN_ESYSTEM, "no answer");
+	if (world.heard)
+		send(world.other, &m, message_size(m.type), MSG_DONTWAIT);
+	if (kernel->between && kernel->between(kernel->context))
+		return -TUYEN_ECANCELED;
+	*ret_actual = state_new();
+	return 0;
+}
+
+int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
+		       struct kernel_state **ret_state, struct reason *reason)
+{
+	(void)kernel, (void)known, (void)reason;
+	world.silent_looks++;
+	*ret_state = state_new();
+	return 0;
+}
+
+int kernel_plan_build(const struct kernel_state *desired, const struct kernel_state *actual,
+		      struct kernel_plan **ret_plan, struct reason *reason)
+{
+	(void)desired, (void)actual, (void)reason;
+	*ret_plan = calloc(1, sizeof(**ret_plan));
+	(*ret_plan)->count = world.planned;
+	(*ret_plan)->operations = calloc(world.planned + 1, sizeof(*(*ret_plan)->operations));
+	return 0;
+}
+
+void kernel_plan_free(struct kernel_plan *plan)
+{
+	if (plan)
+		free(plan->operations);
+	free(plan);
+}
+
+int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report)
+{
+	(void)kernel, (void)ret_report;
+	for (size_t i = 0; i < plan->count; i++)
+		plan->operations[i].done = true;
+	world.planned = 0;
+	return 0;
+}
+
+int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
+			struct kernel_report *ret_report)
+{
+	(void)kernel, (void)plan, (void)ret_report;
+	return 0;
+}
+
+int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **ret_plan)
+{
+	return kernel_plan_build(routes, NULL, ret_plan, NULL);
+}
+
+void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)
+{
+	text_printf(ret_text, "plan of %zu\n", plan->count);
+}
+
+/* ---- what is the same whatever happens --------------------------------------------------------- */
+
+#define NOTHING(type, name, ...)                                                                   \
+	type name(__VA_ARGS__)                                                                     \
+	{                                                                                          \
+	}
+#define ALWAYS(type, value, name, ...)                                                             \
+	type name(__VA_ARGS__)                                                                     \
+	{                                                                                          \
+		return value;                                                                      \
+	}
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+ALWAYS(int, 0, store_open, const char *path, struct store *ret_store, struct reason *reason)
+NOTHING(void, store_close, struct store *store)
+NOTHING(void, log_write, enum log_level level, const char *format, ...)
+ALWAYS(int, 0, kernel_uplinks, struct kernel *kernel, struct node_uplinks *uplinks,
+       struct reason *reason)
+ALWAYS(int, 0, kernel_next_hop, struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway)
+ALWAYS(int, 0, kernel_lan_there, struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
+ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
+ALWAYS(bool, false, kernel_event_drain, struct kernel *kernel)
+ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *ret_checks,
+       size_t size)
+NOTHING(void, engine_meters_load, struct engine *e)
+NOTHING(void, engine_meters_look, struct engine *e)
+NOTHING(void, engine_meters_keep, struct engine *e)
+NOTHING(void, engine_renewals_step, struct engine *e, struct monotime *next_look)
+NOTHING(void, engine_request_incoming, struct engine *e)
+NOTHING(void, engine_requests_serve, evutil_socket_t fd, short what, void *context)
+NOTHING(void, engine_wire_configure, struct engine *e)
+NOTHING(void, engine_event, struct engine *e, struct text *line)
+NOTHING(void, engine_publish, struct engine *e)
+NOTHING(void, engine_reload, struct engine *e, struct text *ret_answer, unsigned int *ret_status)
+ALWAYS(bool, true, plan_operation_moves, const struct plan_operation *operation)
+ALWAYS(bool, false, plan_operation_ousts, const struct plan_operation *operation)
+ALWAYS(bool, false, plan_operation_restores, const struct plan_operation *operation,
+       const struct kernel_state *before)
+ALWAYS(struct kernel_state *, state_new(), kernel_state_new, void)
+NOTHING(void, kernel_state_sort, struct kernel_state *state)
+ALWAYS(int, 0, kernel_peer_compare, const void *a, const void *b)
+NOTHING(void, desired_active_read, const struct forwarding *f, const struct kernel_state *actual,
+	struct active_paths *ret_active)
+NOTHING(void, desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
+NOTHING(void, desired_lines_add_device, struct desired_lines *lines, const char *device)
+NOTHING(void, desired_session_name, uint32_t color, uint8_t slot,
+	char out[static KERNEL_IFNAME_MAX])
+ALWAYS(bool, false, endpoint_watch_step, struct endpoint_watch *watch,
+       const struct endpoint_sight *sight, struct monotime now)
+ALWAYS(bool, false, endpoint_watch_wary, const struct endpoint_watch *watch, struct monotime now)
+ALWAYS(bool, false, node_uplinks_conflict, const struct node_uplinks *uplinks,
+       const struct forwarding *f, const struct fwd_neighbor **a, const struct fwd_neighbor **b)
+ALWAYS(int, 0, node_uplinks_desire, const struct node_uplinks *uplinks, const struct forwarding *f,
+       const struct ip_endpoint *seen, struct kernel_state *desired)
+ALWAYS(bool, true, node_uplinks_equal, const struct node_uplinks *a, const struct node_uplinks *b)
+ALWAYS(bool, true, repair_matters, const struct forwarding *f, uint32_t site_id)
+ALWAYS(bool, false, repair_there, const struct forwarding *f, uint32_t site_id)
+NOTHING(void, repair_read, const struct forwarding *f, const struct kernel_state *actual,
+	enum repair_link *ret_repaired)
+ALWAYS(enum path_liveness, PATH_UP, repair_link_liveness, const struct message_liveness *last,
+       struct monotime since, struct monotime now, struct monotime *ret_next_look)
+NOTHING(void, status_event_drift, size_t repaired, const char *what, int64_t wall_s,
+	struct text *ret_json)
+NOTHING(void, status_event_duplicate, const struct fwd_neighbor *n,
+	const struct endpoint_watch *watch, int64_t wall_s, struct text *ret_json)
+NOTHING(void, status_event_gateway, const struct forwarding *f, const struct active_path *to,
+	int64_t wall_s, struct text *ret_json)
+NOTHING(void, status_event_repair, const struct forwarding *f, const struct fwd_neighbor *n,
+	const enum repair_link *repaired, int64_t wall_s, struct text *ret_json)
+NOTHING(void, status_event_switch, const struct forwarding *f, const struct active_path *from,
+	const struct active_path *to, int64_t wall_s, struct text *ret_json)
+
+void kernel_state_free(struct kernel_state *state)
+{
+	free(state);
+}
+
+int desired_build_repaired(const struct forwarding *forwarding, const struct node_keys *keys,
+			   const struct active_paths *active, const enum repair_link *repaired,
+			   const struct desired_lines *lines, struct kernel_state **ret_desired)
+{
+	*ret_desired = state_new();
+	return 0;
+}
+
+int desired_build_link(const struct forwarding *forwarding, const struct active_paths *active,
+		       const enum repair_link *repaired, uint32_t site_id,
+		       struct kernel_state **ret_routes)
+{
+	*ret_routes = state_new();
+	return 0;
+}
+
+void selection_choose(const struct forwarding *forwarding, const struct path_state *states,
+		      size_t state_count, const struct active_paths *previous, struct monotime now,
+		      struct active_paths *ret_active, struct monotime *ret_next_look)
+{
+	*ret_active = *previous;
+	*ret_next_look = MONOTIME_NEVER;
+}
+
+enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
+			     struct monotime damped_until, struct monotime now,
+			     struct monotime *ret_next_look)
+{
+	bool steps = world.link_steps;
+
+	world.link_steps = false;
+	return !steps ? was : was == REPAIR_LINK_USED ? REPAIR_LINK_DOWN : REPAIR_LINK_USED;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static void run(void)
+{
+	struct engine_options options = {.supervisor_fd = -1};
+	int ends[2];
+
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	options.pair_fd = ends[0];
+	world.other = ends[1];
+	assert_int_equal(engine_run(&options), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&world, 0, sizeof(world));
+	world.run_us = 300000;
+	world.read_us = 1000;
+	return 0;
+}
+
+static void nothing_to_do_is_one_turn(void **state)
+{
+	(void)state;
+	run();
+	assert_int_equal(world.turns, 1);
+	assert_int_equal(world.reads, 1);
+}
+
+/* More than all paths could do in a second. */
+static void paths_flap(struct engine *e)
+{
+	e->hurried_since = monotime_now();
+	e->hurried_count = 1000;
+	engine_hurry(e);
+}
+
+static void flaps_that_looks_hear_take_a_fifth_of_the_time(void **state)
+{
+	(void)state;
+	world.run_us = 2000000;
+	world.read_us = 20000;
+	world.heard = paths_flap;
+	run();
+	assert_in_range(world.reads * world.read_us, 8 * world.read_us, world.run_us * 3 / 10);
+}
+
+static void link_flaps(struct engine *e)
+{
+	for (int i = 0; i < 5; i++)
+		engine_link_changed(e, 0);
+}
+
+static void link_will_flap(struct engine *e)
+{
+	world.heard = link_flaps;
+	engine_dirty(e, EXPECTED_NOTHING);
+}
+
+/* Its time comes with the next turn: what is read now is of what is known. */
+static void a_link_that_flaps_breaks_no_look_off(void **state)
+{
+	(void)state;
+	world.heard = link_will_flap;
+	run();
+	assert_in_range(world.turns, 3, 10);
+	assert_in_range(world.reads, 1, world.turns + 1);
+}
+
+static void link_repaired(struct engine *e)
+{
+	if (!e->taken_over)
+		return;
+	world.heard = NULL;
+	world.link_steps = true;
+	world.planned = 1;
+	engine_link_changed(e, 0);
+	world.planned = 1;
+}
+
+static void wants_turn(struct engine *e)
+{
+	world.heard = link_repaired;
+	engine_dirty(e, EXPECTED_NOTHING);
+}
+
+/* What is wanted is known anew, and what comes of it is no drift. */
+static void a_repair_during_a_look_is_in_its_plan(void **state)
+{
+	(void)state;
+	world.heard = wants_turn;
+	run();
+	assert_null(world.heard);
+	assert_int_equal(world.planned, 0);
+	assert_int_equal(world.drift_repairs, 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(nothing_to_do_is_one_turn),
+	    CASE(flaps_that_looks_hear_take_a_fifth_of_the_time),
+	    CASE(a_link_that_flaps_breaks_no_look_off),
+	    CASE(a_repair_during_a_look_is_in_its_plan),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
