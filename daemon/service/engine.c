@@ -923,9 +923,8 @@ static uint64_t turn_run(struct engine *e)
 
 	if (e->taken_over)
 		engine_renewals_step(e, &hold);
-	expected = e->expected;
 	if (e->taken_over && links_step(e, &hold))
-		expected = most(expected, EXPECTED_MOVES);
+		engine_expect(e, EXPECTED_MOVES); /* of the next look too, if this one fails */
 	looked_at = monotime_now();
 	err = engine_look(e, &desired, &actual, &plan, &active, &next_look, &reason);
 	next_look = monotime_min(next_look, hold);
@@ -936,7 +935,7 @@ static uint64_t turn_run(struct engine *e)
 		e->repairs_in_row++;
 		return repair_pause_us(e);
 	}
-	expected = most(expected, e->expected); /* what the look has found */
+	expected = e->expected; /* what the look has found, too */
 	e->expected = EXPECTED_NOTHING;
 	e->taken_over = true;
 	e->active = active;

@@ -26,6 +26,7 @@ static struct {
 	int read_errors; /* so many readings fail */
 	size_t planned;	 /* operations of the next plan */
 	bool silently;	 /* a change that no event tells of */
+	bool fails_then; /* the reading after that fails, and there is something to do */
 	bool link_steps; /* the link's traffic goes another way at the next step */
 	void (*heard)(struct engine *e);
 	unsigned int reads, silent_looks;
@@ -287,6 +288,10 @@ enum repair_link repair_step(enum repair_link was, enum path_liveness link, stru
 	bool steps = world.link_steps;
 
 	world.link_steps = false;
+	if (steps && world.fails_then) {
+		world.read_errors = 1;
+		world.planned = 1;
+	}
 	return !steps ? was : was == REPAIR_LINK_USED ? REPAIR_LINK_DOWN : REPAIR_LINK_USED;
 }
 
@@ -391,6 +396,34 @@ static void a_repair_during_a_look_is_in_its_plan(void **state)
 	assert_int_equal(world.drift_repairs, 0);
 }
 
+static void goes_back(struct engine *e)
+{
+	world.heard = NULL;
+	world.link_steps = world.fails_then = true;
+	engine_dirty(e, EXPECTED_NOTHING);
+}
+
+/* A link's traffic goes back to it, and the look of that turn fails. */
+static void what_a_failed_look_left_undone_is_no_drift(void **state)
+{
+	(void)state;
+	world.heard = goes_back;
+	run();
+	assert_int_equal(world.planned, 0);
+	assert_false(world.link_steps);
+	assert_int_equal(world.drift_repairs, 0);
+}
+
+/* What sends no events may change after a turn that had something to do, too. */
+static void it_is_looked_at_two_seconds_after_any_turn(void **state)
+{
+	(void)state;
+	world.planned = 1;
+	world.run_us = 2300000;
+	run();
+	assert_true(world.silent_looks || world.turns > 1);
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -400,6 +433,8 @@ int main(void)
 	    CASE(flaps_that_looks_hear_take_a_fifth_of_the_time),
 	    CASE(a_link_that_flaps_breaks_no_look_off),
 	    CASE(a_repair_during_a_look_is_in_its_plan),
+	    CASE(what_a_failed_look_left_undone_is_no_drift),
+	    CASE(it_is_looked_at_two_seconds_after_any_turn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
