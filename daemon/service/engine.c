@@ -1054,7 +1054,7 @@ static bool silently_changed(struct engine *e, const struct kernel_state *known)
 	return changed;
 }
 
-/* Nothing tells of a peer that somebody takes out of WireGuard. Where not all was as wanted, a turn is due anyway. */
+/* Nothing tells of a peer that somebody takes out of WireGuard. After a turn that had something to do, another says what is there. */
 static void silent_look(evutil_socket_t fd, short what, void *context)
 {
 	struct engine *e = context;
@@ -1062,7 +1062,9 @@ static void silent_look(evutil_socket_t fd, short what, void *context)
 	uint64_t took;
 
 	(void)fd, (void)what;
-	if (e->stood && e->stood == e->actual && silently_changed(e, e->stood))
+	if (!e->actual)
+		return;
+	if (e->stood != e->actual || silently_changed(e, e->stood))
 		engine_turn_after_rest(e);
 	took = monotime_between(begin, monotime_now());
 	timer_set(e->silent_event, took * SILENT_OF_LOOK > SILENT_LOOK_MIN_US
