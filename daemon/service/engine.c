@@ -828,7 +828,6 @@ static void link_repair(struct engine *e, size_t index)
 	kernel_state_free(routes);
 }
 
-/* Before the kernel was read once, nobody knows what forwards: that turn decides. */
 static bool link_may_hurry(struct status_liveness *l, struct monotime now)
 {
 	if (monotime_between(l->hurried_since, now) >= 1000000) {
@@ -843,8 +842,10 @@ void engine_link_changed(struct engine *e, size_t index)
 	struct monotime next_look = MONOTIME_NEVER, now = monotime_now();
 	enum repair_link was;
 
-	if (!e->taken_over)
+	if (!e->taken_over) { /* nobody knows yet what forwards: the turn after that decides */
+		turn_in(e, monotime_between(now, e->rest_until) + SETTLE_US);
 		return;
+	}
 	if (!link_may_hurry(&e->links[index], now)) { /* it flaps: the next turn takes the step */
 		turn_when_rested(e);
 		return;

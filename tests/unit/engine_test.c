@@ -368,6 +368,24 @@ static void a_link_that_flaps_breaks_no_look_off(void **state)
 	assert_in_range(world.reads, 1, world.turns + 1);
 }
 
+static void link_fails(struct engine *e)
+{
+	world.heard = NULL;
+	world.link_steps = true;
+	engine_link_changed(e, 0);
+}
+
+/* Nobody knows yet what forwards, so it is repaired after that look; not when all of the kernel is looked at again. */
+static void a_link_that_fails_during_the_first_look_is_repaired(void **state)
+{
+	(void)state;
+	world.heard = link_fails;
+	run();
+	assert_null(world.heard);
+	assert_false(world.link_steps);
+	assert_int_equal(world.turns, 2);
+}
+
 static void link_repaired(struct engine *e)
 {
 	if (!e->taken_over)
@@ -432,6 +450,7 @@ int main(void)
 	    CASE(nothing_to_do_is_one_turn),
 	    CASE(flaps_that_looks_hear_take_a_fifth_of_the_time),
 	    CASE(a_link_that_flaps_breaks_no_look_off),
+	    CASE(a_link_that_fails_during_the_first_look_is_repaired),
 	    CASE(a_repair_during_a_look_is_in_its_plan),
 	    CASE(what_a_failed_look_left_undone_is_no_drift),
 	    CASE(it_is_looked_at_two_seconds_after_any_turn),
