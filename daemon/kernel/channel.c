@@ -182,8 +182,8 @@ static int dump_receive(struct channel *channel, struct dump *dump)
 		     m = nlmsg_next(m, &left))
 			if (m->nlmsg_seq == channel->sequence)
 				dump_message(dump, m);
-		/* to the end all the same: no other dump can begin before */
-		if (!dump->err && channel->between && channel->between(channel->between_context))
+		/* to the end all the same, for no other dump can begin before; and who is called goes on to be */
+		if (channel->between && channel->between(channel->between_context) && !dump->err)
 			dump->err = -TUYEN_ECANCELED;
 	}
 	if (dump->interrupted && dump->err != -TUYEN_ECANCELED)
