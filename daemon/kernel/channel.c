@@ -175,8 +175,8 @@ static int dump_receive(struct channel *channel, struct dump *dump)
 		ssize_t got = answer_receive(channel);
 		int left = (int)got;
 
-		if (got <
-		    0) /* who has ended it has changed what he wants: nothing is read again for that */
+		/* who has ended it has changed what he wants: nothing is read again for that */
+		if (got < 0)
 			return dump->err == -TUYEN_ECANCELED ? dump->err : dump_failed(errno);
 		for (struct nlmsghdr *m = (struct nlmsghdr *)channel->buffer; nlmsg_ok(m, left);
 		     m = nlmsg_next(m, &left))

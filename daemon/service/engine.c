@@ -1063,9 +1063,7 @@ static void silent_look(evutil_socket_t fd, short what, void *context)
 	uint64_t took;
 
 	(void)fd, (void)what;
-	if (!e->actual)
-		return;
-	if (e->stood != e->actual || silently_changed(e, e->stood))
+	if (e->actual && (e->stood != e->actual || silently_changed(e, e->stood)))
 		engine_turn_after_rest(e);
 	took = monotime_between(begin, monotime_now());
 	timer_set(e->silent_event, took * SILENT_OF_LOOK > SILENT_LOOK_MIN_US

@@ -200,10 +200,13 @@ ALWAYS(int, 0, kernel_uplinks, struct kernel *kernel, struct node_uplinks *uplin
        struct reason *reason)
 ALWAYS(int, 0, kernel_next_hop, struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway)
 ALWAYS(int, 0, kernel_lan_there, struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
+ALWAYS(int, 0, kernel_lan_closed, struct kernel *kernel, struct ipv4_prefix lan,
+       char ret_device[static KERNEL_IFNAME_MAX])
 ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
 ALWAYS(bool, false, kernel_event_drain, struct kernel *kernel)
 ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *ret_checks,
        size_t size)
+NOTHING(void, status_event_lan, bool away, int64_t wall_s, struct text *ret_json)
 NOTHING(void, engine_meters_load, struct engine *e)
 NOTHING(void, engine_meters_look, struct engine *e)
 NOTHING(void, engine_meters_keep, struct engine *e)
