@@ -6,13 +6,13 @@ void path_quality_reset(struct path_quality *q)
 	*q = (struct path_quality){0};
 }
 
-static uint16_t loss_compute(const struct path_quality *q)
+/* Of the groups that are known, and @missing of @sent more. */
+static uint16_t loss_compute(const struct path_quality *q, unsigned int missing, unsigned int sent)
 {
-	unsigned int missing = 0;
-
+	sent += q->known * PATH_QUALITY_GROUP;
 	for (uint8_t i = 0; i < q->known; i++)
 		missing += q->missing[i];
-	return (uint16_t)(q->known ? missing * 1000 / (q->known * PATH_QUALITY_GROUP) : 0);
+	return (uint16_t)(sent ? missing * 1000 / sent : 0);
 }
 
 bool path_quality_known(const struct path_quality *q)
@@ -20,20 +20,48 @@ bool path_quality_known(const struct path_quality *q)
 	return q->known == PATH_QUALITY_GROUPS;
 }
 
-bool path_quality_sent(struct path_quality *q)
+/* So many of this group's answers may yet come. */
+static uint64_t under_way(const struct path_quality *q, uint32_t interval_us)
+{
+	uint64_t longest_us = q->round_trip_us + UINT64_C(4) * q->jitter_us;
+
+	return q->samples < 4 || !interval_us ? PATH_QUALITY_GROUP : longest_us / interval_us;
+}
+
+/* Only ever more: that it is less, whole groups say. @return whether it is. */
+static bool more_is_missing(struct path_quality *q, uint32_t interval_us)
+{
+	uint64_t there = q->received + under_way(q, interval_us);
+	uint16_t loss;
+
+	if (!path_quality_known(q) || q->sent <= there + q->early)
+		return false;
+	q->early = (uint8_t)(q->sent - there);
+	loss = loss_compute(q, q->early, q->sent);
+	if (loss <= q->loss_permille)
+		return false;
+	q->loss_permille = loss;
+	return true;
+}
+
+bool path_quality_sent(struct path_quality *q, uint32_t interval_us)
 {
 	uint16_t before = q->loss_permille;
 	bool known = path_quality_known(q);
 
-	if (q->sent++ < PATH_QUALITY_GROUP)
-		return false; /* the group ends when the probe after its last leaves */
+	if (q->sent < PATH_QUALITY_GROUP) { /* a group ends when the probe after its last leaves */
+		bool more = more_is_missing(q, interval_us);
+
+		q->sent++;
+		return more;
+	}
 	q->missing[q->at] =
 	    q->received < PATH_QUALITY_GROUP ? (uint8_t)(PATH_QUALITY_GROUP - q->received) : 0;
 	q->at = (uint8_t)((q->at + 1) % PATH_QUALITY_GROUPS);
 	q->known += q->known < PATH_QUALITY_GROUPS;
 	q->sent = 1;
-	q->received = 0;
-	q->loss_permille = loss_compute(q);
+	q->received = q->early = 0;
+	q->loss_permille = loss_compute(q, 0, 0);
 	return q->loss_permille != before || path_quality_known(q) != known;
 }
 

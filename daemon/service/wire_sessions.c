@@ -492,7 +492,7 @@ static bool quality_differs(uint32_t now, uint32_t told)
 
 static void quality_sent(struct wire_session *s)
 {
-	bool other = path_quality_sent(&s->quality);
+	bool other = path_quality_sent(&s->quality, s->bfd.tx_interval_us);
 
 	if (s->quality.sent == 1) /* a group is complete */
 		other |= quality_differs(s->quality.round_trip_us, s->told.round_trip_us) ||
@@ -625,7 +625,7 @@ static void session_step(struct wire_session *s, const struct bfd_step *step, st
 	if (s->config.kind == SESSION_PATH && s->bfd.state == BFD_STATE_UP)
 		quality_sent(s);
 	else if (s->bfd.state == BFD_STATE_UP) /* the neighbour sends as often as we do */
-		path_quality_sent(&s->quality);
+		path_quality_sent(&s->quality, s->bfd.tx_interval_us);
 }
 
 static void session_turn(struct wire_session *s, struct monotime now, bool starved)

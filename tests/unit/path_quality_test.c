@@ -7,12 +7,14 @@
 
 #include "tuyen/core/path_quality.h"
 
+#define INTERVAL_US 50000
+
 /* Sends @count probes of which those whose bit of @lost (a byte, over and over) is set are lost, answers @late probes after. */
 static void probes(struct path_quality *q, unsigned int count, uint8_t lost, unsigned int late)
 {
 	for (unsigned int i = 0; i < count + late; i++) {
 		if (i < count)
-			path_quality_sent(q);
+			path_quality_sent(q, INTERVAL_US);
 		if (i >= late && !(lost >> ((i - late) % 8) & 1))
 			path_quality_received(q);
 	}
@@ -38,10 +40,46 @@ static void loss_is_counted(void **state)
 		path_quality_reset(&q);
 		probes(&q, 32, 0, 0);
 		assert_false(path_quality_known(&q));
-		assert_true(path_quality_sent(&q)); /* known now, and as it was */
+		assert_true(path_quality_sent(&q, INTERVAL_US)); /* known now, and as it was */
 		assert_true(path_quality_known(&q));
 		assert_int_equal(q.loss_permille, 0);
 	}
+}
+
+/* A path of 6 ms, of which a whole window came back, loses all from now on. */
+static void loss_is_known_before_a_group_ends(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		path_quality_round_trip(&q, 6000);
+	probes(&q, 33, 0, 0);
+	assert_true(path_quality_known(&q));
+	probes(&q, 1, 0xff, 0);
+	assert_int_equal(q.loss_permille, 0);
+	for (unsigned int lost = 1; lost < 7; lost++) {
+		assert_true(path_quality_sent(&q, INTERVAL_US));
+		assert_int_equal(q.loss_permille, lost * 1000 / (32 + lost + 1));
+	}
+	path_quality_received(&q); /* one is late: of four groups six are missing */
+	assert_true(path_quality_sent(&q, INTERVAL_US));
+	assert_int_equal(q.loss_permille, 6 * 1000 / 32);
+}
+
+/* Whose answers come two probes late, and differ by one: five of them may be underway. */
+static void what_may_be_under_way_is_not_missing(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	for (int i = 0; i < 400; i++)
+		path_quality_round_trip(&q, i % 2 ? 2 * INTERVAL_US : 3 * INTERVAL_US);
+	probes(&q, 400, 0, 2);
+	assert_int_equal(q.loss_permille, 0);
+	for (int i = 0; i < 4; i++)
+		assert_false(path_quality_sent(&q, INTERVAL_US));
+	assert_int_equal(q.loss_permille, 0);
 }
 
 /* Answers that are underway for three probes: the first group alone misses some. */
@@ -53,7 +91,7 @@ static void a_long_way_is_no_loss(void **state)
 	probes(&q, 200, 0, 3);
 	assert_int_equal(q.loss_permille, 0);
 	for (unsigned int i = 0; i < 1000; i++) { /* bursts: all answers of a second at once */
-		path_quality_sent(&q);
+		path_quality_sent(&q, INTERVAL_US);
 		if (i % 4 == 3)
 			for (int k = 0; k < 4; k++)
 				path_quality_received(&q);
@@ -105,6 +143,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(loss_is_counted),
+	    cmocka_unit_test(loss_is_known_before_a_group_ends),
+	    cmocka_unit_test(what_may_be_under_way_is_not_missing),
 	    cmocka_unit_test(a_long_way_is_no_loss),
 	    cmocka_unit_test(jitter_is_of_the_round_trip),
 	    cmocka_unit_test(limits_have_hysteresis),

@@ -11,13 +11,15 @@
  * How well a path that lives serves: loss over its last 32 to 40 probes, round trip and jitter. Pure.
  *
  * Loss is counted in groups of eight probes, by how many were sent and how many came back meanwhile: an answer
- * may be underway when the next probe leaves, so that a single probe is never called lost.
+ * may be underway when the next probe leaves, so that a single probe is never called lost. That it is more than before is known
+ * before the group ends: as soon as more are missing than can be underway.
  */
 #define PATH_QUALITY_GROUP  8
 #define PATH_QUALITY_GROUPS 4
 
 struct path_quality {
 	uint8_t sent, received;		      /* of the group that is filled now */
+	uint8_t early;			      /* and missing of it, as was known before its end */
 	uint8_t missing[PATH_QUALITY_GROUPS]; /* of those before, a ring */
 	uint8_t at, known;		      /* groups known, up to PATH_QUALITY_GROUPS */
 	uint8_t samples;		      /* of the round trip, up to 4 */
@@ -27,8 +29,8 @@ struct path_quality {
 
 /** Forgets all: the path was down. */
 void path_quality_reset(struct path_quality *q);
-/** A probe is sent. @return whether loss_permille changed, or is known now. */
-bool path_quality_sent(struct path_quality *q);
+/** A probe is sent, the next follows in @interval_us. @return whether loss_permille changed, or is known now. */
+bool path_quality_sent(struct path_quality *q, uint32_t interval_us);
 /** An answer came. */
 void path_quality_received(struct path_quality *q);
 /** A round trip was measured, us. Of the first four, when ways are still being found, the least counts. */
