@@ -271,6 +271,32 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->sysctls, state->sysctl_count, kernel_sysctl_compare);
 }
 
+static const struct kernel_peer *peer_placed(const struct kernel_state *state,
+					     const struct kernel_peer *key)
+{
+	const struct kernel_peer *found =
+	    state->peer_count
+		? bsearch(key, state->peers, state->peer_count, sizeof(*key), kernel_peer_compare)
+		: NULL;
+
+	return found && found->endpoint.family ? found : NULL;
+}
+
+void kernel_state_call_back(struct kernel_state *desired, const struct kernel_state *actual,
+			    const struct kernel_state *before)
+{
+	for (size_t i = 0; before && i < desired->peer_count; i++) {
+		struct kernel_peer *p = &desired->peers[i];
+		const struct kernel_peer *was;
+
+		if (p->endpoint.family || peer_placed(actual, p))
+			continue;
+		was = peer_placed(before, p);
+		if (was)
+			p->endpoint = was->endpoint;
+	}
+}
+
 struct kernel_device *kernel_state_device(const struct kernel_state *state, const char *name)
 {
 	struct kernel_device key = {0};

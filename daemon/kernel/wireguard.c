@@ -384,6 +384,18 @@ int kernel_session_poke(struct kernel *kernel, const char *device)
 	return error ? -TUYEN_ESYSTEM : 0;
 }
 
+int kernel_peer_call(struct kernel *kernel, const char *device,
+		     const uint8_t public_key[static WG_KEY_LEN])
+{
+	int error = channel_call(&kernel->generic,
+				 message_peer_keepalive(kernel, device, public_key, 1), NULL);
+
+	if (!error)
+		error = channel_call(&kernel->generic,
+				     message_peer_keepalive(kernel, device, public_key, 0), NULL);
+	return error ? -TUYEN_ESYSTEM : 0;
+}
+
 int kernel_peer_forget(struct kernel *kernel, const char *device,
 		       const uint8_t public_key[static WG_KEY_LEN])
 {

@@ -502,8 +502,10 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		desired = NULL;
 		err = desired_make(e, ret_active, &desired, reason);
 	}
-	if (!err)
+	if (!err) {
+		kernel_state_call_back(desired, actual, e->stood ? e->stood : e->actual);
 		err = kernel_plan_build(desired, actual, ret_plan, reason);
+	}
 	if (err) {
 		kernel_state_free(desired);
 		kernel_state_free(actual);
@@ -721,6 +723,19 @@ static uint64_t repair_pause_us(const struct engine *e)
 	return pause < REPAIR_PAUSE_MAX_US ? pause : REPAIR_PAUSE_MAX_US;
 }
 
+/* Those that are put back where they were, and call us: they do not know that their keys serve no more. */
+static void peers_call(struct engine *e, const struct kernel_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_operation *o = &plan->operations[i];
+		const struct kernel_peer *want = o->want, *have = o->have;
+
+		if (o->object == PLAN_PEER && o->done && want && want->endpoint.family &&
+		    !want->keepalive_s && (!have || !have->endpoint.family))
+			kernel_peer_call(e->kernel, want->device, want->public_key);
+	}
+}
+
 static int turn_apply(struct engine *e, struct kernel_plan *plan)
 {
 	struct kernel_report report = {0};
@@ -730,6 +745,7 @@ static int turn_apply(struct engine *e, struct kernel_plan *plan)
 	e->netlink_messages += report.netlink_messages;
 	if (err)
 		failure_note(e, report.first_failure.text);
+	peers_call(e, plan);
 	return err;
 }
 

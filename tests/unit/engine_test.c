@@ -202,7 +202,11 @@ ALWAYS(int, 0, kernel_next_hop, struct kernel *kernel, ipv4_t destination, ipv4_
 ALWAYS(int, 0, kernel_lan_there, struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
 ALWAYS(int, 0, kernel_lan_closed, struct kernel *kernel, struct ipv4_prefix lan,
        char ret_device[static KERNEL_IFNAME_MAX])
+NOTHING(void, kernel_state_call_back, struct kernel_state *desired,
+	const struct kernel_state *actual, const struct kernel_state *before)
 ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
+ALWAYS(int, 0, kernel_peer_call, struct kernel *kernel, const char *device,
+       const uint8_t public_key[static WG_KEY_LEN])
 ALWAYS(bool, false, kernel_event_drain, struct kernel *kernel)
 ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *ret_checks,
        size_t size)

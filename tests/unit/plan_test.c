@@ -732,6 +732,47 @@ static void a_move_ousts_nobody(void **state)
 	assert_false(plan_operation_ousts(&o[0]));
 }
 
+static struct kernel_peer *peer_at(struct kernel_state *s, uint8_t key, uint8_t host)
+{
+	struct kernel_peer *p = kernel_state_add_peer(s);
+
+	strcpy(p->device, "link0");
+	p->public_key[0] = key;
+	if (host)
+		p->endpoint =
+		    (struct ip_endpoint){.family = 4, .address = {192, 0, 2, host}, .port = 1};
+	return p;
+}
+
+static void lost_peer_is_called_back(void **state)
+{
+	struct kernel_state *desired = kernel_state_new(), *actual = kernel_state_new();
+	struct kernel_state *before = kernel_state_new();
+
+	(void)state;
+	peer_at(desired, 1, 0);	 /* gone */
+	peer_at(desired, 2, 0);	 /* there, and placed */
+	peer_at(desired, 3, 0);	 /* there, its place gone */
+	peer_at(desired, 4, 44); /* one that we call anyway */
+	peer_at(desired, 5, 0);	 /* never heard */
+	peer_at(actual, 2, 22);
+	peer_at(actual, 3, 0);
+	for (uint8_t key = 1; key < 5; key++)
+		peer_at(before, key, 10 + key);
+	peer_at(before, 5, 0);
+	kernel_state_call_back(desired, actual, NULL);
+	assert_int_equal(desired->peers[0].endpoint.family, 0);
+	kernel_state_call_back(desired, actual, before);
+	assert_int_equal(desired->peers[0].endpoint.address[3], 11);
+	assert_int_equal(desired->peers[1].endpoint.family, 0);
+	assert_int_equal(desired->peers[2].endpoint.address[3], 13);
+	assert_int_equal(desired->peers[3].endpoint.address[3], 44);
+	assert_int_equal(desired->peers[4].endpoint.family, 0);
+	kernel_state_free(desired);
+	kernel_state_free(actual);
+	kernel_state_free(before);
+}
+
 static void arrays_grow_and_sort(void **state)
 {
 	struct kernel_state *s = kernel_state_new();
@@ -781,6 +822,7 @@ int main(void)
 	    cmocka_unit_test(no_move_asks_for_a_preshared_key),
 	    cmocka_unit_test(what_stood_is_restored),
 	    cmocka_unit_test(a_move_ousts_nobody),
+	    cmocka_unit_test(lost_peer_is_called_back),
 	    cmocka_unit_test(arrays_grow_and_sort),
 	};
 

@@ -301,5 +301,12 @@ int kernel_sysctl_compare(const void *a, const void *b);
 int ipv4_prefix_compare(const void *a, const void *b);
 /** @return the device of that name, or NULL. @state is sorted. */
 struct kernel_device *kernel_state_device(const struct kernel_state *state, const char *name);
+/**
+ * A peer of @desired that waits to be called, and that @actual has no place for, is called where it was in @before, NULL: nothing known.
+ * Whoever lost it with its device or by somebody's hand would otherwise not be heard by it before it calls anew, after 15 s.
+ * All sorted.
+ */
+void kernel_state_call_back(struct kernel_state *desired, const struct kernel_state *actual,
+			    const struct kernel_state *before);
 
 #endif

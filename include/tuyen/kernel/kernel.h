@@ -91,6 +91,10 @@ int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 
+/** Has the kernel call a peer that has a place and no keepalive of its own. @return 0 or -TUYEN_ESYSTEM. */
+int kernel_peer_call(struct kernel *kernel, const char *device,
+		     const uint8_t public_key[static WG_KEY_LEN]);
+
 /** Takes a peer and its session out of @device, for kernel_apply() to make it anew. @return 0 or -TUYEN_ESYSTEM. */
 int kernel_peer_forget(struct kernel *kernel, const char *device,
 		       const uint8_t public_key[static WG_KEY_LEN]);

@@ -59,6 +59,51 @@ for offset in 0 0.7 1.4; do
 	in_site ba-dinh sysctl -qw net.ipv4.ip_forward=0
 	at_most "forwarding that was turned off is on in two seconds, in ms" "$(ms_until forwards ba-dinh)" 2100
 done
+# ---- the same of all else: by an event in two seconds, by a look in two more ----
+shows() { [ "$(in_site "$1" sh -c "$2" 2>/dev/null)" = "$3" ]; }
+back_in() { # NAME MOST_MS SITE SHOWN COMMAND...: what SHOWN prints is as before so soon after COMMAND
+	local name=$1 most=$2 s=$3 shown=$4 want; shift 4
+	want=$(in_site "$s" sh -c "$shown")
+	sleep 10
+	in_site "$s" "$@" >/dev/null 2>&1 || fail "$name: the damage itself failed"
+	at_most "$name is back, in ms" "$(ms_until shows "$s" "$shown" "$want")" "$most"
+}
+back_in "a link's device" 1000 phuc-xa "wg show link0 peers | sort" ip link del link0
+back_in "an adjacency's device" 1000 ba-dinh "tc filter show dev lsp901 ingress | wc -l; ip -f mpls route" ip link del lsp901
+back_in "an address" 2000 phuc-xa "ip -o -4 addr show dev link0" ip addr flush dev link0
+back_in "a route" 2000 phuc-xa "ip route show table 550010" ip route flush table 550010
+back_in "a rule" 2000 phuc-xa "ip rule" ip rule del priority 20010
+back_in "a label route" 2000 ba-dinh "ip -f mpls route" ip -f mpls route del 16001
+back_in "a label filter" 2000 ba-dinh "tc filter show dev lsp901 ingress | wc -l" tc filter del dev lsp901 ingress
+back_in "its qdisc" 2000 ba-dinh "tc filter show dev lsp901 ingress | wc -l" tc qdisc del dev lsp901 clsact
+back_in "the nft table" 2000 phuc-xa "nft list table inet tuyen | wc -l" nft flush ruleset
+back_in "what is in it" 2000 phuc-xa "nft list table inet tuyen | wc -l" nft flush table inet tuyen
+back_in "the label table" 2000 ba-dinh "ip -f mpls route" sysctl -qw net.mpls.platform_labels=0
+back_in "mpls input" 5000 ba-dinh "sysctl -n net.mpls.conf.lsp901.input" sysctl -qw net.mpls.conf.lsp901.input=0
+for device in link0 s10 lsp210; do
+	back_in "rp_filter of $device" 5000 phuc-xa "sysctl -n net.ipv4.conf.$device.rp_filter" sysctl -qw "net.ipv4.conf.$device.rp_filter=1"
+done
+back_in "a port" 2100 ba-dinh "wg show link0 listen-port" wg set link0 listen-port 4444
+back_in "a mark" 2100 phuc-xa "wg show s10 fwmark" wg set s10 fwmark 77
+
+# ---- who is only called has lost the others' places with its peers: it calls them where they were, before they miss it in 15 s ----
+stream_echo_start
+outage_in() { # NAME MOST_MS SITE COMMAND...
+	local name=$1 most=$2 s=$3; shift 3
+	wait_for 30 "traffic on its main path" settled "$s"
+	sleep 10
+	stream_start phuc-xa 20
+	sleep 0.9
+	in_site "$s" "$@"
+	sleep 4
+	stream_stop phuc-xa
+	at_most "$name: traffic is out for, in ms" "$outage_ms" "$most"
+}
+without_peers="for p in \$(wg show \$0 peers); do wg set \$0 peer \$p remove; done"
+for s in phuc-xa hanoi npdc-hn; do outage_in "the links' device of $s deleted" 1000 $s ip link del link0; done
+outage_in "the sessions' device of npdc-hn deleted" 1000 npdc-hn ip link del s10
+outage_in "all links' peers of hanoi removed" 2100 hanoi sh -c "$without_peers" link0
+outage_in "all sessions' peers of npdc-hn removed" 2100 npdc-hn sh -c "$without_peers" s10
 # ---- what is the box's own is said, and left ----
 closed_is() { status_is phuc-xa .site.lan_closed "$1"; }
 status_conditions+="closed_is "
