@@ -469,6 +469,15 @@ int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
 	return 0;
 }
 
+int kernel_address_own(struct kernel *kernel, ipv4_t address, bool *ret_own)
+{
+	struct way way;
+	int err = way_ask(kernel, address, &way);
+
+	*ret_own = !err && way.own;
+	return err;
+}
+
 int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
 {
 	struct way way;

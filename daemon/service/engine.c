@@ -630,11 +630,46 @@ static void failure_note(struct engine *e, const char *what)
 	snprintf(e->last_failure, sizeof(e->last_failure), "%s", what);
 }
 
+/* What stands on any device of the box wins over every route: not ours to take away. @return whether it is so; @reason says it. */
+static bool address_own(struct engine *e, ipv4_t address, struct reason *reason)
+{
+	char words[IPV4_STRLEN];
+	bool own;
+
+	if (kernel_address_own(e->kernel, address, &own) < 0 || !own)
+		return false;
+	ipv4_format(address, words);
+	reason_set(reason, 0,
+		   "%s is another site's and stands on a device of this box, so that nothing "
+		   "reaches it: take it away (ip address show to %s)",
+		   words, words);
+	return true;
+}
+
+static bool address_conflict(struct engine *e, struct reason *reason)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; i < f->path_count; i++)
+		if (address_own(e, f->paths[i].endpoint, reason))
+			return true;
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (address_own(e, f->neighbors[i].link_address, reason))
+			return true;
+	return false;
+}
+
 static void failure_settle(struct engine *e, int err, const struct kernel_plan *plan)
 {
-	if (!err && *plan->conflict.text)
+	struct reason reason;
+
+	if (err)
+		return;
+	if (*plan->conflict.text)
 		failure_note(e, plan->conflict.text);
-	else if (!err)
+	else if (address_conflict(e, &reason))
+		failure_note(e, reason.text);
+	else
 		e->last_failure[0] = '\0';
 }
 

@@ -204,6 +204,7 @@ ALWAYS(int, 0, kernel_lan_closed, struct kernel *kernel, struct ipv4_prefix lan,
        char ret_device[static KERNEL_IFNAME_MAX])
 NOTHING(void, kernel_state_call_back, struct kernel_state *desired,
 	const struct kernel_state *actual, const struct kernel_state *before)
+ALWAYS(int, -1, kernel_address_own, struct kernel *kernel, ipv4_t address, bool *ret_own)
 ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
 ALWAYS(int, 0, kernel_peer_call, struct kernel *kernel, const char *device,
        const uint8_t public_key[static WG_KEY_LEN])

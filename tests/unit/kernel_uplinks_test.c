@@ -489,6 +489,24 @@ static void a_lan_is_closed_by_the_device_that_leads_to_it(void **state)
 	assert_string_equal(device, "as it was");
 }
 
+static void an_address_may_be_the_box_s_own(void **state)
+{
+	struct kernel kernel = {0};
+	bool own = false;
+
+	(void)state;
+	says.gateway = route_by(0, INDEX, 0);
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(says.gateway)))->rtm_type = RTN_LOCAL;
+	assert_int_equal(kernel_address_own(&kernel, 0x64500010, &own), 0);
+	assert_true(own);
+	((struct rtmsg *)nlmsg_data(nlmsg_hdr(says.gateway)))->rtm_type = RTN_UNICAST;
+	assert_int_equal(kernel_address_own(&kernel, 0x64500010, &own), 0);
+	assert_false(own);
+	says.ask_error = ENOBUFS;
+	assert_int_equal(kernel_address_own(&kernel, 0x64500010, &own), -TUYEN_ESYSTEM);
+	assert_false(own);
+}
+
 static void a_next_hop_is_known_or_none_or_an_error(void **state)
 {
 	struct kernel kernel = {0};
@@ -531,6 +549,7 @@ int main(void)
 					    clear, clear),
 	    cmocka_unit_test_setup_teardown(a_lan_is_closed_by_the_device_that_leads_to_it, clear,
 					    clear),
+	    cmocka_unit_test_setup_teardown(an_address_may_be_the_box_s_own, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_next_hop_is_known_or_none_or_an_error, clear, clear),
 	};
 

@@ -88,6 +88,9 @@ int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_th
 int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
 		      char ret_device[static KERNEL_IFNAME_MAX]);
 
+/** Does @address, which is another box's, stand on a device of this one? Nothing reaches the other then. @return as above. */
+int kernel_address_own(struct kernel *kernel, ipv4_t address, bool *ret_own);
+
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
 
