@@ -18,7 +18,7 @@ kill_one() { # SITE kernel|wire: while traffic runs
 	stream_start phuc-xa 10
 	sleep 0.5
 	kill -KILL "$pid"
-	ok "$s: a killed $which process comes back" wait_for 20 "a new process" changed_pid "$s" "$which" "$pid"
+	ok "$s: a killed $which process comes back in a second" wait_for 1 "a new process" changed_pid "$s" "$which" "$pid"
 	wait_for 20 "its status" eval "status_get $s .daemon.uptime_s"
 	sleep 3
 	stream_stop phuc-xa
@@ -53,8 +53,8 @@ stream_start phuc-xa 10
 sleep 0.5
 kill_daemon npdc-hn
 ok "the gateway's daemons are gone: no path is heard" wait_for 10 "the end of the paths" paths_down
-sleep 40
-is "... and no session that carries is made anew" "$(renewed)" "$before"
+sleep 600
+is "... and for ten minutes no session that carries is made anew" "$(renewed)" "$before"
 start_daemon npdc-hn
 ok "they are back" wait_for 20 "the paths" paths_up phuc-xa 2
 sleep 3

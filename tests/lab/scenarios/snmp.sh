@@ -20,6 +20,9 @@ unlike "without the pass phrase nothing is answered" "$(in_site phuc-xa snmpwalk
 	-x AES -X wrong-phrase -t 1 -r 0 127.0.0.1 .1.3.6.1.4.1.32473 2>&1)" 'phuc-xa'
 unlike "... nor by SNMP version 2" "$(in_site phuc-xa snmpwalk -v 2c -c public -t 1 -r 0 127.0.0.1 .1.3.6.1.4.1.32473 2>&1)" 'phuc-xa'
 
+like "whoever may read may set nothing" "$(in_site phuc-xa snmpset $SNMP_USER $SNMP_MIBS -t 3 127.0.0.1 \
+	TUYEN-MIB::tuyenSiteName.0 s other 2>&1)" 'noAccess|notWritable|authorizationError|Bad object type'
+
 link_cut phuc-xa ba-dinh
 ok "a cut link: its trap arrives at the network centre" wait_for 30 "the trap" grep -q tuyenLinkDown trapd.log
 ok "... and the path's" wait_for 30 "the trap" grep -qE 'tuyenPath(Down|Switch)' trapd.log
@@ -40,7 +43,8 @@ tuyen_snmp_start
 ok "tuyen-snmp killed and started: the table is back" wait_for 30 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
 signal_and_wait node-snmpd KILL
 snmpd_start node-snmpd phuc-xa node-snmpd.conf
-ok "snmpd killed and started: the table is back by itself" wait_for 60 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
+wait_for 10 "snmpd of phuc-xa" listening phuc-xa udp 161
+ok "snmpd killed and started: the table is back by itself, in 5 s" wait_for 5 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
 is "no link or path changed in all that" "$(changes)" "$before"
 country_down
 done_testing
