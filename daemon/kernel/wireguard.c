@@ -396,6 +396,25 @@ int kernel_peer_call(struct kernel *kernel, const char *device,
 	return error ? -TUYEN_ESYSTEM : 0;
 }
 
+static int peer_set(struct kernel *kernel, const struct kernel_peer *want)
+{
+	int error = channel_call(&kernel->generic, message_peer(kernel, want, NULL, 0), NULL);
+
+	for (size_t i = PEER_PREFIXES_MAX; !error && i < want->allowed_count;
+	     i += PEER_PREFIXES_MAX)
+		error = channel_call(&kernel->generic, message_peer(kernel, want, NULL, i), NULL);
+	return error;
+}
+
+int kernel_peer_renew(struct kernel *kernel, const struct kernel_peer *peer)
+{
+	int error = channel_call(&kernel->generic, message_peer_remove(kernel, peer), NULL);
+
+	if (!error)
+		error = peer_set(kernel, peer);
+	return error ? -TUYEN_ESYSTEM : kernel_peer_call(kernel, peer->device, peer->public_key);
+}
+
 int kernel_peer_forget(struct kernel *kernel, const char *device,
 		       const uint8_t public_key[static WG_KEY_LEN])
 {

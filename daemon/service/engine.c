@@ -1095,12 +1095,15 @@ static bool silently_changed(struct engine *e, const struct kernel_state *known)
 					  .peer_count = known->peer_count,
 					  .sysctls = known->sysctls,
 					  .sysctl_count = known->sysctl_count};
+	struct monotime read_at = monotime_now();
 	struct kernel_state *now = NULL;
 	struct kernel_plan *plan = NULL;
 	struct reason reason;
 	bool changed = kernel_read_silent(e->kernel, known, &now, &reason) == 0 &&
 		       kernel_plan_build(&part, now, &plan, &reason) == 0 && plan->count > 0;
 
+	if (now && !changed)
+		engine_call_back(e, now, read_at);
 	kernel_plan_free(plan);
 	kernel_state_free(now);
 	return changed;

@@ -4,6 +4,7 @@
 
 #include <event2/event.h>
 
+#include "tuyen/core/call_back.h"
 #include "tuyen/core/meter.h"
 #include "tuyen/core/repair.h"
 #include "tuyen/core/selection.h"
@@ -82,7 +83,8 @@ struct engine {
 	struct active_paths said; /* what was told of it last */
 	struct ip_endpoint *
 	    seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
-	enum repair_link *repaired; /* core/repair.h; one each of the forwarding's neighbors */
+	struct call_back *call_backs; /* one each of the forwarding's session peers */
+	enum repair_link *repaired;   /* core/repair.h; one each of the forwarding's neighbors */
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
@@ -144,6 +146,8 @@ void engine_meters_look(struct engine *e);
 void engine_meters_keep(struct engine *e);
 
 void engine_renewals_step(struct engine *e, struct monotime *next_look);
+/** Calls who calls us and is not heard any more; @state has the sessions' peers as they were at @read_at. */
+void engine_call_back(struct engine *e, const struct kernel_state *state, struct monotime read_at);
 
 /* engine_requests.c: what the wire process asks for */
 

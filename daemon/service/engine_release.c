@@ -23,9 +23,11 @@ void engine_release_clear(struct engine *e)
 	free(e->paths);
 	free(e->repaired);
 	free(e->seen);
+	free(e->call_backs);
 	e->links = e->paths = NULL;
 	e->repaired = NULL;
 	e->seen = NULL;
+	e->call_backs = NULL;
 }
 
 static void release_describe(const struct seal_result *r, int64_t installed_s,
@@ -83,12 +85,14 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	struct status_liveness *paths = calloc(forwarding->path_count + 1, sizeof(*paths));
 	enum repair_link *repaired = calloc(forwarding->neighbor_count + 1, sizeof(*repaired));
 	struct ip_endpoint *seen = calloc(forwarding->neighbor_count + 1, sizeof(*seen));
+	struct call_back *call_backs = calloc(forwarding->peer_count + 1, sizeof(*call_backs));
 
-	if (!links || !paths || !repaired || !seen) {
+	if (!links || !paths || !repaired || !seen || !call_backs) {
 		free(links);
 		free(paths);
 		free(repaired);
 		free(seen);
+		free(call_backs);
 		return -TUYEN_ENOMEM;
 	}
 	if (e->release.status.have) {
@@ -103,6 +107,7 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	e->paths = paths;
 	e->repaired = repaired;
 	e->seen = seen;
+	e->call_backs = call_backs;
 	return 0;
 }
 

@@ -6,6 +6,8 @@
  * An endpoint that is heard again is not used instead of another before its session has a key: WireGuard may not have tried for
  * five seconds. It is asked to try, and its paths are unknown until then.
  *
+ * Who calls us and is not heard any more may be refused: core/call_back.h.
+ *
  * A session whose path answers may be dead all the same: of a key that the other end does not have, say. Another gateway is used then.
  */
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
+#define CALLS_MAX   64u /* in one look: of a country that is cut off the rest has to wait */
 #define LOOK_US	    200000u
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
 
@@ -72,18 +75,17 @@ static void reach_set(struct engine *e, const struct fwd_session_peer *peer, con
 		}
 }
 
-/* As the kernel had it at the last reading; NULL: not at all. */
-static const struct kernel_peer *peer_find(const struct engine *e,
+/* As the kernel had it at that reading; NULL: not at all. */
+static const struct kernel_peer *peer_find(const struct kernel_state *state,
 					   const struct fwd_session_peer *peer, const char *device)
 {
 	struct kernel_peer key = {0};
 
 	strcpy(key.device, device);
 	memcpy(key.public_key, peer->session_key, WG_KEY_LEN);
-	return e->actual && e->actual->peer_count
-		   ? bsearch(&key, e->actual->peers, e->actual->peer_count, sizeof(key),
-			     kernel_peer_compare)
-		   : NULL;
+	return state && state->peer_count ? bsearch(&key, state->peers, state->peer_count,
+						    sizeof(key), kernel_peer_compare)
+					  : NULL;
 }
 
 static void renew(struct engine *e, const struct fwd_session_peer *peer, const char *device,
@@ -160,7 +162,7 @@ static void peer_step(struct engine *e, const struct fwd_session_peer *peer, str
 		return;
 	desired_session_name(peer->color, forwarding_peer_slot(&e->release.forwarding, peer),
 			     device);
-	found = peer_find(e, peer, device);
+	found = peer_find(e->actual, peer, device);
 	session_watch(e, peer, found, now);
 	if (!r.silent && !r.keyless)
 		return;
@@ -184,4 +186,26 @@ void engine_renewals_step(struct engine *e, struct monotime *next_look)
 	for (size_t i = 0; f->path_count && i < f->peer_count; i++)
 		if (f->peers[i].caller)
 			peer_step(e, &f->peers[i], now, next_look);
+}
+
+void engine_call_back(struct engine *e, const struct kernel_state *state, struct monotime read_at)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	unsigned int calls = 0;
+
+	for (size_t i = 0; i < f->peer_count; i++) {
+		const struct fwd_session_peer *peer = &f->peers[i];
+		const struct kernel_peer *found;
+		char device[KERNEL_IFNAME_MAX];
+
+		if (peer->caller)
+			continue;
+		desired_session_name(peer->color, forwarding_peer_slot(f, peer), device);
+		found = peer_find(state, peer, device);
+		if (!found || !found->endpoint.family ||
+		    !call_back_due(&e->call_backs[i], found->rx_bytes, read_at, calls < CALLS_MAX))
+			continue;
+		calls++;
+		kernel_peer_renew(e->kernel, found);
+	}
 }

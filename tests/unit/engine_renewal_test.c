@@ -40,6 +40,12 @@ int kernel_peer_forget(struct kernel *kernel, const char *device,
 	return 0;
 }
 
+int kernel_peer_renew(struct kernel *kernel, const struct kernel_peer *peer)
+{
+	(void)kernel, (void)peer;
+	return 0;
+}
+
 int kernel_session_poke(struct kernel *kernel, const char *device)
 {
 	(void)kernel, (void)device;

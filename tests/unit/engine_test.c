@@ -215,6 +215,8 @@ NOTHING(void, status_event_lan, bool away, int64_t wall_s, struct text *ret_json
 NOTHING(void, engine_meters_load, struct engine *e)
 NOTHING(void, engine_meters_look, struct engine *e)
 NOTHING(void, engine_meters_keep, struct engine *e)
+NOTHING(void, engine_call_back, struct engine *e, const struct kernel_state *state,
+	struct monotime read_at)
 NOTHING(void, engine_renewals_step, struct engine *e, struct monotime *next_look)
 NOTHING(void, engine_request_incoming, struct engine *e)
 NOTHING(void, engine_requests_serve, evutil_socket_t fd, short what, void *context)

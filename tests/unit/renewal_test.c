@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "tuyen/core/call_back.h"
 #include "tuyen/core/renewal.h"
 
 #define SLOTS 50u /* of 100 ms */
@@ -140,6 +141,48 @@ static void an_idle_session_lives(void **state)
 	assert_true(renewal_session_dead(seen, monotime_after(seen, 250000000)));
 }
 
+static struct monotime second(uint64_t s)
+{
+	return (struct monotime){s * S};
+}
+
+/* Read each two seconds. */
+static void who_is_not_heard_is_called_less_and_less(void **state)
+{
+	static const uint64_t calls[] = {28, 84, 196, 420, 868, 1764, 2664};
+	struct call_back c = {0};
+	size_t called = 0;
+
+	(void)state;
+	for (uint64_t s = 0; s < 3000; s += 2)
+		if (call_back_due(&c, 4711, second(100 + s), true))
+			assert_int_equal(s, calls[called++]);
+	assert_int_equal(called, sizeof(calls) / sizeof(calls[0]));
+	assert_false(call_back_due(&c, 4743, second(3100), true)); /* heard: from the beginning */
+	assert_false(call_back_due(&c, 4743, second(3127), true));
+	assert_true(call_back_due(&c, 4743, second(3128), true));
+}
+
+static void who_is_heard_each_25_s_is_never_called(void **state)
+{
+	struct call_back c = {0};
+
+	(void)state;
+	for (uint64_t s = 0; s < 1000; s++)
+		assert_false(call_back_due(&c, 32 * (s / 27), second(100 + s), true));
+}
+
+static void what_may_not_be_called_waits(void **state)
+{
+	struct call_back c = {0};
+
+	(void)state;
+	assert_false(call_back_due(&c, 1, second(100), false));
+	assert_false(call_back_due(&c, 1, second(130), false));
+	assert_true(call_back_due(&c, 1, second(131), true));
+	assert_false(call_back_due(&c, 1, second(132), true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +191,9 @@ int main(void)
 	    cmocka_unit_test(what_still_hears_is_left_alone),
 	    cmocka_unit_test(then_it_dies_too),
 	    cmocka_unit_test(counters_may_begin_again),
+	    cmocka_unit_test(who_is_not_heard_is_called_less_and_less),
+	    cmocka_unit_test(who_is_heard_each_25_s_is_never_called),
+	    cmocka_unit_test(what_may_not_be_called_waits),
 	    cmocka_unit_test(an_idle_session_lives),
 	};
 

@@ -98,6 +98,12 @@ int kernel_session_poke(struct kernel *kernel, const char *device);
 int kernel_peer_call(struct kernel *kernel, const char *device,
 		     const uint8_t public_key[static WG_KEY_LEN]);
 
+/**
+ * Makes a peer anew as it was read, without its keys and what it remembers of the far end's clock, and calls it where it was.
+ * @return 0 or -TUYEN_ESYSTEM; it may be gone then.
+ */
+int kernel_peer_renew(struct kernel *kernel, const struct kernel_peer *peer);
+
 /** Takes a peer and its session out of @device, for kernel_apply() to make it anew. @return 0 or -TUYEN_ESYSTEM. */
 int kernel_peer_forget(struct kernel *kernel, const char *device,
 		       const uint8_t public_key[static WG_KEY_LEN]);

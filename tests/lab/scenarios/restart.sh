@@ -77,5 +77,22 @@ spawn second $(tuyend_command phuc-xa)
 ok "a second tuyend for the same node ends at once" wait_for 5 "its end" gone second
 like "... and says why" "$(cat second.log)" 'another tuyend'
 is "... and the first goes on" "$(process_of phuc-xa supervisor)" "$before"
+# A commune starts anew with a clock of two hours ago: WireGuard takes no handshake that is older than one before, and of the
+# others nobody calls by itself.
+wait_for 60 "the session" session_up phuc-xa
+sleep 130 # a handshake or two
+stop_daemon phuc-xa
+in_site phuc-xa "$tuyend" --remove >/dev/null
+date -s "-2 hours" >/dev/null
+sleep 10 # it boots
+begin=$(now_ms)
+stream_start phuc-xa 50
+start_daemon phuc-xa
+ok "a clock that went back over a restart: the links" wait_for 30 "the links" links_up phuc-xa 2
+ok "... and the session, which the gateway asks for" wait_for 40 "the session" session_up phuc-xa
+at_most "... in ms" $(($(now_ms) - begin)) 25000
+sleep 1
+stream_stop phuc-xa
+at_most "... and traffic flows, in ms" "$outage_ms" 25000
 country_down
 done_testing
