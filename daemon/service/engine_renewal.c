@@ -203,7 +203,8 @@ void engine_call_back(struct engine *e, const struct kernel_state *state, struct
 		desired_session_name(peer->color, forwarding_peer_slot(f, peer), device);
 		found = peer_find(state, peer, device);
 		if (!found || !found->endpoint.family ||
-		    !call_back_due(&e->call_backs[i], found->rx_bytes, read_at, calls < CALLS_MAX))
+		    !call_back_due(&e->call_backs[i], found->rx_bytes, found->tx_bytes, read_at,
+				   calls < CALLS_MAX))
 			continue;
 		calls++;
 		kernel_peer_renew(e->kernel, found);

@@ -146,7 +146,7 @@ static struct monotime second(uint64_t s)
 	return (struct monotime){s * S};
 }
 
-/* Read each two seconds. */
+/* Read each two seconds; what is made anew has received nothing. */
 static void who_is_not_heard_is_called_less_and_less(void **state)
 {
 	static const uint64_t calls[] = {28, 84, 196, 420, 868, 1764, 2664};
@@ -155,12 +155,12 @@ static void who_is_not_heard_is_called_less_and_less(void **state)
 
 	(void)state;
 	for (uint64_t s = 0; s < 3000; s += 2)
-		if (call_back_due(&c, 4711, second(100 + s), true))
+		if (call_back_due(&c, called ? 0 : 4711, 0, second(100 + s), true))
 			assert_int_equal(s, calls[called++]);
 	assert_int_equal(called, sizeof(calls) / sizeof(calls[0]));
-	assert_false(call_back_due(&c, 4743, second(3100), true)); /* heard: from the beginning */
-	assert_false(call_back_due(&c, 4743, second(3127), true));
-	assert_true(call_back_due(&c, 4743, second(3128), true));
+	assert_false(call_back_due(&c, 32, 0, second(3100), true)); /* heard: from the beginning */
+	assert_false(call_back_due(&c, 32, 0, second(3127), true));
+	assert_true(call_back_due(&c, 32, 0, second(3128), true));
 }
 
 static void who_is_heard_each_25_s_is_never_called(void **state)
@@ -169,7 +169,30 @@ static void who_is_heard_each_25_s_is_never_called(void **state)
 
 	(void)state;
 	for (uint64_t s = 0; s < 1000; s++)
-		assert_false(call_back_due(&c, 32 * (s / 27), second(100 + s), true));
+		assert_false(call_back_due(&c, 32 * (s / 27), 0, second(100 + s), true));
+}
+
+/* Data that nobody replies to, each 46 s: our keepalives after 10 and 20 s put the caller's off to 45 s. */
+static void who_is_put_off_by_what_we_send_is_not_called(void **state)
+{
+	struct call_back c = {0};
+
+	(void)state;
+	for (uint64_t s = 0; s < 1000; s++)
+		assert_false(call_back_due(&c, 96 * (s / 46),
+					   32 * (s / 46 * 2 + (s % 46 >= 10) + (s % 46 >= 20)),
+					   second(100 + s), true));
+}
+
+static void who_is_sent_to_all_the_time_is_called_all_the_same(void **state)
+{
+	struct call_back c = {0};
+	size_t calls = 0;
+
+	(void)state;
+	for (uint64_t s = 0; s <= 48; s++)
+		calls += call_back_due(&c, 1, s, second(100 + s), true);
+	assert_int_equal(calls, 1);
 }
 
 static void what_may_not_be_called_waits(void **state)
@@ -177,10 +200,10 @@ static void what_may_not_be_called_waits(void **state)
 	struct call_back c = {0};
 
 	(void)state;
-	assert_false(call_back_due(&c, 1, second(100), false));
-	assert_false(call_back_due(&c, 1, second(130), false));
-	assert_true(call_back_due(&c, 1, second(131), true));
-	assert_false(call_back_due(&c, 1, second(132), true));
+	assert_false(call_back_due(&c, 1, 0, second(100), false));
+	assert_false(call_back_due(&c, 1, 0, second(130), false));
+	assert_true(call_back_due(&c, 1, 0, second(131), true));
+	assert_false(call_back_due(&c, 0, 0, second(132), true));
 }
 
 int main(void)
@@ -193,6 +216,8 @@ int main(void)
 	    cmocka_unit_test(counters_may_begin_again),
 	    cmocka_unit_test(who_is_not_heard_is_called_less_and_less),
 	    cmocka_unit_test(who_is_heard_each_25_s_is_never_called),
+	    cmocka_unit_test(who_is_put_off_by_what_we_send_is_not_called),
+	    cmocka_unit_test(who_is_sent_to_all_the_time_is_called_all_the_same),
 	    cmocka_unit_test(what_may_not_be_called_waits),
 	    cmocka_unit_test(an_idle_session_lives),
 	};

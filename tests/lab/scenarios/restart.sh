@@ -77,6 +77,17 @@ spawn second $(tuyend_command phuc-xa)
 ok "a second tuyend for the same node ends at once" wait_for 5 "its end" gone second
 like "... and says why" "$(cat second.log)" 'another tuyend'
 is "... and the first goes on" "$(process_of phuc-xa supervisor)" "$before"
+# Data that nobody replies to: the gateway's two keepalives put the commune's off to 45 s. The session lives, and is left alone.
+received() { in_site npdc-hn wg show s10 dump | grep -F "${country_lan[phuc-xa]}" | cut -f6; }
+wait_for 60 "the session" session_up phuc-xa
+in_site lan-npdc-hn nft 'add table ip mute; add chain ip mute out { type filter hook output priority 0; policy drop; }'
+sleep 15
+in_site lan-phuc-xa bash -c "for i in 1 2 3; do echo \$i >/dev/udp/${country_host[npdc-hn]}/$STREAM_PORT; sleep 0.3; done"
+sleep 5
+before=$(received)
+sleep 38
+at_least "a session whose keepalive was put off is not made anew: bytes received" "$(received)" "$before"
+in_site lan-npdc-hn nft delete table ip mute
 # A commune starts anew with a clock of two hours ago: WireGuard takes no handshake that is older than one before, and of the
 # others nobody calls by itself.
 wait_for 60 "the session" session_up phuc-xa
