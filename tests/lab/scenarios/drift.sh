@@ -55,7 +55,7 @@ for offset in 0 0.7 1.4; do
 	sleep $((10 + ${offset%.*})).${offset#*.}
 	in_site ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
 	at_most "a removed peer is back in two seconds, in ms" "$(ms_until peers_are ba-dinh link0 "$count")" 2100
-	sleep 10
+	sleep 10 # the pause after the repair before it is over: nothing may be due but what finds this one
 	in_site ba-dinh sysctl -qw net.ipv4.ip_forward=0
 	at_most "forwarding that was turned off is on in two seconds, in ms" "$(ms_until forwards ba-dinh)" 2100
 done
@@ -64,7 +64,7 @@ shows() { [ "$(in_site "$1" sh -c "$2" 2>/dev/null)" = "$3" ]; }
 back_in() { # NAME MOST_MS SITE SHOWN COMMAND...: what SHOWN prints is as before so soon after COMMAND
 	local name=$1 most=$2 s=$3 shown=$4 want; shift 4
 	want=$(in_site "$s" sh -c "$shown")
-	sleep 10
+	sleep 10 # the pause after the repair before it is over: nothing may be due but what finds this one
 	in_site "$s" "$@" >/dev/null 2>&1 || fail "$name: the damage itself failed"
 	at_most "$name is back, in ms" "$(ms_until shows "$s" "$shown" "$want")" "$most"
 }
@@ -91,7 +91,7 @@ stream_echo_start
 outage_in() { # NAME MOST_MS SITE COMMAND...
 	local name=$1 most=$2 s=$3; shift 3
 	wait_for 30 "traffic on its main path" settled "$s"
-	sleep 10
+	sleep 10 # the pause after the repair before it is over: nothing may be due but what finds this one
 	stream_start phuc-xa 20
 	sleep 0.9
 	in_site "$s" "$@"

@@ -53,7 +53,7 @@ stream_start phuc-xa 10
 sleep 0.5
 kill_daemon npdc-hn
 ok "the gateway's daemons are gone: no path is heard" wait_for 10 "the end of the paths" paths_down
-sleep 600
+sleep 600 # what the fault table asks for: ten minutes
 is "... and for ten minutes no session that carries is made anew" "$(renewed)" "$before"
 start_daemon npdc-hn
 ok "they are back" wait_for 20 "the paths" paths_up phuc-xa 2
@@ -81,21 +81,20 @@ is "... and the first goes on" "$(process_of phuc-xa supervisor)" "$before"
 received() { in_site npdc-hn wg show s10 dump | grep -F "${country_lan[phuc-xa]}" | cut -f6; }
 wait_for 60 "the session" session_up phuc-xa
 in_site lan-npdc-hn nft 'add table ip mute; add chain ip mute out { type filter hook output priority 0; policy drop; }'
-sleep 15
+sleep 15 # of the virtual clock, as all here: into the time between two of its keepalives
 in_site lan-phuc-xa bash -c "for i in 1 2 3; do echo \$i >/dev/udp/${country_host[npdc-hn]}/$STREAM_PORT; sleep 0.3; done"
 sleep 5
 before=$(received)
-sleep 38
+sleep 38 # longer than 28 s, shorter than the 45 s to which it is put off
 at_least "a session whose keepalive was put off is not made anew: bytes received" "$(received)" "$before"
 in_site lan-npdc-hn nft delete table ip mute
 # A commune starts anew with a clock of two hours ago: WireGuard takes no handshake that is older than one before, and of the
 # others nobody calls by itself.
 wait_for 60 "the session" session_up phuc-xa
-sleep 130 # a handshake or two
 stop_daemon phuc-xa
 in_site phuc-xa "$tuyend" --remove >/dev/null
 date -s "-2 hours" >/dev/null
-sleep 10 # it boots
+sleep 10 # of the virtual clock: it boots meanwhile, and the gateway hears nothing
 begin=$(now_ms)
 stream_start phuc-xa 50
 start_daemon phuc-xa
