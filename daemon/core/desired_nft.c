@@ -497,6 +497,71 @@ static void guard_session_add(struct text *t, const struct forwarding *f, struct
 	sessions_jump(from, f, "jump guard_session", false);
 }
 
+static int port_compare(const void *a, const void *b)
+{
+	return *(const uint16_t *)a - *(const uint16_t *)b;
+}
+
+/* Where paths end: sessions' packets, and probes. As nft prints a set: sorted. */
+static void path_ports_add(struct text *t, const struct forwarding *f)
+{
+	uint16_t *port;
+	size_t count = 0, room = 1;
+
+	for (size_t i = 0; i < f->session_count; i++)
+		room += desired_session_ranks(f, f->sessions[i].color);
+	port = calloc(room, sizeof(*port));
+	if (!port) {
+		t->failed = true;
+		return;
+	}
+	port[count++] = BFD_PORT_SBFD;
+	for (size_t i = 0; i < f->session_count; i++)
+		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
+			port[count++] = forwarding_session_port(&f->sessions[i], k);
+	qsort(port, count, sizeof(*port), port_compare);
+	text_add(t, count > 1 ? "{ " : "");
+	for (size_t i = 0; i < count; i++)
+		text_printf(t, "%s%u", i ? ", " : "", port[i]);
+	text_add(t, count > 1 ? " }" : "");
+	free(port);
+}
+
+static void label_match_add(struct text *t, const struct forwarding *f)
+{
+	text_add(t, "\t\t");
+	if (f->overlay[1].length) {
+		text_add(t, "ip saddr ");
+		prefix_add(t, f->overlay[1]);
+		text_add_char(t, ' ');
+	}
+	text_add(t, "ip daddr @own ");
+}
+
+/*
+ * On lo, what a label brought has no route yet; what this box says to itself has one. The first comes from whoever may send
+ * the label: it is for a path's end, of IPv4, from a path's address, or goes no further. Nobody else looks whether its
+ * source is an address of ours (accept_local, desired.c), and of IPv6 the kernel never does, ::1 included.
+ */
+static void guard_lo_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "guard_own", NULL);
+	overlay_rules(t, f, "saddr", "notrack accept");
+	text_add(t, "\t\taccept\n");
+	chain_end(t);
+	chain_begin(t, "guard_lo", NULL);
+	text_add(t, "\t\trt ip nexthop != 0.0.0.0 goto guard_own\n"
+		    "\t\trt ip6 nexthop != :: goto guard_own\n");
+	label_match_add(t, f);
+	text_add(t, "udp dport ");
+	path_ports_add(t, f);
+	text_add(t, " notrack accept\n");
+	label_match_add(t, f);
+	text_printf(t, "udp sport %d notrack accept\n", BFD_PORT_SBFD);
+	text_add(t, "\t\tcounter drop\n");
+	chain_end(t);
+}
+
 /* What goes to a peer of a shared LAN's gateway. */
 static void guard_shared_add(struct text *t, const struct forwarding *f)
 {
@@ -524,10 +589,7 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 {
 	struct device_list from = devices_new(f);
 
-	chain_begin(t, "guard_lo", NULL);
-	overlay_rules(t, f, "saddr", "notrack accept");
-	text_add(t, "\t\taccept\n");
-	chain_end(t);
+	guard_lo_add(t, f);
 	chain_begin(t, "guard_link", NULL);
 	for (size_t i = 0; i < f->queue_count; i++)
 		queue_in_add(t, f->queues[i].dscp);
@@ -746,50 +808,6 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 	chain_end(t);
 }
 
-static int port_compare(const void *a, const void *b)
-{
-	return *(const uint16_t *)a - *(const uint16_t *)b;
-}
-
-/* Where paths end: sessions' packets, and probes. As nft prints a set: sorted. */
-static void path_ports_add(struct text *t, const struct forwarding *f)
-{
-	uint16_t *port;
-	size_t count = 0, room = 1;
-
-	for (size_t i = 0; i < f->session_count; i++)
-		room += desired_session_ranks(f, f->sessions[i].color);
-	port = calloc(room, sizeof(*port));
-	if (!port) {
-		t->failed = true;
-		return;
-	}
-	port[count++] = BFD_PORT_SBFD;
-	for (size_t i = 0; i < f->session_count; i++)
-		for (uint8_t k = 0; k < desired_session_ranks(f, f->sessions[i].color); k++)
-			port[count++] = forwarding_session_port(&f->sessions[i], k);
-	qsort(port, count, sizeof(*port), port_compare);
-	text_add(t, count > 1 ? "{ " : "");
-	for (size_t i = 0; i < count; i++)
-		text_printf(t, "%s%u", i ? ", " : "", port[i]);
-	text_add(t, count > 1 ? " }" : "");
-	free(port);
-}
-
-static void input_path_add(struct text *t, const struct forwarding *f)
-{
-	chain_begin(t, "input_lo", NULL);
-	text_add(t, "\t\tip daddr @own udp dport ");
-	path_ports_add(t, f);
-	text_printf(t,
-		    " accept\n"
-		    "\t\tip daddr @own udp sport %d accept\n"
-		    "\t\tfib saddr type local accept\n"
-		    "\t\tcounter drop\n",
-		    BFD_PORT_SBFD);
-	chain_end(t);
-}
-
 static void input_link_add(struct text *t)
 {
 	chain_begin(t, "input_link", NULL);
@@ -853,7 +871,6 @@ static void input_add(struct text *t, const struct forwarding *f)
 {
 	struct device_list from = devices_new(f);
 
-	input_path_add(t, f);
 	input_link_add(t);
 	for (size_t i = 0; i < f->session_count; i++)
 		input_session_add(t, f, f->sessions[i].color);
@@ -862,9 +879,9 @@ static void input_add(struct text *t, const struct forwarding *f)
 	sessions_jump(&from, f, "jump input", true);
 	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
 	text_add(t, "\t\tmeta iiftype ether goto input_line\n"
-		    "\t\tmeta iiftype loopback goto input_lo\n");
+		    "\t\tmeta iiftype loopback accept\n");
 	devices_map(t, "iifname", &from);
-	/* guard has dropped what came by an adjacency without a label */
+	/* guard has dropped what came by an adjacency without a label, and judged what came with one */
 	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
 		    "\t\tgoto input_line\n");
 	chain_end(t);

@@ -579,15 +579,16 @@ static void where_paths_end(void **state)
 
 	(void)state;
 	table_read(&f, &t);
-	assert_non_null(strstr(t.bytes, "\tchain input_lo {\n"
-					"\t\tip daddr @own udp dport { 7784, 52010 } accept\n"
-					"\t\tip daddr @own udp sport 7784 accept\n"
-					"\t\tfib saddr type local accept\n"
+	assert_non_null(strstr(t.bytes, "\tchain guard_lo {\n"
+					"\t\trt ip nexthop != 0.0.0.0 goto guard_own\n"
+					"\t\trt ip6 nexthop != :: goto guard_own\n"
+					"\t\tip saddr 100.80.0.0/12 ip daddr @own udp dport { 7784, 52010 } notrack accept\n"
+					"\t\tip saddr 100.80.0.0/12 ip daddr @own udp sport 7784 notrack accept\n"
 					"\t\tcounter drop\n\t}\n"));
 	text_reset(&t);
 	f.session_count = 0;
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(t.bytes, "\t\tip daddr @own udp dport 7784 accept\n"));
+	assert_non_null(strstr(t.bytes, "ip daddr @own udp dport 7784 notrack accept\n"));
 	text_clear(&t);
 	f.session_count = 1;
 	forwarding_clear(&f);
@@ -642,8 +643,9 @@ static void devices_stand_as_nft_sorts_them(void **state)
 /* What is no Ethernet is asked for its name; what is, is a line, whatever it is called. */
 static void names_are_of_what_is_no_ethernet(void **state)
 {
-	static const char *const chains[][2] = {{"guard", "filter hook prerouting priority raw"},
-						{"input", "filter hook input priority filter"}};
+	static const char *const chains[][3] = {
+	    {"guard", "filter hook prerouting priority raw; policy accept", "goto guard_lo"},
+	    {"input", "filter hook input priority filter; policy drop", "accept"}};
 	struct forwarding f;
 	struct text t;
 
@@ -653,12 +655,11 @@ static void names_are_of_what_is_no_ethernet(void **state)
 		char begin[160], *at;
 
 		snprintf(begin, sizeof(begin),
-			 "\tchain %s {\n\t\ttype %s; policy %s;\n"
+			 "\tchain %s {\n\t\ttype %s;\n"
 			 "\t\tmeta iiftype ether goto %s_line\n"
-			 "\t\tmeta iiftype loopback goto %s_lo\n"
+			 "\t\tmeta iiftype loopback %s\n"
 			 "\t\tiifname ",
-			 chains[i][0], chains[i][1], i ? "drop" : "accept", chains[i][0],
-			 chains[i][0]);
+			 chains[i][0], chains[i][1], chains[i][0], chains[i][2]);
 		at = strstr(t.bytes, begin);
 		assert_non_null(at);
 		snprintf(begin, sizeof(begin),

@@ -41,6 +41,38 @@ is "nothing injected reaches the other commune" "$(seen kham INJECT-)" 0
 is "nothing injected reaches the data centre's LAN" "$(seen hubLan INJECT-)" 0
 at_least "the district counted the drops" "$(($(drops dong-da phuc-xa) - before))" 9
 
+# 1b. its own label leads to the gateway: from there on a packet must look like a path's, whoever it says it is from
+cat >agent.py <<-'END'
+	import socket, sys
+	s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+	s.settimeout(None if sys.argv[1] == "serve" else 5)
+	if sys.argv[1] == "serve":
+	    s.bind(("::", 161))
+	    while True:
+	        text, of = s.recvfrom(2000)
+	        print(text.decode(), flush=True)
+	        s.sendto(text, of)
+	s.sendto(b"own", (sys.argv[2], 161))
+	s.recvfrom(2000)
+END
+in_site npdc-hn sysctl -qw net.ipv6.conf.lo.disable_ipv6=0 && ip -n npdc-hn addr replace ::1/128 dev lo
+spawn agent ip netns exec npdc-hn python3 agent.py serve
+wait_for 10 "a service on the gateway" listening npdc-hn udp 161
+capture_start hubLo npdc-hn lo
+for source in "$HUB_NODE" 10.0.0.1 10.0.0.10 "${country_public[npdc-hn]}" 127.0.0.1 "$PX_NODE"; do
+	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" "$HUB_NODE" 161 "INJECT-AS-$source-" 5
+	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" 127.0.0.1 161 "INJECT-AT-$source-" 5
+	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" 10.0.0.1 161 "INJECT-IN-$source-" 5
+done
+in_site phuc-xa "$inject" mpls lsp210 16001 ::1 ::1 161 INJECT-AS-ONESELF- 5
+sleep 0.5 # what was sent last arrives
+capture_stop hubLo
+at_least "labelled packets with sources of the gateway's own arrive on its lo (the attack is real)" "$(seen hubLo INJECT-AS-)" 35
+is "none reaches a service of it" "$(grep -c INJECT agent.log)" 0
+for to in ::ffff:127.0.0.1 "::ffff:$HUB_NODE" ::ffff:10.0.0.1 ::1; do
+	ok "while the gateway's service answers the gateway at $to" in_site npdc-hn python3 agent.py ask "$to"
+done
+
 # 2. the carrier, in clear, with a neighbour's overlay address
 for pair in "ba-dinh $BD_LINK" "phuc-xa $PX_LINK" "npdc-hn $HUB_LINK" "phuc-xa $PX_NODE" "npdc-hn $HUB_NODE" \
 	"npdc-hn 10.0.0.1" "npdc-hn 10.0.0.10" "phuc-xa 10.9.1.10"; do

@@ -3,7 +3,7 @@
  * Sends what nobody should: frames that a box in wrong hands, or the carrier, could make.
  *
  *	inject mpls DEVICE LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
- *		labelled UDP packets straight into a device (an adjacency)
+ *		labelled UDP packets straight into a device (an adjacency); IPv6 where the addresses are
  *	inject udp SOURCE DESTINATION PORT TEXT COUNT
  *		clear UDP with any source address
  *	inject mpls-in-ip OUTER_SOURCE OUTER_DESTINATION LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
@@ -14,6 +14,7 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/ip.h>
+#include <netinet/ip6.h>
 #include <netinet/udp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,16 +30,26 @@ struct frame {
 	size_t length;
 };
 
-static uint16_t checksum(const void *bytes, size_t length)
+static uint32_t sum_of(const void *bytes, size_t length)
 {
 	const uint8_t *b = bytes;
 	uint32_t sum = 0;
 
-	for (size_t i = 0; i + 1 < length; i += 2)
-		sum += (uint32_t)b[i] << 8 | b[i + 1];
+	for (size_t i = 0; i < length; i++)
+		sum += i % 2 ? b[i] : (uint32_t)b[i] << 8;
+	return sum;
+}
+
+static uint16_t checksum_end(uint32_t sum)
+{
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)~sum);
+}
+
+static uint16_t checksum(const void *bytes, size_t length)
+{
+	return checksum_end(sum_of(bytes, length));
 }
 
 static void add(struct frame *f, const void *bytes, size_t length)
@@ -59,13 +70,30 @@ static void add_ip(struct frame *f, const char *from, const char *to, uint8_t pr
 	add(f, &ip, sizeof(ip));
 }
 
+/* @udp  its checksum, which IPv6 asks for, is set */
+static void add_ipv6(struct frame *f, char **argv, struct udphdr *udp, size_t text)
+{
+	struct ip6_hdr ip = {.ip6_plen = udp->len, .ip6_nxt = IPPROTO_UDP, .ip6_hlim = 64};
+
+	ip.ip6_vfc = 6 << 4;
+	if (inet_pton(AF_INET6, argv[0], &ip.ip6_src) != 1 ||
+	    inet_pton(AF_INET6, argv[1], &ip.ip6_dst) != 1)
+		exit(2);
+	udp->check = checksum_end(sum_of(&ip.ip6_src, 32) + ntohs(udp->len) + IPPROTO_UDP +
+				  sum_of(udp, sizeof(*udp)) + sum_of(argv[3], text));
+	add(f, &ip, sizeof(ip));
+}
+
 static void add_udp_packet(struct frame *f, char **argv) /* SOURCE DESTINATION PORT TEXT */
 {
 	const size_t text = strnlen(argv[3], 512);
 	struct udphdr udp = {.source = htons(40000), .dest = htons((uint16_t)atoi(argv[2]))};
 
 	udp.len = htons((uint16_t)(sizeof(udp) + text));
-	add_ip(f, argv[0], argv[1], IPPROTO_UDP, sizeof(udp) + text);
+	if (strchr(argv[0], ':'))
+		add_ipv6(f, argv, &udp, text);
+	else
+		add_ip(f, argv[0], argv[1], IPPROTO_UDP, sizeof(udp) + text);
 	add(f, &udp, sizeof(udp));
 	add(f, argv[3], text);
 }
