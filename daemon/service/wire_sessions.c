@@ -862,7 +862,8 @@ static void session_readable(evutil_socket_t fd, short events, void *context)
 }
 
 /*
- * RFC 7881 section 4. A packet from the reflector's own port is another reflector's answer.
+ * RFC 7881 section 4. A packet from the reflector's own port is another reflector's answer, one from its own address
+ * nobody's: the answer would be for a service of this box.
  * What would not be answered anyhow must not use up the limit of the source that it names.
  */
 static bool datagram_answer(const struct listener *l, const struct bfd_datagram *d,
@@ -870,7 +871,7 @@ static bool datagram_answer(const struct listener *l, const struct bfd_datagram 
 {
 	struct bfd_packet packet, reply;
 
-	if (d->port == BFD_PORT_SBFD || !d->port ||
+	if (d->port == BFD_PORT_SBFD || !d->port || d->peer == l->local ||
 	    bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT ||
 	    bfd_reflect(&packet, l->discriminator, REFLECT_MIN_RX_US, &reply) != BFD_ACCEPT)
 		return false;

@@ -39,10 +39,11 @@ static uint32_t loopback(uint32_t host)
 	return 0x7f000000u | ((uint32_t)getpid() & 0xffff) << 8 | host;
 }
 
-static void scene_begin(struct scene *s)
+/* @asker  who asks: the last byte of his address */
+static void scene_begin_from(struct scene *s, uint32_t asker)
 {
 	const struct message_reflect reflect = {loopback(1), REFLECTOR};
-	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(loopback(2))};
+	struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(loopback(asker))};
 
 	s->base = event_base_new();
 	s->wire = wire_sessions_new(s->base, report, NULL);
@@ -58,6 +59,11 @@ static void scene_begin(struct scene *s)
 	};
 	s->asker = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(s->asker, (struct sockaddr *)&own, sizeof(own)), 0);
+}
+
+static void scene_begin(struct scene *s)
+{
+	scene_begin_from(s, 2);
 }
 
 static void scene_end(struct scene *s)
@@ -132,6 +138,19 @@ static void what_is_not_answered_uses_up_nothing(void **state)
 	scene_end(&s);
 }
 
+/* Who forges the reflector's own address has it send nothing to services of its box. */
+static void oneself_has_no_answer(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	scene_begin_from(&s, 1);
+	ask(&s, REFLECTOR, BFD_PACKET_BYTES);
+	assert_int_equal(answers(&s, BFD_PACKET_BYTES), 0);
+	assert_int_equal(wire_sessions_counters(s.wire)->not_reflected, 1);
+	scene_end(&s);
+}
+
 /* A gap may pass meanwhile, on a busy machine even two. */
 static void short_answers_are_always_given(void **state)
 {
@@ -155,6 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_answer_is_as_long_as_the_question),
 	    cmocka_unit_test(what_is_not_answered_uses_up_nothing),
+	    cmocka_unit_test(oneself_has_no_answer),
 	    cmocka_unit_test(short_answers_are_always_given),
 	};
 
