@@ -17,7 +17,8 @@
 #include "tuyen/core/desired.h"
 
 #define REFUSED_MAX 64
-#define DEAF_MIN    8192 /* operations */
+#define DEAF_MIN    8192	   /* operations */
+#define HEED_OF	    BATCH_MESSAGES /* operations */
 
 struct applying {
 	struct kernel *kernel;
@@ -27,6 +28,7 @@ struct applying {
 	bool *failed; /* by operation */
 	char refused[REFUSED_MAX][KERNEL_IFNAME_MAX];
 	size_t refused_count;
+	bool heeding, cancelled;
 };
 
 static bool gone_already(int error)
@@ -414,6 +416,14 @@ static bool apply_one(struct applying *a, size_t tag)
 	return true;
 }
 
+/* What the one who is called does must not be undone by what was collected before. @return false when nothing may follow. */
+static bool flush_and_heed(struct applying *a)
+{
+	flush(a);
+	a->cancelled = a->heeding && kernel_heed(a->kernel) < 0;
+	return !a->cancelled;
+}
+
 static size_t apply_all(struct applying *a)
 {
 	const struct kernel_plan *plan = a->plan;
@@ -422,9 +432,10 @@ static size_t apply_all(struct applying *a)
 	for (i = 0; i < plan->count; i++) {
 		bool same = i && plan->operations[i].object == plan->operations[i - 1].object &&
 			    plan->operations[i].verb == plan->operations[i - 1].verb;
+		bool alone = !same || !collected(plan->operations[i].object);
 
-		if (!same || !collected(plan->operations[i].object))
-			flush(a);
+		if ((alone || i % HEED_OF == 0) && !flush_and_heed(a))
+			return i;
 		if (!apply_one(a, i))
 			return i + 1;
 	}
@@ -492,6 +503,7 @@ static int apply_plan(struct kernel *kernel, struct channel *route, struct kerne
 	a->plan = plan;
 	a->report = &report;
 	a->route.channel = route;
+	a->heeding = route == &kernel->route; /* not within what it did itself */
 	a->generic.channel = &kernel->generic;
 	a->failed = calloc(plan->count + 1, sizeof(*a->failed));
 	if (!a->failed) {
@@ -504,10 +516,11 @@ static int apply_plan(struct kernel *kernel, struct channel *route, struct kerne
 	sources_forget(a);
 	report.netlink_messages = messages_sent(kernel) - before;
 	events_forget_own(kernel);
+	report.cancelled = a->cancelled;
 	free(a->failed);
 	free(a);
 	*ret_report = report;
-	return report.failed ? -TUYEN_ESYSTEM : 0;
+	return report.failed ? -TUYEN_ESYSTEM : report.cancelled ? -TUYEN_ECANCELED : 0;
 }
 
 int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report)

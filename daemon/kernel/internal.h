@@ -57,6 +57,9 @@ struct kernel {
 	    wide; /* readings until the next apply also look for label routes and routes of IPv6 that are not ours and stand where ours should */
 };
 
+/** @return 0, or -TUYEN_ECANCELED as @between says; see kernel_set_between(). */
+int kernel_heed(const struct kernel *kernel);
+
 /** @return 0 or -TUYEN_ESYSTEM with @reason. */
 int channel_open(struct channel *channel, int protocol, struct reason *reason);
 void channel_close(struct channel *channel);

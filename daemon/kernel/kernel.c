@@ -194,8 +194,7 @@ void kernel_set_between(struct kernel *kernel, kernel_between_fn between, void *
 	kernel->between_context = context;
 }
 
-/* Where there is no dump. */
-static int heed(const struct kernel *kernel)
+int kernel_heed(const struct kernel *kernel)
 {
 	return kernel->between && kernel->between(kernel->between_context) ? -TUYEN_ECANCELED : 0;
 }
@@ -207,7 +206,7 @@ static int read_named(struct kernel *kernel, const struct kernel_state *desired,
 	int err = read_wireguard(kernel, state, reason);
 
 	if (err == 0)
-		err = heed(kernel);
+		err = kernel_heed(kernel);
 	if (err == 0)
 		err = read_addresses(kernel, desired, state);
 	if (err == 0)
@@ -229,7 +228,7 @@ static int read_named(struct kernel *kernel, const struct kernel_state *desired,
 	if (err == 0)
 		err = read_sysctls(desired, state);
 	if (err == 0)
-		err = heed(kernel);
+		err = kernel_heed(kernel);
 	if (err == 0)
 		err = nft_read(kernel, &state->nft, reason);
 	return err;

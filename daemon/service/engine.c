@@ -37,7 +37,9 @@
 #define LINK_HURRIED_A_SECOND 4u
 #define REST_OF_TURN	      4u /* after a turn kernel events wait so many times what it took */
 #define LOOKS_MAX	      4u /* at the kernel in one turn, where facts change meanwhile */
-#define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
+#define CANCELLED_MAX                                                                              \
+	3u /* plans in a row, of which links that failed left the rest for the next turn */
+#define NEVER_UP_GRACE_US 3000000u /* a session that was never up says "down" only after this */
 
 static void timer_set(struct event *timer, uint64_t us)
 {
@@ -771,14 +773,29 @@ static void peers_call(struct engine *e, const struct kernel_plan *plan)
 	}
 }
 
+/* What was planned before a link's repair would undo it. */
+static bool repair_heard(void *context)
+{
+	struct engine *e = context;
+	uint64_t before = e->link_repairs;
+
+	pair_receive(e->pair);
+	return e->link_repairs != before;
+}
+
 static int turn_apply(struct engine *e, struct kernel_plan *plan)
 {
 	struct kernel_report report = {0};
-	int err = kernel_apply(e->kernel, plan, &report);
+	bool heeding = e->pair && e->cancelled_in_row < CANCELLED_MAX;
+	int err;
 
+	kernel_set_between(e->kernel, heeding ? repair_heard : NULL, e);
+	err = kernel_apply(e->kernel, plan, &report);
+	kernel_set_between(e->kernel, NULL, NULL);
+	e->cancelled_in_row = report.cancelled ? e->cancelled_in_row + 1 : 0;
 	e->operations += report.applied;
 	e->netlink_messages += report.netlink_messages;
-	if (err)
+	if (err && err != -TUYEN_ECANCELED)
 		failure_note(e, report.first_failure.text);
 	peers_call(e, plan);
 	return err;
@@ -903,6 +920,7 @@ void engine_link_changed(struct engine *e, size_t index)
 	}
 	was = e->repaired[index];
 	if (link_step(e, index, now, &next_look)) {
+		e->link_repairs++;
 		link_repair(e, index);
 		if (repair_said(was, e->repaired[index]))
 			say_repair(e, index);
@@ -1018,6 +1036,8 @@ static uint64_t turn_run(struct engine *e)
 		stood_forget(e);
 	duplicates_look(e);
 	engine_meters_look(e);
+	if (err == -TUYEN_ECANCELED)
+		return SETTLE_US;
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
 	now = monotime_now();
 	if (err)

@@ -96,6 +96,8 @@ struct engine {
 	bool taken_over;	/* the paths in use were read from the kernel once */
 	enum expected expected; /* of what our own facts changed since the last turn */
 	uint64_t facts;		/* counts those changes */
+	uint64_t link_repairs;	/* at once, outside of turns */
+	unsigned int cancelled_in_row;
 	bool ready;
 	bool in_turn, turn_wanted; /* one more, by what was heard in that which runs */
 	bool

@@ -29,7 +29,8 @@ static struct {
 	bool fails_then; /* the reading after that fails, and there is something to do */
 	bool link_steps; /* the link's traffic goes another way at the next step */
 	void (*heard)(struct engine *e);
-	unsigned int reads, silent_looks;
+	unsigned int failing; /* so many applies hear, at their beginning, of a link that fails */
+	unsigned int reads, applies, silent_looks;
 	uint64_t drift_repairs, turns;
 	int other;
 } world;
@@ -69,7 +70,8 @@ void engine_release_clear(struct engine *e)
 void engine_wire_message(void *context, const struct message *message)
 {
 	(void)message;
-	world.heard(context);
+	if (world.heard)
+		world.heard(context);
 }
 
 static struct kernel_state *state_new(void)
@@ -154,9 +156,36 @@ void kernel_plan_free(struct kernel_plan *plan)
 	free(plan);
 }
 
+static void link_fails_in_apply(struct engine *e)
+{
+	size_t planned = world.planned;
+
+	world.heard = NULL;
+	world.link_steps = true;
+	world.planned = 0; /* of the repair itself */
+	engine_link_changed(e, 0);
+	world.planned = planned;
+}
+
+static bool apply_heard(struct kernel *kernel)
+{
+	struct message m = {.type = MESSAGE_HELLO};
+
+	world.heard = link_fails_in_apply;
+	send(world.other, &m, message_size(m.type), MSG_DONTWAIT);
+	if (kernel->between && kernel->between(kernel->context))
+		return true;
+	world.heard = NULL;
+	return false;
+}
+
 int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report)
 {
-	(void)kernel, (void)ret_report;
+	world.applies++;
+	if (world.failing && world.failing-- && apply_heard(kernel)) {
+		ret_report->cancelled = true;
+		return -TUYEN_ECANCELED;
+	}
 	for (size_t i = 0; i < plan->count; i++)
 		plan->operations[i].done = true;
 	world.planned = 0;
@@ -424,6 +453,28 @@ static void a_repair_during_a_look_is_in_its_plan(void **state)
 	assert_int_equal(world.drift_repairs, 0);
 }
 
+/* What was planned before would undo the repair. */
+static void a_link_that_fails_during_an_apply_leaves_the_rest_to_the_next_turn(void **state)
+{
+	(void)state;
+	world.planned = world.failing = 1;
+	run();
+	assert_false(world.link_steps);
+	assert_int_equal(world.applies, 2);
+	assert_int_equal(world.planned, 0);
+	assert_int_equal(world.drift_repairs, 0);
+}
+
+static void links_that_fail_without_end_do_not_keep_a_plan_from_its_end(void **state)
+{
+	(void)state;
+	world.planned = 1;
+	world.failing = 100;
+	run();
+	assert_int_equal(world.planned, 0);
+	assert_in_range(world.applies, 2, 5);
+}
+
 static void goes_back(struct engine *e)
 {
 	world.heard = NULL;
@@ -462,6 +513,8 @@ int main(void)
 	    CASE(a_link_that_flaps_breaks_no_look_off),
 	    CASE(a_link_that_fails_during_the_first_look_is_repaired),
 	    CASE(a_repair_during_a_look_is_in_its_plan),
+	    CASE(a_link_that_fails_during_an_apply_leaves_the_rest_to_the_next_turn),
+	    CASE(links_that_fail_without_end_do_not_keep_a_plan_from_its_end),
 	    CASE(what_a_failed_look_left_undone_is_no_drift),
 	    CASE(it_is_looked_at_two_seconds_after_any_turn),
 	};

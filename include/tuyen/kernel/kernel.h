@@ -39,15 +39,17 @@ int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
 		       struct kernel_state **ret_state, struct reason *reason);
 
 /**
- * @between is called while kernel_read() reads, every few milliseconds, for what cannot wait until all is read: at a gateway of a
- * country that takes a fifth of a second. It may call kernel_apply_routes(). When it says true, what was being read is void,
- * and kernel_read() ends with -TUYEN_ECANCELED. NULL: nobody is called.
+ * @between is called while kernel_read() reads and kernel_apply() applies, every few milliseconds, for what cannot wait until
+ * all is done: at a gateway of a country that takes a fifth of a second, and two seconds. It may call kernel_apply_routes().
+ * When it says true, what was being read is void, and what was not yet applied is of yesterday: either ends with
+ * -TUYEN_ECANCELED. NULL: nobody is called.
  */
 typedef bool (*kernel_between_fn)(void *context);
 void kernel_set_between(struct kernel *kernel, kernel_between_fn between, void *context);
 
 struct kernel_report {
 	size_t applied, failed;
+	bool cancelled; /* by @between: the rest was not tried */
 	uint64_t netlink_messages; /* sent, dumps not counted */
 	struct reason first_failure;
 };
@@ -55,7 +57,7 @@ struct kernel_report {
 /**
  * Applies in order and goes on after a failed operation unless the next need it; the caller
  * reads again and plans again. Marks each operation that is done.
- * @return 0 or -TUYEN_ESYSTEM if any failed (see @ret_report).
+ * @return 0, -TUYEN_ESYSTEM if any failed (see @ret_report), or -TUYEN_ECANCELED: none did, and the rest was not tried.
  */
 int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report);
 
