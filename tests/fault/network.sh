@@ -10,6 +10,7 @@
 
 REPAIR_MS=180 # a link's detection, and what fits between two packets of the stream
 SLOW_MS=20    # what each part of a slow reading takes (tests/lab/tools/fault.h)
+STEP_MS=100   # and each step of a slow apply
 PATH_MS=380   # a path's own detection where its nodes might have repaired it: 6 x 50 ms, a round trip, a gap of the stream
 repaired_is() { status_is "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")' "$2"; }
 all_back() {
@@ -18,6 +19,7 @@ all_back() {
 	for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done
 }
 path_down() { status_is phuc-xa ".paths[] | select(.name == \"$1\") | .state" down; }
+put_back() { [ "$(in_site "$1" sysctl -n net.ipv6.conf.lsp210.disable_ipv6)" = 1 ] && ip -n "$1" -f mpls route | grep -q "^86001 "; }
 status_conditions+="repaired_is all_back path_down "
 changes() { status_get phuc-xa '[.paths[].changes] | add'; }
 settle_back() { # MOST_MS SITE...: all goes back, too
@@ -49,6 +51,19 @@ disarm
 link_heal hanoi npdc-hn
 link_heal phuc-xa dong-da
 settle_back $((REPAIR_MS + SLOW_MS)) hanoi npdc-hn
+begin "the same, and hanoi puts back for a second what somebody changed" "repaired when it is known, not when all is put back"
+link_cut phuc-xa dong-da
+expect "the spare path is down" path_down spare
+arm hanoi kernel step slow 0 100000
+for device in link0 lsp1 lsp102 lsp210; do in_site hanoi sysctl -qw net.ipv4.conf.$device.rp_filter=2 net.ipv6.conf.$device.disable_ipv6=0; done
+link_cut hanoi npdc-hn
+ip -n hanoi -f mpls route del 86001 # of which an event tells
+expect "hanoi leads around it" repaired_is hanoi npdc-hn
+expect "all put back" put_back hanoi
+disarm
+link_heal hanoi npdc-hn
+link_heal phuc-xa dong-da
+settle_back $((REPAIR_MS + STEP_MS)) hanoi npdc-hn
 begin "one direction of it lost" "repaired beside it"
 in_site carrier nft "add element ip cuts pairs { ${country_public[hanoi]} . ${country_public[npdc-hn]} }"
 expect "hanoi leads around it" repaired_is hanoi npdc-hn

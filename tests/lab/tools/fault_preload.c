@@ -59,6 +59,8 @@ static bool armed(enum fault_point point)
 }
 
 /* One more has come by. @return whether it is to fail; who is to be killed does not return. */
+#define SLOW_NS 20000000
+
 static bool met(void)
 {
 	int64_t n = __atomic_fetch_add(&block->seen, 1, __ATOMIC_SEQ_CST);
@@ -75,6 +77,10 @@ static bool fails(enum fault_point point)
 {
 	if (!armed(point) || !met())
 		return false;
+	if (block->what == FAULT_SLOW) {
+		nanosleep(&(struct timespec){.tv_nsec = 5 * SLOW_NS}, NULL);
+		return false;
+	}
 	errno = block->what;
 	return true;
 }
@@ -244,7 +250,7 @@ static ssize_t received(int fd, char *bytes, size_t size, ssize_t got, int flags
 	if (netlink_of(fd) < 0 || !met())
 		return got;
 	if (block->what == FAULT_SLOW) {
-		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		nanosleep(&(struct timespec){.tv_nsec = SLOW_NS}, NULL);
 		return got;
 	}
 	if (block->what == FAULT_BREAK) {
