@@ -139,15 +139,21 @@ static void print_label(const struct plan_operation *op, struct text *t)
 	text_printf(t, " dev %s", label->device);
 }
 
+static const char *const route_types[] = {[KERNEL_ROUTE_UNICAST] = "",
+					  [KERNEL_ROUTE_UNREACHABLE] = "unreachable ",
+					  [KERNEL_ROUTE_THROW] = "throw "};
+
 static void print_route(const struct plan_operation *op, struct text *t)
 {
 	const struct kernel_route *r = subject(op);
 	char prefix[IPV4_PREFIX_STRLEN], stack[LABEL_STACK_STRLEN], source[IPV4_STRLEN],
 	    gateway[IPV4_STRLEN];
 
-	text_printf(t, "ip route %s %s%s", route_verbs[op->verb],
-		    r->type == KERNEL_ROUTE_UNREACHABLE ? "unreachable " : "",
-		    ipv4_prefix_format(r->destination, prefix));
+	text_printf(t, "ip route %s %s%s",
+		    r->type == KERNEL_ROUTE_THROW && op->verb != PLAN_REMOVE
+			? "prepend"
+			: route_verbs[op->verb],
+		    route_types[r->type], ipv4_prefix_format(r->destination, prefix));
 	if (r->push.depth)
 		text_printf(t, " encap mpls %s", label_stack_format(&r->push, stack));
 	if (r->gateway)
@@ -201,8 +207,7 @@ static void print_route6(const struct plan_operation *op, struct text *t)
 	const struct kernel_route6 *r = subject(op);
 	char prefix[IPV6_PREFIX_STRLEN], gateway[IPV6_STRLEN], source[IPV6_STRLEN];
 
-	text_printf(t, "ip -6 route %s %s%s", route_verbs[op->verb],
-		    r->type == KERNEL_ROUTE_UNREACHABLE ? "unreachable " : "",
+	text_printf(t, "ip -6 route %s %s%s", route_verbs[op->verb], route_types[r->type],
 		    ipv6_prefix_format(&r->destination, prefix));
 	if (!ipv6_is_none(&r->gateway))
 		text_printf(t, " via %s", ipv6_format(&r->gateway, gateway));

@@ -36,16 +36,24 @@ static bool gone_already(int error)
 	return error == ENOENT || error == ESRCH || error == ENODEV || error == EADDRNOTAVAIL;
 }
 
-/* A rule has nothing but its key: one that is there already is the one that is wanted. */
+static bool throws(const struct plan_operation *op)
+{
+	const struct kernel_route *route = op->want;
+
+	return op->object == PLAN_ROUTE && route->type == KERNEL_ROUTE_THROW;
+}
+
+/* A rule has nothing but its key, nor has a route that throws: one that is there already is the one that is wanted. */
 static bool error_harmless(const struct plan_operation *op, int error)
 {
 	switch (op->verb) {
 	case PLAN_REMOVE:
 		return gone_already(error);
 	case PLAN_ADD:
-		return (op->object == PLAN_RULE || op->object == PLAN_RULE6) && error == EEXIST;
+		return (op->object == PLAN_RULE || op->object == PLAN_RULE6 || throws(op)) &&
+		       error == EEXIST;
 	case PLAN_CHANGE:
-		return false;
+		return throws(op) && error == EEXIST;
 	}
 	return false;
 }

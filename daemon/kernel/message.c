@@ -173,6 +173,36 @@ static int put_route(struct nl_msg *m, const struct kernel_route *route, int ind
 	return put_encap(m, &route->push) || put_metrics(m, route->mtu);
 }
 
+static unsigned char route_type(enum kernel_route_type type)
+{
+	switch (type) {
+	case KERNEL_ROUTE_UNICAST:
+		return RTN_UNICAST;
+	case KERNEL_ROUTE_UNREACHABLE:
+		return RTN_UNREACHABLE;
+	case KERNEL_ROUTE_THROW:
+		return RTN_THROW;
+	}
+	return RTN_UNSPEC;
+}
+
+/* One that throws comes before what has its key, which stays: it must never take its place. */
+static int route_flags(enum plan_verb verb, const struct kernel_route *route)
+{
+	return route->type == KERNEL_ROUTE_THROW && verb != PLAN_REMOVE ? NLM_F_CREATE
+									: verb_flags(verb);
+}
+
+/* What is looked for on the link alone must not pass one that throws by: it has the scope of an address of the box. */
+static unsigned char route_scope(enum plan_verb verb, const struct kernel_route *route)
+{
+	if (route->link_scope)
+		return RT_SCOPE_LINK;
+	if (verb == PLAN_REMOVE)
+		return RT_SCOPE_NOWHERE;
+	return route->type == KERNEL_ROUTE_THROW ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+}
+
 struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 			     const struct kernel_route *route)
 {
@@ -182,8 +212,8 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 	    .rtm_dst_len = route->destination.length,
 	    .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC,
 	    .rtm_protocol = TUYEN_RTPROTO,
-	    .rtm_scope = route->link_scope ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-	    .rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
+	    .rtm_scope = route_scope(verb, route),
+	    .rtm_type = route_type(route->type),
 	    .rtm_flags = route->gateway ? RTNH_F_ONLINK : 0,
 	};
 	struct nl_msg *m;
@@ -191,10 +221,8 @@ struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,
 
 	if (*route->device && !index)
 		return NULL;
-	if (verb == PLAN_REMOVE && !route->link_scope)
-		header.rtm_scope = RT_SCOPE_NOWHERE;
-	m = message_new(verb_type(verb, RTM_NEWROUTE, RTM_DELROUTE), verb_flags(verb), &header,
-			sizeof(header));
+	m = message_new(verb_type(verb, RTM_NEWROUTE, RTM_DELROUTE), route_flags(verb, route),
+			&header, sizeof(header));
 	if (!m)
 		return NULL;
 	failed = put_ipv4(m, RTA_DST, route->destination.address) ||
@@ -318,7 +346,7 @@ struct nl_msg *message_route6(const struct kernel *kernel, enum plan_verb verb,
 	    .rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC,
 	    .rtm_protocol = TUYEN_RTPROTO,
 	    .rtm_scope = RT_SCOPE_UNIVERSE,
-	    .rtm_type = route->type == KERNEL_ROUTE_UNREACHABLE ? RTN_UNREACHABLE : RTN_UNICAST,
+	    .rtm_type = route_type(route->type),
 	    .rtm_flags = gateway && route->onlink ? RTNH_F_ONLINK : 0,
 	};
 	struct nl_msg *m;

@@ -260,8 +260,9 @@ static int route_take(const struct nlmsghdr *message, void *context)
 	route->destination.address = get_ipv4(a[RTA_DST]);
 	route->destination.length = header->rtm_dst_len;
 	route->metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
-	route->type =
-	    header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE : KERNEL_ROUTE_UNICAST;
+	route->type = header->rtm_type == RTN_UNREACHABLE ? KERNEL_ROUTE_UNREACHABLE
+		      : header->rtm_type == RTN_THROW	  ? KERNEL_ROUTE_THROW
+							  : KERNEL_ROUTE_UNICAST;
 	route->link_scope = header->rtm_scope == RT_SCOPE_LINK;
 	if (route->type == KERNEL_ROUTE_UNICAST)
 		name_take(reading, route->device, a[RTA_OIF]);

@@ -33,12 +33,14 @@
 #define TUYEN_MARK_LINK 0x57000000u
 
 /** Routing tables and rule priorities; +color, or +path index. */
+#define TUYEN_TABLE_LOCAL 255u /* the kernel's own, of the box's addresses: core/conflict.h */
 #define TUYEN_TABLE_FIRST 530000u
 #define TUYEN_TABLE_CALLED                                                                         \
 	530000u /* endpoints that the bundle names, each over its line: core/uplink.h */
 #define TUYEN_TABLE_SEEN   531000u /* endpoints that peers really have, the same */
 #define TUYEN_TABLE_LINE   532000u /* + place in --uplinks: that line, by its device's addresses */
 #define TUYEN_TABLE_SHARED 533000u /* endpoints of peers of several lines, and of nobody: nowhere */
+#define TUYEN_TABLE_EMPTY  534000u /* nothing, ever: core/conflict.c */
 /**
  * Where a way of IPv6 would be and is none, a table and a rule behind that of the way lead nowhere. In one table with it, they
  * would have the kernel never ask again for a router that was silent for some seconds (ip6_route.c, fib6_table_lookup()).
@@ -56,6 +58,7 @@
 #define TUYEN_RULE_SEEN	  9100u
 #define TUYEN_RULE_LINE	  9200u
 #define TUYEN_RULE_SHARED 9300u
+#define TUYEN_RULE_APART  9400u
 #define TUYEN_RULE_CLASS  10000u
 #define TUYEN_RULE_OUTER  20000u
 #define TUYEN_RULE_PROBE                                                                           \
@@ -115,6 +118,7 @@ struct kernel_address {
 enum kernel_route_type {
 	KERNEL_ROUTE_UNICAST,
 	KERNEL_ROUTE_UNREACHABLE,
+	KERNEL_ROUTE_THROW, /* on to the next table; before whatever else has its key: core/conflict.h */
 };
 
 /** Key: table, destination, metric. */
@@ -123,7 +127,7 @@ struct kernel_route {
 	struct ipv4_prefix destination;
 	uint32_t metric;
 	enum kernel_route_type type;
-	char device[KERNEL_IFNAME_MAX]; /* "" for unreachable */
+	char device[KERNEL_IFNAME_MAX]; /* "" for all but unicast */
 	ipv4_t gateway;			/* on the device, whatever its addresses say; 0 none */
 	ipv4_t source;			/* preferred source; 0 none */
 	bool link_scope;
