@@ -160,6 +160,7 @@ static bool route_drain(struct kernel *kernel, bool applying)
 		     nlmsg_ok(m, left); m = nlmsg_next(m, &left)) {
 			counts |= message_counts(kernel, m, applying);
 			kernel->strays |= message_tells_stray(m);
+			kernel->own_told |= message_tells_own(m);
 		}
 	}
 }
@@ -204,6 +205,14 @@ bool kernel_event_drain(struct kernel *kernel)
 	bool woken = wake_drain(kernel), nft = nft_drain(kernel), missed = hear_again(kernel);
 
 	return route_drain(kernel, false) || nft || woken || missed;
+}
+
+bool kernel_event_own(struct kernel *kernel)
+{
+	bool told = kernel->own_told;
+
+	kernel->own_told = false;
+	return told;
 }
 
 void events_deafen(struct kernel *kernel)

@@ -50,6 +50,7 @@ struct kernel {
 	bool deaf;	      /* what changes in number is no event for now: events_deafen() */
 	bool ipv6_watched;    /* rules, routes and addresses of IPv6 are events too */
 	bool sources_stale;   /* WireGuard is to forget its own addresses: apply.c */
+	bool own_told;	      /* an event has told of an address that is the box's now */
 	bool ipv6_none;	      /* nothing of ours is there, as was read */
 	uint64_t tables_hash; /* of our tables, as the last reading wanted them: stray.c */
 	bool strays;	      /* readings look for others' routes there, until none is found */
@@ -186,6 +187,8 @@ int read_strays(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 /** Does this notification say that somebody else has put a route into a table of ours? */
 bool message_tells_stray(const struct nlmsghdr *message);
+/** Does this notification say that an address has made the kernel take something for the box? */
+bool message_tells_own(const struct nlmsghdr *message);
 int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 int read_rules(struct kernel *kernel, const struct kernel_state *desired,

@@ -296,21 +296,33 @@ static int line_read(struct kernel *kernel, struct node_uplink *uplink, bool ipv
 	return err;
 }
 
+static bool has_ipv6(void)
+{
+	uint32_t value;
+
+	return sysctl_get("net/ipv6/conf/lo/disable_ipv6", &value) == 0;
+}
+
+/* A dump that was interrupted is begun anew. */
+static int line_read_whole(struct kernel *kernel, struct node_uplink *uplink, bool ipv6)
+{
+	int err = -TUYEN_EAGAIN;
+
+	for (int tries = 0; err == -TUYEN_EAGAIN && tries < DUMP_TRIES; tries++)
+		err = line_read(kernel, uplink, ipv6);
+	return err;
+}
+
 int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct reason *reason)
 {
 	struct node_uplinks now = *uplinks;
-	uint32_t value;
 	int err = 0;
 
 	if (now.count)
 		events_watch_ipv6(kernel);
-	now.ipv6 = sysctl_get("net/ipv6/conf/lo/disable_ipv6", &value) == 0;
+	now.ipv6 = has_ipv6();
 	for (size_t i = 0; !err && i < now.count; i++)
-		for (int tries = 0; tries < DUMP_TRIES; tries++) {
-			err = line_read(kernel, &now.entry[i], now.ipv6);
-			if (err != -TUYEN_EAGAIN)
-				break;
-		}
+		err = line_read_whole(kernel, &now.entry[i], now.ipv6);
 	if (err)
 		return reason_set(reason, err, "cannot read the routes of the uplinks: %s",
 				  err == -TUYEN_ESYSTEM ? strerror(errno) : tuyen_strerror(err));
@@ -475,6 +487,26 @@ int kernel_address_own(struct kernel *kernel, ipv4_t address, bool *ret_own)
 	int err = way_ask(kernel, address, &way);
 
 	*ret_own = !err && way.own;
+	return err;
+}
+
+int kernel_leads_over(struct kernel *kernel, ipv4_t destination, uint32_t ifindex, bool *ret_over)
+{
+	struct way way;
+	int err = way_ask(kernel, destination, &way);
+
+	*ret_over = !err && way.index == (int)ifindex;
+	return err;
+}
+
+int kernel_device_is_default(struct kernel *kernel, const char *device, bool *ret_default)
+{
+	struct node_uplink line = {.device = ""};
+	int err;
+
+	snprintf(line.device, sizeof(line.device), "%s", device);
+	err = line_read_whole(kernel, &line, has_ipv6());
+	*ret_default = !err && (line.has_route || line.has_route6);
 	return err;
 }
 

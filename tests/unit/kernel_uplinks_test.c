@@ -507,6 +507,39 @@ static void an_address_may_be_the_box_s_own(void **state)
 	assert_false(own);
 }
 
+static void a_way_leads_over_a_device(void **state)
+{
+	struct kernel kernel = {0};
+	bool over = false;
+
+	(void)state;
+	says.gateway = route_by(0, INDEX, 0);
+	assert_int_equal(kernel_leads_over(&kernel, 0xc0000201, INDEX, &over), 0);
+	assert_true(over);
+	assert_int_equal(kernel_leads_over(&kernel, 0xc0000201, INDEX + 1, &over), 0);
+	assert_false(over);
+	says.ask_error = ENOBUFS;
+	assert_int_equal(kernel_leads_over(&kernel, 0xc0000201, INDEX, &over), -TUYEN_ESYSTEM);
+	assert_false(over);
+}
+
+static void a_default_route_leads_over_a_device(void **state)
+{
+	struct kernel kernel = {0};
+	bool is_default = true;
+
+	(void)state;
+	assert_int_equal(kernel_device_is_default(&kernel, "eth0", &is_default), 0);
+	assert_false(is_default);
+	says.route[0] = route_new(100);
+	assert_int_equal(nla_put_u32(says.route[0], RTA_OIF, INDEX), 0);
+	assert_int_equal(kernel_device_is_default(&kernel, "eth0", &is_default), 0);
+	assert_true(is_default);
+	says.route_error = ENOBUFS;
+	assert_int_equal(kernel_device_is_default(&kernel, "eth0", &is_default), -TUYEN_ESYSTEM);
+	assert_false(is_default);
+}
+
 static void a_next_hop_is_known_or_none_or_an_error(void **state)
 {
 	struct kernel kernel = {0};
@@ -550,6 +583,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_lan_is_closed_by_the_device_that_leads_to_it, clear,
 					    clear),
 	    cmocka_unit_test_setup_teardown(an_address_may_be_the_box_s_own, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_way_leads_over_a_device, clear, clear),
+	    cmocka_unit_test_setup_teardown(a_default_route_leads_over_a_device, clear, clear),
 	    cmocka_unit_test_setup_teardown(a_next_hop_is_known_or_none_or_an_error, clear, clear),
 	};
 

@@ -4,6 +4,7 @@
 
 #include "tuyen/base/err.h"
 #include "tuyen/base/text.h"
+#include "tuyen/core/conflict.h"
 #include "tuyen/core/kernel_state.h"
 #include "tuyen/core/plan.h"
 #include "tuyen/core/uplink.h"
@@ -90,8 +91,26 @@ int kernel_lan_there(struct kernel *kernel, struct ipv4_prefix lan, bool *ret_th
 int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
 		      char ret_device[static KERNEL_IFNAME_MAX]);
 
-/** Does @address, which is another box's, stand on a device of this one? Nothing reaches the other then. @return as above. */
+/** Is @address, which is another box's, taken for this one's own, by whatever? Nothing reaches the other then. @return as above. */
 int kernel_address_own(struct kernel *kernel, ipv4_t address, bool *ret_own);
+
+/**
+ * What the kernel takes for the box itself because of an address, of any device and any network.
+ * @ret_own  the caller's to free().
+ * @return 0, or an error with @reason.
+ */
+int kernel_own_read(struct kernel *kernel, struct own_address **ret_own, size_t *ret_count,
+		    struct reason *reason);
+
+/** The name of the device, asked of the kernel now; "" if it has gone. @return 0 or a tuyen error. */
+int kernel_device_name(struct kernel *kernel, uint32_t ifindex,
+		       char ret_name[static KERNEL_IFNAME_MAX]);
+
+/** Has the main table a default route over the device, that is the box's own? @return 0 or a tuyen error. */
+int kernel_device_is_default(struct kernel *kernel, const char *device, bool *ret_default);
+
+/** Would a packet of the box's own to @destination leave by the device? @return as kernel_next_hop(). */
+int kernel_leads_over(struct kernel *kernel, ipv4_t destination, uint32_t ifindex, bool *ret_over);
 
 /** Sends one keepalive in each session of @device at once, so that the far end roams to our new source now. */
 int kernel_session_poke(struct kernel *kernel, const char *device);
@@ -114,6 +133,8 @@ int kernel_peer_forget(struct kernel *kernel, const char *device,
 int kernel_event_fd(const struct kernel *kernel);
 /** @return true if something was lost or changed that calls for a turn: our own changes do not. */
 bool kernel_event_drain(struct kernel *kernel);
+/** Did an event since the last call tell of an address that is the box's now? That cannot wait for a turn: core/conflict.h. */
+bool kernel_event_own(struct kernel *kernel);
 
 /** One finding of the self-check. */
 struct kernel_check {
