@@ -213,6 +213,9 @@ static void head_print(const json_t *root)
 		printf(
 		    "LAN       net.ipv4.conf.%s.forwarding is 0: nothing that comes from it goes on\n",
 		    string_of(site, "lan_closed"));
+	if (*string_of(site, "conflict") && strcmp(string_of(site, "conflict"), "-") != 0)
+		printf("conflict  another site's address stands on a device of this box: %s\n",
+		       string_of(site, "conflict"));
 	printf("daemon    tuyend %s", string_of(daemon, "version"));
 	duration_print(", up ", json_object_get(daemon, "uptime_s"), "");
 	printf(", %" JSON_INTEGER_FORMAT " drift repairs\n",

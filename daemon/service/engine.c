@@ -173,15 +173,6 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 
-static ipv4_t ipv4_of(const struct ip_endpoint *endpoint)
-{
-	const uint8_t *a = endpoint->address;
-
-	return endpoint->family == 4
-		   ? (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3]
-		   : 0;
-}
-
 /* By way of those whom we call: each is reached by a line of ours. When the kernel does not answer, those of before stay too. */
 static void lines_look(struct engine *e)
 {
@@ -199,7 +190,7 @@ static void lines_look(struct engine *e)
 
 		if (!n->caller || n->endpoint.family != 4)
 			continue;
-		failed |= kernel_next_hop(e->kernel, ipv4_of(&n->endpoint), &gateway) < 0;
+		failed |= kernel_next_hop(e->kernel, engine_ipv4_of(&n->endpoint), &gateway) < 0;
 		desired_lines_add_hop(&lines, gateway);
 	}
 	for (size_t i = 0; failed && i < e->lines.count; i++)
@@ -272,15 +263,24 @@ static void lans_closed_look(struct engine *e)
 		log_info("what comes from the LAN is forwarded again");
 }
 
+/* What the box's own lines and addresses ask for. */
+static int desired_of_box(const struct engine *e, struct kernel_state *desired)
+{
+	int err = 0;
+
+	if (e->uplinks.count)
+		err = node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, desired);
+	return err ? err : conflicts_desire(&e->conflicts, NULL, desired);
+}
+
 static int desired_make(const struct engine *e, const struct active_paths *active,
 			struct kernel_state **ret_desired, struct reason *reason)
 {
 	int err = desired_build_repaired(&e->release.forwarding, &e->keys, active, e->repaired,
 					 &e->lines, ret_desired);
 
-	if (!err && e->uplinks.count) {
-		err =
-		    node_uplinks_desire(&e->uplinks, &e->release.forwarding, e->seen, *ret_desired);
+	if (!err && (e->uplinks.count || e->conflicts.count)) {
+		err = desired_of_box(e, *ret_desired);
 		if (err) {
 			kernel_state_free(*ret_desired);
 			*ret_desired = NULL;
@@ -492,6 +492,9 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	if (err)
 		return err;
 	seen_look(e, e->actual);
+	err = engine_conflicts_look(e, reason);
+	if (err)
+		return err;
 	lines_look(e);
 	err = look_heeding(e, &previous, &desired, &actual, ret_active, ret_next_look, reason);
 	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
@@ -499,10 +502,12 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		repair_read(&e->release.forwarding, actual, e->repaired);
 		mtu_take_over(e, &previous);
 		seen_look(e, actual);
+		err = engine_conflicts_look(e, reason);
 		choose(e, &previous, ret_active, ret_next_look);
 		kernel_state_free(desired);
 		desired = NULL;
-		err = desired_make(e, ret_active, &desired, reason);
+		if (!err)
+			err = desired_make(e, ret_active, &desired, reason);
 	}
 	if (!err) {
 		kernel_state_call_back(desired, actual, e->stood ? e->stood : e->actual);
@@ -632,7 +637,7 @@ static void failure_note(struct engine *e, const char *what)
 	snprintf(e->last_failure, sizeof(e->last_failure), "%s", what);
 }
 
-/* What stands on any device of the box wins over every route: not ours to take away. @return whether it is so; @reason says it. */
+/* What somebody put into the kernel's table of the box's own by hand wins over every route: not ours to take away. @return whether it is so; @reason says it. */
 static bool address_own(struct engine *e, ipv4_t address, struct reason *reason)
 {
 	char words[IPV4_STRLEN];
@@ -642,8 +647,8 @@ static bool address_own(struct engine *e, ipv4_t address, struct reason *reason)
 		return false;
 	ipv4_format(address, words);
 	reason_set(reason, 0,
-		   "%s is another site's and stands on a device of this box, so that nothing "
-		   "reaches it: take it away (ip address show to %s)",
+		   "%s is another site's and is taken for this box's own, so that nothing "
+		   "reaches it: take it away (ip route show table local %s)",
 		   words, words);
 	return true;
 }
@@ -661,6 +666,20 @@ static bool address_conflict(struct engine *e, struct reason *reason)
 	return false;
 }
 
+/* What a line has is needed there. */
+static bool line_conflict(const struct engine *e, struct reason *reason)
+{
+	char words[CONFLICTS_STRLEN];
+
+	if (!*conflicts_format(&e->conflicts, true, words))
+		return false;
+	reason_set(reason, 0,
+		   "another site's address stands on a line of this box and is left there, so that "
+		   "nothing reaches that site: %s",
+		   words);
+	return true;
+}
+
 static void failure_settle(struct engine *e, int err, const struct kernel_plan *plan)
 {
 	struct reason reason;
@@ -669,7 +688,7 @@ static void failure_settle(struct engine *e, int err, const struct kernel_plan *
 		return;
 	if (*plan->conflict.text)
 		failure_note(e, plan->conflict.text);
-	else if (address_conflict(e, &reason))
+	else if (line_conflict(e, &reason) || address_conflict(e, &reason))
 		failure_note(e, reason.text);
 	else
 		e->last_failure[0] = '\0';
@@ -1023,6 +1042,7 @@ static uint64_t turn_run(struct engine *e)
 	e->expected_kept = err != 0;
 	lans_look(e);
 	lans_closed_look(e);
+	engine_conflicts_say(e);
 	if (e->poke_due && !err)
 		sessions_poke(e);
 	switches_announce(e, &before);
@@ -1102,8 +1122,11 @@ static void kernel_changed(evutil_socket_t fd, short what, void *context)
 	struct engine *e = context;
 
 	(void)fd, (void)what;
-	if (kernel_event_drain(e->kernel))
-		engine_turn_after_rest(e);
+	if (!kernel_event_drain(e->kernel))
+		return;
+	if (kernel_event_own(e->kernel))
+		engine_conflicts_hurry(e);
+	engine_turn_after_rest(e);
 }
 
 /* @known  all as wanted. @return whether something of it is another by now. */

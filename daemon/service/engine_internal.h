@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include "tuyen/core/call_back.h"
+#include "tuyen/core/conflict.h"
 #include "tuyen/core/meter.h"
 #include "tuyen/core/repair.h"
 #include "tuyen/core/selection.h"
@@ -85,6 +86,9 @@ struct engine {
 	    seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
 	struct call_back *call_backs; /* one each of the forwarding's session peers */
 	enum repair_link *repaired;   /* core/repair.h; one each of the forwarding's neighbors */
+	struct address_conflicts conflicts, conflicts_said;
+	struct monotime conflicts_hurried_since; /* the second with conflicts_hurried of them */
+	unsigned int conflicts_hurried;
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
@@ -121,6 +125,16 @@ struct engine {
 	size_t check_count;
 };
 
+/** @return 0 where it is none of IPv4. */
+static inline ipv4_t engine_ipv4_of(const struct ip_endpoint *endpoint)
+{
+	const uint8_t *a = endpoint->address;
+
+	return endpoint->family == 4
+		   ? (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3]
+		   : 0;
+}
+
 /* engine_release.c: from files to a verified release */
 
 /** Reads keys, state and the release in force. @return 0, or an error with @reason (and no release). */
@@ -150,6 +164,15 @@ void engine_meters_keep(struct engine *e);
 void engine_renewals_step(struct engine *e, struct monotime *next_look);
 /** Calls who calls us and is not heard any more; @state has the sessions' peers as they were at @read_at. */
 void engine_call_back(struct engine *e, const struct kernel_state *state, struct monotime read_at);
+
+/* engine_conflict.c: other sites' addresses on devices of this box (core/conflict.h) */
+
+/** Reads them, and what they are needed for. @return 0, or an error with @reason: nothing is known then. */
+int engine_conflicts_look(struct engine *e, struct reason *reason);
+/** An address came: what it takes from another site is given back before all else. */
+void engine_conflicts_hurry(struct engine *e);
+/** To people, what is another than was said. */
+void engine_conflicts_say(struct engine *e);
 
 /* engine_requests.c: what the wire process asks for */
 

@@ -143,6 +143,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .repaired = e->repaired,
 	    .lan_away = e->lan_away && e->release.forwarding.lan_shared,
 	    .lan_closed = e->lan_closed,
+	    .conflicts = &e->conflicts,
 	    .links = e->links,
 	    .paths = e->paths,
 	    .checks = e->checks,

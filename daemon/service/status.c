@@ -176,7 +176,9 @@ static void add_peer_endpoint(struct text *t, const struct kernel_peer *p)
 
 static void add_site(struct text *t, const struct status_input *in)
 {
+	static const struct address_conflicts nothing;
 	const struct forwarding *f = in->forwarding;
+	char conflict[CONFLICTS_STRLEN];
 
 	add_key(t, "site");
 	if (!f) {
@@ -193,6 +195,8 @@ static void add_site(struct text *t, const struct status_input *in)
 	add_address(t, "lan_address", f->lan_address);
 	add_bool(t, "lan_away", in->lan_away);
 	add_string(t, "lan_closed", in->lan_closed ? in->lan_closed : "");
+	add_string(t, "conflict",
+		   conflicts_format(in->conflicts ? in->conflicts : &nothing, false, conflict));
 	text_add_char(t, '}');
 }
 
@@ -815,6 +819,13 @@ void status_event_lan(bool away, int64_t wall_s, struct text *ret_json)
 {
 	open_event(ret_json, "lan");
 	add_bool(ret_json, "away", away);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_conflict(const char *words, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "conflict");
+	add_string(ret_json, "addresses", words);
 	close_event(ret_json, wall_s);
 }
 

@@ -237,6 +237,14 @@ ALWAYS(int, -1, kernel_address_own, struct kernel *kernel, ipv4_t address, bool 
 ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
 ALWAYS(int, 0, kernel_peer_call, struct kernel *kernel, const char *device,
        const uint8_t public_key[static WG_KEY_LEN])
+ALWAYS(int, 0, engine_conflicts_look, struct engine *e, struct reason *reason)
+NOTHING(void, engine_conflicts_hurry, struct engine *e)
+NOTHING(void, engine_conflicts_say, struct engine *e)
+ALWAYS(int, 0, conflicts_desire, const struct address_conflicts *c,
+       const struct address_conflicts *there, struct kernel_state *desired)
+ALWAYS(const char *, "", conflicts_format, const struct address_conflicts *c, bool of_lines,
+       char out[static CONFLICTS_STRLEN])
+ALWAYS(bool, false, kernel_event_own, struct kernel *kernel)
 ALWAYS(bool, false, kernel_event_drain, struct kernel *kernel)
 ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *ret_checks,
        size_t size)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/meter.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/meter.c daemon/core/conflict.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
 // link: topology/forwarding.c topology/labels.c daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
 // libs: -ljansson
 #include <setjmp.h>
@@ -250,6 +250,37 @@ static void a_lan_that_is_closed_is_told(void **state)
 	}
 }
 
+static void another_site_s_address_is_told(void **state)
+{
+	struct forwarding f = {.site = "phuc-xa"};
+	struct address_conflicts conflicts = {
+	    {{.address = 0x0a00000a, .device = "lan0"}, {.address = 0x0a00000b, .of_line = true}},
+	    0};
+	struct status_input in = {.forwarding = &f};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		json_t *root, *event;
+		struct text t;
+
+		in.conflicts = i ? &conflicts : NULL;
+		conflicts.count = i == 2;
+		root = document(&in);
+		assert_string_equal(
+		    json_string_value(json_object_get(json_object_get(root, "site"), "conflict")),
+		    i == 2 ? "10.0.0.10 on lan0" : "");
+		json_decref(root);
+		text_init(&t);
+		status_event_conflict("10.0.0.10 on lan0", 1764000060, &t);
+		event = json_loads(text_string(&t), 0, NULL);
+		assert_string_equal(json_string_value(json_object_get(event, "event")), "conflict");
+		assert_string_equal(json_string_value(json_object_get(event, "addresses")),
+				    "10.0.0.10 on lan0");
+		json_decref(event);
+		text_clear(&t);
+	}
+}
+
 static void a_gateway_without_its_lan_is_told(void **state)
 {
 	struct forwarding f = {.site = "npdc-hn", .lan_shared = true};
@@ -301,6 +332,7 @@ int main(void)
 	    cmocka_unit_test(with_everything),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),
+	    cmocka_unit_test(another_site_s_address_is_told),
 	    cmocka_unit_test(a_gateway_without_its_lan_is_told),
 	    cmocka_unit_test(events_are_json),
 	};

@@ -20,9 +20,10 @@
  * what is unknown is null.
  *
  *  format	1
- *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed}
+ *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed, conflict}
  *		 lan_away: no way leads to the LAN that it shares with other gateways; it answers no probe
  *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
+ *		 conflict: other sites' addresses that stand on devices of this box, "10.0.0.10 on lan0, ...", "" if none does
  *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
  *  bundle	{epoch, root, digest, issued, expires, expired, roster_version, signers: [name], installed,
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle
@@ -64,6 +65,7 @@
  * {event: "duplicate", site, site_id, duplicate: bool, endpoint, other, at}: its key speaks from both, or no longer.
  * {event: "meter", line, level, used_kb, allowance_kb, at}: a metered line came to 80 % of its day, beyond it, or to a new day.
  * {event: "lan", away: bool, at}: a gateway answers no probe, because no way leads to the LAN that it shares; or answers again.
+ * {event: "conflict", addresses, at}: other sites' addresses that stand on devices of this box, now; "" if none does any more.
  * Nobody is told of a doubt that is over: of what it costs, once.
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"

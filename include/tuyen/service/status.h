@@ -7,6 +7,7 @@
 
 #include "tuyen/base/monotime.h"
 #include "tuyen/base/text.h"
+#include "tuyen/core/conflict.h"
 #include "tuyen/core/damping.h"
 #include "tuyen/core/endpoint_watch.h"
 #include "tuyen/core/desired.h"
@@ -96,7 +97,8 @@ struct status_input {
 	const struct forwarding *forwarding; /* NULL: none yet */
 	bool lan_away;			     /* no way leads to the LAN that it shares */
 	const char *lan_closed; /* the device of a LAN that does not forward; "" or NULL: none */
-	const struct kernel_state *actual; /* NULL: not read yet */
+	const struct address_conflicts *conflicts; /* NULL: none */
+	const struct kernel_state *actual;	   /* NULL: not read yet */
 	const struct active_paths *active;
 	const enum repair_link *repaired;    /* core/repair.h; NULL: none */
 	const struct status_liveness *links; /* one each of forwarding->neighbors */
@@ -139,6 +141,8 @@ void status_event_gateway(const struct forwarding *f, const struct active_path *
 			  struct text *ret_json);
 /** No way leads to the LAN that this gateway shares, so that it answers no probe; or no longer. */
 void status_event_lan(bool away, int64_t wall_s, struct text *ret_json);
+/** Other sites' addresses that stand on devices of this box, now: conflicts_format(); "" if none does any more. */
+void status_event_conflict(const char *words, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json);
 /** The neighbour's traffic goes around its link now, or over it again: by @repaired (core/repair.h). */

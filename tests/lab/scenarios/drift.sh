@@ -105,15 +105,6 @@ outage_in "the sessions' device of npdc-hn deleted" 1000 npdc-hn ip link del s10
 outage_in "all links' peers of hanoi removed" 2100 hanoi sh -c "$without_peers" link0
 outage_in "all sessions' peers of npdc-hn removed" 2100 npdc-hn sh -c "$without_peers" s10
 # ---- what is the box's own is said, and left ----
-gateway=$(status_get npdc-hn .site.node_address)
-in_site phuc-xa ip address add "$gateway/32" dev lan0
-ok "the gateway's address on the LAN's device is said" wait_for 5 "the word" eval \
-	"status_get phuc-xa .daemon.last_failure | grep -qF 'ip address show to $gateway'"
-sleep 6
-is "... once" "$(grep -cF "ip address show to $gateway" phuc-xa.log)" 1
-is "... and not fought for" "$(in_site phuc-xa ip -o address show to "$gateway" | wc -l)" 1
-in_site phuc-xa ip address del "$gateway/32" dev lan0
-ok "... and no longer when it is gone" wait_for 5 "no failure" eval "status_is phuc-xa .daemon.last_failure ''"
 closed_is() { status_is phuc-xa .site.lan_closed "$1"; }
 status_conditions+="closed_is "
 in_site phuc-xa sysctl -qw net.ipv4.conf.lan0.forwarding=0
