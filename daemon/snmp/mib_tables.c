@@ -39,6 +39,7 @@ static const struct mib_column site_columns[] = {
     {18, "tuyenNotificationsSent", MIB_COUNTER32, NULL, NULL},
     {19, "tuyenNotificationsHeld", MIB_COUNTER32, NULL, NULL},
     {20, "tuyenSiteLanAway", MIB_ENUM, "site.lan_away", truth_words},
+    {21, "tuyenSiteConflict", MIB_STRING, "site.conflict", NULL},
 };
 
 static const struct mib_column link_columns[] = {

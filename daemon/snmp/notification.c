@@ -365,6 +365,27 @@ static int lan_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
+static int conflict_event(const json_t *event, const struct mib *mib,
+			  struct notification **ret_notification)
+{
+	const char *addresses = event_string(event, "addresses");
+	struct notification *n;
+
+	if (!addresses)
+		return -TUYEN_EINVAL;
+	n = notification_new(*addresses ? NOTIFY_CONFLICT_BEGIN : NOTIFY_CONFLICT_END);
+	if (!n)
+		return -TUYEN_ENOMEM;
+	snprintf(n->key, sizeof(n->key), "conflict");
+	bind_site(n, mib);
+	override_string(
+	    bind_column(n, mib, MIB_SITE, "tuyenSiteConflict", (const uint32_t[]){0}, 1),
+	    addresses);
+	bind_end(n, event_at(event));
+	*ret_notification = n;
+	return 0;
+}
+
 static int drift_event(const json_t *event, const struct mib *mib,
 		       struct notification **ret_notification)
 {
@@ -523,7 +544,7 @@ static const struct {
     {"bundle", bundle_event},	{"quality", quality_event},	{"mtu", mtu_event},
     {"gateway", gateway_event}, {"drift", drift_event},		{"repair", repair_event},
     {"damped", damped_event},	{"duplicate", duplicate_event}, {"meter", meter_event},
-    {"lan", lan_event},
+    {"lan", lan_event},		{"conflict", conflict_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

@@ -34,6 +34,8 @@ enum notification_kind {
 	NOTIFY_LINK_MTU_RESTORED = 25,
 	NOTIFY_LAN_AWAY_BEGIN = 26,
 	NOTIFY_LAN_AWAY_END = 27,
+	NOTIFY_CONFLICT_BEGIN = 28,
+	NOTIFY_CONFLICT_END = 29,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */

@@ -188,6 +188,10 @@ ok "a gateway that withdraws arrives" wait_for 3 trapped 'tuyenLanAwayBegin.*tuy
 event '{"event":"lan","away":false,"at":"2026-11-24T09:02:05Z"}'
 ok "... and its return" wait_for 3 trapped 'tuyenLanAwayEnd.*tuyenSiteLanAway.0 = false.*tuyenNotifyAt.0 = 2026-11-24,9:2:5'
 ok "the site's own word of it" is_value tuyenSiteLanAway.0 false
+event '{"event":"conflict","addresses":"10.0.0.10 on lan0","at":"2026-11-24T09:02:06Z"}'
+ok "another site's address on the box arrives" wait_for 3 trapped 'tuyenConflictBegin.*tuyenSiteName.0 = phuc-xa.*tuyenSiteConflict.0 = 10.0.0.10 on lan0'
+event '{"event":"conflict","addresses":"","at":"2026-11-24T09:02:07Z"}'
+ok "... and its end" wait_for 3 trapped 'tuyenConflictEnd.*tuyenNotifyAt.0 = 2026-11-24,9:2:7'
 ok "the tables have columns for both" eval 'is_value tuyenPathDamped.2 true && is_value tuyenLinkDuplicate.211 true && is_value tuyenLinkDamped.211 false'
 before=$(grep -c 'tuyenLinkName.211' "$w/traps.log")
 for i in $(seq 40); do
