@@ -3,6 +3,7 @@
 // link: topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c daemon/base/encode.c
 // link: daemon/base/ip.c
+// libs: -Wl,--wrap=openat,--wrap=write,--wrap=fsync,--wrap=renameat,--wrap=unlinkat
 /*
  * What is on disk after a release was taken, or could not be. The verifier is a double: a seal is
  * the text "EPOCH ROSTER", signed by the officers of that roster. It brings the chain up to its own
@@ -326,6 +327,299 @@ static void a_release_waits_for_keys_and_roster(void **state)
 	}
 }
 
+/* ---- a power cut ------------------------------------------------------------------------- */
+
+/*
+ * What the store asks of the disk is recorded, and played back into another folder up to each call: of what is not flushed any part may be
+ * lost. Of a file that is all that was written to it, or half; of the folder, any of the names that were made, changed or removed.
+ */
+#define OPS_MAX	   64
+#define FILES_MAX  32
+#define BYTES_MAX  256
+#define NAMES_MAX  32
+#define CHANGE_MAX 8 /* of the folder, between two flushes of it */
+
+enum op_kind { OP_CREATE, OP_WRITE, OP_FSYNC, OP_FSYNC_DIR, OP_RENAME, OP_UNLINK };
+
+struct op {
+	enum op_kind kind;
+	int file;
+	char from[32], to[32]; /* names; of OP_WRITE what is written stands in @from */
+};
+
+static struct {
+	bool on;
+	int dir, file_of[1024]; /* by descriptor: 0 none */
+	struct op op[OPS_MAX];
+	size_t count;
+	int files;
+} disk;
+
+int __real_openat(int dir, const char *path, int flags, mode_t mode);
+ssize_t __real_write(int fd, const void *bytes, size_t length);
+int __real_fsync(int fd);
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __real_unlinkat(int dir, const char *path, int flags);
+int __wrap_openat(int dir, const char *path, int flags, mode_t mode);
+ssize_t __wrap_write(int fd, const void *bytes, size_t length);
+int __wrap_fsync(int fd);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_unlinkat(int dir, const char *path, int flags);
+
+static struct op *op_add(enum op_kind kind, int file, const char *from, const char *to)
+{
+	struct op *op = &disk.op[disk.count++];
+
+	assert_true(disk.count <= OPS_MAX);
+	*op = (struct op){.kind = kind, .file = file};
+	snprintf(op->from, sizeof(op->from), "%s", from);
+	snprintf(op->to, sizeof(op->to), "%s", to);
+	return op;
+}
+
+int __wrap_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	int fd = __real_openat(dir, path, flags, mode);
+
+	if (!disk.on || fd < 0)
+		return fd;
+	assert_in_range(fd, 0, 1023);
+	disk.file_of[fd] = flags & O_CREAT ? ++disk.files : 0;
+	if (flags & O_CREAT) {
+		assert_int_equal(flags & O_EXCL, O_EXCL); /* a new file, always */
+		op_add(OP_CREATE, disk.files, "", path);
+	}
+	return fd;
+}
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t length)
+{
+	if (disk.on && disk.file_of[fd]) {
+		struct op *op = op_add(OP_WRITE, disk.file_of[fd], "", "");
+
+		if (length >=
+		    sizeof(op->from)) /* as often as it takes: the rest comes with the next */
+			length = sizeof(op->from) - 1;
+		memcpy(op->from, bytes, length);
+	}
+	return __real_write(fd, bytes, length);
+}
+
+int __wrap_fsync(int fd)
+{
+	if (disk.on)
+		op_add(fd == disk.dir ? OP_FSYNC_DIR : OP_FSYNC,
+		       fd == disk.dir ? 0 : disk.file_of[fd], "", "");
+	return __real_fsync(fd);
+}
+
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	if (disk.on)
+		op_add(OP_RENAME, 0, from, to);
+	return __real_renameat(from_dir, from, to_dir, to);
+}
+
+int __wrap_unlinkat(int dir, const char *path, int flags)
+{
+	int err = __real_unlinkat(dir, path, flags);
+
+	if (disk.on && !err && !strchr(path, '/'))
+		op_add(OP_UNLINK, 0, "", path);
+	return err;
+}
+
+struct disk_name {
+	char name[32];
+	int file;
+};
+
+struct disk_file {
+	char bytes[BYTES_MAX];
+	size_t length, flushed;
+};
+
+struct image {
+	struct disk_name name[NAMES_MAX];
+	size_t names;
+	struct disk_file file[FILES_MAX];
+	size_t changes, change[CHANGE_MAX]; /* of the folder, not flushed: places in disk.op */
+};
+
+static struct disk_name *image_name(struct image *m, const char *name)
+{
+	for (size_t i = 0; i < m->names; i++)
+		if (strcmp(m->name[i].name, name) == 0)
+			return &m->name[i];
+	assert_true(m->names < NAMES_MAX);
+	snprintf(m->name[m->names].name, sizeof(m->name[0].name), "%s", name);
+	m->name[m->names].file = 0;
+	return &m->name[m->names++];
+}
+
+/* The file that will have the name @from when it is renamed: the last that was made under it. */
+static int renamed_file(size_t at)
+{
+	for (size_t i = at; i-- > 0;)
+		if (disk.op[i].kind == OP_CREATE && strcmp(disk.op[i].to, disk.op[at].from) == 0)
+			return disk.op[i].file;
+	fail_msg("%s was never made", disk.op[at].from);
+	return 0;
+}
+
+static void change_do(struct image *m, size_t at)
+{
+	const struct op *op = &disk.op[at];
+
+	if (op->kind == OP_RENAME) {
+		image_name(m, op->from)->file = 0;
+		image_name(m, op->to)->file = renamed_file(at);
+	} else {
+		image_name(m, op->to)->file = op->kind == OP_CREATE ? op->file : 0;
+	}
+}
+
+static void op_play(struct image *m, size_t at)
+{
+	const struct op *op = &disk.op[at];
+	struct disk_file *file = &m->file[op->file];
+
+	switch (op->kind) {
+	case OP_CREATE:
+	case OP_RENAME:
+	case OP_UNLINK:
+		assert_true(m->changes < CHANGE_MAX);
+		m->change[m->changes++] = at;
+		break;
+	case OP_WRITE:
+		memcpy(file->bytes + file->length, op->from, strlen(op->from));
+		file->length += strlen(op->from);
+		assert_true(file->length < BYTES_MAX - sizeof(op->from));
+		break;
+	case OP_FSYNC:
+		file->flushed = file->length;
+		break;
+	case OP_FSYNC_DIR:
+		for (size_t i = 0; i < m->changes; i++)
+			change_do(m, m->change[i]);
+		m->changes = 0;
+		break;
+	}
+}
+
+/* What is in the folder already is flushed. */
+static void image_begin(const struct fixture *f, struct image *m)
+{
+	static const char *const names[] = {STORE_KEY_LINK, STORE_KEY_SESSION,	STORE_ROSTER,
+					    STORE_CURRENT,  STORE_CURRENT_COPY, STORE_STATE};
+
+	memset(m, 0, sizeof(*m));
+	memset(&disk, 0, sizeof(disk));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct reason reason;
+		uint8_t *bytes;
+		size_t length;
+
+		if (store_read(&f->engine.store, names[i], BYTES_MAX - 1, &bytes, &length, &reason))
+			continue;
+		disk.files++;
+		image_name(m, names[i])->file = disk.files;
+		memcpy(m->file[disk.files].bytes, bytes, length);
+		m->file[disk.files].length = m->file[disk.files].flushed = length;
+		free(bytes);
+	}
+	disk.dir = f->engine.store.dir;
+}
+
+enum unflushed { LOST, TORN, WRITTEN };
+
+/* The folder as it is found after the cut, in @f's. */
+static void image_put(const struct fixture *f, const struct image *m, enum unflushed unflushed)
+{
+	for (size_t i = 0; i < m->names; i++) {
+		const struct disk_file *file = &m->file[m->name[i].file];
+		char bytes[BYTES_MAX] = "";
+		size_t more = file->length - file->flushed;
+
+		if (!m->name[i].file)
+			continue;
+		memcpy(bytes, file->bytes,
+		       file->flushed + (unflushed == LOST   ? 0
+					: unflushed == TORN ? more / 2
+							    : more));
+		put(f, m->name[i].name, bytes);
+	}
+}
+
+/* A node that finds this starts with the old release or the new one, and takes the next. */
+static void node_starts(const struct image *m, enum unflushed unflushed, uint64_t old, uint64_t new,
+			const char *where)
+{
+	struct fixture *f;
+	void *state;
+	uint64_t epoch;
+	char seal[32];
+
+	assert_int_equal(setup(&state), 0);
+	f = state;
+	assert_int_equal(unlinkat(f->engine.store.dir, STORE_ROSTER, 0), 0);
+	image_put(f, m, unflushed);
+	epoch = epoch_after_restart(f);
+	if (epoch != old && epoch != new)
+		fail_msg("%s: epoch %" PRIu64, where, epoch);
+	snprintf(seal, sizeof(seal), "%" PRIu64 " %" PRIu64, new + 1, new + 1);
+	put(f, "incoming/next.seal", seal);
+	if (reload(f) != 0 || epoch_after_restart(f) != new + 1)
+		fail_msg("%s: the next release is not taken", where);
+	teardown(&state);
+}
+
+/* Every part of what the folder was told, and every fate of what the files were. @return how many. */
+static size_t cut_after(const struct image *begin, size_t ops, uint64_t old, uint64_t new)
+{
+	size_t cuts = 0;
+
+	for (size_t part = 0; part < (size_t)1 << CHANGE_MAX; part++) {
+		struct image m = *begin;
+		char where[80];
+
+		for (size_t i = 0; i < ops; i++)
+			op_play(&m, i);
+		if (part >> m.changes)
+			break;
+		for (size_t i = 0; i < m.changes; i++)
+			if (part >> i & 1)
+				change_do(&m, m.change[i]);
+		for (int unflushed = LOST; unflushed <= WRITTEN; unflushed++, cuts++) {
+			snprintf(where, sizeof(where), "call %zu of %zu, names %zx, bytes %d", ops,
+				 disk.count, part, unflushed);
+			node_starts(&m, (enum unflushed)unflushed, ops == disk.count ? new : old,
+				    new, where);
+		}
+	}
+	return cuts;
+}
+
+static void a_power_cut_leaves_the_old_or_the_new(void **state)
+{
+	struct fixture *f = *state;
+	struct image begin;
+	size_t cuts = 0;
+
+	put(f, "incoming/a.seal", "1 1");
+	assert_int_equal(reload(f), 0);
+	image_begin(f, &begin);
+	put(f, "incoming/a.seal", "2 2"); /* with a new roster: all files are written */
+	disk.on = true;
+	assert_int_equal(reload(f), 0);
+	disk.on = false;
+	assert_true(disk.count >= 4 * 5);
+	for (size_t ops = 0; ops <= disk.count; ops++)
+		cuts += cut_after(&begin, ops, 1, 2);
+	print_message("# %zu calls, %zu cuts\n", disk.count, cuts);
+	assert_true(cuts > 3 * disk.count);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -333,6 +627,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(an_older_epoch_is_refused_over_a_restart),
 	    CASE(a_full_disk_leaves_the_old_or_the_new),
+	    CASE(a_power_cut_leaves_the_old_or_the_new),
 	    CASE(a_roster_that_was_not_kept_is_kept_at_the_start),
 	    CASE(what_is_no_seal_stops_none_after_it),
 	    CASE(thousands_of_files_are_taken_in_parts),
