@@ -25,11 +25,10 @@
  *
  * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's, and labelled packets
  * arrive on lo, sessions' packets on a device that main does not name. The nft table makes the checks that matter
- * instead. With policy rules in place the kernel looks for the way back to each packet's source all the same, to learn
- * whether it is an address of its own; accept_local spares that (a twentieth of what a label costs, make
- * bench-datapath). Nobody can send such a source: by link0 and the sessions' devices AllowedIPs has none of ours, and
- * what a label brings to lo the nft table judges by itself. A session's device forwards, for what comes in there goes on to a LAN; what comes in by a link ends here or has
- * a label, which asks for no forwarding. The LAN's own device is the box's, and known by no name.
+ * instead. (accept_local would spare the look for the way back, a hundredth of what a label costs; but that look is
+ * what refuses a source that is the box's own, forged under a label.) A session's device forwards, for what comes in
+ * there goes on to a LAN; what comes in by a link ends here or has a label, which asks for no forwarding. The LAN's own
+ * device is the box's, and known by no name.
  * net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with the device), because the plan must open it after
  * the device's filter stands.
  */
@@ -94,16 +93,6 @@ static uint32_t labels_end(const struct forwarding *f)
 	return end;
 }
 
-/* A device whose packets' sources are judged elsewhere. */
-static int trusted_sysctls(struct kernel_state *state, const char *device)
-{
-	int err = sysctl_add(state, "net/ipv4/conf", device, "rp_filter", 0, false);
-
-	if (err == 0)
-		err = sysctl_add(state, "net/ipv4/conf", device, "accept_local", 1, false);
-	return err;
-}
-
 static int node_sysctls(struct kernel_state *state, const struct forwarding *f)
 {
 	uint32_t labels = labels_end(f);
@@ -112,7 +101,7 @@ static int node_sysctls(struct kernel_state *state, const struct forwarding *f)
 	if (err == 0)
 		err = sysctl_add(state, "net/ipv4/conf", "all", "rp_filter", 0, false);
 	if (err == 0)
-		err = trusted_sysctls(state, "lo");
+		err = sysctl_add(state, "net/ipv4/conf", "lo", "rp_filter", 0, false);
 	if (err == 0)
 		err = sysctl_add(state, "net/mpls/conf", "lo", "input", 1, false);
 	if (err == 0)
@@ -128,10 +117,7 @@ static int device_sysctls(struct kernel_state *state, const struct kernel_device
 	int err;
 
 	memcpy(name, device->name, sizeof(name));
-	if (mpls) /* no packet of IP comes in there */
-		err = sysctl_add(state, "net/ipv4/conf", name, "rp_filter", 0, false);
-	else
-		err = trusted_sysctls(state, name);
+	err = sysctl_add(state, "net/ipv4/conf", name, "rp_filter", 0, false);
 	if (err == 0)
 		err = sysctl_add(state, "net/ipv6/conf", name, "disable_ipv6", 1, false);
 	if (err == 0 && mpls)

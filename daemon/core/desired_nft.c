@@ -540,8 +540,8 @@ static void label_match_add(struct text *t, const struct forwarding *f)
 
 /*
  * On lo, what a label brought has no route yet; what this box says to itself has one. The first comes from whoever may send
- * the label: it is for a path's end, of IPv4, from a path's address, or goes no further. Nobody else looks whether its
- * source is an address of ours (accept_local, desired.c), and of IPv6 the kernel never does, ::1 included.
+ * the label: it is for a path's end, of IPv4, from a path's address, or goes no further. Whether a source is the box's own the
+ * kernel asks of IPv4 alone: of IPv6 anybody could be ::1. Answers are for the ports from which paths are probed.
  */
 static void guard_lo_add(struct text *t, const struct forwarding *f)
 {
@@ -556,8 +556,11 @@ static void guard_lo_add(struct text *t, const struct forwarding *f)
 	text_add(t, "udp dport ");
 	path_ports_add(t, f);
 	text_add(t, " notrack accept\n");
-	label_match_add(t, f);
-	text_printf(t, "udp sport %d notrack accept\n", BFD_PORT_SBFD);
+	if (f->path_count) {
+		label_match_add(t, f);
+		text_printf(t, "udp sport %d udp dport %d-65535 notrack accept\n", BFD_PORT_SBFD,
+			    BFD_SOURCE_PORT_FIRST);
+	}
 	text_add(t, "\t\tcounter drop\n");
 	chain_end(t);
 }

@@ -424,11 +424,47 @@ static bool apply_one(struct applying *a, size_t tag)
 	return true;
 }
 
+static bool is_link(const char *device)
+{
+	return strcmp(device, LINK_DEVICE) == 0 || strncmp(device, "lsp", 3) == 0;
+}
+
+/* A plan that makes links has reasons that come before any repair. */
+static bool makes_links(const struct kernel_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_operation *op = &plan->operations[i];
+
+		if (op->object == PLAN_DEVICE && op->want &&
+		    is_link(((const struct kernel_device *)op->want)->name))
+			return true;
+	}
+	return false;
+}
+
+/* May the rest wait for the next plan? What leads on may, and what is the larger part at a gateway; not half of a move of links' peers. */
+static bool may_wait(const struct plan_operation *op)
+{
+	const struct kernel_peer *peer = op->want;
+
+	switch (op->object) {
+	case PLAN_SYSCTL:
+	case PLAN_LABEL:
+	case PLAN_ROUTE:
+	case PLAN_RULE:
+		return true;
+	case PLAN_PEER:
+		return op->verb == PLAN_ADD && !is_link(peer->device);
+	default:
+		return false;
+	}
+}
+
 /* What the one who is called does must not be undone by what was collected before. @return false when nothing may follow. */
-static bool flush_and_heed(struct applying *a)
+static bool flush_and_heed(struct applying *a, const struct plan_operation *next)
 {
 	flush(a);
-	a->cancelled = a->heeding && kernel_heed(a->kernel) < 0;
+	a->cancelled = a->heeding && may_wait(next) && kernel_heed(a->kernel) < 0;
 	return !a->cancelled;
 }
 
@@ -438,11 +474,11 @@ static size_t apply_all(struct applying *a)
 	size_t i;
 
 	for (i = 0; i < plan->count; i++) {
-		bool same = i && plan->operations[i].object == plan->operations[i - 1].object &&
-			    plan->operations[i].verb == plan->operations[i - 1].verb;
-		bool alone = !same || !collected(plan->operations[i].object);
+		const struct plan_operation *op = &plan->operations[i];
+		bool same = i && op->object == op[-1].object && op->verb == op[-1].verb;
+		bool due = a->heeding && i % HEED_OF == 0;
 
-		if ((alone || i % HEED_OF == 0) && !flush_and_heed(a))
+		if ((!same || !collected(op->object) || due) && !flush_and_heed(a, op))
 			return i;
 		if (!apply_one(a, i))
 			return i + 1;
@@ -511,7 +547,8 @@ static int apply_plan(struct kernel *kernel, struct channel *route, struct kerne
 	a->plan = plan;
 	a->report = &report;
 	a->route.channel = route;
-	a->heeding = route == &kernel->route; /* not within what it did itself */
+	/* not within what is done there */
+	a->heeding = kernel->between && route == &kernel->route && !makes_links(plan);
 	a->generic.channel = &kernel->generic;
 	a->failed = calloc(plan->count + 1, sizeof(*a->failed));
 	if (!a->failed) {
@@ -533,10 +570,15 @@ static int apply_plan(struct kernel *kernel, struct channel *route, struct kerne
 
 int kernel_apply(struct kernel *kernel, struct kernel_plan *plan, struct kernel_report *ret_report)
 {
+	bool wide = kernel->wide;
+	int err;
+
 	if (links_read(kernel) == -TUYEN_ENOMEM)
 		return -TUYEN_ENOMEM;
 	kernel->wide = false; /* what that reading found is in the plan */
-	return apply_plan(kernel, &kernel->route, plan, ret_report);
+	err = apply_plan(kernel, &kernel->route, plan, ret_report);
+	kernel->wide |= wide && ret_report->cancelled;
+	return err;
 }
 
 int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,

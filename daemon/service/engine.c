@@ -753,21 +753,23 @@ static bool is_drift(const struct engine *e, const struct plan_operation *operat
 }
 
 /* What is repaired while traffic moves is drift all the same, where it has nothing to do with moves. */
-static void drift_look(struct engine *e, enum expected expected, const struct kernel_plan *plan)
+static void drift_look(struct engine *e, enum expected expected, const struct kernel_plan *plan,
+		       bool cancelled)
 {
-	struct kernel_plan rest = {0};
+	struct kernel_plan drift = {0};
 
-	if (expected == EXPECTED_NOTHING)
-		drift_note(e, plan);
-	if (expected != EXPECTED_MOVES)
+	if (expected != EXPECTED_NOTHING && expected != EXPECTED_MOVES)
 		return;
-	rest.operations = calloc(plan->count, sizeof(*rest.operations));
-	for (size_t i = 0; rest.operations && i < plan->count; i++)
-		if (is_drift(e, &plan->operations[i]))
-			rest.operations[rest.count++] = plan->operations[i];
-	if (rest.count)
-		drift_note(e, &rest);
-	free(rest.operations);
+	drift.operations = calloc(plan->count, sizeof(*drift.operations));
+	for (size_t i = 0; drift.operations && i < plan->count; i++) {
+		const struct plan_operation *op = &plan->operations[i];
+
+		if ((!cancelled || op->done) && (expected == EXPECTED_NOTHING || is_drift(e, op)))
+			drift.operations[drift.count++] = *op;
+	}
+	if (drift.count)
+		drift_note(e, &drift);
+	free(drift.operations);
 }
 
 static uint64_t repair_pause_us(const struct engine *e)
@@ -1007,7 +1009,7 @@ static uint64_t turn_run(struct engine *e)
 	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, looked_at, now;
 	struct reason reason;
 	enum expected expected;
-	bool busy;
+	bool busy, cancelled;
 	int err;
 
 	if (e->taken_over)
@@ -1035,11 +1037,16 @@ static uint64_t turn_run(struct engine *e)
 	busy = plan->count > 0;
 	if (busy)
 		err = turn_apply(e, plan);
+	cancelled = err == -TUYEN_ECANCELED;
 	if (busy)
-		drift_look(e, expected, plan);
-	if (err && !e->expected_kept) /* what the next turn tries again has the same reason */
+		drift_look(e, expected, plan, cancelled);
+	if (cancelled ||
+	    (err && !e->expected_kept)) /* what the next turn tries again has the same reason */
 		engine_expect(e, expected);
-	e->expected_kept = err != 0;
+	if (!cancelled)
+		e->expected_kept = err != 0;
+	if (!busy)
+		e->cancelled_in_row = 0;
 	lans_look(e);
 	lans_closed_look(e);
 	engine_conflicts_say(e);
@@ -1052,11 +1059,11 @@ static uint64_t turn_run(struct engine *e)
 	kernel_plan_free(plan);
 	kernel_state_free(desired);
 	engine_actual_take(e, actual, looked_at, !busy);
-	if (busy)
+	if (busy && !cancelled) /* by what stood the rest is known for what it is */
 		stood_forget(e);
 	duplicates_look(e);
 	engine_meters_look(e);
-	if (err == -TUYEN_ECANCELED)
+	if (cancelled)
 		return SETTLE_US;
 	e->repairs_in_row = busy && (err || !expected) ? e->repairs_in_row + 1 : 0;
 	now = monotime_now();

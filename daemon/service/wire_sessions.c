@@ -40,8 +40,6 @@
 #include "tuyen/service/bfd_io.h"
 #include "tuyen/service/clock.h"
 
-#define SOURCE_PORT_FIRST 49152u /* RFC 5881 section 4 */
-#define SOURCE_PORT_COUNT 16384u
 #define REOPEN_US	  1000000u
 #define DRAIN_BATCHES	  8 /* a socket and turn: a flood must not hold the clock */
 #define REFLECT_MIN_RX_US 1000u
@@ -300,8 +298,8 @@ static uint32_t slot_of(const struct wire_session *s)
 static int source_port_open(const struct wire_session *s, int *ret_fd)
 {
 	for (uint32_t i = 0; i < 8; i++) {
-		uint32_t offset = (slot_of(s) + i * 2039) % SOURCE_PORT_COUNT;
-		int err = bfd_io_open(s->config.local, (uint16_t)(SOURCE_PORT_FIRST + offset),
+		uint32_t offset = (slot_of(s) + i * 2039) % BFD_SOURCE_PORT_COUNT;
+		int err = bfd_io_open(s->config.local, (uint16_t)(BFD_SOURCE_PORT_FIRST + offset),
 				      s->config.device, ret_fd);
 
 		if (!err || errno != EADDRINUSE)

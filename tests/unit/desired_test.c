@@ -585,7 +585,7 @@ static void where_paths_end(void **state)
 	    "\t\trt ip nexthop != 0.0.0.0 goto guard_own\n"
 	    "\t\trt ip6 nexthop != :: goto guard_own\n"
 	    "\t\tip saddr 100.80.0.0/12 ip daddr @own udp dport { 7784, 52010 } notrack accept\n"
-	    "\t\tip saddr 100.80.0.0/12 ip daddr @own udp sport 7784 notrack accept\n"
+	    "\t\tip saddr 100.80.0.0/12 ip daddr @own udp sport 7784 udp dport 49152-65535 notrack accept\n"
 	    "\t\tcounter drop\n\t}\n"));
 	text_reset(&t);
 	f.session_count = 0;

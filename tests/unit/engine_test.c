@@ -29,6 +29,7 @@ static struct {
 	bool fails_then; /* the reading after that fails, and there is something to do */
 	bool link_steps; /* the link's traffic goes another way at the next step */
 	void (*heard)(struct engine *e);
+	bool made;	      /* what is planned is no move */
 	unsigned int failing; /* so many applies hear, at their beginning, of a link that fails */
 	unsigned int reads, applies, silent_looks;
 	uint64_t drift_repairs, turns;
@@ -261,7 +262,7 @@ NOTHING(void, engine_wire_configure, struct engine *e)
 NOTHING(void, engine_event, struct engine *e, struct text *line)
 NOTHING(void, engine_publish, struct engine *e)
 NOTHING(void, engine_reload, struct engine *e, struct text *ret_answer, unsigned int *ret_status)
-ALWAYS(bool, true, plan_operation_moves, const struct plan_operation *operation)
+ALWAYS(bool, !world.made, plan_operation_moves, const struct plan_operation *operation)
 ALWAYS(bool, false, plan_operation_ousts, const struct plan_operation *operation)
 ALWAYS(bool, false, plan_operation_restores, const struct plan_operation *operation,
        const struct kernel_state *before)
@@ -481,6 +482,20 @@ static void links_that_fail_without_end_do_not_keep_a_plan_from_its_end(void **s
 	run();
 	assert_int_equal(world.planned, 0);
 	assert_in_range(world.applies, 2, 5);
+	assert_int_equal(world.drift_repairs, 0);
+}
+
+/* What a start or a release has to do is no drift, however often a link fails meanwhile. */
+static void what_was_left_twice_has_its_reason_still(void **state)
+{
+	(void)state;
+	world.planned = 1;
+	world.failing = 2;
+	world.made = true;
+	run();
+	assert_int_equal(world.planned, 0);
+	assert_int_equal(world.applies, 3);
+	assert_int_equal(world.drift_repairs, 0);
 }
 
 static void goes_back(struct engine *e)
@@ -523,6 +538,7 @@ int main(void)
 	    CASE(a_repair_during_a_look_is_in_its_plan),
 	    CASE(a_link_that_fails_during_an_apply_leaves_the_rest_to_the_next_turn),
 	    CASE(links_that_fail_without_end_do_not_keep_a_plan_from_its_end),
+	    CASE(what_was_left_twice_has_its_reason_still),
 	    CASE(what_a_failed_look_left_undone_is_no_drift),
 	    CASE(it_is_looked_at_two_seconds_after_any_turn),
 	};

@@ -16,6 +16,10 @@
 
 #define BFD_PORT_SINGLE_HOP 3784 /* RFC 5881 section 4 */
 #define BFD_PORT_SBFD	    7784 /* RFC 7881 section 2 */
+
+/** What packets are sent from, and S-BFD's answers come to: the rest of all ports (RFC 5881 section 4). */
+#define BFD_SOURCE_PORT_FIRST 49152
+#define BFD_SOURCE_PORT_COUNT 16384
 #define BFD_PACKET_BYTES    24	 /* without authentication, RFC 5880 section 4.1 */
 
 enum bfd_state { /* RFC 5880 section 4.1 */

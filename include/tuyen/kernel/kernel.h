@@ -40,17 +40,18 @@ int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
 		       struct kernel_state **ret_state, struct reason *reason);
 
 /**
- * @between is called while kernel_read() reads and kernel_apply() applies, every few milliseconds, for what cannot wait until
- * all is done: at a gateway of a country that takes a fifth of a second, and two seconds. It may call kernel_apply_routes().
- * When it says true, what was being read is void, and what was not yet applied is of yesterday: either ends with
- * -TUYEN_ECANCELED. NULL: nobody is called.
+ * @between is called while kernel_read() reads, every few milliseconds, and while kernel_apply() applies sysctls, peers of
+ * sessions, labels, routes and rules, for what cannot wait until all is done: at a gateway of a country that takes a fifth of a
+ * second, and two seconds. It may call kernel_apply_routes(). When it says true, what was being read is void, and what was not
+ * yet applied is out of date: either ends with -TUYEN_ECANCELED. A plan that makes links is applied to its end. NULL: nobody
+ * is called.
  */
 typedef bool (*kernel_between_fn)(void *context);
 void kernel_set_between(struct kernel *kernel, kernel_between_fn between, void *context);
 
 struct kernel_report {
 	size_t applied, failed;
-	bool cancelled; /* by @between: the rest was not tried */
+	bool cancelled; /* by @between: the rest was not tried; something may have failed before */
 	uint64_t netlink_messages; /* sent, dumps not counted */
 	struct reason first_failure;
 };

@@ -63,11 +63,12 @@ for source in "$HUB_NODE" 10.0.0.1 10.0.0.10 "${country_public[npdc-hn]}" 127.0.
 	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" "$HUB_NODE" 161 "INJECT-AS-$source-" 5
 	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" 127.0.0.1 161 "INJECT-AT-$source-" 5
 	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" 10.0.0.1 161 "INJECT-IN-$source-" 5
+	in_site phuc-xa "$inject" mpls lsp210 16001 "$source" "$HUB_NODE" 161@7784 "INJECT-AS-ANSWER-$source-" 5
 done
 in_site phuc-xa "$inject" mpls lsp210 16001 ::1 ::1 161 INJECT-AS-ONESELF- 5
 sleep 0.5 # what was sent last arrives
 capture_stop hubLo
-at_least "labelled packets with sources of the gateway's own arrive on its lo (the attack is real)" "$(seen hubLo INJECT-AS-)" 35
+at_least "labelled packets with sources of the gateway's own arrive on its lo (the attack is real)" "$(seen hubLo INJECT-AS-)" 65
 is "none reaches a service of it" "$(grep -c INJECT agent.log)" 0
 for to in ::ffff:127.0.0.1 "::ffff:$HUB_NODE" ::ffff:10.0.0.1 ::1; do
 	ok "while the gateway's service answers the gateway at $to" in_site npdc-hn python3 agent.py ask "$to"

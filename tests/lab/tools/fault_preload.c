@@ -29,6 +29,7 @@
 #define TYPE_UNKNOWN 0xfffe
 #define PROC_MAGIC   0x9fa0
 #define FLAT_BYTES   (1u << 20)
+#define SLOW_NS	     20000000
 
 extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
@@ -59,8 +60,6 @@ static bool armed(enum fault_point point)
 }
 
 /* One more has come by. @return whether it is to fail; who is to be killed does not return. */
-#define SLOW_NS 20000000
-
 static bool met(void)
 {
 	int64_t n = __atomic_fetch_add(&block->seen, 1, __ATOMIC_SEQ_CST);

@@ -4,6 +4,7 @@
  *
  *	inject mpls DEVICE LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
  *		labelled UDP packets straight into a device (an adjacency); IPv6 where the addresses are
+ *		PORT may be PORT@FROM: from port FROM instead of 40000
  *	inject udp SOURCE DESTINATION PORT TEXT COUNT
  *		clear UDP with any source address
  *	inject mpls-in-ip OUTER_SOURCE OUTER_DESTINATION LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
@@ -87,7 +88,9 @@ static void add_ipv6(struct frame *f, char **argv, struct udphdr *udp, size_t te
 static void add_udp_packet(struct frame *f, char **argv) /* SOURCE DESTINATION PORT TEXT */
 {
 	const size_t text = strnlen(argv[3], 512);
-	struct udphdr udp = {.source = htons(40000), .dest = htons((uint16_t)atoi(argv[2]))};
+	const char *from = strchr(argv[2], '@');
+	struct udphdr udp = {.source = htons((uint16_t)(from ? atoi(from + 1) : 40000)),
+			     .dest = htons((uint16_t)atoi(argv[2]))};
 
 	udp.len = htons((uint16_t)(sizeof(udp) + text));
 	if (strchr(argv[0], ':'))
