@@ -37,9 +37,8 @@
 #define LINK_HURRIED_A_SECOND 4u
 #define REST_OF_TURN	      4u /* after a turn kernel events wait so many times what it took */
 #define LOOKS_MAX	      4u /* at the kernel in one turn, where facts change meanwhile */
-#define CANCELLED_MAX                                                                              \
-	3u /* plans in a row, of which links that failed left the rest for the next turn */
-#define NEVER_UP_GRACE_US 3000000u /* a session that was never up says "down" only after this */
+#define CANCELLED_MAX	      3u /* plans in a row, of which links that failed left the rest */
+#define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
 
 static void timer_set(struct event *timer, uint64_t us)
 {
