@@ -38,6 +38,7 @@
 #define REST_OF_TURN	      4u /* after a turn kernel events wait so many times what it took */
 #define LOOKS_MAX	      4u /* at the kernel in one turn, where facts change meanwhile */
 #define CANCELLED_MAX	      3u /* plans in a row, of which links that failed left the rest */
+#define STOOD_STILL_US	      60000000u /* no turn takes so long, and keys live thrice as long */
 #define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
 
 static void timer_set(struct event *timer, uint64_t us)
@@ -1176,8 +1177,14 @@ static void silent_look(evutil_socket_t fd, short what, void *context)
 
 static void alive(evutil_socket_t fd, short what, void *context)
 {
+	struct engine *e = context;
+	struct monotime before = e->alive_at;
+
 	(void)fd, (void)what;
-	tell_supervisor(context, ENGINE_ALIVE);
+	tell_supervisor(e, ENGINE_ALIVE);
+	e->alive_at = monotime_now();
+	if (before.us && monotime_between(before, e->alive_at) >= STOOD_STILL_US)
+		engine_stood_still(e, monotime_between(before, e->alive_at));
 }
 
 static void stop(evutil_socket_t fd, short what, void *context)

@@ -106,10 +106,12 @@ struct engine {
 	bool in_turn, turn_wanted; /* one more, by what was heard in that which runs */
 	bool
 	    wary; /* a neighbour may speak from two places (core/endpoint_watch.h): look more often */
-	unsigned int repairs_in_row;   /* turns that found drift, one after the other */
-	struct monotime turn_at;       /* when the next turn is due */
-	struct monotime rest_until;    /* the kernel's events cause none before */
-	struct monotime hurried_since; /* the second in which hurried_count turns were asked for */
+	unsigned int repairs_in_row;	/* turns that found drift, one after the other */
+	struct monotime stood_still_at; /* the end of it; 0 never */
+	struct monotime alive_at;	/* when the timer of each second ran last */
+	struct monotime turn_at;	/* when the next turn is due */
+	struct monotime rest_until;	/* the kernel's events cause none before */
+	struct monotime hurried_since;	/* the second in which hurried_count turns were asked for */
 	unsigned int hurried_count;
 	bool poke_due; /* the far ends were called by a turn that failed */
 
@@ -164,6 +166,9 @@ void engine_meters_keep(struct engine *e);
 void engine_renewals_step(struct engine *e, struct monotime *next_look);
 /** Calls who calls us and is not heard any more; @state has the sessions' peers as they were at @read_at. */
 void engine_call_back(struct engine *e, const struct kernel_state *state, struct monotime read_at);
+
+/** Nothing of the engine ran for @us: who calls makes anew what has ended meanwhile. */
+void engine_stood_still(struct engine *e, uint64_t us);
 
 /* engine_conflict.c: other sites' addresses on devices of this box (core/conflict.h) */
 

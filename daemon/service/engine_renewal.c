@@ -8,10 +8,15 @@
  *
  * Who calls us and is not heard any more may be refused: core/call_back.h.
  *
+ * A box that stood still (suspended, a virtual machine that was paused, or stopped) finds links and sessions whose keys have ended.
+ * WireGuard calls each of them five seconds after its last call. So links are made anew at once, and a session as soon as a path of its is
+ * heard again: a call before that may be lost, and there would be no other for five seconds.
+ *
  * A session whose path answers may be dead all the same: of a key that the other end does not have, say. Another gateway is used then.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/service/engine_internal.h"
 #include "tuyen/core/renewal.h"
@@ -20,6 +25,8 @@
 
 #define CALLS_MAX   64u /* in one look: of a country that is cut off the rest has to wait */
 #define LOOK_US	    200000u
+#define KEY_ENDS_S  180	      /* REJECT_AFTER_TIME */
+#define STANDING_US 60000000u /* then all who are reached have been heard */
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
 
 /* Of one endpoint of ours. */
@@ -76,16 +83,22 @@ static void reach_set(struct engine *e, const struct fwd_session_peer *peer, con
 }
 
 /* As the kernel had it at that reading; NULL: not at all. */
-static const struct kernel_peer *peer_find(const struct kernel_state *state,
-					   const struct fwd_session_peer *peer, const char *device)
+static const struct kernel_peer *key_find(const struct kernel_state *state, const uint8_t *key_of,
+					  const char *device)
 {
 	struct kernel_peer key = {0};
 
 	strcpy(key.device, device);
-	memcpy(key.public_key, peer->session_key, WG_KEY_LEN);
+	memcpy(key.public_key, key_of, WG_KEY_LEN);
 	return state && state->peer_count ? bsearch(&key, state->peers, state->peer_count,
 						    sizeof(key), kernel_peer_compare)
 					  : NULL;
+}
+
+static const struct kernel_peer *peer_find(const struct kernel_state *state,
+					   const struct fwd_session_peer *peer, const char *device)
+{
+	return key_find(state, peer->session_key, device);
 }
 
 static void renew(struct engine *e, const struct fwd_session_peer *peer, const char *device,
@@ -151,6 +164,40 @@ static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
 	engine_expect(e, EXPECTED_MOVES);
 }
 
+/* Its key has ended. One that never had any is being called. */
+static bool has_ended(const struct kernel_peer *peer, int64_t wall_s)
+{
+	return peer && peer->last_handshake_s && wall_s - peer->last_handshake_s >= KEY_ENDS_S;
+}
+
+/* Since the box stood still: has a path been heard that was not before, and was the session read? */
+static bool is_heard_after_standing(const struct engine *e, const struct fwd_session_peer *peer,
+				    struct monotime now)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	if (!e->stood_still_at.us || monotime_between(e->stood_still_at, now) > STANDING_US ||
+	    monotime_before(e->actual_at, e->stood_still_at))
+		return false;
+	for (size_t i = 0; i < f->path_count; i++)
+		if (leads_to(&f->paths[i], peer) && e->paths[i].known &&
+		    e->paths[i].last.state == BFD_STATE_UP &&
+		    !monotime_before(e->paths[i].since, e->stood_still_at))
+			return true;
+	return false;
+}
+
+static void session_renew_if_ended(struct engine *e, const struct fwd_session_peer *peer,
+				   const char *device, const struct kernel_peer *found,
+				   struct monotime now)
+{
+	if (!has_ended(found, (int64_t)time(NULL)) || !is_heard_after_standing(e, peer, now) ||
+	    kernel_peer_forget(e->kernel, device, peer->session_key) < 0)
+		return;
+	log_info("%s: the session with %s has ended: it is made anew", device, peer->name);
+	engine_expect(e, EXPECTED_MOVES);
+}
+
 static void peer_step(struct engine *e, const struct fwd_session_peer *peer, struct monotime now,
 		      struct monotime *next_look)
 {
@@ -164,6 +211,7 @@ static void peer_step(struct engine *e, const struct fwd_session_peer *peer, str
 			     device);
 	found = peer_find(e->actual, peer, device);
 	session_watch(e, peer, found, now);
+	session_renew_if_ended(e, peer, device, found, now);
 	if (!r.silent && !r.keyless)
 		return;
 	if (r.keyless && found && found->last_handshake_s) {
@@ -209,4 +257,29 @@ void engine_call_back(struct engine *e, const struct kernel_state *state, struct
 		calls++;
 		kernel_peer_renew(e->kernel, found);
 	}
+}
+
+/* What was read before says nothing of what has ended; who sent and heard meanwhile has keys. */
+void engine_stood_still(struct engine *e, uint64_t us)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	int64_t wall_s = (int64_t)time(NULL);
+	struct kernel_state *now = NULL;
+	struct reason reason;
+	size_t renewed = 0;
+
+	if (!e->taken_over || !e->actual || !e->release.status.have ||
+	    kernel_read_silent(e->kernel, e->actual, &now, &reason) < 0)
+		return;
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (f->neighbors[i].caller &&
+		    has_ended(key_find(now, f->neighbors[i].link_key, LINK_DEVICE), wall_s))
+			renewed += kernel_peer_forget(e->kernel, LINK_DEVICE,
+						      f->neighbors[i].link_key) == 0;
+	kernel_state_free(now);
+	log_warning(
+	    "this box stood still for %u s: %zu links have ended and are made anew; sessions follow",
+	    (unsigned int)(us / 1000000), renewed);
+	e->stood_still_at = monotime_now();
+	engine_dirty(e, EXPECTED_ALL); /* which adds them again, and the kernel calls a new peer */
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/service/engine_internal.h"
 #include "tuyen/service/clock.h"
@@ -18,7 +19,9 @@
 
 static struct {
 	struct monotime now;
-	unsigned int warnings, moves;
+	unsigned int warnings, moves, turns, forgotten;
+	bool forgets; /* a session may be made anew */
+	const struct kernel_state *read;
 } world;
 
 struct monotime monotime_now(void)
@@ -36,8 +39,31 @@ int kernel_peer_forget(struct kernel *kernel, const char *device,
 		       const uint8_t public_key[static WG_KEY_LEN])
 {
 	(void)kernel, (void)device, (void)public_key;
-	fail_msg("a session that is heard is not made anew");
+	if (!world.forgets)
+		fail_msg("a session that is heard is not made anew");
+	world.forgotten |= 1u << public_key[0];
 	return 0;
+}
+
+/* What was known of them is not asked for. */
+int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
+		       struct kernel_state **ret_state, struct reason *reason)
+{
+	struct kernel_state *now = kernel_state_new();
+
+	(void)kernel, (void)known, (void)reason;
+	for (size_t i = 0; i < world.read->peer_count; i++)
+		*kernel_state_add_peer(now) = world.read->peers[i];
+	kernel_state_sort(now);
+	*ret_state = now;
+	return 0;
+}
+
+void engine_dirty(struct engine *e, enum expected expected)
+{
+	(void)e;
+	assert_int_equal(expected, EXPECTED_ALL);
+	world.turns++;
 }
 
 int kernel_peer_renew(struct kernel *kernel, const struct kernel_peer *peer)
@@ -175,12 +201,79 @@ static void one_that_never_died_is_not_held(void **state)
 	assert_int_equal(world.warnings + world.moves, 0);
 }
 
+/* Links to 3, whom it calls, and to 4, who calls. @return whose links were made anew. */
+static unsigned int stood_still(struct engine *e, int64_t age_of_3, int64_t age_of_4)
+{
+	static struct fwd_neighbor neighbors[] = {{.site_id = 3, .link_key = {3}, .caller = true},
+						  {.site_id = 4, .link_key = {4}}};
+	struct kernel_peer peers[] = {{.device = LINK_DEVICE, .public_key = {3}},
+				      {.device = LINK_DEVICE, .public_key = {4}}};
+	const struct kernel_state read = {.peers = peers, .peer_count = 2};
+	int64_t wall_s = (int64_t)time(NULL);
+
+	peers[0].last_handshake_s = age_of_3 < 0 ? 0 : wall_s - age_of_3;
+	peers[1].last_handshake_s = wall_s - age_of_4;
+	e->taken_over = true;
+	e->release.status.have = true;
+	e->release.forwarding.neighbors = neighbors;
+	e->release.forwarding.neighbor_count = 2;
+	world.read = &read;
+	world.forgets = true;
+	world.forgotten = 0;
+	engine_stood_still(e, 300 * S);
+	return world.forgotten;
+}
+
+static void links_that_ended_while_it_stood_still_are_made_anew(void **state)
+{
+	(void)state;
+	assert_int_equal(stood_still(node_begin(), 300, 300), 1 << 3);
+	assert_int_equal(world.turns, 1);
+	assert_int_equal(stood_still(node_begin(), 20, 300), 0);
+	assert_int_equal(stood_still(node_begin(), -1, 300), 0);
+	assert_int_equal(world.warnings, 1);
+}
+
+/* One turn each: before anything is heard, when gateway 1 is, and when its session was made. */
+static void a_session_that_ended_is_made_anew_when_it_is_heard(void **state)
+{
+	struct engine *e = node_begin();
+	struct monotime next_look, stood;
+	int64_t wall_s = (int64_t)time(NULL);
+
+	(void)state;
+	node.peers[0].last_handshake_s = wall_s - 300;
+	node.peers[1].last_handshake_s = wall_s - 20;
+	stood_still(e, 20, 20);
+	stood = world.now;
+	for (int step = 0; step < 4; step++) {
+		world.now = monotime_after(world.now, S);
+		e->actual_at = step ? world.now : (struct monotime){stood.us - S};
+		if (step)
+			node.paths[2].since = stood; /* gateway 2's lives: it is left */
+		if (step == 2)
+			node.paths[1].since = stood;
+		if (step == 3)
+			node.peers[0].last_handshake_s = wall_s;
+		world.forgotten = 0;
+		engine_renewals_step(e, &next_look);
+		assert_int_equal(world.forgotten, step == 2 ? 1 << 1 : 0);
+	}
+	node.peers[0].last_handshake_s = wall_s - 300;
+	world.now = monotime_after(world.now, 60 * S);
+	e->actual_at = world.now;
+	engine_renewals_step(e, &next_look);
+	assert_int_equal(world.forgotten, 0); /* that is of another cause by now */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_that_lives_again_is_held),
 	    cmocka_unit_test(it_is_held_once),
 	    cmocka_unit_test(one_that_never_died_is_not_held),
+	    cmocka_unit_test(links_that_ended_while_it_stood_still_are_made_anew),
+	    cmocka_unit_test(a_session_that_ended_is_made_anew_when_it_is_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -239,6 +239,7 @@ ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
 ALWAYS(int, 0, kernel_peer_call, struct kernel *kernel, const char *device,
        const uint8_t public_key[static WG_KEY_LEN])
 ALWAYS(int, 0, engine_conflicts_look, struct engine *e, struct reason *reason)
+NOTHING(void, engine_stood_still, struct engine *e, uint64_t us)
 NOTHING(void, engine_conflicts_hurry, struct engine *e)
 NOTHING(void, engine_conflicts_say, struct engine *e)
 ALWAYS(int, 0, conflicts_desire, const struct address_conflicts *c,
