@@ -4,6 +4,7 @@
  *
  *	fault FILE new
  *	fault FILE arm POINT kill|break|lose|slow|ERRNO [SKIP [COUNT [PID]]]	 POINT and words: fault.h; ERRNO: ENOBUFS, EBUSY, ...
+ *	fault FILE boottime SECONDS		all that have the block, from now on
  *	fault FILE off				prints how often it was met, and how many passed
  */
 #include <errno.h>
@@ -20,10 +21,10 @@ static const struct {
 	const char *name;
 	int32_t what;
 } effects[] = {
-    {"kill", FAULT_KILL}, {"break", FAULT_BREAK}, {"lose", FAULT_LOSE}, {"slow", FAULT_SLOW},
-    {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},	  {"EBUSY", EBUSY},	{"EEXIST", EEXIST},
-    {"EINTR", EINTR},	  {"EPERM", EPERM},	  {"ENOSPC", ENOSPC},	{"EIO", EIO},
-    {"EMFILE", EMFILE},	  {"EAGAIN", EAGAIN},
+    {"kill", FAULT_KILL}, {"break", FAULT_BREAK}, {"lose", FAULT_LOSE},	      {"slow", FAULT_SLOW},
+    {"ENOBUFS", ENOBUFS}, {"ENOMEM", ENOMEM},	  {"EBUSY", EBUSY},	      {"EEXIST", EEXIST},
+    {"EINTR", EINTR},	  {"EPERM", EPERM},	  {"ENOSPC", ENOSPC},	      {"EIO", EIO},
+    {"EMFILE", EMFILE},	  {"EAGAIN", EAGAIN},	  {"EOPNOTSUPP", EOPNOTSUPP},
 };
 
 static int fail(const char *what)
@@ -73,6 +74,8 @@ int main(int argc, char **argv)
 	} else if (strcmp(argv[2], "off") == 0) {
 		__atomic_store_n(&b->point, FAULT_NOWHERE, __ATOMIC_SEQ_CST);
 		printf("%lld %lld\n", (long long)b->hits, (long long)b->seen);
+	} else if (strcmp(argv[2], "boottime") == 0 && argc == 4) {
+		__atomic_store_n(&b->boottime_s, atoll(argv[3]), __ATOMIC_SEQ_CST);
 	} else if (strcmp(argv[2], "arm") == 0 && argc >= 5) {
 		return arm(b, argc - 3, argv + 3);
 	} else {

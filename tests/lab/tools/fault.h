@@ -22,13 +22,15 @@ enum fault_point {
 	FAULT_WRITE,  /* write() to a file that is no sysctl */
 	FAULT_FSYNC,
 	FAULT_RENAME,
+	FAULT_WIREGUARD, /* what asks for the module wireguard, as where there is none */
+	FAULT_MPLS,	 /* likewise mpls_router and mpls_iptunnel */
 	FAULT_POINTS
 };
 
 #define FAULT_POINT_NAMES                                                                          \
 	{                                                                                          \
 		"nowhere", "call", "request", "answer", "dump", "event", "step", "memory",         \
-		    "create", "write", "fsync", "rename"                                           \
+		    "create", "write", "fsync", "rename", "wireguard", "mpls"                      \
 	}
 
 /** An errno: the call fails so and does nothing, or (of a request) the kernel refuses it so. */
@@ -42,6 +44,8 @@ struct fault_block {
 	int32_t point, what;
 	int64_t skip, count; /* so many pass, then so many fail */
 	int64_t seen, hits;
+	int64_t
+	    boottime_s; /* CLOCK_BOOTTIME is so far ahead, as after a time that no other clock has seen */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <linux/genetlink.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -116,6 +117,30 @@ static bool is_request(int protocol, const struct nlmsghdr *m)
 	       (m->nlmsg_type != NFNL_MSG_BATCH_BEGIN && m->nlmsg_type != NFNL_MSG_BATCH_END);
 }
 
+/* A kernel without the module finds nothing of that name, or nobody for such routes. */
+static bool needs_module(int protocol, const struct nlmsghdr *m)
+{
+	const struct rtmsg *route = NLMSG_DATA(m);
+	bool is_route = protocol == NETLINK_ROUTE && m->nlmsg_type >= RTM_NEWROUTE &&
+			m->nlmsg_type <= RTM_GETROUTE;
+	const struct rtattr *a = RTM_RTA(route);
+	long left = (long)m->nlmsg_len - NLMSG_SPACE(sizeof(*route));
+
+	if (block->point == FAULT_WIREGUARD)
+		return memmem(m, m->nlmsg_len, "wireguard", 9);
+	if (!is_route || route->rtm_family == AF_MPLS)
+		return is_route;
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == RTA_ENCAP_TYPE)
+			return true;
+	return false;
+}
+
+static bool judged(int protocol, const struct nlmsghdr *m)
+{
+	return block->point == FAULT_REQUEST ? is_request(protocol, m) : needs_module(protocol, m);
+}
+
 static bool request_refuse(int fd, int protocol, char *bytes, size_t length)
 {
 	for (size_t at = 0; at + sizeof(struct nlmsghdr) <= length;) {
@@ -123,11 +148,14 @@ static bool request_refuse(int fd, int protocol, char *bytes, size_t length)
 
 		if (m->nlmsg_len < sizeof(*m) || m->nlmsg_len > length - at)
 			return false;
-		if (is_request(protocol, m) && met()) {
+		if (judged(protocol, m) && met()) {
 			m->nlmsg_type = TYPE_UNKNOWN;
 			refused_fd = fd;
 			refused_seq = m->nlmsg_seq;
-			refused_errno = block->what;
+			refused_errno =
+			    block->point == FAULT_WIREGUARD && protocol == NETLINK_GENERIC
+				? ENOENT
+				: block->what;
 			return true;
 		}
 		at += NLMSG_ALIGN(m->nlmsg_len);
@@ -141,7 +169,8 @@ static ssize_t send_judge(int fd, const struct iovec *parts, size_t count)
 	size_t length = 0;
 	int protocol;
 
-	if (!armed(FAULT_CALL) && !armed(FAULT_STEP) && !armed(FAULT_REQUEST))
+	if (!armed(FAULT_CALL) && !armed(FAULT_STEP) && !armed(FAULT_REQUEST) &&
+	    !armed(FAULT_WIREGUARD) && !armed(FAULT_MPLS))
 		return 0;
 	protocol = netlink_of(fd);
 	if (protocol < 0)
@@ -356,6 +385,24 @@ int renameat(int from_dir, const char *from, int to_dir, const char *to)
 	return fails(FAULT_RENAME) ? -1 : real(from_dir, from, to_dir, to);
 }
 
+int open(const char *path, int flags, ...)
+{
+	static int (*real)(const char *, int, mode_t);
+	va_list more;
+	mode_t mode;
+
+	va_start(more, flags);
+	mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
+	va_end(more);
+	if (!real)
+		*(void **)&real = next("open");
+	if (armed(FAULT_MPLS) && strncmp(path, "/proc/sys/net/mpls/", 19) == 0 && met()) {
+		errno = ENOENT;
+		return -1;
+	}
+	return real(path, flags, mode);
+}
+
 int openat(int dir, const char *path, int flags, ...)
 {
 	static int (*real)(int, const char *, int, mode_t);
@@ -368,4 +415,19 @@ int openat(int dir, const char *path, int flags, ...)
 	if (!real)
 		*(void **)&real = next("openat");
 	return flags & O_CREAT && fails(FAULT_CREATE) ? -1 : real(dir, path, flags, mode);
+}
+
+/* ---- time ---- */
+
+int clock_gettime(clockid_t clock, struct timespec *ret)
+{
+	static int (*real)(clockid_t, struct timespec *);
+	int err;
+
+	if (!real)
+		*(void **)&real = next("clock_gettime");
+	err = real(clock, ret);
+	if (!err && block && clock == CLOCK_BOOTTIME)
+		ret->tv_sec += __atomic_load_n(&block->boottime_s, __ATOMIC_SEQ_CST);
+	return err;
 }
