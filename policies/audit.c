@@ -68,7 +68,7 @@ uint32_t audit_label(const struct audit *a, uint32_t site, uint32_t label)
 	return l ? a->label_first[site] + (uint32_t)(l - f->labels) : NETWORK_NONE;
 }
 
-uint32_t audit_link(const struct audit *a, uint32_t x, uint32_t y)
+uint32_t audit_link(const struct audit *a, uint32_t x, uint32_t y, bool parallel)
 {
 	const struct network *n = a->network;
 	uint32_t s =
@@ -78,10 +78,18 @@ uint32_t audit_link(const struct audit *a, uint32_t x, uint32_t y)
 	for (uint32_t i = a->link_first[s]; i < a->link_first[s + 1]; i++) {
 		const struct link *l = &n->links[a->link_near[i]];
 
-		if ((l->a == x && l->b == y) || (l->a == y && l->b == x))
+		if (l->parallel == parallel &&
+		    ((l->a == x && l->b == y) || (l->a == y && l->b == x)))
 			return a->link_near[i];
 	}
 	return NETWORK_NONE;
+}
+
+uint32_t audit_link_twin(const struct audit *a, uint32_t link)
+{
+	const struct link *l = &a->network->links[link];
+
+	return audit_link(a, l->a, l->b, !l->parallel);
 }
 
 static bool bits_has(const struct audit *a, size_t set, uint32_t site)
@@ -157,6 +165,7 @@ static void links_build(struct audit *a)
 	for (size_t i = 0; i < n->link_count; i++) {
 		a->link_first[n->links[i].a]++;
 		a->link_first[n->links[i].b]++;
+		a->parallel |= n->links[i].parallel;
 		a->prepared |= n->links[i].prepared || n->links[i].fresh;
 	}
 	for (size_t i = 1; i <= n->site_count; i++)

@@ -165,8 +165,9 @@ static void breach_report(struct audit *a, const struct expectation *e, const st
 		text_printf(&t, "%s'%s' %s '%s'", i ? "; " : "", n->sites[b->example[i].from].name,
 			    verb, n->sites[b->example[i].to].name);
 		if (link != NETWORK_NONE)
-			text_printf(&t, " when link %s %s fails", n->sites[n->links[link].a].name,
-				    n->sites[n->links[link].b].name);
+			text_printf(&t, " when link %s %s%s fails", n->sites[n->links[link].a].name,
+				    n->sites[n->links[link].b].name,
+				    network_link_suffix(&n->links[link]));
 	}
 	if (b->count > EXAMPLES_MAX)
 		text_printf(&t, "; and %zu more", b->count - EXAMPLES_MAX);

@@ -457,8 +457,9 @@ void audit_failure_name(const struct audit *a, const struct audit_failure *f, st
 
 	switch (f->kind) {
 	case AUDIT_FAIL_LINK:
-		text_printf(t, "link %s %s", n->sites[n->links[f->subject].a].name,
-			    n->sites[n->links[f->subject].b].name);
+		text_printf(t, "link %s %s%s", n->sites[n->links[f->subject].a].name,
+			    n->sites[n->links[f->subject].b].name,
+			    network_link_suffix(&n->links[f->subject]));
 		return;
 	case AUDIT_FAIL_SITE:
 		text_printf(t, "site %s", n->sites[f->subject].name);

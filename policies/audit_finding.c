@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HEAD_LINES 6 /* before the first LAN: see forwarding_encode() */
+#define HEAD_LINES                                                                                 \
+	6 /* before that of link1, if there is one, and the first LAN: see forwarding_encode() */
 
 static const struct {
 	const char *name, *summary;
@@ -109,7 +110,7 @@ static uint32_t bundle_line(const struct forwarding *f, enum audit_object object
 	    [OBJECT_QUEUE] = (uint32_t)f->queue_count,
 	    [OBJECT_METER] = 0,
 	};
-	uint32_t line = HEAD_LINES + 1;
+	uint32_t line = HEAD_LINES + 1 + (f->parallel_address != 0);
 
 	if (object == OBJECT_NONE)
 		return 0;

@@ -24,6 +24,7 @@ enum audit_object {
 	OBJECT_SRGB,
 	OBJECT_OVERLAY,
 	OBJECT_LINK0,
+	OBJECT_LINK1,
 	OBJECT_LAN,
 	OBJECT_NEIGHBOR,
 	OBJECT_LABEL,
@@ -72,6 +73,7 @@ struct audit {
 	size_t count;
 	const struct executor *executor; /* NULL: nobody helps */
 	bool failed;
+	bool parallel; /* some link is */
 	bool
 	    prepared; /* some link is, or fresh: what is accepted may be more than what uses it now */
 
@@ -158,8 +160,10 @@ uint32_t audit_policy_of_color(const struct audit *a, uint32_t color); /* NETWOR
 uint32_t audit_adjacency(const struct audit *a, uint32_t site, uint32_t neighbor_id);
 uint32_t audit_peer(const struct audit *a, uint32_t site, uint32_t color, uint32_t site_id);
 uint32_t audit_label(const struct audit *a, uint32_t site, uint32_t label);
-/** The network's link between two of its sites. */
-uint32_t audit_link(const struct audit *a, uint32_t site_a, uint32_t site_b);
+/** The network's link between two of its sites, the ordinary or the parallel one. */
+uint32_t audit_link(const struct audit *a, uint32_t site_a, uint32_t site_b, bool parallel);
+/** The other link between the same two sites; NETWORK_NONE. */
+uint32_t audit_link_twin(const struct audit *a, uint32_t link);
 enum { SET_FROM, SET_TO };
 bool audit_policy_has(const struct audit *a, uint32_t policy, int side, uint32_t site);
 /** May it, after all deny rules? Sites of the network. Bit i: the policy's classes[i]. */

@@ -157,6 +157,20 @@ static bool port_is_uplinks(const struct network *n, const struct site *site, ui
 	return !any && port == n->link_port;
 }
 
+/* Where there is none, a parallel link does not work, and that is said. */
+static void identity_of_link1(struct audit *a, uint32_t s)
+{
+	const struct network *n = a->network;
+	const struct forwarding *f = &a->sites[s];
+	ipv4_t address = network_link_address(n, PARALLEL_ID + f->site_id);
+
+	if (f->parallel_address == address && f->parallel_port == f->link_port + 1 &&
+	    prefix_equal(f->parallel_space, n->parallel_space))
+		return;
+	audit_find(a, AUDIT_IDENTITY, s, OBJECT_LINK1, 0, n->sites[a->intent[s]].place,
+		   "link1 of '%s' has not the port, address or space that it should have", f->site);
+}
+
 static void identity_of_site(struct audit *a, uint32_t s)
 {
 	const struct network *n = a->network;
@@ -183,7 +197,17 @@ static void identity_of_site(struct audit *a, uint32_t s)
 		audit_find(a, AUDIT_IDENTITY, s, OBJECT_LINK0, 0, want->place,
 			   "'%s' listens on port %u, which none of its uplinks has", f->site,
 			   f->link_port);
+	if (f->parallel_address)
+		identity_of_link1(a, s);
 	identity_lans(a, s, want);
+}
+
+/* Its own label on parallel links, or that one's twin. */
+static bool label_of_face(const struct forwarding *f, uint32_t label)
+{
+	uint32_t face = PARALLEL_ID + f->site_id;
+
+	return label == label_node_sid(f->srgb, face) || label == label_repair_sid(f->srgb, face);
 }
 
 /* The label that ends here, and no other. */
@@ -194,7 +218,8 @@ static void labels_of_site(struct audit *a, uint32_t s)
 	for (size_t i = 0; i < f->label_count; i++) {
 		const struct fwd_label_route *l = &f->labels[i];
 		bool ours = l->in_label == f->own_label ||
-			    l->in_label == label_repair_sid(f->srgb, f->site_id);
+			    l->in_label == label_repair_sid(f->srgb, f->site_id) ||
+			    (f->parallel_address && label_of_face(f, l->in_label));
 
 		if (l->in_label < LABEL_MIN || l->in_label > LABEL_MAX)
 			audit_find(a, AUDIT_STACK, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
@@ -206,7 +231,7 @@ static void labels_of_site(struct audit *a, uint32_t s)
 				   f->site, l->in_label);
 		if (!l->next_site)
 			continue;
-		if (l->repair.next_site && l->in_label >= f->srgb.base + f->srgb.size)
+		if (l->repair.next_site && label_is_repair(f->srgb, l->in_label))
 			audit_find(a, AUDIT_REPAIR, s, OBJECT_LABEL, i, AUDIT_NOWHERE,
 				   "'%s' repairs label %u, which is a detour itself: two could "
 				   "send packets round",
@@ -265,11 +290,13 @@ static bool end_address(const struct end *e)
 {
 	char have[IPV4_STRLEN], want[IPV4_STRLEN];
 
-	if (e->n->link_address == e->other->link_address)
+	ipv4_t address = forwarding_link_address(e->other, e->n->site_id);
+
+	if (e->n->link_address == address)
 		return true;
 	END_FIND(e, AUDIT_LINK_ADDRESS, "'%s' knows '%s' by link address %s, and it has %s",
 		 e->self->site, e->other->site, ipv4_format(e->n->link_address, have),
-		 ipv4_format(e->other->link_address, want));
+		 ipv4_format(address, want));
 	return false;
 }
 
@@ -278,9 +305,13 @@ static bool end_names(const struct end *e)
 	const struct site_uplink *u =
 	    &e->self_want->uplinks[e->is_a ? e->link->uplink_a : e->link->uplink_b];
 
-	if (strcmp(e->n->name, e->other_want->name) != 0)
+	char *face = e->link->parallel ? network_face_name(e->other_want->name) : NULL;
+	const char *name = face ? face : e->other_want->name;
+
+	if (strcmp(e->n->name, name) != 0)
 		END_FIND(e, AUDIT_NEIGHBOR, "'%s' calls its neighbour %u '%s', and it is '%s'",
-			 e->self->site, e->n->site_id, e->n->name, e->other_want->name);
+			 e->self->site, e->n->site_id, e->n->name, name);
+	free(face);
 	if (strcmp(e->n->underlay, e->a->network->underlays[u->underlay].name) != 0)
 		END_FIND(e, AUDIT_NEIGHBOR, "'%s' reaches '%s' over '%s', and should over '%s'",
 			 e->self->site, e->other->site, e->n->underlay,
@@ -296,7 +327,8 @@ static bool end_call_address(const struct end *e)
 	if (e->n->endpoint.family && e->n->endpoint.family == u->endpoint.family &&
 	    !memcmp(e->n->endpoint.address, u->endpoint.address,
 		    u->endpoint.family == 4 ? 4 : 16) &&
-	    e->n->endpoint.port == e->other->link_port)
+	    e->n->endpoint.port ==
+		(e->link->parallel ? e->other->parallel_port : e->other->link_port))
 		return true;
 	END_FIND(e, AUDIT_LINK_CALL, "'%s' calls '%s' at %s, where it does not listen",
 		 e->self->site, e->other->site, ip_endpoint_format(&e->n->endpoint, have));
@@ -348,24 +380,30 @@ static bool prepared_mtu(const struct end *e, uint32_t carries)
 	return true;
 }
 
+/* Of the device that leads to parallel links, or to the others. */
+static uint32_t device_mtu(const struct forwarding *f, bool parallel)
+{
+	return parallel ? f->parallel_mtu : f->link_mtu;
+}
+
 static bool end_mtu(const struct end *e)
 {
 	uint32_t carries = link_carries(e->a, e->link);
+	uint32_t self_mtu = device_mtu(e->self, e->link->parallel);
+	uint32_t other_mtu = device_mtu(e->other, e->link->parallel);
 
 	if (e->link->prepared)
 		return prepared_mtu(e, carries);
-	if (e->n->link_mtu > carries || e->self->link_mtu > carries)
+	if (e->n->link_mtu > carries || self_mtu > carries)
 		END_FIND(e, AUDIT_MTU,
 			 "'%s' sends packets of %u bytes to '%s', the line carries %u",
-			 e->self->site,
-			 e->n->link_mtu > e->self->link_mtu ? e->n->link_mtu : e->self->link_mtu,
+			 e->self->site, e->n->link_mtu > self_mtu ? e->n->link_mtu : self_mtu,
 			 e->other->site, carries);
-	else if (e->n->link_mtu > e->self->link_mtu || e->n->link_mtu > e->other->link_mtu)
+	else if (e->n->link_mtu > self_mtu || e->n->link_mtu > other_mtu)
 		END_FIND(e, AUDIT_MTU, "'%s' sends packets of %u bytes to '%s', its link0 has %u",
 			 e->self->site, e->n->link_mtu, e->other->site,
-			 e->self->link_mtu < e->other->link_mtu ? e->self->link_mtu
-								: e->other->link_mtu);
-	else if (e->n->link_mtu < e->self->link_mtu && e->n->link_mtu < e->other->link_mtu)
+			 self_mtu < other_mtu ? self_mtu : other_mtu);
+	else if (e->n->link_mtu < self_mtu && e->n->link_mtu < other_mtu)
 		END_FIND(e, AUDIT_MTU,
 			 "'%s' sends packets of only %u bytes to '%s', both their link0 carry more",
 			 e->self->site, e->n->link_mtu, e->other->site);
@@ -402,14 +440,20 @@ static void adjacency_match(struct audit *a, uint32_t s, size_t index, uint32_t 
 	const struct fwd_neighbor *n = &a->sites[s].neighbors[index];
 	struct adjacency *j = &a->adjacencies[a->adjacency_first[s] + index];
 
-	*j = (struct adjacency){
-	    s, audit_site_by_id(a, n->site_id), NETWORK_NONE, NETWORK_NONE, *accept, false};
+	*j = (struct adjacency){s,
+				audit_site_by_id(a, forwarding_id_site(n->site_id)),
+				NETWORK_NONE,
+				NETWORK_NONE,
+				*accept,
+				false};
 	*accept += (uint32_t)n->accept_count;
 	if (j->peer == NETWORK_NONE)
 		return;
-	j->reverse = audit_adjacency(a, j->peer, a->sites[s].site_id);
+	j->reverse =
+	    audit_adjacency(a, j->peer, forwarding_id_back(n->site_id, a->sites[s].site_id));
 	if (a->intent[s] != NETWORK_NONE && a->intent[j->peer] != NETWORK_NONE)
-		j->link = audit_link(a, a->intent[s], a->intent[j->peer]);
+		j->link = audit_link(a, a->intent[s], a->intent[j->peer],
+				     forwarding_id_parallel(n->site_id));
 }
 
 static void adjacency_check(struct audit *a, uint32_t s, size_t index)
@@ -436,24 +480,25 @@ static void adjacency_check(struct audit *a, uint32_t s, size_t index)
 	j->works = end_check(&e);
 }
 
-/* link0 has one MTU: what the narrowest of the site's lines carries. */
-static void link0_check(struct audit *a, uint32_t s)
+/* A device has one MTU: what the narrowest of the lines under it carries. */
+static void device_check(struct audit *a, uint32_t s, bool parallel)
 {
 	const struct forwarding *f = &a->sites[s];
 	uint32_t least = UINT32_MAX;
 
 	for (size_t i = 0; i < f->neighbor_count; i++) {
 		uint32_t link = a->adjacencies[a->adjacency_first[s] + i].link;
-		uint32_t carries = link == NETWORK_NONE || a->network->links[link].prepared
-				       ? UINT32_MAX
-				       : link_carries(a, &a->network->links[link]);
+		const struct link *l = link == NETWORK_NONE ? NULL : &a->network->links[link];
+		uint32_t carries =
+		    !l || l->prepared || l->parallel != parallel ? UINT32_MAX : link_carries(a, l);
 
 		least = carries < least ? carries : least;
 	}
-	if (least != UINT32_MAX && f->link_mtu < least)
-		audit_find(a, AUDIT_MTU, s, OBJECT_LINK0, 0, AUDIT_NOWHERE,
-			   "link0 of '%s' takes packets of only %u bytes, and its lines carry %u",
-			   f->site, f->link_mtu, least);
+	if (least != UINT32_MAX && device_mtu(f, parallel) < least)
+		audit_find(a, AUDIT_MTU, s, parallel ? OBJECT_LINK1 : OBJECT_LINK0, 0,
+			   AUDIT_NOWHERE,
+			   "link%d of '%s' takes packets of only %u bytes, and its lines carry %u",
+			   parallel, f->site, device_mtu(f, parallel), least);
 }
 
 static void links_both_ends(struct audit *a)
@@ -467,11 +512,14 @@ static void links_both_ends(struct audit *a)
 
 		for (int k = 0; k < 2; k++) {
 			if (ends[k] == NETWORK_NONE || ends[1 - k] == NETWORK_NONE ||
-			    forwarding_neighbor(&a->sites[ends[k]], a->sites[ends[1 - k]].site_id))
+			    forwarding_neighbor(&a->sites[ends[k]],
+						a->sites[ends[1 - k]].site_id +
+						    (l->parallel ? PARALLEL_ID : 0)))
 				continue;
 			audit_find(a, AUDIT_NEIGHBOR, ends[k], OBJECT_NONE, 0, l->place,
-				   "'%s' does not know its neighbour '%s'", audit_name(a, ends[k]),
-				   audit_name(a, ends[1 - k]));
+				   "'%s' does not know its neighbour '%s%s'",
+				   audit_name(a, ends[k]), audit_name(a, ends[1 - k]),
+				   network_link_suffix(l));
 		}
 	}
 }
@@ -487,7 +535,8 @@ void audit_links(struct audit *a)
 		for (size_t i = 0; i < a->sites[s].neighbor_count; i++)
 			adjacency_check(a, s, i);
 	for (uint32_t s = 0; s < a->count; s++)
-		link0_check(a, s);
+		for (int parallel = 0; parallel < 2; parallel++)
+			device_check(a, s, parallel);
 	links_both_ends(a);
 	/* A link works from both ends or from none. */
 	for (uint32_t j = 0; j < a->adjacency_first[a->count]; j++)

@@ -24,6 +24,8 @@ struct walk {
 	uint32_t adjacency[AUDIT_HOPS_MAX];
 	uint32_t accept[AUDIT_HOPS_MAX];
 	bool repair[AUDIT_HOPS_MAX]; /* there is one for this hop */
+	bool waits
+	    [AUDIT_HOPS_MAX]; /* and it is not the other link of the same two sites, which an end of the path sees fail */
 	uint32_t label[AUDIT_HOPS_MAX + LABEL_STACK_MAX];
 	/* or: */
 	enum audit_kind kind;
@@ -81,15 +83,15 @@ static bool adjacency_down(const struct audit *a, const struct walk *w, uint32_t
 	j = &a->adjacencies[adjacency];
 	return (w->down_link != NETWORK_NONE && j->link == w->down_link) ||
 	       (w->down_site != NETWORK_NONE &&
-		(a->intent[site] == w->down_site || audit_site_by_id(a, id) == NETWORK_NONE ||
-		 a->intent[audit_site_by_id(a, id)] == w->down_site));
+		(a->intent[site] == w->down_site || j->peer == NETWORK_NONE ||
+		 a->intent[j->peer] == w->down_site));
 }
 
 /* Where @site sends it, and what instead of the label that it had. */
 struct choice {
 	uint32_t next;
 	const struct label_stack *out;
-	bool repairable;
+	bool repairable, waits;
 };
 
 /* @label  that it came with; 0 at its head-end. */
@@ -99,6 +101,8 @@ static bool walk_choose(const struct audit *a, struct walk *w, uint32_t site, ui
 	struct label_block srgb = a->sites[site].srgb;
 
 	c->repairable = repair->next_site != 0;
+	c->waits =
+	    c->repairable && forwarding_id_site(repair->next_site) != forwarding_id_site(c->next);
 	if ((w->down_link == NETWORK_NONE && w->down_site == NETWORK_NONE) ||
 	    !adjacency_down(a, w, site, c->next))
 		return true;
@@ -108,8 +112,9 @@ static bool walk_choose(const struct audit *a, struct walk *w, uint32_t site, ui
 		c->out = &repair->out;
 		return true;
 	}
+	/* A repair SID that came without a detour is that of a path that takes none. */
+	w->cut = !c->repairable && (!label_is_repair(srgb, label) || !w->repaired);
 	w->repaired |= c->repairable;
-	w->cut = !c->repairable && label < srgb.base + srgb.size;
 	snprintf(w->why, sizeof(w->why), "'%s' sends it where it is down", audit_name(a, site));
 	return walk_stop(w, AUDIT_BLACK_HOLE, site, OBJECT_NONE, 0);
 }
@@ -155,6 +160,7 @@ static uint32_t walk_cross(const struct audit *a, struct walk *w, uint32_t site,
 		w->capacity = room;
 	w->adjacency[w->hops] = adjacency;
 	w->repair[w->hops] = c->repairable;
+	w->waits[w->hops] = c->waits;
 	w->accept[w->hops++] = in->accept + accept;
 	return out->peer;
 }
@@ -366,7 +372,7 @@ static uint64_t walk_repaired_after_us(const struct trial *t, const struct walk 
 		const struct adjacency *j = &t->a->adjacencies[w->adjacency[i]];
 		struct probe_timers p = t->a->network->links[j->link].probe;
 
-		if (w->repair[i] && (uint64_t)p.interval_us * p.multiplier > longest)
+		if (w->waits[i] && (uint64_t)p.interval_us * p.multiplier > longest)
 			longest = (uint64_t)p.interval_us * p.multiplier;
 	}
 	return longest;
@@ -657,10 +663,40 @@ static void repair_find(struct trial *t, bool back, bool stopped, const char *wh
 
 	audit_find(t->a, AUDIT_REPAIR, stopped ? w->site : t->site,
 		   stopped ? w->object : OBJECT_PATH, stopped ? w->index : t->index,
-		   t->policy->place, "path %u '%s' of '%s' to '%s'%s, when '%s'%s%s%s fails: %s",
+		   t->policy->place, "path %u '%s' of '%s' to '%s'%s, when '%s'%s%s%s%s fails: %s",
 		   t->path->index, t->path->name, t->head->site, t->endpoint->site,
 		   back ? ", on its way back" : "", n->sites[l ? l->a : w->down_site].name,
-		   l ? " '" : "", l ? n->sites[l->b].name : "", l ? "'" : "", what);
+		   l ? " '" : "", l ? n->sites[l->b].name : "", l ? "'" : "",
+		   l ? network_link_suffix(l) : "", what);
+}
+
+/* The first adjacency, seen from @end, of that way of the path of the same session that ends there. */
+static uint32_t path_last_link(const struct trial *t, const struct fwd_path *p, bool back)
+{
+	const struct fwd_return *r = back ? NULL : forwarding_return(t->endpoint, p->source);
+	uint32_t site = back ? t->site : t->end;
+	uint32_t first = back ? p->first_site : r ? r->first_site : 0;
+	uint32_t adjacency = audit_adjacency(t->a, site, first);
+
+	return adjacency == NETWORK_NONE ? NETWORK_NONE : t->a->adjacencies[adjacency].link;
+}
+
+/* Of two links to one site, does a repair take one that its session's paths leave alone? */
+static bool walk_trespasses(const struct trial *t, const struct walk *w, bool back)
+{
+	uint32_t twin =
+	    w->down_link == NETWORK_NONE ? NETWORK_NONE : audit_link_twin(t->a, w->down_link);
+	bool taken = false;
+
+	for (uint32_t i = 0; i < w->hops && twin != NETWORK_NONE; i++)
+		taken |= t->a->adjacencies[w->adjacency[i]].link == twin;
+	for (size_t i = 0; i < t->head->path_count && taken; i++) {
+		const struct fwd_path *p = &t->head->paths[i];
+
+		if (p->color == t->path->color && p->endpoint_site == t->path->endpoint_site)
+			taken = path_last_link(t, p, back) != twin;
+	}
+	return taken;
 }
 
 /* One direction. What was repaired must go on rightly; without any repair the path is just gone. */
@@ -685,7 +721,7 @@ static enum remains direction_around(struct trial *t, bool back)
 		repair_find(t, back, false, "it leads to another site");
 		return REMAINS_WRONGLY;
 	}
-	if (w->repaired && walk_avoided(t, w, back)) {
+	if (w->repaired && (walk_avoided(t, w, back) || walk_trespasses(t, w, back))) {
 		repair_find(t, back, false, "it goes where its policy says that it must not");
 		return REMAINS_WRONGLY;
 	}
@@ -751,6 +787,7 @@ static bool known_serves(const struct trial *t, const struct known *k)
 {
 	bool avoids = t->candidate && (t->candidate->avoid.count || t->candidate->avoid_link_count);
 
+	avoids |= t->a->parallel; /* whether a repair trespasses is the session's own */
 	return t->lawful && (!avoids || k->candidate == t->candidate) &&
 	       k->path->endpoint_site == t->path->endpoint_site &&
 	       k->path->first_site == t->path->first_site &&
@@ -813,12 +850,19 @@ static void trial_prepared(struct trial *t)
 
 			if (!l->prepared)
 				continue;
-			TRIAL_FIND(t, AUDIT_DETOUR,
-				   "it uses the link '%s' '%s', which is only prepared",
-				   n->sites[l->a].name, n->sites[l->b].name);
+			TRIAL_FIND(
+			    t, AUDIT_DETOUR, "it uses the link '%s' '%s'%s, which is only prepared",
+			    n->sites[l->a].name, n->sites[l->b].name, network_link_suffix(l));
 			return;
 		}
 	}
+}
+
+static bool begins_over(const struct trial *t)
+{
+	const struct fwd_neighbor *n = forwarding_neighbor(t->head, t->path->first_site);
+
+	return n && !strcmp(n->underlay, t->a->network->underlays[t->candidate->over].name);
 }
 
 static void trial_way(struct trial *t)
@@ -836,6 +880,9 @@ static void trial_way(struct trial *t)
 	if ((parent && first != head->parent) || (backup && first != head->backup))
 		TRIAL_FIND(t, AUDIT_DETOUR, "it goes via '%s', which is not its %s",
 			   a->network->sites[first].name, parent ? "parent" : "backup");
+	if (t->candidate && t->candidate->over != NETWORK_NONE && !begins_over(t))
+		TRIAL_FIND(t, AUDIT_DETOUR, "it does not begin over '%s'",
+			   a->network->underlays[t->candidate->over].name);
 	if (walk_avoided(t, &t->there, false) || walk_avoided(t, &t->here, true))
 		TRIAL_FIND(t, AUDIT_DETOUR, "it goes where its policy says that it must not");
 	if (t->candidate && t->candidate->via == PATH_VIA_SITES &&
@@ -1010,7 +1057,9 @@ static uint32_t stack_target(const struct audit *a, const struct label_stack *st
 	const struct network *n = a->network;
 	uint32_t label = stack->label[stack->depth - 1] - n->srgb.base;
 
-	return audit_site_by_id(a, label < n->srgb.size ? label : label - n->srgb.size);
+	if (!n->srgb.size || label / n->srgb.size > 3) /* four blocks: network.h, labels.h */
+		return NETWORK_NONE;
+	return audit_site_by_id(a, label % n->srgb.size);
 }
 
 /* Does a site that carries what is not its own stand there: one with others below it? */

@@ -141,6 +141,7 @@ static uint32_t walk_site(const struct walk *w, uint32_t hop)
 static void transit_add(const struct charge *c, const struct link *l, const struct walk *w,
 			uint32_t hop, uint64_t bytes)
 {
+	/* between the ends: these are no faces */
 	if (hop > 0)
 		link_end(c, l, walk_site(w, hop))->transit_bytes_day += bytes;
 	if (hop + 2 < w->length)
@@ -161,7 +162,7 @@ static void walk_charge(const struct charge *c, const struct walk *w, enum budge
 					   .carrier_ipv6 = link_is_ipv6(c->network, l)};
 		uint32_t bytes = budget_packet_bytes(packet, wrap);
 
-		link_charge(c, l, from, packets, bytes);
+		link_charge(c, l, network_site_of(c->network, from), packets, bytes);
 		transit_add(c, l, w, hop, packets * bytes);
 		if (top + 1 < depth &&
 		    w->stack.label[top] ==

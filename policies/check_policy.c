@@ -508,17 +508,10 @@ static void path_avoid_sites(struct check *c, const struct syntax_file *file,
 static void path_avoid_link(struct check *c, const struct syntax_file *file,
 			    const struct syntax_node *avoid, struct candidate_path *path)
 {
-	const struct syntax_node *first = avoid->child, *second = first->next;
-	uint32_t a = check_name(c, file, first, &c->sites, "site");
-	uint32_t b = check_name(c, file, second, &c->sites, "site");
-	uint32_t link =
-	    a == NETWORK_NONE || b == NETWORK_NONE ? NETWORK_NONE : check_link_find(c, a, b);
+	uint32_t link = check_link_named(c, file, avoid);
 
 	if (link != NETWORK_NONE)
 		path_avoid_links_grow(c, path, link);
-	else if (a != NETWORK_NONE && b != NETWORK_NONE && !c->discarded)
-		diag_error(c->diags, syntax_place(file, first),
-			   "there is no link between '%s' and '%s'", first->text, second->text);
 }
 
 static void path_avoid_risk(struct check *c, const struct syntax_file *file,
@@ -548,6 +541,8 @@ static void path_constraints(struct check *c, const struct syntax_file *file,
 			path_avoid_link(c, file, n, path);
 		else if (n->kind == SYNTAX_AVOID_RISK)
 			path_avoid_risk(c, file, n, path);
+		else if (n->kind == SYNTAX_BEGIN_OVER)
+			path->over = check_name(c, file, n, &c->underlays, "underlay");
 		else if (n->kind == SYNTAX_MAX_DELAY)
 			path->max_delay_us =
 			    (uint32_t)check_time(c, file, n, 1, DELAY_MAX_US, "a delay");
@@ -574,6 +569,23 @@ static void path_backup(struct check *c, struct statement s, const struct syntax
 		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
 			     "no head-end of policy '%s' has a backup: path '%s' is never used",
 			     p->name, node->text);
+}
+
+/* The same for one that begins over a line that no head-end has. */
+static void path_over(struct check *c, struct statement s, const struct syntax_node *node,
+		      const struct site_set *heads, const struct candidate_path *path)
+{
+	for (size_t i = 0; i < heads->count; i++) {
+		const struct site *site = &c->network.sites[heads->sites[i]];
+
+		for (size_t k = 0; k < site->uplink_count; k++)
+			if (site->uplinks[k].underlay == path->over)
+				return;
+	}
+	if (heads->count && !check_unlawful(c))
+		diag_warning(c->diags, syntax_place(s.file, node), "unused-path",
+			     "no head-end of policy '%s' has a line '%s': path '%s' is never used",
+			     s.node->text, c->network.underlays[path->over].name, node->text);
 }
 
 /* "from": only these of the policy's head-ends have the path. Who else is named has no use of it. */
@@ -609,6 +621,7 @@ static void policy_path(struct check *c, struct statement s, const struct syntax
 
 	*path = (struct candidate_path){.name = check_strdup(c, node->text),
 					.disjoint_from = NETWORK_NONE,
+					.over = NETWORK_NONE,
 					.place = check_place(c, s.file, node)};
 	path->preference =
 	    (uint32_t)check_range(c, s.file, preference, 1, PREFERENCE_MAX, "a preference");
@@ -620,6 +633,8 @@ static void policy_path(struct check *c, struct statement s, const struct syntax
 	path_heads(c, s, node, p, path);
 	if (path->via == PATH_VIA_BACKUP)
 		path_backup(c, s, node, path->some ? &path->heads : &p->from, p);
+	if (path->over != NETWORK_NONE)
+		path_over(c, s, node, path->some ? &path->heads : &p->from, path);
 	for (size_t i = 0; i < p->path_count && !c->failed; i++) {
 		if (strcmp(p->paths[i].name, path->name) == 0)
 			diag_error(c->diags, syntax_place(s.file, node),
@@ -797,21 +812,6 @@ void check_deny(struct check *c, struct statement s, struct deny_rule *ret_rule)
 	ret_rule->class_index = class_of(c, s);
 }
 
-static uint32_t expect_link(struct check *c, struct statement s, const struct syntax_node *after)
-{
-	const struct syntax_node *first = after->child, *second = first->next;
-	uint32_t a = check_name(c, s.file, first, &c->sites, "site");
-	uint32_t b = check_name(c, s.file, second, &c->sites, "site"), link;
-
-	if (a == NETWORK_NONE || b == NETWORK_NONE)
-		return NETWORK_NONE;
-	link = check_link_find(c, a, b);
-	if (link == NETWORK_NONE && !c->discarded)
-		diag_error(c->diags, syntax_place(s.file, first),
-			   "there is no link between '%s' and '%s'", first->text, second->text);
-	return link;
-}
-
 void check_expect(struct check *c, struct statement s, struct expectation *ret_expectation)
 {
 	const struct syntax_node *link = check_child(s.node, SYNTAX_AFTER_LINK);
@@ -821,7 +821,7 @@ void check_expect(struct check *c, struct statement s, struct expectation *ret_e
 		    : link				    ? EXPECT_REACHES_AFTER_LINK_FAILURE
 		    : check_child(s.node, SYNTAX_AFTER_ANY) ? EXPECT_REACHES_AFTER_ANY_LINK_FAILURE
 							    : EXPECT_REACHES,
-	    .link = link ? expect_link(c, s, link) : NETWORK_NONE,
+	    .link = link ? check_link_named(c, s.file, link) : NETWORK_NONE,
 	    .place = check_place(c, s.file, s.node),
 	};
 	check_select(c, s.file, check_child(s.node, SYNTAX_FROM)->child, &ret_expectation->from);

@@ -81,6 +81,8 @@ static void settings_one(struct check *c, const struct syntax_file *file,
 		settings_space(c, file, node, LINK_SPACE_LENGTH, &n->link_space);
 	else if (node->kind == SYNTAX_PATH_SPACE)
 		settings_space(c, file, node, PATH_SPACE_LENGTH, &n->path_space);
+	else if (node->kind == SYNTAX_PARALLEL_SPACE)
+		settings_space(c, file, node, LINK_SPACE_LENGTH, &n->parallel_space);
 	else if (node->kind == SYNTAX_LINK_PORT)
 		n->link_port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX, "a port");
 	else if (node->kind == SYNTAX_SESSION_PORT)
@@ -1105,8 +1107,8 @@ static size_t endpoints_collect(const struct check *c, struct endpoint_entry *en
 	return count;
 }
 
-/* Two uplinks cannot answer at the same address and port. */
-static void topology_endpoints(struct check *c)
+/* Sorted. @return NULL without memory. */
+static struct endpoint_entry *endpoints_sorted(struct check *c, size_t *ret_count)
 {
 	struct endpoint_entry *entries;
 	size_t count = 0;
@@ -1114,10 +1116,18 @@ static void topology_endpoints(struct check *c)
 	for (size_t i = 0; i < c->network.site_count; i++)
 		count += c->network.sites[i].uplink_count;
 	entries = check_alloc(c, count, sizeof(*entries));
-	if (!entries)
-		return;
-	count = endpoints_collect(c, entries);
-	qsort(entries, count, sizeof(*entries), endpoint_entry_compare);
+	*ret_count = entries ? endpoints_collect(c, entries) : 0;
+	if (*ret_count)
+		qsort(entries, *ret_count, sizeof(*entries), endpoint_entry_compare);
+	return entries;
+}
+
+/* Two uplinks cannot answer at the same address and port. */
+static void topology_endpoints(struct check *c)
+{
+	size_t count;
+	struct endpoint_entry *entries = endpoints_sorted(c, &count);
+
 	for (size_t i = 1; i < count; i++) {
 		const struct endpoint_entry *a = &entries[i - 1], *b = &entries[i];
 
@@ -1143,25 +1153,46 @@ void check_topology(struct check *c)
 
 /* ---- links ---- */
 
-static uint32_t *pair_slot(const struct check *c, uint32_t a, uint32_t b)
+static uint32_t *pair_slot(const struct check *c, uint32_t a, uint32_t b, bool parallel)
 {
 	uint64_t low = a < b ? a : b, high = a < b ? b : a;
-	uint64_t hash = (low << 32 | high) * 0x9e3779b97f4a7c15u;
+	uint64_t hash = (low << 32 | high | (uint64_t)parallel << 63) * 0x9e3779b97f4a7c15u;
 	size_t i = (size_t)(hash >> 32) & (c->pair_capacity - 1);
 
 	while (c->links_by_pair[i]) {
 		const struct link *l = &c->network.links[c->links_by_pair[i] - 1];
 
-		if ((l->a == a && l->b == b) || (l->a == b && l->b == a))
+		if (l->parallel == parallel &&
+		    ((l->a == a && l->b == b) || (l->a == b && l->b == a)))
 			break;
 		i = (i + 1) & (c->pair_capacity - 1);
 	}
 	return &c->links_by_pair[i];
 }
 
-uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b)
+uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b, bool parallel)
 {
-	return *pair_slot(c, a, b) ? *pair_slot(c, a, b) - 1 : NETWORK_NONE;
+	uint32_t slot = *pair_slot(c, a, b, parallel);
+
+	return slot ? slot - 1 : NETWORK_NONE;
+}
+
+uint32_t check_link_named(struct check *c, const struct syntax_file *file,
+			  const struct syntax_node *node)
+{
+	const struct syntax_node *first = node->child, *second = first->next;
+	bool parallel = check_child(node, SYNTAX_PARALLEL);
+	uint32_t a = check_name(c, file, first, &c->sites, "site");
+	uint32_t b = check_name(c, file, second, &c->sites, "site"), link;
+
+	if (a == NETWORK_NONE || b == NETWORK_NONE)
+		return NETWORK_NONE;
+	link = check_link_find(c, a, b, parallel);
+	if (link == NETWORK_NONE && !c->discarded)
+		diag_error(c->diags, syntax_place(file, first),
+			   "there is no %slink between '%s' and '%s'", parallel ? "parallel " : "",
+			   first->text, second->text);
+	return link;
 }
 
 /* The first uplinks of a common underlay, else the first of each. */
@@ -1206,9 +1237,10 @@ static void link_defaults(const struct network *n, struct link *l)
 }
 
 /* @return the new link's index; @place is that of its first mention. */
-static uint32_t link_add(struct check *c, uint32_t a, uint32_t b, struct source_place place)
+static uint32_t link_add(struct check *c, uint32_t a, uint32_t b, bool parallel,
+			 struct source_place place)
 {
-	uint32_t *slot = pair_slot(c, a, b), index = (uint32_t)c->network.link_count++;
+	uint32_t *slot = pair_slot(c, a, b, parallel), index = (uint32_t)c->network.link_count++;
 	struct link *l = &c->network.links[index];
 
 	*l = (struct link){.a = a,
@@ -1216,9 +1248,11 @@ static uint32_t link_add(struct check *c, uint32_t a, uint32_t b, struct source_
 			   .metric = METRIC_DEFAULT,
 			   .mtu_bytes = MTU_DEFAULT,
 			   .probe = {PROBE_DEFAULT_US, PROBE_DEFAULT_X},
+			   .parallel = parallel,
 			   .place = place};
 	link_choose_uplinks(&c->network, l);
 	link_defaults(&c->network, l);
+	l->metric += parallel;
 	*slot = index + 1;
 	return index;
 }
@@ -1229,9 +1263,9 @@ void check_links_implied(struct check *c)
 		const struct site *site = &c->network.sites[i];
 
 		if (site->parent != NETWORK_NONE)
-			link_add(c, i, site->parent, site->place);
+			link_add(c, i, site->parent, false, site->place);
 		if (site->backup != NETWORK_NONE)
-			c->network.links[link_add(c, i, site->backup, site->place)].metric++;
+			c->network.links[link_add(c, i, site->backup, false, site->place)].metric++;
 	}
 }
 
@@ -1269,7 +1303,7 @@ static void link_amend(struct check *c, struct statement s, uint32_t first, stru
 
 	if (over) {
 		link_over(c, s.file, over, first, l);
-		l->metric += backup;
+		l->metric += backup || l->parallel;
 	}
 	check_intern_all(c, s.node, SYNTAX_RISK, &c->risks, &c->network.risks,
 			 &c->network.risk_count, &l->risks, &l->risk_count);
@@ -1304,6 +1338,8 @@ void check_link(struct check *c, struct statement s)
 	uint32_t b = check_name(c, s.file, second, &c->sites, "site"), index;
 	struct link *l;
 
+	bool parallel = check_child(s.node, SYNTAX_PARALLEL);
+
 	check_once(c, s.file, s.node);
 	if (a == NETWORK_NONE || b == NETWORK_NONE)
 		return;
@@ -1311,15 +1347,15 @@ void check_link(struct check *c, struct statement s)
 		diag_error(c->diags, syntax_place(s.file, second), "a site has no link to itself");
 		return;
 	}
-	index = check_link_find(c, a, b);
+	index = check_link_find(c, a, b, parallel);
 	if (index == NETWORK_NONE)
-		index = link_add(c, a, b, check_place(c, s.file, s.node));
+		index = link_add(c, a, b, parallel, check_place(c, s.file, s.node));
 	l = &c->network.links[index];
 	if (!place_equal(l->place, check_place(c, s.file, s.node)) &&
-	    !place_equal(l->place, c->network.sites[l->a].place)) {
+	    (parallel || !place_equal(l->place, c->network.sites[l->a].place))) {
 		diag_error(c->diags, check_at(s),
-			   "the link between '%s' and '%s' was described already", first->text,
-			   second->text);
+			   "the %slink between '%s' and '%s' was described already",
+			   parallel ? "parallel " : "", first->text, second->text);
 		return;
 	}
 	l->place = check_place(c, s.file, s.node);
@@ -1353,6 +1389,7 @@ static void link_swap(struct link *l)
 			   .risk_count = l->risk_count,
 			   .prepared = l->prepared,
 			   .fresh = l->fresh,
+			   .parallel = l->parallel,
 			   .place = l->place};
 }
 
@@ -1439,6 +1476,151 @@ static void link_caller(struct check *c, struct link *l)
 		link_swap(l);
 }
 
+/* ---- parallel links ---- */
+
+static bool parallel_leaf(struct check *c, const struct link *l)
+{
+	const struct network *n = &c->network;
+	uint32_t lowest = (uint32_t)n->tier_count - 1;
+	bool a = n->sites[l->a].tier == lowest, b = n->sites[l->b].tier == lowest;
+
+	if (a != b)
+		return true;
+	diag_error(c->diags, link_at(c, l),
+		   "a parallel link joins a site of the lowest tier, '%s', to one of a higher",
+		   n->tiers[lowest]);
+	return false;
+}
+
+/* Two links over one line would be one. */
+static void parallel_lines(struct check *c, const struct link *l)
+{
+	const struct network *n = &c->network;
+	uint32_t ordinary = check_link_find(c, l->a, l->b, false);
+	uint32_t leaf = n->sites[l->a].tier > n->sites[l->b].tier ? l->a : l->b;
+	const struct link *o;
+
+	if (ordinary == NETWORK_NONE) {
+		diag_error(c->diags, link_at(c, l),
+			   "there is no link between '%s' and '%s' to which this one is parallel",
+			   n->sites[l->a].name, n->sites[l->b].name);
+		return;
+	}
+	o = &n->links[ordinary];
+	if ((o->a == leaf ? o->uplink_a : o->uplink_b) ==
+	    (l->a == leaf ? l->uplink_a : l->uplink_b))
+		diag_error(c->diags, link_at(c, l),
+			   "the parallel link runs over the same line of '%s' as the other: say "
+			   "'over'",
+			   n->sites[leaf].name);
+}
+
+static void parallel_port(struct check *c, const struct link *l, uint32_t site)
+{
+	const struct network *n = &c->network;
+	uint32_t port = network_listen_port(n, site) + 1u;
+	bool taken = port > UINT16_MAX || port_among_sessions(n, port);
+
+	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
+		taken |= port == ports_reserved[i];
+	if (taken)
+		diag_error(c->diags, link_at(c, l),
+			   "parallel links of '%s' need the port above that of its links, %u, "
+			   "which is taken or none",
+			   n->sites[site].name, port);
+}
+
+/* Who is called at @endpoint by a parallel link is called at the port above, where @other answers. */
+static void parallel_endpoint(struct check *c, const struct ip_endpoint *endpoint,
+			      const struct endpoint_entry *other)
+{
+	const struct network *n = &c->network;
+
+	for (size_t i = 0; i < n->link_count; i++) {
+		const struct link *l = &n->links[i];
+
+		if (!l->parallel || l->uplink_b >= n->sites[l->b].uplink_count ||
+		    !ip_endpoint_equal(&n->sites[l->b].uplinks[l->uplink_b].endpoint, endpoint))
+			continue;
+		diag_error(c->diags, link_at(c, l),
+			   "the parallel link calls '%s' at the port above that of its links, "
+			   "where '%s' has an uplink",
+			   n->sites[l->b].name, n->sites[other->site].name);
+		diag_note(c->diags, check_at(other->at), "that uplink");
+	}
+}
+
+static void parallel_endpoints(struct check *c)
+{
+	size_t count;
+	struct endpoint_entry *entries = endpoints_sorted(c, &count);
+
+	for (size_t i = 1; i < count; i++) {
+		struct ip_endpoint above = entries[i - 1].endpoint;
+
+		above.port++;
+		if (ip_endpoint_equal(&above, &entries[i].endpoint))
+			parallel_endpoint(c, &entries[i - 1].endpoint, &entries[i]);
+	}
+	free(entries);
+}
+
+/* The space of parallel links is nobody's only where there are any. */
+static void parallel_space(struct check *c, const struct link *l)
+{
+	const struct network *n = &c->network;
+	bool taken = ipv4_prefix_overlaps(n->parallel_space, n->link_space) ||
+		     ipv4_prefix_overlaps(n->parallel_space, n->path_space);
+	char text[IPV4_PREFIX_STRLEN];
+
+	for (size_t i = 0; i < n->site_count; i++) {
+		const struct site *s = &n->sites[i];
+
+		for (size_t k = 0; k < s->lan_count; k++)
+			taken |= ipv4_prefix_overlaps(n->parallel_space, s->lans[k]);
+		for (size_t k = 0; k < s->uplink_count; k++)
+			taken |= s->uplinks[k].endpoint.family == 4 &&
+				 ipv4_prefix_contains(
+				     n->parallel_space,
+				     (ipv4_t)s->uplinks[k].endpoint.address[0] << 24 |
+					 (ipv4_t)s->uplinks[k].endpoint.address[1] << 16);
+	}
+	if (taken)
+		diag_error(c->diags, link_at(c, l),
+			   "the space of parallel links, %s, overlaps another space, a LAN or a "
+			   "line's address: say 'network { parallel space ...; }'",
+			   ipv4_prefix_format(n->parallel_space, text));
+}
+
+static void check_parallel_links(struct check *c)
+{
+	const struct link *first = NULL;
+
+	for (size_t i = 0; i < c->network.link_count; i++) {
+		const struct link *l = &c->network.links[i];
+
+		if (!l->parallel)
+			continue;
+		first = first ? first : l;
+		if (!c->network.tier_count || !parallel_leaf(c, l))
+			continue;
+		parallel_lines(c, l);
+		parallel_port(c, l, l->a);
+		parallel_port(c, l, l->b);
+	}
+	if (!first)
+		return;
+	parallel_space(c, first);
+	parallel_endpoints(c);
+	if (!label_node_sid(c->network.srgb, PARALLEL_ID + 1))
+		diag_error(c->diags, link_at(c, first),
+			   "parallel links need four blocks of %u labels from %u on: there are not "
+			   "so many",
+			   c->network.srgb.size, c->network.srgb.base);
+	if (!check_unlawful(c))
+		c->failed |= network_make_faces(&c->network) < 0;
+}
+
 void check_links(struct check *c)
 {
 	for (size_t i = 0; i < c->network.link_count; i++) {
@@ -1447,6 +1629,7 @@ void check_links(struct check *c)
 		link_caller(c, l);
 		link_risks(c, l);
 	}
+	check_parallel_links(c);
 	risks_of_one(c);
 	check_use(c);
 }

@@ -93,8 +93,9 @@ static void uplinks_warn_kind(struct check *c, const struct unused *list, size_t
 	}
 	diag_note(c->diags, (struct diag_place){0},
 		  "a link takes the first kind of line that both its ends have, unless it says "
-		  "another: link A B { over %s; }",
-		  name);
+		  "another, link A B { over %s; }, or is a second one to the same site, link A B "
+		  "parallel { over %s; }",
+		  name, name);
 }
 
 /* One warning a kind of line: it may be idle at thousands of sites. */

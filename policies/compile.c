@@ -199,13 +199,12 @@ static uint16_t way_mtu(const struct compile_result *r, const struct way *w,
 	uint8_t used = 0;
 
 	for (uint32_t i = 1; i < w->length && used < stack->depth; i++) {
-		uint16_t a = r->link_mtu[w->site[i - 1]], b = r->link_mtu[w->site[i]];
-		uint16_t link = a < b ? a : b;
+		uint16_t link = compile_link_room(r, w->site[i - 1], w->site[i]);
 		uint16_t cost = (uint16_t)(MTU_MPLS_IN_IP + MTU_LABEL * (stack->depth - used));
 		uint16_t room = link > cost ? link - cost : 0;
 
 		least = room < least ? room : least;
-		used += stack->label[used] == sites_label(r, w->site[i]);
+		used += sites_label_is(r, w->site[i], stack->label[used]);
 	}
 	return least;
 }
@@ -226,7 +225,7 @@ static struct probe_timers way_probe(const struct compile_result *r, const struc
 	return slowest;
 }
 
-/* Does @w pass from @a to @b, or back? Two sites have one link at most. */
+/* Does @w pass from @a to @b, or back? Two sites, or a site and a face, have one link at most. */
 static bool way_passes(const struct way *w, uint32_t a, uint32_t b)
 {
 	for (uint32_t i = 0; i + 1 < w->length; i++)
@@ -323,12 +322,14 @@ static void path_measure(struct compile_result *r, const struct way *w, uint16_t
  * labels, filters and sizes serve again. A head-end has SITE_PATHS_MAX paths at most.
  */
 static const struct compile_path *path_same_way(const struct compile_result *r, uint32_t head,
-						const struct way *w, uint32_t end)
+						const struct way *w, const bool *pinned,
+						uint32_t end)
 {
 	for (uint32_t i = r->pairs[r->head_first[head]].path; i < end; i++) {
 		const struct compile_path *p = &r->paths[i];
 
-		if (p->way_length == w->length && p->back_depth &&
+		if (p->way_length == w->length && p->back_depth && p->pinned[0] == pinned[0] &&
+		    p->pinned[1] == pinned[1] &&
 		    !memcmp(compile_path_way(r, p), w->site, w->length * sizeof(w->site[0])))
 			return p;
 	}
@@ -347,6 +348,33 @@ static void path_copy_way(const struct compile_path *from, struct compile_path *
 	path->slowest = from->slowest;
 }
 
+/*
+ * Bytes that fit there and over the last link's twin, which takes over when that is down. What a twin may serve has a path of
+ * its own there under the same policy: so the session is no wider anyway.
+ */
+static uint16_t way_mtu_twin(const struct compile_result *r, const struct way *w,
+			     const struct label_stack *stack, bool pinned)
+{
+	uint32_t last = w->length - 1;
+	uint32_t twin = pinned ? NETWORK_NONE : compile_twin(r, w->site[last - 1], w->site[last]);
+	uint16_t mtu = way_mtu(r, w, stack), other;
+	struct way way;
+
+	if (twin == NETWORK_NONE)
+		return mtu;
+	way = *w;
+	way.site[last] = twin;
+	other = way_mtu(r, &way, stack);
+	return other < mtu ? other : mtu;
+}
+
+static bool way_say(struct compile_result *r, const struct way *w, bool pinned,
+		    struct label_stack *ret_stack)
+{
+	return pinned ? compile_way_stack_pinned(r, w, ret_stack)
+		      : compile_way_stack(r, w, ret_stack);
+}
+
 /* @return false when labels cannot say it, or without memory. */
 static bool path_make_way(struct compile_result *r, const struct way *w, struct compile_path *path)
 {
@@ -358,11 +386,13 @@ static bool path_make_way(struct compile_result *r, const struct way *w, struct 
 		if (!pool_add(r, &r->ways, w->site[i]))
 			return false;
 	compile_way_reverse(w, &reversed);
-	if (!compile_way_stack(r, w, &there) || !compile_way_stack(r, &reversed, &back))
+	if (!way_say(r, w, path->pinned[0], &there) ||
+	    !way_say(r, &reversed, path->pinned[1], &back))
 		return false;
 	path->stack = path_label(r, w, &there, &path->stack_depth);
 	path->back = path_label(r, &reversed, &back, &path->back_depth);
-	path_measure(r, w, way_mtu(r, w, &there), way_mtu(r, &reversed, &back), path);
+	path_measure(r, w, way_mtu_twin(r, w, &there, path->pinned[0]),
+		     way_mtu_twin(r, &reversed, &back, path->pinned[1]), path);
 	return true;
 }
 
@@ -382,7 +412,7 @@ static void path_probe(const struct policy *p, struct compile_path *path)
 }
 
 static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_index,
-		     const struct way *w, const struct way *other)
+		     const struct way *w, const struct way *other, const bool pinned[static 2])
 {
 	const struct compile_pair *p = &r->pairs[pair];
 	const struct network *n = r->network;
@@ -397,7 +427,8 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 	path->pair = pair;
 	path->path = path_index;
 	path->way_length = (uint8_t)w->length;
-	same = path_same_way(r, p->head, w, position);
+	memcpy(path->pinned, pinned, sizeof(path->pinned));
+	same = path_same_way(r, p->head, w, pinned, position);
 	if (other)
 		way_shared(r, w, other, path);
 	if (other && n->risk_count)
@@ -419,6 +450,13 @@ static void path_add(struct compile_result *r, uint32_t pair, uint32_t path_inde
 			       "bytes of MTU, less than %d",
 			       c->name, n->sites[p->head].name, n->sites[p->endpoint].name,
 			       path->stack_depth, path->session_mtu, MTU_IPV4_MIN);
+	if (c->max_labels && (pinned[0] || pinned[1]) &&
+	    (path->stack_depth > c->max_labels || path->back_depth > c->max_labels))
+		compile_report(
+		    r, true, NULL, c->place,
+		    "path '%s' from '%s' to '%s': to keep off a parallel link that no path of "
+		    "the policy takes it needs a label more than %u",
+		    c->name, n->sites[p->head].name, n->sites[p->endpoint].name, c->max_labels);
 	tally_path(r, path, p->policy, position);
 }
 
@@ -447,7 +485,16 @@ static bool way_within_labels(struct compile_result *r, const struct way *w, uin
 
 static bool path_has_constraint(const struct candidate_path *c)
 {
-	return c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels;
+	return c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels ||
+	       c->over != NETWORK_NONE;
+}
+
+static bool site_has_line(const struct site *s, uint32_t underlay)
+{
+	for (size_t i = 0; i < s->uplink_count; i++)
+		if (s->uplinks[i].underlay == underlay)
+			return true;
+	return false;
 }
 
 /* Would the head-end have this path if nothing constrained it? */
@@ -456,7 +503,8 @@ static bool path_is_meant(const struct compile_result *r, const struct candidate
 {
 	const struct site *s = &r->network->sites[head];
 
-	return (c->via != PATH_VIA_BACKUP || s->backup != NETWORK_NONE) &&
+	return (c->over == NETWORK_NONE || site_has_line(s, c->over)) &&
+	       (c->via != PATH_VIA_BACKUP || s->backup != NETWORK_NONE) &&
 	       (c->via != PATH_VIA_PARENT || s->parent != NETWORK_NONE);
 }
 
@@ -554,6 +602,48 @@ static void pair_copy(struct compile_result *r, const struct compile_pair *twin,
 			tally_lacking(r, p, i);
 }
 
+/* ---- parallel links ------------------------------------------------------------------ */
+
+/* The first two sites of a way, or its last two from the end. */
+static uint32_t way_end(const struct way *w, bool first, uint32_t from_there)
+{
+	return w->site[first ? from_there : w->length - 1 - from_there];
+}
+
+static uint64_t twin_delay_us(const struct compile_result *r, const struct way *w, bool first,
+			      uint32_t twin)
+{
+	struct way other = *w;
+
+	other.site[first ? 0 : w->length - 1] = twin;
+	return way_delay_us(r, &other);
+}
+
+/*
+ * Where the last link of a way, @back or there, has a twin, that takes over while the link is down; not for whom policy
+ * gives no path over it, nor for a path that says so itself.
+ */
+static bool way_pinned(const struct compile_result *r, const struct policy *policy, uint32_t path,
+		       const struct way *ways, const bool *found, bool back)
+{
+	const struct candidate_path *c = &policy->paths[path];
+	const struct way *w = &ways[path];
+	uint32_t before = way_end(w, back, 1);
+	uint32_t twin = compile_twin(r, before, way_end(w, back, 0));
+	uint32_t link;
+	bool used = false;
+
+	if (twin == NETWORK_NONE)
+		return false;
+	for (uint32_t i = 0; i < policy->path_count; i++)
+		used |= found[i] && way_end(&ways[i], back, 0) == twin &&
+			way_end(&ways[i], back, 1) == before;
+	link = compile_link_find(r, before, twin);
+	for (size_t i = 0; i < c->avoid_link_count; i++)
+		used &= c->avoid_links[i] != link;
+	return !used || (c->max_delay_us && twin_delay_us(r, w, back, twin) > c->max_delay_us);
+}
+
 static void pair_paths(struct compile_result *r, uint32_t pair)
 {
 	const struct compile_pair p = r->pairs[pair], *twin = pair_twin(r, &p, pair);
@@ -567,10 +657,14 @@ static void pair_paths(struct compile_result *r, uint32_t pair)
 		pair_search(r, &p, ways, found);
 	for (uint32_t i = 0; i < policy->path_count; i++) {
 		uint32_t other = policy->paths[i].disjoint_from;
+		bool pinned[2] = {false, false};
 
-		if (found[i])
-			path_add(r, pair, i, &ways[i],
-				 other != NETWORK_NONE && found[other] ? &ways[other] : NULL);
+		if (!found[i])
+			continue;
+		for (int back = 0; back < 2; back++)
+			pinned[back] = way_pinned(r, policy, i, ways, found, back);
+		path_add(r, pair, i, &ways[i],
+			 other != NETWORK_NONE && found[other] ? &ways[other] : NULL, pinned);
 	}
 }
 
@@ -674,7 +768,7 @@ static bool sets_equal(const struct site_set *a, const struct site_set *b)
 /* Does the same lead to their ways? */
 static bool candidates_alike(const struct candidate_path *a, const struct candidate_path *b)
 {
-	return a->via == b->via && a->disjoint_from == b->disjoint_from &&
+	return a->via == b->via && a->over == b->over && a->disjoint_from == b->disjoint_from &&
 	       a->max_delay_us == b->max_delay_us && a->max_labels == b->max_labels &&
 	       a->some == b->some && a->avoid_link_count == b->avoid_link_count &&
 	       (!a->avoid_link_count || !memcmp(a->avoid_links, b->avoid_links,
@@ -956,8 +1050,8 @@ static void tally_example(const struct compile_result *r, const struct path_tall
 		for (uint8_t k = 0; k < path->shared_count; k++) {
 			const struct link *l = &n->links[r->shared.values[path->shared + k]];
 
-			text_printf(out, "%s%s %s", k ? ", " : "", n->sites[l->a].name,
-				    n->sites[l->b].name);
+			text_printf(out, "%s%s %s%s", k ? ", " : "", n->sites[l->a].name,
+				    n->sites[l->b].name, network_link_suffix(l));
 		}
 		text_add(out, ")");
 	}
@@ -986,8 +1080,12 @@ static void constraint_text(const struct compile_result *r, const struct candida
 			    c->max_delay_us % 1000 ? c->max_delay_us : c->max_delay_us / 1000);
 		comma = ", ";
 	}
-	if (c->max_labels)
+	if (c->max_labels) {
 		text_printf(t, "%smax labels %u", comma, c->max_labels);
+		comma = ", ";
+	}
+	if (c->over != NETWORK_NONE)
+		text_printf(t, "%sover %s", comma, r->network->underlays[c->over].name);
 }
 
 /* A constraint that nobody can fulfil is a mistake; one that some cannot, a fact to be known. */
@@ -1137,6 +1235,7 @@ static int result_allocate(struct compile_result *r)
 
 	r->head_first = calloc(sites + 2, sizeof(*r->head_first));
 	r->endpoint_first = calloc(sites + 2, sizeof(*r->endpoint_first));
+	sites = network_node_count(r->network);
 	r->accept_first = calloc(sites + 2, sizeof(*r->accept_first));
 	r->label_first = calloc(sites + 2, sizeof(*r->label_first));
 	r->tally_first = calloc(r->network->policy_count + 1, sizeof(*r->tally_first));

@@ -70,7 +70,7 @@ static void labels_sort(struct label_entry *labels, size_t count)
 /* Each label of a site stands among them once. */
 static int labels_divide(struct compile_result *r)
 {
-	size_t sites = r->network->site_count;
+	size_t sites = network_node_count(r->network);
 	struct label_entry *dealt = calloc(r->label_count + 1, sizeof(*dealt));
 	uint32_t *first = r->label_first;
 
@@ -161,8 +161,8 @@ static int accepts_step(void *context, unsigned int worker, size_t item)
 	size_t from = item * ACCEPT_CHUNK, end = from + ACCEPT_CHUNK;
 
 	(void)worker;
-	if (end > w->r->network->site_count)
-		end = w->r->network->site_count;
+	if (end > network_node_count(w->r->network))
+		end = network_node_count(w->r->network);
 	for (size_t i = from; i < end; i++) {
 		struct accept_entry *entries = w->dealt + first[i];
 		uint32_t count = first[i + 1] - first[i];
@@ -176,7 +176,7 @@ static int accepts_step(void *context, unsigned int worker, size_t item)
 
 static void accepts_deal(struct compile_result *r, struct accept_entry *dealt)
 {
-	size_t sites = r->network->site_count;
+	size_t sites = network_node_count(r->network);
 	uint32_t *first = r->accept_first;
 
 	for (size_t i = 0; i < r->accept_count; i++)
@@ -194,19 +194,19 @@ static void accepts_collect(const struct accepts_work *w)
 	struct compile_result *r = w->r;
 	uint32_t count = 0;
 
-	for (size_t i = 0; i < r->network->site_count; i++) {
+	for (size_t i = 0; i < network_node_count(r->network); i++) {
 		memcpy(r->accepts + count, w->dealt + r->accept_first[i],
 		       w->kept[i] * sizeof(*r->accepts));
 		r->accept_first[i] = count;
 		count += w->kept[i];
 	}
-	r->accept_first[r->network->site_count] = count;
+	r->accept_first[network_node_count(r->network)] = count;
 	r->accept_count = count;
 }
 
 static int accepts_divide(struct compile_result *r)
 {
-	size_t sites = r->network->site_count;
+	size_t sites = network_node_count(r->network);
 	struct accepts_work w = {.r = r};
 	int err = -TUYEN_ENOMEM;
 

@@ -8,6 +8,10 @@
  * Hence trees of shortest ways are made for core nodes alone, in the core, when first needed, and a
  * leaf's label is where its best neighbour's is.
  *
+ * A leaf with a parallel link is two leaves here, itself and its face (struct network), each with the links of its
+ * kind: so two sites, or a site and a face, have one link at most. Where it carries others' traffic it is no leaf, and its
+ * parallel link is refused.
+ *
  * A neighbour is always sent to directly, also where the metric knows a cheaper way round. So any
  * way, a backup line of a high metric too, can be said in node SIDs; and as every
  * other step comes nearer by metric, no label can loop.
@@ -41,20 +45,23 @@ static void near_build(struct compile_result *r)
 	const struct network *n = r->network;
 
 	for (size_t i = 0; i < n->link_count; i++) {
-		r->near_first[n->links[i].a] += compile_link_used(r, &n->links[i]);
-		r->near_first[n->links[i].b] += compile_link_used(r, &n->links[i]);
+		const struct link *l = &n->links[i];
+
+		r->near_first[network_link_end(n, l, l->a)] += compile_link_used(r, l);
+		r->near_first[network_link_end(n, l, l->b)] += compile_link_used(r, l);
 	}
-	for (size_t i = 1; i <= n->site_count; i++)
+	for (size_t i = 1; i <= network_node_count(n); i++)
 		r->near_first[i] += r->near_first[i - 1];
 	for (size_t i = n->link_count; i-- > 0;) {
 		const struct link *l = &n->links[i];
+		uint32_t a = network_link_end(n, l, l->a), b = network_link_end(n, l, l->b);
 
 		if (!compile_link_used(r, l))
 			continue;
-		r->near[--r->near_first[l->a]] = (struct near){l->b, (uint32_t)i};
-		r->near[--r->near_first[l->b]] = (struct near){l->a, (uint32_t)i};
+		r->near[--r->near_first[a]] = (struct near){b, (uint32_t)i};
+		r->near[--r->near_first[b]] = (struct near){a, (uint32_t)i};
 	}
-	for (uint32_t s = 0; s < n->site_count; s++) {
+	for (uint32_t s = 0; s < network_node_count(n); s++) {
 		qsort(r->near + r->near_first[s], r->near_first[s + 1] - r->near_first[s],
 		      sizeof(*r->near), near_compare);
 		near_check_twins(r, s);
@@ -81,14 +88,18 @@ static size_t link_slot(uint32_t a, uint32_t b)
 
 static bool link_in_table(const struct compile_result *r, const struct link *l)
 {
-	return compile_link_used(r, l) && near_count(r, l->a) > NEAR_FEW &&
-	       near_count(r, l->b) > NEAR_FEW;
+	const struct network *n = r->network;
+
+	return compile_link_used(r, l) && near_count(r, network_link_end(n, l, l->a)) > NEAR_FEW &&
+	       near_count(r, network_link_end(n, l, l->b)) > NEAR_FEW;
 }
 
 static void link_slot_put(struct compile_result *r, uint32_t link)
 {
 	const struct link *l = &r->network->links[link];
-	struct link_slot s = {l->a < l->b ? l->a : l->b, l->a < l->b ? l->b : l->a, link + 1};
+	uint32_t a = network_link_end(r->network, l, l->a);
+	uint32_t b = network_link_end(r->network, l, l->b);
+	struct link_slot s = {a < b ? a : b, a < b ? b : a, link + 1};
 	size_t at = link_slot(s.a, s.b) & (r->link_slot_count - 1);
 
 	while (r->link_slots[at].link)
@@ -145,6 +156,16 @@ bool compile_link_is_ipv6(const struct network *n, const struct link *l)
 	return n->sites[l->b].uplinks[l->uplink_b].endpoint.family == 6;
 }
 
+static void link_narrows(const struct network *n, const struct link *l, uint32_t site, uint16_t mtu,
+			 struct compile_result *r)
+{
+	uint32_t end = network_link_end(n, l, site);
+	uint16_t *device = l->face && end == site ? &r->parallel_mtu[end] : &r->link_mtu[end];
+
+	if (!*device || mtu < *device)
+		*device = mtu;
+}
+
 static void links_measure(struct compile_result *r)
 {
 	const struct network *n = r->network;
@@ -166,10 +187,8 @@ static void links_measure(struct compile_result *r)
 		}
 		if (!compile_link_used(r, l))
 			continue;
-		if (!r->link_mtu[l->a] || layers.link < r->link_mtu[l->a])
-			r->link_mtu[l->a] = layers.link;
-		if (!r->link_mtu[l->b] || layers.link < r->link_mtu[l->b])
-			r->link_mtu[l->b] = layers.link;
+		link_narrows(n, l, l->a, layers.link, r);
+		link_narrows(n, l, l->b, layers.link, r);
 	}
 }
 
@@ -203,11 +222,28 @@ static void transit_mark(const struct compile_result *r, uint8_t *transit)
 		}
 }
 
+/* A face is of a leaf: who carries others' traffic has one link with each neighbour. */
+static void faces_check(struct compile_result *r, const uint8_t *transit)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < n->link_count; i++) {
+		const struct link *l = &n->links[i];
+		uint32_t leaf = l->face ? n->sites[l->face].face : NETWORK_NONE;
+
+		if (leaf != NETWORK_NONE && transit[leaf])
+			compile_report(r, true, NULL, l->place,
+				       "'%s' carries others' traffic: only a leaf has a parallel "
+				       "link",
+				       n->sites[leaf].name);
+	}
+}
+
 static size_t core_number(struct compile_result *r, const uint8_t *transit, uint32_t *rank)
 {
 	size_t count = 0;
 
-	for (uint32_t s = 0; s < r->network->site_count; s++) {
+	for (uint32_t s = 0; s < network_node_count(r->network); s++) {
 		r->core_of[s] = NETWORK_NONE;
 		if (!transit[s])
 			continue;
@@ -225,7 +261,8 @@ static size_t core_edges(struct compile_result *r, struct spf_edge *edges)
 
 	for (size_t i = 0; i < n->link_count; i++) {
 		const struct link *l = &n->links[i];
-		struct spf_edge e = {r->core_of[l->a], r->core_of[l->b], l->metric};
+		struct spf_edge e = {r->core_of[network_link_end(n, l, l->a)],
+				     r->core_of[network_link_end(n, l, l->b)], l->metric};
 
 		r->edge_of[i] = NETWORK_NONE;
 		if (!l->metric || l->metric > SPF_METRIC_MAX)
@@ -243,7 +280,7 @@ static int core_build(struct compile_result *r)
 {
 	const struct network *n = r->network;
 	struct spf_edge *edges = calloc(n->link_count + 1, sizeof(*edges));
-	uint8_t *transit = calloc(n->site_count + 1, 1);
+	uint8_t *transit = calloc(network_node_count(n) + 1, 1);
 	uint32_t *rank = calloc(n->site_count + 1, sizeof(*rank));
 	size_t nodes, edge_count;
 	int err = -TUYEN_ENOMEM;
@@ -251,6 +288,7 @@ static int core_build(struct compile_result *r)
 	if (!edges || !transit || !rank)
 		goto out;
 	transit_mark(r, transit);
+	faces_check(r, transit);
 	nodes = core_number(r, transit, rank);
 	edge_count = core_edges(r, edges);
 	err = r->error_count ? -TUYEN_EINVAL
@@ -266,11 +304,12 @@ out:
 
 static bool graph_allocate(struct compile_result *r)
 {
-	size_t sites = r->network->site_count, links = r->network->link_count;
+	size_t sites = network_node_count(r->network), links = r->network->link_count;
 
 	r->near_first = calloc(sites + 2, sizeof(*r->near_first));
 	r->near = calloc(2 * links + 1, sizeof(*r->near));
 	r->link_mtu = calloc(sites + 1, sizeof(*r->link_mtu));
+	r->parallel_mtu = calloc(sites + 1, sizeof(*r->parallel_mtu));
 	r->core_of = calloc(sites + 1, sizeof(*r->core_of));
 	r->site_of = calloc(sites + 1, sizeof(*r->site_of));
 	r->edge_of = calloc(links + 1, sizeof(*r->edge_of));
@@ -279,8 +318,9 @@ static bool graph_allocate(struct compile_result *r)
 	r->edge_marked = calloc(links + 1, 1);
 	r->edge_banned = calloc(links + 1, 1);
 	r->node_marked = calloc(sites + 1, 1);
-	return r->near_first && r->near && r->link_mtu && r->core_of && r->site_of && r->edge_of &&
-	       r->trees && r->link_marked && r->edge_marked && r->edge_banned && r->node_marked;
+	return r->near_first && r->near && r->link_mtu && r->parallel_mtu && r->core_of &&
+	       r->site_of && r->edge_of && r->trees && r->link_marked && r->edge_marked &&
+	       r->edge_banned && r->node_marked;
 }
 
 /* Which links a shared risk takes down together. */
@@ -339,6 +379,7 @@ void compile_graph_clear(struct compile_result *r)
 	free(r->near);
 	free(r->link_slots);
 	free(r->link_mtu);
+	free(r->parallel_mtu);
 	free(r->core_of);
 	free(r->site_of);
 	free(r->edge_of);

@@ -69,7 +69,9 @@ struct crossing {
 	uint32_t target;    /* the site whose label it is */
 	uint32_t option[2]; /* detours + 1: past the neighbour, to the neighbour; 0: none */
 	uint32_t detour;    /* the one chosen, + 1 */
-	uint8_t refused;    /* bit an option */
+	uint32_t
+	    twin[2]; /* @next is a leaf, and its other face is taken: @site, and that; 0: none */
+	uint8_t refused; /* bit an option */
 };
 
 /** A growing array of uint32_t and a set of the places of what stands in it. */
@@ -122,7 +124,8 @@ struct compile_result {
 	struct link_slot
 	    *link_slots; /* links between sites of many neighbours, see compile_link_find() */
 	size_t link_slot_count; /* a power of two, or 0 */
-	uint16_t *link_mtu;	/* of a site's link0 */
+	uint16_t *link_mtu;	/* of a site's link0; of a face, its link1 */
+	uint16_t *parallel_mtu; /* of a site's link1, that leads to faces */
 	uint32_t *core_of; /* site -> node of the core graph; NETWORK_NONE: a leaf, carries only its
 			      own */
 	uint32_t *site_of; /* and back */
@@ -190,6 +193,28 @@ static inline uint32_t sites_label(const struct compile_result *r, uint32_t site
 	return label_node_sid(r->network->srgb, r->network->sites[site].id);
 }
 
+static inline uint32_t sites_repair_label(const struct compile_result *r, uint32_t site)
+{
+	return label_repair_sid(r->network->srgb, r->network->sites[site].id);
+}
+
+/** Does @label lead to @site? A pinned way (compile_way_stack()) says its leaf by the repair SID. */
+static inline bool sites_label_is(const struct compile_result *r, uint32_t site, uint32_t label)
+{
+	return label == sites_label(r, site) || label == sites_repair_label(r, site);
+}
+
+/** Bytes of an IP packet in the link between neighbours @a and @b. */
+static inline uint16_t compile_link_room(const struct compile_result *r, uint32_t a, uint32_t b)
+{
+	bool parallel = a >= r->network->site_count || b >= r->network->site_count;
+	const uint16_t *core = parallel ? r->parallel_mtu : r->link_mtu;
+	uint16_t x = a < r->network->site_count ? core[a] : r->link_mtu[a];
+	uint16_t y = b < r->network->site_count ? core[b] : r->link_mtu[b];
+
+	return x < y ? x : y;
+}
+
 /** Does the result use @link? */
 static inline bool compile_link_used(const struct compile_result *r, const struct link *link)
 {
@@ -254,6 +279,15 @@ bool compile_way_find(struct compile_result *r, const struct candidate_path *pat
  * when too many. */
 bool compile_way_stack(struct compile_result *r, const struct way *way,
 		       struct label_stack *ret_stack);
+/**
+ * What @leaf, the end of a way, is over the other link to @neighbor, the site before it. That takes over when the link of the way
+ * is down, unless the way is pinned.
+ * @return NETWORK_NONE where there is none.
+ */
+uint32_t compile_twin(const struct compile_result *r, uint32_t neighbor, uint32_t leaf);
+/** The same for a way that is pinned to its last link: its last label is the repair SID of the leaf, which is never sent on another. */
+bool compile_way_stack_pinned(struct compile_result *r, const struct way *way,
+			      struct label_stack *ret_stack);
 /** Adds the label routes and the lawful stacks that @way needs. @return where the labels of @stack are kept. */
 uint32_t compile_way_install(struct compile_result *r, const struct way *way,
 			     const struct label_stack *stack);

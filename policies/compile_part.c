@@ -29,6 +29,7 @@ static int part_init(const struct compile_result *whole, struct compile_result *
 	    .link_slots = whole->link_slots,
 	    .link_slot_count = whole->link_slot_count,
 	    .link_mtu = whole->link_mtu,
+	    .parallel_mtu = whole->parallel_mtu,
 	    .core_of = whole->core_of,
 	    .site_of = whole->site_of,
 	    .edge_of = whole->edge_of,

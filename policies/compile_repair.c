@@ -22,7 +22,10 @@
  * lose more than MTU_COST_MAX bytes of MTU; what it costs within that is taken from the path's MTU.
  * One label route serves all paths over it, so one path's refusal is all paths'.
  *
- * Leaves carry only what is their own (compile_graph.c): no detour starts, ends or passes there.
+ * Leaves carry only what is their own (compile_graph.c): no detour starts, ends or passes there. But the last link of a way to a leaf
+ * may have a twin, a parallel link of the same two sites: that is a crossing too, and the best of repairs, one link in place of
+ * another. What comes there ends there, so it can go round as little. A way that must not take it is pinned, and its last
+ * label is the leaf's repair SID. A path waits for no such repair: its head-end or its endpoint sees the link fail itself.
  */
 #include "compile_internal.h"
 
@@ -50,11 +53,6 @@ static uint32_t hop_site(const struct hop *h)
 static uint32_t hop_next(const struct hop *h)
 {
 	return h->way->site[h->at + 1];
-}
-
-static uint32_t repair_sid(const struct compile_result *r, uint32_t site)
-{
-	return label_repair_sid(r->network->srgb, r->network->sites[site].id);
 }
 
 /* ---- detours ----------------------------------------------------------------------------- */
@@ -387,13 +385,12 @@ static uint16_t detour_measure(const struct compile_result *r, const struct deto
 	uint8_t used = 0;
 
 	for (uint32_t i = 1; i < d->length; i++) {
-		uint16_t a = r->link_mtu[way[i - 1]], b = r->link_mtu[way[i]];
 		uint16_t cost = (uint16_t)(MTU_MPLS_IN_IP + MTU_LABEL * (depth - used));
-		uint16_t mtu = a < b ? a : b;
+		uint16_t mtu = compile_link_room(r, way[i - 1], way[i]);
 
 		mtu = mtu > cost ? mtu - cost : 0;
 		least = mtu < least ? mtu : least;
-		used += d->stack.label[used] == repair_sid(r, way[i]);
+		used += d->stack.label[used] == sites_repair_label(r, way[i]);
 	}
 	return least;
 }
@@ -422,7 +419,7 @@ static uint32_t way_hops(const struct compile_result *r, const struct way *w,
 	for (uint32_t at = 0; at + 1 < w->length; at++) {
 		struct hop *h = &ret_hops[count];
 
-		if (at && stack->label[used] == sites_label(r, w->site[at]))
+		if (at && sites_label_is(r, w->site[at], stack->label[used]))
 			used++;
 		if (r->core_of[w->site[at]] == NETWORK_NONE ||
 		    r->core_of[w->site[at + 1]] == NETWORK_NONE)
@@ -431,7 +428,7 @@ static uint32_t way_hops(const struct compile_result *r, const struct way *w,
 		h->stack.depth = (uint8_t)(stack->depth - used);
 		memcpy(h->stack.label, stack->label + used,
 		       h->stack.depth * sizeof(h->stack.label[0]));
-		while (sites_label(r, w->site[h->target_at]) != h->stack.label[0])
+		while (!sites_label_is(r, w->site[h->target_at], h->stack.label[0]))
 			h->target_at++;
 		count++;
 	}
@@ -473,6 +470,59 @@ static void hops_of_path(struct compile_result *r, struct compile_path *path, ho
 	path_ways(r, path, &there, &back);
 	hops_of_way(r, path, &there, &stack, candidate, step);
 	hops_of_way(r, path, &back, &stack_back, candidate, step);
+}
+
+/* ---- the last links of ways to leaves --------------------------------------------------- */
+
+/* What takes over for the last link of a way; NETWORK_NONE: nothing. @pinned  of that way. */
+static uint32_t way_twin(const struct compile_result *r, const struct way *w, bool pinned)
+{
+	return pinned ? NETWORK_NONE
+		      : compile_twin(r, w->site[w->length - 2], w->site[w->length - 1]);
+}
+
+/* The leaf's label leads to its other face. */
+static void twin_plan(struct compile_result *r, const struct way *w, uint32_t twin)
+{
+	uint32_t leaf = w->site[w->length - 1], site = w->site[w->length - 2];
+	struct crossing made = {.site = site,
+				.next = leaf,
+				.label = sites_label(r, leaf),
+				.target = leaf,
+				.twin = {site, twin}};
+	uint32_t position = (uint32_t)r->crossing_count;
+	struct crossing *c;
+
+	if (crossing_lookup(r, site, leaf, made.label))
+		return;
+	c = compile_grow(r, &r->crossings, &r->crossing_count, &r->crossing_room, sizeof(*c));
+	if (!c)
+		return;
+	*c = made;
+	index_put(r, &r->crossing_index, position, crossing_key_hash(site, leaf, made.label));
+}
+
+static void twin_install(struct compile_result *r, const struct way *w, uint32_t twin)
+{
+	struct label_stack stack = {.depth = 1, .label = {sites_label(r, twin)}};
+
+	compile_accept_add(r, twin, w->site[w->length - 2], compile_stack_keep(r, &stack), 1);
+	compile_label_add(r, twin, stack.label[0], twin);
+}
+
+static void path_twins(struct compile_result *r, const struct compile_path *path,
+		       void (*step)(struct compile_result *, const struct way *, uint32_t))
+{
+	struct way there, back;
+	uint32_t twin;
+
+	path_ways(r, path, &there, &back);
+	twin = way_twin(r, &there, path->pinned[0]);
+	if (twin != NETWORK_NONE)
+		step(r, &there, twin);
+	twin = way_twin(r, &back, path->pinned[1]);
+	if (twin != NETWORK_NONE)
+		step(r, &back, twin);
 }
 
 /*
@@ -638,7 +688,7 @@ static void detour_install(struct compile_result *r, struct detour *d)
 		return;
 	d->installed = true;
 	for (uint32_t i = 1; i < d->length; i++) {
-		if (d->stack.label[used] == repair_sid(r, way[i]))
+		if (d->stack.label[used] == sites_repair_label(r, way[i]))
 			compile_label_add(r, way[i], d->stack.label[used++], way[i]);
 		if (i + 1 < d->length)
 			compile_label_add(r, way[i], d->stack.label[used], way[i + 1]);
@@ -676,7 +726,7 @@ static void hop_install(struct compile_result *r, struct compile_path *path, con
 	labels = compile_stack_keep(r, &out);
 	for (uint32_t i = 1; i < d->length; i++) {
 		compile_accept_add(r, way[i], way[i - 1], labels + used, out.depth - used);
-		used += d->stack.label[used] == repair_sid(r, way[i]);
+		used += d->stack.label[used] == sites_repair_label(r, way[i]);
 	}
 	mtu = d->mtu[out.depth] ? d->mtu[out.depth] : detour_measure(plan, d, out.depth);
 	if (mtu < path->repaired_mtu)
@@ -769,8 +819,10 @@ static void path_plan(struct compile_result *r, size_t i, bool first, struct tai
 	    &r->network->policies[r->pairs[p->pair].policy].paths[p->path];
 
 	p->repaired_mtu = UINT16_MAX;
-	if (first)
+	if (first) {
 		hops_of_path_once(r, p, hop_plan, tails);
+		path_twins(r, p, twin_plan);
+	}
 	if (c->avoid.count || c->avoid_link_count || c->max_delay_us || c->max_labels)
 		hops_of_path(r, p, hop_constrain);
 }
@@ -779,6 +831,7 @@ static void path_install(struct compile_result *r, size_t i, bool first, struct 
 {
 	if (first) {
 		hops_of_path_once(r, &r->paths[i], hop_install, tails);
+		path_twins(r, &r->paths[i], twin_install);
 		path_settle(&r->paths[i]);
 	} else {
 		path_copy_repair(r, i);
@@ -888,7 +941,7 @@ int compile_repairs_build(struct compile_parts *parts)
 		err = plan_adopt(r, parts->part[i]);
 	for (size_t i = 0; i < r->crossing_count && !err; i++) {
 		crossing_choose(r, &r->crossings[i]);
-		if (r->crossings[i].detour)
+		if (r->crossings[i].detour) /* not a twin's: those are installed way by way */
 			detour_install(r, &r->detours[r->crossings[i].detour - 1]);
 	}
 	return err || r->failed ? -TUYEN_ENOMEM
@@ -905,15 +958,28 @@ void compile_repairs_clear(struct compile_result *r)
 	free(r->crossing_index.slots);
 }
 
+/* One link in place of another: from the site to the leaf's other face. */
+static bool repair_by_twin(const struct compile_result *r, const struct crossing *c,
+			   struct compile_repair *ret_repair)
+{
+	ret_repair->way = c->twin;
+	ret_repair->way_length = 2;
+	ret_repair->stack = (struct label_stack){.depth = 1, .label = {sites_label(r, c->twin[1])}};
+	return true;
+}
+
 bool compile_repair_find(const struct compile_result *r, uint32_t site, uint32_t next,
 			 const struct label_stack *stack, struct compile_repair *ret_repair)
 {
 	const struct crossing *c =
-	    r->core_of[site] == NETWORK_NONE || r->core_of[next] == NETWORK_NONE
+	    r->core_of[site] == NETWORK_NONE ||
+		    (r->core_of[next] == NETWORK_NONE && !r->network->sites[next].face)
 		? NULL
 		: crossing_lookup(r, site, next, stack->label[0]);
 	const struct detour *d = c && c->detour ? &r->detours[c->detour - 1] : NULL;
 
+	if (c && c->twin[1])
+		return repair_by_twin(r, c, ret_repair);
 	if (!d)
 		return false;
 	ret_repair->way = detour_way(r, d);

@@ -25,6 +25,7 @@ struct writer {
 	uint32_t *by_policy;	/* indexes of pairs, by policy and in their order */
 	uint32_t *policy_first; /* policy_count + 1, into by_policy */
 	uint32_t accept;	/* where the next neighbour's may begin */
+	uint32_t accept_end;
 	size_t rule_room;
 	bool no_ways, failed;
 	struct {
@@ -104,16 +105,6 @@ static bool policy_used(const struct writer *w, uint32_t policy)
 	return w->policy_first[policy] < w->policy_first[policy + 1];
 }
 
-static uint16_t listen_port(const struct writer *w)
-{
-	const struct site *s = &w->n->sites[w->site];
-
-	for (size_t i = 0; i < s->uplink_count; i++)
-		if (s->uplinks[i].endpoint.family && s->uplinks[i].endpoint.port)
-			return s->uplinks[i].endpoint.port;
-	return w->n->link_port;
-}
-
 static ipv4_t lan_first_host(struct ipv4_prefix lan)
 {
 	return lan.length >= 31 ? lan.address : lan.address + 1;
@@ -122,6 +113,34 @@ static ipv4_t lan_first_host(struct ipv4_prefix lan)
 static ipv4_t lan_node_address(const struct site *s)
 {
 	return site_lan_own(s, 0) ? site_lan_own(s, 0) : lan_first_host(s->lans[0]);
+}
+
+/* The links of which the nodes know: prepared ones too. */
+static const struct compile_result *links_of(const struct writer *w)
+{
+	return w->r->future ? w->r->future : w->r;
+}
+
+/* Of its link1: it leads from a leaf's face, or from a site to faces. 0: there is none. */
+static uint16_t parallel_mtu(const struct compile_result *r, uint32_t site)
+{
+	uint32_t face = r->network->sites[site].face;
+
+	return face ? r->link_mtu[face] : r->parallel_mtu[site];
+}
+
+static void write_parallel(struct writer *w)
+{
+	struct forwarding *f = w->f;
+
+	if (!parallel_mtu(links_of(w), w->site))
+		return;
+	f->parallel_mtu = parallel_mtu(w->r, w->site);
+	if (!f->parallel_mtu)
+		f->parallel_mtu = parallel_mtu(links_of(w), w->site);
+	f->parallel_address = network_link_address(w->n, PARALLEL_ID + f->site_id);
+	f->parallel_port = f->link_port + 1;
+	f->parallel_space = w->n->parallel_space;
 }
 
 static void write_site(struct writer *w)
@@ -140,10 +159,11 @@ static void write_site(struct writer *w)
 	f->lan_shared = site_shares_lan(s);
 	f->overlay[0] = w->n->link_space;
 	f->overlay[1] = w->n->path_space;
-	f->link_port = listen_port(w);
+	f->link_port = network_listen_port(w->n, w->site);
 	f->link_mtu = w->r->link_mtu[w->site];
 	if (!f->link_mtu && w->r->future)
 		f->link_mtu = w->r->future->link_mtu[w->site];
+	write_parallel(w);
 	f->lans = array_new(w, s->lan_count, sizeof(*f->lans));
 	if (!f->lans)
 		return;
@@ -155,7 +175,7 @@ static void write_site(struct writer *w)
 static void neighbor_accept(struct writer *w, struct fwd_neighbor *n, uint32_t from)
 {
 	const struct compile_result *r = w->r;
-	uint32_t first = w->accept, end = r->accept_first[w->site + 1], count = 0;
+	uint32_t first = w->accept, end = w->accept_end, count = 0;
 
 	while (first < end && r->accepts[first].from < from)
 		first++;
@@ -170,12 +190,14 @@ static void neighbor_accept(struct writer *w, struct fwd_neighbor *n, uint32_t f
 		    compile_accept_stack(r, &r->accepts[first + n->accept_count]);
 }
 
-static struct ip_endpoint endpoint_of(const struct network *n, uint32_t site, uint32_t uplink)
+static struct ip_endpoint endpoint_of(const struct network *n, uint32_t site, uint32_t uplink,
+				      bool parallel)
 {
 	struct ip_endpoint e = n->sites[site].uplinks[uplink].endpoint;
 
 	if (!e.port)
 		e.port = n->link_port;
+	e.port += parallel;
 	return e;
 }
 
@@ -184,54 +206,84 @@ static uint16_t least(uint16_t a, uint16_t b)
 	return a < b ? a : b;
 }
 
-/* The links of which the nodes know: prepared ones too. */
-static const struct compile_result *links_of(const struct writer *w)
-{
-	return w->r->future ? w->r->future : w->r;
-}
-
 /* Over a prepared link only what watches it goes: the others stay as wide as they are. */
-static uint16_t neighbor_mtu(const struct writer *w, const struct near *near)
+static uint16_t neighbor_mtu(const struct writer *w, uint32_t node, const struct near *near)
 {
-	const struct compile_result *all = links_of(w);
-
-	if (w->n->links[near->link].prepared)
-		return least(all->link_mtu[w->site], all->link_mtu[near->site]);
-	return least(w->r->link_mtu[w->site], w->r->link_mtu[near->site]);
+	return compile_link_room(w->n->links[near->link].prepared ? links_of(w) : w->r, node,
+				 near->site);
 }
 
-static void write_neighbor(struct writer *w, struct fwd_neighbor *n, const struct near *near)
+/* By which @node, the site or its face, knows its neighbour @other. */
+static uint32_t neighbor_id(const struct writer *w, uint32_t node, uint32_t other)
+{
+	uint32_t id = w->n->sites[other].id;
+
+	return node == w->site ? id : PARALLEL_ID + id;
+}
+
+static void neighbor_name(struct writer *w, const struct link *l, const char *name,
+			  char out[static NAME_MAX_BYTES + 1])
+{
+	char *face = l->parallel ? network_face_name(name) : NULL;
+
+	w->failed |= l->parallel && !face;
+	name_copy(out, face ? face : name);
+	free(face);
+}
+
+static void write_neighbor(struct writer *w, struct fwd_neighbor *n, uint32_t node,
+			   const struct near *near)
 {
 	const struct link *l = &w->n->links[near->link];
-	const struct site *other = &w->n->sites[near->site], *self = &w->n->sites[w->site];
+	uint32_t at = network_site_of(w->n, near->site);
+	const struct site *other = &w->n->sites[at], *self = &w->n->sites[w->site];
 	bool caller = l->a == w->site;
 
-	*n = (struct fwd_neighbor){.site_id = other->id};
-	name_copy(n->name, other->name);
+	*n = (struct fwd_neighbor){.site_id = neighbor_id(w, node, near->site)};
+	neighbor_name(w, l, other->name, n->name);
 	name_copy(n->underlay,
 		  w->n->underlays[self->uplinks[caller ? l->uplink_a : l->uplink_b].underlay].name);
 	memcpy(n->link_key, other->link_key, WG_KEY_LEN);
-	n->link_address = network_link_address(w->n, other->id);
+	n->link_address = network_link_address(w->n, n->site_id);
 	n->caller = caller;
 	if (caller)
-		n->endpoint = endpoint_of(w->n, near->site, l->uplink_b);
+		n->endpoint = endpoint_of(w->n, at, l->uplink_b, l->parallel);
 	n->probe = l->probe;
-	n->link_mtu = neighbor_mtu(w, near);
+	n->link_mtu = neighbor_mtu(w, node, near);
 	n->lsp_mtu = n->link_mtu - MTU_MPLS_IN_IP;
 	n->down_kbps =
 	    (uint32_t)(other->uplinks[caller ? l->uplink_b : l->uplink_a].rate.down_bps / 1000);
 	neighbor_accept(w, n, near->site);
 }
 
+/* Those of @node, the site or its face. */
+static void write_neighbors_of(struct writer *w, uint32_t node)
+{
+	const struct compile_result *all = links_of(w);
+
+	w->accept = w->r->accept_first[node];
+	w->accept_end = w->r->accept_first[node + 1];
+	for (uint32_t i = all->near_first[node]; i < all->near_first[node + 1]; i++)
+		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], node, &all->near[i]);
+}
+
+static uint32_t near_count(const struct compile_result *r, uint32_t node)
+{
+	return r->near_first[node + 1] - r->near_first[node];
+}
+
 static void write_neighbors(struct writer *w)
 {
 	const struct compile_result *all = links_of(w);
-	uint32_t first = all->near_first[w->site], end = all->near_first[w->site + 1];
+	uint32_t face = w->n->sites[w->site].face;
+	uint32_t count = near_count(all, w->site) + (face ? near_count(all, face) : 0);
 
-	w->accept = w->r->accept_first[w->site];
-	w->f->neighbors = array_new(w, end - first, sizeof(*w->f->neighbors));
-	for (uint32_t i = first; w->f->neighbors && i < end; i++)
-		write_neighbor(w, &w->f->neighbors[w->f->neighbor_count++], &all->near[i]);
+	w->f->neighbors = array_new(w, count, sizeof(*w->f->neighbors));
+	if (!w->f->neighbors)
+		return;
+	write_neighbors_of(w, w->site);
+	if (face)
+		write_neighbors_of(w, face);
 }
 
 static void write_repair(const struct writer *w, uint32_t next, const struct label_stack *stack,
@@ -241,7 +293,8 @@ static void write_repair(const struct writer *w, uint32_t next, const struct lab
 
 	if (!compile_repair_find(w->r, w->site, next, stack, &repair))
 		return;
-	ret->next_site = w->n->sites[repair.way[1]].id;
+	ret->next_site =
+	    w->n->sites[repair.way[1]].id; /* a leaf has none: it is no face's neighbour */
 	ret->out = repair.stack;
 }
 
@@ -260,22 +313,38 @@ static void write_repair_again(struct writer *w, size_t slot, uint32_t next,
 	*ret = known->repair;
 }
 
-static void write_labels(struct writer *w)
+/* Those of @node, the site or its face, of which all end there. */
+static void write_labels_of(struct writer *w, uint32_t node)
 {
-	uint32_t first = w->r->label_first[w->site], end = w->r->label_first[w->site + 1];
-
-	w->f->labels = array_new(w, end - first, sizeof(*w->f->labels));
-	for (uint32_t i = first; w->f->labels && i < end; i++) {
+	for (uint32_t i = w->r->label_first[node]; i < w->r->label_first[node + 1]; i++) {
 		const struct label_entry *e = &w->r->labels[i];
 		struct fwd_label_route *l = &w->f->labels[w->f->label_count++];
 
 		*l = (struct fwd_label_route){.in_label = e->label};
-		if (e->next == w->site)
+		if (e->next == node)
 			continue;
 		l->next_site = w->n->sites[e->next].id;
 		label_stack_push_bottom(&l->out, e->label);
 		write_repair(w, e->next, &l->out, &l->repair);
 	}
+}
+
+static uint32_t label_count(const struct compile_result *r, uint32_t node)
+{
+	return r->label_first[node + 1] - r->label_first[node];
+}
+
+static void write_labels(struct writer *w)
+{
+	uint32_t face = w->n->sites[w->site].face;
+	uint32_t count = label_count(w->r, w->site) + (face ? label_count(w->r, face) : 0);
+
+	w->f->labels = array_new(w, count, sizeof(*w->f->labels));
+	if (!w->f->labels)
+		return;
+	write_labels_of(w, w->site);
+	if (face)
+		write_labels_of(w, face);
 }
 
 static void write_path(struct writer *w, const struct compile_pair *pair,
@@ -292,7 +361,7 @@ static void write_path(struct writer *w, const struct compile_pair *pair,
 	p->endpoint_site = w->n->sites[pair->endpoint].id;
 	p->source = network_path_address(w->n, w->f->site_id, path->index);
 	p->endpoint = network_path_address(w->n, p->endpoint_site, 0);
-	p->first_site = w->n->sites[way[1]].id;
+	p->first_site = neighbor_id(w, way[0], way[1]);
 	p->stack = compile_path_stack(w->r, path, false);
 	write_repair(w, way[1], &p->stack, &p->repair);
 	p->mtu = path->mtu;
@@ -309,7 +378,7 @@ static void write_return(struct writer *w, const struct compile_pair *pair,
 
 	*e = (struct fwd_return){.site_id = w->n->sites[pair->head].id};
 	e->destination = network_path_address(w->n, e->site_id, path->index);
-	e->first_site = w->n->sites[way[path->way_length - 2]].id;
+	e->first_site = neighbor_id(w, way[path->way_length - 1], way[path->way_length - 2]);
 	e->stack = compile_path_stack(w->r, path, true);
 	write_repair_again(w, path->path, way[path->way_length - 2], &e->stack, &e->repair);
 	e->mtu = path->mtu;
@@ -542,26 +611,40 @@ static void write_sessions(struct writer *w)
 
 /* ---- queues ----------------------------------------------------------------------- */
 
+/* The site's next neighbour after @near (NULL: the first), and then its face's. */
+static const struct near *near_next(const struct writer *w, const struct compile_result *r,
+				    const struct near *near)
+{
+	uint32_t face = w->n->sites[w->site].face;
+
+	near = near ? near + 1 : r->near + r->near_first[w->site];
+	if (face && near == r->near + r->near_first[w->site + 1])
+		near = r->near + r->near_first[face];
+	if (near == r->near + r->near_first[face ? face + 1 : w->site + 1])
+		return NULL;
+	return near;
+}
+
 /* What @uplink's line must know of itself; false where nothing is queued or marked for it. */
 static bool line_of(const struct writer *w, uint32_t uplink, struct fwd_line *line)
 {
 	const struct site_uplink *u = &w->n->sites[w->site].uplinks[uplink];
 	const struct underlay_class *class = &w->n->underlays[u->underlay];
 	bool needed = u->rate.up_bps || class->has_dscp;
+	const struct near *near = NULL;
 
 	*line = (struct fwd_line){.up_kbps = (uint32_t)(u->rate.up_bps / 1000),
 				  .has_dscp = class->has_dscp};
 	memcpy(line->dscp, class->dscp, sizeof(line->dscp));
 	name_copy(line->underlay, class->name);
 	line->overhead = MTU_WIREGUARD_IPV4;
-	for (uint32_t i = w->r->near_first[w->site]; i < w->r->near_first[w->site + 1]; i++) {
-		const struct near *near = &w->r->near[i];
+	while ((near = near_next(w, w->r, near))) {
 		const struct link *l = &w->n->links[near->link];
 		bool caller = l->a == w->site;
 
 		if ((caller ? l->uplink_a : l->uplink_b) != uplink)
 			continue;
-		needed |= w->n->sites[near->site]
+		needed |= w->n->sites[caller ? l->b : l->a]
 			      .uplinks[caller ? l->uplink_b : l->uplink_a]
 			      .rate.down_bps != 0;
 		if (compile_link_is_ipv6(w->n, l))
@@ -630,24 +713,24 @@ static void write_queues(struct writer *w)
 	queues_share(f);
 }
 
-/* The neighbour whose link runs over @uplink of the site: the parent's first, else the first in
- * source order. */
-static uint32_t uplink_site(const struct writer *w, uint32_t uplink)
+/* The id of the neighbour whose link runs over @uplink of the site: the parent's first, else the first in source order. */
+static uint32_t uplink_neighbor(const struct writer *w, uint32_t uplink)
 {
 	const struct site *s = &w->n->sites[w->site];
 	const struct compile_result *all = links_of(w);
-	uint32_t best = NETWORK_NONE, best_link = NETWORK_NONE;
+	uint32_t best = 0, best_link = NETWORK_NONE;
+	const struct near *near = NULL;
 
-	for (uint32_t i = all->near_first[w->site]; i < all->near_first[w->site + 1]; i++) {
-		const struct near *near = &all->near[i];
+	while ((near = near_next(w, all, near))) {
 		const struct link *l = &w->n->links[near->link];
+		uint32_t node = network_link_end(w->n, l, w->site);
 
 		if ((l->a == w->site ? l->uplink_a : l->uplink_b) != uplink)
 			continue;
 		if (near->site == s->parent)
-			return near->site;
-		if (best == NETWORK_NONE || near->link < best_link) {
-			best = near->site;
+			return neighbor_id(w, node, near->site);
+		if (!best || near->link < best_link) {
+			best = neighbor_id(w, node, near->site);
 			best_link = near->link;
 		}
 	}
@@ -662,15 +745,13 @@ static void write_devices(struct writer *w)
 	for (size_t i = 0; w->f->devices && i < s->device_count; i++) {
 		const struct site_device *from = &s->devices[i];
 		struct fwd_device *d = &w->f->devices[w->f->device_count++];
-		uint32_t site =
-		    from->uplink == NETWORK_NONE ? NETWORK_NONE : uplink_site(w, from->uplink);
 
 		*d = (struct fwd_device){.address = from->address};
 		name_copy(d->name, from->name);
 		d->port = from->port;
 		name_copy(d->user, from->user);
 		name_copy(d->interface, from->interface);
-		d->link_site = site == NETWORK_NONE ? 0 : w->n->sites[site].id;
+		d->link_site = from->uplink == NETWORK_NONE ? 0 : uplink_neighbor(w, from->uplink);
 	}
 }
 

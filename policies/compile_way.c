@@ -7,11 +7,13 @@
  * disjoint from another is tried again and again, each time asking for less: no common link or
  * shared risk and no common site between the ends; no common link or risk; no common link; as few
  * common links as can be. The last two communes of a district ask the same question beyond their
- * district, so answers are remembered.
+ * district, so answers are remembered. An end that is a leaf with a parallel link is tried as itself and as its face.
  *
  * Saying: from the first hop on, take the farthest site that hop-by-hop forwarding reaches along
  * just this way, and go on from there. Every part of a way that labels follow is followed too,
- * so the greedy list is the shortest. The last segment is the endpoint's own label.
+ * so the greedy list is the shortest. The last segment is the endpoint's own label. Where the site before a leaf
+ * might send by the other of two parallel links, and this way must not go there, that is the leaf's repair SID, which nobody
+ * leads around, behind the label of the site before.
  */
 #include "compile_internal.h"
 
@@ -188,8 +190,9 @@ static void way_keep_better(const struct compile_result *r, const struct search 
 		*best = *trial;
 }
 
-/* Appends the shortest way from the last of @w to @to. */
-static bool way_extend(struct compile_result *r, const struct search *s, struct way *w, uint32_t to)
+/* Appends the shortest way from the last of @w to @to, a site or a face. */
+static bool way_extend_to(struct compile_result *r, const struct search *s, struct way *w,
+			  uint32_t to)
 {
 	uint32_t from = way_last(w), start = w->length - 1;
 	uint32_t direct = compile_link_find(r, from, to);
@@ -215,6 +218,22 @@ static bool way_extend(struct compile_result *r, const struct search *s, struct 
 	if (!best.length)
 		return false;
 	*w = best;
+	return true;
+}
+
+/* The same to @to, on whichever face. */
+static bool way_extend(struct compile_result *r, const struct search *s, struct way *w, uint32_t to)
+{
+	uint32_t start = w->length - 1, face = r->network->sites[to].face;
+	struct way other = *w;
+	bool found = way_extend_to(r, s, w, to);
+
+	if (!face || !way_extend_to(r, s, &other, face))
+		return found;
+	if (found)
+		way_keep_better(r, s, &other, start, w);
+	else
+		*w = other;
 	return true;
 }
 
@@ -250,12 +269,14 @@ static bool site_avoided(const struct compile_result *r, uint32_t site)
 	return r->core_of[site] != NETWORK_NONE && (r->node_marked[r->core_of[site]] & MARK_AVOID);
 }
 
-static bool way_search(struct compile_result *r, const struct search *s, struct way *ret_way)
+/* @head  the head-end or its face. */
+static bool way_search_from(struct compile_result *r, const struct search *s, uint32_t head,
+			    struct way *ret_way)
 {
-	struct way w = {.length = 1, .site = {s->head}};
+	struct way w = {.length = 1, .site = {head}};
 	bool forced = s->path->via == PATH_VIA_PARENT || s->path->via == PATH_VIA_BACKUP;
 	uint32_t first = first_hop(r, s);
-	uint32_t link = first == NETWORK_NONE ? first : compile_link_find(r, s->head, first);
+	uint32_t link = first == NETWORK_NONE ? first : compile_link_find(r, head, first);
 
 	if (forced && (link == NETWORK_NONE || !link_usable(r, s, link) || !way_add(&w, first)))
 		return false;
@@ -267,6 +288,21 @@ static bool way_search(struct compile_result *r, const struct search *s, struct 
 	if (!way_extend(r, s, &w, s->endpoint) || !way_lawful(s, &w))
 		return false;
 	*ret_way = w;
+	return true;
+}
+
+static bool way_search(struct compile_result *r, const struct search *s, struct way *ret_way)
+{
+	uint32_t face = r->network->sites[s->head].face;
+	bool found = way_search_from(r, s, s->head, ret_way);
+	struct way other;
+
+	if (!face || !way_search_from(r, s, face, &other))
+		return found;
+	if (found)
+		way_keep_better(r, s, &other, 0, ret_way);
+	else
+		*ret_way = other;
 	return true;
 }
 
@@ -316,9 +352,26 @@ static void mark_sites(struct compile_result *r, const struct way *w, bool on)
 		mark_site(r, w->site[i], MARK_OTHER, on);
 }
 
+/* The head-end's links over other lines than the one that the path begins with. @head  it or its face. */
+static void mark_other_lines(struct compile_result *r, const struct search *s, uint32_t head,
+			     bool on)
+{
+	const struct site *site = &r->network->sites[s->head];
+
+	for (uint32_t i = r->near_first[head]; i < r->near_first[head + 1]; i++) {
+		const struct link *l = &r->network->links[r->near[i].link];
+		uint32_t uplink = l->a == s->head ? l->uplink_a : l->uplink_b;
+
+		if (site->uplinks[uplink].underlay != s->path->over)
+			mark_link(r, r->near[i].link, MARK_AVOID, on);
+	}
+}
+
 /* What the path avoids; its ends are never meant. */
 static void mark_avoided(struct compile_result *r, const struct search *s, bool on)
 {
+	uint32_t face = r->network->sites[s->head].face;
+
 	const struct candidate_path *path = s->path;
 
 	for (size_t i = 0; i < path->avoid.count; i++)
@@ -326,11 +379,16 @@ static void mark_avoided(struct compile_result *r, const struct search *s, bool 
 			mark_site(r, path->avoid.sites[i], MARK_AVOID, on);
 	for (size_t i = 0; i < path->avoid_link_count; i++)
 		mark_link(r, path->avoid_links[i], MARK_AVOID, on);
+	if (path->over == NETWORK_NONE)
+		return;
+	mark_other_lines(r, s, s->head, on);
+	if (face)
+		mark_other_lines(r, s, face, on);
 }
 
 static bool path_avoids(const struct candidate_path *path)
 {
-	return path->avoid.count || path->avoid_link_count;
+	return path->avoid.count || path->avoid_link_count || path->over != NETWORK_NONE;
 }
 
 /* The edges that a search under @limit may not use, of those on @other and of its risks. */
@@ -454,7 +512,8 @@ static bool memo_serves(const struct compile_result *r, const struct search *s,
 			const struct way *other, uint32_t first)
 {
 	return first != NETWORK_NONE && r->core_of[s->head] == NETWORK_NONE &&
-	       other->site[1] != first && !s->path->through.count && !path_avoids(s->path) &&
+	       !r->network->sites[s->head].face && other->site[1] != first &&
+	       !s->path->through.count && !path_avoids(s->path) &&
 	       link_risks_nothing(r, s->head, first) &&
 	       link_risks_nothing(r, s->head, other->site[1]);
 }
@@ -519,6 +578,28 @@ bool compile_way_stack(struct compile_result *r, const struct way *w, struct lab
 			return false;
 		at = to;
 	} while (at < last);
+	*ret_stack = stack;
+	return true;
+}
+
+uint32_t compile_twin(const struct compile_result *r, uint32_t neighbor, uint32_t leaf)
+{
+	uint32_t twin = r->network->sites[leaf].face;
+
+	return twin && compile_link_find(r, neighbor, twin) != NETWORK_NONE ? twin : NETWORK_NONE;
+}
+
+bool compile_way_stack_pinned(struct compile_result *r, const struct way *w,
+			      struct label_stack *ret_stack)
+{
+	struct way before = *w;
+	struct label_stack stack = {0};
+
+	before.length--;
+	if (before.length > 1 && !compile_way_stack(r, &before, &stack))
+		return false;
+	if (!label_stack_push_bottom(&stack, sites_repair_label(r, way_last(w))))
+		return false;
 	*ret_stack = stack;
 	return true;
 }
@@ -639,7 +720,7 @@ uint32_t compile_way_install(struct compile_result *r, const struct way *w,
 		if (i > 1)
 			compile_accept_add(r, site, w->site[i - 1], labels + used,
 					   stack->depth - used);
-		if (stack->label[used] == sites_label(r, site)) {
+		if (sites_label_is(r, site, stack->label[used])) {
 			needs_label(r, &needs, site, stack->label[used], site);
 			used++;
 		}
@@ -706,8 +787,10 @@ void compile_way_adopt(struct compile_result *r, const struct compile_result *ot
 
 		if (!l->prepared && !l->fresh)
 			continue;
-		accept_last(r, l->a, l->b);
-		accept_last(r, l->b, l->a);
+		accept_last(r, network_link_end(r->network, l, l->a),
+			    network_link_end(r->network, l, l->b));
+		accept_last(r, network_link_end(r->network, l, l->b),
+			    network_link_end(r->network, l, l->a));
 	}
 }
 

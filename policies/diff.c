@@ -416,18 +416,18 @@ static const struct forwarding *flow_head(const struct side *s, const struct dif
  * lawful is the audit's. */
 static void way_add(const struct side *s, const struct fwd_path *p, struct text *t)
 {
-	const struct forwarding *at = side_site(s, p->first_site);
+	uint32_t next = p->first_site;
+	const struct forwarding *at = side_site(s, forwarding_id_site(next));
 	struct label_stack stack = p->stack;
 	char out[LABEL_STACK_STRLEN];
 
 	text_add(t, label_stack_format(&stack, out));
 	for (int hops = 0; at && hops < WAY_MAX; hops++) {
-		uint32_t next = 0;
-
-		text_printf(t, " > %s", at->site);
+		text_printf(t, " > %s%s", at->site,
+			    forwarding_id_parallel(next) ? NETWORK_PARALLEL_SUFFIX : "");
 		if (forwarding_step(at, &stack, &next) || !next)
 			return;
-		at = side_site(s, next);
+		at = side_site(s, forwarding_id_site(next));
 	}
 }
 
@@ -600,10 +600,10 @@ static const char *site_name(const struct site_diff *s)
 /* "neighbor -1 +1, accept +2": what kinds of lines differ. */
 static void keywords_add(const struct diff *d, const struct site_diff *s, struct text *t)
 {
-	static const char *const words[] = {"site",   "address",  "srgb",   "overlay", "link0",
-					    "lan",    "neighbor", "accept", "label",   "path",
-					    "return", "session",  "peer",   "prefix",  "rule",
-					    "device", "line",	  "queue",  "meter"};
+	static const char *const words[] = {"site",  "address", "srgb",	    "overlay", "link0",
+					    "link1", "lan",	"neighbor", "accept",  "label",
+					    "path",  "return",	"session",  "peer",    "prefix",
+					    "rule",  "device",	"line",	    "queue",   "meter"};
 	bool any = false;
 
 	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {

@@ -220,8 +220,8 @@ static void report_example(const struct compile_result *r, const struct breach *
 	text_printf(out, "%s'%s' %s '%s'", i ? "; " : "", n->sites[b->example[i].from].name, verb,
 		    n->sites[b->example[i].to].name);
 	if (link != NETWORK_NONE)
-		text_printf(out, " when link %s %s fails", n->sites[n->links[link].a].name,
-			    n->sites[n->links[link].b].name);
+		text_printf(out, " when link %s %s%s fails", n->sites[n->links[link].a].name,
+			    n->sites[n->links[link].b].name, network_link_suffix(&n->links[link]));
 }
 
 static void report_breach(struct compile_result *r, const struct expectation *e,

@@ -150,7 +150,11 @@ static struct narrowest way_narrowest(const struct compile_result *r, const uint
 	for (uint32_t i = 0; i + 1 < length; i++) {
 		uint32_t from = way[(int)i * step], to = way[((int)i + 1) * step];
 		const struct link *l = &n->links[compile_link_find(r, from, to)];
-		bool caller = l->a == from;
+		bool caller;
+
+		from = network_site_of(n, from);
+		to = network_site_of(n, to);
+		caller = l->a == from;
 
 		narrowest_take(n, from, caller ? l->uplink_a : l->uplink_b, true, &least);
 		narrowest_take(n, to, caller ? l->uplink_b : l->uplink_a, false, &least);
@@ -279,8 +283,8 @@ static void shared_text(const struct compile_result *r, const struct policy *p,
 	for (uint8_t i = 0; i < path->shared_count; i++) {
 		const struct link *l = &n->links[shared[i]];
 
-		text_printf(t, "%slink %s %s", i ? ", " : "", n->sites[l->a].name,
-			    n->sites[l->b].name);
+		text_printf(t, "%slink %s %s%s", i ? ", " : "", n->sites[l->a].name,
+			    n->sites[l->b].name, network_link_suffix(l));
 	}
 	text_printf(t, " with '%s': there is no way around\n",
 		    p->paths[p->paths[path->path].disjoint_from].name);
@@ -618,7 +622,10 @@ static void way_json(const struct network *n, const uint32_t *way, int step, uin
 	for (uint32_t i = 0; i < length; i++) {
 		struct label_stack rest = stack_at(n, stack, way, step, i);
 
-		json_string(t, i ? ",{\"site\":" : "{\"site\":", n->sites[way[(int)i * step]].name);
+		uint32_t at = way[(int)i * step], site = network_site_of(n, at);
+
+		json_string(t, i ? ",{\"site\":" : "{\"site\":", n->sites[site].name);
+		text_add(t, at != site ? ",\"parallel\":true" : "");
 		text_add(t, ",\"labels\":[");
 		for (uint8_t k = 0; i + 1 < length && k < rest.depth; k++)
 			text_printf(t, "%s%u", k ? "," : "", rest.label[k]);
@@ -635,8 +642,9 @@ static void repair_json(const struct network *n, uint32_t site, uint32_t next, b
 	text_add(t, t->bytes[t->length - 1] == '[' ? "{" : ",{");
 	text_printf(t, "\"back\":%s", back ? "true" : "false");
 	json_string(t, ",\"link\":[", n->sites[site].name);
-	json_string(t, ",", n->sites[next].name);
-	text_add(t, "],\"way\":");
+	json_string(t, ",", n->sites[network_site_of(n, next)].name);
+	text_add(t, next < n->site_count ? "]" : "],\"parallel\":true");
+	text_add(t, ",\"way\":");
 	way_json(n, repair->way, 1, repair->way_length, &repair->stack, t);
 	text_add_char(t, '}');
 }

@@ -48,7 +48,7 @@ static void grammar_error(struct parser *p, const char *message);
 %token <token> END_TO_END "end-to-end" EXCEPT "except" EXPECT "expect" EXPIRES "expires" FAILURE "failure" FRESH "fresh" FROM "from" HIGH "high" ICMP "icmp" ID "id"
 %token <token> INCLUDE "include" INTERFACE "interface" JITTER "jitter" KEYS "keys" LABELS "labels" LAN "lan"
 %token <token> LINK "link" LOSS "loss" LOW "low" MAX "max" METERED "metered" METRIC "metric" MTU "mtu" NETWORK "network"
-%token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARENT "parent" PATH "path"
+%token <token> NEVER "never" NORMAL "normal" OF "of" OVER "over" PARALLEL "parallel" PARENT "parent" PATH "path"
 %token <token> PLAN "plan" POLICY "policy" PORT "port" PREFERENCE "preference" PREPARED "prepared" PRIORITY "priority"
 %token <token> PROBE "probe" PROTOCOL "protocol" RATE_WORD "rate" REACHES "reaches" REASON "reason"
 %token <token> REVERT "revert" RISK "risk" ROUND_TRIP "round-trip" SESSION "session" SHARE "share" SHARED "shared" SHORTEST "shortest" SINGLE "single" SITE "site" SIZE_WORD "size"
@@ -62,7 +62,7 @@ static void grammar_error(struct parser *p, const char *message);
 %type <node> limit class_item policy_item uplink_option port_match via class_option with_option probe mtu metric delay rate dscp_mark
 %type <list> names bare_names avoid_names selector site_head under_option backup_option
 %type <list> dscp_marks uplink_options port_matches dscp_values snmp_port over_names path_options after_option
-%type <list> limits link_block deny_block notes plan_items
+%type <list> limits link_ends link_block deny_block notes plan_items
 %type <list> settings underlay_items site_items device_items key_items link_items class_items
 %type <list> policy_items close
 
@@ -97,6 +97,7 @@ settings: %empty		{ $$ = (struct syntax_list){0}; }
 setting: LABELS NUMBER SIZE_WORD NUMBER end
 				{ $$ = parser_value(p, SYNTAX_LABELS, $2); $$->number2 = $4->number; }
 	| LINK SPACE PREFIX end	{ $$ = parser_value(p, SYNTAX_LINK_SPACE, $3); }
+	| PARALLEL SPACE PREFIX end { $$ = parser_value(p, SYNTAX_PARALLEL_SPACE, $3); }
 	| PATH SPACE PREFIX end	{ $$ = parser_value(p, SYNTAX_PATH_SPACE, $3); }
 	| LINK PORT NUMBER end	{ $$ = parser_value(p, SYNTAX_LINK_PORT, $3); }
 	| SESSION PORT NUMBER end { $$ = parser_value(p, SYNTAX_SESSION_PORT, $3); }
@@ -246,11 +247,15 @@ key_item: LINK STRING end	{ $$ = parser_value(p, SYNTAX_LINK_KEY, $2); }
 	| skipped_item		{ $$ = NULL; }
 	;
 
-link: LINK name name link_block
-		{ struct syntax_list ends = parser_list((struct syntax_list){0}, $2);
-		  $$ = parser_node(p, SYNTAX_LINK, $1);
-		  parser_children($$, parser_list(ends, $3));
-		  parser_children($$, $4); }
+link: LINK link_ends link_block
+		{ $$ = parser_node(p, SYNTAX_LINK, $1);
+		  parser_children($$, parser_list_join($2, $3)); }
+	;
+link_ends: name name
+		{ $$ = parser_list(parser_list((struct syntax_list){0}, $1), $2); }
+	| name name PARALLEL
+		{ struct syntax_list ends = parser_list((struct syntax_list){0}, $1);
+		  $$ = parser_list(parser_list(ends, $2), parser_node(p, SYNTAX_PARALLEL, $3)); }
 	;
 link_block: '{' link_items close { $$ = parser_list_join($2, $3); }
 	| end			{ $$ = (struct syntax_list){0}; }
@@ -366,9 +371,9 @@ path_options: %empty		{ $$ = (struct syntax_list){0}; }
 path_option: DISJOINT name	{ $$ = parser_named(p, SYNTAX_DISJOINT, $2); }
 	| AVOID avoid_names	{ $$ = parser_children(parser_node(p, SYNTAX_AVOID, $1), $2); }
 	| AVOID RISK names	{ $$ = parser_children(parser_node(p, SYNTAX_AVOID_RISK, $2), $3); }
-	| AVOID LINK name name
-		{ struct syntax_list ends = parser_list((struct syntax_list){0}, $3);
-		  $$ = parser_children(parser_node(p, SYNTAX_AVOID_LINK, $2), parser_list(ends, $4)); }
+	| AVOID LINK link_ends
+		{ $$ = parser_children(parser_node(p, SYNTAX_AVOID_LINK, $2), $3); }
+	| OVER name		{ $$ = parser_named(p, SYNTAX_BEGIN_OVER, $2); }
 	| MAX DELAY TIME	{ $$ = parser_value(p, SYNTAX_MAX_DELAY, $3); }
 	| MAX LABELS NUMBER	{ $$ = parser_value(p, SYNTAX_MAX_LABELS, $3); }
 	| FROM selector		{ $$ = parser_children(parser_node(p, SYNTAX_FROM, $1), $2); }
@@ -419,11 +424,9 @@ with_option: %empty		{ $$ = NULL; }
 after_option: %empty		{ $$ = (struct syntax_list){0}; }
 	| AFTER ANY SINGLE LINK FAILURE
 		{ $$ = parser_list((struct syntax_list){0}, parser_node(p, SYNTAX_AFTER_ANY, $1)); }
-	| AFTER FAILURE OF LINK name name
-		{ struct syntax_list ends = parser_list((struct syntax_list){0}, $5);
-		  struct syntax_node *after = parser_node(p, SYNTAX_AFTER_LINK, $4);
-		  parser_children(after, parser_list(ends, $6));
-		  $$ = parser_list((struct syntax_list){0}, after); }
+	| AFTER FAILURE OF LINK link_ends
+		{ struct syntax_node *after = parser_node(p, SYNTAX_AFTER_LINK, $4);
+		  $$ = parser_list((struct syntax_list){0}, parser_children(after, $5)); }
 	;
 
 include: INCLUDE STRING end	{ $$ = parser_value(p, SYNTAX_INCLUDE, $2); }
@@ -475,7 +478,7 @@ soft_keyword: plain_keyword | LINK | RISK
 plain_keyword: ABOVE | AFTER | ANY | AUTHOR | AVOID | BACKUP | CARRIES | CARRY | CLASS | COLOR | DEGRADED | DELAY
 	| DENY | DEVICE | DISJOINT | DOWN | DSCP | DYNAMIC | ENCRYPT | END_TO_END | EXCEPT | EXPECT
 	| EXPIRES | FAILURE | FRESH | FROM | HIGH | ICMP | ID | INCLUDE | INTERFACE | JITTER | KEYS | LABELS | LAN
-	| LOSS | LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARENT | PATH
+	| LOSS | LOW | MAX | METERED | METRIC | MTU | NETWORK | NEVER | NORMAL | OF | OVER | PARALLEL | PARENT | PATH
 	| PLAN | POLICY | PORT | PREFERENCE | PREPARED | PRIORITY | PROBE | PROTOCOL | RATE_WORD | REACHES | REASON
 	| REVERT | ROUND_TRIP | SESSION | SHARE | SHARED | SHORTEST | SINGLE | SIZE_WORD | SNMP | SPACE | TCP | TEMPLATE
 	| THROUGH | TIERS | TO | UDP | UNDERLAY | UP | UPLINK | USE | USER | VIA | WITH | X

@@ -83,6 +83,7 @@ static const struct keyword keywords[] = {
     KEYWORD("normal", TOKEN_NORMAL),
     KEYWORD("of", TOKEN_OF),
     KEYWORD("over", TOKEN_OVER),
+    KEYWORD("parallel", TOKEN_PARALLEL),
     KEYWORD("parent", TOKEN_PARENT),
     KEYWORD("path", TOKEN_PATH),
     KEYWORD("plan", TOKEN_PLAN),

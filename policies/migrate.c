@@ -135,6 +135,9 @@ static void identity_check(struct migrate_proof *p, const struct forwarding *a,
 		what = "overlay";
 	else if (a->link_port != b->link_port)
 		what = "link port";
+	else if (a->parallel_address && b->parallel_address &&
+		 a->parallel_address != b->parallel_address)
+		what = "address of parallel links";
 	else if (m->has_key[0][id] && m->has_key[1][id] &&
 		 memcmp(m->link_key[0][id], m->link_key[1][id], WG_KEY_LEN) != 0)
 		what = "link key";

@@ -117,6 +117,10 @@ static void write_constraints(struct text *t, const struct syntax_node *path)
 			print_name(n->child->text, t);
 			text_add_char(t, ' ');
 			print_name(n->child->next->text, t);
+			text_add(t, check_child(n, SYNTAX_PARALLEL) ? " parallel" : "");
+		} else if (n->kind == SYNTAX_BEGIN_OVER) {
+			text_add(t, " over ");
+			print_name(n->text, t);
 		} else if (n->kind == SYNTAX_MAX_DELAY) {
 			text_printf(t, " max delay %lluus", (unsigned long long)n->number);
 		} else if (n->kind == SYNTAX_MAX_LABELS) {
@@ -161,7 +165,7 @@ static const struct token *path_end(const struct writing *w, const struct syntax
 
 static void path_for_others(struct writing *w, const struct syntax_node *path)
 {
-	static const int stops[] = {';', TOKEN_DISJOINT, TOKEN_AVOID, TOKEN_MAX, 0};
+	static const int stops[] = {';', TOKEN_DISJOINT, TOKEN_AVOID, TOKEN_OVER, TOKEN_MAX, 0};
 	const struct syntax_node *from = check_child(path, SYNTAX_FROM);
 	const struct token *at =
 	    from ? token_find(token_at(w, from->offset), stops) : path_end(w, path);

@@ -77,8 +77,12 @@ static void write_network(const struct migrate_plan *p, struct text *t)
 	const struct network *n = plan_network(p, 0);
 	char link[IPV4_PREFIX_STRLEN], path[IPV4_PREFIX_STRLEN];
 
+	text_add(t, "network {\n");
+	if (n->face_count || plan_network(p, 1)->face_count)
+		text_printf(t, "\tparallel space %s;\n",
+			    ipv4_prefix_format(n->parallel_space, link));
 	text_printf(t,
-		    "network {\n\tlabels %u size %u;\n\tlink space %s;\n\tpath space %s;\n"
+		    "\tlabels %u size %u;\n\tlink space %s;\n\tpath space %s;\n"
 		    "\tlink port %u;\n\tsession port %u;\n}\n\n",
 		    n->srgb.base, n->srgb.size, ipv4_prefix_format(n->link_space, link),
 		    ipv4_prefix_format(n->path_space, path), n->link_port, n->session_port);
@@ -358,6 +362,7 @@ void plan_topology(const struct migrate_plan *p, enum migrate_stage stage, struc
 /* A link by its ends' places in the plan, the caller first. */
 struct wanted {
 	uint32_t a, b;
+	bool parallel;
 	const struct network *n;
 	const struct link *link;
 };
@@ -372,13 +377,13 @@ static int wanted_compare(const void *x, const void *y)
 	const struct wanted *v = x, *w = y;
 	uint64_t a = pair_of(v->a, v->b), b = pair_of(w->a, w->b);
 
-	return a < b ? -1 : a > b;
+	return a != b ? (a < b ? -1 : 1) : v->parallel - w->parallel;
 }
 
 static const struct wanted *wanted_find(const struct wanted *list, size_t count, uint32_t a,
-					uint32_t b)
+					uint32_t b, bool parallel)
 {
-	struct wanted key = {.a = a, .b = b};
+	struct wanted key = {.a = a, .b = b, .parallel = parallel};
 
 	return count ? bsearch(&key, list, count, sizeof(key), wanted_compare) : NULL;
 }
@@ -389,7 +394,7 @@ static size_t wanted_of(const struct network *n, const uint32_t *site_of, struct
 		const struct link *l = &n->links[i];
 
 		list[i] = (struct wanted){site_of ? site_of[l->a] : l->a,
-					  site_of ? site_of[l->b] : l->b, n, l};
+					  site_of ? site_of[l->b] : l->b, l->parallel, n, l};
 	}
 	if (n->link_count)
 		qsort(list, n->link_count, sizeof(*list), wanted_compare);
@@ -488,8 +493,8 @@ static uint32_t link_metric_of(const struct migrate_plan *p, const struct link_l
 
 	if (!s->moving)
 		return metric;
-	to_old = wanted_find(l->list[0], l->count[0], site, s->parent[0])->link->metric;
-	to_new = wanted_find(l->list[1], l->count[1], site, s->parent[1])->link->metric;
+	to_old = wanted_find(l->list[0], l->count[0], site, s->parent[0], false)->link->metric;
+	to_new = wanted_find(l->list[1], l->count[1], site, s->parent[1], false)->link->metric;
 	if (p->care == MIGRATE_CARE_NEARER) {
 		if (other == s->parent[1])
 			return to_new;
@@ -508,8 +513,8 @@ static uint32_t link_metric(const struct migrate_plan *p, enum migrate_stage sta
 {
 	uint32_t metric = w->link->metric;
 
-	if (p->care == MIGRATE_CARE_NONE || stage == MIGRATE_END)
-		return metric;
+	if (p->care == MIGRATE_CARE_NONE || stage == MIGRATE_END || w->parallel)
+		return metric; /* a parallel link leads to a label of its own */
 	metric = link_metric_of(p, l, metric, w->a, w->b);
 	metric = link_metric_of(p, l, metric, w->b, w->a);
 	return metric < METRIC_MAX ? metric : METRIC_MAX;
@@ -524,6 +529,7 @@ static void write_link(const struct migrate_plan *p, enum migrate_stage stage,
 	print_name(plan_site_name(p, &p->sites[w->a], stage), t);
 	text_add_char(t, ' ');
 	print_name(plan_site_name(p, &p->sites[w->b], stage), t);
+	text_add(t, network_link_suffix(l));
 	text_add(t, " { over ");
 	print_name(link_underlay(w->n, l->a, l->uplink_a), t);
 	text_add(t, ", ");
@@ -548,10 +554,10 @@ static void write_lacking(const struct migrate_plan *p, enum migrate_stage stage
 		for (size_t i = 0; i < l->count[side]; i++) {
 			const struct wanted *w = &l->list[side][i];
 			const struct wanted *made =
-			    wanted_find(l->list[2], l->count[2], w->a, w->b);
+			    wanted_find(l->list[2], l->count[2], w->a, w->b, w->parallel);
 
 			if (side && stage != MIGRATE_END &&
-			    wanted_find(l->list[0], l->count[0], w->a, w->b))
+			    wanted_find(l->list[0], l->count[0], w->a, w->b, w->parallel))
 				continue;
 			if (!made || !links_same(made, w) || *link_state(p, stage, w) ||
 			    link_metric(p, stage, l, w) != w->link->metric)

@@ -13,7 +13,7 @@
 
 #include "tuyen/topology/mtu.h"
 
-/* A packet somewhere: @at has one of @releases and has done its part; it sends @stack to @next. */
+/* A packet somewhere: @at has one of @releases and has done its part; it sends @stack to its neighbour @next. */
 struct packet {
 	uint32_t at, next;
 	uint8_t releases;
@@ -62,7 +62,7 @@ static int mix_release_init(struct mix *m, int release)
 		if (f->site_id <= SITE_ID_MAX)
 			m->by_id[release][f->site_id] = (uint32_t)i + 1;
 		for (size_t k = 0; k < f->neighbor_count; k++) {
-			uint32_t id = f->neighbors[k].site_id;
+			uint32_t id = forwarding_id_site(f->neighbors[k].site_id);
 
 			if (id > SITE_ID_MAX || m->has_key[release][id])
 				continue;
@@ -104,15 +104,17 @@ static bool call_stays(const struct mix *m, const struct fwd_neighbor *entry, ui
 	       ip_endpoint_equal(&entry->endpoint, &other->endpoint);
 }
 
-/* Do packets cross between x with release @rx and y with @ry? */
+/* Do packets cross between x with release @rx and y, its neighbour @id, with @ry? */
 static bool link_works(const struct mix *m, const struct forwarding *x, int rx,
-		       const struct forwarding *y, int ry)
+		       const struct forwarding *y, int ry, uint32_t id)
 {
-	const struct fwd_neighbor *to = forwarding_neighbor(x, y->site_id);
-	const struct fwd_neighbor *from = forwarding_neighbor(y, x->site_id);
+	uint32_t id_back = forwarding_id_back(id, x->site_id);
+	const struct fwd_neighbor *to = forwarding_neighbor(x, id);
+	const struct fwd_neighbor *from = forwarding_neighbor(y, id_back);
 
-	if (!to || !from || to->caller == from->caller || to->link_address != y->link_address ||
-	    from->link_address != x->link_address)
+	if (!to || !from || to->caller == from->caller ||
+	    to->link_address != forwarding_link_address(y, id) ||
+	    from->link_address != forwarding_link_address(x, id))
 		return false;
 	if (rx == ry)
 		return true;
@@ -222,24 +224,26 @@ static const char *packet_cross(const struct walking *k, struct packet *p,
 
 		if (!(p->releases & (1 << r)))
 			continue;
-		if (!from || !link_works(k->m, from, r, to, release)) {
+		if (!from || !link_works(k->m, from, r, to, release, p->next)) {
 			*ret_some = true;
 			continue;
 		}
 		works = true;
-		room = forwarding_neighbor(from, to->site_id)->lsp_mtu;
+		room = forwarding_neighbor(from, p->next)->lsp_mtu;
 		room = room > labels ? room - labels : 0;
 		p->capacity = room < p->capacity ? room : p->capacity;
 	}
 	if (!works)
 		return none;
-	return stack_accepted(to, p->at, &p->stack) ? NULL : "drops it";
+	return stack_accepted(to, forwarding_id_back(p->next, p->at), &p->stack) ? NULL
+										 : "drops it";
 }
 
 /* One release of the next node. @return whether the packet goes on, or ends there. */
 static bool packet_step(struct walking *k, const struct packet *p, int release, struct packet *ret)
 {
-	const struct forwarding *to = mix_site(k->m, release, p->next);
+	uint32_t next = forwarding_id_site(p->next);
+	const struct forwarding *to = mix_site(k->m, release, next);
 	const char *why = "is not there";
 	bool some = false;
 
@@ -247,16 +251,16 @@ static bool packet_step(struct walking *k, const struct packet *p, int release, 
 	if (to)
 		why = packet_cross(k, ret, to, release, &some);
 	if (some && !why)
-		packet_lost(k, p->next, release, "has no working link there", &p->stack, p->at);
+		packet_lost(k, next, release, "has no working link there", &p->stack, p->at);
 	if (to && !why) {
-		ret->at = p->next;
+		ret->at = next;
 		ret->releases = (uint8_t)(1 << release);
 		why = forwarding_step(to, &ret->stack, &ret->next);
 	}
 	if (!why && ++ret->hops > MIX_HOPS_MAX)
 		why = "has it go round";
 	if (why)
-		packet_lost(k, p->next, release, why, &p->stack, p->at);
+		packet_lost(k, next, release, why, &p->stack, p->at);
 	return !why;
 }
 
@@ -267,11 +271,12 @@ static bool packets_agree(const struct packet *a, const struct packet *b)
 
 static void packet_go(struct walking *k, const struct packet *p)
 {
-	uint8_t releases = pinned(k->pins, p->next);
+	uint32_t next = forwarding_id_site(p->next);
+	uint8_t releases = pinned(k->pins, next);
 	struct packet there[2];
 	bool ok[2] = {false, false};
 
-	list_add(k->w->nodes, &k->w->node_count, MIX_NODES_MAX, p->next);
+	list_add(k->w->nodes, &k->w->node_count, MIX_NODES_MAX, next);
 	for (int r = 0; r < 2; r++)
 		ok[r] = (releases & (1 << r)) && packet_step(k, p, r, &there[r]);
 	if (ok[0] && ok[1] && packets_agree(&there[0], &there[1])) {

@@ -233,7 +233,7 @@ static void walk_network(struct walk *w, struct network *n)
 	}
 	WALK_EACH(w, n->tiers, n->tier_count, walk_name);
 	WALK_EACH(w, n->underlays, n->underlay_count, walk_underlay);
-	WALK_EACH(w, n->sites, n->site_count, walk_site);
+	WALK_EACH(w, n->sites, network_node_count(n), walk_site);
 	WALK_EACH(w, n->links, n->link_count, walk_link);
 	WALK_EACH(w, n->classes, n->class_count, walk_class);
 	WALK_EACH(w, n->policies, n->policy_count, walk_policy);
@@ -246,6 +246,7 @@ static void result_trim(const struct compile_result *r, struct compile_result *r
 	    .near_first = r->near_first,
 	    .near = r->near,
 	    .link_mtu = r->link_mtu,
+	    .parallel_mtu = r->parallel_mtu,
 	    .core_of = r->core_of,
 	    .pairs = r->pairs,
 	    .pair_count = r->pair_count,
@@ -272,16 +273,18 @@ static void result_trim(const struct compile_result *r, struct compile_result *r
 	};
 }
 
-static void walk_result(struct walk *w, struct compile_result *r, size_t sites)
+static void walk_result(struct walk *w, struct compile_result *r, const struct network *n)
 {
+	size_t heads = n->site_count, sites = network_node_count(n);
 	const uint32_t *near_first = walk(w, &r->near_first, sites + 1, sizeof(*r->near_first));
 
 	walk(w, &r->near, near_first ? near_first[sites] : 0, sizeof(*r->near));
 	walk(w, &r->link_mtu, sites, sizeof(*r->link_mtu));
+	walk(w, &r->parallel_mtu, sites, sizeof(*r->parallel_mtu));
 	walk(w, &r->core_of, sites, sizeof(*r->core_of));
 	walk(w, &r->pairs, r->pair_count, sizeof(*r->pairs));
-	walk(w, &r->head_first, sites + 1, sizeof(*r->head_first));
-	walk(w, &r->endpoint_first, sites + 1, sizeof(*r->endpoint_first));
+	walk(w, &r->head_first, heads + 1, sizeof(*r->head_first));
+	walk(w, &r->endpoint_first, heads + 1, sizeof(*r->endpoint_first));
 	walk(w, &r->endpoint_pairs, r->pair_count, sizeof(*r->endpoint_pairs));
 	walk(w, &r->paths, r->path_count, sizeof(*r->paths));
 	walk(w, &r->ways.values, r->ways.count, sizeof(*r->ways.values));
@@ -324,11 +327,11 @@ static struct network *walk_header(struct walk *w, struct snapshot_header *h)
 	walk_network(w, n);
 	r = walk(w, &h->result, 1, sizeof(*r));
 	if (r)
-		walk_result(w, r, n->site_count);
+		walk_result(w, r, n);
 	return n;
 }
 
-static_assert(sizeof(struct compile_result) == 0x308,
+static_assert(sizeof(struct compile_result) == 0x310,
 	      "what compile_site() reads of a result is kept here: is what is new among it?");
 
 /* ---- making one ------------------------------------------------------------------------ */
@@ -953,7 +956,8 @@ static bool lan_plain(const struct network *n, struct ipv4_prefix lan)
 	return lan.length >= 8 && first > 0 && first != 127 && first < 224 &&
 	       !ipv4_prefix_overlaps(lan, (struct ipv4_prefix){0xa9fe0000, 16}) &&
 	       !ipv4_prefix_overlaps(lan, n->link_space) &&
-	       !ipv4_prefix_overlaps(lan, n->path_space);
+	       !ipv4_prefix_overlaps(lan, n->path_space) &&
+	       !(n->face_count && ipv4_prefix_overlaps(lan, n->parallel_space));
 }
 
 static bool endpoint_within(const struct ip_endpoint *e, struct ipv4_prefix lan)
@@ -1011,7 +1015,8 @@ static bool uplink_lawful(const struct network *n, const struct site_uplink *upl
 		return true;
 	if (e->address[0] == 0 || e->address[0] == 127 || e->address[0] >= 224 ||
 	    ipv4_prefix_contains(n->link_space, address) ||
-	    ipv4_prefix_contains(n->path_space, address))
+	    ipv4_prefix_contains(n->path_space, address) ||
+	    (n->face_count && ipv4_prefix_contains(n->parallel_space, address)))
 		return false;
 	for (size_t i = 0; i < n->site_count; i++) {
 		const struct site *s = &n->sites[i];
@@ -1057,14 +1062,23 @@ static bool affect(struct snapshot *s, uint32_t site, enum snapshot_cause cause,
 	return true;
 }
 
-static bool affect_neighbors(struct snapshot *s, uint32_t site)
+/* @node  the site or its face. */
+static bool affect_near(struct snapshot *s, uint32_t node, uint32_t site)
 {
 	const struct compile_result *r = s->header->result;
 	bool room = true;
 
-	for (uint32_t i = r->near_first[site]; i < r->near_first[site + 1] && room; i++)
-		room = affect(s, r->near[i].site, SNAPSHOT_NEIGHBOR, site);
+	for (uint32_t i = r->near_first[node]; i < r->near_first[node + 1] && room; i++)
+		room = affect(s, network_site_of(s->network, r->near[i].site), SNAPSHOT_NEIGHBOR,
+			      site);
 	return room;
+}
+
+static bool affect_neighbors(struct snapshot *s, uint32_t site)
+{
+	uint32_t face = s->network->sites[site].face;
+
+	return affect_near(s, site, site) && (!face || affect_near(s, face, site));
 }
 
 static bool affect_peers(struct snapshot *s, uint32_t site)

@@ -180,6 +180,14 @@ static char *put_head_lines(char *p, const struct forwarding *f)
 	return put_number(PUT(p, " mtu "), f->link_mtu);
 }
 
+static char *put_parallel(char *p, const struct forwarding *f)
+{
+	p = put_number(PUT(p, "link1 port "), f->parallel_port);
+	p = put_number(PUT(p, " mtu "), f->parallel_mtu);
+	p = put_address(PUT(p, " address "), f->parallel_address);
+	return put_prefix(PUT(p, " space "), f->parallel_space);
+}
+
 static char *put_lan(char *p, const struct ipv4_prefix *lan)
 {
 	return put_prefix(PUT(p, "lan "), *lan);
@@ -429,6 +437,8 @@ static void hand_on_ways(struct sink *s, const struct forwarding_ways *ways)
 static void put_all(struct sink *s, const struct forwarding *f, const struct forwarding_ways *ways)
 {
 	PUT_LINE(s, put_head_lines, f);
+	if (f->parallel_address)
+		PUT_LINE(s, put_parallel, f);
 	for (size_t i = 0; i < f->lan_count; i++)
 		PUT_LINE(s, put_lan, &f->lans[i]);
 	put_neighbors(s, f);
@@ -684,6 +694,16 @@ static uint32_t site_id(struct reader *r, const char *keyword)
 	return (uint32_t)number(r, keyword, 1, SITE_ID_MAX);
 }
 
+/* Of a neighbor: which site, and over which of two links. */
+static uint32_t neighbor_id(struct reader *r, const char *keyword)
+{
+	uint32_t id = (uint32_t)number(r, keyword, 1, PARALLEL_ID + SITE_ID_MAX);
+
+	if (!forwarding_id_site(id) || forwarding_id_site(id) > SITE_ID_MAX)
+		fail(r, "no site has this number");
+	return id;
+}
+
 static uint16_t u16(struct reader *r, const char *keyword)
 {
 	return (uint16_t)number(r, keyword, 0, UINT16_MAX);
@@ -764,6 +784,16 @@ static void read_head(struct reader *r)
 	f->link_mtu = u16(r, "mtu");
 }
 
+static void read_parallel(struct reader *r)
+{
+	struct forwarding *f = r->f;
+
+	f->parallel_port = u16(r, "port");
+	f->parallel_mtu = u16(r, "mtu");
+	f->parallel_address = address(r, "address");
+	f->parallel_space = prefix(r, "space");
+}
+
 static void read_lan(struct reader *r)
 {
 	struct ipv4_prefix *p =
@@ -788,7 +818,7 @@ static void read_neighbor(struct reader *r)
 	if (!n)
 		return;
 	r->accept_room = 0;
-	n->site_id = site_id(r, NULL);
+	n->site_id = neighbor_id(r, NULL);
 	name(r, NULL, true, n->name);
 	name(r, "over", true, n->underlay);
 	key(r, n->link_key);
@@ -809,7 +839,7 @@ static void read_accept(struct reader *r)
 	    r->f->neighbor_count ? &r->f->neighbors[r->f->neighbor_count - 1] : NULL;
 	struct label_stack *s;
 
-	if (site_id(r, NULL) != (n ? n->site_id : 0) || !n) {
+	if (neighbor_id(r, NULL) != (n ? n->site_id : 0) || !n) {
 		fail(r, "its neighbor is not above it");
 		return;
 	}
@@ -823,7 +853,7 @@ static void repair(struct reader *r, struct fwd_repair *ret)
 {
 	if (!*r->at)
 		return;
-	ret->next_site = site_id(r, "repair");
+	ret->next_site = neighbor_id(r, "repair");
 	stack(r, "out", &ret->out);
 }
 
@@ -841,7 +871,7 @@ static void read_label(struct reader *r)
 		return;
 	if (strcmp(s, "to"))
 		fail(r, "'to' or 'here' is missing");
-	l->next_site = site_id(r, NULL);
+	l->next_site = neighbor_id(r, NULL);
 	stack(r, "out", &l->out);
 	repair(r, &l->repair);
 }
@@ -860,7 +890,7 @@ static void read_path(struct reader *r)
 	p->endpoint_site = site_id(r, "to");
 	p->source = address(r, "source");
 	p->endpoint = address(r, "endpoint");
-	p->first_site = site_id(r, "first");
+	p->first_site = neighbor_id(r, "first");
 	stack(r, "stack", &p->stack);
 	p->mtu = u16(r, "mtu");
 	p->probe = probe(r);
@@ -880,7 +910,7 @@ static void read_return(struct reader *r)
 	if (ipv4_parse(word(r), &e->destination) < 0)
 		fail(r, "an address is wrong");
 	e->site_id = site_id(r, "of");
-	e->first_site = site_id(r, "first");
+	e->first_site = neighbor_id(r, "first");
 	stack(r, "stack", &e->stack);
 	e->mtu = u16(r, "mtu");
 	repair(r, &e->repair);
@@ -1061,18 +1091,18 @@ static void read_device(struct reader *r)
 	d->port = u16(r, "port");
 	name(r, "user", false, d->user);
 	name(r, "interface", false, d->interface);
-	d->link_site = (uint32_t)number(r, "link", 0, SITE_ID_MAX);
+	d->link_site = (uint32_t)number(r, "link", 0, PARALLEL_ID + SITE_ID_MAX);
 }
 
 static const struct line_kind {
 	const char *keyword;
 	void (*read)(struct reader *r);
 } line_kinds[] = {
-    {"lan", read_lan},	       {"neighbor", read_neighbor}, {"accept", read_accept},
-    {"label", read_label},     {"path", read_path},	    {"return", read_return},
-    {"session", read_session}, {"peer", read_peer},	    {"prefix", read_prefix},
-    {"rule", read_rule},       {"line", read_line_rate},    {"queue", read_queue},
-    {"meter", read_meter},     {"device", read_device},
+    {"link1", read_parallel}, {"lan", read_lan},	 {"neighbor", read_neighbor},
+    {"accept", read_accept},  {"label", read_label},	 {"path", read_path},
+    {"return", read_return},  {"session", read_session}, {"peer", read_peer},
+    {"prefix", read_prefix},  {"rule", read_rule},	 {"line", read_line_rate},
+    {"queue", read_queue},    {"meter", read_meter},	 {"device", read_device},
 };
 
 static void read_line(struct reader *r)
@@ -1105,7 +1135,29 @@ static bool repair_lawful(const struct forwarding *f, const struct fwd_repair *r
 
 static bool label_ours(const struct forwarding *f, uint32_t label)
 {
-	return label == f->own_label || label == label_repair_sid(f->srgb, f->site_id);
+	uint32_t face = PARALLEL_ID + f->site_id;
+
+	return label == f->own_label || label == label_repair_sid(f->srgb, f->site_id) ||
+	       (f->parallel_address && (label == label_node_sid(f->srgb, face) ||
+					label == label_repair_sid(f->srgb, face)));
+}
+
+/* Who has a parallel link has link1, and who has not has none. */
+static int check_parallel(const struct forwarding *f, struct reason *reason)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		any |= forwarding_id_parallel(f->neighbors[i].site_id);
+		if (any && !f->parallel_address)
+			return refuse(reason, "neighbor", f->neighbors[i].site_id,
+				      "a parallel link, and no link1");
+	}
+	if (f->parallel_address &&
+	    (!any || f->parallel_port == f->link_port || f->parallel_address == f->link_address))
+		return reason_set(reason, -TUYEN_EINVAL,
+				  "link1: it has no neighbor, or what link0 has");
+	return 0;
 }
 
 static int check_labels(const struct forwarding *f, struct reason *reason)
@@ -1350,6 +1402,8 @@ static int check_all(struct forwarding *f, const char *bytes, size_t length, str
 		err = check_keys(f, reason);
 	if (!err)
 		err = check_prefixes(f, reason);
+	if (!err)
+		err = check_parallel(f, reason);
 	if (!err)
 		err = check_labels(f, reason);
 	if (!err)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tuyen/base/err.h"
+
 bool site_set_has(const struct site_set *set, uint32_t site)
 {
 	size_t low = 0, high = set->count;
@@ -27,6 +29,7 @@ void network_init(struct network *n)
 	    .srgb = {.base = 16000, .size = 70000},
 	    .link_space = {.address = 0x64400000, .length = 16},
 	    .path_space = {.address = 0x64500000, .length = 12},
+	    .parallel_space = {.address = 0x64410000, .length = 16},
 	    .link_port = 51820,
 	    .session_port = 52000,
 	};
@@ -130,6 +133,8 @@ void network_clear(struct network *n)
 	free(n->underlays);
 	for (size_t i = 0; i < n->site_count; i++)
 		site_clear(&n->sites[i]);
+	for (size_t i = n->site_count; i < network_node_count(n); i++)
+		free(n->sites[i].name);
 	free(n->sites);
 	for (size_t i = 0; i < n->link_count; i++)
 		free(n->links[i].risks);
@@ -163,9 +168,87 @@ uint32_t network_site_find(const struct network *n, const char *name)
 	return NETWORK_NONE;
 }
 
+/* The end that carries nobody else's traffic, if any does not. */
+static uint32_t link_leaf(const struct network *n, const struct link *l)
+{
+	return n->sites[l->a].tier > n->sites[l->b].tier ? l->a : l->b;
+}
+
+char *network_face_name(const char *name)
+{
+	size_t room = NAME_MAX_BYTES - strlen(NETWORK_PARALLEL_SUFFIX), length = strlen(name);
+	char *made;
+
+	if (length > room) /* not in the middle of a letter */
+		for (length = room; length && ((unsigned char)name[length] & 0xc0) == 0x80;)
+			length--;
+	made = malloc(length + sizeof(NETWORK_PARALLEL_SUFFIX));
+	if (made) {
+		memcpy(made, name, length);
+		strcpy(made + length, NETWORK_PARALLEL_SUFFIX);
+	}
+	return made;
+}
+
+static int face_make(struct network *n, uint32_t site)
+{
+	uint32_t index = (uint32_t)network_node_count(n);
+	const struct site *of = &n->sites[site];
+	struct site face = {.id = PARALLEL_ID + of->id,
+			    .tier = of->tier,
+			    .parent = of->parent,
+			    .backup = of->backup,
+			    .face = site,
+			    .place = of->place};
+
+	face.name = network_face_name(of->name);
+	if (!face.name)
+		return -TUYEN_ENOMEM;
+	n->sites[site].face = index;
+	n->sites[index] = face;
+	n->face_count++;
+	return 0;
+}
+
+int network_make_faces(struct network *n)
+{
+	size_t parallel = 0;
+	struct site *more;
+	int err = 0;
+
+	for (size_t i = 0; i < n->link_count; i++)
+		parallel += n->links[i].parallel;
+	if (!parallel)
+		return 0;
+	more = reallocarray(n->sites, n->site_count + parallel, sizeof(*more));
+	if (!more)
+		return -TUYEN_ENOMEM;
+	n->sites = more;
+	for (size_t i = 0; i < n->link_count && !err; i++) {
+		struct link *l = &n->links[i];
+		uint32_t leaf = link_leaf(n, l);
+
+		if (l->parallel && !n->sites[leaf].face)
+			err = face_make(n, leaf);
+		l->face = l->parallel ? n->sites[leaf].face : 0;
+	}
+	return err;
+}
+
+uint16_t network_listen_port(const struct network *n, uint32_t site)
+{
+	const struct site *s = &n->sites[site];
+
+	for (size_t i = 0; i < s->uplink_count; i++)
+		if (s->uplinks[i].endpoint.family && s->uplinks[i].endpoint.port)
+			return s->uplinks[i].endpoint.port;
+	return n->link_port;
+}
+
 ipv4_t network_link_address(const struct network *n, uint32_t site_id)
 {
-	return n->link_space.address + site_id;
+	return site_id < PARALLEL_ID ? n->link_space.address + site_id
+				     : n->parallel_space.address + site_id % PARALLEL_ID;
 }
 
 ipv4_t network_path_address(const struct network *n, uint32_t site_id, uint8_t path_index)

@@ -176,7 +176,9 @@ static int delays_take(const struct network *n, struct simulation *s)
 		const struct link *l = &n->links[i];
 
 		if (l->delay_us)
-			simulation_delay_set(s, n->sites[l->a].id, n->sites[l->b].id, l->delay_us);
+			simulation_delay_set(s, n->sites[l->a].id,
+					     n->sites[l->b].id + (l->parallel ? PARALLEL_ID : 0),
+					     l->delay_us);
 	}
 	return 0;
 }

@@ -3,7 +3,9 @@
  * From compiled forwarding state to what must stand in the kernel.
  *
  *	link0		WireGuard, a peer a neighbour; /32 of ours on it and a /32 route to each neighbour's
+ *	link1		the same for parallel links: a peer is known by its key, and a site has one
  *	lsp<id>		MPLS-in-IP to that neighbour, with a filter of the label stacks it may send
+ *	lsp<id>p	the same over its parallel link
  *	s<color>	WireGuard of one traffic class, its encrypted packets marked OUTER|color
  *	s<color>-<n>	the same to the n-th gateway of those that share a LAN; routes say which is used
  *	lo		node address, path addresses, LAN address
@@ -48,9 +50,16 @@
 #define ADJACENCY_TTL  64
 #define PREFIX_HOST(a) ((struct ipv4_prefix){.address = (a), .length = 32})
 
-void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX])
+void desired_adjacency_name(uint32_t neighbor_id, char out[static KERNEL_IFNAME_MAX])
 {
-	snprintf(out, KERNEL_IFNAME_MAX, "lsp%u", site_id);
+	snprintf(out, KERNEL_IFNAME_MAX, "lsp%u%s", forwarding_id_site(neighbor_id),
+		 forwarding_id_parallel(neighbor_id) ? "p" : "");
+}
+
+uint32_t desired_repair_table(uint32_t neighbor_id)
+{
+	return TUYEN_TABLE_REPAIR + forwarding_id_site(neighbor_id) +
+	       (forwarding_id_parallel(neighbor_id) ? SITE_ID_MAX + 1u : 0);
 }
 
 void desired_session_name(uint32_t color, uint8_t slot, char out[static KERNEL_IFNAME_MAX])
@@ -140,17 +149,27 @@ static struct kernel_device *device_add(struct kernel_state *state, const char *
 }
 
 static int link_device(struct kernel_state *state, const struct forwarding *f,
-		       const struct node_keys *keys)
+		       const struct node_keys *keys, bool parallel)
 {
-	struct kernel_device *device = device_add(state, LINK_DEVICE, "links of", f->site);
+	struct kernel_device *device =
+	    device_add(state, parallel ? PARALLEL_DEVICE : LINK_DEVICE,
+		       parallel ? "parallel links of" : "links of", f->site);
 
 	if (!device)
 		return -TUYEN_ENOMEM;
 	device->kind = KERNEL_DEVICE_WIREGUARD;
-	device->mtu = f->link_mtu;
+	device->mtu = parallel ? f->parallel_mtu : f->link_mtu;
 	memcpy(device->private_key, keys->link, WG_KEY_LEN);
-	device->listen_port = f->link_port;
+	device->listen_port = parallel ? f->parallel_port : f->link_port;
 	return device_sysctls(state, device);
+}
+
+static int link_devices(struct kernel_state *state, const struct forwarding *f,
+			const struct node_keys *keys)
+{
+	int err = link_device(state, f, keys, false);
+
+	return err || !f->parallel_address ? err : link_device(state, f, keys, true);
 }
 
 static int address_add(struct kernel_state *state, const char *device, ipv4_t address)
@@ -171,6 +190,8 @@ static int node_addresses(struct kernel_state *state, const struct forwarding *f
 {
 	int err = address_add(state, LINK_DEVICE, f->link_address);
 
+	if (err == 0)
+		err = address_add(state, PARALLEL_DEVICE, f->parallel_address);
 	if (err == 0)
 		err = address_add(state, "lo", f->node_address);
 	if (err == 0 && f->lan_address != f->node_address)
@@ -199,7 +220,7 @@ static int neighbor_peer(struct kernel_state *state, const struct fwd_neighbor *
 
 	if (!peer)
 		return -TUYEN_ENOMEM;
-	strcpy(peer->device, LINK_DEVICE);
+	strcpy(peer->device, desired_link_device(n->site_id));
 	memcpy(peer->public_key, n->link_key, WG_KEY_LEN);
 	if (n->caller) {
 		peer->endpoint = n->endpoint;
@@ -211,13 +232,13 @@ static int neighbor_peer(struct kernel_state *state, const struct fwd_neighbor *
 static int neighbor_route(struct kernel_state *state, const struct forwarding *f,
 			  const struct fwd_neighbor *n)
 {
-	struct kernel_route *route =
-	    route_add(state, TABLE_MAIN, PREFIX_HOST(n->link_address), LINK_DEVICE);
+	struct kernel_route *route = route_add(state, TABLE_MAIN, PREFIX_HOST(n->link_address),
+					       desired_link_device(n->site_id));
 
 	if (!route)
 		return -TUYEN_ENOMEM;
 	route->link_scope = true;
-	route->source = f->link_address;
+	route->source = forwarding_link_address(f, n->site_id);
 	return 0;
 }
 
@@ -234,7 +255,7 @@ static int adjacency_device(struct kernel_state *state, const struct forwarding 
 	device->kind = KERNEL_DEVICE_MPLS_IN_IP;
 	device->mtu = n->lsp_mtu;
 	device->mpls_input = true;
-	device->local = f->link_address;
+	device->local = forwarding_link_address(f, n->site_id);
 	device->remote = n->link_address;
 	device->ttl = ADJACENCY_TTL;
 	return device_sysctls(state, device);
@@ -377,7 +398,7 @@ static int return_repair(struct kernel_state *state, const struct forwarding *f,
 {
 	bool ready = repair_link_of(f, repaired, r->first_site) == REPAIR_LINK_USED;
 
-	return return_route(state, f, TUYEN_TABLE_REPAIR + r->first_site, r,
+	return return_route(state, f, desired_repair_table(r->first_site), r,
 			    ready || repair_used(f, repaired, r->first_site, &r->repair));
 }
 
@@ -643,7 +664,7 @@ static int returns_rule(struct kernel_state *state, const struct forwarding *f,
 	for (size_t i = 0; i < f->return_count; i++)
 		if (f->returns[i].first_site == site_id && f->returns[i].repair.next_site)
 			return rule_add(state, TUYEN_RULE_REPAIR, 0, 0,
-					TUYEN_TABLE_REPAIR + site_id);
+					desired_repair_table(site_id));
 	return 0;
 }
 
@@ -779,7 +800,7 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 		return -TUYEN_ENOMEM;
 	err = node_sysctls(state, forwarding);
 	if (err == 0)
-		err = link_device(state, forwarding, keys);
+		err = link_devices(state, forwarding, keys);
 	if (err == 0)
 		err = node_addresses(state, forwarding);
 	if (err == 0)

@@ -135,6 +135,7 @@ void desired_lines_add_device(struct desired_lines *lines, const char *device)
 static bool is_known(const struct forwarding *f, ipv4_t address)
 {
 	if (address == f->link_address || address == f->node_address ||
+	    (f->parallel_address && address == f->parallel_address) ||
 	    forwarding_return(f, address))
 		return true;
 	for (size_t i = 0; i < f->neighbor_count; i++)
@@ -146,10 +147,16 @@ static bool is_known(const struct forwarding *f, ipv4_t address)
 	return false;
 }
 
+/* @index  0 links, 1 paths, 2 parallel links. @return length 0 where there is none. */
+static struct ipv4_prefix overlay(const struct forwarding *f, int index)
+{
+	return index < 2 ? f->overlay[index] : f->parallel_space;
+}
+
 static bool in_overlay(const struct forwarding *f, ipv4_t address)
 {
-	for (int i = 0; i < 2; i++)
-		if (f->overlay[i].length && ipv4_prefix_contains(f->overlay[i], address))
+	for (int i = 0; i < 3; i++)
+		if (overlay(f, i).length && ipv4_prefix_contains(overlay(f, i), address))
 			return true;
 	return false;
 }
@@ -352,7 +359,7 @@ struct device_list {
 
 static struct device_list devices_new(const struct forwarding *f)
 {
-	size_t room = 2; /* lo, link0 */
+	size_t room = 3; /* lo, link0, link1 */
 	struct device_list list = {0};
 
 	for (size_t i = 0; i < f->session_count; i++)
@@ -372,6 +379,13 @@ static void device_jumps(struct device_list *list, const char *name, const char 
 	d = &list->entry[list->count++];
 	snprintf(d->name, sizeof(d->name), "%s", name);
 	snprintf(d->then, sizeof(d->then), "%s", then);
+}
+
+static void links_jump(struct device_list *list, const struct forwarding *f, const char *then)
+{
+	device_jumps(list, LINK_DEVICE, then);
+	if (f->parallel_address)
+		device_jumps(list, PARALLEL_DEVICE, then);
 }
 
 /* "s10", "s10-2": each of a color to @chain, or to its own (@each), "@chain_10". */
@@ -437,11 +451,15 @@ static void sessions_match(struct text *t, const struct forwarding *f)
 static void overlay_rules(struct text *t, const struct forwarding *f, const char *end,
 			  const char *rest)
 {
-	for (int i = 1; i >= 0; i--) {
-		if (!f->overlay[i].length)
+	static const int order[] = {1, 0, 2};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		struct ipv4_prefix prefix = overlay(f, order[i]);
+
+		if (!prefix.length)
 			continue;
 		text_printf(t, "\t\tip %s ", end);
-		prefix_add(t, f->overlay[i]);
+		prefix_add(t, prefix);
 		text_printf(t, " %s\n", rest);
 	}
 }
@@ -575,12 +593,22 @@ static void guard_shared_add(struct text *t, const struct forwarding *f)
 	text_add(t, "ip daddr @peers notrack\n");
 }
 
+/* A rule for the port of link0, and one for that of link1 where there is one. @end  "sport" or "dport" */
+static void link_ports_add(struct text *t, const struct forwarding *f, const char *end)
+{
+	text_printf(t, "\t\tudp %s %u accept\n", end, f->link_port);
+	if (f->parallel_address)
+		text_printf(t, "\t\tudp %s %u accept\n", end, f->parallel_port);
+}
+
 /* Links' own packets are the carrier's, wherever they go: egress judges them. */
 static void guard_local_add(struct text *t, const struct forwarding *f,
 			    const struct desired_lines *lines)
 {
 	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
 	text_printf(t, "\t\tmeta mark 0x%08x accept\n", TUYEN_MARK_LINK);
+	if (f->parallel_address)
+		text_printf(t, "\t\tmeta mark 0x%08x accept\n", TUYEN_MARK_PARALLEL);
 	if (hops_are_there(f, lines))
 		text_add(t, "\t\tip daddr @hops accept\n");
 	overlay_rules(t, f, "daddr", "notrack accept");
@@ -600,7 +628,7 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 		queue_in_add(t, DESIRED_DSCP_PROBES);
 	text_add(t, "\t\tnotrack accept\n");
 	chain_end(t);
-	device_jumps(&from, LINK_DEVICE, "jump guard_link");
+	links_jump(&from, f, "jump guard_link");
 	guard_session_add(t, f, &from);
 	chain_begin(t, "guard_line", NULL);
 	overlay_rules(t, f, "saddr", "fib daddr . iif type != local counter drop");
@@ -857,7 +885,7 @@ static void input_line_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "input_line", NULL);
 	text_add(t, "\t\tct state established,related accept\n");
-	text_printf(t, "\t\tudp dport %u accept\n", f->link_port);
+	link_ports_add(t, f, "dport");
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV4_CLIENT_PORT);
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
 	text_add(
@@ -878,7 +906,7 @@ static void input_add(struct text *t, const struct forwarding *f)
 	for (size_t i = 0; i < f->session_count; i++)
 		input_session_add(t, f, f->sessions[i].color);
 	input_line_add(t, f);
-	device_jumps(&from, LINK_DEVICE, "jump input_link");
+	links_jump(&from, f, "jump input_link");
 	sessions_jump(&from, f, "jump input", true);
 	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
 	text_add(t, "\t\tmeta iiftype ether goto input_line\n"
@@ -907,17 +935,26 @@ static void forward_session_add(struct text *t, const struct forwarding *f, uint
 
 /* No carrier's router: what came by one line costs on the other. Back over the same go at least no packets of links, which were
  * for an address that is gone; others' may pass between the ports of a bridge. */
+static void forward_line_add(struct text *t, const char *from, const char *to, uint16_t port)
+{
+	text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" ", from, to);
+	if (port)
+		text_printf(t, "udp dport %u ", port);
+	text_add(t, "counter drop\n");
+}
+
 static void forward_lines_add(struct text *t, const struct forwarding *f,
 			      const struct desired_lines *lines)
 {
 	size_t count = lines ? lines->device_count : 0;
 
 	for (size_t i = 0; i < count * count; i++) {
-		text_printf(t, "\t\tiifname \"%s\" oifname \"%s\" ", lines->device[i / count],
-			    lines->device[i % count]);
-		if (i / count == i % count)
-			text_printf(t, "udp dport %u ", f->link_port);
-		text_add(t, "counter drop\n");
+		const char *from = lines->device[i / count], *to = lines->device[i % count];
+		bool same = i / count == i % count;
+
+		forward_line_add(t, from, to, same ? f->link_port : 0);
+		if (same && f->parallel_address)
+			forward_line_add(t, from, to, f->parallel_port);
 	}
 }
 
@@ -943,10 +980,10 @@ static void forward_add(struct text *t, const struct forwarding *f,
 	for (size_t i = 0; i < f->session_count; i++)
 		forward_session_add(t, f, f->sessions[i].color);
 	device_jumps(&from, "lo", "jump closed");
-	device_jumps(&from, LINK_DEVICE, "jump closed");
+	links_jump(&from, f, "jump closed");
 	sessions_jump(&from, f, "jump from", true);
 	device_jumps(&into, "lo", "jump closed");
-	device_jumps(&into, LINK_DEVICE, "jump closed");
+	links_jump(&into, f, "jump closed");
 	sessions_jump(&into, f, "jump into", true);
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
 	devices_map(t, "meta iiftype != ether iifname", &from);
@@ -996,9 +1033,12 @@ static void marked_priority_add(struct text *t, uint8_t dscp, uint8_t priority, 
 static void carrier_dscp_add(struct text *t, const struct forwarding *f, const char *match,
 			     uint8_t dscp, const char *then)
 {
-	text_printf(t, "\t\tudp sport %u %s ip dscp set ", f->link_port, match);
-	dscp_word(t, dscp);
-	text_printf(t, "%s accept\n", then);
+	for (int parallel = 0; parallel <= (f->parallel_address != 0); parallel++) {
+		text_printf(t, "\t\tudp sport %u %s ip dscp set ",
+			    parallel ? f->parallel_port : f->link_port, match);
+		dscp_word(t, dscp);
+		text_printf(t, "%s accept\n", then);
+	}
 }
 
 static void carrier_add(struct text *t, const struct forwarding *f, const struct fwd_line *line)
@@ -1067,6 +1107,9 @@ static void queues_add(struct text *t, const struct forwarding *f)
 	chain_begin(t, "queues", "filter hook output priority filter; policy accept;");
 	text_add(t, "\t\tmeta oiftype ipip oifname \"lsp*\" jump queues_path\n"
 		    "\t\tmeta oiftype != ether oifname \"" LINK_DEVICE "\" jump queues_link\n");
+	if (f->parallel_address)
+		text_add(t, "\t\tmeta oiftype != ether oifname \"" PARALLEL_DEVICE
+			    "\" jump queues_link\n");
 	if (marked)
 		carrier_add(t, f, marked);
 	chain_end(t);
@@ -1095,7 +1138,7 @@ static void egress_link_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "egress_link", NULL);
 	egress_overlay_add(t, f);
-	text_printf(t, "\t\tudp sport %u accept\n", f->link_port);
+	link_ports_add(t, f, "sport");
 	chain_end(t);
 }
 
@@ -1114,13 +1157,15 @@ static void egress_add(struct text *t, const struct forwarding *f)
 		chain_end(t);
 	}
 	device_jumps(&into, "lo", "accept");
-	device_jumps(&into, LINK_DEVICE, "accept");
+	links_jump(&into, f, "accept");
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
 	text_add(t, "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n");
 	devices_map(t, "meta oiftype != ether oifname",
 		    &into); /* before the mark: nothing of a link's goes into a session */
 	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
+	if (f->parallel_address)
+		text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_PARALLEL);
 	egress_overlay_add(t, f);
 	text_add(t, "\t\tip daddr @peers counter drop\n"
 		    "\t\tip saddr @peers ");

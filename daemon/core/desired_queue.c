@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where packets wait: at link0, after the sessions' encryption and before the links', so that the
- * carrier's own queue stays empty.
+ * carrier's own queue stays empty. Parallel links wait at link1 in the same way.
  *
  *	root			HTB on link0
  *	1 + line		a line of ours whose rate is known
@@ -31,6 +31,9 @@
  * send against the neighbour's rate, and none of their own: they can but borrow, one packet at a time, and take turns. A turn is as
  * long as the share is large beside the least of them, but no longer than TURN_US: where shares are far apart on a slow line, the
  * small ones get more.
+ *
+ * Two devices over one line cannot lend each other what they do not use: of a line that both lead over, each has the part that its
+ * neighbours would take of it.
  *
  * ECN is off: what fq_codel would mark is the adjacency's header, whose mark nobody sees.
  */
@@ -68,6 +71,7 @@
 struct queueing {
 	const struct forwarding *f;
 	struct kernel_state *state;
+	const char *device;
 	bool slots[SLOTS];
 };
 
@@ -90,7 +94,7 @@ static struct kernel_queue *queue_add(const struct queueing *q, uint16_t minor, 
 
 	if (!queue)
 		return NULL;
-	strcpy(queue->device, LINK_DEVICE);
+	strcpy(queue->device, q->device);
 	queue->minor = minor;
 	queue->parent = parent;
 	queue->rate = rate < ceil ? rate : ceil;
@@ -247,13 +251,15 @@ static uint64_t neighbor_rate(const struct fwd_neighbor *n, const struct fwd_lin
 	return !up ? down : !down || up < down ? up : down;
 }
 
-/* Neighbours over one line may be promised more than it carries: then each has its part of it. */
-static uint64_t neighbors_rate(const struct forwarding *f, const struct fwd_line *line)
+/* Neighbours over one line may be promised more than it carries: then each has its part of it. @device  NULL: by both. */
+static uint64_t neighbors_rate(const struct forwarding *f, const struct fwd_line *line,
+			       const char *device)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < f->neighbor_count; i++)
-		if (!strcmp(f->neighbors[i].underlay, line->underlay))
+		if (!strcmp(f->neighbors[i].underlay, line->underlay) &&
+		    (!device || !strcmp(desired_link_device(f->neighbors[i].site_id), device)))
 			sum += neighbor_rate(&f->neighbors[i], line);
 	return sum;
 }
@@ -284,7 +290,7 @@ static struct line line_of(const struct forwarding *f, const struct fwd_line *of
 	return (struct line){.line = of,
 			     .minor = of->up_kbps && number <= LINES_MAX ? number : 0,
 			     .up = usable_bytes(of->up_kbps, UP_USED_PERCENT),
-			     .taken = neighbors_rate(f, of)};
+			     .taken = neighbors_rate(f, of, NULL)};
 }
 
 /* What a neighbour that would take @ceil is promised of it. */
@@ -311,39 +317,59 @@ static int neighbor_queues(struct queueing *q, const struct fwd_neighbor *n,
 	return queues_below(q, &(struct above){minor, queue->rate, ceil, queue->overhead});
 }
 
+/* What of the line is the device's. */
+static uint64_t device_rate(const struct queueing *q, const struct line *line)
+{
+	uint64_t own = neighbors_rate(q->f, line->line, q->device);
+
+	return own == line->taken ? line->up : part_of(line->up, own, line->taken);
+}
+
 static int line_queues(struct queueing *q, const struct fwd_line *of, uint16_t number)
 {
 	struct line line = line_of(q->f, of, number);
 	int err = 0;
 
+	if (line.minor && line.taken && !neighbors_rate(q->f, of, q->device))
+		return 0; /* it leads over the other device */
 	if (line.minor) {
-		struct kernel_queue *queue = queue_add(q, line.minor, 0, line.up, line.up);
+		uint64_t rate = device_rate(q, &line);
+		struct kernel_queue *queue = queue_add(q, line.minor, 0, rate, rate);
 
 		if (!queue)
 			return -TUYEN_ENOMEM;
 		queue->overhead = of->overhead + PADDING_BYTES;
 	}
 	for (size_t i = 0; err == 0 && i < q->f->neighbor_count; i++)
-		if (!strcmp(q->f->neighbors[i].underlay, of->underlay))
+		if (!strcmp(q->f->neighbors[i].underlay, of->underlay) &&
+		    !strcmp(desired_link_device(q->f->neighbors[i].site_id), q->device))
 			err = neighbor_queues(q, &q->f->neighbors[i], &line);
 	return err;
 }
 
-int desired_queues(struct kernel_state *state, const struct forwarding *f)
+static int device_queues(struct kernel_state *state, const struct forwarding *f, const char *device)
 {
-	struct queueing q = {.f = f, .state = state};
+	struct queueing q = {.f = f, .state = state, .device = device};
+	size_t before = state->queue_count;
 	struct kernel_queue *root;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && i < f->line_count; i++)
 		err = line_queues(&q, &f->lines[i], (uint16_t)(i + 1));
-	if (err || !state->queue_count)
+	if (err || state->queue_count == before)
 		return err;
 	root = kernel_state_add_queue(state);
 	if (!root)
 		return -TUYEN_ENOMEM;
-	strcpy(root->device, LINK_DEVICE);
+	strcpy(root->device, device);
 	return 0;
+}
+
+int desired_queues(struct kernel_state *state, const struct forwarding *f)
+{
+	int err = device_queues(state, f, LINK_DEVICE);
+
+	return err || !f->parallel_address ? err : device_queues(state, f, PARALLEL_DEVICE);
 }
 
 uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_neighbor *n)

@@ -35,6 +35,12 @@ static bool device_name_ok(const char name[static 16])
 	return true;
 }
 
+/* Of a neighbour: the site, and over which link. */
+static bool neighbor_ok(uint32_t id)
+{
+	return id < 2 * PARALLEL_ID && id % PARALLEL_ID && id % PARALLEL_ID <= SITE_ID_MAX;
+}
+
 static bool check_session(const struct message *m)
 {
 	const struct message_session *s = &m->u.session;
@@ -49,11 +55,11 @@ static bool check_session(const struct message *m)
 	    (s->mtu_known && (s->mtu_known < PATH_MTU_FLOOR || s->mtu_known >= s->mtu)))
 		return false;
 	if (s->kind == SESSION_LINK)
-		return !s->remote_discriminator && s->id <= SITE_ID_MAX && !s->first_site &&
+		return !s->remote_discriminator && neighbor_ok(s->id) && !s->first_site &&
 		       !s->hasty_us;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
 	       !s->device[0] && s->base_multiplier <= s->multiplier &&
-	       s->first_site <= SITE_ID_MAX && (s->hasty_us || !s->first_site);
+	       (!s->first_site || (s->hasty_us && neighbor_ok(s->first_site)));
 }
 
 static bool check_reflect(const struct message *m)
@@ -64,9 +70,9 @@ static bool check_reflect(const struct message *m)
 static bool check_liveness(const struct message *m)
 {
 	const struct message_liveness *l = &m->u.liveness;
-	uint32_t id_max = l->kind == SESSION_LINK ? SITE_ID_MAX : SITE_PATHS_MAX;
-
-	return (l->kind == SESSION_LINK || l->kind == SESSION_PATH) && l->id && l->id <= id_max &&
+	return (l->kind == SESSION_LINK
+		    ? neighbor_ok(l->id)
+		    : l->kind == SESSION_PATH && l->id && l->id <= SITE_PATHS_MAX) &&
 	       l->state <= BFD_STATE_UP && l->by_intent <= 1 &&
 	       l->quiet <= (l->kind == SESSION_PATH) && l->diagnostic <= 31 &&
 	       l->loss_permille <= 1000 && l->loss_known <= (l->kind == SESSION_PATH) &&

@@ -437,7 +437,7 @@ static bool peer_loses(const struct kernel_peer *want, const struct kernel_peer 
 static int peer_set(struct planner *p, const struct kind *kind, const struct kernel_peer *want,
 		    const struct kernel_peer *have, bool of_link, bool losing)
 {
-	if (!want || of_link != (strcmp(want->device, LINK_DEVICE) == 0))
+	if (!want || of_link != desired_is_link_device(want->device))
 		return 0;
 	if (losing != (have && peer_loses(want, have)))
 		return 0;
@@ -926,7 +926,7 @@ bool plan_operation_restores(const struct plan_operation *operation,
 	case PLAN_NFT:
 		return before->nft;
 	case PLAN_PEER: /* of sessions we take some out ourselves */
-		return !strcmp(peer->device, LINK_DEVICE) &&
+		return desired_is_link_device(peer->device) &&
 		       object_find(&kinds[KIND_PEER], before, peer);
 	case PLAN_DEVICE:
 	case PLAN_SYSCTL:

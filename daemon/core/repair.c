@@ -61,7 +61,7 @@ static bool route_repaired(const struct kernel_state *actual, uint32_t table, ip
 static bool return_repaired(const struct kernel_state *actual, const struct fwd_return *r)
 {
 	struct kernel_rule key = {.priority = TUYEN_RULE_REPAIR,
-				  .table = TUYEN_TABLE_REPAIR + r->first_site};
+				  .table = desired_repair_table(r->first_site)};
 
 	if (route_repaired(actual, DESIRED_TABLE_MAIN, r->destination,
 			   desired_return_metric(r->destination), &r->repair))

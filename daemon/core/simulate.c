@@ -130,6 +130,7 @@ int simulation_add(struct simulation *s, struct forwarding *forwarding)
 
 uint32_t sim_site_by_id(const struct simulation *s, uint32_t id)
 {
+	id = forwarding_id_site(id);
 	return id <= SITE_ID_MAX ? s->site_of_id[id] : SIM_NONE;
 }
 
@@ -180,31 +181,32 @@ static int links_make(struct simulation *s, uint32_t delay_us, struct reason *re
 		if (!site->link)
 			return -TUYEN_ENOMEM;
 		for (size_t n = 0; n < site->f.neighbor_count; n++) {
-			uint32_t other = sim_site_by_id(s, site->f.neighbors[n].site_id), found;
+			uint32_t id = site->f.neighbors[n].site_id, other = sim_site_by_id(s, id);
+			uint32_t back = forwarding_id_back(id, site->f.site_id), found;
 
-			if (other == SIM_NONE ||
-			    !forwarding_neighbor(&s->sites[other].f, site->f.site_id))
+			if (other == SIM_NONE || !forwarding_neighbor(&s->sites[other].f, back))
 				return reason_set(reason, -TUYEN_ENOENT,
 						  "site %s: neighbour %u does not know it",
-						  site->f.site, site->f.neighbors[n].site_id);
-			found =
-			    other < i ? sim_link_find(s, other, i) / 2 : (uint32_t)s->link_count++;
+						  site->f.site, id);
+			found = other < i ? sim_link_find(s, other, back) / 2
+					  : (uint32_t)s->link_count++;
 			site->link[n] = found;
-			s->links[found] = (struct sim_link){other < i ? other : i,
-							    other < i ? i : other, delay_us};
+			s->links[found] =
+			    (struct sim_link){other < i ? other : i, other < i ? i : other,
+					      forwarding_id_parallel(id), delay_us};
 		}
 	}
 	return 0;
 }
 
-uint32_t sim_link_find(const struct simulation *s, uint32_t from, uint32_t to)
+uint32_t sim_link_find(const struct simulation *s, uint32_t from, uint32_t id)
 {
 	const struct sim_site *site = &s->sites[from];
-	const struct fwd_neighbor *n = forwarding_neighbor(&site->f, s->sites[to].f.site_id);
+	const struct fwd_neighbor *n = forwarding_neighbor(&site->f, id);
 
 	if (!n || !site->link)
 		return SIM_NONE;
-	return 2 * site->link[n - site->f.neighbors] + (from > to);
+	return 2 * site->link[n - site->f.neighbors] + (from > sim_site_by_id(s, id));
 }
 
 static void pair_hold(struct sim_pair *pair, const struct fwd_session *session)
@@ -263,7 +265,7 @@ static void path_watch(const struct simulation *s, uint32_t path)
 
 	if (!first || next == SIM_NONE)
 		return;
-	p->first_end = sim_end_of(sim_link_find(s, p->site, next));
+	p->first_end = sim_end_of(sim_link_find(s, p->site, f->first_site));
 	p->base_us = (uint64_t)f->doubt * f->probe.interval_us;
 	if (!f->repair.next_site)
 		p->hasty_us = (uint64_t)first->probe.interval_us * first->probe.multiplier;
@@ -339,7 +341,7 @@ int simulation_connect(struct simulation *s, uint32_t delay_us, struct reason *r
 int simulation_delay_set(struct simulation *s, uint32_t site_a, uint32_t site_b, uint32_t delay_us)
 {
 	uint32_t a = sim_site_by_id(s, site_a), b = sim_site_by_id(s, site_b);
-	uint32_t link = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);
+	uint32_t link = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, site_b);
 
 	if (link == SIM_NONE)
 		return -TUYEN_ENOENT;
@@ -617,7 +619,7 @@ enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id
 				    struct monotime *ret_until, bool *ret_heard)
 {
 	uint32_t a = sim_site_by_id(s, site_id), b = sim_site_by_id(s, neighbor_id);
-	uint32_t way = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);
+	uint32_t way = a == SIM_NONE || b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, neighbor_id);
 
 	*ret_until = MONOTIME_NEVER;
 	*ret_heard = false;

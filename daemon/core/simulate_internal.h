@@ -14,6 +14,7 @@
 
 struct sim_link {
 	uint32_t a, b; /* sites, a < b */
+	bool parallel;
 	uint32_t delay_us;
 };
 
@@ -209,21 +210,23 @@ static inline const struct fwd_path *sim_path_forwarding(const struct simulation
 	return &s->sites[s->paths[path].site].f.paths[s->paths[path].position];
 }
 
-/* Link of two sites, with the resource of the direction from the first to the second; SIM_NONE. */
-uint32_t sim_link_find(const struct simulation *s, uint32_t from, uint32_t to);
+/* Site @from's link to its neighbour @id: the resource of the direction there; SIM_NONE. */
+uint32_t sim_link_find(const struct simulation *s, uint32_t from, uint32_t id);
 /* The end of a link that is at the site which the direction @resource leaves. */
 static inline uint32_t sim_end_of(uint32_t resource)
 {
 	return resource; /* direction 0 leaves a, direction 1 leaves b */
 }
 
-/* @return the site's index, SIM_NONE. */
+/* @return the index of the site, or of the site that a neighbour is; SIM_NONE. */
 uint32_t sim_site_by_id(const struct simulation *s, uint32_t id);
 
+/* As @site knows @other, over the one or the other link. */
 static inline const struct fwd_neighbor *sim_neighbor(const struct simulation *s, uint32_t site,
-						      uint32_t other)
+						      uint32_t other, bool parallel)
 {
-	return forwarding_neighbor(&s->sites[site].f, s->sites[other].f.site_id);
+	return forwarding_neighbor(&s->sites[site].f,
+				   s->sites[other].f.site_id + (parallel ? PARALLEL_ID : 0));
 }
 
 /* simulate_way.c: every path, there and back. */

@@ -191,10 +191,11 @@ static void link_run(struct simulation *s, uint32_t link)
 	struct link_run r = {.s = s, .link = link};
 	uint64_t trouble;
 
-	r.end[0] =
-	    (struct end){.site = l->a, .way = 2 * link, .neighbor = sim_neighbor(s, l->a, l->b)};
-	r.end[1] = (struct end){
-	    .site = l->b, .way = 2 * link + 1, .neighbor = sim_neighbor(s, l->b, l->a)};
+	r.end[0] = (struct end){
+	    .site = l->a, .way = 2 * link, .neighbor = sim_neighbor(s, l->a, l->b, l->parallel)};
+	r.end[1] = (struct end){.site = l->b,
+				.way = 2 * link + 1,
+				.neighbor = sim_neighbor(s, l->b, l->a, l->parallel)};
 	trouble = trouble_next(&r, 0);
 	if (trouble == UINT64_MAX)
 		return;

@@ -150,6 +150,21 @@ static int time_read(struct reader *r, struct monotime *ret_at)
 	return wrong(r, "a time like 10s, 250ms or 2m is wanted");
 }
 
+/* "parallel", if it comes next. */
+static bool parallel_read(struct reader *r)
+{
+	static const char word[] = "parallel";
+	size_t length = strlen(word);
+
+	space_skip(r);
+	if (strncmp(r->at, word, length) != 0 ||
+	    (r->at[length] && r->at[length] != ';' && r->at[length] != '#' &&
+	     !isspace((unsigned char)r->at[length])))
+		return false;
+	r->at += length;
+	return true;
+}
+
 static int site_read(struct reader *r, uint32_t *ret_id)
 {
 	word_read(r);
@@ -186,10 +201,13 @@ static int event_read(struct reader *r, struct simulate_event *e)
 		err = site_read(r, &e->a);
 	if (!err && e->kind <= SIMULATE_HEAL_WAY) {
 		err = site_read(r, &e->b);
-		if (!err && (e->a == e->b || sim_link_find(r->s, sim_site_by_id(r->s, e->a),
-							   sim_site_by_id(r->s, e->b)) == SIM_NONE))
+		if (!err && parallel_read(r))
+			e->b += PARALLEL_ID;
+		if (!err && (e->a == e->b ||
+			     sim_link_find(r->s, sim_site_by_id(r->s, e->a), e->b) == SIM_NONE))
 			err = reason_set(r->reason, -TUYEN_EINVAL,
-					 "line %u: these two sites have no link", r->line);
+					 "line %u: these two sites have no %slink", r->line,
+					 forwarding_id_parallel(e->b) ? "parallel " : "");
 	}
 	e->line = r->line;
 	if (!err && e->at.us < SIMULATE_FIRST_EVENT_US)
@@ -221,7 +239,7 @@ static size_t fault_resources(const struct simulation *s, const struct simulate_
 	case SIMULATE_HEAL:
 	case SIMULATE_CUT_WAY:
 	case SIMULATE_HEAL_WAY:
-		ret_resources[0] = sim_link_find(s, a, sim_site_by_id(s, e->b));
+		ret_resources[0] = sim_link_find(s, a, e->b);
 		ret_resources[1] = ret_resources[0] ^ 1;
 		return e->kind == SIMULATE_CUT || e->kind == SIMULATE_HEAL ? 2 : 1;
 	case SIMULATE_KILL:
@@ -322,7 +340,8 @@ static void name_print(const struct simulation *s, uint32_t id, struct text *t)
 	const char *name = s->sites[sim_site_by_id(s, id)].f.site;
 	const char *quote = strpbrk(name, " \t;#") ? "\"" : "";
 
-	text_printf(t, " %s%s%s", quote, name, quote);
+	text_printf(t, " %s%s%s%s", quote, name, quote,
+		    forwarding_id_parallel(id) ? " parallel" : "");
 }
 
 void simulate_event_print(const struct simulation *s, const struct simulate_event *event,
@@ -495,7 +514,8 @@ static int random_failure(const struct simulation *s, uint64_t dice[static 4], u
 		bool turned = dice[3] & 1;
 
 		return failure_add(events, chances[i].kind, id_of(s, turned ? l->b : l->a),
-				   id_of(s, turned ? l->a : l->b), at_us, to_us);
+				   id_of(s, turned ? l->a : l->b) + (l->parallel ? PARALLEL_ID : 0),
+				   at_us, to_us);
 	}
 	return failure_add(events, chances[i].kind, id_of(s, (uint32_t)(dice[2] % s->site_count)),
 			   0, at_us, to_us);

@@ -66,7 +66,7 @@ static bool cross(struct walk *w, uint32_t next_id)
 {
 	struct simulation *s = w->s;
 	uint32_t next = sim_site_by_id(s, next_id);
-	uint32_t resource = next == SIM_NONE ? SIM_NONE : sim_link_find(s, w->at, next);
+	uint32_t resource = next == SIM_NONE ? SIM_NONE : sim_link_find(s, w->at, next_id);
 	const struct fwd_neighbor *n;
 
 	if (resource == SIM_NONE)
@@ -75,7 +75,7 @@ static bool cross(struct walk *w, uint32_t next_id)
 		return broken(w, SIMULATE_LOOP, "the packet goes round");
 	if (!hop_add(w, resource) || !hop_add(w, sim_resource_node(s, next)))
 		return false;
-	n = forwarding_neighbor(&s->sites[next].f, s->sites[w->at].f.site_id);
+	n = sim_neighbor(s, next, w->at, forwarding_id_parallel(next_id));
 	w->from = w->at;
 	w->at = next;
 	if (!bsearch(&w->stack, n->accept, n->accept_count, sizeof(*n->accept), stack_compare))
@@ -246,7 +246,7 @@ static enum repair_link link_state(struct transit *t, uint32_t next_id)
 {
 	const struct simulation *s = t->s;
 	uint32_t next = sim_site_by_id(s, next_id);
-	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, t->at, next);
+	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, t->at, next_id);
 	uint64_t until, written = t->now_us > s->o.apply_us ? t->now_us - s->o.apply_us : 0;
 	enum repair_link state;
 	bool heard;
@@ -268,7 +268,7 @@ static bool travel(struct transit *t, uint32_t next_id)
 {
 	struct simulation *s = t->s;
 	uint32_t next = sim_site_by_id(s, next_id), from = t->at;
-	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, from, next);
+	uint32_t way = next == SIM_NONE ? SIM_NONE : sim_link_find(s, from, next_id);
 	const struct fwd_neighbor *n;
 	uint64_t delay;
 	bool passes = true;
@@ -289,7 +289,7 @@ static bool travel(struct transit *t, uint32_t next_id)
 	t->at = next;
 	if (!works(t, sim_resource_node(s, next), 0))
 		return false;
-	n = sim_neighbor(s, next, from);
+	n = sim_neighbor(s, next, from, forwarding_id_parallel(next_id));
 	if (!bsearch(&t->stack, n->accept, n->accept_count, sizeof(*n->accept), stack_compare))
 		return goes_wrong(t, SIMULATE_BLACK_HOLE,
 				  "its neighbour's filter refuses these labels");

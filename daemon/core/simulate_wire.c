@@ -100,7 +100,7 @@ static int event_edges(struct simulation *s, const struct simulate_event *event,
 	case SIMULATE_HEAL:
 	case SIMULATE_CUT_WAY:
 	case SIMULATE_HEAL_WAY:
-		resource = b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, b);
+		resource = b == SIM_NONE ? SIM_NONE : sim_link_find(s, a, event->b);
 		if (resource == SIM_NONE)
 			return -TUYEN_ENOENT;
 		edge_add(s, e, resource,

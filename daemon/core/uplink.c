@@ -22,6 +22,8 @@
  * TUYEN_TABLE_NOWHERE6. And WireGuard does not forget an address of ours when the way leads over another device: whoever
  * changes these rules and routes tells it to (kernel/apply.c).
  *
+ * link1, of parallel links, has a mark, rules and tables of its own: it calls the same addresses over other lines.
+ *
  * The main table has none of it: a lease may bring host routes (RFC 3442), and the box's own packets are its own.
  */
 #include "tuyen/core/uplink.h"
@@ -30,6 +32,24 @@
 #include <string.h>
 
 #include "tuyen/core/desired.h"
+
+/* One of the two WireGuard devices of links, and what leads its packets. */
+struct device {
+	const char *name;
+	uint32_t mark;
+	uint32_t tables, rules; /* added to what the other's are */
+	bool parallel;
+};
+
+static const struct device devices[] = {
+    {.name = LINK_DEVICE, .mark = TUYEN_MARK_LINK},
+    {PARALLEL_DEVICE, TUYEN_MARK_PARALLEL, TUYEN_TABLE_PARALLEL, TUYEN_RULE_PARALLEL, true},
+};
+
+static bool device_leads(const struct device *d, const struct fwd_neighbor *n)
+{
+	return forwarding_id_parallel(n->site_id) == d->parallel;
+}
 
 static bool word_take(const char **at, char end, char *out, size_t size)
 {
@@ -181,14 +201,14 @@ static struct ipv4_prefix prefix_of(const struct place *p)
 	    (ipv4_t)a[0] << 24 | (ipv4_t)a[1] << 16 | (ipv4_t)a[2] << 8 | a[3], p->length};
 }
 
-static int route4_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
-		      const struct place *to)
+static int route4_add(struct kernel_state *desired, const struct device *d,
+		      const struct node_uplink *u, uint32_t table, const struct place *to)
 {
 	struct kernel_route *r = kernel_state_add_route(desired);
 
 	if (!r)
 		return -TUYEN_ENOMEM;
-	r->table = table;
+	r->table = table + d->tables;
 	r->destination = prefix_of(to);
 	r->metric = u ? TUYEN_METRIC_UPLINK : TUYEN_METRIC_NOWHERE;
 	r->type = u ? KERNEL_ROUTE_UNICAST : KERNEL_ROUTE_UNREACHABLE;
@@ -201,14 +221,15 @@ static int route4_add(struct kernel_state *desired, const struct node_uplink *u,
 	return 0;
 }
 
-static int route6_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
-		      const struct place *to)
+static int route6_add(struct kernel_state *desired, const struct device *d,
+		      const struct node_uplink *u, uint32_t table, const struct place *to)
 {
 	struct kernel_route6 *r = kernel_state_add_route6(desired);
 
 	if (!r)
 		return -TUYEN_ENOMEM;
-	r->table = u || table == TUYEN_TABLE_SHARED ? table : table + TUYEN_TABLE_NOWHERE6;
+	r->table =
+	    d->tables + (u || table == TUYEN_TABLE_SHARED ? table : table + TUYEN_TABLE_NOWHERE6);
 	r->destination = (struct ipv6_prefix){to->address, to->length};
 	r->metric = u ? TUYEN_METRIC_UPLINK : TUYEN_METRIC_NOWHERE;
 	r->type = u ? KERNEL_ROUTE_UNICAST : KERNEL_ROUTE_UNREACHABLE;
@@ -222,54 +243,57 @@ static int route6_add(struct kernel_state *desired, const struct node_uplink *u,
 }
 
 /* Over @u, and behind that nowhere. @u NULL: nowhere. */
-static int way_add(struct kernel_state *desired, const struct node_uplink *u, uint32_t table,
-		   const struct place *to)
+static int way_add(struct kernel_state *desired, const struct device *d,
+		   const struct node_uplink *u, uint32_t table, const struct place *to)
 {
-	int (*add)(struct kernel_state *, const struct node_uplink *, uint32_t,
-		   const struct place *) = to->family == 6 ? route6_add : route4_add;
-	int err = add(desired, NULL, table, to);
+	int (*add)(struct kernel_state *, const struct device *, const struct node_uplink *,
+		   uint32_t, const struct place *) = to->family == 6 ? route6_add : route4_add;
+	int err = add(desired, d, NULL, table, to);
 
 	if (!err && u && (to->family == 6 ? u->has_route6 : u->has_route))
-		err = add(desired, u, table, to);
+		err = add(desired, d, u, table, to);
 	return err;
 }
 
-static int rule4_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
-		     uint32_t table)
+static int rule4_add(struct kernel_state *desired, const struct device *d, uint32_t priority,
+		     const struct place *source, uint32_t table)
 {
 	struct kernel_rule *rule = kernel_state_add_rule(desired);
 
 	if (!rule)
 		return -TUYEN_ENOMEM;
-	*rule = (struct kernel_rule){priority, TUYEN_MARK_LINK, TUYEN_MARK_MASK, prefix_of(source),
-				     table};
+	*rule = (struct kernel_rule){priority + d->rules, d->mark, TUYEN_MARK_MASK,
+				     prefix_of(source), table + d->tables};
 	return 0;
 }
 
-static int rule6_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
-		     uint32_t table)
+static int rule6_add(struct kernel_state *desired, const struct device *d, uint32_t priority,
+		     const struct place *source, uint32_t table)
 {
 	struct kernel_rule6 *rule = kernel_state_add_rule6(desired);
 
 	if (!rule)
 		return -TUYEN_ENOMEM;
-	*rule = (struct kernel_rule6){
-	    priority, TUYEN_MARK_LINK, TUYEN_MARK_MASK, {source->address, source->length}, table};
+	*rule = (struct kernel_rule6){priority + d->rules,
+				      d->mark,
+				      TUYEN_MARK_MASK,
+				      {source->address, source->length},
+				      table + d->tables};
 	return 0;
 }
 
 /* To the ways of @table, and behind them to where there is none. */
-static int rule_add(struct kernel_state *desired, uint32_t priority, const struct place *source,
-		    uint32_t table)
+static int rule_add(struct kernel_state *desired, const struct device *d, uint32_t priority,
+		    const struct place *source, uint32_t table)
 {
 	int err;
 
 	if (source->family != 6)
-		return rule4_add(desired, priority, source, table);
-	err = rule6_add(desired, priority, source, table);
+		return rule4_add(desired, d, priority, source, table);
+	err = rule6_add(desired, d, priority, source, table);
 	return err || table == TUYEN_TABLE_SHARED
 		   ? err
-		   : rule6_add(desired, priority + TUYEN_RULE_NOWHERE6, source,
+		   : rule6_add(desired, d, priority + TUYEN_RULE_NOWHERE6, source,
 			       table + TUYEN_TABLE_NOWHERE6);
 }
 
@@ -299,7 +323,8 @@ static struct place called_at(const struct fwd_neighbor *n)
 
 /* @seen NULL: where they are called, else where they are, if it is another place. Sorted. @return how many. */
 static size_t pins_list(const struct node_uplinks *uplinks, const struct forwarding *f,
-			const struct ip_endpoint *seen, struct pin *ret_pins)
+			const struct device *d, const struct ip_endpoint *seen,
+			struct pin *ret_pins)
 {
 	size_t count = 0;
 
@@ -308,7 +333,8 @@ static size_t pins_list(const struct node_uplinks *uplinks, const struct forward
 		const struct node_uplink *u = uplink_find(uplinks, n->underlay);
 		struct place called = called_at(n), place = seen ? place_of(&seen[i]) : called;
 
-		if (u && place.family && (place.family == 4 || uplinks->ipv6) &&
+		if (u && device_leads(d, n) && place.family &&
+		    (place.family == 4 || uplinks->ipv6) &&
 		    !(seen && !place_compare(&place, &called)))
 			ret_pins[count++] = (struct pin){place, n, u};
 	}
@@ -328,51 +354,54 @@ static size_t pins_group(const struct pin *pins, size_t count, size_t from, bool
 	return to;
 }
 
-static int called_desire(struct kernel_state *desired, const struct pin *pins, size_t count)
+static int called_desire(struct kernel_state *desired, const struct device *d,
+			 const struct pin *pins, size_t count)
 {
 	bool agree;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < count; i = pins_group(pins, count, i, &agree))
-		err = way_add(desired, pins[i].uplink, TUYEN_TABLE_CALLED, &pins[i].place);
+		err = way_add(desired, d, pins[i].uplink, TUYEN_TABLE_CALLED, &pins[i].place);
 	return err;
 }
 
-static int seen_desire(struct kernel_state *desired, const struct pin *pins, size_t count)
+static int seen_desire(struct kernel_state *desired, const struct device *d, const struct pin *pins,
+		       size_t count)
 {
 	bool agree;
 	int err = 0;
 
 	for (size_t i = 0, next; !err && i < count; i = next) {
 		next = pins_group(pins, count, i, &agree);
-		err = way_add(desired, agree ? pins[i].uplink : NULL,
+		err = way_add(desired, d, agree ? pins[i].uplink : NULL,
 			      agree ? TUYEN_TABLE_SEEN : TUYEN_TABLE_SHARED, &pins[i].place);
 	}
 	return err;
 }
 
 static int endpoints_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
-			    const struct ip_endpoint *seen, struct kernel_state *desired)
+			    const struct device *d, const struct ip_endpoint *seen,
+			    struct kernel_state *desired)
 {
 	struct pin *pins = calloc(f->neighbor_count + 1, sizeof(*pins));
 	int err;
 
 	if (!pins)
 		return -TUYEN_ENOMEM;
-	err = called_desire(desired, pins, pins_list(uplinks, f, NULL, pins));
+	err = called_desire(desired, d, pins, pins_list(uplinks, f, d, NULL, pins));
 	if (!err && seen)
-		err = seen_desire(desired, pins, pins_list(uplinks, f, seen, pins));
+		err = seen_desire(desired, d, pins, pins_list(uplinks, f, d, seen, pins));
 	free(pins);
 	return err;
 }
 
-bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
-			   const struct fwd_neighbor **ret_first,
-			   const struct fwd_neighbor **ret_second)
+static bool device_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			    const struct device *d, const struct fwd_neighbor **ret_first,
+			    const struct fwd_neighbor **ret_second)
 {
 	struct pin *pins =
 	    uplinks->count ? calloc(forwarding->neighbor_count + 1, sizeof(*pins)) : NULL;
-	size_t count = pins ? pins_list(uplinks, forwarding, NULL, pins) : 0, first = 0, i;
+	size_t count = pins ? pins_list(uplinks, forwarding, d, NULL, pins) : 0, first = 0, i;
 
 	for (i = 1; i < count; i++) {
 		if (place_compare(&pins[i].place, &pins[first].place))
@@ -386,6 +415,14 @@ bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forw
 	}
 	free(pins);
 	return i < count;
+}
+
+bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			   const struct fwd_neighbor **ret_first,
+			   const struct fwd_neighbor **ret_second)
+{
+	return device_conflict(uplinks, forwarding, &devices[0], ret_first, ret_second) ||
+	       device_conflict(uplinks, forwarding, &devices[1], ret_first, ret_second);
 }
 
 /* ---- lines -------------------------------------------------------------------------------- */
@@ -438,18 +475,18 @@ static bool addresses_tell(const struct node_uplinks *uplinks, const struct node
 	return tell;
 }
 
-static int line_desire(const struct node_uplinks *uplinks, size_t index, const struct place *all,
-		       struct kernel_state *desired)
+static int line_desire(const struct node_uplinks *uplinks, const struct device *d, size_t index,
+		       const struct place *all, struct kernel_state *desired)
 {
 	const struct node_uplink *u = &uplinks->entry[index];
 	uint32_t table = TUYEN_TABLE_LINE + (uint32_t)index;
-	int err = way_add(desired, u, table, all);
+	int err = way_add(desired, d, u, table, all);
 
 	for (size_t i = 0; !err && i < address_count(u, all->family); i++) {
 		struct place address = address_at(u, all->family, i);
 
 		if (!address_ambiguous(uplinks, u, &address))
-			err = rule_add(desired, TUYEN_RULE_LINE, &address, table);
+			err = rule_add(desired, d, TUYEN_RULE_LINE, &address, table);
 	}
 	return err;
 }
@@ -457,36 +494,40 @@ static int line_desire(const struct node_uplinks *uplinks, size_t index, const s
 /* What is nobody's (a peer that moved and is not seen yet, from an address that is gone) waits for its line, unless there are
  * neighbours whose lines are not ours to lead, or lines with addresses that have no rule: then it may be an answer. */
 static int rest_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
-		       const struct place *all, struct kernel_state *desired)
+		       const struct device *d, const struct place *all,
+		       struct kernel_state *desired)
 {
 	for (size_t i = 0; i < f->neighbor_count; i++)
-		if (!uplink_find(uplinks, f->neighbors[i].underlay))
+		if (device_leads(d, &f->neighbors[i]) &&
+		    !uplink_find(uplinks, f->neighbors[i].underlay))
 			return 0;
 	for (size_t i = 0; i < uplinks->count; i++)
 		if (!addresses_tell(uplinks, &uplinks->entry[i], all->family))
 			return 0;
-	return way_add(desired, NULL, TUYEN_TABLE_SHARED, all);
+	return way_add(desired, d, NULL, TUYEN_TABLE_SHARED, all);
 }
 
-static int rules_desire(struct kernel_state *desired, const struct place *all)
+static int rules_desire(struct kernel_state *desired, const struct device *d,
+			const struct place *all)
 {
-	int err = rule_add(desired, TUYEN_RULE_CALLED, all, TUYEN_TABLE_CALLED);
+	int err = rule_add(desired, d, TUYEN_RULE_CALLED, all, TUYEN_TABLE_CALLED);
 
 	if (!err)
-		err = rule_add(desired, TUYEN_RULE_SEEN, all, TUYEN_TABLE_SEEN);
-	return err ? err : rule_add(desired, TUYEN_RULE_SHARED, all, TUYEN_TABLE_SHARED);
+		err = rule_add(desired, d, TUYEN_RULE_SEEN, all, TUYEN_TABLE_SEEN);
+	return err ? err : rule_add(desired, d, TUYEN_RULE_SHARED, all, TUYEN_TABLE_SHARED);
 }
 
 static int lines_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
-			const struct place *all, struct kernel_state *desired)
+			const struct device *d, const struct place *all,
+			struct kernel_state *desired)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < uplinks->count; i++)
-		err = line_desire(uplinks, i, all, desired);
+		err = line_desire(uplinks, d, i, all, desired);
 	if (!err)
-		err = rest_desire(uplinks, f, all, desired);
-	return err ? err : rules_desire(desired, all);
+		err = rest_desire(uplinks, f, d, all, desired);
+	return err ? err : rules_desire(desired, d, all);
 }
 
 /* Does a line have IPv6, or a neighbour on one? */
@@ -499,20 +540,32 @@ static bool ipv6_used(const struct node_uplinks *uplinks, const struct kernel_st
 	return used && uplinks->ipv6;
 }
 
+static int device_desire(const struct node_uplinks *uplinks, const struct forwarding *f,
+			 const struct device *d, const struct ip_endpoint *seen,
+			 struct kernel_state *desired)
+{
+	int err = endpoints_desire(uplinks, f, d, seen, desired);
+
+	if (!err)
+		err = lines_desire(uplinks, f, d, &all4, desired);
+	if (!err && ipv6_used(uplinks, desired))
+		err = lines_desire(uplinks, f, d, &all6, desired);
+	return err;
+}
+
 int node_uplinks_desire(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
 			const struct ip_endpoint *seen, struct kernel_state *desired)
 {
-	struct kernel_device *link = kernel_state_device(desired, LINK_DEVICE);
-	int err;
+	int err = 0;
 
-	if (!uplinks->count)
-		return 0;
-	if (link)
-		link->fwmark = TUYEN_MARK_LINK;
-	err = endpoints_desire(uplinks, forwarding, seen, desired);
-	if (!err)
-		err = lines_desire(uplinks, forwarding, &all4, desired);
-	if (!err && ipv6_used(uplinks, desired))
-		err = lines_desire(uplinks, forwarding, &all6, desired);
+	for (size_t i = 0; !err && uplinks->count && i < sizeof(devices) / sizeof(devices[0]);
+	     i++) {
+		struct kernel_device *link = kernel_state_device(desired, devices[i].name);
+
+		if (link)
+			link->fwmark = devices[i].mark;
+		if (link || !devices[i].parallel)
+			err = device_desire(uplinks, forwarding, &devices[i], seen, desired);
+	}
 	return err;
 }

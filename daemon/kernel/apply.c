@@ -487,6 +487,21 @@ static size_t apply_all(struct applying *a)
 	return i;
 }
 
+/* @return false where it could not be told. */
+static bool device_forget(struct applying *a, const char *device, uint32_t mark)
+{
+	struct reason words = {.text = ""};
+	int error = channel_call(&a->kernel->generic,
+				 message_wireguard_mark(a->kernel, device, mark), &words);
+
+	if (!error || error == ENODEV) /* without it there are none */
+		return true;
+	if (!a->report->failed++)
+		reason_set(&a->report->first_failure, 0, "wg set %s fwmark 0x%x: %s", device, mark,
+			   words.text[0] ? words.text : strerror(error));
+	return false;
+}
+
 /*
  * Where a way of IPv6 leads now, WireGuard's packets may not leave with an address of the line by which it led before: it
  * forgets its own addresses when it is told its mark, though that is the same. What could not be told is a failure, and is told with
@@ -494,9 +509,7 @@ static size_t apply_all(struct applying *a)
  */
 static void sources_forget(struct applying *a)
 {
-	struct reason words = {.text = ""};
 	bool changed = false;
-	int error;
 
 	for (size_t i = 0; i < a->plan->count; i++) {
 		const struct plan_operation *op = &a->plan->operations[i];
@@ -507,13 +520,8 @@ static void sources_forget(struct applying *a)
 	a->kernel->sources_stale |= changed;
 	if (!a->kernel->sources_stale)
 		return;
-	error =
-	    channel_call(&a->kernel->generic,
-			 message_wireguard_mark(a->kernel, LINK_DEVICE, TUYEN_MARK_LINK), &words);
-	a->kernel->sources_stale = error && error != ENODEV; /* without it there are none */
-	if (a->kernel->sources_stale && !a->report->failed++)
-		reason_set(&a->report->first_failure, 0, "wg set %s fwmark 0x%x: %s", LINK_DEVICE,
-			   TUYEN_MARK_LINK, words.text[0] ? words.text : strerror(error));
+	a->kernel->sources_stale = !device_forget(a, LINK_DEVICE, TUYEN_MARK_LINK);
+	a->kernel->sources_stale |= !device_forget(a, PARALLEL_DEVICE, TUYEN_MARK_PARALLEL);
 }
 
 /* @reached  that many were tried. @return how many are done. */

@@ -53,7 +53,8 @@ static const struct kernel_device *session_of(const struct kernel_state *state, 
 		const struct kernel_device *device = &state->devices[i];
 
 		if ((int)device->ifindex == index && !device->foreign &&
-		    device->kind == KERNEL_DEVICE_WIREGUARD && strcmp(device->name, LINK_DEVICE))
+		    device->kind == KERNEL_DEVICE_WIREGUARD &&
+		    !desired_is_link_device(device->name))
 			return device;
 	}
 	return NULL;

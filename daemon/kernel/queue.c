@@ -519,7 +519,7 @@ int read_queues(struct kernel *kernel, struct kernel_state *state)
 					  .index = (int)device->ifindex,
 					  .first = state->queue_count};
 
-		if (!device->foreign && strcmp(device->name, LINK_DEVICE) == 0)
+		if (!device->foreign && desired_is_link_device(device->name))
 			err = queues_of_device(kernel, &dump);
 	}
 	return err;

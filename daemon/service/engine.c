@@ -389,11 +389,13 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	return 0;
 }
 
-static const struct kernel_peer *link_peer(const struct kernel_state *actual, const uint8_t *key)
+static const struct kernel_peer *link_peer(const struct kernel_state *actual,
+					   const struct fwd_neighbor *n)
 {
-	struct kernel_peer wanted = {.device = LINK_DEVICE};
+	struct kernel_peer wanted = {.device = ""};
 
-	memcpy(wanted.public_key, key, sizeof(wanted.public_key));
+	strcpy(wanted.device, desired_link_device(n->site_id));
+	memcpy(wanted.public_key, n->link_key, sizeof(wanted.public_key));
 	return actual->peer_count ? bsearch(&wanted, actual->peers, actual->peer_count,
 					    sizeof(wanted), kernel_peer_compare)
 				  : NULL;
@@ -405,7 +407,7 @@ static void seen_look(struct engine *e, const struct kernel_state *actual)
 	const struct forwarding *f = &e->release.forwarding;
 
 	for (size_t i = 0; actual && e->uplinks.count && i < f->neighbor_count; i++) {
-		const struct kernel_peer *p = link_peer(actual, f->neighbors[i].link_key);
+		const struct kernel_peer *p = link_peer(actual, &f->neighbors[i]);
 		const struct ip_endpoint nowhere = {0}, *at = p ? &p->endpoint : &nowhere;
 
 		/* Another port leads the same way. */
@@ -960,7 +962,7 @@ static void duplicates_look(struct engine *e)
 
 	e->wary = false;
 	for (size_t i = 0; i < f->neighbor_count; i++) {
-		const struct kernel_peer *p = link_peer(e->actual, f->neighbors[i].link_key);
+		const struct kernel_peer *p = link_peer(e->actual, &f->neighbors[i]);
 		struct endpoint_watch *watch = &e->links[i].watch;
 		struct endpoint_sight sight;
 		bool changed;

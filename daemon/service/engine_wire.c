@@ -22,14 +22,14 @@ static int send_link(struct engine *e, const struct fwd_neighbor *n)
 	m.u.session = (struct message_session){
 	    .kind = SESSION_LINK,
 	    .id = n->site_id,
-	    .local = e->release.forwarding.link_address,
+	    .local = forwarding_link_address(&e->release.forwarding, n->site_id),
 	    .remote = n->link_address,
 	    .interval_us = n->probe.interval_us,
 	    .multiplier = n->probe.multiplier,
-	    .device = LINK_DEVICE,
 	    .mtu = n->link_mtu,
 	    .padded_gap_us = desired_padded_gap_us(&e->release.forwarding, n),
 	};
+	strcpy(m.u.session.device, desired_link_device(n->site_id));
 	if (status_link_narrow(l, n))
 		m.u.session.mtu_known = l->last.mtu;
 	return pair_send(e->pair, &m);

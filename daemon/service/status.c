@@ -297,7 +297,8 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct fwd_neighbor *n = &in->forwarding->neighbors[i];
 	const struct status_liveness *l = &in->links[i];
-	const struct kernel_peer *p = peer_find(in->actual, LINK_DEVICE, n->link_key);
+	const struct kernel_peer *p =
+	    peer_find(in->actual, desired_link_device(n->site_id), n->link_key);
 	const struct kernel_label_filter *filter;
 	char device[KERNEL_IFNAME_MAX];
 
@@ -306,6 +307,8 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	open_item(t);
 	add_string(t, "site", n->name);
 	add_u64(t, "site_id", n->site_id);
+	if (forwarding_id_parallel(n->site_id))
+		add_bool(t, "parallel", true);
 	add_string(t, "device", device);
 	add_string(t, "underlay", n->underlay);
 	add_string(t, "state", l->known ? bfd_state_name((enum bfd_state)l->last.state) : "down");

@@ -11,7 +11,7 @@ syntax keyword tuyenItem labels size space port session probe x mtu delay metric
 syntax keyword tuyenItem uplink metered lan device snmp user interface carries over to from protocol
 syntax keyword tuyenItem priority carry color path preference via disjoint revert after encrypt
 syntax keyword tuyenItem degraded above loss round-trip jitter reaches with never any single failure of use tag risk dscp share shared except avoid
-syntax keyword tuyenItem max expires author reason rate up down prepared fresh
+syntax keyword tuyenItem max expires author reason rate up down prepared fresh parallel
 syntax keyword tuyenValue dynamic high normal low tcp udp icmp parent shortest through end-to-end all
 syntax match tuyenNumber "\<\d\+\(us\|ms\|s\|m\|[KMG]B\(/day\)\?\|[kMG]bit/s\)\?\>"
 syntax match tuyenNumber "\<\d\{4}-\d\d-\d\d\>\|\<\d\+%\|\s\zs/\d\+\>"

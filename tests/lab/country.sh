@@ -84,6 +84,20 @@ site_up() { # NAME: its namespace and its line to the carrier
 	net_step
 }
 
+# One of a site's several lines; its default route is one of several, as leases have them.
+line_of() { # SITE DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY
+	ip link add "$2" netns "$1" type veth peer name "$3" netns carrier
+	ip -n carrier addr add "$5/32" dev "$3"
+	ip -n carrier link set "$3" up
+	ip -n carrier route add "$4/32" dev "$3"
+	lease_of "$@"
+}
+lease_of() {
+	ip -n "$1" link set "$2" up
+	ip -n "$1" addr replace "$4/32" dev "$2"
+	ip -n "$1" route append default via "$5" dev "$2" onlink metric 100
+}
+
 lan_up() { # SITE: the LAN behind it with one host
 	local s=$1 base=${country_lan[$1]%.*} length=${country_lan[$1]#*/} within=$net_open
 	net_begin
@@ -141,7 +155,7 @@ link_cut() { cut_pairs add "$1" "$2"; }
 # The worst moment for a cut: just after the path in use was heard. Any other moment gives a shorter outage, by chance.
 link_cut_after_probe() { # SITE A B: when the next S-BFD answer of SITE's path in use has come in
 	local source
-	source=$(status_get "$1" '.paths[] | select(.active) | .source')
+	source=$(status_get "$1" '[.paths[] | select(.active)][0].source')
 	in_site "$1" timeout "$(lab_patience 10)" tcpdump -i lo -c 1 --immediate-mode -Z root -w /dev/null \
 		"udp src port 7784 and dst host $source" 2>/dev/null || return 1
 	link_cut "$2" "$3"

@@ -1208,6 +1208,244 @@ static void test_blind_faults(void **state)
 		fail_msg("%zu of %zu missed", missed, planted);
 }
 
+/* ---- parallel links ----------------------------------------------------------------------------- */
+
+enum { PAR_HUB, PAR_P, PAR_D, PAR_E, PAR_C, PAR_F, PAR_C_FACE };
+
+/* c has two links to d and two to e; f one to d. One policy goes by LTE too, another never. */
+static void parallel_country(struct network *n)
+{
+	struct policy *p;
+
+	fixture_init(n);
+	fixture_site(n, "hub", 0, 1, FIXTURE_NONE, FIXTURE_NONE, "10.0.0.0/16");
+	fixture_site(n, "p", 1, 10, PAR_HUB, FIXTURE_NONE, "");
+	fixture_site(n, "d", 2, 100, PAR_P, FIXTURE_NONE, "");
+	fixture_site(n, "e", 2, 101, PAR_P, FIXTURE_NONE, "");
+	fixture_site(n, "c", 3, 1000, PAR_D, PAR_E, "10.1.0.0/24");
+	fixture_site(n, "f", 3, 1001, PAR_D, FIXTURE_NONE, "10.1.1.0/24");
+	fixture_link(n, PAR_D, PAR_E, 5);
+	fixture_parallel(n, PAR_C, PAR_D, 50);
+	fixture_parallel(n, PAR_C, PAR_E, 60);
+	assert_int_equal(network_make_faces(n), 0);
+	fixture_class(n, "query", IPPROTO_TCP, 443);
+	p = fixture_policy(n, "query", 10);
+	fixture_set_tier(n, &p->from, 3);
+	fixture_set_tier(n, &p->to, 0);
+	fixture_path(p, "main", 300, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_path(p, "lte", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	p->paths[1].over = 1;
+	fixture_path(p, "spare", 100, PATH_VIA_BACKUP, 0);
+	fixture_class(n, "images", IPPROTO_TCP, 80);
+	p = fixture_policy(n, "archive", 20);
+	p->class_count = 1;
+	p->classes[0] = 1;
+	fixture_set_tier(n, &p->from, 3);
+	fixture_set_tier(n, &p->to, 0);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+}
+
+#define PAR(id) (PARALLEL_ID + (id))
+
+/* kind, name, in whose bundle, words of the finding, what is done */
+#define PARALLEL_FAULTS(X)                                                                         \
+	X(NEIGHBOR, other_name, 100, "calls its neighbour 1001000 'c', and it is 'c parallel'",    \
+	  strcpy(neighbor(&s[PAR_D], PAR(1000))->name, "c"))                                       \
+	X(LINK_KEY, other_key, 100, "by a link key that is not its",                               \
+	  neighbor(&s[PAR_D], PAR(1000))->link_key[0] ^= 1)                                        \
+	X(LINK_ADDRESS, ordinary_address, 1000,                                                    \
+	  "by link address 100.64.0.100, and it has 100.65.0.100",                                 \
+	  neighbor(&s[PAR_C], PAR(100))->link_address = s[PAR_D].link_address)                     \
+	X(LINK_CALL, ordinary_port, 1000, "where it does not listen",                              \
+	  neighbor(&s[PAR_C], PAR(100))->endpoint.port--)                                          \
+	X(NEIGHBOR, other_line, 1000, "over 'fibre', and should over 'lte'",                       \
+	  strcpy(neighbor(&s[PAR_C], PAR(100))->underlay, "fibre"))                                \
+	X(NEIGHBOR, unknown, 100, "'d' does not know its neighbour 'c parallel'",                  \
+	  size_t at = (size_t)(neighbor(&s[PAR_D], PAR(1000)) - s[PAR_D].neighbors);               \
+	  free(s[PAR_D].neighbors[at].accept);                                                     \
+	  REMOVE(s[PAR_D].neighbors, s[PAR_D].neighbor_count, at))                                 \
+	X(IDENTITY, own_address, 1000, "link1 of 'c'", s[PAR_C].parallel_address++)                \
+	X(IDENTITY, own_port, 100, "link1 of 'd'", s[PAR_D].parallel_port++)                       \
+	X(IDENTITY, own_space, 100, "link1 of 'd'", s[PAR_D].parallel_space.length--)              \
+	X(MTU, device_small, 100, "link1 of 'd' takes packets of only 1367 bytes",                 \
+	  s[PAR_D].parallel_mtu--)                                                                 \
+	X(IDENTITY, other_label, 1000, "which is not its own",                                     \
+	  label(&s[PAR_C], 157000)->in_label = 157001;                                             \
+	  forwarding_sort(&s[PAR_C]))                                                              \
+	X(FILTERED, not_accepted, 1000, "drops 157000 from 'd'",                                   \
+	  neighbor(&s[PAR_C], PAR(100))->accept_count = 0)                                         \
+	X(LEAK, accepts_the_other, 1000, "takes 87000 from 'd parallel'",                          \
+	  accept_add(&s[PAR_C], PAR(100), STACK(87000)))                                           \
+	X(DETOUR, other_line_there, 1000, "its way back is another",                               \
+	  s[PAR_C].paths[1].first_site = 100)                                                      \
+	X(DETOUR, line_of_the_path, 1000, "it does not begin over 'lte'",                          \
+	  s[PAR_C].paths[1].first_site = 100)                                                      \
+	X(REPAIR, wrong_twin, 1000, "drops 17000 from 'd'",                                        \
+	  label(&s[PAR_D], 17000)->repair.out = STACK(17000))                                      \
+	X(REPAIR, repair_of_pinned, 100, "which is a detour itself",                               \
+	  label(&s[PAR_D], 87000)->repair = (struct fwd_repair){PAR(1000), STACK(157000)})         \
+	X(REPAIR, trespass, 1000, "where its policy says that it must not",                        \
+	  for (size_t i = 0; i < s[PAR_HUB].return_count;                                          \
+	       i++) if (s[PAR_HUB].returns[i].stack.depth == 2 &&                                  \
+			s[PAR_HUB].returns[i].stack.label[0] == 16100) s[PAR_HUB]                  \
+	      .returns[i]                                                                          \
+	      .stack = STACK(17000))
+
+#define PARALLEL_FAULT_FUNCTION(kind, name, site, words, ...)                                      \
+	static void parallel_fault_##name(struct forwarding *s)                                    \
+	{                                                                                          \
+		__VA_ARGS__;                                                                       \
+	}
+PARALLEL_FAULTS(PARALLEL_FAULT_FUNCTION)
+#define PARALLEL_FAULT_ROW(kind, name, site, words, ...)                                           \
+	{#name, AUDIT_##kind, site, words, parallel_fault_##name},
+static const struct fault parallel_faults[] = {PARALLEL_FAULTS(PARALLEL_FAULT_ROW)};
+
+static void test_planted_parallel_faults(void **state)
+{
+	size_t missed = 0;
+	struct country c;
+	struct audit *a;
+
+	(void)state;
+	parallel_country(&c.n);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+	assert_int_equal(failure_find(a, "link c d parallel")->sites_cut, 0);
+	assert_int_equal(failure_find(a, "link c d")->sites_cut,
+			 1); /* by the policy that keeps to it */
+	audit_free(a);
+	country_clear(&c);
+	for (size_t i = 0; i < COUNT(parallel_faults); i++) {
+		parallel_country(&c.n);
+		country_compile(&c);
+		parallel_faults[i].plant(c.site);
+		a = country_audit(&c);
+		if (!found(a, parallel_faults[i].kind, parallel_faults[i].site_id,
+			   parallel_faults[i].words)) {
+			print_message("%s: not found; %zu findings:\n", parallel_faults[i].name,
+				      audit_findings_total(a));
+			findings_print(a);
+			missed++;
+		}
+		audit_free(a);
+		country_clear(&c);
+	}
+	assert_int_equal(missed, 0);
+}
+
+static void test_blind_parallel_faults(void **state)
+{
+	size_t planted = 0, missed = 0;
+	uint64_t seed = 11;
+
+	(void)state;
+	while (planted < 1000)
+		blind_fault(parallel_country, &seed, &planted, &missed);
+	if (missed)
+		fail_msg("%zu of %zu missed", missed, planted);
+}
+
+/* Any leaf may have a parallel link to its parent, its backup, both. */
+static void random_parallels(struct network *n, uint64_t *seed)
+{
+	for (uint32_t s = 0; s < n->site_count; s++) {
+		uint32_t which = n->sites[s].tier == 3 ? draw(seed, 4) : 0;
+
+		if (which & 1)
+			fixture_parallel(n, s, n->sites[s].parent, 1 + draw(seed, 60));
+		if (which & 2 && n->sites[s].backup != FIXTURE_NONE)
+			fixture_parallel(n, s, n->sites[s].backup, 1 + draw(seed, 60));
+	}
+	for (size_t i = 0; i < n->link_count; i++)
+		n->links[i].mtu_bytes = draw(seed, 4) ? 1500 : 1428;
+	assert_int_equal(network_make_faces(n), 0);
+}
+
+static void random_paths(struct policy *p, uint64_t *seed)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+	uint32_t count = 1 + draw(seed, 4);
+
+	for (uint32_t i = 0; i < count; i++) {
+		fixture_path(p, names[i], 400 - i, (enum path_via)draw(seed, 3),
+			     i && draw(seed, 2) ? draw(seed, i) : NETWORK_NONE);
+		p->paths[i].over = draw(seed, 3) ? NETWORK_NONE : draw(seed, 2);
+	}
+}
+
+static void random_country(struct network *n, uint64_t seed)
+{
+	char name[16], lan[24];
+
+	fixture_init(n);
+	fixture_site(n, "hub", 0, 1, FIXTURE_NONE, FIXTURE_NONE, "10.0.0.0/16");
+	for (uint32_t i = 1; i < 14; i++) {
+		uint32_t tier = i < 3 ? 1 : i < 7 ? 2 : 3;
+		uint32_t first = tier == 1   ? 0
+				 : tier == 2 ? 1
+					     : 3,
+			 above = tier == 1   ? 1
+				 : tier == 2 ? 2
+					     : 4;
+		uint32_t parent = first + draw(&seed, above), backup = first + draw(&seed, above);
+
+		snprintf(name, sizeof(name), "s%u", i);
+		snprintf(lan, sizeof(lan), "10.%u.0.0/16", i);
+		fixture_site(n, name, tier, 10 + i, draw(&seed, 9) || tier < 3 ? parent : 0,
+			     backup == parent || !draw(&seed, 3) ? FIXTURE_NONE : backup,
+			     tier == 3 ? lan : "");
+	}
+	fixture_link(n, 1, 2, 3);
+	random_parallels(n, &seed);
+	fixture_class(n, "query", IPPROTO_TCP, 443);
+	for (uint32_t color = 10; color <= 30; color += 10) {
+		struct policy *p = fixture_policy(n, "p", color);
+
+		if (color == 30) {
+			fixture_set_tier(n, &p->from, 0);
+			fixture_set_add(&p->to, 7 + draw(&seed, 7));
+		} else {
+			fixture_set_tier(n, &p->from, 3);
+			fixture_set_tier(n, &p->to, 0);
+		}
+		random_paths(p, &seed);
+	}
+}
+
+/* Whatever links fail, and whatever they share: what nodes do then is what policy says. */
+static void test_random_parallel_links(void **state)
+{
+	size_t tried = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 400; seed++) {
+		struct compile_result *r;
+		struct country c;
+		struct audit *a;
+
+		random_country(&c.n, seed);
+		if (compile_network(&c.n, COMPILE_NEED_KEYS, &r)) {
+			compile_free(r); /* a path that nobody has is refused */
+			network_clear(&c.n);
+			continue;
+		}
+		compile_free(r);
+		country_compile(&c);
+		a = country_audit(&c);
+		if (audit_findings_total(a))
+			print_message("seed %llu\n", (unsigned long long)seed);
+		clean(a);
+		assert_int_equal(audit_failures(a, NULL, NULL, NULL), 0);
+		tried += audit_counts(a).repairs;
+		audit_free(a);
+		country_clear(&c);
+	}
+	assert_true(tried > 2000);
+}
+
 /* ---- two gateways in one LAN --------------------------------------------------------------- */
 
 static void two_ranks_swapped(struct forwarding *s)
@@ -1295,6 +1533,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_gateways_take_over),
+	    cmocka_unit_test(test_planted_parallel_faults),
+	    cmocka_unit_test(test_blind_parallel_faults),
+	    cmocka_unit_test(test_random_parallel_links),
 	    cmocka_unit_test(test_first_light_is_clean),
 	    cmocka_unit_test(test_missing_bundle),
 	    cmocka_unit_test(test_head_on_its_own_way),

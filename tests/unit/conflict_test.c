@@ -146,17 +146,17 @@ static void those_of_no_line_are_passed_over(void **state)
 	passed_over(&three, NULL, actual,
 		    "ip route prepend throw 10.0.0.10/32 table 255\n"
 		    "ip route prepend throw 10.0.0.11/32 table 255\n"
-		    "ip rule add priority 9400 table 534000\n");
+		    "ip rule add priority 9900 table 539000\n");
 	passed_over(&three, &one, actual,
 		    "ip route prepend throw 10.0.0.11/32 table 255\n"
-		    "ip rule add priority 9400 table 534000\n");
+		    "ip rule add priority 9900 table 539000\n");
 	passed_over(&three, &three, actual, "");
 	one.entry[0].of_line = true;
 	passed_over(&one, NULL, actual, "");
 	passed_over(&three, &one, actual,
 		    "ip route prepend throw 10.0.0.10/32 table 255\n"
 		    "ip route prepend throw 10.0.0.11/32 table 255\n"
-		    "ip rule add priority 9400 table 534000\n");
+		    "ip rule add priority 9900 table 539000\n");
 	kernel_state_free(actual);
 }
 
@@ -172,7 +172,7 @@ static void what_is_there_stays_and_goes_with_the_address(void **state)
 	passed_over(&three, NULL, actual, "");
 	passed_over(&one, NULL, actual, "ip route delete throw 10.0.0.11/32 table 255\n");
 	passed_over(&none, NULL, actual,
-		    "ip rule delete priority 9400 table 534000\n"
+		    "ip rule delete priority 9900 table 539000\n"
 		    "ip route delete throw 10.0.0.10/32 table 255\n"
 		    "ip route delete throw 10.0.0.11/32 table 255\n");
 	kernel_state_free(actual);

@@ -571,6 +571,84 @@ static void links_own_packets(void **state)
 	forwarding_clear(&f);
 }
 
+/* ---- a parallel link ------------------------------------------------------------------- */
+
+/* ba-dinh is reached by LTE too; the second path goes there. */
+static void parallel_read(struct forwarding *f)
+{
+	static const char old[] = "accept 211 16901\n", device[] = "lan 10.9.1.0/24\n",
+			  first[] = "first 211";
+	const char *at = strstr(bundle, device), *after = strstr(at, old) + strlen(old);
+	const char *path = strstr(after, first);
+	struct reason reason = {.text = ""};
+	struct text t;
+
+	text_init(&t);
+	text_add_bytes(&t, bundle, (size_t)(at - bundle));
+	text_add(&t, "link1 port 51821 mtu 1368 address 100.65.3.133 space 100.65.0.0/16\n");
+	text_add_bytes(&t, at, (size_t)(after - at));
+	text_add(&t, "neighbor 1000210 ba-dinh%20parallel over lte key "
+		     "uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= address 100.65.0.210 call "
+		     "198.51.100.9:51821 probe 300000us x 3 mtu 1368 lsp 1348\n"
+		     "accept 1000210 156901\n");
+	text_add_bytes(&t, after, (size_t)(path - after));
+	text_add(&t, "first 1000210");
+	text_add(&t, path + strlen(first));
+	forwarding_init(f);
+	if (forwarding_parse(t.bytes, t.length, f, &reason) < 0)
+		fail_msg("%s", reason.text);
+	text_clear(&t);
+}
+
+static void a_parallel_link_has_devices_of_its_own(void **state)
+{
+	static const char *const lines[] = {
+	    "ip link add link0 type wireguard mtu 1440, listen-port 51820 fwmark 0x0\n",
+	    "ip link add link1 type wireguard mtu 1368, listen-port 51821 fwmark 0x0\n",
+	    "ip link add lsp210 type ipip mode mplsip local 100.64.3.133 remote 100.64.0.210 ttl 64 mtu 1420\n",
+	    "ip link add lsp210p type ipip mode mplsip local 100.65.3.133 remote 100.65.0.210 ttl 64 mtu 1348\n",
+	    "wg set link0 peer uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= endpoint 198.51.100.9:51820 persistent-keepalive 25 allowed-ips 100.64.0.210/32\n",
+	    "wg set link1 peer uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= endpoint 198.51.100.9:51821 persistent-keepalive 25 allowed-ips 100.65.0.210/32\n",
+	    "ip address add 100.65.3.133/32 dev link1\n",
+	    "sysctl net/ipv4/conf/link1/rp_filter=0\n",
+	    "sysctl net/mpls/conf/lsp210p/input=1\n",
+	    "tc filter add dev lsp210p ingress mpls pass 156901, else drop\n",
+	    "ip route add 100.65.0.210/32 dev link1 src 100.65.3.133 table 254\n",
+	    "ip route add 100.80.0.16/32 encap mpls 16001 dev lsp210p src 100.80.56.82 mtu 1348 table 560002\n",
+	};
+	static const char *const rules[] = {
+	    "\t\tudp dport 51820 accept\n\t\tudp dport 51821 accept\n",
+	    "\t\tudp sport 51820 accept\n\t\tudp sport 51821 accept\n",
+	    "\t\tmeta mark 0x57000000 accept\n\t\tmeta mark 0x58000000 accept\n",
+	    "\t\tmeta mark 0x57000000 jump egress_link\n\t\tmeta mark 0x58000000 jump egress_link\n",
+	    "\"link0\" : jump guard_link, \"link1\" : jump guard_link",
+	    "\"link0\" : jump input_link, \"link1\" : jump input_link",
+	    "\t\tip saddr 100.64.0.0/16 fib daddr . iif type != local counter drop\n"
+	    "\t\tip saddr 100.65.0.0/16 fib daddr . iif type != local counter drop\n",
+	};
+	struct kernel_state *want, *nothing = kernel_state_new();
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	parallel_read(&f);
+	want = desired(&f, 1);
+	plan = words(want, nothing);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (!strstr(plan, lines[i]))
+			fail_msg("not in the plan: %s%s", lines[i], plan);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (!strstr(want->nft, rules[i]))
+			fail_msg("not in the table: %s%s", rules[i], want->nft);
+	assert_int_equal(desired_repair_table(210), 570210);
+	assert_int_equal(desired_repair_table(PARALLEL_ID + 210), 635746);
+	assert_true(desired_repair_table(PARALLEL_ID + SITE_ID_MAX) < TUYEN_TABLE_END);
+	free(plan);
+	kernel_state_free(want);
+	kernel_state_free(nothing);
+	forwarding_clear(&f);
+}
+
 /* Sorted, as nft prints a set; a single one is none. */
 static void where_paths_end(void **state)
 {
@@ -688,6 +766,40 @@ static void rate(struct forwarding *f, uint32_t up_kbps, uint32_t down_kbps)
 	f->line_count = 1;
 	f->queue_count = 2;
 	f->neighbors[1].down_kbps = down_kbps;
+}
+
+/* Of a line under both devices each has the part that its neighbours would take; they cannot lend each other any. */
+static void two_devices_share_a_line(void **state)
+{
+	struct kernel_state *want;
+	uint64_t sum = 0, parts = 0;
+	struct forwarding f;
+
+	(void)state;
+	parallel_read(&f);
+	rate(&f, 2000, 0);
+	want = desired(&f, 1);
+	for (size_t i = 0; i < want->queue_count; i++)
+		assert_string_equal(want->queues[i].device,
+				    LINK_DEVICE); /* LTE's rate is unknown */
+	kernel_state_free(want);
+	assert_ptr_equal(forwarding_neighbor(&f, PARALLEL_ID + 210), &f.neighbors[2]);
+	strcpy(f.neighbors[2].underlay, "fibre");
+	want = desired(&f, 1);
+	for (size_t i = 0; i < want->queue_count; i++) {
+		const struct kernel_queue *q = &want->queues[i];
+
+		if (q->minor == 1)
+			sum += q->rate, parts++;
+		if (q->led && q->destination)
+			assert_string_equal(q->device, q->destination == f.neighbors[2].link_address
+							   ? PARALLEL_DEVICE
+							   : LINK_DEVICE);
+	}
+	assert_int_equal(parts, 2);
+	assert_true(sum <= 240000 && sum > 239900);
+	kernel_state_free(want);
+	forwarding_clear(&f);
 }
 
 static const struct kernel_queue *queue_of(const struct kernel_state *s, uint16_t minor)
@@ -1011,6 +1123,8 @@ int main(void)
 	    cmocka_unit_test(a_packet_takes_its_queue_along),
 	    cmocka_unit_test(one_lan_is_compared),
 	    cmocka_unit_test(where_paths_end),
+	    cmocka_unit_test(a_parallel_link_has_devices_of_its_own),
+	    cmocka_unit_test(two_devices_share_a_line),
 	    cmocka_unit_test(links_own_packets),
 	    cmocka_unit_test(devices_stand_as_nft_sorts_them),
 	};

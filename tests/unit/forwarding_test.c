@@ -322,6 +322,75 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	}
 }
 
+#define LINK1 "link1 port 51821 mtu 1368 address 100.65.0.210 space 100.65.0.0/16\n"
+#define PARALLEL                                                                                   \
+	"neighbor 1000901 phuc-xa%20parallel over fibre key " KEY                                  \
+	" address 100.65.3.133 wait probe 300000us x 3 mtu 1368 lsp 1348\n"                        \
+	"accept 1000901 16001\n"                                                                   \
+	"label 16001 to 101 out 16001\n"
+
+/* @link1, @neighbor  what stands in their places. */
+static int parallel_parse(const char *link1, const char *neighbor, struct forwarding *f,
+			  struct reason *why, struct text *ret_text)
+{
+	char *first = replaced("lan 10.1.0.0/24\n", "@lan 10.1.0.0/24\n"), *at = strchr(first, '@');
+	char *label = strstr(at, "label 16001 to 101 out 16001\n");
+
+	text_reset(ret_text);
+	text_add_bytes(ret_text, first, (size_t)(at - first));
+	text_add(ret_text, link1);
+	text_add_bytes(ret_text, at + 1, (size_t)(label - at - 1));
+	text_add(ret_text, neighbor);
+	text_add(ret_text, strchr(label, '\n') + 1);
+	free(first);
+	return forwarding_parse(text_string(ret_text), ret_text->length, f, why);
+}
+
+/* Who has a parallel link has link1; the same site is another neighbour there. */
+static void a_parallel_link_is_read(void **state)
+{
+	static const struct {
+		const char *link1, *neighbor, *reason;
+	} rows[] = {
+	    {"", PARALLEL, "neighbor 1000901: a parallel link, and no link1"},
+	    {LINK1, "label 16001 to 101 out 16001\n", "link1: it has no neighbor"},
+	    {"link1 port 51820 mtu 1368 address 100.65.0.210 space 100.65.0.0/16\n", PARALLEL,
+	     "link1: it has no neighbor, or what link0 has"},
+	    {"link1 port 51821 mtu 1368 address 0.0.0.0 space 100.65.0.0/16\n", PARALLEL,
+	     "line 7: not"},
+	    {"link1 port 51821 mtu 1368\n", PARALLEL, "line 7: 'address' is missing"},
+	    {LINK1, "neighbor 1000000 x", "line 14: no site has this number"},
+	    {LINK1, "neighbor 1065536 x", "line 14: a number"},
+	    {LINK1, "neighbor 65536 x", "line 14: no site has this number"},
+	    {LINK1, "label 16001 to 1000101 out 16001\n", "link1: it has no neighbor"},
+	};
+	struct reason why = {{0}};
+	struct text text, again;
+	struct forwarding f;
+
+	(void)state;
+	text_init(&text);
+	text_init(&again);
+	if (parallel_parse(LINK1, PARALLEL, &f, &why, &text) < 0)
+		fail_msg("%s", why.text);
+	assert_int_equal(f.parallel_port, 51821);
+	assert_int_equal(f.neighbor_count, 3);
+	assert_string_equal(forwarding_neighbor(&f, PARALLEL_ID + 901)->name, "phuc-xa parallel");
+	assert_int_equal(forwarding_link_address(&f, PARALLEL_ID + 901), f.parallel_address);
+	assert_int_equal(forwarding_link_address(&f, 901), f.link_address);
+	assert_int_equal(forwarding_id_back(PARALLEL_ID + 901, f.site_id), PARALLEL_ID + 210);
+	forwarding_encode(&f, &again);
+	assert_string_equal(text_string(&again), text_string(&text));
+	forwarding_clear(&f);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (parallel_parse(rows[i].link1, rows[i].neighbor, &f, &why, &text) !=
+			-TUYEN_EINVAL ||
+		    strncmp(why.text, rows[i].reason, strlen(rows[i].reason)))
+			fail_msg("row %zu: '%s'", i, why.text);
+	text_clear(&text);
+	text_clear(&again);
+}
+
 static void refuses_every_truncation_inside_a_line(void **state)
 {
 	struct forwarding f;
@@ -409,6 +478,7 @@ int main(void)
 	    cmocka_unit_test(ways_can_be_given),
 	    cmocka_unit_test(addresses_are_as_printf_writes_them),
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
+	    cmocka_unit_test(a_parallel_link_is_read),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
 	    cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),

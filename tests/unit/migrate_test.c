@@ -869,6 +869,55 @@ static void test_prepared(void **state)
 	journey_clear(&j);
 }
 
+/* ---- a parallel link ------------------------------------------------------------------- */
+
+#define PARALLEL_TOPOLOGY(state)                                                                   \
+	"tiers npdc, district, commune;\n"                                                         \
+	"underlay fibre { }\n"                                                                     \
+	"underlay lte { mtu 1428; metric 50; }\n"                                                  \
+	"site hub tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/24; }\n"                 \
+	"site d tier district id 2 under hub { uplink fibre 203.0.113.2; }\n"                      \
+	"site c tier commune id 3 under d { uplink fibre dynamic; uplink lte dynamic; lan "        \
+	"10.1.0.0/24; }\n" state
+#define PARALLEL_POLICY(path)                                                                      \
+	"class q { to port tcp 443; }\nclass images { to port tcp 80; }\n"                         \
+	"policy archive color 10 { from tier commune; to tier npdc; carry images;\n"               \
+	"  path main preference 200 via parent; encrypt end-to-end; }\n"                           \
+	"policy queries color 20 { from tier commune; to tier npdc; carry q;\n"                    \
+	"  path main preference 200 via parent; " path " encrypt end-to-end; }\n"
+
+/* As any link: prepared, fresh, then as any other; and back. One policy uses it, one must not. */
+static void test_parallel(void **state)
+{
+	static const char *const releases[][2] = {
+	    {PARALLEL_TOPOLOGY(""), PARALLEL_POLICY("")},
+	    {PARALLEL_TOPOLOGY("link c d parallel { over lte, fibre; prepared; }"),
+	     PARALLEL_POLICY("")},
+	    {PARALLEL_TOPOLOGY("link c d parallel { over lte, fibre; fresh; }"),
+	     PARALLEL_POLICY("path spare preference 100 via parent over lte;")},
+	    {PARALLEL_TOPOLOGY("link c d parallel { over lte, fibre; }"),
+	     PARALLEL_POLICY("path spare preference 100 via parent over lte;")},
+	};
+	struct country at[COUNT(releases)];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(releases); i++) {
+		country_read(&at[i], releases[i][0], releases[i][1]);
+		country_compile(&at[i]);
+	}
+	for (size_t i = 1; i < COUNT(releases); i++)
+		for (int back = 0; back < 2; back++) {
+			struct migrate_proof *p =
+			    prove(&at[back ? i : i - 1], &at[back ? i - 1 : i], 0);
+
+			if (migrate_finding_count(p))
+				fail_msg("%zu, %d: %s", i, back, migrate_finding(p, 0)->text);
+			migrate_proof_free(p);
+		}
+	for (size_t i = 0; i < COUNT(releases); i++)
+		country_clear(&at[i]);
+}
+
 /* A path that only some of the head-ends have. */
 static void test_path_heads(void **state)
 {
@@ -932,7 +981,8 @@ int main(void)
 	    cmocka_unit_test(test_stages_clean), cmocka_unit_test(test_coins),
 	    cmocka_unit_test(test_near_by),	 cmocka_unit_test(test_leap),
 	    cmocka_unit_test(test_faults),	 cmocka_unit_test(test_prepared),
-	    cmocka_unit_test(test_path_heads),	 cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_parallel),	 cmocka_unit_test(test_path_heads),
+	    cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

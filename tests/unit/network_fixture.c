@@ -82,6 +82,24 @@ uint32_t fixture_link(struct network *n, uint32_t a, uint32_t b, uint32_t metric
 	return (uint32_t)n->link_count - 1;
 }
 
+uint32_t fixture_parallel(struct network *n, uint32_t leaf, uint32_t other, uint32_t metric)
+{
+	struct site *s = &n->sites[leaf];
+	uint32_t link = fixture_link(n, leaf, other, metric);
+	struct link *l = &n->links[link];
+	uint32_t uplink = 0;
+
+	while (uplink < s->uplink_count && s->uplinks[uplink].underlay != 1)
+		uplink++;
+	if (uplink == s->uplink_count)
+		ADD(s->uplinks, s->uplink_count)->underlay = 1;
+	l->uplink_a = uplink;
+	l->probe = n->underlays[1].probe;
+	l->mtu_bytes = n->underlays[1].mtu_bytes;
+	l->parallel = true;
+	return link;
+}
+
 uint32_t fixture_class(struct network *n, const char *name, uint8_t protocol, uint16_t port)
 {
 	struct traffic_class *c = ADD(n->classes, n->class_count);
@@ -116,6 +134,7 @@ void fixture_path(struct policy *p, const char *name, uint32_t preference, enum 
 	c->preference = preference;
 	c->via = via;
 	c->disjoint_from = disjoint_from;
+	c->over = NETWORK_NONE;
 	c->place.line = p->place.line;
 }
 

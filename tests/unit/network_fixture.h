@@ -14,6 +14,8 @@ void fixture_init(struct network *n);
 uint32_t fixture_site(struct network *n, const char *name, uint32_t tier, uint32_t id,
 		      uint32_t parent, uint32_t backup, const char *lan);
 uint32_t fixture_link(struct network *n, uint32_t a, uint32_t b, uint32_t metric);
+/** A second link of @leaf, over its lte uplink, which it gets if need be. After all of them: network_make_faces(). */
+uint32_t fixture_parallel(struct network *n, uint32_t leaf, uint32_t other, uint32_t metric);
 uint32_t fixture_class(struct network *n, const char *name, uint8_t protocol, uint16_t port);
 /** All classes so far; revert after 2 s. */
 struct policy *fixture_policy(struct network *n, const char *name, uint32_t color);

@@ -98,6 +98,24 @@ static void node_sids_lie_in_the_block(void **state)
 		assert_int_equal(label_node_sid(rows[i].srgb, rows[i].id), rows[i].label);
 }
 
+/* Four blocks: node SIDs, their repair SIDs, and the same of parallel links. */
+static void a_parallel_link_has_labels_of_its_own(void **state)
+{
+	const struct label_block srgb = {16000, 70000}, large = {16000, 300000};
+
+	(void)state;
+	assert_int_equal(label_node_sid(srgb, PARALLEL_ID + 901), 156901);
+	assert_int_equal(label_repair_sid(srgb, PARALLEL_ID + 901), 226901);
+	assert_int_equal(label_node_sid(srgb, PARALLEL_ID + 70000), 0);
+	assert_int_equal(label_node_sid(large, 901), 16901);
+	assert_int_equal(label_node_sid(large, PARALLEL_ID + 901), 0);
+	assert_false(label_is_repair(srgb, 15999));
+	assert_false(label_is_repair(srgb, 16901));
+	assert_true(label_is_repair(srgb, 86901));
+	assert_false(label_is_repair(srgb, 156901));
+	assert_true(label_is_repair(srgb, 226901));
+}
+
 static void stacks_are_written_and_read(void **state)
 {
 	static const char *const good[] = {"-",	      "16", "16210/16901",
@@ -159,6 +177,7 @@ int main(void)
 	    cmocka_unit_test(sites_are_found_by_name),
 	    cmocka_unit_test(mtu_of_each_layer),
 	    cmocka_unit_test(node_sids_lie_in_the_block),
+	    cmocka_unit_test(a_parallel_link_has_labels_of_its_own),
 	    cmocka_unit_test(stacks_are_written_and_read),
 	    cmocka_unit_test(stacks_have_a_total_order),
 	};

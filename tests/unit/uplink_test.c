@@ -304,6 +304,52 @@ static void ways_come_before_those_whom_they_lead_to(void **state)
 	kernel_state_free(s);
 }
 
+/* One site by two lines, at one address: each device has ways of its own, and there is no conflict. */
+static void a_parallel_link_goes_by_its_own_line(void **state)
+{
+	static const char *const words[] = {
+	    BY_ETH0("198.51.100.1/32", "530000"),
+	    BY_WWAN0("198.51.100.1/32", "534000"),
+	    BY_ETH0("0.0.0.0/0", "532000"),
+	    BY_WWAN0("0.0.0.0/0", "536001"),
+	    NOWHERE("0.0.0.0/0", "533000"),
+	    NOWHERE("0.0.0.0/0", "537000"),
+	    RULE_CALLED,
+	    "ip rule add priority 9400 fwmark 0x58000000/0xff00ffff table 534000\n",
+	    "ip rule add priority 9600 from 10.64.0.1/32 fwmark 0x58000000/0xff00ffff table 536001\n",
+	    "ip rule add priority 9700 fwmark 0x58000000/0xff00ffff table 537000\n",
+	};
+	struct fwd_neighbor both[] = {neighbors[1], neighbors[1]};
+	const struct forwarding f = {.neighbors = both, .neighbor_count = 2};
+	const struct fwd_neighbor *first, *second;
+	struct kernel_state *s = kernel_state_new(), *nothing = kernel_state_new();
+	struct kernel_plan *plan;
+	struct reason reason;
+	struct text text;
+
+	(void)state;
+	both[1].site_id += PARALLEL_ID;
+	strcpy(both[1].underlay, "lte");
+	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
+	strcpy(kernel_state_add_device(s)->name, LINK_DEVICE);
+	strcpy(kernel_state_add_device(s)->name, PARALLEL_DEVICE);
+	assert_int_equal(node_uplinks_desire(&two, &f, NULL, s), 0);
+	assert_int_equal(s->devices[0].fwmark, TUYEN_MARK_LINK);
+	assert_int_equal(s->devices[1].fwmark, TUYEN_MARK_PARALLEL);
+	s->device_count = 0; /* of them enough is said */
+	kernel_state_sort(s);
+	text_init(&text);
+	assert_int_equal(kernel_plan_build(s, nothing, &plan, &reason), 0);
+	kernel_plan_print(plan, &text);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strstr(text_string(&text), words[i]))
+			fail_msg("not there: %s%s", words[i], text_string(&text));
+	text_clear(&text);
+	kernel_plan_free(plan);
+	kernel_state_free(nothing);
+	kernel_state_free(s);
+}
+
 static void two_lines_to_one_address_are_a_conflict(void **state)
 {
 	const struct fwd_neighbor *first = NULL, *second = NULL;
@@ -498,6 +544,7 @@ int main(void)
 	    cmocka_unit_test(what_link0_sends_is_marked),
 	    cmocka_unit_test(what_is_nobodys_goes_nowhere),
 	    cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
+	    cmocka_unit_test(a_parallel_link_goes_by_its_own_line),
 	    cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
 	    cmocka_unit_test(ipv6_is_led_the_same_way),
 	    cmocka_unit_test(an_ipv6_line_that_is_lost_leads_nowhere),

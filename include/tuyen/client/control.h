@@ -27,10 +27,12 @@
  *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
  *  bundle	{epoch, root, digest, issued, expires, expired, roster_version, signers: [name], installed,
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle
- *  links	[{site, site_id, device, underlay, state: "up|down|init|admin-down", diagnostic, since, since_s, link_address,
+ *  links	[{site, site_id, parallel: bool, device, underlay, state: "up|down|init|admin-down", diagnostic, since, since_s, link_address,
  *		 endpoint, handshake_age_s, rx_bytes, tx_bytes, interval_us, multiplier, detection_us,
  *		 bfd_sent, bfd_received, bfd_dropped, changes, mtu, carried_mtu, filter_drops, damped: bool, damped_for_s, duplicate: bool,
  *		 repaired: bool}]
+ *		 parallel: true on a parallel link, and else not there. Such a one is the link to another neighbour, whose site_id is
+ *		 1000000 more and whose name ends with " parallel"; so it is wherever neighbours are named
  *		 carried_mtu: bytes that pass there and back, as padded probes found it
  *		 duplicate: its key speaks from two places at once
  *		 repaired: the link is, or was just now, down, and what has a repair goes around it
@@ -46,7 +48,7 @@
  *  labels	[{in, out: [n], next, device, repaired: bool, repair_next, repair_out: [n]}]
  *		 next: neighbour's name, or "here"; where it is repaired, out and next are the repair's
  *  queues	[{site, queue: policy's name | "policy" | "probes" | "rest", color, guaranteed_bps, most_bps, priority, tx_bytes,
- *		 packets, drops, waiting_bytes}]	on link0, where lines have a rate; "policy": of one that we have no
+ *		 packets, drops, waiting_bytes}]	on link0 and link1, where lines have a rate; "policy": of one that we have no
  *		 session of; priority 0 is first
  *  meters	[{line, device, level: "uncounted|within|near|exceeded", used_bytes, allowance_bytes, used_kb, allowance_kb,
  *		 used_percent, day}]	metered

@@ -2,6 +2,8 @@
 #ifndef TUYEN_CORE_DESIRED_H
 #define TUYEN_CORE_DESIRED_H
 
+#include <string.h>
+
 #include "tuyen/core/kernel_state.h"
 #include "tuyen/topology/forwarding.h"
 
@@ -77,6 +79,8 @@ int desired_build_link(const struct forwarding *forwarding, const struct active_
 
 /** The metric of the route back to a path address. */
 uint32_t desired_return_metric(ipv4_t destination);
+/** Where ways back around the link to a neighbour stand. */
+uint32_t desired_repair_table(uint32_t neighbor_id);
 /** The table of neighbours, ways back to path addresses, and prefixes. */
 #define DESIRED_TABLE_MAIN 254
 
@@ -104,9 +108,23 @@ uint32_t desired_padded_gap_us(const struct forwarding *forwarding,
 /** A neighbour's class and those below it: as many ids, the neighbour's first. */
 #define DESIRED_QUEUE_SLOT 64
 
-/** Device names: "lsp<id>", "s<color>" and for a slot above 0 (forwarding_peer_slot()) "s<color>-<slot + 1>", "link0". @out has KERNEL_IFNAME_MAX bytes. */
-#define LINK_DEVICE "link0"
-void desired_adjacency_name(uint32_t site_id, char out[static KERNEL_IFNAME_MAX]);
+/**
+ * Device names: "lsp<id>", over a parallel link "lsp<id>p", "s<color>" and for a slot above 0 (forwarding_peer_slot()) "s<color>-<slot + 1>",
+ * "link0", and "link1" for parallel links. @out has KERNEL_IFNAME_MAX bytes.
+ */
+#define LINK_DEVICE	"link0"
+#define PARALLEL_DEVICE "link1"
+void desired_adjacency_name(uint32_t neighbor_id, char out[static KERNEL_IFNAME_MAX]);
+/** Over which of the two the neighbour is reached. Static storage. */
+static inline const char *desired_link_device(uint32_t neighbor_id)
+{
+	return forwarding_id_parallel(neighbor_id) ? PARALLEL_DEVICE : LINK_DEVICE;
+}
+/** Is it one of the two? */
+static inline bool desired_is_link_device(const char *name)
+{
+	return !strcmp(name, LINK_DEVICE) || !strcmp(name, PARALLEL_DEVICE);
+}
 void desired_session_name(uint32_t color, uint8_t slot, char out[static KERNEL_IFNAME_MAX]);
 
 #endif

@@ -29,18 +29,20 @@
 #define TUYEN_MARK_MASK	 0xff00ffffu
 /** A packet on link0, and a labelled one on its way through a node, carries QUEUE|the code point of its queue. */
 #define TUYEN_MARK_QUEUE 0x56000000u
-/** link0's encrypted packets, where a box has several lines: core/uplink.h. */
-#define TUYEN_MARK_LINK 0x57000000u
+/** link0's encrypted packets, where a box has several lines: core/uplink.h; and link1's. */
+#define TUYEN_MARK_LINK	    0x57000000u
+#define TUYEN_MARK_PARALLEL 0x58000000u
 
 /** Routing tables and rule priorities; +color, or +path index. */
 #define TUYEN_TABLE_LOCAL 255u /* the kernel's own, of the box's addresses: core/conflict.h */
 #define TUYEN_TABLE_FIRST 530000u
 #define TUYEN_TABLE_CALLED                                                                         \
 	530000u /* endpoints that the bundle names, each over its line: core/uplink.h */
-#define TUYEN_TABLE_SEEN   531000u /* endpoints that peers really have, the same */
-#define TUYEN_TABLE_LINE   532000u /* + place in --uplinks: that line, by its device's addresses */
-#define TUYEN_TABLE_SHARED 533000u /* endpoints of peers of several lines, and of nobody: nowhere */
-#define TUYEN_TABLE_EMPTY  534000u /* nothing, ever: core/conflict.c */
+#define TUYEN_TABLE_SEEN     531000u /* endpoints that peers really have, the same */
+#define TUYEN_TABLE_LINE     532000u /* + place in --uplinks: that line, by its device's addresses */
+#define TUYEN_TABLE_SHARED   533000u /* endpoints of peers of several lines, and of nobody: nowhere */
+#define TUYEN_TABLE_PARALLEL 4000u   /* + each of these four: the same of link1 */
+#define TUYEN_TABLE_EMPTY    539000u /* nothing, ever: core/conflict.c */
 /**
  * Where a way of IPv6 would be and is none, a table and a rule behind that of the way lead nowhere. In one table with it, they
  * would have the kernel never ask again for a router that was silent for some seconds (ip6_route.c, fib6_table_lookup()).
@@ -52,15 +54,16 @@
 #define TUYEN_TABLE_PROBE                                                                          \
 	560000u /* endpoint of one candidate path, for its S-BFD: by source address */
 #define TUYEN_TABLE_REPAIR                                                                         \
-	570000u /* + a neighbour's id: ways back around its link, used while a rule leads there */
-#define TUYEN_TABLE_END	  640000u
-#define TUYEN_RULE_CALLED 9000u
-#define TUYEN_RULE_SEEN	  9100u
-#define TUYEN_RULE_LINE	  9200u
-#define TUYEN_RULE_SHARED 9300u
-#define TUYEN_RULE_APART  9400u
-#define TUYEN_RULE_CLASS  10000u
-#define TUYEN_RULE_OUTER  20000u
+	570000u /* + a neighbour's id, desired_repair_table(): ways back around its link, used while a rule leads there */
+#define TUYEN_TABLE_END	    710000u
+#define TUYEN_RULE_CALLED   9000u
+#define TUYEN_RULE_SEEN	    9100u
+#define TUYEN_RULE_LINE	    9200u
+#define TUYEN_RULE_SHARED   9300u
+#define TUYEN_RULE_PARALLEL 400u /* + each of these four: the same of link1 */
+#define TUYEN_RULE_APART    9900u
+#define TUYEN_RULE_CLASS    10000u
+#define TUYEN_RULE_OUTER    20000u
 #define TUYEN_RULE_PROBE                                                                           \
 	31000u /* after OUTER of every color: a session is never routed by its old source */
 #define TUYEN_RULE_REPAIR                                                                          \

@@ -37,7 +37,8 @@ enum message_type {
 };
 
 enum session_kind {
-	SESSION_LINK = 1, /* BFD with a neighbour; id = its site id */
+	SESSION_LINK =
+	    1, /* BFD with a neighbour; id = its own: over a parallel link with PARALLEL_ID */
 	SESSION_PATH = 2, /* S-BFD along a candidate path; id = path index */
 };
 

@@ -71,7 +71,7 @@ enum simulate_event_kind {
 	SIMULATE_RESTORE, /* and is back at the one before */
 };
 
-/** @a and @b are site ids. */
+/** @a is a site's id, @b that of a neighbour: with PARALLEL_ID it is the parallel link of the two. */
 struct simulate_event {
 	struct monotime at;
 	enum simulate_event_kind kind;
@@ -170,7 +170,7 @@ int simulation_add(struct simulation *s, struct forwarding *forwarding);
  * @return 0, -TUYEN_ENOENT with @reason for a neighbour that is no site, -TUYEN_ENOMEM.
  */
 int simulation_connect(struct simulation *s, uint32_t delay_us, struct reason *reason);
-/** @return 0 or -TUYEN_ENOENT. */
+/** @site_b  as the other's neighbour. @return 0 or -TUYEN_ENOENT. */
 int simulation_delay_set(struct simulation *s, uint32_t site_a, uint32_t site_b, uint32_t delay_us);
 
 size_t simulation_site_count(const struct simulation *s);
@@ -200,6 +200,7 @@ enum repair_link simulation_link_at(const struct simulation *s, uint32_t site_id
  *
  *	cut|heal link A B	cut|heal way A B	kill|revive site X	spoil|restore site X
  *
+ * "parallel" behind A B is their parallel link.
  * Times are whole numbers of ms, s, m or h. Statements come in any order; what heals is cut before.
  * @return 0 or -TUYEN_EINVAL with "line N: ...", or "no event".
  */

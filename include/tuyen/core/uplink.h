@@ -62,7 +62,7 @@ void node_uplink_address6_add(struct node_uplink *uplink, const struct ipv6 *add
 bool node_uplinks_equal(const struct node_uplinks *a, const struct node_uplinks *b);
 
 /**
- * Adds to @desired a mark for what link0 sends, and the rules and tables that lead it: each neighbour that this site calls goes
+ * Adds to @desired a mark for what link0 sends, one for what link1 does, and for each the rules and tables that lead it: each neighbour that this site calls goes
  * over its line, wherever its peer really is; so does each that calls. Where neighbours of several lines are seen at one address,
  * what has an address of a line's device as its source keeps that line, and the rest goes nowhere. Behind each way is one that
  * leads nowhere, and so does the last rule what is no neighbour's, where @uplinks names every line and knows all its addresses.

@@ -67,8 +67,11 @@ uint32_t check_name(struct check *c, const struct syntax_file *file, const struc
 /** Adds a name; complains, with a note at @first[the other], when it is there already. */
 void check_declare(struct check *c, struct statement s, struct name_table *table, uint32_t index,
 		   const struct statement *first, const char *what);
-/** @return the link between two sites in either direction, NETWORK_NONE. */
-uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b);
+/** @return the ordinary, or the parallel, link between two sites in either direction, NETWORK_NONE. */
+uint32_t check_link_find(const struct check *c, uint32_t a, uint32_t b, bool parallel);
+/** The same for the sites that stand in @node, with SYNTAX_PARALLEL or without; complains where there is none. */
+uint32_t check_link_named(struct check *c, const struct syntax_file *file,
+			  const struct syntax_node *node);
 
 /** @return the index of @name in the growing list @names, which it joins if need be. */
 uint32_t check_intern(struct check *c, const char *name, struct name_table *table, char ***names,

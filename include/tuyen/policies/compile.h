@@ -41,7 +41,8 @@ struct compile_path {
 	uint8_t index;	    /* path address */
 	uint8_t way_length; /* sites on the way */
 	uint8_t shared_count;
-	uint32_t way; /* index into ways: the head-end first, the endpoint last */
+	uint32_t
+	    way; /* index into ways: the head-end first, the endpoint last; either may be there as its face */
 	uint32_t
 	    shared; /* index into shared: links it has in common with what it should be disjoint from */
 	uint32_t stack, back; /* where their labels are: compile_path_stack() */
@@ -49,7 +50,9 @@ struct compile_path {
 	uint16_t mtu;	       /* outer IP packet, both ways, bytes; on a detour too */
 	uint16_t session_mtu;  /* inner IP packet, bytes */
 	uint16_t repaired_mtu; /* on its narrowest detour; UINT16_MAX: it has none */
-	bool repaired;	       /* some link of it is: its probes wait for that, ... */
+	bool pinned
+	    [2]; /* there, back: its last link's twin, a parallel link, does not take over for it */
+	bool repaired; /* some link of it is: its probes wait for that, ... */
 	uint8_t doubt; /* ... and after so many that are lost it is in doubt; 0: it does not wait */
 	uint64_t repaired_after_us;  /* a link of it is repaired after so long at most */
 	struct probe_timers slowest; /* of its links */

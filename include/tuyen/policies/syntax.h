@@ -17,42 +17,43 @@
 enum syntax_kind {
 	SYNTAX_NAME, /* text */
 	/* statements */
-	SYNTAX_TIERS,	 /* NAME... */
-	SYNTAX_NETWORK,	 /* LABELS, LINK_SPACE, PATH_SPACE, LINK_PORT, SESSION_PORT */
+	SYNTAX_TIERS,	/* NAME... */
+	SYNTAX_NETWORK, /* LABELS, LINK_SPACE, PATH_SPACE, PARALLEL_SPACE, LINK_PORT, SESSION_PORT */
 	SYNTAX_UNDERLAY, /* text; PROBE, MTU, DELAY, METRIC */
 	SYNTAX_SITE, /* text; TIER, ID, UNDER, BACKUP, USE, UPLINK..., LAN..., TAG..., DEVICE... */
 	SYNTAX_TEMPLATE, /* text; UPLINK..., LAN..., TAG..., DEVICE... */
 	SYNTAX_PLAN,	 /* prefix; PLAN_TIER... */
 	SYNTAX_KEYS,	 /* text; LINK_KEY, SESSION_KEY */
-	SYNTAX_LINK, /* NAME, NAME; METRIC, DELAY, PROBE, MTU, OVER, RISK..., PREPARED or FRESH */
+	SYNTAX_LINK, /* NAME, NAME, PARALLEL; METRIC, DELAY, PROBE, MTU, OVER, RISK..., PREPARED or FRESH */
 	SYNTAX_CLASS, /* text; TO_PORT..., TO_PREFIX..., PROTOCOL..., DSCP..., PRIORITY, SHARE, notes */
 	SYNTAX_POLICY, /* text; COLOR, FROM, TO, CARRY, PATH..., REVERT, DEGRADED, PROBE, ENCRYPT, notes */
 	SYNTAX_DENY,	/* FROM, TO, WITH, notes: EXPIRES, AUTHOR, REASON */
 	SYNTAX_EXPECT,	/* FROM, TO, WITH, AFTER_ANY or AFTER_LINK; number: 1 for "never" */
 	SYNTAX_INCLUDE, /* text */
 	/* what stands in them */
-	SYNTAX_LABELS,	     /* number: base, number2: size */
-	SYNTAX_LINK_SPACE,   /* prefix */
-	SYNTAX_PATH_SPACE,   /* prefix */
-	SYNTAX_LINK_PORT,    /* number */
-	SYNTAX_SESSION_PORT, /* number */
-	SYNTAX_PROBE,	     /* number: us, number2: multiplier */
-	SYNTAX_MTU,	     /* number: bytes */
-	SYNTAX_DELAY,	     /* number: us */
-	SYNTAX_METRIC,	     /* number */
-	SYNTAX_RATE,	     /* number: up, number2: down, bit/s */
-	SYNTAX_DSCP_MARKS,   /* DSCP_MARK... */
-	SYNTAX_DSCP_MARK,    /* number: the priority, 0 low, 1 normal, 2 high; DSCP */
-	SYNTAX_TIER,	     /* text */
-	SYNTAX_ID,	     /* number */
-	SYNTAX_UNDER,	     /* text */
-	SYNTAX_BACKUP,	     /* text */
-	SYNTAX_USE,	     /* text: a template */
-	SYNTAX_TAG,	     /* NAME... */
-	SYNTAX_RISK,	     /* NAME... */
-	SYNTAX_PLAN_TIER,    /* text: the tier; LENGTH, OWN_LENGTH */
-	SYNTAX_LENGTH,	     /* number */
-	SYNTAX_OWN_LENGTH,   /* number */
+	SYNTAX_LABELS,	       /* number: base, number2: size */
+	SYNTAX_LINK_SPACE,     /* prefix */
+	SYNTAX_PATH_SPACE,     /* prefix */
+	SYNTAX_PARALLEL_SPACE, /* prefix */
+	SYNTAX_LINK_PORT,      /* number */
+	SYNTAX_SESSION_PORT,   /* number */
+	SYNTAX_PROBE,	       /* number: us, number2: multiplier */
+	SYNTAX_MTU,	       /* number: bytes */
+	SYNTAX_DELAY,	       /* number: us */
+	SYNTAX_METRIC,	       /* number */
+	SYNTAX_RATE,	       /* number: up, number2: down, bit/s */
+	SYNTAX_DSCP_MARKS,     /* DSCP_MARK... */
+	SYNTAX_DSCP_MARK,      /* number: the priority, 0 low, 1 normal, 2 high; DSCP */
+	SYNTAX_TIER,	       /* text */
+	SYNTAX_ID,	       /* number */
+	SYNTAX_UNDER,	       /* text */
+	SYNTAX_BACKUP,	       /* text */
+	SYNTAX_USE,	       /* text: a template */
+	SYNTAX_TAG,	       /* NAME... */
+	SYNTAX_RISK,	       /* NAME... */
+	SYNTAX_PLAN_TIER,      /* text: the tier; LENGTH, OWN_LENGTH */
+	SYNTAX_LENGTH,	       /* number */
+	SYNTAX_OWN_LENGTH,     /* number */
 	SYNTAX_UPLINK, /* text: the underlay; DYNAMIC or ADDRESS, METERED, PORT, RATE, RISK... */
 	SYNTAX_DYNAMIC,
 	SYNTAX_ADDRESS,	    /* text */
@@ -67,6 +68,7 @@ enum syntax_kind {
 	SYNTAX_SESSION_KEY, /* text: base64 */
 	SYNTAX_PREPARED,
 	SYNTAX_FRESH,
+	SYNTAX_PARALLEL,     /* the second link of a pair */
 	SYNTAX_OVER,	     /* NAME, one or two: underlays of the first and the second site */
 	SYNTAX_TO_PORT,	     /* number .. number2; PROTOCOL */
 	SYNTAX_TO_PREFIX,    /* prefix */
@@ -86,8 +88,8 @@ enum syntax_kind {
 	SYNTAX_SELECT_UNDER, /* NAME... */
 	SYNTAX_SELECT_TAG,   /* NAME... */
 	SYNTAX_SELECT_ALL,
-	SYNTAX_CARRY,	   /* NAME... */
-	SYNTAX_PATH,	   /* text; PREFERENCE, one VIA_, DISJOINT, AVOID..., MAX_..., FROM */
+	SYNTAX_CARRY, /* NAME... */
+	SYNTAX_PATH, /* text; PREFERENCE, one VIA_, DISJOINT, AVOID..., BEGIN_OVER, MAX_..., FROM */
 	SYNTAX_PREFERENCE, /* number */
 	SYNTAX_VIA_PARENT,
 	SYNTAX_VIA_BACKUP,
@@ -95,8 +97,9 @@ enum syntax_kind {
 	SYNTAX_VIA_THROUGH, /* NAME... */
 	SYNTAX_DISJOINT,    /* text */
 	SYNTAX_AVOID,	    /* NAME...: sites */
-	SYNTAX_AVOID_LINK,  /* NAME, NAME */
+	SYNTAX_AVOID_LINK,  /* NAME, NAME, PARALLEL */
 	SYNTAX_AVOID_RISK,  /* NAME... */
+	SYNTAX_BEGIN_OVER,  /* text: an underlay */
 	SYNTAX_MAX_DELAY,   /* number: us */
 	SYNTAX_MAX_LABELS,  /* number */
 	SYNTAX_REVERT,	    /* number: us; REVERT_MAX */
@@ -108,7 +111,7 @@ enum syntax_kind {
 	SYNTAX_ENCRYPT,
 	SYNTAX_WITH, /* text: a class */
 	SYNTAX_AFTER_ANY,
-	SYNTAX_AFTER_LINK, /* NAME, NAME */
+	SYNTAX_AFTER_LINK, /* NAME, NAME, PARALLEL */
 };
 
 struct syntax_node {

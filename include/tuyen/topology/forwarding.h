@@ -21,7 +21,11 @@
  * so that equal states have equal bytes.
  */
 
-/** A neighbour: one WireGuard peer on link0, one adjacency lsp<id>, one BFD session. Key: site_id. */
+/**
+ * A neighbour: one WireGuard peer on link0, one adjacency lsp<id>, one BFD session. The same site at the other end of a
+ * parallel link is another neighbour, with PARALLEL_ID added, on link1; so everything that says a neighbour's id says
+ * which of the two links it means. Key: site_id.
+ */
 struct fwd_neighbor {
 	uint32_t site_id;
 	char name[NAME_MAX_BYTES + 1];
@@ -169,7 +173,7 @@ struct fwd_device {
 	uint16_t port;
 	char user[NAME_MAX_BYTES + 1];
 	char interface[NAME_MAX_BYTES + 1]; /* "" : the first */
-	uint32_t link_site;		    /* neighbour whose link it carries; 0 unknown */
+	uint32_t link_site; /* neighbour (its id) whose link it carries; 0 unknown */
 };
 
 struct forwarding {
@@ -185,8 +189,13 @@ struct forwarding {
 	    lan_shared; /* with other gateways: what leaves by one may come back by another, no connection is tracked */
 	struct ipv4_prefix overlay[2]; /* link space, path space: never from the carrier */
 	uint16_t link_port;
-	uint16_t link_mtu;	  /* of link0: the smallest over its neighbours, bytes */
-	struct ipv4_prefix *lans; /* sorted */
+	uint16_t link_mtu; /* of link0: the smallest over its neighbours, bytes */
+	/* Of link1, where there is a parallel link; all 0 where there is none. */
+	ipv4_t parallel_address; /* /32 on it */
+	uint16_t parallel_port;
+	uint16_t parallel_mtu;
+	struct ipv4_prefix parallel_space; /* never from the carrier, as overlay */
+	struct ipv4_prefix *lans;	   /* sorted */
 	size_t lan_count;
 	struct fwd_neighbor *neighbors;
 	size_t neighbor_count;
@@ -223,6 +232,27 @@ static inline uint64_t forwarding_damped_us(const struct fwd_session *session)
 	return session->revert_max_ms > session->revert_hold_ms
 		   ? (uint64_t)session->revert_max_ms * 1000
 		   : 0;
+}
+
+/** Is it at the other end of a parallel link? */
+static inline bool forwarding_id_parallel(uint32_t neighbor_id)
+{
+	return neighbor_id >= PARALLEL_ID;
+}
+/** The site that it is. */
+static inline uint32_t forwarding_id_site(uint32_t neighbor_id)
+{
+	return neighbor_id % PARALLEL_ID;
+}
+/** How @neighbor_id knows @site_id, whose neighbour it is. */
+static inline uint32_t forwarding_id_back(uint32_t neighbor_id, uint32_t site_id)
+{
+	return neighbor_id - forwarding_id_site(neighbor_id) + site_id;
+}
+/** Our address on the link to that neighbour. */
+static inline ipv4_t forwarding_link_address(const struct forwarding *f, uint32_t neighbor_id)
+{
+	return forwarding_id_parallel(neighbor_id) ? f->parallel_address : f->link_address;
 }
 
 /** UDP port of the session's device @slot; 0: there is none. */

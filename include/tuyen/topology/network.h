@@ -113,10 +113,16 @@ struct site {
 	bool has_keys;
 	uint8_t link_key[WG_KEY_LEN];	 /* public */
 	uint8_t session_key[WG_KEY_LEN]; /* public */
+	uint32_t
+	    face; /* of a leaf with a parallel link: its face; of a face, whose it is; else 0 */
 	struct source_place place;
 };
 
-/** A link between two neighbours. parent and backup make one each; `link` statements add or amend. */
+/**
+ * A link between two neighbours. parent and backup make one each; `link` statements add or amend. Two sites have one
+ * ordinary link at most, and beside it one parallel link, where one of them is a leaf: a site of the lowest tier, which
+ * carries nobody else's traffic.
+ */
 struct link {
 	uint32_t a, b;		     /* a calls b: a is the child, or the first named */
 	uint32_t uplink_a, uplink_b; /* index into that site's uplinks */
@@ -128,6 +134,8 @@ struct link {
 	size_t risk_count;
 	bool prepared; /* it stands and is watched, and nothing is sent over it yet */
 	bool fresh;    /* it is used, and what was accepted without it still is */
+	bool parallel;
+	uint32_t face; /* of a parallel link: what its leaf is there; else 0 */
 	struct source_place place;
 };
 
@@ -174,6 +182,8 @@ struct candidate_path {
 	struct site_set avoid; /* sites that it must not pass; sorted */
 	uint32_t *avoid_links; /* indexes into links, sorted */
 	size_t avoid_link_count;
+	uint32_t
+	    over; /* the head-end's own line that it begins with: index into underlays; NETWORK_NONE: any */
 	uint32_t max_delay_us; /* one way, the sum of its links'; 0 unsaid */
 	uint8_t max_labels;    /* pushed, either way; 0 unsaid */
 	bool some;	       /* only these head-ends have it; else all of the policy's */
@@ -231,8 +241,14 @@ struct network {
 	size_t risk_count;
 	struct underlay_class *underlays;
 	size_t underlay_count;
-	struct site *sites;
+	struct site *sites; /* and behind them the faces */
 	size_t site_count;
+	/*
+	 * A leaf with parallel links stands once more among the sites, as what it is over these: another leaf, with the id
+	 * PARALLEL_ID + id and a name of its own; all else is that of the site. So a way says by its sites alone which links it
+	 * takes.
+	 */
+	size_t face_count;
 	struct link *links;
 	size_t link_count;
 	struct traffic_class *classes;
@@ -249,6 +265,8 @@ struct network {
 	    link_space; /* a /16: link address = base + site id; default 100.64.0.0/16 */
 	struct ipv4_prefix
 	    path_space; /* a /12: path address = base + site id * 16 + path index; default 100.80.0.0/12 */
+	struct ipv4_prefix
+	    parallel_space;    /* a /16: as link_space, on parallel links; default 100.65.0.0/16 */
 	uint16_t link_port;    /* UDP, default 51820 */
 	uint16_t session_port; /* UDP, color is added to it; default 52000 */
 };
@@ -280,7 +298,40 @@ void network_sort_by_id(const struct network *n, uint32_t *sites, size_t count);
 /** @return the site's index, NETWORK_NONE if there is none. */
 uint32_t network_site_find(const struct network *n, const char *name);
 
-/** 100.64.x.y of the site: what its link0 answers to. */
+#define NETWORK_PARALLEL_SUFFIX " parallel" /* of a site's name, on parallel links */
+
+/** What follows the names of its ends where @link is named. */
+static inline const char *network_link_suffix(const struct link *link)
+{
+	return link->parallel ? NETWORK_PARALLEL_SUFFIX : "";
+}
+/** Sites and faces. */
+static inline size_t network_node_count(const struct network *n)
+{
+	return n->site_count + n->face_count;
+}
+/** The site that @node, a site or a face, is. */
+static inline uint32_t network_site_of(const struct network *n, uint32_t node)
+{
+	return node < n->site_count ? node : n->sites[node].face;
+}
+/** What @site, an end of @link, is there: itself or its face. */
+static inline uint32_t network_link_end(const struct network *n, const struct link *link,
+					uint32_t site)
+{
+	return link->face && n->sites[link->face].face == site ? link->face : site;
+}
+/**
+ * Makes the faces of the leaves of parallel links; called once all sites and links are there.
+ * @return 0 or -TUYEN_ENOMEM.
+ */
+int network_make_faces(struct network *n);
+/** What a site of that name is called on its parallel links. @return the caller's; NULL without memory. */
+char *network_face_name(const char *name);
+/** Where WireGuard listens for links at @site; for parallel ones, one above. */
+uint16_t network_listen_port(const struct network *n, uint32_t site);
+
+/** 100.64.x.y of the site: what its link0 answers to; with PARALLEL_ID, 100.65.x.y, of its link1. */
 ipv4_t network_link_address(const struct network *n, uint32_t site_id);
 /** Path address @path_index of the site; index 0 is the node address, where its sessions end. */
 ipv4_t network_path_address(const struct network *n, uint32_t site_id, uint8_t path_index);

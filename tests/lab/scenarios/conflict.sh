@@ -15,7 +15,7 @@ status_conditions+="conflict_is "
 counters() { status_get "$1" '.daemon | "\(.operations) \(.drift_repairs)"'; }
 plan_empty() { "$tuyen" plan --control "$(control_of "$1")" | grep -q nothing; }
 ours_in_local() { ip -n "$1" route show table local proto 84 | grep -c throw; }
-nothing_left() { [ "$(ours_in_local "$1")" = 0 ] && ! ip -n "$1" rule | grep -q ^9400:; }
+nothing_left() { [ "$(ours_in_local "$1")" = 0 ] && ! ip -n "$1" rule | grep -q ^9900:; }
 tells() { "$tuyen" status --control "$(control_of "$1")" | grep -q "^conflict .*$2"; }
 said() { grep -cF "$2" "$1.log"; }
 address() { ip -n "$1" address "$2" "$3" dev "$4"; } # SITE add|del ADDRESS DEVICE

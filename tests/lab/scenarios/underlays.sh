@@ -101,18 +101,6 @@ mappings_forget() { # TRANSLATOR: as one that is restarted
 
 # Which device a line is, --uplinks says; each has a default route, as leases have.
 daemon_options=([duo]="--uplinks fibre=u-fibre,lte=u-lte" [npdc-hn]="--uplinks fibre=u-carrier,lte=u-lte")
-line_of() { # SITE DEVICE CARRIER'S-DEVICE ADDRESS GATEWAY
-	ip link add "$2" netns "$1" type veth peer name "$3" netns carrier
-	ip -n carrier addr add "$5/32" dev "$3"
-	ip -n carrier link set "$3" up
-	ip -n carrier route add "$4/32" dev "$3"
-	lease_of "$@"
-}
-lease_of() {
-	ip -n "$1" link set "$2" up
-	ip -n "$1" addr replace "$4/32" dev "$2"
-	ip -n "$1" route append default via "$5" dev "$2" onlink metric 100
-}
 
 country_net() {
 	local s

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+# A commune with fibre and LTE to one district: two links between the same two sites, each over its own line, with its own
+# WireGuard device, adjacency and BFD. One of its policies may use LTE, the other may not. On the virtual clock.
+#
+#	npdc-hn 203.0.113.1
+#	   |
+#	hanoi 198.51.100.1
+#	   |
+#	ba-dinh 198.51.100.9
+#	   |   \________________ link1: lsp901p, lsp210p
+#	   | link0: lsp901, lsp210 \
+#	   |                        |
+#	phuc-xa: fibre 192.0.2.91, LTE 192.0.2.191
+#
+# clock: virtual
+# seconds: 1200
+. "$LAB_TREE/tests/lab/lib.sh"
+. "$LAB_TREE/tests/lab/country.sh"
+
+COUNTRY_SITES="npdc-hn hanoi ba-dinh phuc-xa"
+country_id=([npdc-hn]=1 [hanoi]=101 [ba-dinh]=210 [phuc-xa]=901)
+country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1 [ba-dinh]=198.51.100.9 [phuc-xa]=192.0.2.91)
+country_lan=([npdc-hn]=10.0.0.0/16 [phuc-xa]=10.9.1.0/24)
+country_host=([npdc-hn]=10.0.0.10 [phuc-xa]=10.9.1.10)
+FIBRE=192.0.2.91 LTE=192.0.2.191 LTE_GATEWAY=169.254.1.2 DISTRICT=198.51.100.9 RECORDS_PORT=163
+daemon_options=([phuc-xa]="--uplinks fibre=u-fibre,lte=u-lte")
+cat >parallel.topology <<-TOPOLOGY
+	tiers npdc, province, district, commune;
+	underlay fibre { probe 50ms x 3; mtu 1500; delay 1ms; }
+	underlay lte { probe 300ms x 3; mtu 1428; delay 1ms; metric 50; }
+	site npdc-hn tier npdc id 1 { uplink fibre 203.0.113.1; lan 10.0.0.0/16; }
+	site hanoi tier province id 101 under npdc-hn { uplink fibre 198.51.100.1; }
+	site ba-dinh tier district id 210 under hanoi { uplink fibre 198.51.100.9; }
+	site phuc-xa tier commune id 901 under ba-dinh {
+		uplink fibre dynamic;
+		uplink lte dynamic metered 200MB/day;
+		lan 10.9.1.0/24;
+	}
+	link phuc-xa ba-dinh parallel { over lte, fibre; }
+TOPOLOGY
+cat >parallel.policy <<-POLICY
+	class query { to port tcp 443; to port udp $STREAM_PORT; priority high; }
+	class records { to port udp $RECORDS_PORT; }
+	policy citizen color 10 {
+		from tier commune;
+		to npdc-hn;
+		carry query;
+		path main preference 200 via parent;
+		path spare preference 100 via parent over lte;
+		encrypt end-to-end;
+	}
+	policy archive color 20 {
+		from tier commune;
+		to npdc-hn;
+		carry records;
+		path main preference 200 via parent over fibre;
+		encrypt end-to-end;
+	}
+	expect phuc-xa reaches npdc-hn with query after failure of link phuc-xa ba-dinh;
+POLICY
+COUNTRY_SOURCES="parallel.topology parallel.policy"
+
+country_net() {
+	local s
+	carrier_up
+	for s in npdc-hn hanoi ba-dinh; do site_up "$s"; done
+	namespace phuc-xa router
+	mkdir -p "$(site_dir phuc-xa)/state/keys" "$(site_dir phuc-xa)/state/incoming" "$(site_dir phuc-xa)/run"
+	line_of phuc-xa u-fibre u-phuc-xa $FIBRE $CARRIER_GATEWAY
+	line_of phuc-xa u-lte u-phuc-l $LTE $LTE_GATEWAY
+	for s in "${!country_lan[@]}"; do lan_up "$s"; done
+}
+ACTIVE_PATH='.paths[] | select(.active and .policy == "citizen") | .name'
+all_up() { links_up ba-dinh 3 && links_up phuc-xa 2 && paths_up phuc-xa 3 && path_is phuc-xa main; }
+country_daemons_up() { wait_for 60 "links and paths" all_up && wait_for 30 "the session" session_up phuc-xa; }
+
+link_is() { status_is ba-dinh ".links[] | select(.device == \"$1\") | .$2" "$3"; } # DEVICE FIELD WANTED
+label_by() { in_site ba-dinh ip -f mpls route show "$1" | grep -o 'as to [0-9]*\|dev [a-z0-9]*' | tr '\n' ' '; } # LABEL
+way_by() { ip -n phuc-xa route get $DISTRICT mark "$1" 2>&1 | grep -o 'dev [a-z-]*'; } # MARK, as WireGuard asks
+label_goes() { [ "$(label_by "$1")" = "$2" ]; }
+
+country_up || bail "the country comes up, with both links of the commune"
+pass "the country comes up, with both links of the commune"
+https_start
+ok "a query is answered" query_answers phuc-xa
+stream_echo_start
+spawn records ip netns exec lan-npdc-hn "$LAB_TOOLS/stream" echo "${country_host[npdc-hn]}" $RECORDS_PORT
+
+# ---- two links, each over its own line ---------------------------------------------------------
+is "each end has both" "$(status_get ba-dinh '[.links[] | .site + " by " + .device] | sort | join(", ")')" \
+	"hanoi by lsp101, phuc-xa by lsp901, phuc-xa parallel by lsp901p"
+is "... with BFD of their own" "$(status_get phuc-xa '[.links[] | .underlay + " " + (.interval_us * .multiplier | tostring)] | sort | join(", ")')" \
+	"fibre 150000, lte 900000"
+is "link1 is there where a parallel link ends" \
+	"$(for s in $COUNTRY_SITES; do in_site "$s" test -e /sys/class/net/link1 && echo "$s"; done | paste -sd ' ')" "ba-dinh phuc-xa"
+is "... with the same key, and the next port" "$(in_site ba-dinh wg show link1 public-key) $(in_site ba-dinh wg show link1 listen-port)" \
+	"$(in_site ba-dinh wg show link0 public-key) 51821"
+is "a link's packets go by its line" "$(way_by 0x57000000), $(way_by 0x58000000)" "dev u-fibre, dev u-lte"
+capture_start fibre carrier u-phuc-xa ip
+capture_start lte carrier u-phuc-l ip
+sleep 3
+capture_stop fibre; capture_stop lte
+at_least "fibre has the ordinary link's packets" "$(captured fibre 'udp port 51820')" 60
+is "... and no other" "$(captured fibre "not (host $FIBRE and host $DISTRICT and udp port 51820)")" 0
+at_least "LTE has the parallel link's" "$(captured lte 'udp port 51821')" 10
+is "... and no other" "$(captured lte "not (host $LTE and host $DISTRICT and udp port 51821)")" 0
+
+# ---- the fibre is cut: 150 ms detection, 10 more, a round trip of less than 8 ---------------------
+# The second policy's path: its source address on the adjacency, behind one label; and its label at the district.
+archive=$(status_get phuc-xa '.paths[] | select(.policy == "archive") | .source')
+archive_source="link[16:4] = $(printf '0x%02x%02x%02x%02x' ${archive//./ })"
+capture_start up phuc-xa lsp210p
+capture_start down ba-dinh lsp901p
+stream_start phuc-xa 10
+sleep 1
+ok "the fibre is cut, just after a probe" link_cut_after_probe phuc-xa phuc-xa ba-dinh
+ok "the commune takes the path by LTE" wait_for 5 "the spare path" path_is phuc-xa spare
+ok "... and the district sends by LTE what came for the fibre" wait_for 2 "the repair" label_goes 16901 "as to 156901 dev lsp901p "
+sleep 1
+stream_stop phuc-xa
+at_most "a stream there and back was out, ms" "$outage_ms" 168
+ok "the district says so" link_is lsp901 repaired true
+ok "a query is answered" query_answers phuc-xa
+ok "the policy without a path by LTE has none" status_is phuc-xa '[.paths[] | select(.policy == "archive" and .state == "up")] | length' 0
+is "... and the district keeps its label on the fibre" "$(label_by 86901)" "as to 86901 dev lsp901 " ||
+	in_site ba-dinh ip -f mpls route | sed 's/^/# /'
+STREAM_PORT=$RECORDS_PORT stream_start phuc-xa 20
+sleep 2
+stream_stop phuc-xa
+is "... its packets are lost" "$answered" 0
+capture_stop up; capture_stop down
+at_least "LTE carried the stream and the query" "$(captured up)" 100
+is "... and of that policy nothing, there" "$(captured up "$archive_source")" 0
+is "... nor back" "$(captured down "$(label_is 86901)")" 0
+link_heal phuc-xa ba-dinh
+ok "the fibre is back: the commune goes back to it" wait_for 15 "all of it" all_up
+ok "... and so does the district" wait_for 15 "its label" label_goes 16901 "as to 16901 dev lsp901 "
+ok "... of the repair nothing is left" wait_for 5 "the link" link_is lsp901 repaired false
+
+# ---- LTE is cut, then the device of the fibre goes down --------------------------------------------
+stream_start phuc-xa 10
+country_public[phuc-xa]=$LTE
+link_cut phuc-xa ba-dinh
+ok "LTE is cut" wait_for 5 "the link" link_is lsp901p state down
+ok "... the district sends by fibre what comes for LTE" wait_for 2 "the repair" label_goes 156901 "as to 16901 dev lsp901 "
+link_heal phuc-xa ba-dinh
+country_public[phuc-xa]=$FIBRE
+ok "... and LTE is back" wait_for 30 "all of it" all_up
+stream_stop phuc-xa
+is "... of which who uses the fibre has seen nothing: lost" "$lost" 0
+ok "... and used by the district" wait_for 30 "the label" label_goes 156901 "as to 156901 dev lsp901p "
+capture_start gone carrier u-phuc-l ip
+line_goes_down phuc-xa u-fibre 168
+sleep 2
+capture_stop gone
+is "nothing of the link over fibre goes by LTE, the only line with a way" "$(captured gone 'udp port 51820')" 0
+lease_of phuc-xa u-fibre u-phuc-xa $FIBRE $CARRIER_GATEWAY
+ok "it is up again, and so is all else" wait_for 60 "all of it" all_up
+
+# ---- what does not belong on a link is refused ------------------------------------------------------
+drops() { status_get phuc-xa ".links[] | select(.device == \"$1\") | .filter_drops"; }
+before=$(drops lsp210p)
+in_site ba-dinh "$LAB_TOOLS/inject" mpls lsp901p 86901 100.80.0.16 "$archive" 7784 WRONG-LINE- 5
+in_site ba-dinh "$LAB_TOOLS/inject" mpls lsp901p 16901 100.80.0.16 "$archive" 7784 WRONG-LABEL- 5
+ok "labels of the other link are dropped" wait_for 5 "the count" eval '[ "$(drops lsp210p)" -ge $((before + 10)) ]'
+before=$(drops lsp210)
+in_site ba-dinh "$LAB_TOOLS/inject" mpls lsp901 156901 100.80.0.16 "$archive" 7784 WRONG-LABEL- 5
+ok "... on either" wait_for 5 "the count" eval '[ "$(drops lsp210)" -ge $((before + 5)) ]'
+ok "from the carrier, an address of parallel links is not answered" eval '! in_site carrier ping -c 1 -W 1 -I 100.65.0.7 100.65.0.210'
+
+# ---- an operator's hand --------------------------------------------------------------------------
+plan_empty() { "$tuyen" plan --control "$(control_of "$1")" | grep -q nothing; }
+damaged_and_repaired() { # NAME SITE COMMAND...
+	local name=$1 s=$2 before; shift 2
+	before=$(status_get "$s" .daemon.drift_repairs)
+	in_site "$s" "$@" >/dev/null 2>&1 || { fail "$name: the damage itself failed"; return; }
+	ok "$name is repaired" wait_for 8 "the repair" eval "[ \"\$(status_get $s .daemon.drift_repairs)\" -gt $before ] && plan_empty $s"
+	ok "... and all is up again" wait_for 30 "links and paths" all_up
+}
+ok "the district's way down is the fibre's again" wait_for 15 "the label" label_goes 16901 "as to 16901 dev lsp901 "
+stream_start phuc-xa 10
+damaged_and_repaired "a deleted link1" phuc-xa ip link del link1
+damaged_and_repaired "a deleted link1 of the district" ba-dinh ip link del link1
+damaged_and_repaired "a removed peer of link1" ba-dinh sh -c 'wg set link1 peer $(wg show link1 peers) remove'
+damaged_and_repaired "a removed peer of link1 at the commune" phuc-xa sh -c 'wg set link1 peer $(wg show link1 peers) remove'
+damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901p
+damaged_and_repaired "a deleted label filter" phuc-xa tc qdisc del dev lsp210p clsact
+damaged_and_repaired "a deleted rule of the line" phuc-xa ip rule del priority 9400
+damaged_and_repaired "a deleted address" phuc-xa ip addr flush dev link1
+stream_stop phuc-xa
+is "who uses the fibre has seen nothing of that: lost" "$lost" 0
+
+# ---- a release without the parallel link, and back ---------------------------------------------------
+sed '/parallel/d' parallel.topology >single.topology
+sed '/spare/d; /^expect/d' parallel.policy >single.policy
+release() { # EPOCH SOURCE...
+	country_release "$@" >>make.log 2>&1 || { fail "release $1"; diag_file make.log 20; return; }
+	for s in $COUNTRY_SITES; do install_seal "$s" "seals.$1/${country_id[$s]}.seal" >/dev/null; done
+}
+release 2 single.topology single.policy keys.topology
+ok "a release without it takes link1 away" wait_for 15 "one link" eval 'links_up phuc-xa 1 && ! in_site phuc-xa test -e /sys/class/net/link1'
+release 3 parallel.topology parallel.policy keys.topology
+ok "... and one with it brings it back" wait_for 30 "all of it" all_up
+ok "a query is answered" query_answers phuc-xa
+country_down
+done_testing
