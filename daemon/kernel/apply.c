@@ -426,7 +426,7 @@ static bool apply_one(struct applying *a, size_t tag)
 
 static bool is_link(const char *device)
 {
-	return strcmp(device, LINK_DEVICE) == 0 || strncmp(device, "lsp", 3) == 0;
+	return desired_is_link_device(device) || strncmp(device, "lsp", 3) == 0;
 }
 
 /* A plan that makes links has reasons that come before any repair. */

@@ -271,11 +271,13 @@ void engine_stood_still(struct engine *e, uint64_t us)
 	if (!e->taken_over || !e->actual || !e->release.status.have ||
 	    kernel_read_silent(e->kernel, e->actual, &now, &reason) < 0)
 		return;
-	for (size_t i = 0; i < f->neighbor_count; i++)
-		if (f->neighbors[i].caller &&
-		    has_ended(key_find(now, f->neighbors[i].link_key, LINK_DEVICE), wall_s))
-			renewed += kernel_peer_forget(e->kernel, LINK_DEVICE,
-						      f->neighbors[i].link_key) == 0;
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		const struct fwd_neighbor *n = &f->neighbors[i];
+		const char *device = desired_link_device(n->site_id);
+
+		if (n->caller && has_ended(key_find(now, n->link_key, device), wall_s))
+			renewed += kernel_peer_forget(e->kernel, device, n->link_key) == 0;
+	}
 	kernel_state_free(now);
 	log_warning(
 	    "this box stood still for %u s: %zu links have ended and are made anew; sessions follow",
