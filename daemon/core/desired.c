@@ -3,7 +3,8 @@
  * From compiled forwarding state to what must stand in the kernel.
  *
  *	link0		WireGuard, a peer a neighbour; /32 of ours on it and a /32 route to each neighbour's
- *	link1		the same for parallel links: a peer is known by its key, and a site has one
+ *	link1		the same for parallel links: a peer is known by its key, and a site has one; with a preshared key that
+ *			keeps its handshakes apart from link0's
  *	lsp<id>		MPLS-in-IP to that neighbour, with a filter of the label stacks it may send
  *	lsp<id>p	the same over its parallel link
  *	s<color>	WireGuard of one traffic class, its encrypted packets marked OUTER|color
@@ -222,6 +223,8 @@ static int neighbor_peer(struct kernel_state *state, const struct fwd_neighbor *
 		return -TUYEN_ENOMEM;
 	strcpy(peer->device, desired_link_device(n->site_id));
 	memcpy(peer->public_key, n->link_key, WG_KEY_LEN);
+	if (forwarding_id_parallel(n->site_id))
+		peer->preshared = KERNEL_PRESHARED_PARALLEL;
 	if (n->caller) {
 		peer->endpoint = n->endpoint;
 		peer->keepalive_s = KEEPALIVE_S;

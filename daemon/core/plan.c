@@ -97,7 +97,7 @@ static bool peer_differs(const void *w, const void *h)
 {
 	const struct kernel_peer *want = w, *have = h;
 
-	return have->preshared || want->keepalive_s != have->keepalive_s ||
+	return want->preshared != have->preshared || want->keepalive_s != have->keepalive_s ||
 	       !prefixes_equal(want, have) || (want->endpoint.family && !have->endpoint.family);
 }
 
@@ -843,10 +843,17 @@ int kernel_plan_routes(const struct kernel_state *routes, struct kernel_plan **r
 	return 0;
 }
 
+static bool preshared_moves(const struct kernel_peer *want, const struct kernel_peer *have)
+{
+	if (!have)
+		return true;
+	return want ? want->preshared == have->preshared
+		    : have->preshared != KERNEL_PRESHARED_ANOTHER;
+}
+
 bool plan_operation_moves(const struct plan_operation *operation)
 {
 	const struct kernel_sysctl *sysctl = operation->want;
-	const struct kernel_peer *peer = operation->have;
 
 	switch (operation->object) {
 	case PLAN_DEVICE: /* a session's MTU is what its path carries; below 1,280 it loses what IPv6 had of it */
@@ -855,7 +862,7 @@ bool plan_operation_moves(const struct plan_operation *operation)
 	case PLAN_SYSCTL:
 		return sysctl && !strncmp(sysctl->path, "net/ipv6/conf/s", 15);
 	case PLAN_PEER:
-		return !peer || !peer->preshared;
+		return preshared_moves(operation->want, operation->have);
 	case PLAN_ADDRESS:
 	case PLAN_FILTER:
 	case PLAN_QUEUE:

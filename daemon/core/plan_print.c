@@ -84,6 +84,18 @@ static void print_device(const struct plan_operation *op, struct text *t)
 	}
 }
 
+/* In words of wg(8), which reads it from a file. */
+static void print_preshared(enum kernel_preshared preshared, struct text *t)
+{
+	char key[WG_KEY_STRLEN];
+
+	if (preshared == KERNEL_PRESHARED_PARALLEL)
+		text_printf(t, " preshared-key <(echo %s)",
+			    wg_key_format(kernel_preshared_parallel, key));
+	else
+		text_add(t, " preshared-key /dev/null");
+}
+
 static void print_peer(const struct plan_operation *op, struct text *t)
 {
 	const struct kernel_peer *peer = subject(op), *have = op->have;
@@ -96,8 +108,8 @@ static void print_peer(const struct plan_operation *op, struct text *t)
 	}
 	if (peer->endpoint.family && (!have || !have->endpoint.family))
 		text_printf(t, " endpoint %s", ip_endpoint_format(&peer->endpoint, endpoint));
-	if (have && have->preshared)
-		text_add(t, " preshared-key /dev/null"); /* none, in words of wg(8) */
+	if (peer->preshared != (have ? have->preshared : KERNEL_PRESHARED_NONE))
+		print_preshared(peer->preshared, t);
 	if (!have || have->keepalive_s != peer->keepalive_s)
 		text_printf(t, " persistent-keepalive %u", peer->keepalive_s);
 	for (size_t i = 0; i < peer->allowed_count; i++)

@@ -187,12 +187,13 @@ static struct nl_msg *peer_end(struct nl_msg *m, struct nlattr *nest[2], int fai
 	return NULL;
 }
 
-/* All zero is none. The sessions that stand go on; the next handshake does without. */
-static int put_no_preshared(struct nl_msg *m)
+/* All zero is none. The sessions that stand go on; the next handshake is made with it. */
+static int put_preshared(struct nl_msg *m, enum kernel_preshared preshared)
 {
 	static const wg_key none;
 
-	return nla_put(m, WGPEER_A_PRESHARED_KEY, sizeof(none), none);
+	return nla_put(m, WGPEER_A_PRESHARED_KEY, sizeof(none),
+		       preshared == KERNEL_PRESHARED_PARALLEL ? kernel_preshared_parallel : none);
 }
 
 struct nl_msg *message_peer(struct kernel *kernel, const struct kernel_peer *want,
@@ -208,8 +209,9 @@ struct nl_msg *message_peer(struct kernel *kernel, const struct kernel_peer *wan
 	if (!m)
 		return NULL;
 	failed = peer_begin(m, want->public_key, flags, nest);
-	if (!failed && !first && have && have->preshared)
-		failed = put_no_preshared(m);
+	if (!failed && !first &&
+	    want->preshared != (have ? have->preshared : KERNEL_PRESHARED_NONE))
+		failed = put_preshared(m, want->preshared);
 	if (!failed && !first && want->endpoint.family && (!have || !have->endpoint.family))
 		failed = put_endpoint(m, &want->endpoint);
 	if (!failed && !first && (!have || have->keepalive_s != want->keepalive_s))
@@ -270,11 +272,15 @@ static int allowed_take(struct kernel_peer *peer, const wg_allowedip *allowed)
 	return kernel_peer_allow(peer, prefix);
 }
 
-static bool has_preshared(const wg_peer *peer)
+static enum kernel_preshared preshared_take(const wg_peer *peer)
 {
 	static const wg_key none;
 
-	return memcmp(peer->preshared_key, none, sizeof(none)) != 0;
+	if (!memcmp(peer->preshared_key, none, sizeof(none)))
+		return KERNEL_PRESHARED_NONE;
+	return memcmp(peer->preshared_key, kernel_preshared_parallel, sizeof(none))
+		   ? KERNEL_PRESHARED_ANOTHER
+		   : KERNEL_PRESHARED_PARALLEL;
 }
 
 static int peer_take(struct kernel_state *state, const char *device, wg_peer *from)
@@ -288,7 +294,7 @@ static int peer_take(struct kernel_state *state, const char *device, wg_peer *fr
 	memcpy(peer->device, device, sizeof(peer->device));
 	memcpy(peer->public_key, from->public_key, sizeof(peer->public_key));
 	endpoint_take(from, &peer->endpoint);
-	peer->preshared = has_preshared(from);
+	peer->preshared = preshared_take(from);
 	peer->keepalive_s = from->persistent_keepalive_interval;
 	peer->last_handshake_s = from->last_handshake_time.tv_sec;
 	peer->rx_bytes = from->rx_bytes;

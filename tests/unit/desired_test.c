@@ -608,7 +608,7 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	    "ip link add lsp210 type ipip mode mplsip local 100.64.3.133 remote 100.64.0.210 ttl 64 mtu 1420\n",
 	    "ip link add lsp210p type ipip mode mplsip local 100.65.3.133 remote 100.65.0.210 ttl 64 mtu 1348\n",
 	    "wg set link0 peer uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= endpoint 198.51.100.9:51820 persistent-keepalive 25 allowed-ips 100.64.0.210/32\n",
-	    "wg set link1 peer uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= endpoint 198.51.100.9:51821 persistent-keepalive 25 allowed-ips 100.65.0.210/32\n",
+	    "wg set link1 peer uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= endpoint 198.51.100.9:51821 preshared-key <(echo l8wLa+G4692D5TmHJ6ZKZwpLm2FHf2/XR8nRtBJUaMA=) persistent-keepalive 25 allowed-ips 100.65.0.210/32\n",
 	    "ip address add 100.65.3.133/32 dev link1\n",
 	    "sysctl net/ipv4/conf/link1/rp_filter=0\n",
 	    "sysctl net/mpls/conf/lsp210p/input=1\n",

@@ -285,12 +285,44 @@ static void preshared_key_is_taken_away(void **state)
 	struct kernel_peer *p = peer(have, "s10", 1);
 
 	(void)state;
-	p->preshared = true;
+	p->preshared = KERNEL_PRESHARED_ANOTHER;
 	assert_int_equal(ip_endpoint_parse("192.0.2.9:9", &p->endpoint), 0);
 	assert_int_equal(ip_endpoint_parse("192.0.2.1:1", &peer(want, "s10", 1)->endpoint), 0);
 	expect(want, have,
 	       "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= preshared-key "
 	       "/dev/null\n");
+}
+
+#define PARALLEL_PRESHARED " preshared-key <(echo l8wLa+G4692D5TmHJ6ZKZwpLm2FHf2/XR8nRtBJUaMA=)"
+
+static void preshared_key_is_the_devices(void **state)
+{
+	static const struct {
+		const char *device;
+		enum kernel_preshared want, have;
+		const char *words;
+	} rows[] = {
+	    {"link1", KERNEL_PRESHARED_PARALLEL, KERNEL_PRESHARED_NONE, PARALLEL_PRESHARED},
+	    {"link1", KERNEL_PRESHARED_PARALLEL, KERNEL_PRESHARED_ANOTHER, PARALLEL_PRESHARED},
+	    {"link1", KERNEL_PRESHARED_PARALLEL, KERNEL_PRESHARED_PARALLEL, NULL},
+	    {"link0", KERNEL_PRESHARED_NONE, KERNEL_PRESHARED_PARALLEL, " preshared-key /dev/null"},
+	    {"link0", KERNEL_PRESHARED_NONE, KERNEL_PRESHARED_ANOTHER, " preshared-key /dev/null"},
+	    {"link0", KERNEL_PRESHARED_NONE, KERNEL_PRESHARED_NONE, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+		char line[200] = "";
+
+		peer(want, rows[i].device, 1)->preshared = rows[i].want;
+		peer(have, rows[i].device, 1)->preshared = rows[i].have;
+		if (rows[i].words)
+			snprintf(line, sizeof(line),
+				 "wg set %s peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=%s\n",
+				 rows[i].device, rows[i].words);
+		expect(want, have, line);
+	}
 }
 
 static void missing_endpoint_is_set(void **state)
@@ -631,7 +663,18 @@ static void no_move_asks_for_a_preshared_key(void **state)
 
 	(void)state;
 	assert_true(plan_operation_moves(&o));
-	have.preshared = true;
+	have.preshared = KERNEL_PRESHARED_ANOTHER;
+	assert_false(plan_operation_moves(&o));
+	want.preshared = KERNEL_PRESHARED_PARALLEL;
+	assert_false(plan_operation_moves(&o));
+	have.preshared = KERNEL_PRESHARED_NONE;
+	assert_false(plan_operation_moves(&o));
+	have.preshared = KERNEL_PRESHARED_PARALLEL;
+	assert_true(plan_operation_moves(&o));
+	o.verb = PLAN_REMOVE;
+	o.want = NULL;
+	assert_true(plan_operation_moves(&o));
+	have.preshared = KERNEL_PRESHARED_ANOTHER;
 	assert_false(plan_operation_moves(&o));
 }
 
@@ -801,6 +844,7 @@ int main(void)
 	    cmocka_unit_test(path_switch_is_one_route),
 	    cmocka_unit_test(learned_endpoint_is_never_rewritten),
 	    cmocka_unit_test(preshared_key_is_taken_away),
+	    cmocka_unit_test(preshared_key_is_the_devices),
 	    cmocka_unit_test(missing_endpoint_is_set),
 	    cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
 	    cmocka_unit_test(prefix_of_two_peers_is_refused),

@@ -97,6 +97,18 @@ struct kernel_device {
 	uint64_t rx_bytes, tx_bytes;
 };
 
+enum kernel_preshared {
+	KERNEL_PRESHARED_NONE,
+	KERNEL_PRESHARED_PARALLEL, /* kernel_preshared_parallel */
+	KERNEL_PRESHARED_ANOTHER,  /* actual only: none of ours ever has it */
+};
+
+/**
+ * The preshared key of all peers of link1, and no secret: a site has the same key there as on link0, and a carrier that
+ * turns a handshake to the other's port must not move that link to its line.
+ */
+extern const uint8_t kernel_preshared_parallel[WG_KEY_LEN];
+
 /** Key: device, public_key. */
 struct kernel_peer {
 	char device[KERNEL_IFNAME_MAX];
@@ -104,7 +116,7 @@ struct kernel_peer {
 	struct ip_endpoint
 	    endpoint; /* desired: where to call first; a learned one is never rewritten */
 	uint16_t keepalive_s;
-	bool preshared; /* actual only: has a preshared key, which none of ours ever has */
+	enum kernel_preshared preshared;
 	struct ipv4_prefix *allowed; /* sorted */
 	size_t allowed_count;
 	/* actual only, for status */

@@ -69,7 +69,7 @@ void kernel_plan_free(struct kernel_plan *plan);
 /**
  * Whether what the node sees of its links, paths and lines may ask for @operation. Devices (but for
  * their MTU), addresses, label filters, queues, what others put there, and sysctls (but those of a session's IPv6, which goes with its MTU), are as the release
- * says, whatever happens outside; and it asks for no preshared key.
+ * says, whatever happens outside; and so are preshared keys.
  */
 bool plan_operation_moves(const struct plan_operation *operation);
 /** Whether @operation sets a route over somebody else's that stands there. */

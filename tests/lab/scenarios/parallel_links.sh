@@ -23,6 +23,7 @@ country_public=([npdc-hn]=203.0.113.1 [hanoi]=198.51.100.1 [ba-dinh]=198.51.100.
 country_lan=([npdc-hn]=10.0.0.0/16 [phuc-xa]=10.9.1.0/24)
 country_host=([npdc-hn]=10.0.0.10 [phuc-xa]=10.9.1.10)
 FIBRE=192.0.2.91 LTE=192.0.2.191 LTE_GATEWAY=169.254.1.2 DISTRICT=198.51.100.9 RECORDS_PORT=163
+PRESHARED=$(printf "tuyen link1" | openssl dgst -sha256 -binary | base64)
 daemon_options=([phuc-xa]="--uplinks fibre=u-fibre,lte=u-lte")
 cat >parallel.topology <<-TOPOLOGY
 	tiers npdc, province, district, commune;
@@ -189,6 +190,40 @@ damaged_and_repaired "a deleted rule of the line" phuc-xa ip rule del priority 9
 damaged_and_repaired "a deleted address" phuc-xa ip addr flush dev link1
 stream_stop phuc-xa
 is "who uses the fibre has seen nothing of that: lost" "$lost" 0
+
+# ---- the carrier of LTE turns handshakes of link1 to the port of link0 -----------------------------------
+handshakes_turned() { # COUNT: at each end
+	[ "$(in_site carrier nft list table ip turn | grep -o 'packets [0-9]*' | awk -v n="$1" '$2 >= n' | wc -l)" = 2 ]
+}
+fibre_changes() { for s in phuc-xa ba-dinh; do status_get $s '.links[] | select(.device == "lsp210" or .device == "lsp901") | .state, .changes'; done | paste -sd ' '; }
+preshared() { in_site "$1" wg show "$2" preshared-keys | cut -f 2 | sort -u | paste -sd ' '; } # SITE DEVICE
+is "link1's peers have the key that keeps them apart, link0's none" \
+	"$(for s in phuc-xa ba-dinh; do preshared $s link0; preshared $s link1; done | paste -sd ' ')" \
+	"(none) $PRESHARED (none) $PRESHARED"
+before=$(fibre_changes)
+stream_start phuc-xa 10
+in_site carrier nft -f - <<-NFT
+	table ip turn {
+		chain p {
+			type filter hook prerouting priority -400;
+			ip saddr $LTE udp dport 51821 udp length 156 counter udp dport set 51820
+			ip daddr $LTE udp dport 51821 udp length 156 counter udp dport set 51820
+		}
+	}
+NFT
+in_site phuc-xa sh -c 'wg set link1 peer $(wg show link1 peers) remove'
+ok "handshakes of both ends are turned" wait_for 60 "the count" handshakes_turned 2
+ok "... and the parallel link is down" link_is lsp901p state down
+ok "... the fibre's is called by fibre" \
+	wait_for 2 "the endpoint" eval 'in_site ba-dinh wg show link0 endpoints | grep -q "$FIBRE:51820"'
+is "... and has been up all the time" "$(fibre_changes)" "$before"
+in_site carrier nft delete table ip turn
+ok "let be, it is back" wait_for 60 "all of it" all_up
+stream_stop phuc-xa
+at_most "who uses the fibre was out to the next probe at most, ms" "$outage_ms" 60
+damaged_and_repaired "link1's peer without its preshared key" phuc-xa sh -c 'wg set link1 peer $(wg show link1 peers) preshared-key /dev/null'
+echo $PRESHARED >psk
+damaged_and_repaired "link0's peer with that of link1" phuc-xa sh -c 'wg set link0 peer $(wg show link0 peers) preshared-key psk'
 
 # ---- a release without the parallel link, and back ---------------------------------------------------
 sed '/parallel/d' parallel.topology >single.topology
