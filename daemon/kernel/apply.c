@@ -521,7 +521,8 @@ static void sources_forget(struct applying *a)
 	if (!a->kernel->sources_stale)
 		return;
 	a->kernel->sources_stale = !device_forget(a, LINK_DEVICE, TUYEN_MARK_LINK);
-	a->kernel->sources_stale |= !device_forget(a, PARALLEL_DEVICE, TUYEN_MARK_PARALLEL);
+	if (a->kernel->parallel) /* elsewhere it may be somebody else's */
+		a->kernel->sources_stale |= !device_forget(a, PARALLEL_DEVICE, TUYEN_MARK_PARALLEL);
 }
 
 /* @reached  that many were tried. @return how many are done. */

@@ -50,6 +50,7 @@ struct kernel {
 	bool deaf;	      /* what changes in number is no event for now: events_deafen() */
 	bool ipv6_watched;    /* rules, routes and addresses of IPv6 are events too */
 	bool sources_stale;   /* WireGuard is to forget its own addresses: apply.c */
+	bool parallel;	      /* link1 is ours, or will be: as the last reading wanted it */
 	bool own_told;	      /* an event has told of an address that is the box's now */
 	bool ipv6_none;	      /* nothing of ours is there, as was read */
 	uint64_t tables_hash; /* of our tables, as the last reading wanted them: stray.c */

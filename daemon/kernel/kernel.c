@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "tuyen/core/desired.h"
 
 int kernel_open(struct kernel **ret_kernel, struct reason *reason)
 {
@@ -281,6 +282,13 @@ int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
 	return 0;
 }
 
+static bool parallel_is_ours(const struct kernel_state *desired, const struct kernel_state *actual)
+{
+	const struct kernel_device *have = kernel_state_device(actual, PARALLEL_DEVICE);
+
+	return kernel_state_device(desired, PARALLEL_DEVICE) && !(have && have->foreign);
+}
+
 int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state **ret_actual, struct reason *reason)
 {
@@ -296,6 +304,7 @@ int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
 		if (err == 0) {
 			kernel_state_sort(state);
 			kernel->strays = state->stray_count != 0;
+			kernel->parallel = parallel_is_ours(desired, state);
 			*ret_actual = state;
 			return 0;
 		}

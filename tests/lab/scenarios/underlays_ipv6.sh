@@ -160,6 +160,8 @@ is "of all this nothing was taken for drift" "$(drift duo) $(drift npdc-hn)" "0 
 
 # ---- what is ours, and what is not ------------------------------------------------------------------
 # Without its rules WireGuard takes the box's own routes, and addresses of the fibre for LTE's packets: it must forget them.
+ip -n duo link add link1 type wireguard
+in_site duo wg set link1 fwmark 7
 stop_daemon duo
 for r in 9000 9001 9100 9101 9200 9200 9201 9201 9300; do ip -n duo -6 rule del priority $r; done
 is "a plan would make the nine rules anew, and nothing else" "$(planned duo), $(grep -c '^ip -6 rule add' plan.txt)" "9, 9" ||
@@ -182,6 +184,8 @@ sleep 2
 capture_stop after
 at_least "... LTE's packets go by LTE" "$(captured after "host $NPDC_LTE and udp port 51820")" 10
 is "... and never from an address of the fibre's" "$(captured after "src 2001:db8:c::77")" 0
+is "... and a link1 of somebody else's keeps its mark" "$(in_site duo wg show link1 fwmark)" 0x7
+ip -n duo link del link1
 ip -n duo -6 rule del priority 9000
 ip -n duo -6 route flush table 530000
 ok "rules and ways that somebody took away come back" wait_for 15 "them" \
