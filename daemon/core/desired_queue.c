@@ -32,8 +32,9 @@
  * long as the share is large beside the least of them, but no longer than TURN_US: where shares are far apart on a slow line, the
  * small ones get more.
  *
- * Two devices over one line cannot lend each other what they do not use: of a line that both lead over, each has the part that its
- * neighbours would take of it.
+ * Two devices over one line cannot lend each other what they do not use. So link0 has all of a line that both lead over, and link1
+ * the part that its neighbours would take of it: enough for what comes to it when another line is cut. Only while link1 carries
+ * much do both together send more than the line takes, by that part at most; the carrier's queue has the rest.
  *
  * ECN is off: what fq_codel would mark is the adjacency's header, whose mark nobody sees.
  */
@@ -278,19 +279,29 @@ static uint16_t slot_take(struct queueing *q, uint32_t site_id)
 	return 0;
 }
 
-/* A line of ours, its class (0: none), what it carries, and what its neighbours would take. */
+/* A line of ours, its class (0: none), what one device has of it, and what that one's neighbours would take. */
 struct line {
 	const struct fwd_line *line;
 	uint16_t minor;
 	uint64_t up, taken;
 };
 
-static struct line line_of(const struct forwarding *f, const struct fwd_line *of, uint16_t number)
+static uint64_t device_rate(const struct forwarding *f, const struct fwd_line *of,
+			    const char *device)
+{
+	uint64_t up = usable_bytes(of->up_kbps, UP_USED_PERCENT);
+	uint64_t own = neighbors_rate(f, of, device), taken = neighbors_rate(f, of, NULL);
+
+	return !strcmp(device, LINK_DEVICE) || own == taken ? up : part_of(up, own, taken);
+}
+
+static struct line line_of(const struct forwarding *f, const struct fwd_line *of,
+			   const char *device, uint16_t number)
 {
 	return (struct line){.line = of,
 			     .minor = of->up_kbps && number <= LINES_MAX ? number : 0,
-			     .up = usable_bytes(of->up_kbps, UP_USED_PERCENT),
-			     .taken = neighbors_rate(f, of, NULL)};
+			     .up = device_rate(f, of, device),
+			     .taken = neighbors_rate(f, of, device)};
 }
 
 /* What a neighbour that would take @ceil is promised of it. */
@@ -317,24 +328,15 @@ static int neighbor_queues(struct queueing *q, const struct fwd_neighbor *n,
 	return queues_below(q, &(struct above){minor, queue->rate, ceil, queue->overhead});
 }
 
-/* What of the line is the device's. */
-static uint64_t device_rate(const struct queueing *q, const struct line *line)
-{
-	uint64_t own = neighbors_rate(q->f, line->line, q->device);
-
-	return own == line->taken ? line->up : part_of(line->up, own, line->taken);
-}
-
 static int line_queues(struct queueing *q, const struct fwd_line *of, uint16_t number)
 {
-	struct line line = line_of(q->f, of, number);
+	struct line line = line_of(q->f, of, q->device, number);
 	int err = 0;
 
-	if (line.minor && line.taken && !neighbors_rate(q->f, of, q->device))
+	if (line.minor && !line.taken && neighbors_rate(q->f, of, NULL))
 		return 0; /* it leads over the other device */
 	if (line.minor) {
-		uint64_t rate = device_rate(q, &line);
-		struct kernel_queue *queue = queue_add(q, line.minor, 0, rate, rate);
+		struct kernel_queue *queue = queue_add(q, line.minor, 0, line.up, line.up);
 
 		if (!queue)
 			return -TUYEN_ENOMEM;
@@ -381,7 +383,7 @@ uint32_t desired_padded_gap_us(const struct forwarding *f, const struct fwd_neig
 
 	if (!of)
 		return 0;
-	line = line_of(f, of, 1);
+	line = line_of(f, of, desired_link_device(n->site_id), 1);
 	ceil = neighbor_rate(n, of);
 	for (size_t i = 0; i < f->path_count; i++)
 		asking += f->paths[i].first_site == n->site_id;

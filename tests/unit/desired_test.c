@@ -768,11 +768,30 @@ static void rate(struct forwarding *f, uint32_t up_kbps, uint32_t down_kbps)
 	f->neighbors[1].down_kbps = down_kbps;
 }
 
-/* Of a line under both devices each has the part that its neighbours would take; they cannot lend each other any. */
+/* The class of the first line on @device; 0 none. */
+static uint64_t line_rate(const struct kernel_state *s, const char *device)
+{
+	for (size_t i = 0; i < s->queue_count; i++)
+		if (s->queues[i].minor == 1 && !strcmp(s->queues[i].device, device))
+			return s->queues[i].rate;
+	return 0;
+}
+
+/* @return what is promised to the neighbours over @device. */
+static uint64_t promised(const struct kernel_state *s, const char *device)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->queue_count; i++)
+		if (s->queues[i].destination && !strcmp(s->queues[i].device, device))
+			sum += s->queues[i].rate;
+	return sum;
+}
+
+/* Of a line under both devices link0 has all, link1 what its neighbours would take beside the other's. */
 static void two_devices_share_a_line(void **state)
 {
 	struct kernel_state *want;
-	uint64_t sum = 0, parts = 0;
 	struct forwarding f;
 
 	(void)state;
@@ -789,15 +808,22 @@ static void two_devices_share_a_line(void **state)
 	for (size_t i = 0; i < want->queue_count; i++) {
 		const struct kernel_queue *q = &want->queues[i];
 
-		if (q->minor == 1)
-			sum += q->rate, parts++;
 		if (q->led && q->destination)
 			assert_string_equal(q->device, q->destination == f.neighbors[2].link_address
 							   ? PARALLEL_DEVICE
 							   : LINK_DEVICE);
 	}
-	assert_int_equal(parts, 2);
-	assert_true(sum <= 240000 && sum > 239900);
+	assert_int_equal(line_rate(want, LINK_DEVICE), 240000);
+	assert_int_equal(promised(want, LINK_DEVICE), 240000);
+	assert_int_equal(line_rate(want, PARALLEL_DEVICE), 80000); /* one neighbour of three */
+	assert_int_equal(promised(want, PARALLEL_DEVICE), 80000);
+	kernel_state_free(want);
+	strcpy(f.neighbors[0].underlay, "lte");
+	strcpy(f.neighbors[1].underlay, "lte");
+	f.neighbors[1].down_kbps = 0;
+	want = desired(&f, 1);
+	assert_int_equal(line_rate(want, LINK_DEVICE), 0);
+	assert_int_equal(line_rate(want, PARALLEL_DEVICE), 240000);
 	kernel_state_free(want);
 	forwarding_clear(&f);
 }
