@@ -216,6 +216,10 @@ static void head_print(const json_t *root)
 	if (*string_of(site, "conflict") && strcmp(string_of(site, "conflict"), "-") != 0)
 		printf("conflict  another site's address stands on a device of this box: %s\n",
 		       string_of(site, "conflict"));
+	if (*string_of(site, "unnamed") && strcmp(string_of(site, "unnamed"), "-") != 0)
+		printf("uplinks   %s and the other link there may go over one line: name the "
+		       "devices of both, as in UPLINKS=fibre=eth0,lte=wwan0\n",
+		       string_of(site, "unnamed"));
 	printf("daemon    tuyend %s", string_of(daemon, "version"));
 	duration_print(", up ", json_object_get(daemon, "uptime_s"), "");
 	printf(", %" JSON_INTEGER_FORMAT " drift repairs\n",

@@ -425,6 +425,27 @@ bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forw
 	       device_conflict(uplinks, forwarding, &devices[1], ret_first, ret_second);
 }
 
+bool node_uplinks_unnamed(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			  const struct fwd_neighbor **ret_link,
+			  const struct fwd_neighbor **ret_parallel)
+{
+	for (size_t i = 0; i < forwarding->neighbor_count; i++) {
+		const struct fwd_neighbor *p = &forwarding->neighbors[i];
+		const struct fwd_neighbor *n =
+		    forwarding_id_parallel(p->site_id)
+			? forwarding_neighbor(forwarding, forwarding_id_site(p->site_id))
+			: NULL;
+
+		if (!n || !n->caller || !p->caller || !strcmp(n->underlay, p->underlay) ||
+		    (uplink_find(uplinks, n->underlay) && uplink_find(uplinks, p->underlay)))
+			continue;
+		*ret_link = n;
+		*ret_parallel = p;
+		return true;
+	}
+	return false;
+}
+
 /* ---- lines -------------------------------------------------------------------------------- */
 
 static size_t address_count(const struct node_uplink *u, uint8_t family)

@@ -355,6 +355,20 @@ static void conflict_say(struct engine *e)
 	e->uplinks_conflict = conflict ? second->site_id : 0;
 }
 
+/* Two links that should go by two lines, and nobody said which devices these are. */
+static void links_unnamed_say(struct engine *e)
+{
+	const struct fwd_neighbor *link, *parallel;
+	bool unnamed = node_uplinks_unnamed(&e->uplinks, &e->release.forwarding, &link, &parallel);
+
+	if (unnamed && e->uplinks_unnamed != parallel->site_id)
+		log_warning("%s is called over %s and %s, and not both have a device: one cut may "
+			    "take both links; name them, as in UPLINKS=fibre=eth0,lte=wwan0 in "
+			    "/etc/tuyen/node.conf",
+			    link->name, link->underlay, parallel->underlay);
+	e->uplinks_unnamed = unnamed ? parallel->site_id : 0;
+}
+
 /* What could not be read is as it was; before anything is known, no route of an earlier life must go. */
 static int uplinks_unread(struct engine *e, int err, const struct reason *reason)
 {
@@ -386,6 +400,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	e->uplinks = now;
 	e->uplinks_lost = false;
 	conflict_say(e);
+	links_unnamed_say(e);
 	return 0;
 }
 

@@ -70,6 +70,7 @@ struct engine {
 	uint64_t meters_epoch;	       /* whose lines without a device were told */
 	bool meters_wait;	       /* for the clock */
 	uint32_t uplinks_conflict;     /* the site for which a conflict of two lines was said */
+	uint32_t uplinks_unnamed;      /* likewise of lines without a device */
 	struct store_state accepted;   /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
 	struct status_liveness *links, *paths; /* one each of the forwarding's */

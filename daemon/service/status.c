@@ -197,6 +197,7 @@ static void add_site(struct text *t, const struct status_input *in)
 	add_string(t, "lan_closed", in->lan_closed ? in->lan_closed : "");
 	add_string(t, "conflict",
 		   conflicts_format(in->conflicts ? in->conflicts : &nothing, false, conflict));
+	add_string(t, "unnamed", in->unnamed ? in->unnamed->name : "");
 	text_add_char(t, '}');
 }
 

@@ -250,6 +250,25 @@ static void a_lan_that_is_closed_is_told(void **state)
 	}
 }
 
+static void lines_without_a_device_are_told(void **state)
+{
+	struct forwarding f = {.site = "phuc-xa"};
+	const struct fwd_neighbor n = {.name = "ba-dinh parallel"};
+	struct status_input in = {.forwarding = &f};
+
+	(void)state;
+	for (int unnamed = 0; unnamed < 2; unnamed++) {
+		json_t *root;
+
+		in.unnamed = unnamed ? &n : NULL;
+		root = document(&in);
+		assert_string_equal(
+		    json_string_value(json_object_get(json_object_get(root, "site"), "unnamed")),
+		    unnamed ? "ba-dinh parallel" : "");
+		json_decref(root);
+	}
+}
+
 static void another_site_s_address_is_told(void **state)
 {
 	struct forwarding f = {.site = "phuc-xa"};
@@ -332,6 +351,7 @@ int main(void)
 	    cmocka_unit_test(with_everything),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),
+	    cmocka_unit_test(lines_without_a_device_are_told),
 	    cmocka_unit_test(another_site_s_address_is_told),
 	    cmocka_unit_test(a_gateway_without_its_lan_is_told),
 	    cmocka_unit_test(events_are_json),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/uplink.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c topology/labels.c
+// link: daemon/core/uplink.c daemon/core/kernel_state.c daemon/core/plan.c daemon/core/plan_print.c topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
 /* Which device a line is: words that say it, and the routes that come of it. */
 #include <setjmp.h>
@@ -350,6 +350,47 @@ static void a_parallel_link_goes_by_its_own_line(void **state)
 	kernel_state_free(s);
 }
 
+/* Who calls a site over two lines of its own is to name both. */
+static void lines_of_parallel_links_are_named(void **state)
+{
+	static const struct {
+		const char *uplinks, *lines[2];
+		bool calls[2], unnamed;
+	} rows[] = {
+	    {"fibre=eth0,lte=wwan0", {"fibre", "lte"}, {true, true}, false},
+	    {"", {"fibre", "lte"}, {true, true}, true},
+	    {"fibre=eth0", {"fibre", "lte"}, {true, true}, true},
+	    {"lte=wwan0", {"fibre", "lte"}, {true, true}, true},
+	    {"vsat=eth2,lte=wwan0", {"fibre", "lte"}, {true, true}, true},
+	    {"", {"fibre", "lte"}, {false, false}, false},
+	    {"", {"fibre", "lte"}, {true, false}, false},
+	    {"", {"fibre", "lte"}, {false, true}, false},
+	    {"", {"fibre", "fibre"}, {true, true}, false}, /* the other site has two lines */
+	};
+	struct fwd_neighbor both[] = {neighbors[1], neighbors[1]};
+	struct forwarding f = {.neighbors = both, .neighbor_count = 2};
+	const struct fwd_neighbor *link = NULL, *parallel = NULL;
+
+	(void)state;
+	both[1].site_id += PARALLEL_ID;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct node_uplinks u;
+		struct reason reason;
+
+		assert_int_equal(node_uplinks_parse(rows[i].uplinks, &u, &reason), 0);
+		for (int k = 0; k < 2; k++) {
+			strcpy(both[k].underlay, rows[i].lines[k]);
+			both[k].caller = rows[i].calls[k];
+		}
+		if (node_uplinks_unnamed(&u, &f, &link, &parallel) != rows[i].unnamed)
+			fail_msg("row %zu", i);
+	}
+	assert_ptr_equal(link, &both[0]);
+	assert_ptr_equal(parallel, &both[1]);
+	f.neighbor_count = 1; /* no parallel link */
+	assert_false(node_uplinks_unnamed(&(struct node_uplinks){0}, &f, &link, &parallel));
+}
+
 static void two_lines_to_one_address_are_a_conflict(void **state)
 {
 	const struct fwd_neighbor *first = NULL, *second = NULL;
@@ -545,6 +586,7 @@ int main(void)
 	    cmocka_unit_test(what_is_nobodys_goes_nowhere),
 	    cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
 	    cmocka_unit_test(a_parallel_link_goes_by_its_own_line),
+	    cmocka_unit_test(lines_of_parallel_links_are_named),
 	    cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
 	    cmocka_unit_test(ipv6_is_led_the_same_way),
 	    cmocka_unit_test(an_ipv6_line_that_is_lost_leads_nowhere),

@@ -20,10 +20,13 @@
  * what is unknown is null.
  *
  *  format	1
- *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed, conflict}
+ *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed, conflict,
+ *		 unnamed}
  *		 lan_away: no way leads to the LAN that it shares with other gateways; it answers no probe
  *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
  *		 conflict: other sites' addresses that stand on devices of this box, "10.0.0.10 on lan0, ...", "" if none does
+ *		 unnamed: the neighbour on a parallel link that this site calls, as is the other to that site, over lines that
+ *		 --uplinks does not both name, "" if there is none: one cut may take both links
  *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
  *  bundle	{epoch, root, digest, issued, expires, expired, roster_version, signers: [name], installed,
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle

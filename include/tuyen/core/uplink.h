@@ -82,4 +82,13 @@ bool node_uplinks_conflict(const struct node_uplinks *uplinks, const struct forw
 			   const struct fwd_neighbor **ret_first,
 			   const struct fwd_neighbor **ret_second);
 
+/**
+ * Is there a site that this one calls over two of its lines, of which @uplinks does not name both? Then the box's own
+ * routes lead them, perhaps both links over one line: both are up, and one cut takes both.
+ * @ret_link, @ret_parallel  set on true alone.
+ */
+bool node_uplinks_unnamed(const struct node_uplinks *uplinks, const struct forwarding *forwarding,
+			  const struct fwd_neighbor **ret_link,
+			  const struct fwd_neighbor **ret_parallel);
+
 #endif

@@ -98,7 +98,8 @@ struct status_input {
 	bool lan_away;			     /* no way leads to the LAN that it shares */
 	const char *lan_closed; /* the device of a LAN that does not forward; "" or NULL: none */
 	const struct address_conflicts *conflicts; /* NULL: none */
-	const struct kernel_state *actual;	   /* NULL: not read yet */
+	const struct fwd_neighbor *unnamed; /* node_uplinks_unnamed()'s parallel; NULL: none */
+	const struct kernel_state *actual;  /* NULL: not read yet */
 	const struct active_paths *active;
 	const enum repair_link *repaired;    /* core/repair.h; NULL: none */
 	const struct status_liveness *links; /* one each of forwarding->neighbors */
