@@ -74,13 +74,13 @@ static void write_tiers(const struct migrate_plan *p, enum migrate_stage stage, 
 
 static void write_network(const struct migrate_plan *p, struct text *t)
 {
-	const struct network *n = plan_network(p, 0);
+	const struct network *n = plan_network(p, 0), *new = plan_network(p, 1);
 	char link[IPV4_PREFIX_STRLEN], path[IPV4_PREFIX_STRLEN];
 
 	text_add(t, "network {\n");
-	if (n->face_count || plan_network(p, 1)->face_count)
+	if (n->face_count || new->face_count) /* what nobody uses yet is the new one's to say */
 		text_printf(t, "\tparallel space %s;\n",
-			    ipv4_prefix_format(n->parallel_space, link));
+			    ipv4_prefix_format((n->face_count ? n : new)->parallel_space, link));
 	text_printf(t,
 		    "\tlabels %u size %u;\n\tlink space %s;\n\tpath space %s;\n"
 		    "\tlink port %u;\n\tsession port %u;\n}\n\n",

@@ -918,6 +918,49 @@ static void test_parallel(void **state)
 		country_clear(&at[i]);
 }
 
+/* The space of parallel links is that of the country which has had them first. */
+static void test_parallel_space(void **state)
+{
+	static const char here[] = "network { parallel space 100.66.0.0/16; }\n",
+			  there[] = "network { parallel space 100.67.0.0/16; }\n",
+			  line[] = "link c d parallel { over lte, fibre; }";
+	static const struct {
+		const char *old[2], *new[2], *space; /* network, link */
+	} rows[] = {
+	    {{"", ""}, {there, line}, "parallel space 100.67.0.0/16;"},
+	    {{here, ""}, {there, line}, "parallel space 100.67.0.0/16;"},
+	    {{here, line}, {there, line}, "parallel space 100.66.0.0/16;"},
+	    {{here, line}, {there, ""}, "parallel space 100.66.0.0/16;"},
+	    {{here, ""}, {there, ""}, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const char *const *sides[2] = {rows[i].old, rows[i].new};
+		struct text text[2] = {{0}, {0}};
+		struct sources of;
+		struct journey j;
+
+		for (int k = 0; k < 2; k++)
+			text_printf(&text[k], "%s%s%s", sides[k][0], PARALLEL_TOPOLOGY(""),
+				    sides[k][1]);
+		of = (struct sources){{text_string(&text[0]), PARALLEL_POLICY("")},
+				      {text_string(&text[1]), PARALLEL_POLICY("")}};
+		journey_make_of(&j, &of, MIGRATE_SAME_ID, MIGRATE_CARE_NONE);
+		for (int s = 0; s < j.stages; s++) {
+			const char *found = strstr(text_string(&j.text[s][0]), "parallel space");
+
+			if (rows[i].space
+				? !found || strncmp(found, rows[i].space, strlen(rows[i].space))
+				: found != NULL)
+				fail_msg("%zu, %d: %s", i, s, text_string(&j.text[s][0]));
+		}
+		journey_clear(&j);
+		text_clear(&text[0]);
+		text_clear(&text[1]);
+	}
+}
+
 /* A path that only some of the head-ends have. */
 static void test_path_heads(void **state)
 {
@@ -981,8 +1024,8 @@ int main(void)
 	    cmocka_unit_test(test_stages_clean), cmocka_unit_test(test_coins),
 	    cmocka_unit_test(test_near_by),	 cmocka_unit_test(test_leap),
 	    cmocka_unit_test(test_faults),	 cmocka_unit_test(test_prepared),
-	    cmocka_unit_test(test_parallel),	 cmocka_unit_test(test_path_heads),
-	    cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_parallel),	 cmocka_unit_test(test_parallel_space),
+	    cmocka_unit_test(test_path_heads),	 cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
