@@ -16,6 +16,7 @@
 #include "tuyen/base/encode.h"
 #include "tuyen/base/err.h"
 #include "tuyen/policies/check_state.h"
+#include "tuyen/topology/mtu.h"
 
 #define METRIC_DEFAULT	  10
 #define METRIC_MAX	  65535
@@ -26,7 +27,7 @@
 #define PROBE_DEFAULT_US  50000
 #define PROBE_DEFAULT_X	  3
 #define MTU_MIN		  576
-#define MTU_MAX		  9216
+#define MTU_MAX		  MTU_CARRIER_MAX
 #define MTU_DEFAULT	  1500
 #define SNMP_PORT_DEFAULT 161
 #define COLOR_MAX	  9999

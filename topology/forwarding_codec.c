@@ -16,9 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tuyen/topology/mtu.h"
+
 #define BUNDLE_FIRST_LINE "tuyen-bundle 1"
 #define RATE_UNIT	  "kbit/s"
 #define METER_UNIT	  "KB"
+#define LINK_MTU_MIN	  (MTU_IPV4_MIN + MTU_WIREGUARD_IPV4 + MTU_MPLS_IN_IP)
+#define LINK_MTU_MAX	  (MTU_CARRIER_MAX - MTU_WIREGUARD_IPV4)
+#define SPACE_LENGTH_MAX  30 /* two sites at least */
 
 /* ---- writing ------------------------------------------------------------------------ */
 
@@ -1142,6 +1147,41 @@ static bool label_ours(const struct forwarding *f, uint32_t label)
 					label == label_repair_sid(f->srgb, face)));
 }
 
+/* BFD's (RFC 5881, RFC 7881), link0's, or that of a session's device. */
+static bool port_taken(const struct forwarding *f, uint16_t port)
+{
+	bool taken = !port || port == 3784 || port == 7784 || port == f->link_port;
+
+	for (size_t i = 0; i < f->session_count; i++)
+		taken |= port == f->sessions[i].listen_port;
+	for (size_t i = 0; i < f->peer_count && !taken; i++) {
+		const struct fwd_session *s =
+		    f->peers[i].rank ? forwarding_session(f, f->peers[i].color) : NULL;
+
+		taken = s && port == forwarding_session_port(s, f->peers[i].rank);
+	}
+	return taken;
+}
+
+static int check_link1(const struct forwarding *f, bool has_neighbor, struct reason *reason)
+{
+	const struct ipv4_prefix space = f->parallel_space;
+	const char *why = NULL;
+
+	if (!has_neighbor)
+		why = "it has no neighbor";
+	else if (port_taken(f, f->parallel_port))
+		why = "its port is 0, or another's";
+	else if (f->parallel_mtu < LINK_MTU_MIN || f->parallel_mtu > LINK_MTU_MAX)
+		why = "no link has this MTU";
+	else if (space.length > SPACE_LENGTH_MAX || ipv4_prefix_overlaps(space, f->overlay[0]) ||
+		 ipv4_prefix_overlaps(space, f->overlay[1]))
+		why = "its space is none, or an overlay's";
+	else if (!ipv4_prefix_contains(space, f->parallel_address))
+		why = "its address is not of its space";
+	return why ? reason_set(reason, -TUYEN_EINVAL, "link1: %s", why) : 0;
+}
+
 /* Who has a parallel link has link1, and who has not has none. */
 static int check_parallel(const struct forwarding *f, struct reason *reason)
 {
@@ -1153,11 +1193,7 @@ static int check_parallel(const struct forwarding *f, struct reason *reason)
 			return refuse(reason, "neighbor", f->neighbors[i].site_id,
 				      "a parallel link, and no link1");
 	}
-	if (f->parallel_address &&
-	    (!any || f->parallel_port == f->link_port || f->parallel_address == f->link_address))
-		return reason_set(reason, -TUYEN_EINVAL,
-				  "link1: it has no neighbor, or what link0 has");
-	return 0;
+	return f->parallel_address ? check_link1(f, any, reason) : 0;
 }
 
 static int check_labels(const struct forwarding *f, struct reason *reason)

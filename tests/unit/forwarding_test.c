@@ -322,7 +322,10 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	}
 }
 
-#define LINK1 "link1 port 51821 mtu 1368 address 100.65.0.210 space 100.65.0.0/16\n"
+#define LINK1_OF(port, mtu)                                                                        \
+	"link1 port " port " mtu " mtu " address 100.65.0.210 space 100.65.0.0/16\n"
+#define LINK1_AT(address, space) "link1 port 51821 mtu 1368 address " address " space " space "\n"
+#define LINK1			 LINK1_OF("51821", "1368")
 #define PARALLEL                                                                                   \
 	"neighbor 1000901 phuc-xa%20parallel over fibre key " KEY                                  \
 	" address 100.65.3.133 wait probe 300000us x 3 mtu 1368 lsp 1348\n"                        \
@@ -354,8 +357,25 @@ static void a_parallel_link_is_read(void **state)
 	} rows[] = {
 	    {"", PARALLEL, "neighbor 1000901: a parallel link, and no link1"},
 	    {LINK1, "label 16001 to 101 out 16001\n", "link1: it has no neighbor"},
-	    {"link1 port 51820 mtu 1368 address 100.65.0.210 space 100.65.0.0/16\n", PARALLEL,
-	     "link1: it has no neighbor, or what link0 has"},
+	    {LINK1_OF("0", "1368"), PARALLEL, "link1: its port is 0, or another's"},
+	    {LINK1_OF("51820", "1368"), PARALLEL, "link1: its port is 0, or another's"},
+	    {LINK1_OF("52010", "1368"), PARALLEL, "link1: its port is 0, or another's"},
+	    {LINK1_OF("52020", "1368"), PARALLEL, "link1: its port is 0, or another's"},
+	    {LINK1_OF("3784", "1368"), PARALLEL, "link1: its port is 0, or another's"},
+	    {LINK1_OF("7784", "1368"), PARALLEL, "link1: its port is 0, or another's"},
+	    {LINK1_OF("51821", "0"), PARALLEL, "link1: no link has this MTU"},
+	    {LINK1_OF("51821", "655"), PARALLEL, "link1: no link has this MTU"},
+	    {LINK1_OF("51821", "9157"), PARALLEL, "link1: no link has this MTU"},
+	    {LINK1_AT("100.66.0.210", "100.65.0.0/16"), PARALLEL,
+	     "link1: its address is not of its space"},
+	    {LINK1_AT("100.64.0.210", "100.65.0.0/16"), PARALLEL,
+	     "link1: its address is not of its space"},
+	    {LINK1_AT("100.65.0.210", "100.65.0.210/16"), PARALLEL, "line 7: a prefix is wrong"},
+	    {LINK1_AT("100.65.0.210", "100.65.0.210/32"), PARALLEL, "link1: its space is none"},
+	    {LINK1_AT("100.65.0.210", "0.0.0.0/0"), PARALLEL, "link1: its space is none, or an"},
+	    {LINK1_AT("100.65.0.210", "100.64.0.0/15"), PARALLEL, "link1: its space is none, or"},
+	    {LINK1_AT("100.64.0.210", "100.64.0.0/16"), PARALLEL, "link1: its space is none, or"},
+	    {LINK1_AT("100.81.0.210", "100.81.0.0/16"), PARALLEL, "link1: its space is none, or"},
 	    {"link1 port 51821 mtu 1368 address 0.0.0.0 space 100.65.0.0/16\n", PARALLEL,
 	     "line 7: not"},
 	    {"link1 port 51821 mtu 1368\n", PARALLEL, "line 7: 'address' is missing"},
@@ -389,6 +409,31 @@ static void a_parallel_link_is_read(void **state)
 			fail_msg("row %zu: '%s'", i, why.text);
 	text_clear(&text);
 	text_clear(&again);
+}
+
+/* That of the second of two gateways is the session's too. */
+static void link1_has_no_session_s_port(void **state)
+{
+	static const char call[] = "call 100.80.0.16:52010";
+	struct reason why = {{0}};
+	struct text text, ranked;
+	struct forwarding f;
+	const char *at;
+
+	(void)state;
+	text_init(&text);
+	text_init(&ranked);
+	if (parallel_parse(LINK1_OF("42010", "1368"), PARALLEL, &f, &why, &text) < 0)
+		fail_msg("%s", why.text);
+	forwarding_clear(&f);
+	at = strstr(text_string(&text), call) + strlen(call);
+	text_add_bytes(&ranked, text.bytes, (size_t)(at - text.bytes));
+	text_printf(&ranked, " rank 1%s", at);
+	assert_int_equal(forwarding_parse(text_string(&ranked), ranked.length, &f, &why),
+			 -TUYEN_EINVAL);
+	assert_string_equal(why.text, "link1: its port is 0, or another's");
+	text_clear(&text);
+	text_clear(&ranked);
 }
 
 static void refuses_every_truncation_inside_a_line(void **state)
@@ -479,6 +524,7 @@ int main(void)
 	    cmocka_unit_test(addresses_are_as_printf_writes_them),
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
 	    cmocka_unit_test(a_parallel_link_is_read),
+	    cmocka_unit_test(link1_has_no_session_s_port),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
 	    cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),

@@ -26,7 +26,8 @@ struct mtu_layers {
 	uint16_t session; /* IP packet of a citizen's query inside the session */
 };
 
-#define MTU_IPV4_MIN 576 /* below this a session is not worth having */
+#define MTU_IPV4_MIN	576  /* below this a session is not worth having */
+#define MTU_CARRIER_MAX 9216 /* no line takes more */
 
 /** @return 0, or -TUYEN_ELIMIT when the session would fall below MTU_IPV4_MIN. */
 int mtu_layers_compute(uint16_t carrier_mtu, bool carrier_ipv6, uint8_t label_depth,
