@@ -237,5 +237,15 @@ ok "a release without it takes link1 away" wait_for 15 "one link" eval 'links_up
 release 3 parallel.topology parallel.policy keys.topology
 ok "... and one with it brings it back" wait_for 30 "all of it" all_up
 ok "a query is answered" query_answers phuc-xa
+
+# ---- a box that does not say which device each line is -----------------------------------------------
+is "each line has its device" "$(status_get phuc-xa .site.unnamed)" ''
+stop_daemon phuc-xa
+daemon_options[phuc-xa]="--uplinks fibre=u-fibre"
+start_daemon phuc-xa
+ok "a line without one is told" wait_for 30 "it" status_is phuc-xa .site.unnamed "ba-dinh parallel"
+ok "... by the status" eval '"$tuyen" status --control "$(control_of phuc-xa)" | grep -q "^uplinks   ba-dinh parallel and"'
+is "... and once by the log" "$(grep -c "ba-dinh is called over fibre and lte" "$LAB_DIR/phuc-xa.log")" 1
+is "... not by who is called" "$(status_get ba-dinh .site.unnamed)" ''
 country_down
 done_testing
