@@ -21,7 +21,6 @@ all_back() {
 path_down() { status_is phuc-xa ".paths[] | select(.name == \"$1\") | .state" down; }
 put_back() { [ "$(in_site "$1" sysctl -n net.ipv6.conf.lsp210.disable_ipv6)" = 1 ] && ip -n "$1" -f mpls route | grep -q "^86001 "; }
 status_conditions+="repaired_is all_back path_down "
-changes() { status_get phuc-xa '[.paths[].changes] | add'; }
 settle_back() { # MOST_MS SITE...: all goes back, too
 	expect "all back" all_back
 	settle "$@"

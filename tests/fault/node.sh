@@ -13,12 +13,7 @@ eval "$(declare -f country_keys | sed 's/^country_keys/country_keys_made/')"
 country_keys() { # the commune's folder is a small disk of its own
 	mount -t tmpfs -o size=1m,mode=0711 state "$state" && mkdir -p "$state/keys" "$state/incoming" && country_keys_made
 }
-faults_on
-country_up || bail "the country comes up"
-pass "the country comes up"
-stream_echo_start
-wait_for 30 "the main path" path_is phuc-xa main
-changes() { status_get phuc-xa '[.paths[].changes] | add'; }
+faults_begin
 
 # ---- processes ----
 killed() { # WHICH

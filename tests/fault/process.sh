@@ -8,12 +8,7 @@
 . "$LAB_TREE/tests/lab/snmp.sh"
 . "$LAB_TREE/tests/fault/table"
 
-faults_on
-country_up || bail "the country comes up"
-pass "the country comes up"
-stream_echo_start
-wait_for 30 "the main path" path_is phuc-xa main
-changes() { status_get phuc-xa '[.paths[].changes] | add'; }
+faults_begin
 processes() { echo "$(process_of phuc-xa kernel) $(process_of phuc-xa wire)"; }
 has_rule() { in_site phuc-xa ip rule | grep -q ^31001:; }
 whole() { paths_up phuc-xa 2 && path_is phuc-xa main; }
