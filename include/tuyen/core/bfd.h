@@ -20,7 +20,7 @@
 /** What packets are sent from, and S-BFD's answers come to: the rest of all ports (RFC 5881 section 4). */
 #define BFD_SOURCE_PORT_FIRST 49152
 #define BFD_SOURCE_PORT_COUNT 16384
-#define BFD_PACKET_BYTES    24	 /* without authentication, RFC 5880 section 4.1 */
+#define BFD_PACKET_BYTES      24 /* without authentication, RFC 5880 section 4.1 */
 
 enum bfd_state { /* RFC 5880 section 4.1 */
 		 BFD_STATE_ADMIN_DOWN = 0,

@@ -37,7 +37,8 @@ enum fault_point {
 #define FAULT_KILL  -1 /* the process is killed before it */
 #define FAULT_BREAK -2 /* the dump says that it was interrupted */
 #define FAULT_LOSE  -3 /* what was received is lost, ENOBUFS */
-#define FAULT_SLOW  -4 /* what was received comes 20 ms later, what is done takes 100 ms, as where there is much of it */
+#define FAULT_SLOW                                                                                 \
+	-4 /* what was received comes 20 ms later, what is done takes 100 ms, as where there is much of it */
 
 struct fault_block {
 	int32_t pid; /* who shall meet it; 0: everyone who has the block */
