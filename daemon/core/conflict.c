@@ -13,7 +13,8 @@
 
 static bool is_ours(const struct forwarding *f, ipv4_t address)
 {
-	if (address == f->link_address || address == f->node_address || address == f->lan_address)
+	if (address == f->link_address || address == f->node_address || address == f->lan_address ||
+	    address == f->parallel_address)
 		return true;
 	for (size_t i = 0; i < f->path_count; i++)
 		if (f->paths[i].source == address)

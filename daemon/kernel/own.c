@@ -5,7 +5,9 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,22 +105,40 @@ int kernel_own_read(struct kernel *kernel, struct own_address **ret_own, size_t 
 	return 0;
 }
 
+struct device_name {
+	char name[KERNEL_IFNAME_MAX];
+	bool inner;
+};
+
+static bool is_dummy(const struct nlmsghdr *message)
+{
+	struct nlattr *info = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message,
+					      sizeof(struct ifinfomsg), IFLA_LINKINFO);
+	struct nlattr *kind = info ? nla_find(nla_data(info), nla_len(info), IFLA_INFO_KIND) : NULL;
+
+	return kind && nla_strcmp(kind, "dummy") == 0;
+}
+
 static int name_take(const struct nlmsghdr *message, void *context)
 {
 	struct nlattr *name = nlmsg_find_attr((struct nlmsghdr *)(uintptr_t)message,
 					      sizeof(struct ifinfomsg), IFLA_IFNAME);
+	const struct ifinfomsg *header = nlmsg_data(message);
+	struct device_name *device = context;
 
-	if (message->nlmsg_type == RTM_NEWLINK && name)
-		snprintf(context, KERNEL_IFNAME_MAX, "%s", nla_get_string(name));
+	if (message->nlmsg_type != RTM_NEWLINK || !name)
+		return 0;
+	snprintf(device->name, sizeof(device->name), "%s", nla_get_string(name));
+	device->inner = header->ifi_flags & IFF_LOOPBACK || is_dummy(message);
 	return 0;
 }
 
 int kernel_device_name(struct kernel *kernel, uint32_t ifindex,
-		       char ret_name[static KERNEL_IFNAME_MAX])
+		       char ret_name[static KERNEL_IFNAME_MAX], bool *ret_inner)
 {
 	struct ifinfomsg header = {.ifi_family = AF_UNSPEC, .ifi_index = (int)ifindex};
 	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETLINK, 0);
-	char name[KERNEL_IFNAME_MAX] = "";
+	struct device_name device = {.name = ""};
 	int error;
 
 	if (!m)
@@ -127,11 +147,12 @@ int kernel_device_name(struct kernel *kernel, uint32_t ifindex,
 		nlmsg_free(m);
 		return -TUYEN_ENOMEM;
 	}
-	error = channel_ask(&kernel->route, m, name_take, name);
+	error = channel_ask(&kernel->route, m, name_take, &device);
 	if (error && error != ENODEV) {
 		errno = error;
 		return -TUYEN_ESYSTEM;
 	}
-	memcpy(ret_name, name, sizeof(name));
+	memcpy(ret_name, device.name, sizeof(device.name));
+	*ret_inner = device.inner;
 	return 0;
 }

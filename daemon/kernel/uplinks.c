@@ -463,6 +463,15 @@ static int lan_way(struct kernel *kernel, struct ipv4_prefix lan, struct way *re
 	return err;
 }
 
+int kernel_lan_over(struct kernel *kernel, struct ipv4_prefix lan, uint32_t ifindex, bool *ret_over)
+{
+	struct way way;
+	int err = lan_way(kernel, lan, &way);
+
+	*ret_over = !err && way.there && way.index == (int)ifindex;
+	return err;
+}
+
 int kernel_lan_closed(struct kernel *kernel, struct ipv4_prefix lan,
 		      char ret_device[static KERNEL_IFNAME_MAX])
 {

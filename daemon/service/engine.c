@@ -494,6 +494,17 @@ static int look_heeding(struct engine *e, const struct active_paths *previous,
 	return err;
 }
 
+/* What could not be read is as it was: all else that a turn does must not wait for it. */
+static void conflicts_look(struct engine *e)
+{
+	struct reason reason;
+	bool unread = engine_conflicts_look(e, &reason) < 0;
+
+	if (unread && !e->conflicts_unread)
+		log_warning("%s", reason.text);
+	e->conflicts_unread = unread;
+}
+
 int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		struct kernel_state **ret_actual, struct kernel_plan **ret_plan,
 		struct active_paths *ret_active, struct monotime *ret_next_look,
@@ -509,9 +520,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	if (err)
 		return err;
 	seen_look(e, e->actual);
-	err = engine_conflicts_look(e, reason);
-	if (err)
-		return err;
+	conflicts_look(e);
 	lines_look(e);
 	err = look_heeding(e, &previous, &desired, &actual, ret_active, ret_next_look, reason);
 	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
@@ -519,12 +528,11 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 		repair_read(&e->release.forwarding, actual, e->repaired);
 		mtu_take_over(e, &previous);
 		seen_look(e, actual);
-		err = engine_conflicts_look(e, reason);
+		conflicts_look(e);
 		choose(e, &previous, ret_active, ret_next_look);
 		kernel_state_free(desired);
 		desired = NULL;
-		if (!err)
-			err = desired_make(e, ret_active, &desired, reason);
+		err = desired_make(e, ret_active, &desired, reason);
 	}
 	if (!err) {
 		kernel_state_call_back(desired, actual, e->stood ? e->stood : e->actual);
@@ -690,10 +698,11 @@ static bool line_conflict(const struct engine *e, struct reason *reason)
 
 	if (!*conflicts_format(&e->conflicts, true, words))
 		return false;
-	reason_set(reason, 0,
-		   "another site's address stands on a line of this box and is left there, so that "
-		   "nothing reaches that site: %s",
-		   words);
+	reason_set(
+	    reason, 0,
+	    "another site's address stands on a device that is no LAN's and is left there, so "
+	    "that nothing reaches that site: %s",
+	    words);
 	return true;
 }
 

@@ -12,7 +12,7 @@
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
 
-#define HURRIED_A_SECOND 16u /* each is a reading of the kernel's table */
+#define HURRIED_A_SECOND 4u /* each is a reading of the kernel's table */
 
 static bool is_uplink(const struct engine *e, const char *device)
 {
@@ -44,19 +44,43 @@ static int neighbors_are_over(struct engine *e, uint32_t ifindex, bool *ret_over
 	return err;
 }
 
-/* Which device it stands on, and whether that is a line. */
+static int is_lans(struct engine *e, uint32_t ifindex, bool *ret_lans)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	int err = 0;
+
+	for (size_t i = 0; !err && !*ret_lans && i < f->lan_count; i++)
+		err = kernel_lan_over(e->kernel, f->lans[i], ifindex, ret_lans);
+	return err;
+}
+
+static int is_line(struct engine *e, const struct address_conflict *c, bool *ret_line)
+{
+	int err = 0;
+
+	*ret_line = is_uplink(e, c->device);
+	if (!*ret_line)
+		err = kernel_device_is_default(e->kernel, c->device, ret_line);
+	if (!err && !*ret_line)
+		err = neighbors_are_over(e, c->ifindex, ret_line);
+	return err;
+}
+
+/*
+ * Which device it stands on, and whether that may be a line. While an address is passed over the kernel takes no route with it as its
+ * source: a line that gets one before its routes, as all do, would never come up. So it must be a LAN's, or have nothing behind it.
+ */
 static int place(struct engine *e, struct address_conflict *c)
 {
-	int err = kernel_device_name(e->kernel, c->ifindex, c->device);
+	bool within = false;
+	int err = kernel_device_name(e->kernel, c->ifindex, c->device, &within);
 
 	if (err || !*c->device)
 		return err;
-	c->of_line = is_uplink(e, c->device);
-	if (!c->of_line)
-		err = kernel_device_is_default(e->kernel, c->device, &c->of_line);
-	if (!err && !c->of_line)
-		err = neighbors_are_over(e, c->ifindex, &c->of_line);
-	return err;
+	if (!within)
+		err = is_lans(e, c->ifindex, &within);
+	c->of_line = !within;
+	return !err && within ? is_line(e, c, &c->of_line) : err;
 }
 
 static bool same(const struct address_conflicts *a, const struct address_conflicts *b)
@@ -169,9 +193,8 @@ void engine_conflicts_say(struct engine *e)
 		return;
 	e->conflicts_said = e->conflicts;
 	if (*conflicts_format(&e->conflicts, false, words))
-		log_warning("another site's address stands on a device of this box: %s; but for "
-			    "those of a line they are passed over, take them away "
-			    "(ip address delete)",
+		log_warning("another site's address stands on a device of this box: %s; those on a "
+			    "LAN's device are passed over; take them away (ip address delete)",
 			    words);
 	else
 		log_info("no other site's address stands on a device of this box any more");

@@ -271,7 +271,8 @@ void engine_stood_still(struct engine *e, uint64_t us)
 	if (!e->taken_over || !e->actual || !e->release.status.have ||
 	    kernel_read_silent(e->kernel, e->actual, &now, &reason) < 0)
 		return;
-	for (size_t i = 0; i < f->neighbor_count; i++) {
+	/* the kernel itself calls the rest, five seconds after its last call */
+	for (size_t i = 0; i < f->neighbor_count && renewed < CALLS_MAX; i++) {
 		const struct fwd_neighbor *n = &f->neighbors[i];
 		const char *device = desired_link_device(n->site_id);
 

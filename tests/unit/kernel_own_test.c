@@ -158,17 +158,19 @@ static void a_device_has_a_name_or_has_gone(void **state)
 {
 	char name[KERNEL_IFNAME_MAX] = "x";
 	struct kernel kernel = {0};
+	bool inner = true;
 
 	(void)state;
 	says.name = "lan0";
-	assert_int_equal(kernel_device_name(&kernel, 3, name), 0);
+	assert_int_equal(kernel_device_name(&kernel, 3, name, &inner), 0);
 	assert_string_equal(name, "lan0");
+	assert_false(inner);
 	says.name = NULL;
 	says.error = ENODEV;
-	assert_int_equal(kernel_device_name(&kernel, 3, name), 0);
+	assert_int_equal(kernel_device_name(&kernel, 3, name, &inner), 0);
 	assert_string_equal(name, "");
 	says.error = ENOBUFS;
-	assert_int_equal(kernel_device_name(&kernel, 3, name), -TUYEN_ESYSTEM);
+	assert_int_equal(kernel_device_name(&kernel, 3, name, &inner), -TUYEN_ESYSTEM);
 }
 
 int main(void)

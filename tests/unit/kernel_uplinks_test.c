@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/kernel/uplinks.c daemon/core/uplink.c daemon/core/kernel_state.c topology/labels.c
+// link: daemon/kernel/uplinks.c daemon/core/uplink.c daemon/core/kernel_state.c topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
 // libs: -lnl-3
 /*

@@ -24,7 +24,8 @@ struct address_conflict {
 	ipv4_t address;
 	uint32_t ifindex;
 	char device[KERNEL_IFNAME_MAX]; /* "": it has gone meanwhile */
-	bool of_line; /* the device leads to the carrier: the address is needed there, and left */
+	bool
+	    of_line; /* the device is no LAN's and may have a carrier behind it: the address may be needed there, and is left */
 };
 
 struct address_conflicts {

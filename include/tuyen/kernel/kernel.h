@@ -103,9 +103,16 @@ int kernel_address_own(struct kernel *kernel, ipv4_t address, bool *ret_own);
 int kernel_own_read(struct kernel *kernel, struct own_address **ret_own, size_t *ret_count,
 		    struct reason *reason);
 
-/** The name of the device, asked of the kernel now; "" if it has gone. @return 0 or a tuyen error. */
+/**
+ * The name of the device, asked of the kernel now; "" if it has gone.
+ * @ret_inner  a loopback or dummy device: nothing is behind it. @return 0 or a tuyen error.
+ */
 int kernel_device_name(struct kernel *kernel, uint32_t ifindex,
-		       char ret_name[static KERNEL_IFNAME_MAX]);
+		       char ret_name[static KERNEL_IFNAME_MAX], bool *ret_inner);
+
+/** Do packets for the network at @lan leave by the device? @return as kernel_lan_there(). */
+int kernel_lan_over(struct kernel *kernel, struct ipv4_prefix lan, uint32_t ifindex,
+		    bool *ret_over);
 
 /** Has the main table a default route over the device, that is the box's own? @return 0 or a tuyen error. */
 int kernel_device_is_default(struct kernel *kernel, const char *device, bool *ret_default);

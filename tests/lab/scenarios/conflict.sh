@@ -113,6 +113,12 @@ ok "... and left" nothing_left phuc-xa
 address phuc-xa add 10.0.0.78/32 theirs
 ok "... beside another that is passed over" wait_for 5 "the word" conflict_is phuc-xa "10.0.0.77 on u-carrier, 10.0.0.78 on theirs"
 is "... alone" "$(ip -n phuc-xa route show table local proto 84 | grep -o '10[0-9.]*')" 10.0.0.78
+ip -n phuc-xa link add line type veth peer name far
+address phuc-xa add 10.0.0.79/24 line # as a line that is being set up
+ok "one on a device that may become a line is said" wait_for 5 "the word" eval 'status_get phuc-xa .site.conflict | grep -q "10.0.0.79 on line"'
+ip -n phuc-xa link set far up; ip -n phuc-xa link set line up
+ok "... and left, so that it comes up" ip -n phuc-xa route add 172.31.9.0/24 via 10.0.0.1 dev line src 10.0.0.79 metric 9
+ip -n phuc-xa link del line
 address phuc-xa del 10.0.0.77/32 u-carrier
 ip -n phuc-xa link del theirs
 ok "... until they are gone" wait_for 5 "the end" conflict_is phuc-xa ''
