@@ -14,6 +14,9 @@ has_rule() { in_site phuc-xa ip rule | grep -q ^31001:; }
 whole() { paths_up phuc-xa 2 && path_is phuc-xa main; }
 ms_since() { echo $(($(now_ms) - $1)); }
 
+# All pauses are of the virtual clock. Those of 30 s and of 300 s are the faults themselves, as the fault table has them (F04, F21); in the
+# others what must not happen would have happened, so no condition could end them sooner.
+
 # ---- F04: stopped for 30 s; who is silent for 15 s is ended by the supervisor ----
 stopped() { # PROCESS
 	begin "$1 process stopped for 30 s" "the supervisor ends it after 15 s; the next one takes over"
@@ -21,7 +24,7 @@ stopped() { # PROCESS
 	kill -STOP "$pid"
 	expect "said" logged "tuyend-$1 says nothing for 15 s"
 	judge "another runs" wait_for 2 "the next" other_process phuc-xa "$1" "$pid"
-	sleep 15 # of the virtual clock, as all here: to the end of the 30 s
+	sleep 15 # to the end of the 30 s: 15 have passed until it was said
 	kill -CONT "$pid" 2>/dev/null && { seen "THE OLD ONE LIVES"; fault_bad=1; }
 	expect "all paths up" paths_up phuc-xa 2
 	expect "on the main path" path_is phuc-xa main
@@ -153,7 +156,7 @@ sleep 5 # a look
 left lsp211
 settle 0 phuc-xa
 taken link0
-sleep 10 # two looks
+sleep 10 # two looks of 5 s, which must leave it
 left link0
 sleep 6 # a session that was made anew meanwhile calls each 5 s
 settle 30000 phuc-xa
@@ -199,7 +202,7 @@ log_from=1
 expect "the log says so" logged "self-check: WireGuard.*remedy: modprobe wireguard"
 expect "the status too" failure_said phuc-xa wireguard
 first=$(processes)
-sleep 60 # the pause between two tries grows to 30 s
+sleep 60 # so that the pause between two tries is at its 30 s when the module comes
 judge "nobody ended" eval '[ "$(processes)" = "$first" ]'
 judge "it is not said at each try" eval '[ "$(tail -n +$log_from phuc-xa.log | wc -l)" -le 40 ]'
 "$LAB_TOOLS/fault" module.block off >module.met
@@ -228,7 +231,7 @@ before=$(processes)
 begin_ms=$(now_ms)
 for s in ba-dinh dong-da; do link_cut phuc-xa $s; done
 kill -STOP "$(pid_of phuc-xa)" $before
-sleep 300
+sleep 300 # the pause that is tested: keys end after 180 s
 for s in ba-dinh dong-da; do link_heal phuc-xa $s; done
 kill -CONT "$(pid_of phuc-xa)" $before
 pause_ms=$(ms_since "$begin_ms")
