@@ -1130,9 +1130,34 @@ REPAIR_FAULTS(REPAIR_FAULT_FUNCTION)
 	{#name, AUDIT_REPAIR, site, words, repair_fault_##name},
 static const struct fault repair_faults[] = {REPAIR_FAULTS(REPAIR_FAULT_ROW)};
 
-static void test_planted_repair_faults(void **state)
+/* Each of @planted, in @country of its own, is found. */
+static void faults_are_found(void (*country)(struct network *n), const struct fault *planted,
+			     size_t count)
 {
 	size_t missed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct country c;
+		struct audit *a;
+
+		country(&c.n);
+		country_compile(&c);
+		planted[i].plant(c.site);
+		a = country_audit(&c);
+		if (!found(a, planted[i].kind, planted[i].site_id, planted[i].words)) {
+			print_message("%s: not found; %zu findings:\n", planted[i].name,
+				      audit_findings_total(a));
+			findings_print(a);
+			missed++;
+		}
+		audit_free(a);
+		country_clear(&c);
+	}
+	assert_int_equal(missed, 0);
+}
+
+static void test_planted_repair_faults(void **state)
+{
 	struct country c;
 	struct audit *a;
 
@@ -1148,21 +1173,7 @@ static void test_planted_repair_faults(void **state)
 	assert_int_equal(failure_find(a, "site p")->sessions_hit, 0);
 	audit_free(a);
 	country_clear(&c);
-	for (size_t i = 0; i < COUNT(repair_faults); i++) {
-		ring(&c.n);
-		country_compile(&c);
-		repair_faults[i].plant(c.site);
-		a = country_audit(&c);
-		if (!found(a, AUDIT_REPAIR, repair_faults[i].site_id, repair_faults[i].words)) {
-			print_message("%s: not found; %zu findings:\n", repair_faults[i].name,
-				      audit_findings_total(a));
-			findings_print(a);
-			missed++;
-		}
-		audit_free(a);
-		country_clear(&c);
-	}
-	assert_int_equal(missed, 0);
+	faults_are_found(ring, repair_faults, COUNT(repair_faults));
 }
 
 static void blind_fault(void (*country)(struct network *n), uint64_t *seed, size_t *planted,
@@ -1303,7 +1314,6 @@ static const struct fault parallel_faults[] = {PARALLEL_FAULTS(PARALLEL_FAULT_RO
 
 static void test_planted_parallel_faults(void **state)
 {
-	size_t missed = 0;
 	struct country c;
 	struct audit *a;
 
@@ -1318,22 +1328,7 @@ static void test_planted_parallel_faults(void **state)
 			 1); /* by the policy that keeps to it */
 	audit_free(a);
 	country_clear(&c);
-	for (size_t i = 0; i < COUNT(parallel_faults); i++) {
-		parallel_country(&c.n);
-		country_compile(&c);
-		parallel_faults[i].plant(c.site);
-		a = country_audit(&c);
-		if (!found(a, parallel_faults[i].kind, parallel_faults[i].site_id,
-			   parallel_faults[i].words)) {
-			print_message("%s: not found; %zu findings:\n", parallel_faults[i].name,
-				      audit_findings_total(a));
-			findings_print(a);
-			missed++;
-		}
-		audit_free(a);
-		country_clear(&c);
-	}
-	assert_int_equal(missed, 0);
+	faults_are_found(parallel_country, parallel_faults, COUNT(parallel_faults));
 }
 
 static void test_blind_parallel_faults(void **state)
