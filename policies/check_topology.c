@@ -44,9 +44,6 @@ static const struct ipv4_prefix lans_reserved[] = {
     {0xe0000000, 3},
 };
 
-/* UDP ports that a node answers at itself: BFD (RFC 5881) and S-BFD (RFC 7881). */
-static const uint16_t ports_reserved[] = {3784, 7784};
-
 /* ---- the whole network's settings ---- */
 
 static void settings_space(struct check *c, const struct syntax_file *file,
@@ -100,19 +97,19 @@ static bool port_among_sessions(const struct network *n, uint64_t port)
 /* WireGuard listens on every address: a port has one owner on a node. */
 static void settings_ports(struct check *c, struct statement s)
 {
+	static const uint16_t reserved[] = {NETWORK_PORT_BFD, NETWORK_PORT_SBFD};
 	const struct network *n = &c->network;
 
 	if (port_among_sessions(n, n->link_port))
 		diag_error(c->diags, check_at(s),
 			   "the link port %u lies among the session ports %u to %u", n->link_port,
 			   n->session_port + 1, n->session_port + COLOR_MAX);
-	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
-		if (n->link_port == ports_reserved[i] || port_among_sessions(n, ports_reserved[i]))
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (n->link_port == reserved[i] || port_among_sessions(n, reserved[i]))
 			diag_error(c->diags, check_at(s),
 				   "port %u is that of BFD: neither the link port nor among the "
 				   "session ports, %u to %u",
-				   ports_reserved[i], n->session_port + 1,
-				   n->session_port + COLOR_MAX);
+				   reserved[i], n->session_port + 1, n->session_port + COLOR_MAX);
 }
 
 void check_network_settings(struct check *c, struct statement s)
@@ -288,11 +285,8 @@ static uint16_t uplink_port(struct check *c, const struct syntax_file *file,
 {
 	const struct network *n = &c->network;
 	uint16_t port = (uint16_t)check_range(c, file, node, 1, UINT16_MAX, "a port");
-	bool taken = port_among_sessions(n, port);
 
-	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
-		taken |= port == ports_reserved[i];
-	if (taken)
+	if (network_port_reserved(port) || port_among_sessions(n, port))
 		diag_error(
 		    c->diags, syntax_place(file, node),
 		    "port %u is taken on every node: by BFD, or by the session ports %u to %u",
@@ -1520,11 +1514,8 @@ static void parallel_port(struct check *c, const struct link *l, uint32_t site)
 {
 	const struct network *n = &c->network;
 	uint32_t port = network_listen_port(n, site) + 1u;
-	bool taken = port > UINT16_MAX || port_among_sessions(n, port);
 
-	for (size_t i = 0; i < sizeof(ports_reserved) / sizeof(ports_reserved[0]); i++)
-		taken |= port == ports_reserved[i];
-	if (taken)
+	if (port > UINT16_MAX || network_port_reserved(port) || port_among_sessions(n, port))
 		diag_error(c->diags, link_at(c, l),
 			   "parallel links of '%s' need the port above that of its links, %u, "
 			   "which is taken or none",

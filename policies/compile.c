@@ -858,6 +858,51 @@ static bool pair_ranks_before(const struct compile_result *r, size_t a, uint64_t
 		   : sites[r->pairs[a].endpoint].id < sites[r->pairs[b].endpoint].id;
 }
 
+/* Whose UDP port of @site is @port, where it is not a session's? NULL: nobody's. */
+static const char *port_owner(const struct network *n, uint32_t site, uint32_t port)
+{
+	uint32_t link = network_listen_port(n, site);
+
+	if (port == link)
+		return "its links";
+	if (n->sites[site].face && port == link + 1)
+		return "its parallel links";
+	return network_port_reserved(port) ? "BFD" : NULL;
+}
+
+/* Was what was reported last an error of that place? */
+static bool reported_last(const struct compile_result *r, struct source_place place)
+{
+	const struct compile_problem *p = r->problems;
+
+	return r->problem_count && p[r->problem_count - 1].error &&
+	       !memcmp(&p[r->problem_count - 1].place, &place, sizeof(place));
+}
+
+/* A gateway of a rank above 0 is called from a port of its own, below the first one's. */
+static void rank_port_check(struct compile_result *r, const struct compile_pair *p)
+{
+	const struct network *n = r->network;
+	const struct policy *policy = &n->policies[p->policy];
+	uint32_t below = p->rank * FWD_RANK_PORTS, port = n->session_port + policy->color;
+	const char *owner;
+
+	if (port < below + 1024) {
+		compile_report(r, true, NULL, policy->place,
+			       "policy '%s': session port %u leaves no port for a gateway of rank "
+			       "%u: it would be %u below",
+			       policy->name, n->session_port, p->rank + 1, below);
+		return;
+	}
+	owner = port_owner(n, p->head, port - below);
+	if (owner && !reported_last(r, policy->place)) /* of a policy one site is enough */
+		compile_report(r, true, NULL, policy->place,
+			       "policy '%s': '%s' would call its gateway of rank %u from port %u, "
+			       "which is that of %s: another color or session port",
+			       policy->name, n->sites[p->head].name, p->rank + 1, port - below,
+			       owner);
+}
+
 /* @metrics  of the pairs from @first on. */
 static void pair_rank(struct compile_result *r, size_t pair, size_t first, const uint64_t *metrics)
 {
@@ -874,11 +919,8 @@ static void pair_rank(struct compile_result *r, size_t pair, size_t first, const
 		compile_report(r, true, NULL, policy->place,
 			       "policy '%s': '%s' would have more than %d gateways to one LAN",
 			       policy->name, n->sites[p->head].name, FWD_RANKS_MAX);
-	else if (rank && n->session_port + policy->color < rank * FWD_RANK_PORTS + 1024)
-		compile_report(r, true, NULL, policy->place,
-			       "policy '%s': session port %u leaves no port for a gateway of rank "
-			       "%u: it would be %u below",
-			       policy->name, n->session_port, rank + 1, rank * FWD_RANK_PORTS);
+	else if (rank)
+		rank_port_check(r, p);
 }
 
 /* Ranks the pairs of one head-end and policy, from @first on. */

@@ -1150,7 +1150,7 @@ static bool label_ours(const struct forwarding *f, uint32_t label)
 /* BFD's (RFC 5881, RFC 7881), link0's, or that of a session's device. */
 static bool port_taken(const struct forwarding *f, uint16_t port)
 {
-	bool taken = !port || port == 3784 || port == 7784 || port == f->link_port;
+	bool taken = !port || network_port_reserved(port) || port == f->link_port;
 
 	for (size_t i = 0; i < f->session_count; i++)
 		taken |= port == f->sessions[i].listen_port;

@@ -328,6 +328,15 @@ static inline uint32_t network_link_end(const struct network *n, const struct li
 int network_make_faces(struct network *n);
 /** What a site of that name is called on its parallel links. @return the caller's; NULL without memory. */
 char *network_face_name(const char *name);
+#define NETWORK_PORT_BFD  3784 /* RFC 5881 section 4 */
+#define NETWORK_PORT_SBFD 7784 /* RFC 7881 section 2 */
+
+/** Does every node answer at UDP @port itself, by one of these? */
+static inline bool network_port_reserved(uint32_t port)
+{
+	return port == NETWORK_PORT_BFD || port == NETWORK_PORT_SBFD;
+}
+
 /** Where WireGuard listens for links at @site; for parallel ones, one above. */
 uint16_t network_listen_port(const struct network *n, uint32_t site);
 

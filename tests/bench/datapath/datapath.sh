@@ -186,6 +186,8 @@ all addresses_keep
 node_address=$(cat addresses.npdc-hn) path_address=$(cat addresses.hanoi)
 for s in $COUNTRY_SITES; do stop_daemon $s; done
 for s in $COUNTRY_SITES; do
+	# What S-BFD's port answers is taken in at the ports of probes alone.
+	in_site $s sysctl -q -w net.ipv4.ip_local_port_range="49152 65535"
 	planned=$(in_site $s "$tuyend" --site "${country_id[$s]}" --state "$(site_dir $s)/state" --plan)
 	[ -z "$planned" ] || { echo "$s is not as its daemon left it: $planned"; missed=1; }
 done
