@@ -10,14 +10,15 @@
  * packets reach the next hop of our lines, and a DHCP server by its ports; not what routes would lead
  * to a carrier that only says of itself that it is the overlay. Nothing with an address of ours goes
  * out by it: that has its source on lo or link0, or the destination is known.
- *   classify             A LAN packet gets the mark of the color that the policy has for it. It
- * counts as a LAN's only if the way back to its source is the device it came from. outbound,
- * inbound_C  The policy's rules, for each packet in the direction of its connection: as the rule
- *                        says for who opened it, turned round for the replies. So a connection
- * lasts no longer than the rule that allowed it, and no color carries another's packets. forward,
- * egress      Nothing enters a session without its color's mark, nothing of a LAN or of what is
- *                        behind a session leaves in clear, nothing goes from one line to another, and
- *                        other forwarding is left alone.
+ *   outbound, inbound_C  The policy's rules, for each packet in the direction of its connection: as
+ * the rule says for who opened it, turned round for the replies. So a connection lasts no longer than
+ * the rule that allowed it, and no color carries another's packets. A LAN packet gets the mark of the
+ * color that the policy has for it. It counts as a LAN's only if the way back to its source is the
+ * device it came from. Where all connections are opened by the same side, guard and guard_local mark,
+ * and egress_C looks at the direction; else classify and classify_local do both.
+ *   forward, egress      Nothing enters a session without its color's mark, nothing of a LAN or of
+ * what is behind a session leaves in clear, nothing goes from one line to another, and other
+ * forwarding is left alone.
  *
  * The color is not kept in a connection mark: both ends find it by the first rule that matches, in
  * the same order.
@@ -29,8 +30,9 @@
  *
  * Each packet of a session passes these chains at every node some ten times, inside and outside of its
  * tunnels: the device is asked for once in a chain, and a verdict map leads on; what most packets are
- * is asked for first; one or two prefixes are compared, as a set costs several times that. Names cost most:
- * no device of ours is an Ethernet, so what comes or goes by one is known by that alone.
+ * is asked for first; one or two prefixes are compared, as a set costs several times that. Names cost much:
+ * no device of ours is an Ethernet, so what comes or goes by one is known by that alone. What a hook has
+ * costs more than its rules: no hook has two chains that could be one.
  */
 #include "desired_internal.h"
 
@@ -430,23 +432,6 @@ static void devices_map(struct text *t, const char *what, struct device_list *li
 	free(list->entry);
 }
 
-/* What leaves by a session. */
-static void sessions_match(struct text *t, const struct forwarding *f)
-{
-	struct device_list list = devices_new(f);
-
-	sessions_jump(&list, f, "", false);
-	if (list.count)
-		qsort(list.entry, list.count, sizeof(*list.entry), device_compare);
-	text_add(t, list.count > 1 ? "oifname { " : "oifname ");
-	for (size_t i = 0; i < list.count; i++)
-		text_printf(t, "%s\"%s\"", i ? ", " : "", list.entry[i].name);
-	text_add(t, list.count > 1 ? " } " : " ");
-	if (list.failed)
-		t->failed = true;
-	free(list.entry);
-}
-
 /* A rule for each of the overlay's prefixes, that of paths first. @end  "saddr" or "daddr" */
 static void overlay_rules(struct text *t, const struct forwarding *f, const char *end,
 			  const char *rest)
@@ -601,11 +586,79 @@ static void link_ports_add(struct text *t, const struct forwarding *f, const cha
 		text_printf(t, "\t\tudp %s %u accept\n", end, f->parallel_port);
 }
 
+/*
+ * Do connections all have the side that opens them here, or all there, or is none tracked? Then a packet's color is known
+ * before its connection is, in the chains that see every packet anyway: a hook less for each layer of each tunnel.
+ */
+static bool marks_early(const struct forwarding *f)
+{
+	for (size_t i = 1; i < f->rule_count && !f->lan_shared; i++)
+		if (f->rules[i].outbound != f->rules[0].outbound)
+			return false;
+	return true;
+}
+
+static void from_lan_add(struct text *t, const struct forwarding *f)
+{
+	if (!f->lan_count)
+		return;
+	text_add(t, "\t\t");
+	lans_add(t, f, "saddr");
+	text_add(t, "fib saddr . iif oif exists jump outbound\n");
+}
+
+/* The node may also ping through a session, so that an engineer can. */
+static bool node_pings(const struct forwarding *f)
+{
+	return f->lan_address && f->session_count;
+}
+
+#define PINGS "icmp type { echo-reply, echo-request }"
+
+/* The node's own packets. */
+static void outbound_node_add(struct text *t, const struct forwarding *f)
+{
+	char address[IPV4_STRLEN];
+
+	if (!node_pings(f))
+		return;
+	chain_begin(t, "outbound_node", NULL);
+	text_printf(t, "\t\tjump outbound\n\t\tip saddr != %s return\n",
+		    ipv4_format(f->lan_address, address));
+	for (size_t i = 0; i < f->session_count; i++)
+		text_printf(t, "\t\tip daddr @peers_%u " PINGS " meta mark set 0x%08x accept\n",
+			    f->sessions[i].color, TUYEN_MARK_CLASS | f->sessions[i].color);
+	chain_end(t);
+}
+
+static void from_node_add(struct text *t, const struct forwarding *f)
+{
+	if (!f->lan_count)
+		return;
+	text_add(t, "\t\t");
+	lans_add(t, f, "saddr");
+	text_printf(t, "jump outbound%s\n", node_pings(f) ? "_node" : "");
+}
+
+static void classify_add(struct text *t, const struct forwarding *f)
+{
+	if (marks_early(f))
+		return;
+	chain_begin(t, "classify", "filter hook prerouting priority mangle; policy accept;");
+	from_lan_add(t, f);
+	chain_end(t);
+	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
+	from_node_add(t, f);
+	chain_end(t);
+}
+
 /* Links' own packets are the carrier's, wherever they go: egress judges them. */
 static void guard_local_add(struct text *t, const struct forwarding *f,
 			    const struct desired_lines *lines)
 {
-	chain_begin(t, "guard_local", "filter hook output priority raw; policy accept;");
+	chain_begin(t, "guard_local",
+		    marks_early(f) ? "route hook output priority raw; policy accept;"
+				   : "filter hook output priority raw; policy accept;");
 	text_printf(t, "\t\tmeta mark 0x%08x accept\n", TUYEN_MARK_LINK);
 	if (f->parallel_address)
 		text_printf(t, "\t\tmeta mark 0x%08x accept\n", TUYEN_MARK_PARALLEL);
@@ -613,6 +666,8 @@ static void guard_local_add(struct text *t, const struct forwarding *f,
 		text_add(t, "\t\tip daddr @hops accept\n");
 	overlay_rules(t, f, "daddr", "notrack accept");
 	guard_shared_add(t, f);
+	if (marks_early(f))
+		from_node_add(t, f);
 	chain_end(t);
 }
 
@@ -635,6 +690,8 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 	overlay_rules(t, f, "daddr", "fib daddr . iif type != local counter drop");
 	text_add(t, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
 	guard_shared_add(t, f);
+	if (marks_early(f))
+		from_lan_add(t, f);
 	chain_end(t);
 	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
 	text_add(t, "\t\tmeta iiftype ether goto guard_line\n"
@@ -644,42 +701,6 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 		    "\t\tgoto guard_line\n");
 	chain_end(t);
 	guard_local_add(t, f, lines);
-}
-
-static void classify_add(struct text *t, const struct forwarding *f)
-{
-	chain_begin(t, "classify", "filter hook prerouting priority mangle; policy accept;");
-	text_add(t, "\t\t");
-	lans_add(t, f, "saddr");
-	text_add(t, "fib saddr . iif oif exists jump outbound\n");
-	chain_end(t);
-}
-
-static const char *const pings[] = {"echo-request", "echo-reply"};
-
-/* The node's own packets; it may also ping through a session, so that an engineer can. */
-static void classify_local_add(struct text *t, const struct forwarding *f)
-{
-	bool pinging = f->lan_address && f->session_count;
-	char address[IPV4_STRLEN];
-
-	if (pinging) {
-		chain_begin(t, "ping_local", NULL);
-		for (size_t i = 0; i < 2 * f->session_count; i++)
-			text_printf(
-			    t, "\t\tip daddr @peers_%u icmp type %s meta mark set 0x%08x accept\n",
-			    f->sessions[i / 2].color, pings[i % 2],
-			    TUYEN_MARK_CLASS | f->sessions[i / 2].color);
-		chain_end(t);
-	}
-	chain_begin(t, "classify_local", "route hook output priority mangle; policy accept;");
-	text_add(t, "\t\t");
-	lans_add(t, f, "saddr");
-	text_add(t, "jump outbound\n");
-	if (pinging)
-		text_printf(t, "\t\tip saddr %s jump ping_local\n",
-			    ipv4_format(f->lan_address, address));
-	chain_end(t);
 }
 
 static void ports_add(struct text *t, const char *protocol, const struct fwd_rule *rule, bool reply)
@@ -753,7 +774,7 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 	bool reply = rule->outbound != leaving;
 	const char *far = leaving ? "daddr" : "saddr", *near = leaving ? "saddr" : "daddr";
 
-	if (!f->lan_shared)
+	if (!f->lan_shared && !(leaving && marks_early(f)))
 		text_printf(t, "ct direction %s ", reply ? "reply" : "original");
 	text_printf(t, "ip %s @peers_%u ", far, rule->color);
 	end_add(t, near, rule_near(rule));
@@ -788,14 +809,14 @@ static enum half match_half(const struct forwarding *f, size_t first, bool leavi
 #define RELATED_IN                                                                                 \
 	"icmp type { time-exceeded, parameter-problem }" /* no site says how small another's packets be */
 
-static void related_add(struct text *t, const struct forwarding *f, const char *far, uint32_t color)
+static void related_add(struct text *t, const struct forwarding *f, bool leaving, uint32_t color)
 {
-	text_add(t, "\t\t");
-	if (!f->lan_shared)
-		text_add(t, "ct state related ");
-	text_printf(t, "ip %s @peers_%u ", far, color);
-	if (f->lan_shared)
-		text_add(t, strcmp(far, "saddr") == 0 ? RELATED_IN " " : RELATED_OUT " ");
+	bool tracked = !f->lan_shared && !(leaving && marks_early(f));
+
+	text_printf(t, "\t\t%sip %s @peers_%u ", tracked ? "ct state related " : "",
+		    leaving ? "daddr" : "saddr", color);
+	if (!tracked)
+		text_add(t, leaving ? RELATED_OUT " " : RELATED_IN " ");
 }
 
 static void outbound_add(struct text *t, const struct forwarding *f)
@@ -811,7 +832,7 @@ static void outbound_add(struct text *t, const struct forwarding *f)
 		}
 	}
 	for (size_t i = 0; i < f->session_count; i++) {
-		related_add(t, f, "daddr", f->sessions[i].color);
+		related_add(t, f, true, f->sessions[i].color);
 		text_printf(t, "meta mark set 0x%08x accept\n",
 			    TUYEN_MARK_CLASS | f->sessions[i].color);
 	}
@@ -834,7 +855,7 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 			text_add(t, "accept\n");
 		}
 	}
-	related_add(t, f, "saddr", color);
+	related_add(t, f, false, color);
 	text_add(t, "accept\n");
 	chain_end(t);
 }
@@ -872,11 +893,9 @@ static void inbound_jump_add(struct text *t, const struct forwarding *f, uint32_
 static void input_session_add(struct text *t, const struct forwarding *f, uint32_t color)
 {
 	chain_begin_color(t, "input", color);
-	for (size_t i = 0; i < 2; i++) {
-		text_add(t, "\t\t");
-		lans_add(t, f, "daddr");
-		text_printf(t, "icmp type %s accept\n", pings[i]);
-	}
+	text_add(t, "\t\t");
+	lans_add(t, f, "daddr");
+	text_add(t, PINGS " accept\n");
 	inbound_jump_add(t, f, color);
 	chain_end(t);
 }
@@ -924,7 +943,7 @@ static void forward_session_add(struct text *t, const struct forwarding *f, uint
 	inbound_jump_add(t, f, color);
 	chain_end(t);
 	chain_begin_color(t, "into", color);
-	text_add(t, "\t\t");
+	text_add(t, "\t\ttcp flags syn / syn,rst tcp option maxseg size set rt mtu\n\t\t");
 	lans_add(t, f, "saddr");
 	text_printf(t,
 		    "meta mark 0x%08x accept\n"
@@ -958,17 +977,6 @@ static void forward_lines_add(struct text *t, const struct forwarding *f,
 	}
 }
 
-static void clamp_add(struct text *t, const struct forwarding *f)
-{
-	chain_begin(t, "clamp", "filter hook forward priority mangle; policy accept;");
-	if (f->session_count) {
-		text_add(t, "\t\ttcp flags syn / syn,rst ");
-		sessions_match(t, f);
-		text_add(t, "tcp option maxseg size set rt mtu\n");
-	}
-	chain_end(t);
-}
-
 static void forward_add(struct text *t, const struct forwarding *f,
 			const struct desired_lines *lines)
 {
@@ -999,7 +1007,6 @@ static void forward_add(struct text *t, const struct forwarding *f,
 		    "\t\tip daddr @peers counter drop\n");
 	forward_lines_add(t, f, lines);
 	chain_end(t);
-	clamp_add(t, f);
 }
 
 /* ---- queues and code points: see desired_queue.c --------------------------------------- */
@@ -1142,6 +1149,28 @@ static void egress_link_add(struct text *t, const struct forwarding *f)
 	chain_end(t);
 }
 
+/* What has its mark from the chains before connections are known must be of one that the right side opened. */
+static void egress_session_add(struct text *t, const struct forwarding *f, uint32_t color)
+{
+	uint32_t mark = TUYEN_MARK_CLASS | color;
+	char address[IPV4_STRLEN];
+
+	chain_begin_color(t, "egress", color);
+	if (f->lan_shared || !marks_early(f) || !f->rule_count) {
+		text_printf(t, "\t\tmeta mark 0x%08x accept\n", mark);
+	} else {
+		text_printf(t,
+			    "\t\tmeta mark 0x%08x ct direction %s accept\n"
+			    "\t\tmeta mark 0x%08x ct state related accept\n",
+			    mark, f->rules[0].outbound ? "original" : "reply", mark);
+		if (node_pings(f))
+			text_printf(t, "\t\tmeta mark 0x%08x ip saddr %s " PINGS " accept\n", mark,
+				    ipv4_format(f->lan_address, address));
+	}
+	text_add(t, "\t\tcounter drop\n");
+	chain_end(t);
+}
+
 static void egress_add(struct text *t, const struct forwarding *f)
 {
 	struct device_list into = devices_new(f);
@@ -1149,12 +1178,7 @@ static void egress_add(struct text *t, const struct forwarding *f)
 	egress_link_add(t, f);
 
 	for (size_t i = 0; i < f->session_count; i++) {
-		chain_begin_color(t, "egress", f->sessions[i].color);
-		text_printf(t,
-			    "\t\tmeta mark 0x%08x accept\n"
-			    "\t\tcounter drop\n",
-			    TUYEN_MARK_CLASS | f->sessions[i].color);
-		chain_end(t);
+		egress_session_add(t, f, f->sessions[i].color);
 	}
 	device_jumps(&into, "lo", "accept");
 	links_jump(&into, f, "accept");
@@ -1185,12 +1209,12 @@ void desired_nft(const struct forwarding *forwarding, const struct desired_lines
 
 	text_add(t, "table inet " TUYEN_NFT_TABLE " {\n");
 	sets_add(t, forwarding, lines);
-	guard_add(t, forwarding, lines);
 	outbound_add(t, forwarding);
+	outbound_node_add(t, forwarding);
+	guard_add(t, forwarding, lines);
 	for (size_t i = 0; i < forwarding->session_count; i++)
 		inbound_add(t, forwarding, forwarding->sessions[i].color);
 	classify_add(t, forwarding);
-	classify_local_add(t, forwarding);
 	input_add(t, forwarding);
 	forward_add(t, forwarding, lines);
 	queues_add(t, forwarding);

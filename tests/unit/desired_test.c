@@ -204,7 +204,13 @@ static void rules_become_marks(void **state)
 	(void)state;
 	table_read(&f, &t);
 	assert_non_null(strstr(t.bytes,
-			       "\t\tct direction original ip daddr @peers_10 tcp dport 443 "
+			       "\tchain outbound {\n"
+			       "\t\tip daddr @peers_10 udp dport 162 "
+			       "meta mark set 0x5400000a accept\n"
+			       "\t\tip daddr @peers_10 tcp dport 443 "
+			       "meta mark set 0x5400000a accept\n"
+			       "\t\tip daddr @peers_10 icmp type { destination-unreachable, "
+			       "time-exceeded, parameter-problem } "
 			       "meta mark set 0x5400000a accept\n"));
 	assert_non_null(strstr(t.bytes,
 			       "\tchain inbound_10 {\n"
@@ -212,6 +218,58 @@ static void rules_become_marks(void **state)
 	assert_null(strstr(t.bytes, "original ip saddr @peers_10"));
 	assert_non_null(strstr(t.bytes, "\t\telements = { 100.80.56.80, 100.80.56.81,\n"
 					"\t\t\t     100.80.56.82 }\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+/* In chains that see every packet anyway; where the direction of a connection says which rule it is, behind conntrack. */
+static void marks_are_early_where_all_open_on_one_side(void **state)
+{
+	static const char *const early[] = {
+	    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
+	    "\t\tip saddr 10.9.1.0/24 fib saddr . iif oif exists jump outbound\n\t}\n",
+	    "\tchain guard_local {\n\t\ttype route hook output priority raw; policy accept;\n",
+	    "\t\tip daddr 100.64.0.0/16 notrack accept\n"
+	    "\t\tip saddr 10.9.1.0/24 jump outbound_node\n\t}\n",
+	    "\tchain egress_10 {\n"
+	    "\t\tmeta mark 0x5400000a ct direction original accept\n"
+	    "\t\tmeta mark 0x5400000a ct state related accept\n"
+	    "\t\tmeta mark 0x5400000a ip saddr 10.9.1.1 icmp type { echo-reply, echo-request } accept\n"
+	    "\t\tcounter drop\n"};
+	static const char *const late[] = {
+	    "\t\tct direction reply ip daddr @peers_10 udp sport 162 meta mark set 0x5400000a accept\n"
+	    "\t\tct direction original ip daddr @peers_10 tcp dport 443 meta mark set 0x5400000a accept\n"
+	    "\t\tct state related ip daddr @peers_10 meta mark set 0x5400000a accept\n",
+	    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n\t}\n",
+	    "\tchain guard_local {\n\t\ttype filter hook output priority raw; policy accept;\n",
+	    "\t\tip daddr 100.64.0.0/16 notrack accept\n\t}\n",
+	    "\tchain classify {\n"
+	    "\t\ttype filter hook prerouting priority mangle; policy accept;\n"
+	    "\t\tip saddr 10.9.1.0/24 fib saddr . iif oif exists jump outbound\n\t}\n",
+	    "\tchain classify_local {\n"
+	    "\t\ttype route hook output priority mangle; policy accept;\n"
+	    "\t\tip saddr 10.9.1.0/24 jump outbound_node\n\t}\n",
+	    "\tchain egress_10 {\n\t\tmeta mark 0x5400000a accept\n\t\tcounter drop\n"};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++)
+		if (!strstr(t.bytes, early[i]))
+			fail_msg("not there: %s%s", early[i], t.bytes);
+	assert_null(strstr(t.bytes, "classify"));
+	assert_null(strstr(t.bytes, "priority mangle"));
+	text_clear(&t);
+	assert_int_equal(f.rule_count, 2);
+	f.rules[0].outbound = false;
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
+		if (!strstr(t.bytes, late[i]))
+			fail_msg("not there: %s%s", late[i], t.bytes);
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -373,9 +431,8 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	assert_non_null(strstr(t.bytes,
 			       "\t\tct direction original ip saddr @peers_10 ip saddr 10.10.1.0/24 "
 			       "tcp dport 443 accept\n"));
-	assert_non_null(strstr(t.bytes,
-			       "\t\tct direction reply ip daddr @peers_10 ip dscp ef tcp sport 443 "
-			       "meta mark set"));
+	assert_non_null(
+	    strstr(t.bytes, "\t\tip daddr @peers_10 ip dscp ef tcp sport 443 meta mark set"));
 	text_clear(&t);
 	f.rules = own;
 	f.rule_count = count;
@@ -488,8 +545,11 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	assert_non_null(strstr(
 	    t.bytes,
 	    "\t\tiifname vmap { \"s10\" : jump guard_session, \"link0\" : jump guard_link }\n"));
-	assert_non_null(strstr(t.bytes, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
-					"\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n\t}\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
+			       "\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n"
+			       "\t\tip saddr 10.9.1.0/24 fib saddr . iif oif exists jump outbound\n"
+			       "\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
 	text_clear(&t);
@@ -558,10 +618,10 @@ static void links_own_packets(void **state)
 	    "\t\tmeta oiftype != ether oifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, "
 	    "\"link0\" : accept }\n"
 	    "\t\tmeta mark 0x57000000 jump egress_link\n" OVERLAY_OUT));
-	assert_non_null(strstr(t.bytes, "\t\ttype filter hook output priority raw; policy accept;\n"
+	assert_non_null(strstr(t.bytes, "\t\ttype route hook output priority raw; policy accept;\n"
 					"\t\tmeta mark 0x57000000 accept\n"
 					"\t\tip daddr 100.80.0.0/12 notrack accept\n"
-					"\t\tip daddr 100.64.0.0/16 notrack accept\n\t}\n"));
+					"\t\tip daddr 100.64.0.0/16 notrack accept\n"));
 	text_reset(&t);
 	desired_lines_add_hop(&lines, f.overlay[0].address + 0xfffe); /* a carrier's gateway */
 	desired_nft(&f, &lines, &t);
@@ -698,23 +758,17 @@ static void devices_stand_as_nft_sorts_them(void **state)
 	    "\t\tmeta oiftype != ether oifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
 	    "\"s30\" : jump egress_30, \"s100\" : jump egress_100, \"link0\" : accept, "
 	    "\"s4294967295\" : jump egress_4294967295 }\n"));
-	assert_non_null(strstr(
-	    t.bytes,
-	    "\t\ttcp flags syn / syn,rst oifname { \"s9\", \"s20\", \"s30\", \"s100\", \"s4294967295\" } "
-	    "tcp option maxseg size set rt mtu\n"));
-	text_reset(&t);
-	f.session_count = 1;
-	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(
-	    t.bytes,
-	    "\t\ttcp flags syn / syn,rst oifname \"s100\" tcp option maxseg size set rt mtu\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\tchain into_9 {\n"
+			       "\t\ttcp flags syn / syn,rst tcp option maxseg size set rt mtu\n"
+			       "\t\tip saddr 10.9.1.0/24 meta mark 0x54000009 accept\n"));
 	text_reset(&t);
 	f.session_count = 0; /* a node that carries others' alone */
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(
 	    t.bytes,
 	    "\t\tmeta iiftype != ether iifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
-	assert_null(strstr(t.bytes, "ping_local"));
+	assert_null(strstr(t.bytes, "outbound_node"));
 	text_clear(&t);
 	f.sessions = NULL;
 	forwarding_clear(&f);
@@ -1132,6 +1186,7 @@ int main(void)
 	    cmocka_unit_test(a_measured_mtu_is_taken_over),
 	    cmocka_unit_test(the_active_path_is_read_back),
 	    cmocka_unit_test(rules_become_marks),
+	    cmocka_unit_test(marks_are_early_where_all_open_on_one_side),
 	    cmocka_unit_test(a_line_leads_to_its_next_hop),
 	    cmocka_unit_test(no_line_is_anothers_way),
 	    cmocka_unit_test(another_gateway_is_two_routes),
