@@ -1156,13 +1156,13 @@ static void egress_session_add(struct text *t, const struct forwarding *f, uint3
 	char address[IPV4_STRLEN];
 
 	chain_begin_color(t, "egress", color);
-	if (f->lan_shared || !marks_early(f) || !f->rule_count) {
+	if (f->lan_shared || !marks_early(f)) {
 		text_printf(t, "\t\tmeta mark 0x%08x accept\n", mark);
 	} else {
-		text_printf(t,
-			    "\t\tmeta mark 0x%08x ct direction %s accept\n"
-			    "\t\tmeta mark 0x%08x ct state related accept\n",
-			    mark, f->rules[0].outbound ? "original" : "reply", mark);
+		if (f->rule_count) /* without a rule there are errors about the node's own pings, and no more */
+			text_printf(t, "\t\tmeta mark 0x%08x ct direction %s accept\n", mark,
+				    f->rules[0].outbound ? "original" : "reply");
+		text_printf(t, "\t\tmeta mark 0x%08x ct state related accept\n", mark);
 		if (node_pings(f))
 			text_printf(t, "\t\tmeta mark 0x%08x ip saddr %s " PINGS " accept\n", mark,
 				    ipv4_format(f->lan_address, address));

@@ -274,6 +274,27 @@ static void marks_are_early_where_all_open_on_one_side(void **state)
 	forwarding_clear(&f);
 }
 
+/* Anybody in a LAN can write an error's type: only one about what conntrack knows enters a session. */
+static void without_rules_nothing_new_enters_a_session(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	f.rule_count = 0;
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\tchain egress_10 {\n"
+	    "\t\tmeta mark 0x5400000a ct state related accept\n"
+	    "\t\tmeta mark 0x5400000a ip saddr 10.9.1.1 icmp type { echo-reply, echo-request } accept\n"
+	    "\t\tcounter drop\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
 #define A(a, b, c, d) ((ipv4_t)(a) << 24 | (ipv4_t)(b) << 16 | (ipv4_t)(c) << 8 | (d))
 
 static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t count,
@@ -1187,6 +1208,7 @@ int main(void)
 	    cmocka_unit_test(the_active_path_is_read_back),
 	    cmocka_unit_test(rules_become_marks),
 	    cmocka_unit_test(marks_are_early_where_all_open_on_one_side),
+	    cmocka_unit_test(without_rules_nothing_new_enters_a_session),
 	    cmocka_unit_test(a_line_leads_to_its_next_hop),
 	    cmocka_unit_test(no_line_is_anothers_way),
 	    cmocka_unit_test(another_gateway_is_two_routes),
