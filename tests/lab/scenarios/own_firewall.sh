@@ -44,6 +44,10 @@ anew() { # SITE: as after a boot
 	is "nothing of $1's is left" "$(ip -n "$1" -o link | grep -cE ' (link0|lsp[0-9]+|s10)[:@]')" 0
 	start_daemon "$1"
 }
+marks_of_connections() { # MATCH: as another table for several lines sets them
+	in_site phuc-xa nft "table inet lines; delete table inet lines; table inet lines {
+		chain pre { type filter hook prerouting priority mangle; $1 meta mark set ct mark; }; }"
+}
 links_down() { status_is "$1" '[.links[] | select(.state == "up")] | length' 0; }
 
 country_up || exit 1
@@ -53,6 +57,9 @@ whole phuc-xa "$established"
 whole ba-dinh "$called"
 whole npdc-hn "$called"
 ok "... and with the hosts' own firewalls too" query_answers phuc-xa
+ok "... where another table sets the marks of what has none" eval 'marks_of_connections "meta mark 0" && query_answers phuc-xa'
+ok "... not where it takes marks away" eval 'marks_of_connections "" && ! query_answers phuc-xa'
+in_site phuc-xa nft delete table inet lines
 anew phuc-xa
 ok "a node that only calls comes up from nothing behind its own" wait_for 60 "both paths of phuc-xa" paths_up phuc-xa 2
 ok "... with its session" wait_for 30 "its session" session_up phuc-xa
