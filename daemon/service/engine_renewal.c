@@ -244,15 +244,18 @@ void engine_call_back(struct engine *e, const struct kernel_state *state, struct
 	for (size_t i = 0; i < f->peer_count; i++) {
 		const struct fwd_session_peer *peer = &f->peers[i];
 		const struct kernel_peer *found;
+		struct call_back_reading read;
 		char device[KERNEL_IFNAME_MAX];
 
 		if (peer->caller)
 			continue;
 		desired_session_name(peer->color, forwarding_peer_slot(f, peer), device);
 		found = peer_find(state, peer, device);
-		if (!found || !found->endpoint.family ||
-		    !call_back_due(&e->call_backs[i], found->rx_bytes, found->tx_bytes, read_at,
-				   calls < CALLS_MAX))
+		if (!found || !found->endpoint.family)
+			continue;
+		read = (struct call_back_reading){found->rx_bytes, found->tx_bytes,
+						  found->last_handshake_s, read_at};
+		if (!call_back_due(&e->call_backs[i], &read, calls < CALLS_MAX))
 			continue;
 		calls++;
 		kernel_peer_renew(e->kernel, found);

@@ -146,6 +146,14 @@ static struct monotime second(uint64_t s)
 	return (struct monotime){s * S};
 }
 
+static bool due(struct call_back *c, uint64_t rx_bytes, uint64_t tx_bytes, struct monotime at,
+		bool may_call)
+{
+	const struct call_back_reading r = {rx_bytes, tx_bytes, 0, at};
+
+	return call_back_due(c, &r, may_call);
+}
+
 /* Read each two seconds; what is made anew has received nothing. */
 static void who_is_not_heard_is_called_less_and_less(void **state)
 {
@@ -155,12 +163,12 @@ static void who_is_not_heard_is_called_less_and_less(void **state)
 
 	(void)state;
 	for (uint64_t s = 0; s < 3000; s += 2)
-		if (call_back_due(&c, called ? 0 : 4711, 0, second(100 + s), true))
+		if (due(&c, called ? 0 : 4711, 0, second(100 + s), true))
 			assert_int_equal(s, calls[called++]);
 	assert_int_equal(called, sizeof(calls) / sizeof(calls[0]));
-	assert_false(call_back_due(&c, 32, 0, second(3100), true)); /* heard: from the beginning */
-	assert_false(call_back_due(&c, 32, 0, second(3127), true));
-	assert_true(call_back_due(&c, 32, 0, second(3128), true));
+	assert_false(due(&c, 32, 0, second(3100), true)); /* heard: from the beginning */
+	assert_false(due(&c, 32, 0, second(3127), true));
+	assert_true(due(&c, 32, 0, second(3128), true));
 }
 
 static void who_is_heard_each_25_s_is_never_called(void **state)
@@ -169,7 +177,7 @@ static void who_is_heard_each_25_s_is_never_called(void **state)
 
 	(void)state;
 	for (uint64_t s = 0; s < 1000; s++)
-		assert_false(call_back_due(&c, 32 * (s / 27), 0, second(100 + s), true));
+		assert_false(due(&c, 32 * (s / 27), 0, second(100 + s), true));
 }
 
 /* Data that nobody replies to, each 46 s: our keepalives after 10 and 20 s put the caller's off to 45 s. */
@@ -179,9 +187,9 @@ static void who_is_put_off_by_what_we_send_is_not_called(void **state)
 
 	(void)state;
 	for (uint64_t s = 0; s < 1000; s++)
-		assert_false(call_back_due(&c, 96 * (s / 46),
-					   32 * (s / 46 * 2 + (s % 46 >= 10) + (s % 46 >= 20)),
-					   second(100 + s), true));
+		assert_false(due(&c, 96 * (s / 46),
+				 32 * (s / 46 * 2 + (s % 46 >= 10) + (s % 46 >= 20)),
+				 second(100 + s), true));
 }
 
 static void who_is_sent_to_all_the_time_is_called_all_the_same(void **state)
@@ -191,7 +199,7 @@ static void who_is_sent_to_all_the_time_is_called_all_the_same(void **state)
 
 	(void)state;
 	for (uint64_t s = 0; s <= 48; s++)
-		calls += call_back_due(&c, 1, s, second(100 + s), true);
+		calls += due(&c, 1, s, second(100 + s), true);
 	assert_int_equal(calls, 1);
 }
 
@@ -200,10 +208,62 @@ static void what_may_not_be_called_waits(void **state)
 	struct call_back c = {0};
 
 	(void)state;
-	assert_false(call_back_due(&c, 1, 0, second(100), false));
-	assert_false(call_back_due(&c, 1, 0, second(130), false));
-	assert_true(call_back_due(&c, 1, 0, second(131), true));
-	assert_false(call_back_due(&c, 0, 0, second(132), true));
+	assert_false(due(&c, 1, 0, second(100), false));
+	assert_false(due(&c, 1, 0, second(130), false));
+	assert_true(due(&c, 1, 0, second(131), true));
+	assert_false(due(&c, 0, 0, second(132), true));
+}
+
+/* Read each 5 s. Data comes all the time; handshakes each 120 s until the clock goes back, at 300 s. */
+static size_t calls_of_refused(uint64_t answered_after_s, uint64_t *ret_first)
+{
+	struct call_back c = {0};
+	uint64_t called_at = 0;
+	size_t calls = 0;
+
+	for (uint64_t s = 0; s < 900; s += 5) {
+		bool anew = called_at && s >= called_at + answered_after_s;
+		struct call_back_reading r = {
+		    .rx_bytes = called_at ? (anew ? s - called_at : 0) : 1000 * (s + 1),
+		    .handshake_s = called_at ? (anew ? 5000 + (int64_t)called_at : 0)
+					     : (int64_t)(1000 + (s < 300 ? s : 299) / 120),
+		    .at = second(100 + s)};
+
+		if (!call_back_due(&c, &r, true))
+			continue;
+		if (!calls++)
+			*ret_first = s;
+		called_at = s;
+	}
+	return calls;
+}
+
+/* The handshake of 240 s is the last: 150 s later, before its key ends. What it got by our call is ours to renew. */
+static void who_is_heard_without_a_new_key_is_called_once(void **state)
+{
+	uint64_t first = 0;
+
+	(void)state;
+	assert_int_equal(calls_of_refused(5, &first), 1);
+	assert_int_equal(first, 390);
+	assert_true(calls_of_refused(10000, &first) > 1); /* never answers: again, less and less */
+	assert_true(calls_of_refused(10000, &first) < 6);
+	assert_int_equal(first, 390);
+}
+
+/* A caller that only answers for keepalives calls at 145 s; one reading later that is known. */
+static void who_renews_late_is_not_called(void **state)
+{
+	struct call_back c = {0};
+
+	(void)state;
+	for (uint64_t s = 0; s < 3000; s += 2) {
+		const struct call_back_reading r = {.rx_bytes = 32 * (s / 25),
+						    .handshake_s = (int64_t)(1000 + s / 145),
+						    .at = second(100 + s)};
+
+		assert_false(call_back_due(&c, &r, true));
+	}
 }
 
 int main(void)
@@ -219,6 +279,8 @@ int main(void)
 	    cmocka_unit_test(who_is_put_off_by_what_we_send_is_not_called),
 	    cmocka_unit_test(who_is_sent_to_all_the_time_is_called_all_the_same),
 	    cmocka_unit_test(what_may_not_be_called_waits),
+	    cmocka_unit_test(who_is_heard_without_a_new_key_is_called_once),
+	    cmocka_unit_test(who_renews_late_is_not_called),
 	    cmocka_unit_test(an_idle_session_lives),
 	};
 
