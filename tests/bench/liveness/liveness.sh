@@ -10,7 +10,7 @@
 # costs until it is in the other's socket is spent by its sender: so that this is the daemon's cost and not its neighbours',
 # those go deaf once all are up, at the first place where a packet can be dropped, and go on sending.
 . "$LAB_TREE/tests/lab/lib.sh"
-window=${1:-10}
+window=${1:-10} rounds=3 # what else a machine does comes and goes: of each ratio the median counts
 driver=$LAB_TREE/build/interop/wire_driver bare=$LAB_TREE/build/bench/bare
 missed=0
 
@@ -34,6 +34,7 @@ judge() { # WHAT VALUE RELATION LIMIT
 	awk -v v="$2" -v l="$4" -v r="$3" 'BEGIN {exit !(r == "<=" ? v + 0 <= l + 0 : v + 0 >= l + 0)}' || { word=MISSED; missed=1; }
 	printf '%-58s %10s   bar %s %-6s %s\n' "$1" "$2" "$3" "$4" $word
 }
+median() { printf '%s\n' "$@" | sort -g | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN {printf "%.2f", a / b}'; }
 
 far_deaf() { ip netns exec far nft 'table ip deaf { chain in { type filter hook prerouting priority -500; udp dport 3784 drop; }; }'; }
@@ -105,10 +106,16 @@ reflections() { # PORT: replies a second of the subject's processor time
 net_up
 echo "# load $(cut -d' ' -f1 /proc/loadavg), window $window s"
 echo
-for who in bare look ours bird; do
-	measure $who 500 50000
-	declare "cost_$who=$cost"
-	row "$who, 500 x 50 ms"
+measure look 500 50000
+row "look, 500 x 50 ms"
+to_bare= to_bird=
+for ((round = 0; round < rounds; round++)); do
+	for who in bare ours bird; do
+		measure $who 500 50000
+		declare "cost_$who=$cost"
+		row "$who, 500 x 50 ms"
+	done
+	to_bare+="$(ratio "$cost_ours" "$cost_bare") " to_bird+="$(ratio "$cost_ours" "$cost_bird") "
 done
 measure ours 200 10000
 row "ours, 200 x 10 ms"
@@ -125,8 +132,8 @@ subject=$(pgrep -P "$(pid_of ours)" | head -n 1)
 reflections 7784
 ours_stop
 printf '%-28s %8s replies a second of processor time\n%-28s %8s\n\n' "echo loop" "$echo_rate" "our reflector" "$per_second"
-judge "processor time a BFD packet, ours / bare" "$(ratio "$cost_ours" "$cost_bare")" "<=" 1.3
-judge "... ours / BIRD" "$(ratio "$cost_ours" "$cost_bird")" "<=" 0.6
+judge "processor time a BFD packet, ours / bare" "$(median $to_bare)" "<=" 1.3
+judge "... ours / BIRD" "$(median $to_bird)" "<=" 0.6
 judge "200 x 10 ms: sessions that fell" "$fallen" "<=" 0
 judge "S-BFD replies a second, ours / echo loop" "$(ratio "$per_second" "$echo_rate")" ">=" 0.8
 halt_all
