@@ -31,7 +31,7 @@ while IFS='|' read -r name way often ended turns wrong; do
 	row "$name, $way ($often)" "guarded at each; read and planned again, the plan is empty" \
 		"${wrong:-so after $((turns - 1)) more turns at most; libnftables ended the process $ended times}"
 done <sweep.out
-is "all were walked" "$(wc -l <sweep.out) $code" "11 0"
+is "all were walked" "$(wc -l <sweep.out) $code" "13 0"
 [ $code -eq 0 ] || diag_file sweep.err 20
 table_print
 ip netns del phuc-xa

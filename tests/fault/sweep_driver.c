@@ -53,6 +53,7 @@ static const struct sweep {
     {"every answer lost: ENOBUFS", FAULT_ANSWER, {FAULT_LOSE}, false, true},
     {"every dump interrupted", FAULT_DUMP, {FAULT_BREAK}, false, true},
     {"ENOMEM at the k-th allocation", FAULT_MEMORY, {ENOMEM}, true, false},
+    {"ENOMEM at every allocation of ours", FAULT_OWN_MEMORY, {ENOMEM}, false, false},
 };
 
 struct country {

@@ -18,6 +18,7 @@ enum fault_point {
 	FAULT_EVENT,   /* a recv() of netlink's notifications */
 	FAULT_STEP, /* what changes the kernel: a send() that is no question, a write() of a sysctl */
 	FAULT_MEMORY, /* malloc(), calloc(), realloc() */
+	FAULT_OWN_MEMORY, /* of these what the program itself or libnl calls, which hand the failure on */
 	FAULT_CREATE, /* open() of a file that is to be made */
 	FAULT_WRITE,  /* write() to a file that is no sysctl */
 	FAULT_FSYNC,
@@ -30,7 +31,7 @@ enum fault_point {
 #define FAULT_POINT_NAMES                                                                          \
 	{                                                                                          \
 		"nowhere", "call", "request", "answer", "dump", "event", "step", "memory",         \
-		    "create", "write", "fsync", "rename", "wireguard", "mpls"                      \
+		    "own-memory", "create", "write", "fsync", "rename", "wireguard", "mpls"                      \
 	}
 
 /** An errno: the call fails so and does nothing, or (of a request) the kernel refuses it so. */
