@@ -31,7 +31,7 @@ enum fault_point {
 #define FAULT_POINT_NAMES                                                                          \
 	{                                                                                          \
 		"nowhere", "call", "request", "answer", "dump", "event", "step", "memory",         \
-		    "own-memory", "create", "write", "fsync", "rename", "wireguard", "mpls"                      \
+		    "own-memory", "create", "write", "fsync", "rename", "wireguard", "mpls"        \
 	}
 
 /** An errno: the call fails so and does nothing, or (of a request) the kernel refuses it so. */
