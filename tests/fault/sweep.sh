@@ -27,9 +27,11 @@ in_site phuc-xa env LD_PRELOAD="$LAB_TOOLS/fault_preload.so" FAULT_FILE="$LAB_DI
 	"$LAB_TREE/build/fault/sweep_driver" phuc-xa.link phuc-xa.session b/phuc-xa o/phuc-xa 40 2>sweep.err | tee sweep.out | sed "s/^/# /"
 code=${PIPESTATUS[0]}
 while IFS='|' read -r name way often ended turns wrong; do
-	ok "$name, $way, $often times" [ -z "$wrong" ] && [ "$often" -gt 0 ]
+	[ "$often" -gt 0 ] || wrong="NEVER MET${wrong:+, $wrong}"
+	ok "$name, $way, $often times" [ -z "$wrong" ]
 	row "$name, $way ($often)" "guarded at each; read and planned again, the plan is empty" \
-		"${wrong:-so after $((turns - 1)) more turns at most; libnftables ended the process $ended times}"
+		"${wrong:-so after $((turns - 1)) more turns at most; libnftables ended the process $ended times}" \
+		"$([ -z "$wrong" ] && echo ok || echo FAILED)"
 done <sweep.out
 is "all were walked" "$(wc -l <sweep.out) $code" "13 0"
 [ $code -eq 0 ] || diag_file sweep.err 20
