@@ -1124,6 +1124,7 @@ static void turn(evutil_socket_t fd, short what, void *context)
 	if (e->wire_stale)
 		engine_wire_configure(e);
 	again = turn_run(e);
+	engine_expiry_look(e);
 	e->in_turn = false;
 	if (again)
 		turn_in(e, again);

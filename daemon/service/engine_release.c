@@ -167,6 +167,18 @@ static int release_keep(struct engine *e, const uint8_t *seal, size_t length,
 	return err;
 }
 
+void engine_expiry_look(struct engine *e)
+{
+	const struct status_release *r = &e->release.status;
+	bool expired = status_release_expired(r, (int64_t)time(NULL));
+
+	if (expired && e->expiry_said != r->epoch)
+		log_warning("the release of epoch %" PRIu64
+			    " is past its expiry: forwarding goes on, a new one is due",
+			    r->epoch);
+	e->expiry_said = expired ? r->epoch : 0;
+}
+
 static int release_take(struct engine *e, const uint8_t *seal, size_t length, bool keep,
 			struct seal_result *r, struct reason *reason)
 {
@@ -197,10 +209,8 @@ static int release_take(struct engine *e, const uint8_t *seal, size_t length, bo
 	}
 	if (err)
 		forwarding_clear(&f);
-	else if (r->expired)
-		log_warning("the release of epoch %" PRIu64
-			    " is past its expiry: forwarding goes on, a new one is due",
-			    status.epoch);
+	else
+		engine_expiry_look(e);
 out:
 	free(roster);
 	return err;

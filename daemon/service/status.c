@@ -260,7 +260,7 @@ static void add_release(struct text *t, const struct status_input *in)
 		add_string(t, "digest", hex_format(r->digest, 32, hex));
 		add_time(t, "issued", r->issued_s);
 		add_time(t, "expires", r->expires_s);
-		add_bool(t, "expired", r->expires_s && in->wall_s > r->expires_s);
+		add_bool(t, "expired", status_release_expired(r, in->wall_s));
 		add_u64(t, "roster_version", r->roster_version);
 		add_signers(t, r->signers);
 		add_time(t, "installed", r->installed_s);

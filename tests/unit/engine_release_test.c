@@ -6,7 +6,7 @@
 // libs: -Wl,--wrap=openat,--wrap=write,--wrap=fsync,--wrap=renameat,--wrap=unlinkat
 /*
  * What is on disk after a release was taken, or could not be. The verifier is a double: a seal is
- * the text "EPOCH ROSTER", signed by the officers of that roster. It brings the chain up to its own
+ * the text "EPOCH ROSTER [EXPIRES]", signed by the officers of that roster. It brings the chain up to its own
  * roster, so that a node with an older one follows; one with a newer roster finds officers that
  * never signed it.
  */
@@ -31,11 +31,11 @@ int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *tr
 		struct seal_result *ret, struct reason *reason)
 {
 	static char roster_text[16];
-	unsigned int epoch, roster, trusted;
+	unsigned int epoch, roster, trusted, expires = 0;
 
 	(void)length;
 	memset(ret, 0, sizeof(*ret));
-	if (sscanf((const char *)bytes, "%u %u", &epoch, &roster) != 2 ||
+	if (sscanf((const char *)bytes, "%u %u %u", &epoch, &roster, &expires) < 2 ||
 	    sscanf(trust->roster, "%u", &trusted) != 1)
 		return reason_set(reason, -TUYEN_EINVAL, "not a seal");
 	if (roster < trusted)
@@ -45,6 +45,7 @@ int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *tr
 		return reason_set(reason, -TUYEN_EEPOCH, "epoch %u is older", epoch);
 	snprintf(roster_text, sizeof(roster_text), "%u", roster);
 	ret->statement.epoch = epoch;
+	ret->statement.expires_s = expires;
 	ret->roster.version = roster;
 	ret->roster_text = roster_text;
 	ret->roster_length = strlen(roster_text);
@@ -60,9 +61,12 @@ int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_fo
 	return 0;
 }
 
+static unsigned int expiries_said;
+
 void log_write(enum log_level level, const char *format, ...)
 {
-	(void)level, (void)format;
+	(void)level;
+	expiries_said += strstr(format, "past its expiry") != NULL;
 }
 
 void engine_event(struct engine *e, struct text *line)
@@ -325,6 +329,51 @@ static void a_release_waits_for_keys_and_roster(void **state)
 		assert_int_equal(reload(f), 0);
 		assert_int_equal(epoch_after_restart(f), 5 + i);
 	}
+}
+
+static unsigned int expiries_said_in_two_looks(struct fixture *f)
+{
+	expiries_said = 0;
+	engine_expiry_look(&f->engine);
+	engine_expiry_look(&f->engine);
+	return expiries_said;
+}
+
+/* A node runs for longer than its release is good for, or its clock is set: nobody loads it anew for that. */
+static void an_expiry_is_said_once_whenever_it_comes(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t now_s = (int64_t)time(NULL);
+	int64_t *expires_s = &f->engine.release.status.expires_s;
+
+	assert_int_equal(expiries_said_in_two_looks(f), 0); /* there is no release yet */
+	put(f, "incoming/a.seal", "7 1");
+	assert_int_equal(reload(f), 0);
+	assert_int_equal(expiries_said_in_two_looks(f), 0);
+	*expires_s = now_s + 1000;
+	assert_int_equal(expiries_said_in_two_looks(f), 0);
+	*expires_s = now_s - 1;
+	assert_int_equal(expiries_said_in_two_looks(f), 1);
+	*expires_s = now_s + 1000; /* the clock was wrong */
+	assert_int_equal(expiries_said_in_two_looks(f), 0);
+	*expires_s = now_s - 1;
+	assert_int_equal(expiries_said_in_two_looks(f), 1);
+}
+
+static void an_expiry_is_said_of_each_release_and_in_each_life(void **state)
+{
+	struct fixture *f = *state;
+
+	expiries_said = 0;
+	put(f, "incoming/a.seal", "7 1 1000");
+	assert_int_equal(reload(f), 0);
+	assert_int_equal(expiries_said, 1);
+	assert_int_equal(expiries_said_in_two_looks(f), 0);
+	put(f, "incoming/a.seal", "8 1 1000");
+	assert_int_equal(reload(f), 0);
+	assert_int_equal(expiries_said, 1);
+	assert_int_equal(epoch_after_restart(f), 8);
+	assert_int_equal(expiries_said, 2);
 }
 
 /* ---- a power cut ------------------------------------------------------------------------- */
@@ -633,6 +682,8 @@ int main(void)
 	    CASE(thousands_of_files_are_taken_in_parts),
 	    CASE(keys_made_after_the_start_are_found_by_a_reload),
 	    CASE(a_release_waits_for_keys_and_roster),
+	    CASE(an_expiry_is_said_once_whenever_it_comes),
+	    CASE(an_expiry_is_said_of_each_release_and_in_each_life),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,6 +253,7 @@ ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *
 NOTHING(void, status_event_lan, bool away, int64_t wall_s, struct text *ret_json)
 NOTHING(void, engine_meters_load, struct engine *e)
 NOTHING(void, engine_meters_look, struct engine *e)
+NOTHING(void, engine_expiry_look, struct engine *e)
 NOTHING(void, engine_meters_keep, struct engine *e)
 NOTHING(void, engine_call_back, struct engine *e, const struct kernel_state *state,
 	struct monotime read_at)

@@ -85,6 +85,12 @@ struct status_release {
 	char signers[512]; /* names, separated by one space */
 };
 
+/** An alarm, never a reason to stop: @wall_s is past the end that the release names, if it names one. */
+static inline bool status_release_expired(const struct status_release *r, int64_t wall_s)
+{
+	return r->have && r->expires_s && wall_s > r->expires_s;
+}
+
 struct status_input {
 	struct monotime now;
 	int64_t wall_s; /* now, on the wall clock */
