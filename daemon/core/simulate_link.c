@@ -14,7 +14,8 @@
 #define WARM_UP_US                                                                                 \
 	4500000u /* a session is up within three slow intervals; SIMULATE_FIRST_EVENT_US is later */
 #define QUIET_US    1000000u /* both ends up and nothing to come: all is well */
-#define FLIGHTS_MAX 256	     /* one way: a packet each 5 ms, and a second of delay */
+#define TOUCHING    4
+#define FLIGHTS_MAX 256 /* one way: a packet each 5 ms, and a second of delay */
 
 struct end {
 	uint32_t site;
@@ -50,15 +51,29 @@ static uint64_t edge_next(const struct simulation *s, uint32_t resource, uint64_
 	return UINT64_MAX;
 }
 
-/* When the next of what touches the link begins or ends. */
+/* Has @resource been as it should for all of the last @us? */
+static bool was_whole(const struct simulation *s, uint32_t resource, uint64_t at_us, uint64_t us)
+{
+	return !sim_resource_down(s, resource, at_us > us ? at_us - us : 0, at_us);
+}
+
+/* What touches the link: its two wires, and whether its ends live. */
+static void touching(const struct link_run *r, uint32_t ret_resources[static TOUCHING])
+{
+	ret_resources[0] = r->end[0].way;
+	ret_resources[1] = r->end[1].way;
+	ret_resources[2] = sim_resource_dead(r->s, r->end[0].site);
+	ret_resources[3] = sim_resource_dead(r->s, r->end[1].site);
+}
+
+/* When the next of it begins or ends. */
 static uint64_t trouble_next(const struct link_run *r, uint64_t at_us)
 {
-	const uint32_t resources[] = {r->end[0].way, r->end[1].way,
-				      sim_resource_dead(r->s, r->end[0].site),
-				      sim_resource_dead(r->s, r->end[1].site)};
+	uint32_t resources[TOUCHING];
 	uint64_t next = UINT64_MAX;
 
-	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
+	touching(r, resources);
+	for (size_t i = 0; i < TOUCHING; i++) {
 		uint64_t edge = edge_next(r->s, resources[i], at_us);
 
 		next = edge < next ? edge : next;
@@ -151,11 +166,19 @@ static struct monotime next_moment(const struct link_run *r)
 	return monotime_before(next, r->now) ? r->now : next;
 }
 
+/* A failure that goes on, or is just over, may be one that neither end has found yet. */
 static bool all_is_well(const struct link_run *r)
 {
+	uint32_t resources[TOUCHING];
+
 	for (uint32_t i = 0; i < 2; i++)
 		if (r->end[i].state != BFD_STATE_UP || r->end[i].repaired != REPAIR_LINK_USED ||
 		    monotime_between(r->end[i].since, r->now) < QUIET_US)
+			return false;
+	touching(r, resources);
+	for (uint32_t i = 0; i < TOUCHING; i++)
+		if (!was_whole(r->s, resources[i], r->now.us,
+			       r->end[0].bfd.detection_us + r->end[1].bfd.detection_us + QUIET_US))
 			return false;
 	return true;
 }
