@@ -11,6 +11,9 @@
  * route, a second and a round trip if the other way has just come back (S-BFD asks once a second
  * while down), and a margin. Where packets are lost by chance, probes go astray too, and only what
  * the site itself could know is judged.
+ *
+ * Of a link both ends must know within its detection time that it is down, and then go around it where they can: what a
+ * path is worth is computed from what they do, so that a repair which nobody takes would look like a path that is dead.
  */
 #include "simulate_internal.h"
 
@@ -33,6 +36,7 @@ static const char *const rule_names[SIMULATE_RULES] = {
     [SIMULATE_EARLY] = "no way back before the hold time",
     [SIMULATE_MANY] = "one switch a failure",
     [SIMULATE_NOT_BEST] = "the best path in the end",
+    [SIMULATE_DEAD_LINK] = "no dead link taken for a live one",
 };
 
 /* What is promised of a moment when a wire is cut or whole is not known of one that loses by chance. */
@@ -52,23 +56,50 @@ const char *simulate_rule_name(enum simulate_rule rule)
 	return rule_names[rule];
 }
 
+/* @who  it happens to: the text begins with it. */
+__attribute__((format(printf, 6, 0))) static void
+breach_put(struct simulate_result *r, enum simulate_rule rule, struct monotime at, uint32_t site_id,
+	   const char *who, const char *format, va_list arguments)
+{
+	struct simulate_breach *b = &r->breaches[r->breach_count];
+	int length;
+
+	r->breach_by_rule[rule]++;
+	if (r->breach_count++ >= SIMULATE_BREACHES_MAX)
+		return;
+	*b = (struct simulate_breach){.rule = rule, .at = at, .site_id = site_id};
+	length = snprintf(b->text, sizeof(b->text), "%s: ", who);
+	vsnprintf(b->text + length, sizeof(b->text) - (size_t)length, format, arguments);
+}
+
 void sim_breach(struct simulation *s, struct simulate_result *r, enum simulate_rule rule,
 		struct monotime at, uint32_t path, const char *format, ...)
 {
 	const struct sim_site *site = &s->sites[s->paths[path].site];
 	const struct fwd_path *f = sim_path_forwarding(s, path);
-	struct simulate_breach *b = &r->breaches[r->breach_count];
-	int length;
+	char who[160];
 	va_list arguments;
 
-	r->breach_by_rule[rule]++;
-	if (r->breach_count++ >= SIMULATE_BREACHES_MAX)
-		return;
-	*b = (struct simulate_breach){.rule = rule, .at = at, .site_id = site->f.site_id};
-	length = snprintf(b->text, sizeof(b->text), "%.63s, color %u, path %.48s: ", site->f.site,
-			  f->color, f->name);
+	snprintf(who, sizeof(who), "%.63s, color %u, path %.48s", site->f.site, f->color, f->name);
 	va_start(arguments, format);
-	vsnprintf(b->text + length, sizeof(b->text) - (size_t)length, format, arguments);
+	breach_put(r, rule, at, site->f.site_id, who, format, arguments);
+	va_end(arguments);
+}
+
+__attribute__((format(printf, 5, 6))) static void link_breach(struct simulation *s,
+							      enum simulate_rule rule,
+							      uint64_t at_us, uint32_t end,
+							      const char *format, ...)
+{
+	const struct sim_link *l = &s->links[end / 2];
+	const struct forwarding *f = &s->sites[end % 2 ? l->b : l->a].f;
+	char who[160];
+	va_list arguments;
+
+	snprintf(who, sizeof(who), "%.63s, link to %.63s%s", f->site,
+		 s->sites[end % 2 ? l->a : l->b].f.site, l->parallel ? " (parallel)" : "");
+	va_start(arguments, format);
+	breach_put(s->result, rule, (struct monotime){at_us}, f->site_id, who, format, arguments);
 	va_end(arguments);
 }
 
@@ -366,6 +397,32 @@ static void best_judge(struct simulation *s, const struct sim_pair *pair, uint32
 	}
 }
 
+static uint8_t rank_of(const struct simulation *s, const struct sim_pair *pair)
+{
+	const struct fwd_session_peer *peer =
+	    forwarding_peer(&s->sites[pair->site].f, pair->color, pair->endpoint);
+
+	return peer ? peer->rank : 0;
+}
+
+/* Of gateways that share a LAN the nearest carries again when its path in use has lived long enough. */
+static void nearest_judge(struct simulation *s, const struct sim_service *service, uint32_t active)
+{
+	uint8_t rank = rank_of(s, &s->pairs[s->paths[active].pair]);
+
+	for (uint8_t i = 0; i < service->pair_count; i++) {
+		const struct sim_pair *pair = &s->pairs[service->pair[i]];
+		uint32_t path = s->pair_runs[service->pair[i]].active;
+
+		if (rank_of(s, pair) >= rank || path == SIM_NONE || s->sessions[path].doubted ||
+		    !is_settled_path(s, pair, path))
+			continue;
+		sim_breach(s, s->result, SIMULATE_NOT_BEST, (struct monotime){s->o.duration_us},
+			   active, "gateway %u is nearer, alive, and not in use", pair->endpoint);
+		return;
+	}
+}
+
 /* Several gateways have its LAN, and none was ever chosen to carry. */
 static void service_unused(struct simulation *s, uint32_t service)
 {
@@ -387,7 +444,109 @@ static void service_end(struct simulation *s, uint32_t service)
 	}
 	use_judge(s, service, run->active, run->active_from_us, s->o.duration_us);
 	outage_end(s, service);
+	if (is_judged(s, SIMULATE_NOT_BEST))
+		nearest_judge(s, &s->services[service], run->active);
 }
+
+/* ---- links --------------------------------------------------------------------------------- */
+
+static uint64_t link_detection_us(const struct simulation *s, const struct sim_link *l)
+{
+	const struct probe_timers *a = &sim_neighbor(s, l->a, l->b, l->parallel)->probe,
+				  *b = &sim_neighbor(s, l->b, l->a, l->parallel)->probe;
+
+	return (uint64_t)(a->interval_us > b->interval_us ? a->interval_us : b->interval_us) *
+	       (a->multiplier > b->multiplier ? a->multiplier : b->multiplier);
+}
+
+#define TOUCHING 4
+#define OWN_LIFE 2
+
+/* What an end's session hangs on: the wire to it, the other site's life, its own, the wire from it. */
+static void touching(const struct simulation *s, uint32_t end,
+		     uint32_t ret_resources[static TOUCHING])
+{
+	const struct sim_link *l = &s->links[end / 2];
+
+	ret_resources[0] = end ^ 1;
+	ret_resources[1] = sim_resource_dead(s, end % 2 ? l->a : l->b);
+	ret_resources[OWN_LIFE] = sim_resource_dead(s, end % 2 ? l->b : l->a);
+	ret_resources[3] = end;
+}
+
+/* What is not heard is found here; what does not arrive, there, and said on the way back, or else that is not heard. */
+static uint64_t link_bound_us(const struct simulation *s, uint32_t end, uint32_t resource,
+			      uint64_t from_us)
+{
+	const struct sim_link *l = &s->links[end / 2];
+	uint64_t once = link_detection_us(s, l) + l->delay_us + MARGIN_US;
+	uint32_t others[TOUCHING];
+
+	touching(s, end, others);
+	for (size_t i = 0; i < 3 && resource == end; i++)
+		if (sim_resource_down(s, others[i], from_us, from_us + once))
+			return 2 * once;
+	return once;
+}
+
+/* @resource was down in @d, and it is known of at @end of its link. */
+static void link_down_judge(struct simulation *s, uint32_t end, uint32_t resource,
+			    const struct sim_interval *d)
+{
+	uint64_t bound = link_bound_us(s, end, resource, d->from_us), at = d->from_us + bound;
+	uint64_t to = d->to_us < s->o.duration_us ? d->to_us : s->o.duration_us, until;
+	bool heard;
+
+	for (; at < to; at = until) {
+		if (sim_link_state(s, end, at, &until, &heard) != REPAIR_LINK_USED)
+			continue;
+		link_breach(s, SIMULATE_DEAD_LINK, at, end,
+			    "nothing goes around it, down since %llu us; %llu us are allowed",
+			    (unsigned long long)(at - d->from_us), (unsigned long long)bound);
+		return;
+	}
+}
+
+/* It is whole for longer than any link is held, and what it carried must be back. */
+static void link_back_judge(struct simulation *s, uint32_t end, uint64_t whole_us)
+{
+	uint64_t most =
+		     link_detection_us(s, &s->links[end / 2]) + REPAIR_LONGEST_US + REPAIR_HOLD_US,
+		 until;
+	bool heard;
+
+	if (whole_us >= s->o.duration_us || s->o.duration_us - whole_us <= most ||
+	    sim_link_state(s, end, s->o.duration_us, &until, &heard) == REPAIR_LINK_USED)
+		return;
+	link_breach(s, SIMULATE_NOT_BEST, s->o.duration_us, end,
+		    "whole for %llu us, and traffic goes around it",
+		    (unsigned long long)(s->o.duration_us - whole_us));
+}
+
+static void link_end_judge(struct simulation *s, uint32_t end)
+{
+	uint32_t resources[TOUCHING];
+	uint64_t whole_us = 0;
+	bool touched = false;
+
+	touching(s, end, resources);
+	for (size_t i = 0; i < TOUCHING; i++) {
+		const struct sim_list *list = &s->down[resources[i]];
+
+		for (uint32_t k = list->first; k < list->first + list->count; k++) {
+			const struct sim_interval *d = &s->down_intervals[k];
+
+			if (i != OWN_LIFE)
+				link_down_judge(s, end, resources[i], d);
+			whole_us = d->to_us > whole_us ? d->to_us : whole_us;
+			touched = true;
+		}
+	}
+	if (touched && is_judged(s, SIMULATE_NOT_BEST))
+		link_back_judge(s, end, whole_us);
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
 
 static int u64_compare(const void *a, const void *b)
 {
@@ -547,6 +706,8 @@ void sim_judge_end(struct simulation *s)
 		service_end(s, i);
 	for (uint32_t i = 0; i < s->pair_count && is_judged(s, SIMULATE_NOT_BEST); i++)
 		best_judge(s, &s->pairs[i], s->pair_runs[i].active);
+	for (uint32_t end = 0; end < 2 * s->link_count; end++)
+		link_end_judge(s, end);
 	for (size_t i = 0; i < s->step_count; i++)
 		r->repairs += s->steps[i].state == REPAIR_LINK_DOWN &&
 			      (!i || s->steps[i - 1].end != s->steps[i].end ||

@@ -27,7 +27,7 @@ is "a script runs" 0 "$(code "$tuyen" simulate --script "$work/cut" $light)"
 is "one site is hit and moves, there and back" "1 1   in 2 switches" \
 	"$(sed -n 's/^  sites hit  *\([0-9]*\)$/\1/p; s/^  moved to another path  *//p' "$work/out" | paste -sd' ')"
 is "the events are shown" 1 "$(grep -c '^  at 10.000 s  cut link phuc-xa ba-dinh$' "$work/out")"
-is "promises are kept" 1 "$(grep -c '^all 10 promises kept$' "$work/out")"
+is "promises are kept" 1 "$(grep -c '^all 11 promises kept$' "$work/out")"
 is "a histogram is drawn" 1 "$(grep -c '|####* 1$' "$work/out")"
 json=$(simulate --script "$work/cut" --json $light)
 is "JSON says the same" "true 1 2 0" "$(jq -r '"\(.ok) \(.sites_hit) \(.switches) \(.broken_promises)"' <<<"$json")"
@@ -85,12 +85,12 @@ is "another seed, others" 2 \
 	"$({ simulate --seed 5 --failures-per-hour 600 $national | sha256sum; simulate --seed 6 --failures-per-hour 600 $national | sha256sum; } | sort -u | wc -l)"
 is "jitter, loss and reordering break nothing" 0 \
 	"$(code "$tuyen" simulate --seconds 60 --jitter-us 3000 --loss 0.5 --reorder 2 --failures-per-hour 600 $national)"
-is "and fewer promises are judged than there are" "7 of 10 promises were judged, those that a site can keep where packets are lost by chance|all 7 promises kept" \
+is "and fewer promises are judged than there are" "8 of 11 promises were judged, those that a site can keep where packets are lost by chance|all 8 promises kept" \
 	"$(grep promises "$work/out" | paste -sd'|')"
 is "chance's packets are not counted, and not 0" 1 "$(grep -c '^  packets faults lost .*; those lost by chance are not counted$' "$work/out")"
-is "JSON says both" "10 7 null" "$(simulate --seconds 30 --loss 0.5 --json $light | jq -r '"\(.promises) \(.promises_judged) \(.packets_lost_by_chance)"')"
-is "and without loss" "10 10 0" "$(simulate --seconds 30 --json $light | jq -r '"\(.promises) \(.promises_judged) \(.packets_lost_by_chance)"')"
-is "several seeds say so too" "2 2 seeds, 0 broken promises; 7 of 10 were judged" \
+is "JSON says both" "11 8 null" "$(simulate --seconds 30 --loss 0.5 --json $light | jq -r '"\(.promises) \(.promises_judged) \(.packets_lost_by_chance)"')"
+is "and without loss" "11 11 0" "$(simulate --seconds 30 --json $light | jq -r '"\(.promises) \(.promises_judged) \(.packets_lost_by_chance)"')"
+is "several seeds say so too" "2 2 seeds, 0 broken promises; 8 of 11 were judged" \
 	"$(simulate --seconds 60 --seeds 2 --loss 0.5 $light >"$work/out"; echo "$(grep -c '[0-9]+  *0$' "$work/out") $(tail -n 1 "$work/out")")"
 is "what chance does not make whole again before the end is not in the list" 0 \
 	"$(simulate --seconds 60 --failures-per-hour 3600 --json $national | jq '[.events[] | select(.at_us >= 60000000)] | length')"

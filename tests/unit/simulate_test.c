@@ -8,13 +8,14 @@
 // link: topology/network.c topology/labels.c topology/mtu.c topology/spf.c topology/forwarding.c
 // link: tests/unit/network_fixture.c
 // link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
+// libs: -Wl,--wrap=bfd_session_step,--wrap=repair_step
 /*
  * The simulator skips what is plain. Here stands a second one that skips nothing: each probe goes label by
  * label from site to site, an event a hop, past filters and over links that are up or down at that moment. Both must tell
  * the same changes at the same microsecond, over clean wires and bad ones.
  *
- * Then: each promise has a planted fault that breaks it, in selection or in the compiled state, and is found by name; and small
- * countries live through many hours of chance.
+ * Then: each promise has a planted fault that breaks it, in selection, in the compiled state, in BFD or in repairs, and is
+ * found by name; and small countries live through many hours of chance.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@
 #include <string.h>
 
 #include "network_fixture.h"
+#include "tuyen/core/repair.h"
 #include "tuyen/core/simulate.h"
 #include "tuyen/policies/compile.h"
 
@@ -1337,6 +1339,139 @@ static void wrong_states_are_found(void **state)
 	}
 }
 
+/* ---- planted faults: BFD, repairs, gateways --------------------------------------------------------- */
+
+/* What the code of that name does wrong, as long as it is set. */
+static enum {
+	PLANT_NOTHING,
+	PLANT_PATH_NEVER_FALLS, /* S-BFD of a path hears no silence */
+	PLANT_LINK_NEVER_FALLS, /* nor does BFD of a link */
+	PLANT_LINK_FALLS_LATE,	/* or after twice the time */
+	PLANT_NO_REPAIR,	/* a link that is down is used on */
+	PLANT_REPAIR_FOR_EVER,	/* and one that is up again is not */
+} plant;
+
+struct bfd_step __real_bfd_session_step(struct bfd_session *s, struct monotime now, bool starved);
+struct bfd_step __wrap_bfd_session_step(struct bfd_session *s, struct monotime now, bool starved);
+struct bfd_step __wrap_bfd_session_step(struct bfd_session *s, struct monotime now, bool starved)
+{
+	bool path = s->config.role == BFD_ROLE_SBFD_INITIATOR;
+
+	if ((path && plant == PLANT_PATH_NEVER_FALLS) || (!path && plant == PLANT_LINK_NEVER_FALLS))
+		s->detect_at = MONOTIME_NEVER;
+	if (!path && plant == PLANT_LINK_FALLS_LATE && s->detection_us)
+		s->detect_at = monotime_after(s->last_received, 2 * s->detection_us);
+	return __real_bfd_session_step(s, now, starved);
+}
+
+enum repair_link __real_repair_step(enum repair_link was, enum path_liveness link,
+				    struct monotime since, struct monotime damped_until,
+				    struct monotime now, struct monotime *ret_next_look);
+enum repair_link __wrap_repair_step(enum repair_link was, enum path_liveness link,
+				    struct monotime since, struct monotime damped_until,
+				    struct monotime now, struct monotime *ret_next_look);
+enum repair_link __wrap_repair_step(enum repair_link was, enum path_liveness link,
+				    struct monotime since, struct monotime damped_until,
+				    struct monotime now, struct monotime *ret_next_look)
+{
+	enum repair_link is =
+	    __real_repair_step(was, link, since, damped_until, now, ret_next_look);
+
+	if (plant == PLANT_NO_REPAIR)
+		return REPAIR_LINK_USED;
+	return plant == PLANT_REPAIR_FOR_EVER && was != REPAIR_LINK_USED ? REPAIR_LINK_DOWN : is;
+}
+
+/* The gateway that took over keeps the LAN while it is up. */
+static void choose_without_return_of_gateways(const struct forwarding *f,
+					      const struct path_state *states, size_t count,
+					      const struct active_paths *previous,
+					      struct monotime now, struct active_paths *ret_active,
+					      struct monotime *ret_next_look)
+{
+	selection_choose(f, states, count, previous, now, ret_active, ret_next_look);
+	for (size_t i = 0; i < ret_active->count && previous->count == ret_active->count; i++) {
+		const struct fwd_session_peer *peer =
+		    forwarding_peer(f, previous->entry[i].color, previous->entry[i].endpoint_site);
+
+		if (!previous->entry[i].carries || !peer || !peer->rank)
+			continue;
+		for (size_t k = 0; k < ret_active->count; k++)
+			if (ret_active->entry[k].color == previous->entry[i].color)
+				ret_active->entry[k].carries = k == i;
+	}
+}
+
+static void spoil_repair(struct forwarding *f) /* the way around ends in a label that nobody has */
+{
+	for (size_t i = 0; f->site_id == 101 && i < f->label_count; i++)
+		if (f->labels[i].repair.next_site)
+			f->labels[i].repair.out.label[0] = 15999;
+}
+
+#define A_LINE	  "at 10s cut link hanoi ba-dinh; at 20s heal link hanoi ba-dinh;"
+#define ONE_WAY	  "at 10s cut way hanoi ba-dinh; at 20s heal way hanoi ba-dinh;"
+#define A_GATEWAY "at 10s kill site npdc-hn; at 20s revive site npdc-hn;"
+#define OWN_LINE  "at 10s cut link 19 2; at 20s heal link 19 2;" /* of the country without a mesh */
+
+static const struct {
+	const char *name;
+	uint32_t communes;
+	const char *script;
+	int plant;
+	simulate_choose *choose;
+	spoiler *spoil;
+	enum simulate_rule found;
+} wrong_deeds[] = {
+    {"a path's BFD never falls", 31, OWN_LINE, PLANT_PATH_NEVER_FALLS, NULL, NULL, SIMULATE_LOST},
+    {"a link's BFD never falls", MESHED, A_LINE, PLANT_LINK_NEVER_FALLS, NULL, NULL,
+     SIMULATE_DEAD_LINK},
+    {"a link's BFD falls late", MESHED, A_LINE, PLANT_LINK_FALLS_LATE, NULL, NULL,
+     SIMULATE_DEAD_LINK},
+    {"a repair that is not taken", MESHED, A_LINE, PLANT_NO_REPAIR, NULL, NULL, SIMULATE_DEAD_LINK},
+    {"nor where one way is cut", MESHED, ONE_WAY, PLANT_NO_REPAIR, NULL, NULL, SIMULATE_DEAD_LINK},
+    {"a repair that never ends", MESHED, A_LINE, PLANT_REPAIR_FOR_EVER, NULL, NULL,
+     SIMULATE_NOT_BEST},
+    {"a repair that leads astray", MESHED, A_LINE, PLANT_NOTHING, NULL, spoil_repair,
+     SIMULATE_BLACK_HOLE},
+    {"a takeover that never returns", MESHED, A_GATEWAY, PLANT_NOTHING,
+     choose_without_return_of_gateways, NULL, SIMULATE_NOT_BEST},
+};
+
+static void wrong_deeds_are_found(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong_deeds) / sizeof(wrong_deeds[0]); i++) {
+		struct simulate_options o = {
+		    .seed = 1, .duration_us = 120 * SECOND, .apply_us = 1000};
+
+		for (int planted = 0; planted < 2; planted++) {
+			struct simulate_events events;
+			struct simulate_result r;
+			struct country c;
+
+			country_init(&c, wrong_deeds[i].communes,
+				     planted ? wrong_deeds[i].spoil : NULL);
+			script(&c, wrong_deeds[i].script, &events);
+			o.choose = planted ? wrong_deeds[i].choose : NULL;
+			plant = planted ? wrong_deeds[i].plant : PLANT_NOTHING;
+			run(&c, &o, &events, &r);
+			plant = PLANT_NOTHING;
+			if (planted && !r.breach_by_rule[wrong_deeds[i].found])
+				fail_msg("%s: '%s' is not found; %zu others, first: %s",
+					 wrong_deeds[i].name,
+					 simulate_rule_name(wrong_deeds[i].found), r.breach_count,
+					 r.breach_count ? r.breaches[0].text : "none");
+			if (!planted && r.breach_count)
+				fail_msg("without '%s': %s: %s", wrong_deeds[i].name,
+					 simulate_rule_name(r.breaches[0].rule),
+					 r.breaches[0].text);
+			simulate_events_clear(&events);
+			country_clear(&c);
+		}
+	}
+}
+
 /* ---- scripts ---------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -1581,6 +1716,7 @@ int main(void)
 	    cmocka_unit_test(equals_for_every_length_of_a_cut),
 	    cmocka_unit_test(wrong_choices_are_found),
 	    cmocka_unit_test(wrong_states_are_found),
+	    cmocka_unit_test(wrong_deeds_are_found),
 	    cmocka_unit_test(storms_break_no_promise),
 	    cmocka_unit_test(storms_break_no_promise_where_links_are_repaired),
 	    cmocka_unit_test(the_same_seed_tells_the_same),
