@@ -225,6 +225,73 @@ damaged_and_repaired "link1's peer without its preshared key" phuc-xa sh -c 'wg 
 echo $PRESHARED >psk
 damaged_and_repaired "link0's peer with that of link1" phuc-xa sh -c 'wg set link0 peer $(wg show link0 peers) preshared-key psk'
 
+# ---- colors never mix: each class by its own session, label path and label back ---------------------------
+closed() { in_site "$1" nft list chain inet tuyen "$2" | sed -n 's/.*counter packets \([0-9]*\).* drop.*/\1/p'; } # SITE CHAIN: drops
+lan_sends() { # TEXT: five packets of each class
+	in_site lan-phuc-xa "$LAB_TOOLS/inject" udp 10.9.1.10 10.0.0.10 $STREAM_PORT "CITIZEN-$1-" 5
+	in_site lan-phuc-xa "$LAB_TOOLS/inject" udp 10.9.1.10 10.0.0.10 $RECORDS_PORT "ARCHIVE-$1-" 5
+	sleep 0.5 # the last ones arrive
+}
+arrived() { echo "$(captured "$1" "src 10.9.1.10 and udp dst port $STREAM_PORT") $(captured "$1" "src 10.9.1.10 and udp dst port $RECORDS_PORT")"; }
+from_port="link[24:2] =" to_port="link[26:2] =" # of a session's packet behind one label
+citizen=$(status_get phuc-xa '.paths[] | select(.policy == "citizen" and .name == "main") | .source')
+citizen_source="link[16:4] = $(printf '0x%02x%02x%02x%02x' ${citizen//./ })"
+ok "the district's way down is the fibre's" wait_for 15 "the label" label_goes 16901 "as to 16901 dev lsp901 "
+capture_start up phuc-xa lsp210
+capture_start down ba-dinh lsp901
+capture_start host lan-npdc-hn eth0
+lan_sends OWN
+for c in up down host; do capture_stop $c; done
+is "packets of both classes arrive" "$(arrived host)" "5 5"
+at_least "session 10 goes by its path" "$(captured up "$from_port 52010 and $citizen_source")" 5
+at_least "... and comes back by its label" "$(captured down "$to_port 52010 and $(label_is 16901)")" 5
+at_least "session 20 goes by its own" "$(captured up "$from_port 52020 and $archive_source")" 5
+at_least "... and comes back by its own" "$(captured down "$to_port 52020 and $(label_is 86901)")" 5
+is "neither goes by the other's" \
+	"$(captured up "$from_port 52010 and $archive_source or $from_port 52020 and $citizen_source")" 0
+is "... nor comes back by it" \
+	"$(captured down "$to_port 52010 and $(label_is 86901) or $to_port 52020 and $(label_is 16901)")" 0
+
+# An honest node, and a stranger's route that leads its queries into the other session
+capture_start session20 phuc-xa s20
+capture_start host lan-npdc-hn eth0
+before=$(closed phuc-xa into_20)
+ip -n phuc-xa route add 10.0.0.10/32 dev s20
+lan_sends ROUTE
+ip -n phuc-xa route add 10.0.0.10/32 dev s20 table 540010
+lan_sends TABLE
+capture_stop session20; capture_stop host
+turned=$(($(closed phuc-xa into_20) - before))
+at_least "a better route leads queries into the other session (the attack is real)" $turned 1
+is "... which they do not enter" "$(captured session20 "udp dst port $STREAM_PORT")" 0
+is "... and go by their own, where none is in its table" "$(arrived host)" "$((10 - turned)) 10"
+ip -n phuc-xa route del 10.0.0.10/32 dev s20
+
+# A commune in wrong hands: no daemon, no rules, routes at will. The gateway sees what comes by which session.
+all_into() { # SESSION: all that the LAN sends
+	ip -n phuc-xa route replace 10.0.0.0/16 dev "$1"
+	drops=$(closed npdc-hn "from_${1#s}")
+	capture_start host lan-npdc-hn eth0
+	lan_sends "INTO-$1"
+	in_site lan-phuc-xa timeout 2 bash -c "echo >/dev/tcp/10.0.0.10/443" 2>/dev/null
+	capture_stop host
+	drops=$(($(closed npdc-hn "from_${1#s}") - drops))
+}
+stop_daemon phuc-xa
+in_site phuc-xa nft delete table inet tuyen
+all_into s20
+is "wrong hands send all into session 20: its own class arrives (the attack is real), no query does" "$(arrived host)" "0 5"
+is "... nor a connection of one" "$(captured host 'src 10.9.1.10 and tcp')" 0
+at_least "... the gateway has dropped all of it" "$drops" 6
+all_into s10
+is "all into session 10: queries arrive, nothing of the other class does" "$(arrived host)" "5 0"
+at_least "... a connection does" "$(captured host 'src 10.9.1.10 and tcp dst port 443')" 2
+is "... the gateway has dropped the rest" "$drops" 5
+ip -n phuc-xa route del 10.0.0.0/16 dev s10 # a stranger's, which the daemon would leave
+start_daemon phuc-xa
+ok "the node is itself again" wait_for 30 "all of it" eval 'all_up && plan_empty phuc-xa'
+ok "... and a query is answered" query_answers phuc-xa
+
 # ---- a release without the parallel link, and back ---------------------------------------------------
 sed '/parallel/d' parallel.topology >single.topology
 sed '/spare/d; /^expect/d' parallel.policy >single.policy
