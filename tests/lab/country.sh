@@ -335,6 +335,16 @@ capture_stop() { sleep 0.3; signal_and_wait "capture-$1" INT; }
 captured() { tcpdump -nr "$1.pcap" ${2:+"$2"} 2>/dev/null | wc -l; }
 captured_text() { grep -aqF -- "$2" "$1.pcap"; }
 
+# The largest segment that each host of a new connection hears of: what its SYN, or the answer, says where it arrives.
+mss_of() { tcpdump -nr "$1.pcap" 2>/dev/null | sed -n 's/.*Flags \[S.*mss \([0-9]*\).*/\1/p' | sort -u | paste -sd ' '; }
+connection_mss() { # SITE: at the data centre's host and at the site's
+	capture_start syn-there lan-npdc-hn eth0 "tcp and src ${country_host[$1]}"
+	capture_start syn-back "lan-$1" eth0 "tcp and src ${country_host[npdc-hn]}"
+	query "$1" >/dev/null
+	capture_stop syn-there; capture_stop syn-back
+	echo "$(mss_of syn-there) $(mss_of syn-back)"
+}
+
 # An MPLS-in-IP device gives bare label stack entries, which tcpdump's own "mpls" does not take there: by offset, then.
 label_is() { echo "link[0:4] & 0xfffff000 = $(($1 << 12))"; } # as a filter: the outermost label
 labelled="link[0:4] >= $((16000 << 12)) and link[0:4] < $((86000 << 12))"

@@ -38,5 +38,7 @@ is "tuyen show drift: there is none" "$("$tuyen" show drift --control "$(control
 is "... which is JSON, too" "$("$tuyen" show drift --json --control "$(control_of phuc-xa)" | jq -c .)" '{"operations":[],"left_out":null}'
 largest=$((1500 - 60 - 20 - 3 * 4 - 60))
 at_most "the session's MTU is what fits" "$(status_get phuc-xa '.sessions[0].mtu')" $((largest + 8))
+segment=$(($(status_get phuc-xa '.sessions[0].mtu') - 40)) # less the headers of IPv4 and TCP
+is "a connection's segments fit, there and back" "$(connection_mss phuc-xa)" "$segment $segment"
 country_down
 done_testing

@@ -34,12 +34,18 @@ https_start
 head -c 200000 /dev/urandom | base64 >www/image
 download() { in_site "lan-$1" curl -sS --max-time "$(lab_patience 5)" --cacert www.pem -o image.got \
 	--resolve "population.example:443:${country_host[npdc-hn]}" https://population.example/image && cmp -s image.got www/image; }
+asks_much() { # SITE: in one record of TLS, which is answered when all of it is there
+	in_site "lan-$1" curl -sS --max-time "$(lab_patience 5)" --cacert www.pem -H "Form: $(printf '%08000d' 0)" \
+		--resolve "population.example:443:${country_host[npdc-hn]}" https://population.example/citizen | grep -qF "$QUERY_TEXT"
+}
 whole=$(status_get phuc-xa '.paths[] | select(.name == "main") | .mtu')
 compiled=$(status_get kham-thien '.paths[0].mtu')
 device=$(session_mtu kham-thien)
 ok "the first long probes come back: what was compiled passes" wait_for 15 "a size" eval 'carries phuc-xa main -eq "$whole" && carries phuc-xa spare -gt 0'
 ok "so do the links', from either end" wait_for 30 "a size" eval 'link_carries phuc-xa ba-dinh -eq 1440 && link_carries ba-dinh phuc-xa -eq 1440'
 ok "a big answer comes" download kham-thien
+hub=$(session_mtu npdc-hn) # one device for all communes: the least of them
+is "a connection's segments are what each end's session takes" "$(connection_mss kham-thien)" "$((device - 40)) $((hub - 40))"
 
 # Two ways, one of them narrow: the other is taken, for what is small too.
 changes=$(link phuc-xa ba-dinh changes)
@@ -69,6 +75,8 @@ ok "a black hole without a way round it is found" wait_for 15 "a size" \
 	eval 'carries kham-thien main -le 1216 && carries kham-thien main -ge 1188'
 is "the session follows, by whole blocks of its cipher" "$(session_mtu kham-thien)" "$((($(carried kham-thien main) - 60) / 16 * 16))"
 ok "a big answer comes again" download kham-thien
+is "... as a new connection asks for smaller segments" "$(connection_mss kham-thien)" "$(($(session_mtu kham-thien) - 40)) $((hub - 40))"
+ok "... and a big question passes" asks_much kham-thien
 is "nothing of it was drift" "$(status_get kham-thien .daemon.drift_repairs)" 0 || grep -h drift kham-thien.log | sed "s/^/# /"
 carrier_heals small
 ok "the carrier is whole again, and that is found" wait_for 120 "the whole size" carries kham-thien main -eq "$compiled"
