@@ -143,13 +143,13 @@ bench-compile: $(B)/tuyen $(B)/bench/bench_compile
 	@tests/bench/compile
 bench-audit: $(B)/tuyen
 	@tests/bench/audit
-bench-simulate: $(B)/tuyen
-	@tests/bench/simulate
-.PHONY: bench-compile bench-audit bench-simulate bench-hub bench-liveness bench-datapath bench-storm demo test bench-failover bless lint clean fuzz
+bench-simulate: $(B)/tuyen @tests/bench/simulate .PHONY: bench-compile bench-audit bench-simulate bench-hub bench-liveness bench-datapath bench-storm demo test bench-failover bless lint clean fuzz faults
 demo:
 	@tests/lab/demo
 test:
 	@tests/run
+faults: all
+	@tests/fault/all
 bench-failover: all
 	@tests/lab/bench-failover
 bench-qos: all
