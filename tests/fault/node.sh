@@ -237,19 +237,21 @@ by_hand() { # FAULT MOST_MS SITE COMMAND...
 	expect "said" drift_over "$s" "$before"
 	sleep 1 # BFD may still fall
 	expect "all paths up" paths_up phuc-xa 2
-	expect "on the main path" path_is phuc-xa main
+	judge "on the main path" wait_for 90 "the end of the damping" path_is phuc-xa main # held after so many faults in a row
 	settle "$most" "$s"
 }
 address=$(status_get phuc-xa '.paths[] | select(.name == "main") | .source')
-by_hand "a session's device deleted" 1000 phuc-xa ip link del s10
-by_hand "the links' device deleted" 6000 phuc-xa ip link del link0
-by_hand "an adjacency's device deleted" 400 phuc-xa ip link del lsp210
-by_hand "an adjacency's device renamed" 400 phuc-xa sh -c 'ip link set lsp210 down; ip link set lsp210 name other; ip link set other up'
-by_hand "a session's device set down" 1000 phuc-xa ip link set s10 down
-by_hand "a route of ours replaced by another's" 400 phuc-xa ip route replace 100.80.0.16/32 dev theirs table 550010
-by_hand "a label route replaced by another's" 400 ba-dinh sh -c 'ip -f mpls route replace 16001 dev lo'
+# Each is read and put back at once, for the kernel tells of it; until then what goes that way is lost. Where a link's label routes,
+# its device or its peer are gone, the far end's silence may come first: 3 x 50 ms, and the path is another.
+by_hand "a session's device deleted" 60 phuc-xa ip link del s10
+by_hand "the links' device deleted" 60 phuc-xa ip link del link0
+by_hand "an adjacency's device deleted" 160 phuc-xa ip link del lsp210
+by_hand "an adjacency's device renamed" 160 phuc-xa sh -c 'ip link set lsp210 down; ip link set lsp210 name other; ip link set other up'
+by_hand "a session's device set down" 60 phuc-xa ip link set s10 down
+by_hand "a route of ours replaced by another's" 60 phuc-xa ip route replace 100.80.0.16/32 dev theirs table 550010
+by_hand "a label route replaced by another's" 160 ba-dinh sh -c 'ip -f mpls route replace 16001 dev lo'
 by_hand "all tables, rules and sets of nft flushed" 0 phuc-xa nft flush ruleset
-by_hand "a peer removed" 6500 ba-dinh wg set link0 peer "$(in_site phuc-xa wg show link0 public-key)" remove
+by_hand "a peer removed" 210 ba-dinh wg set link0 peer "$(in_site phuc-xa wg show link0 public-key)" remove
 begin "a rule of ours replaced by the same by hand" "it serves as well, and is not fought for"
 rule=$(in_site phuc-xa ip rule | grep '^31001:' | sed 's/^31001:[[:space:]]*//; s/ proto .*//')
 in_site phuc-xa sh -c "ip rule del priority 31001; ip rule add priority 31001 $rule"

@@ -12,7 +12,6 @@ faults_begin
 processes() { echo "$(process_of phuc-xa kernel) $(process_of phuc-xa wire)"; }
 has_rule() { in_site phuc-xa ip rule | grep -q ^31001:; }
 whole() { paths_up phuc-xa 2 && path_is phuc-xa main; }
-ms_since() { echo $(($(now_ms) - $1)); }
 
 # All pauses are of the virtual clock. Those of 30 s and of 300 s are the faults themselves, as the fault table has them (F04, F21); in the
 # others what must not happen would have happened, so no condition could end them sooner.
@@ -123,10 +122,11 @@ ip -n phuc-xa link del theirs # and its routes
 settle 0 phuc-xa
 
 # ---- F27: a name of ours that somebody else has before the start ----
-taken() { # NAME MOST_MS
+taken() { # NAME
 	begin "$1 is somebody else's device before the start" "said, and left; what does not need it is there"
 	before=$(processes)
 	stop_daemon phuc-xa
+	begin_ms=$(now_ms)
 	ip -n phuc-xa link del "$1"
 	ip -n phuc-xa link add "$1" type dummy
 	ip -n phuc-xa link set "$1" up
@@ -144,6 +144,7 @@ left() { # it is as it was made
 		[ \"\$(in_site phuc-xa cat /proc/sys/net/mpls/conf/$1/input)\" = 0 ]"
 	judge "and nobody ended" eval '[ "$(processes)" = "$first" ]'
 	ip -n phuc-xa link del "$1"
+	taken_ms=$(ms_since "$begin_ms")
 	expect "it is had when it is free" paths_up phuc-xa 2
 	expect "nothing is said any more" status_is phuc-xa .daemon.last_failure ''
 	expect "on the main path" path_is phuc-xa main
@@ -159,7 +160,7 @@ taken link0
 sleep 10 # two looks of 5 s, which must leave it
 left link0
 sleep 6 # a session that was made anew meanwhile calls each 5 s
-settle 30000 phuc-xa
+settle $((taken_ms + 100)) phuc-xa # no link is without it; the kernel tells at once that it is free
 
 # ---- F29: modules that a new kernel lacks; for what is started with a block of its own ----
 "$LAB_TOOLS/fault" module.block new
@@ -195,6 +196,7 @@ missing wireguard "WireGuard" "modprobe wireguard" wireguard
 missing mpls "label routing" "modprobe mpls_router" mpls_router
 begin "no module wireguard, and nothing of ours in the kernel, as after a boot" "said, tried again and again by the same process; all comes with it"
 stop_daemon phuc-xa
+begin_ms=$(now_ms)
 (LAB_WRAPPER='' && $(tuyend_command phuc-xa) --remove) >remove.log 2>&1
 "$LAB_TOOLS/fault" module.block arm wireguard EOPNOTSUPP 0 100000000
 lacking start_daemon phuc-xa
@@ -202,14 +204,15 @@ log_from=1
 expect "the log says so" logged "self-check: WireGuard.*remedy: modprobe wireguard"
 expect "the status too" failure_said phuc-xa wireguard
 first=$(processes)
-sleep 60 # so that the pause between two tries is at its 30 s when the module comes
+sleep 60 # a dozen tries, and as many times at which somebody could end or say it again
 judge "nobody ended" eval '[ "$(processes)" = "$first" ]'
 judge "it is not said at each try" eval '[ "$(tail -n +$log_from phuc-xa.log | wc -l)" -le 40 ]'
 "$LAB_TOOLS/fault" module.block off >module.met
-judge "the links come in the next try" wait_for 40 "the links" links_up phuc-xa 2
+missing_ms=$(ms_since "$begin_ms")
+judge "the links come in the next try" wait_for 7 "the links" links_up phuc-xa 2
 expect "all paths up" paths_up phuc-xa 2
 expect "on the main path" path_is phuc-xa main
-settle 150000 phuc-xa
+settle $((missing_ms + 6500)) phuc-xa # nobody tells that a module came: a try each 5 s, and then links and paths come up
 stop_daemon phuc-xa
 start_daemon phuc-xa
 wait_for 30 "all paths" whole
