@@ -9,10 +9,11 @@
  *							same state, as files in the working directory
  *	hub_driver replay FILE				sends what RECORD=FILE kept of an apply: "replay" in ms, "messages",
  *							"failed"
- *	hub_driver repair BUNDLE LINK.key SESSION.key	the link that most ways back go over falls, after an apply: "returns",
- *							how many those are; "look", what is to be set, "moved", the ways
- *							back, and "labels", the label routes, in ms since it fell; "messages"
- *							until "moved"; "left" operations for the turn that follows
+ *	hub_driver repair BUNDLE LINK.key SESSION.key	the link that most ways back and label routes go over falls, after an
+ *							apply: "returns" and "label-routes", how many those are; "look",
+ *							what is to be set, "moved", the ways back, and "labels", the label
+ *							routes, in ms since it fell; "messages" until "moved", then
+ *							"label-messages"; "left" operations for the turn that follows
  *	hub_driver clear				takes all of it away: "clear" in ms
  *
  * messages are counted with COUNT or RECORD in the environment: every request that changes something, those of an nft
@@ -438,23 +439,38 @@ static void apply(struct kernel *kernel, char **argv)
 	job_clear(&job);
 }
 
-/* @return the neighbour whose link has most of them. */
-static size_t returns_most(const struct forwarding *f, size_t *ret_count)
+/* What leaves by the link to one neighbour, and has a repair. */
+struct burden {
+	size_t returns, labels;
+};
+
+static struct burden burden_of(const struct forwarding *f, uint32_t site_id)
 {
-	size_t best = 0, most = 0;
+	struct burden b = {0};
+
+	for (size_t i = 0; i < f->return_count; i++)
+		b.returns +=
+		    f->returns[i].first_site == site_id && f->returns[i].repair.next_site;
+	for (size_t i = 0; i < f->label_count; i++)
+		b.labels += f->labels[i].next_site == site_id && f->labels[i].repair.next_site;
+	return b;
+}
+
+/* @return the neighbour whose link has most of it. */
+static size_t link_busiest(const struct forwarding *f, struct burden *ret_burden)
+{
+	struct burden most = {0};
+	size_t best = 0;
 
 	for (size_t i = 0; i < f->neighbor_count; i++) {
-		size_t count = 0;
+		struct burden b = burden_of(f, f->neighbors[i].site_id);
 
-		for (size_t k = 0; k < f->return_count; k++)
-			count += f->returns[k].first_site == f->neighbors[i].site_id &&
-				 f->returns[k].repair.next_site;
-		if (count > most) {
+		if (b.returns + b.labels > most.returns + most.labels) {
 			best = i;
-			most = count;
+			most = b;
 		}
 	}
-	*ret_count = most;
+	*ret_burden = most;
 	return best;
 }
 
@@ -478,14 +494,15 @@ static void repair(struct kernel *kernel, char **argv)
 	enum repair_link *repaired;
 	struct kernel_plan *plan;
 	struct job job;
-	size_t link, count, labels, messages;
+	struct burden burden;
+	size_t link, labels, messages, label_messages;
 	double start, read_ms, look_ms, moved_ms;
 
 	job_take(&job, argv);
-	link = returns_most(&job.forwarding, &count);
+	link = link_busiest(&job.forwarding, &burden);
 	repaired = calloc(job.forwarding.neighbor_count + 1, sizeof(*repaired));
-	if (!count || !repaired)
-		die("repair", "no way back has one");
+	if (!(burden.returns + burden.labels) || !repaired)
+		die("repair", "no link has one");
 	job_desire(&job);
 	kernel_plan_free(look(kernel, job.desired, &actual, &read_ms)); /* knows the devices then */
 	kernel_state_free(actual);
@@ -501,9 +518,10 @@ static void repair(struct kernel *kernel, char **argv)
 	moved_ms = now_ms() - start;
 	routes->label_count = labels;
 	routes->route_count = routes->rule_count = 0;
-	routes_set(kernel, routes);
-	printf("returns %zu\nlook %.3f\nmoved %.3f\nmessages %zu\nlabels %.1f\n", count, look_ms,
-	       moved_ms, messages, now_ms() - start);
+	label_messages = routes_set(kernel, routes);
+	printf("labels %.3f\nreturns %zu\nlook %.3f\nmoved %.3f\nmessages %zu\n", now_ms() - start,
+	       burden.returns, look_ms, moved_ms, messages);
+	printf("label-routes %zu\nlabel-messages %zu\n", burden.labels, label_messages);
 	kernel_state_free(job.desired);
 	if (desired_build_repaired(&job.forwarding, &job.keys, &job.active, repaired, NULL,
 				   &job.desired) < 0)
