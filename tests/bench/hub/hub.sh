@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The inside of make bench-hub: one gateway applied from nothing, its messages replayed by a bare sender, and the same
 # state made by ip -batch, tc -batch, wg setconf and nft -f. Each in a namespace of its own, in turns; the best counts.
-# seconds: 600
+# seconds: 900
+# memory: 8192M
 #
 # Then the link falls that most ways back go over, and at another site that most label routes go over: what our own repair takes.
 #
