@@ -104,8 +104,8 @@ enum simulate_rule {
 	SIMULATE_NEEDLESS,    /* a switch away from a path that is up, to none better */
 	SIMULATE_EARLY,	      /* back to a better path before its hold time is over */
 	SIMULATE_MANY,	      /* more switches than failures and repairs */
-	SIMULATE_NOT_BEST,    /* all is quiet, and a better live path, gateway or link is not in use */
-	SIMULATE_DEAD_LINK,   /* an end of a link that is down uses it for longer than detection and margin */
+	SIMULATE_NOT_BEST, /* all is quiet, and a better live path, gateway or link is not in use */
+	SIMULATE_DEAD_LINK, /* an end of a link that is down uses it for longer than detection and margin */
 	SIMULATE_RULES,
 };
 const char *simulate_rule_name(enum simulate_rule rule);

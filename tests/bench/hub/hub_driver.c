@@ -449,8 +449,7 @@ static struct burden burden_of(const struct forwarding *f, uint32_t site_id)
 	struct burden b = {0};
 
 	for (size_t i = 0; i < f->return_count; i++)
-		b.returns +=
-		    f->returns[i].first_site == site_id && f->returns[i].repair.next_site;
+		b.returns += f->returns[i].first_site == site_id && f->returns[i].repair.next_site;
 	for (size_t i = 0; i < f->label_count; i++)
 		b.labels += f->labels[i].next_site == site_id && f->labels[i].repair.next_site;
 	return b;
