@@ -143,7 +143,10 @@ bench-compile: $(B)/tuyen $(B)/bench/bench_compile
 	@tests/bench/compile
 bench-audit: $(B)/tuyen
 	@tests/bench/audit
-bench-simulate: $(B)/tuyen @tests/bench/simulate .PHONY: bench-compile bench-audit bench-simulate bench-hub bench-liveness bench-datapath bench-storm demo test bench-failover bless lint clean fuzz faults
+bench-simulate: $(B)/tuyen
+	@tests/bench/simulate
+.PHONY: bench-compile bench-audit bench-simulate bench-hub bench-liveness bench-datapath bench-storm bench-qos demo test faults bench-failover \
+	bless lint clean fuzz
 demo:
 	@tests/lab/demo
 test:
