@@ -9,7 +9,7 @@
  * peers. lockstep: the callers are WireGuard as it is: the first try 15 s after what was not answered, then one every 5 s and up
  * to a third. spread: before that, each makes its peer anew at its own moment of those 5 s, as tuyend does
  * (core/renewal.h). Printed: "half", "most" (99 of 100) and "all": ms from the hub's return until so many have a new session;
- * "peak": the most new sessions in 250 ms.
+ * "peak": the most new sessions in 100 ms.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -249,10 +249,10 @@ static void measure(void)
 		tick(n, 0);
 		usleep(TICK_MS * 1000);
 		passed = now_ms() - begin;
-		if (n % 5)
+		if (n % 10)
 			continue;
 		up = hub_count((int64_t)t.tv_sec * 1000000000 + t.tv_nsec);
-		if (passed - window_ms >= 250) {
+		if (passed - window_ms >= 100) {
 			peak = up - before > peak ? up - before : peak;
 			before = up;
 			window_ms = passed;
