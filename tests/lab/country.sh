@@ -204,7 +204,7 @@ install_before_start() { # SITE EPOCH
 # ---- daemons ----------------------------------------------------------------------------
 declare -A daemon_options=() # of a site
 tuyend_words() { # SITE: words of its command, into $words
-	words=(ip netns exec "$1" $LAB_WRAPPER "$tuyend" --site "${country_id[$1]}" --state "$LAB_DIR/$1.d/state"
+	words=(ip netns exec "$1" ${LAB_WRAPPER:-} "$tuyend" --site "${country_id[$1]}" --state "$LAB_DIR/$1.d/state"
 		--run "$LAB_DIR/$1.d/run" --user 64101 --wire-user 64102 --group 64101 ${daemon_options[$1]:-})
 }
 tuyend_command() { local words; tuyend_words "$1"; echo "${words[@]}"; }
