@@ -5,6 +5,7 @@
 # seconds: 2000
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
+. "$LAB_TREE/tests/lab/snmp.sh"
 
 sed 's/revert after 2s;/&\n\tdegraded above loss 5%, round-trip 300ms;/' "$LAB_TREE/policies/examples/first-light.policy" >limits.policy
 COUNTRY_SOURCES="$LAB_TREE/topology/examples/first-light.topology limits.policy"
@@ -31,6 +32,8 @@ carrier_heals() { in_site carrier nft delete chain ip cuts "$1"; }
 country_up || bail "the country comes up"
 pass "the country comes up"
 https_start
+snmp_up
+trapped() { grep -qE "TUYEN-MIB::$1.*$2" trapd.log; } # NOTIFICATION OBJECTS
 head -c 200000 /dev/urandom | base64 >www/image
 download() { in_site "lan-$1" curl -sS --max-time "$(lab_patience 5)" --cacert www.pem -o image.got \
 	--resolve "population.example:443:${country_host[npdc-hn]}" https://population.example/image && cmp -s image.got www/image; }
@@ -64,10 +67,17 @@ ok "... its other end asks by itself, more seldom" wait_for 90 "a size" eval 'li
 like "... which is said" "$(grep -h '"event":"mtu","site"' phuc-xa.log | tail -n 1)" '"site":"ba-dinh","site_id":210,"carried_mtu":12[0-9]*,"mtu":1440'
 is "the next link on the way, and the other one of the site's, are whole" "$(link ba-dinh hanoi carried_mtu) $(link phuc-xa dong-da carried_mtu)" "1440 1440"
 is "... and no link has failed for it" "$(link phuc-xa ba-dinh state) $(link phuc-xa ba-dinh changes)" "up $changes"
+ok "the network centre is told of the path" wait_for 15 "the trap" trapped tuyenPathMtuReduced \
+	"tuyenPathName.*main.*tuyenPathMtu.* $whole[^0-9].*tuyenPathCarriedMtu.* $(carried phuc-xa main)([^0-9]|$)"
+ok "... and of the link" wait_for 15 "the trap" trapped tuyenLinkMtuReduced \
+	"tuyenLinkName.*ba-dinh.*tuyenLinkMtu.* 1440[^0-9].*tuyenLinkCarriedMtu.* $(link phuc-xa ba-dinh carried_mtu)([^0-9]|$)"
+ok "... and not of an end" eval '! trapped "tuyen(Path|Link)MtuRestored"'
 carrier_heals small
 ok "the carrier is whole again, and traffic goes back" wait_for 120 "the main path" path_is phuc-xa main
 is "... to the whole path" "$(carried phuc-xa main)" "$whole"
 ok "... and the whole link" wait_for 900 "the whole size" eval 'link_carries phuc-xa ba-dinh -eq 1440 && link_carries ba-dinh phuc-xa -eq 1440'
+ok "... which the network centre is told, too" wait_for 15 "the traps" eval \
+	'trapped tuyenPathMtuRestored "tuyenPathName.*main" && trapped tuyenLinkMtuRestored "tuyenLinkName.*ba-dinh"'
 
 # One way alone: the session's packets become smaller.
 carrier_swallows kham-thien dong-da 1300
