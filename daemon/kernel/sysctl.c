@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /proc/sys. A kernel that was booted without IPv6 has no net/ipv6 at all: what is asked for there
- * counts as given, for there is nothing to turn off.
+ * counts as given and as done, for there is nothing to turn off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,32 +43,6 @@ int sysctl_get(const char *path, uint32_t *ret_value)
 	return 0;
 }
 
-int sysctl_set(const char *path, uint32_t value)
-{
-	char text[16];
-	int fd = sysctl_open(path, O_WRONLY), length, error = 0;
-
-	if (fd < 0)
-		return errno;
-	length = snprintf(text, sizeof(text), "%u\n", value);
-	if (write(fd, text, (size_t)length) != length)
-		error = errno;
-	close(fd);
-	return error;
-}
-
-/* Opened, for access() asks as the real user and without his capabilities, which a net sysctl goes
- * by. */
-int sysctl_writable(const char *path)
-{
-	int fd = sysctl_open(path, O_WRONLY);
-
-	if (fd < 0)
-		return errno;
-	close(fd);
-	return 0;
-}
-
 /* Neither a kernel without IPv6 has what turns it off, nor a device whose MTU is below what RFC 8200
  * asks for (1,280): the kernel takes IPv6 from it. */
 static bool sysctl_without_ipv6(const char *path)
@@ -86,6 +60,34 @@ static bool sysctl_without_ipv6(const char *path)
 		return false;
 	snprintf(ipv4, sizeof(ipv4), "/proc/sys/net/ipv4/conf/%.*s", (int)(end - device), device);
 	return access(ipv4, F_OK) == 0;
+}
+
+int sysctl_set(const char *path, uint32_t value)
+{
+	char text[16];
+	int fd = sysctl_open(path, O_WRONLY), length, error = 0;
+
+	if (fd < 0) {
+		error = errno;
+		return error == ENOENT && sysctl_without_ipv6(path) ? 0 : error;
+	}
+	length = snprintf(text, sizeof(text), "%u\n", value);
+	if (write(fd, text, (size_t)length) != length)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+/* Opened, for access() asks as the real user and without his capabilities, which a net sysctl goes
+ * by. */
+int sysctl_writable(const char *path)
+{
+	int fd = sysctl_open(path, O_WRONLY);
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
 }
 
 int read_sysctls(const struct kernel_state *desired, struct kernel_state *state)

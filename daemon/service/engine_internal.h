@@ -89,7 +89,7 @@ struct engine {
 	struct call_back *call_backs; /* one each of the forwarding's session peers */
 	enum repair_link *repaired;   /* core/repair.h; one each of the forwarding's neighbors */
 	struct address_conflicts conflicts, conflicts_said;
-	bool conflicts_unread; /* said already */
+	bool conflicts_unread;			 /* said already */
 	struct monotime conflicts_hurried_since; /* the second with conflicts_hurried of them */
 	unsigned int conflicts_hurried;
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */

@@ -108,5 +108,12 @@ in_site phuc-xa "$driver" clear >clear.log 2>&1
 like "what is ours goes" "$(cat clear.log)" ' failed 0 '
 snapshot >after
 is "... and all else is as before" "$(diff before after)" ""
+
+# Below 1,280 the kernel takes IPv6 from a device, and with it what turns that off.
+namespace narrow
+sed 's/^\(session .* mtu \)[0-9]*/\11272/' b/phuc-xa >b/narrow
+cp phuc-xa.link narrow.link && cp phuc-xa.session narrow.session
+like "a session of 1,272 bytes: all is applied" "$(node apply narrow | tail -n 1)" '^applied [0-9]+ failed 0'
+ok "... and nothing is left to do" empty narrow
 country_down
 done_testing
