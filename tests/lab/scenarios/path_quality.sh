@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# A path that lives and serves badly: a carrier that swallows big packets, or loses many. The first costs seconds and then smaller
-# packets, the second is left for another path where policy says so. On the virtual clock.
+# A path that lives and serves badly: a carrier that swallows big packets, loses many or is late. The first costs seconds and then smaller
+# packets, the others are left for another path where policy says so. On the virtual clock.
 # clock: virtual
 # seconds: 2000
 . "$LAB_TREE/tests/lab/lib.sh"
@@ -118,6 +118,57 @@ ok "the loss ends, and after the hold time traffic goes back" wait_for 60 "the m
 sleep 1
 stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
+
+# Round trip and jitter, each by a release that limits nothing else: who is late may count as lost for a moment, and who changes as
+# restless. What goes to ba-dinh waits, on the way there and on the way back.
+limited_to() { # EPOCH LIMITS
+	sed "s/loss 5%, round-trip 300ms;/$2;/" limits.policy >"limits.$1.policy"
+	ok "a release limits $2 alone" country_release "$1" "$LAB_TREE/topology/examples/first-light.topology" "limits.$1.policy" keys.topology
+	for s in $COUNTRY_SITES; do install_seal "$s" "seals.$1/${country_id[$s]}.seal" >>install.log 2>&1; done
+	ok "... and the commune takes it" wait_for 30 "the release" status_is phuc-xa .bundle.epoch "$1"
+	stream_start phuc-xa 10
+}
+carrier_delays() { in_site carrier tc qdisc replace dev u-ba-dinh root netem delay "$@"; } # TIME [JITTER]
+figure() { grep -h '"event":"quality"' phuc-xa.log | grep '"name":"main"' | tail -n 1 | sed "s/.*\"$1\":\([a-z0-9]*\).*/\1/"; } # FIELD
+main_changes() { status_get phuc-xa '.paths[] | select(.name == "main") | .changes'; }
+in_use() { status_get phuc-xa '[.paths[] | select(.name == "main" and .degraded) | "degraded"] + [.paths[] | select(.active) | .name] | join(", ")'; }
+is_left() { # NAME
+	ok "$1: the path is degraded" wait_for 60 "a degraded path" degraded phuc-xa main true
+	ok "... and traffic moves" wait_for 5 "the spare path" path_is phuc-xa spare
+	is "... which is said" "$(figure degraded)" true
+}
+is_taken_again() { # NAME
+	local begin
+	carrier_delays 0ms # what waits is not lost
+	begin=$(now_ms)
+	ok "$1 ends, and traffic goes back" wait_for 60 "the main path" path_is phuc-xa main
+	at_least "... after the hold time, in ms" $(($(now_ms) - begin)) 2000
+	sleep 1 # of the stream
+	stream_stop phuc-xa
+	is "... of which nothing is lost" "$lost" 0
+	in_site carrier tc qdisc del dev u-ba-dinh root
+}
+changes=$(main_changes)
+limited_to 2 "round-trip 300ms"
+for ms in 20 40 60 80 100 120 140; do carrier_delays ${ms}ms; sleep 1; done # no step is a gap of the detection time
+sleep 30 # it is smoothed
+is "a round trip of 280 ms is let be" "$(in_use)" main
+carrier_delays 160ms
+is_left "320 ms"
+at_least "... by that, in us" "$(figure round_trip_us)" 300001
+carrier_delays 130ms
+sleep 30 # it is smoothed, and longer than the hold time
+is "260 ms, more than three quarters of the limit: it is left alone" "$(in_use)" "degraded, spare"
+is_taken_again "the long way"
+limited_to 3 "jitter 10ms"
+carrier_delays 20ms 4ms
+sleep 30 # what the step was is forgotten
+is "a round trip that varies a little is let be" "$(in_use)" main
+carrier_delays 20ms 20ms
+is_left "one that varies much"
+at_least "... by that, in us" "$(figure jitter_us)" 10001
+is_taken_again "the restlessness"
+is "in all that the path has not failed" "$(main_changes)" "$changes"
 
 # A line that fails, comes back, and fails again.
 damped() { status_is "$1" ".paths[] | select(.name == \"$2\") | .damped" "$3"; }
