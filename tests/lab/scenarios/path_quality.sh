@@ -68,7 +68,7 @@ like "... which is said" "$(grep -h '"event":"mtu","site"' phuc-xa.log | tail -n
 is "the next link on the way, and the other one of the site's, are whole" "$(link ba-dinh hanoi carried_mtu) $(link phuc-xa dong-da carried_mtu)" "1440 1440"
 is "... and no link has failed for it" "$(link phuc-xa ba-dinh state) $(link phuc-xa ba-dinh changes)" "up $changes"
 ok "the network centre is told of the path" wait_for 15 "the trap" trapped tuyenPathMtuReduced \
-	"tuyenPathName.*main.*tuyenPathMtu.* $whole[^0-9].*tuyenPathCarriedMtu.* $(carried phuc-xa main)([^0-9]|$)"
+	"tuyenPathName.*main.*tuyenPathMtu.* ${whole}[^0-9].*tuyenPathCarriedMtu.* $(carried phuc-xa main)([^0-9]|$)"
 ok "... and of the link" wait_for 15 "the trap" trapped tuyenLinkMtuReduced \
 	"tuyenLinkName.*ba-dinh.*tuyenLinkMtu.* 1440[^0-9].*tuyenLinkCarriedMtu.* $(link phuc-xa ba-dinh carried_mtu)([^0-9]|$)"
 ok "... and not of an end" eval '! trapped "tuyen(Path|Link)MtuRestored"'
