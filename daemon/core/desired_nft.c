@@ -46,6 +46,7 @@
 #define DHCPV4_CLIENT_PORT 68
 #define DHCPV4_SERVER_PORT 67
 #define DHCPV6_CLIENT_PORT 546
+#define INITIATION_BYTES   (8 + 148) /* WireGuard's, in UDP; no other packet of its is as long */
 
 struct prefix_list {
 	struct ipv4_prefix *entry;
@@ -671,6 +672,41 @@ static void guard_local_add(struct text *t, const struct forwarding *f,
 	chain_end(t);
 }
 
+static void endpoint_from_add(struct text *t, const struct ip_endpoint *from)
+{
+	char address[IPV6_STRLEN];
+	struct ipv6 six;
+
+	memcpy(six.byte, from->address, sizeof(six.byte));
+	if (from->family == 6)
+		text_printf(t, "ip6 saddr %s ", ipv6_format(&six, address));
+	else
+		text_printf(t, "ip saddr %u.%u.%u.%u ", from->address[0], from->address[1],
+			    from->address[2], from->address[3]);
+	text_printf(t, "udp sport %u ", from->port);
+}
+
+/*
+ * Two parallel links have the same keys but for a preshared one, which the first packet of a handshake does not have yet.
+ * A carrier that turns it to the other link's port moves that link's endpoint. Where that happens at both ends at once each
+ * calls the wrong port of the other. So the end that calls takes none here: it then goes on sending to where the other is,
+ * which tells that where this one is.
+ */
+static void turned_add(struct text *t, const struct forwarding *f)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++) {
+		const struct fwd_neighbor *n = &f->neighbors[i];
+		bool parallel = forwarding_id_parallel(n->site_id);
+
+		if (!n->caller || (!parallel && !forwarding_neighbor(f, PARALLEL_ID + n->site_id)))
+			continue;
+		text_add(t, "\t\t");
+		endpoint_from_add(t, &n->endpoint);
+		text_printf(t, "udp dport %u udp length %d counter drop\n",
+			    parallel ? f->link_port : f->parallel_port, INITIATION_BYTES);
+	}
+}
+
 static void guard_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	struct device_list from = devices_new(f);
@@ -689,6 +725,7 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 	overlay_rules(t, f, "saddr", "fib daddr . iif type != local counter drop");
 	overlay_rules(t, f, "daddr", "fib daddr . iif type != local counter drop");
 	text_add(t, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
+	turned_add(t, f);
 	guard_shared_add(t, f);
 	if (marks_early(f))
 		from_lan_add(t, f);

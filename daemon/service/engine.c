@@ -1179,8 +1179,10 @@ static bool silently_changed(struct engine *e, const struct kernel_state *known)
 	bool changed = kernel_read_silent(e->kernel, known, &now, &reason) == 0 &&
 		       kernel_plan_build(&part, now, &plan, &reason) == 0 && plan->count > 0;
 
-	if (now && !changed)
+	if (now && !changed) {
 		engine_call_back(e, now, read_at);
+		engine_links_recall(e, now, read_at);
+	}
 	kernel_plan_free(plan);
 	kernel_state_free(now);
 	return changed;

@@ -172,6 +172,10 @@ void engine_renewals_step(struct engine *e, struct monotime *next_look);
 /** Calls who calls us and is not heard any more; @state has the sessions' peers as they were at @read_at. */
 void engine_call_back(struct engine *e, const struct kernel_state *state, struct monotime read_at);
 
+/** Calls a neighbour where the release has it, if it is not heard from elsewhere; @state and @read_at as above. */
+void engine_links_recall(struct engine *e, const struct kernel_state *state,
+			 struct monotime read_at);
+
 /** Nothing of the engine ran for @us: who calls makes anew what has ended meanwhile. */
 void engine_stood_still(struct engine *e, uint64_t us);
 

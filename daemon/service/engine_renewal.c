@@ -27,6 +27,7 @@
 #define LOOK_US	    200000u
 #define KEY_ENDS_S  180	      /* REJECT_AFTER_TIME */
 #define STANDING_US 60000000u /* then all who are reached have been heard */
+#define MOVED_US    1000000u  /* what comes from where a neighbour is moves it back at once */
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
 
 /* Of one endpoint of ours. */
@@ -259,6 +260,33 @@ void engine_call_back(struct engine *e, const struct kernel_state *state, struct
 			continue;
 		calls++;
 		kernel_peer_renew(e->kernel, found);
+	}
+}
+
+/*
+ * Of two parallel links a turned handshake may have moved one to the other's port (core/desired_nft.c), or wherever a carrier
+ * likes. What a neighbour said later counts for more; if it says nothing, the place that the topology has for it is right.
+ */
+void engine_links_recall(struct engine *e, const struct kernel_state *state,
+			 struct monotime read_at)
+{
+	const struct forwarding *f = &e->release.forwarding;
+
+	for (size_t i = 0; f->parallel_address && i < f->neighbor_count; i++) {
+		const struct fwd_neighbor *n = &f->neighbors[i];
+		const char *device = desired_link_device(n->site_id);
+		const struct status_liveness *l = &e->links[i];
+		const struct kernel_peer *found = key_find(state, n->link_key, device);
+
+		if (!n->caller || !found || ip_endpoint_equal(&found->endpoint, &n->endpoint) ||
+		    !l->known || l->last.state == BFD_STATE_UP ||
+		    monotime_between(l->since, read_at) < MOVED_US ||
+		    kernel_peer_forget(e->kernel, device, n->link_key) < 0)
+			continue;
+		log_warning(
+		    "%s: %s is not heard from where it is now taken to be: it is called where the release has it",
+		    device, n->name);
+		engine_dirty(e, EXPECTED_ALL);
 	}
 }
 

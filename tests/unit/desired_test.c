@@ -706,6 +706,9 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	    "\"link0\" : jump input_link, \"link1\" : jump input_link",
 	    "\t\tip saddr 100.64.0.0/16 fib daddr . iif type != local counter drop\n"
 	    "\t\tip saddr 100.65.0.0/16 fib daddr . iif type != local counter drop\n",
+	    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
+	    "\t\tip saddr 198.51.100.9 udp sport 51820 udp dport 51821 udp length 156 counter drop\n"
+	    "\t\tip saddr 198.51.100.9 udp sport 51821 udp dport 51820 udp length 156 counter drop\n",
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
 	struct forwarding f;

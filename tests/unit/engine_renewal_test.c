@@ -234,6 +234,35 @@ static void links_that_ended_while_it_stood_still_are_made_anew(void **state)
 	assert_int_equal(world.warnings, 1);
 }
 
+/* Of parallel links, one that is down and goes to another place than the release says; who is called elsewhere and lives stays. */
+static void a_link_that_was_led_astray_is_called_anew(void **state)
+{
+	static const struct ip_endpoint right = {4, {198, 51, 100, 9}, 51820},
+					wrong = {4, {198, 51, 100, 9}, 51821};
+	struct fwd_neighbor neighbor = {
+	    .site_id = 3, .link_key = {3}, .caller = true, .endpoint = right};
+	struct kernel_peer peer = {.device = LINK_DEVICE, .public_key = {3}, .endpoint = wrong};
+	const struct kernel_state read = {.peers = &peer, .peer_count = 1};
+	struct engine *e = node_begin();
+	struct status_liveness link = {.known = true, .since = world.now};
+
+	(void)state;
+	e->release.forwarding.neighbors = &neighbor;
+	e->release.forwarding.neighbor_count = 1;
+	e->links = &link;
+	world.forgets = true;
+	for (int step = 0; step < 6; step++) {
+		e->release.forwarding.parallel_address = step != 0;
+		link.last.state = step == 1 ? BFD_STATE_UP : BFD_STATE_DOWN;
+		peer.endpoint = step == 2 ? right : wrong;
+		neighbor.caller = step != 3;
+		world.forgotten = 0;
+		engine_links_recall(e, &read, monotime_after(world.now, step == 4 ? S / 2 : 2 * S));
+		assert_int_equal(world.forgotten, step == 5 ? 1 << 3 : 0);
+	}
+	assert_int_equal(world.turns, 1);
+}
+
 /* One turn each: before anything is heard, when gateway 1 is, and when its session was made. */
 static void a_session_that_ended_is_made_anew_when_it_is_heard(void **state)
 {
@@ -273,6 +302,7 @@ int main(void)
 	    cmocka_unit_test(it_is_held_once),
 	    cmocka_unit_test(one_that_never_died_is_not_held),
 	    cmocka_unit_test(links_that_ended_while_it_stood_still_are_made_anew),
+	    cmocka_unit_test(a_link_that_was_led_astray_is_called_anew),
 	    cmocka_unit_test(a_session_that_ended_is_made_anew_when_it_is_heard),
 	};
 

@@ -257,6 +257,8 @@ NOTHING(void, engine_expiry_look, struct engine *e)
 NOTHING(void, engine_meters_keep, struct engine *e)
 NOTHING(void, engine_call_back, struct engine *e, const struct kernel_state *state,
 	struct monotime read_at)
+NOTHING(void, engine_links_recall, struct engine *e, const struct kernel_state *state,
+	struct monotime read_at)
 NOTHING(void, engine_renewals_step, struct engine *e, struct monotime *next_look)
 NOTHING(void, engine_request_incoming, struct engine *e)
 NOTHING(void, engine_requests_serve, evutil_socket_t fd, short what, void *context)

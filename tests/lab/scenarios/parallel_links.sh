@@ -221,6 +221,23 @@ in_site carrier nft delete table ip turn
 ok "let be, it is back" wait_for 60 "all of it" all_up
 stream_stop phuc-xa
 at_most "who uses the fibre was out to the next probe at most, ms" "$outage_ms" 60
+at_least "... because the commune, which calls, takes none of them" \
+	"$(in_site phuc-xa nft list chain inet tuyen guard_line | sed -n 's/.* udp length 156 counter packets \([0-9]*\) .*/\1/p' | awk '{n += $1} END {print n}')" 2
+
+# ---- both links of a pair led to each other's port, as by a carrier that writes what it likes -------------
+district_key=$(in_site phuc-xa wg show link1 peers) commune_key=$(in_site ba-dinh wg show link1 peers)
+stream_start phuc-xa 10
+in_site carrier nft 'table ip turn { chain p { type filter hook prerouting priority -400; udp dport 51820 drop; }; }'
+sleep 0.1 # what is under way arrives
+in_site phuc-xa wg set link0 peer "$district_key" endpoint "${country_public[ba-dinh]}:51821"
+in_site ba-dinh wg set link0 peer "$commune_key" endpoint "$LTE:51821"
+in_site carrier nft delete table ip turn
+ok "crossed, they hear nothing of each other" wait_for 5 "the link" status_is phuc-xa '.links[] | select(.device == "lsp210") | .state' down
+ok "... and link0 is called where the release has it" \
+	wait_for 10 "the endpoint" eval 'in_site phuc-xa wg show link0 endpoints | grep -F "$district_key" | grep -q ":51820$"'
+ok "... and all is up again" wait_for 30 "all of it" all_up
+stream_stop phuc-xa
+at_most "who uses the fibre was out for less than with the fibre cut for good, ms" "$outage_ms" 1000
 damaged_and_repaired "link1's peer without its preshared key" phuc-xa sh -c 'wg set link1 peer $(wg show link1 peers) preshared-key /dev/null'
 echo $PRESHARED >psk
 damaged_and_repaired "link0's peer with that of link1" phuc-xa sh -c 'wg set link0 peer $(wg show link0 peers) preshared-key psk'
