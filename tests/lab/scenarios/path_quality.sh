@@ -151,18 +151,18 @@ is_taken_again() { # NAME
 changes=$(main_changes)
 limited_to 2 "round-trip 300ms"
 for ms in 20 40 60 80 100 120 140; do carrier_delays ${ms}ms; sleep 1; done # no step is a gap of the detection time
-sleep 30 # it is smoothed
+sleep 30 # of the virtual clock: the smoothed figure has come up to it, and nothing happens that could be waited for
 is "a round trip of 280 ms is let be" "$(in_use)" main
 carrier_delays 160ms
 is_left "320 ms"
 at_least "... by that, in us" "$(figure round_trip_us)" 300001
 carrier_delays 130ms
-sleep 30 # it is smoothed, and longer than the hold time
+sleep 30 # the smoothed figure has come down to it, and more than the hold time is over: nothing may happen
 is "260 ms, more than three quarters of the limit: it is left alone" "$(in_use)" "degraded, spare"
 is_taken_again "the long way"
 limited_to 3 "jitter 10ms"
 carrier_delays 20ms 4ms
-sleep 30 # what the step was is forgotten
+sleep 30 # the step itself is no part of the smoothed jitter any more, and nothing happens that could be waited for
 is "a round trip that varies a little is let be" "$(in_use)" main
 carrier_delays 20ms 20ms
 is_left "one that varies much"
