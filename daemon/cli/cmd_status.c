@@ -122,6 +122,15 @@ static void duration_print(const char *before, const json_t *value, const char *
 	text_clear(&t);
 }
 
+static const char *expiry_note(const json_t *bundle)
+{
+	const char *expiry = json_string_value(json_object_get(bundle, "expiry"));
+
+	if (json_is_true(json_object_get(bundle, "expired")))
+		return " (PAST: a new release is due)";
+	return expiry && strcmp(expiry, "distant") != 0 ? " (SOON: a new release is due)" : "";
+}
+
 static void bundle_print(const json_t *bundle)
 {
 	const json_t *refusals = json_object_get(bundle, "refusals");
@@ -138,9 +147,7 @@ static void bundle_print(const json_t *bundle)
 		       ", signed by %s, issued %s, expires %s%s\n",
 		       json_integer_value(json_object_get(bundle, "epoch")), text_string(&signers),
 		       string_of(bundle, "issued"), string_of(bundle, "expires"),
-		       json_is_true(json_object_get(bundle, "expired"))
-			   ? " (PAST: a new release is due)"
-			   : "");
+		       expiry_note(bundle));
 		text_clear(&signers);
 	}
 	json_array_foreach(refusals, i, refusal)

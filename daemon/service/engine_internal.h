@@ -73,7 +73,8 @@ struct engine {
 	uint32_t uplinks_unnamed;      /* likewise of lines without a device */
 	struct store_state accepted;   /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
-	uint64_t expiry_said;	       /* the epoch whose expiry was said; 0 none */
+	uint64_t expiry_epoch;	       /* of what was said last of an expiry */
+	enum status_expiry expiry_said;
 	struct status_liveness *links, *paths; /* one each of the forwarding's */
 	uint32_t generation;		       /* of the config that the wire process has */
 	bool wire_stale;		       /* it could not be told all of that config */
@@ -147,7 +148,7 @@ int engine_load(struct engine *e, struct reason *reason);
 /** What SIGHUP and RELOAD ask for: the release in force if it could not be loaded before, then incoming/. */
 void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_status);
 void engine_release_clear(struct engine *e);
-/** Once a turn: says once that the release in force is past its expiry, whenever that came. */
+/** Once a turn: says once that the release in force nears its expiry, or is past it, whenever that came. */
 void engine_expiry_look(struct engine *e);
 
 /* engine_wire.c: what passes to and from the wire process */

@@ -170,13 +170,21 @@ static int release_keep(struct engine *e, const uint8_t *seal, size_t length,
 void engine_expiry_look(struct engine *e)
 {
 	const struct status_release *r = &e->release.status;
-	bool expired = status_release_expired(r, (int64_t)time(NULL));
+	int64_t wall_s = (int64_t)time(NULL);
+	enum status_expiry expiry = status_release_expiry(r, wall_s);
+	bool other = r->epoch != e->expiry_epoch;
+	bool worse = expiry > (other ? STATUS_EXPIRY_DISTANT : e->expiry_said);
 
-	if (expired && e->expiry_said != r->epoch)
+	if (worse && expiry == STATUS_EXPIRY_PAST)
 		log_warning("the release of epoch %" PRIu64
 			    " is past its expiry: forwarding goes on, a new one is due",
 			    r->epoch);
-	e->expiry_said = expired ? r->epoch : 0;
+	else if (worse)
+		log_warning("the release of epoch %" PRIu64
+			    " expires soon, whole days left: %" PRIu64,
+			    r->epoch, status_release_days_left(r, wall_s));
+	e->expiry_epoch = r->epoch;
+	e->expiry_said = expiry;
 }
 
 static int release_take(struct engine *e, const uint8_t *seal, size_t length, bool keep,

@@ -261,6 +261,8 @@ static void add_release(struct text *t, const struct status_input *in)
 		add_time(t, "issued", r->issued_s);
 		add_time(t, "expires", r->expires_s);
 		add_bool(t, "expired", status_release_expired(r, in->wall_s));
+		add_string(t, "expiry", status_expiry_word(status_release_expiry(r, in->wall_s)));
+		add_u64(t, "days_left", status_release_days_left(r, in->wall_s));
 		add_u64(t, "roster_version", r->roster_version);
 		add_signers(t, r->signers);
 		add_time(t, "installed", r->installed_s);

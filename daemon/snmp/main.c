@@ -59,6 +59,7 @@ struct program {
 	struct poller *poller;
 	struct monotime asked_at, status_at, lost_at;
 	bool have_status, running, lost, told_down;
+	struct notification_expiry told_expiry;
 	const char *agentx;
 	enum master_told master_told;
 	struct monotime master_at; /* last seen */
@@ -160,6 +161,8 @@ static void status_came(void *context, const char *json, size_t length)
 	if (p->told_down)
 		notify(p, notification_of_daemon(&p->mib, true, "", (uint64_t)time(NULL)));
 	p->told_down = false;
+	notify(p, notification_of_expiry(&p->mib, &p->told_expiry, (uint64_t)time(NULL),
+					 &p->told_expiry));
 }
 
 static void status_lost(void *context, const char *why)

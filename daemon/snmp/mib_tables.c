@@ -12,6 +12,14 @@ static const struct mib_word link_words[] = {
     {"up", 1}, {"down", 2}, {"init", 3}, {"admin-down", 4}, {NULL, 5},
 };
 static const struct mib_word path_words[] = {{"up", 1}, {"down", 2}, {NULL, 3}};
+static const struct mib_word expiry_words[] = {
+    {"distant", MIB_EXPIRY_DISTANT},
+    {"month", 2},
+    {"week", 3},
+    {"day", 4},
+    {"past", MIB_EXPIRY_PAST},
+    {NULL, MIB_EXPIRY_DISTANT},
+};
 static const struct mib_word daemon_words[] = {{"running", 1}, {"unreachable", 2}, {NULL, 2}};
 static const struct mib_word device_words[] = {
     {"reachable", 1}, {"unreachable", 2}, {"unknown", 3}, {"refused", 4}, {NULL, 3},
@@ -40,6 +48,8 @@ static const struct mib_column site_columns[] = {
     {19, "tuyenNotificationsHeld", MIB_COUNTER32, NULL, NULL},
     {20, "tuyenSiteLanAway", MIB_ENUM, "site.lan_away", truth_words},
     {21, "tuyenSiteConflict", MIB_STRING, "site.conflict", NULL},
+    {22, "tuyenBundleExpiry", MIB_ENUM, "bundle.expiry", expiry_words},
+    {23, "tuyenBundleDaysLeft", MIB_GAUGE, "bundle.days_left", NULL},
 };
 
 static const struct mib_column link_columns[] = {

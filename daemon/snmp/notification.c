@@ -588,6 +588,43 @@ struct notification *notification_of_device(const struct mib *mib, const char *n
 	return n;
 }
 
+static uint64_t scalar_number(const struct mib *mib, const char *name)
+{
+	const struct mib_cell *cell = mib_cell(mib, MIB_SITE, name, (const uint32_t[]){0}, 1);
+
+	return cell && cell->known ? cell->number : 0;
+}
+
+struct notification *notification_of_expiry(const struct mib *mib,
+					    const struct notification_expiry *told, uint64_t now_s,
+					    struct notification_expiry *ret_told)
+{
+	static const char *const columns[] = {
+	    "tuyenBundleEpoch",
+	    "tuyenBundleExpires",
+	    "tuyenBundleExpiry",
+	    "tuyenBundleDaysLeft",
+	};
+	const struct notification_expiry is = {scalar_number(mib, "tuyenBundleEpoch"),
+					       scalar_number(mib, "tuyenBundleExpiry")};
+	struct notification *n = NULL;
+
+	if (is.expiry > MIB_EXPIRY_DISTANT &&
+	    (is.epoch != told->epoch || is.expiry > told->expiry)) {
+		n = notification_new(is.expiry == MIB_EXPIRY_PAST ? NOTIFY_BUNDLE_EXPIRY_PAST
+								  : NOTIFY_BUNDLE_EXPIRY_SOON);
+		if (!n)
+			return NULL;
+		snprintf(n->key, sizeof(n->key), "expiry");
+		bind_site(n, mib);
+		for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+			bind_column(n, mib, MIB_SITE, columns[i], (const uint32_t[]){0}, 1);
+		bind_end(n, now_s);
+	}
+	*ret_told = is;
+	return n;
+}
+
 struct notification *notification_of_daemon(const struct mib *mib, bool up, const char *reason,
 					    uint64_t now_s)
 {

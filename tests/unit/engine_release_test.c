@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/engine_release.c daemon/service/store.c daemon/core/selection.c
+// link: daemon/service/engine_release.c daemon/service/status_release.c daemon/service/store.c daemon/core/selection.c
 // link: topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c daemon/base/encode.c
 // link: daemon/base/ip.c
@@ -61,12 +61,13 @@ int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_fo
 	return 0;
 }
 
-static unsigned int expiries_said;
+static unsigned int expiries_said, leads_said;
 
 void log_write(enum log_level level, const char *format, ...)
 {
 	(void)level;
 	expiries_said += strstr(format, "past its expiry") != NULL;
+	leads_said += strstr(format, "expires soon") != NULL;
 }
 
 void engine_event(struct engine *e, struct text *line)
@@ -358,6 +359,34 @@ static void an_expiry_is_said_once_whenever_it_comes(void **state)
 	assert_int_equal(expiries_said_in_two_looks(f), 0);
 	*expires_s = now_s - 1;
 	assert_int_equal(expiries_said_in_two_looks(f), 1);
+}
+
+/* At thirty days, at seven, and on the last one; each once, and again when the clock came back. */
+static void an_expiry_is_said_before_it_comes(void **state)
+{
+	static const struct {
+		int64_t left_days;
+		unsigned int leads, expiries;
+	} steps[] = {{80, 0, 0}, {31, 0, 0}, {29, 1, 0}, {8, 0, 0},  {6, 1, 0},
+		     {0, 1, 0},	 {-1, 0, 1}, {6, 0, 0},	 {31, 0, 0}, {-1, 0, 1},
+		     {31, 0, 0}, {6, 1, 0},  {6, 0, 0}};
+	struct fixture *f = *state;
+	struct status_release *r = &f->engine.release.status;
+
+	put(f, "incoming/a.seal", "7 1");
+	assert_int_equal(reload(f), 0);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		r->expires_s = (int64_t)time(NULL) + steps[i].left_days * STATUS_DAY_S +
+			       (steps[i].left_days < 0 ? 0 : 1000);
+		r->issued_s = r->expires_s - 90 * STATUS_DAY_S;
+		leads_said = 0;
+		assert_int_equal(expiries_said_in_two_looks(f), steps[i].expiries);
+		assert_int_equal(leads_said, steps[i].leads);
+	}
+	r->epoch++; /* another one, as near its end */
+	leads_said = 0;
+	assert_int_equal(expiries_said_in_two_looks(f), 0);
+	assert_int_equal(leads_said, 1);
 }
 
 static void an_expiry_is_said_of_each_release_and_in_each_life(void **state)
@@ -683,6 +712,7 @@ int main(void)
 	    CASE(keys_made_after_the_start_are_found_by_a_reload),
 	    CASE(a_release_waits_for_keys_and_roster),
 	    CASE(an_expiry_is_said_once_whenever_it_comes),
+	    CASE(an_expiry_is_said_before_it_comes),
 	    CASE(an_expiry_is_said_of_each_release_and_in_each_life),
 	};
 

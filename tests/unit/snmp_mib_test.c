@@ -17,7 +17,7 @@
 
 static const char document[] =
     "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901,\"lan_away\":true},"
-    "\"bundle\":{\"epoch\":5000000000,\"expires\":\"2027-11-01T00:00:00Z\",\"expired\":true},"
+    "\"bundle\":{\"epoch\":5000000000,\"expires\":\"2027-11-01T00:00:00Z\",\"expired\":true,\"expiry\":\"past\",\"days_left\":0},"
     "\"daemon\":{\"version\":7,\"drift_repairs\":4294967297},"
     "\"links\":[{\"site\":\"b\",\"site_id\":300,\"state\":\"down\",\"rx_bytes\":18000000000,"
     "\"mtu\":1440,\"carried_mtu\":1000},"
@@ -53,6 +53,8 @@ static const struct get_case get_cases[] = {
     {"a truth", {1, 10, 0}, 3, 0, 1, NULL},
     {"failed self-checks", {1, 17, 0}, 3, 0, 2, NULL},
     {"the shared LAN is away", {1, 20, 0}, 3, 0, 1, NULL},
+    {"the release is past its end", {1, 22, 0}, 3, 0, 5, NULL},
+    {"no day is left", {1, 23, 0}, 3, 0, 0, NULL},
     {"another kind is unknown", {1, 12, 0}, 3, -TUYEN_ENOENT, 0, NULL},
     {"scalar without instance", {1, 1}, 2, -TUYEN_ENOENT, 0, NULL},
     {"scalar of another instance", {1, 1, 1}, 3, -TUYEN_ENOENT, 0, NULL},
@@ -176,7 +178,7 @@ static void test_walk(void **state)
 		length = next_length;
 		assert_true(++count < 1000);
 	}
-	assert_int_equal(count, 26);
+	assert_int_equal(count, 28);
 	mib_clear(&mib);
 }
 

@@ -402,6 +402,20 @@ static void test_service_values(void **state)
 	mib_clear(&mib);
 }
 
+/* What the status document tells of a release's end. */
+static struct notification *expiry_look(const char *bundle, struct notification_expiry *told,
+					struct mib *ret_mib)
+{
+	char document[256];
+	struct reason reason;
+
+	snprintf(document, sizeof(document),
+		 "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},\"bundle\":{%s}}",
+		 bundle);
+	assert_int_equal(mib_load(document, strlen(document), ret_mib, &reason), 0);
+	return notification_of_expiry(ret_mib, told, 1795507202, told);
+}
+
 /* The number that the MIB's text gives the object @name, and below what. */
 static unsigned int object_number(const char *text, const char *name, char ret_entry[static 64])
 {
@@ -453,6 +467,23 @@ static void objects_check(const char *text, const struct notification *n)
 	assert_int_equal(count, n->count);
 }
 
+static void expiry_objects_check(const char *text)
+{
+	static const char *const bundles[] = {"\"epoch\":7,\"expiry\":\"month\"",
+					      "\"epoch\":7,\"expiry\":\"past\""};
+
+	for (size_t i = 0; i < sizeof(bundles) / sizeof(bundles[0]); i++) {
+		struct notification_expiry told = {0};
+		struct mib mib;
+		struct notification *n = expiry_look(bundles[i], &told, &mib);
+
+		assert_non_null(n);
+		objects_check(text, n);
+		notification_free(n);
+		mib_clear(&mib);
+	}
+}
+
 static void test_event_objects(void **state)
 {
 	FILE *f = fopen("packaging/mib/TUYEN-MIB", "r");
@@ -475,7 +506,73 @@ static void test_event_objects(void **state)
 		notification_free(n);
 	}
 	mib_clear(&mib);
+	expiry_objects_check(text);
 	free(text);
+}
+
+/* ---- a release's end, by the status document ------------------------------------------ */
+
+static void test_expiry(void **state)
+{
+	static const struct {
+		const char *rule, *bundle;
+		int kind; /* 0: none */
+	} cases[] = {
+	    {"no release yet", "\"epoch\":null", 0},
+	    {"long to go", "\"epoch\":7,\"expiry\":\"distant\",\"days_left\":80", 0},
+	    {"a month", "\"epoch\":7,\"expiry\":\"month\",\"days_left\":29",
+	     NOTIFY_BUNDLE_EXPIRY_SOON},
+	    {"the same", "\"epoch\":7,\"expiry\":\"month\",\"days_left\":28", 0},
+	    {"a week", "\"epoch\":7,\"expiry\":\"week\",\"days_left\":6",
+	     NOTIFY_BUNDLE_EXPIRY_SOON},
+	    {"the last day", "\"epoch\":7,\"expiry\":\"day\",\"days_left\":0",
+	     NOTIFY_BUNDLE_EXPIRY_SOON},
+	    {"past", "\"epoch\":7,\"expiry\":\"past\",\"days_left\":0", NOTIFY_BUNDLE_EXPIRY_PAST},
+	    {"still past", "\"epoch\":7,\"expiry\":\"past\",\"days_left\":0", 0},
+	    {"another that is past", "\"epoch\":8,\"expiry\":\"past\",\"days_left\":0",
+	     NOTIFY_BUNDLE_EXPIRY_PAST},
+	    {"another that is good", "\"epoch\":9,\"expiry\":\"distant\",\"days_left\":90", 0},
+	    {"the clock is set", "\"epoch\":9,\"expiry\":\"past\",\"days_left\":0",
+	     NOTIFY_BUNDLE_EXPIRY_PAST},
+	    {"and back", "\"epoch\":9,\"expiry\":\"week\",\"days_left\":7", 0},
+	    {"and again", "\"epoch\":9,\"expiry\":\"day\",\"days_left\":0",
+	     NOTIFY_BUNDLE_EXPIRY_SOON},
+	    {"a daemon that does not say", "\"epoch\":9,\"expired\":true", 0},
+	    {"a word of another version", "\"epoch\":10,\"expiry\":\"hour\"", 0},
+	};
+	struct notification_expiry told = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct mib mib;
+		struct notification *n = expiry_look(cases[i].bundle, &told, &mib);
+
+		if ((n ? (int)n->kind : 0) != cases[i].kind)
+			fail_msg("%s: kind %d", cases[i].rule, n ? (int)n->kind : 0);
+		notification_free(n);
+		mib_clear(&mib);
+	}
+}
+
+static void test_expiry_values(void **state)
+{
+	struct notification_expiry told = {0};
+	struct notification *n;
+	struct mib mib;
+
+	(void)state;
+	n = expiry_look("\"epoch\":7,\"expires\":\"2026-11-24T08:00:02Z\",\"expiry\":\"week\","
+			"\"days_left\":6",
+			&told, &mib);
+	assert_non_null(n);
+	assert_string_equal(n->key, "expiry");
+	assert_string_equal(n->bindings[0].cell.string, "phuc-xa");
+	assert_int_equal(n->bindings[2].cell.number, 7);
+	assert_int_equal(n->bindings[3].cell.number, 1795507202);
+	assert_int_equal(n->bindings[4].cell.number, 3);
+	assert_int_equal(n->bindings[5].cell.number, 6);
+	notification_free(n);
+	mib_clear(&mib);
 }
 
 /* ---- the control socket's answers ------------------------------------------------------ */
@@ -551,7 +648,8 @@ int main(void)
 	    cmocka_unit_test(test_secrets),	  cmocka_unit_test(test_secrets_phrases),
 	    cmocka_unit_test(test_secrets_mode),  cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_event_values),  cmocka_unit_test(test_service_values),
-	    cmocka_unit_test(test_event_objects), cmocka_unit_test(test_answers),
+	    cmocka_unit_test(test_event_objects), cmocka_unit_test(test_expiry),
+	    cmocka_unit_test(test_expiry_values), cmocka_unit_test(test_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

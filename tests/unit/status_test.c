@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/status.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/meter.c daemon/core/conflict.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
+// link: daemon/service/status.c daemon/service/status_release.c daemon/core/repair.c daemon/core/desired.c daemon/core/desired_queue.c daemon/core/desired_nft.c daemon/core/kernel_state.c daemon/core/meter.c daemon/core/conflict.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
 // link: topology/forwarding.c topology/labels.c daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
 // libs: -ljansson
 #include <setjmp.h>
@@ -199,6 +199,53 @@ static void with_everything(void **state)
 	json_decref(root);
 }
 
+static void how_near_a_release_s_end_is(void **state)
+{
+	static const struct {
+		const char *rule;
+		int64_t life_days, left_s;
+		enum status_expiry expiry;
+		uint64_t days_left;
+	} rows[] = {
+	    {"more than thirty days", 90, 30 * 86400 + 1, STATUS_EXPIRY_DISTANT, 30},
+	    {"thirty days", 90, 30 * 86400, STATUS_EXPIRY_MONTH, 30},
+	    {"more than seven", 90, 7 * 86400 + 1, STATUS_EXPIRY_MONTH, 7},
+	    {"seven days", 90, 7 * 86400, STATUS_EXPIRY_WEEK, 7},
+	    {"more than one", 90, 86400 + 1, STATUS_EXPIRY_WEEK, 1},
+	    {"the last day", 90, 86400, STATUS_EXPIRY_DAY, 1},
+	    {"the last second", 90, 0, STATUS_EXPIRY_DAY, 0},
+	    {"past", 90, -1, STATUS_EXPIRY_PAST, 0},
+	    {"good for less than ninety days", 89, 30 * 86400, STATUS_EXPIRY_DISTANT, 30},
+	    {"of three weeks", 21, 7 * 86400, STATUS_EXPIRY_WEEK, 7},
+	    {"of less than three weeks", 20, 7 * 86400, STATUS_EXPIRY_DISTANT, 7},
+	    {"of three days", 3, 86400, STATUS_EXPIRY_DAY, 1},
+	    {"of two days: not before its end", 2, 1, STATUS_EXPIRY_DISTANT, 0},
+	    {"... which is told", 2, -1, STATUS_EXPIRY_PAST, 0},
+	};
+	static const int64_t end_s = 1764000000;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct status_input in = {.wall_s = end_s - rows[i].left_s,
+					  .release = {.have = true,
+						      .epoch = 7,
+						      .issued_s = end_s - rows[i].life_days * 86400,
+						      .expires_s = end_s}};
+		json_t *root = document(&in), *bundle = json_object_get(root, "bundle");
+
+		if (status_release_expiry(&in.release, in.wall_s) != rows[i].expiry)
+			fail_msg("%s", rows[i].rule);
+		assert_string_equal(json_string_value(json_object_get(bundle, "expiry")),
+				    status_expiry_word(rows[i].expiry));
+		assert_int_equal(json_integer_value(json_object_get(bundle, "days_left")),
+				 rows[i].days_left);
+		json_decref(root);
+		in.release.have = false;
+		assert_int_equal(status_release_expiry(&in.release, in.wall_s),
+				 STATUS_EXPIRY_DISTANT);
+	}
+}
+
 static void a_metered_line_is_told(void **state)
 {
 	struct fwd_meter lines[] = {{"lte", 200000}, {"vsat", 1}};
@@ -349,6 +396,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_a_release),
 	    cmocka_unit_test(with_everything),
+	    cmocka_unit_test(how_near_a_release_s_end_is),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),
 	    cmocka_unit_test(lines_without_a_device_are_told),

@@ -28,8 +28,10 @@
  *		 unnamed: the neighbour on a parallel link that this site calls, as is the other to that site, over lines that
  *		 --uplinks does not both name, "" if there is none: one cut may take both links
  *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
- *  bundle	{epoch, root, digest, issued, expires, expired, roster_version, signers: [name], installed,
+ *  bundle	{epoch, root, digest, issued, expires, expired, expiry: "distant|month|week|day|past", days_left, roster_version,
+ *		 signers: [name], installed,
  *		 refusals: [{at, reason}] newest last, at most 8}		epoch is null without a bundle
+ *		 expiry: month, week, day: 30, 7 or 1 days are left, or fewer; not one that is longer than a third of its life
  *  links	[{site, site_id, parallel: bool, device, underlay, state: "up|down|init|admin-down", diagnostic, since, since_s, link_address,
  *		 endpoint, handshake_age_s, rx_bytes, tx_bytes, interval_us, multiplier, detection_us,
  *		 bfd_sent, bfd_received, bfd_dropped, changes, mtu, carried_mtu, filter_drops, damped: bool, damped_for_s, duplicate: bool,

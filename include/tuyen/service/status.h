@@ -91,6 +91,27 @@ static inline bool status_release_expired(const struct status_release *r, int64_
 	return r->have && r->expires_s && wall_s > r->expires_s;
 }
 
+#define STATUS_DAY_S INT64_C(86400)
+
+/** How near a release's end is, from bad to worse: 30, 7 and 1 days are left, or fewer. */
+enum status_expiry {
+	STATUS_EXPIRY_DISTANT,
+	STATUS_EXPIRY_MONTH,
+	STATUS_EXPIRY_WEEK,
+	STATUS_EXPIRY_DAY,
+	STATUS_EXPIRY_PAST,
+};
+
+/** "distant", "month", "week", "day", "past": the status document's words. */
+const char *status_expiry_word(enum status_expiry expiry);
+/**
+ * As said; a lead that is longer than a third of the release's whole life is left out, so that none is due on the day
+ * on which it is issued.
+ */
+enum status_expiry status_release_expiry(const struct status_release *r, int64_t wall_s);
+/** Whole days until the end that the release names; 0 in the last one and after it. */
+uint64_t status_release_days_left(const struct status_release *r, int64_t wall_s);
+
 struct status_input {
 	struct monotime now;
 	int64_t wall_s; /* now, on the wall clock */

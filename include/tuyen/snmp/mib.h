@@ -50,6 +50,9 @@ struct mib_word {
 	uint32_t number;
 };
 
+#define MIB_EXPIRY_DISTANT 1 /* tuyenBundleExpiry's first; the others are the worse the greater */
+#define MIB_EXPIRY_PAST	   5
+
 struct mib_column {
 	uint32_t id;	  /* ascending; 0: ours alone, never served */
 	const char *name; /* in TUYEN-MIB */

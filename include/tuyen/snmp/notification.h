@@ -36,6 +36,8 @@ enum notification_kind {
 	NOTIFY_LAN_AWAY_END = 27,
 	NOTIFY_CONFLICT_BEGIN = 28,
 	NOTIFY_CONFLICT_END = 29,
+	NOTIFY_BUNDLE_EXPIRY_SOON = 30,
+	NOTIFY_BUNDLE_EXPIRY_PAST = 31,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */
@@ -91,6 +93,21 @@ struct notification *notification_of_device(const struct mib *mib, const char *n
 /** About tuyend. @return NULL without memory. */
 struct notification *notification_of_daemon(const struct mib *mib, bool up, const char *reason,
 					    uint64_t now_s);
+
+/** What was told of a release's end: of which release, and its tuyenBundleExpiry. */
+struct notification_expiry {
+	uint64_t epoch, expiry;
+};
+
+/**
+ * About the end of the release in force, when it is nearer than was @told, or another release's. The status document tells of
+ * it and no event, so that it does not matter who of tuyend and tuyen-snmp was there first.
+ * @ret_told  what is to be @told next time; unchanged without memory.
+ * @return NULL where there is nothing new, or without memory.
+ */
+struct notification *notification_of_expiry(const struct mib *mib,
+					    const struct notification_expiry *told, uint64_t now_s,
+					    struct notification_expiry *ret_told);
 /** Says in @notification how many before it were held back. */
 void notification_set_held(struct notification *notification, uint32_t held);
 

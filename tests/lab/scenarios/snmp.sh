@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the traps of a cut and of drift at the network centre; snmpd and
-# tuyen-snmp may die, and BFD does not notice.
+# The commune by SNMPv3 through snmpd, the modem that tuyen-snmp polls, the traps of a cut, of drift and of a release's end at the
+# network centre; snmpd and tuyen-snmp may die, and BFD does not notice.
 # clock: virtual
 # seconds: 1200
 . "$LAB_TREE/tests/lab/lib.sh"
@@ -46,5 +46,25 @@ snmpd_start node-snmpd phuc-xa node-snmpd.conf
 wait_for 10 "snmpd of phuc-xa" listening phuc-xa udp 161
 ok "snmpd killed and started: the table is back by itself, in 5 s" wait_for 5 "the table" eval 'get tuyenSiteName.0 | grep -q phuc-xa'
 is "no link or path changed in all that" "$(changes)" "$before"
+
+# A release is good for 90 days. The clock goes ahead alone, which WireGuard bears.
+days_pass() { date -s "@$(($(date +%s) + $1 * 86400))" >/dev/null; } # DAYS
+told_of_end() { grep -cE 'TUYEN-MIB::tuyenBundleExpiry(Soon|Past)' trapd.log; }
+told_is() { [ "$(told_of_end)" = "$1" ]; }
+end_told() { grep -qE "TUYEN-MIB::$1.*tuyenBundleEpoch.* 1[^0-9].*tuyenBundleExpires.*tuyenBundleExpiry.* $2.*tuyenBundleDaysLeft.* $3( days)?([^0-9]|$)" trapd.log; }
+ok "90 days before a release's end" eval 'get_is tuyenBundleExpiry.0 distant && get_is tuyenBundleDaysLeft.0 "89 days"'
+is "... nobody is told of it" "$(told_of_end)" 0
+days_pass 85
+ok "4 days before it, the network centre is" wait_for 30 "the trap" end_told tuyenBundleExpirySoon week 4
+days_pass 4
+ok "... and on the last day" wait_for 30 "the trap" end_told tuyenBundleExpirySoon day 0
+days_pass 2
+ok "... and when it is over" wait_for 30 "the trap" end_told tuyenBundleExpiryPast past 0
+sleep 12 # one more look at least, which could tell it again
+ok "each is told once" told_is 3
+signal_and_wait tuyen-snmp KILL
+tuyen_snmp_start
+ok "... and what is so by a tuyen-snmp that starts" wait_for 30 "the trap" told_is 4
+is "no link or path changed for that" "$(changes)" "$before"
 country_down
 done_testing
