@@ -79,15 +79,15 @@ static uint32_t smoothed(uint32_t old, uint32_t sample, unsigned int share)
 
 void path_quality_round_trip(struct path_quality *q, uint32_t us)
 {
-	uint32_t apart = us > q->round_trip_us ? us - q->round_trip_us : q->round_trip_us - us;
-
 	if (q->samples < 4) {
 		if (!q->samples++ || us < q->round_trip_us)
-			q->round_trip_us = us;
+			q->round_trip_us = q->last_us = us;
 		return;
 	}
-	q->jitter_us = smoothed(q->jitter_us, apart, 16);
+	q->jitter_us =
+	    smoothed(q->jitter_us, us > q->last_us ? us - q->last_us : q->last_us - us, 16);
 	q->round_trip_us = smoothed(q->round_trip_us, us, 8);
+	q->last_us = us;
 }
 
 uint32_t path_quality_known_round_trip(const struct path_quality *q)

@@ -113,10 +113,46 @@ static void jitter_is_of_the_round_trip(void **state)
 	for (int i = 0; i < 200; i++)
 		path_quality_round_trip(&q, i % 2 ? 10000 : 30000);
 	assert_in_range(q.round_trip_us, 18000, 22000);
-	assert_in_range(q.jitter_us, 9000, 11500);
+	assert_in_range(q.jitter_us, 19900, 20000); /* each is 20 ms from the one before */
 	for (int i = 0; i < 200; i++)
 		path_quality_round_trip(&q, 0);
 	assert_in_range(q.round_trip_us, 0, 10);
+	assert_in_range(q.jitter_us, 0, 20);
+}
+
+/* J += (|D| - J) / 16, by hand; the first four round trips are not of it. */
+static void jitter_is_rfc_3550_s(void **state)
+{
+	static const uint32_t round_trip[] = {40000, 56000, 56000, 24000},
+			      jitter[] = {0, 1000, 938, 2879};
+	struct path_quality q = {0};
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		path_quality_round_trip(&q, 40000 + (i == 2 ? 900000 : 0));
+	for (size_t i = 0; i < sizeof(jitter) / sizeof(jitter[0]); i++) {
+		path_quality_round_trip(&q, round_trip[i]);
+		assert_int_equal(q.jitter_us, jitter[i]);
+	}
+}
+
+/* A way that becomes 80 ms longer at once, and one that does so bit by bit: 5 ms is all that the first ever counts for. */
+static void another_delay_is_no_jitter(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		path_quality_round_trip(&q, 20000);
+	for (int i = 0; i < 40; i++) {
+		path_quality_round_trip(&q, 100000);
+		assert_in_range(q.jitter_us, 0, 5000);
+	}
+	assert_in_range(q.jitter_us, 0, 500);
+	for (uint32_t us = 100000; us < 180000; us += 1000) {
+		path_quality_round_trip(&q, us);
+		assert_in_range(q.jitter_us, 0, 1000);
+	}
 }
 
 static void limits_have_hysteresis(void **state)
@@ -147,6 +183,8 @@ int main(void)
 	    cmocka_unit_test(what_may_be_under_way_is_not_missing),
 	    cmocka_unit_test(a_long_way_is_no_loss),
 	    cmocka_unit_test(jitter_is_of_the_round_trip),
+	    cmocka_unit_test(jitter_is_rfc_3550_s),
+	    cmocka_unit_test(another_delay_is_no_jitter),
 	    cmocka_unit_test(limits_have_hysteresis),
 	};
 

@@ -24,7 +24,9 @@ struct path_quality {
 	uint8_t at, known;		      /* groups known, up to PATH_QUALITY_GROUPS */
 	uint8_t samples;		      /* of the round trip, up to 4 */
 	uint16_t loss_permille;
-	uint32_t round_trip_us, jitter_us; /* smoothed by 1/8 and 1/16; 0 unknown */
+	uint32_t round_trip_us; /* smoothed by 1/8; 0 unknown */
+	uint32_t jitter_us;	/* interarrival jitter of RFC 3550 section 6.4.1 */
+	uint32_t last_us;	/* the newest round trip; of the first four the least */
 };
 
 /** Forgets all: the path was down. */
@@ -33,7 +35,13 @@ void path_quality_reset(struct path_quality *q);
 bool path_quality_sent(struct path_quality *q, uint32_t interval_us);
 /** An answer came. */
 void path_quality_received(struct path_quality *q);
-/** A round trip was measured, us. Of the first four, when ways are still being found, the least counts. */
+/**
+ * A round trip was measured, us. Of the first four, when ways are still being found, the least counts.
+ *
+ * Jitter is that of RFC 3550 section 6.4.1, J += (|D| - J) / 16, with one difference: nobody at the other end tells when a probe
+ * came in, so that D, there the difference of two packets' transit times, is that of two successive round trips.
+ * A delay that has become another one and stays so is no jitter: it counts once, by a sixteenth, and is forgotten.
+ */
 void path_quality_round_trip(struct path_quality *q, uint32_t us);
 
 /** Whether loss is of as many probes as it can be: none of before, and no luck of a few. */
