@@ -488,23 +488,37 @@ static bool quality_differs(uint32_t now, uint32_t told)
 	return (now > told ? now - told : told - now) > told / 8 + 1;
 }
 
-static void quality_sent(struct wire_session *s)
+/* Of a path whose loss is another one, or of which a group of probes more is judged. */
+static void quality_tell(struct wire_session *s)
 {
-	bool other = path_quality_sent(&s->quality, s->bfd.tx_interval_us);
+	const struct path_quality *is = &s->quality, *told = &s->told;
 
-	if (s->quality.sent == 1) /* a group is complete */
-		other |= quality_differs(s->quality.round_trip_us, s->told.round_trip_us) ||
-			 quality_differs(s->quality.jitter_us, s->told.jitter_us);
-	if (other)
+	if (is->loss_permille != told->loss_permille ||
+	    path_quality_known(is) != path_quality_known(told) ||
+	    quality_differs(is->round_trip_us, told->round_trip_us) ||
+	    quality_differs(is->jitter_us, told->jitter_us))
 		report_mark(s);
+}
+
+static void quality_sent(struct wire_session *s, bool asks)
+{
+	if (s->bfd.state != BFD_STATE_UP)
+		return;
+	if (s->config.kind != SESSION_PATH)
+		path_quality_sent_to_neighbor(&s->quality);
+	else if (path_quality_sent(&s->quality, s->bfd.tx_interval_us, asks))
+		quality_tell(s);
 }
 
 static void quality_received(struct wire_session *s, size_t length, bool polled)
 {
-	if (length == BFD_PACKET_BYTES)
-		path_quality_received(&s->quality);
-	if (polled && !s->bfd.poll_active)
+	bool final = polled && !s->bfd.poll_active;
+
+	if (final)
 		path_quality_round_trip(&s->quality, s->bfd.round_trip_us);
+	if (length == BFD_PACKET_BYTES && path_quality_received(&s->quality, final) &&
+	    s->config.kind == SESSION_PATH)
+		quality_tell(s);
 }
 
 /*
@@ -620,10 +634,7 @@ static void session_step(struct wire_session *s, const struct bfd_step *step, st
 	if (!step->send)
 		return;
 	session_send(s, &step->packet, BFD_PACKET_BYTES, now);
-	if (s->config.kind == SESSION_PATH && s->bfd.state == BFD_STATE_UP)
-		quality_sent(s);
-	else if (s->bfd.state == BFD_STATE_UP) /* the neighbour sends as often as we do */
-		path_quality_sent(&s->quality, s->bfd.tx_interval_us);
+	quality_sent(s, step->packet.poll);
 }
 
 static void session_turn(struct wire_session *s, struct monotime now, bool starved)

@@ -1,26 +1,396 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/core/path_quality.c
+// link: daemon/core/path_quality.c daemon/core/bfd.c daemon/core/bfd_packet.c daemon/base/wire.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <string.h>
 
+#include "tuyen/core/bfd.h"
 #include "tuyen/core/path_quality.h"
 
 #define INTERVAL_US 50000
 
-/* Sends @count probes of which those whose bit of @lost (a byte, over and over) is set are lost, answers @late probes after. */
-static void probes(struct path_quality *q, unsigned int count, uint8_t lost, unsigned int late)
+/* A path on a clock of its own: how late which answer is, or lost. The probes are those of S-BFD, core/bfd.c. */
+#define SECOND_US 1000000u
+#define UNDER_WAY 256 /* answers at most */
+#define REFLECTOR 77u
+
+struct world {
+	struct path_quality q;
+	struct bfd_session bfd;
+	struct monotime now;
+	uint32_t random, burst_us; /* answers come at whole ones of it; 0: each when it is there */
+	struct answer {
+		struct monotime at;
+		struct bfd_packet packet;
+	} answers[UNDER_WAY]; /* by when they come */
+	size_t count;
+	uint16_t most_permille; /* loss, of what was told since the beginning of a run */
+};
+
+static uint32_t chance(struct world *w, uint32_t below)
 {
-	for (unsigned int i = 0; i < count + late; i++) {
-		if (i < count)
-			path_quality_sent(q, INTERVAL_US);
-		if (i >= late && !(lost >> ((i - late) % 8) & 1))
-			path_quality_received(q);
+	w->random = w->random * 1664525 + 1013904223;
+	return (uint32_t)((uint64_t)(w->random >> 8) * below >> 24);
+}
+
+static void note(struct world *w)
+{
+	if (path_quality_known(&w->q) && w->q.loss_permille > w->most_permille)
+		w->most_permille = w->q.loss_permille;
+}
+
+static void answer_take(struct world *w, const struct answer *a)
+{
+	bool polled = w->bfd.poll_active, final;
+
+	assert_int_equal(bfd_session_receive(&w->bfd, &a->packet, 64, a->at), BFD_ACCEPT);
+	final = polled && !w->bfd.poll_active;
+	if (final)
+		path_quality_round_trip(&w->q, w->bfd.round_trip_us);
+	path_quality_received(&w->q, final);
+	note(w);
+}
+
+static void answers_come(struct world *w, struct monotime until)
+{
+	size_t came = 0;
+
+	while (came < w->count && monotime_reached(until, w->answers[came].at))
+		answer_take(w, &w->answers[came++]);
+	w->count -= came;
+	memmove(w->answers, w->answers + came, w->count * sizeof(w->answers[0]));
+}
+
+static void answer_add(struct world *w, const struct bfd_packet *probe, uint64_t delay_us)
+{
+	struct answer answer = {.at = monotime_after(w->now, delay_us)};
+	size_t at = w->count;
+
+	assert_int_equal(bfd_reflect(probe, REFLECTOR, 1, &answer.packet), BFD_ACCEPT);
+	if (w->burst_us)
+		answer.at.us += w->burst_us - answer.at.us % w->burst_us;
+	assert_true(w->count < UNDER_WAY);
+	for (; at && monotime_before(answer.at, w->answers[at - 1].at); at--)
+		w->answers[at] = w->answers[at - 1];
+	w->answers[at] = answer;
+	w->count++;
+}
+
+static void probe(struct world *w, uint32_t delay_us, bool lost)
+{
+	struct bfd_step step;
+
+	answers_come(w, w->bfd.next_send);
+	w->now = w->bfd.next_send;
+	step = bfd_session_step(&w->bfd, w->now, false);
+	assert_true(step.send && w->bfd.state == BFD_STATE_UP);
+	path_quality_sent(&w->q, w->bfd.tx_interval_us, step.packet.poll);
+	note(w);
+	if (!lost)
+		answer_add(w, &step.packet, delay_us);
+}
+
+/* Up, and a round trip is known. The first seconds of the seeds' runs are all those of a minute. */
+static void world_init(struct world *w, uint32_t random, uint32_t delay_us)
+{
+	const struct bfd_config config = {
+	    .role = BFD_ROLE_SBFD_INITIATOR,
+	    .local_discriminator = 1 + random % 60,
+	    .remote_discriminator = REFLECTOR,
+	    .interval_us = INTERVAL_US,
+	    .multiplier = 255,
+	};
+	struct bfd_step first;
+
+	*w = (struct world){.random = random, .now = {60 * SECOND_US}};
+	bfd_session_init(&w->bfd, &config, w->now, random);
+	first = bfd_session_step(&w->bfd, w->now, false);
+	answer_add(w, &first.packet, delay_us);
+	answers_come(w, w->answers[0].at);
+	path_quality_reset(&w->q);
+	for (int i = 0; i < 4; i++)
+		path_quality_round_trip(&w->q, delay_us);
+}
+
+/* @count probes, each answered, after a delay that goes from one to the other. */
+static void ramp(struct world *w, unsigned int count, uint32_t from_us, uint32_t to_us)
+{
+	for (unsigned int i = 0; i < count; i++)
+		probe(w, from_us + (uint32_t)(((int64_t)to_us - from_us) * i / count), false);
+}
+
+/* Those whose bit of @lost is set, over and over, are not answered. */
+static void lossy(struct world *w, unsigned int count, uint32_t delay_us, uint8_t lost)
+{
+	for (unsigned int i = 0; i < count; i++)
+		probe(w, delay_us, lost >> (i % 8) & 1);
+}
+
+#define SEEDS 200 /* of the intervals between probes, and of chance */
+
+/* What comes is not lost, whatever the delay was and becomes: less than the detection time apart, or there would be no path. */
+static void late_is_not_lost(void **state)
+{
+	static const struct {
+		const char *rule;
+		unsigned int count;
+		uint32_t from_us, by_us, to_us; /* of each step; at the end of the last */
+		unsigned int restless_us;
+	} rows[] = {
+	    {"as it was", 400, 20000, 0, 20000, 0},
+	    {"as long as an interval, or nearly", 400, 38000, 0, 50000, 0},
+	    {"2 ms a second", 2000, 20000, 0, 220000, 0},
+	    {"20 ms a second", 400, 20000, 0, 420000, 0},
+	    {"100 ms a second", 400, 20000, 0, 2020000, 0},
+	    {"500 ms a second", 80, 20000, 0, 2020000, 0},
+	    {"at once by 100 ms", 80, 20000, 100000, 120000, 0},
+	    {"at once by 100 ms, from a long one", 80, 350000, 100000, 450000, 0},
+	    {"falls", 400, 2000000, 0, 20000, 0},
+	    {"falls at once", 80, 220000, 0, 20000, 0},
+	    {"restless by less than two probes are apart", 800, 20000, 0, 20000, 36000},
+	    {"restless, and grows", 800, 20000, 0, 420000, 36000},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+			struct world w;
+
+			world_init(&w, seed, rows[i].from_us);
+			ramp(&w, 120, rows[i].from_us, rows[i].from_us);
+			assert_true(path_quality_known(&w.q));
+			w.most_permille = w.q.loss_permille;
+			for (unsigned int k = 0; k < rows[i].count; k++) {
+				uint32_t grown = (uint32_t)(((int64_t)rows[i].to_us -
+							     rows[i].from_us - rows[i].by_us) *
+							    k / rows[i].count);
+
+				probe(
+				    &w,
+				    rows[i].from_us + rows[i].by_us + grown +
+					(rows[i].restless_us ? chance(&w, rows[i].restless_us) : 0),
+				    false);
+			}
+			ramp(&w, 80, rows[i].to_us, rows[i].to_us);
+			if (w.most_permille)
+				fail_msg("%s: %u of 1000 (%u)", rows[i].rule, w.most_permille,
+					 seed);
+		}
+}
+
+/* Somebody on the way keeps answers, and sends those of a fifth of a second at once: four or five. */
+static void bursts_are_no_loss(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, 20000);
+	w.burst_us = SECOND_US / 5;
+	for (unsigned int i = 0; i < 1000; i++) {
+		probe(&w, 20000, false);
+		assert_int_equal(w.q.loss_permille, 0);
 	}
 }
 
+/* Of four probes the last is answered first. */
+static void answers_out_of_turn_are_no_loss(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, 20000);
+	for (unsigned int i = 0; i < 1000; i++) {
+		probe(&w, 20000 + (3 - i % 4) * INTERVAL_US, false);
+		assert_int_equal(w.q.loss_permille, 0);
+	}
+}
+
+/* On a way so restless that by chance one probe's answer overtakes another's. Without the jitter it would be 33 of 1000. */
+static void chance_of_turn_is_hardly_loss(void **state)
+{
+	uint64_t sum = 0, count = 0;
+
+	(void)state;
+	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+		struct world w;
+
+		world_init(&w, seed, 20000);
+		for (unsigned int i = 0; i < 800; i++, count++) {
+			probe(&w, 20000 + chance(&w, 80000), false);
+			sum += w.q.loss_permille;
+		}
+	}
+	assert_in_range(sum / count, 0, 2);
+}
+
 static void loss_is_counted(void **state)
+{
+	static const struct {
+		uint8_t lost;
+		uint16_t permille;
+	} rows[] = {{0x00, 0}, {0x01, 125}, {0x11, 250}, {0x55, 500}};
+	static const uint32_t delays_us[] = {6000, 45000, 120000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t k = 0; k < sizeof(delays_us) / sizeof(delays_us[0]); k++) {
+			struct world w;
+
+			world_init(&w, 1, delays_us[k]);
+			lossy(&w, 240, delays_us[k], rows[i].lost);
+			assert_true(path_quality_known(&w.q));
+			/* of 32 to 40, which are no whole number of eights: one more or less */
+			assert_in_range(w.q.loss_permille + 1000 / 32, rows[i].permille,
+					rows[i].permille + 2000 / 32);
+			ramp(&w, 180, delays_us[k], delays_us[k]); /* and forgotten */
+			assert_int_equal(w.q.loss_permille, 0);
+			path_quality_reset(&w.q);
+			assert_false(path_quality_known(&w.q));
+		}
+}
+
+/* Loss on a way that becomes longer, is long, or is restless, is what it is. */
+static void loss_is_counted_where_the_way_changes(void **state)
+{
+	static const struct {
+		uint32_t from_us, to_us, restless_us;
+	} rows[] = {{20000, 20000, 0},
+		    {600000, 600000, 0},
+		    {20000, 420000, 0},
+		    {420000, 20000, 0},
+		    {20000, 20000, 36000}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (unsigned int percent = 5; percent <= 40; percent *= 2) {
+			uint64_t sum = 0;
+
+			for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+				struct world w;
+
+				world_init(&w, seed, rows[i].from_us);
+				for (uint32_t k = 0; k < 400; k++) {
+					uint32_t late_us = rows[i].restless_us
+							       ? chance(&w, rows[i].restless_us)
+							       : 0;
+
+					probe(&w,
+					      rows[i].from_us + late_us +
+						  (uint32_t)(((int64_t)rows[i].to_us -
+							      rows[i].from_us) *
+							     k / 400),
+					      chance(&w, 100) < percent);
+					sum += k < 200 ? 0 : w.q.loss_permille;
+				}
+			}
+			assert_in_range(sum / (200 * SEEDS), percent * 9, percent * 12);
+		}
+}
+
+/* A path of 6 ms, of which a whole window came back, loses one that asks: the next answer says so. Then each is missed at once. */
+static void loss_is_known_before_a_group_ends(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1, 6000);
+	ramp(&w, 33, 6000, 6000);
+	assert_true(path_quality_known(&w.q));
+	probe(&w, 6000, true);
+	probe(&w, 6000, false);
+	assert_int_equal(w.q.loss_permille, 0);
+	probe(&w, 6000, false);
+	assert_int_equal(w.q.loss_permille, 1 * 1000 / (33 + 2));
+	for (unsigned int lost = 2; lost < 4; lost++) {
+		probe(&w, 6000, true);
+		probe(&w, 6000, false);
+		assert_int_equal(w.q.loss_permille, lost * 1000 / (33 + 2 * lost));
+	}
+}
+
+/* Where answers overtake each other, what is missing at a Final is lost at the next. */
+static void what_may_be_overtaken_is_waited_for(void **state)
+{
+	(void)state;
+	for (int comes = 0; comes < 2; comes++) {
+		struct path_quality q = {0};
+
+		for (int i = 0; i < 100; i++)
+			path_quality_round_trip(&q, i % 2 ? 40000 : 20000);
+		for (int i = 0; i < 32; i++) {
+			path_quality_sent(&q, INTERVAL_US, true);
+			path_quality_received(&q, true);
+		}
+		path_quality_sent(&q, INTERVAL_US, false);
+		path_quality_sent(&q, INTERVAL_US, true);
+		path_quality_received(&q, true);
+		assert_int_equal(q.loss_permille, 0);
+		if (comes)
+			path_quality_received(&q, false);
+		path_quality_sent(&q, INTERVAL_US, true);
+		path_quality_received(&q, true);
+		assert_int_equal(q.loss_permille, comes ? 0 : 1000 / 35);
+	}
+}
+
+/* For who says nothing there is the detection time; where that is longer, the probe that asked is given up. */
+static void silence_is_no_loss_before_three_seconds(void **state)
+{
+	struct world w;
+	struct monotime from;
+
+	(void)state;
+	world_init(&w, 1, 20000);
+	ramp(&w, 40, 20000, 20000);
+	from = w.now;
+	while (monotime_between(from, w.now) < 29 * SECOND_US / 10)
+		probe(&w, 20000, true);
+	assert_int_equal(w.q.loss_permille, 0);
+	while (monotime_between(from, w.now) < 34 * SECOND_US / 10)
+		probe(&w, 20000, true);
+	assert_int_equal(w.q.loss_permille, 1000);
+}
+
+static void it_is_known_when_a_window_was_answered(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	for (int i = 0; i < PATH_QUALITY_GROUP * PATH_QUALITY_GROUPS; i++) {
+		assert_false(path_quality_known(&q));
+		assert_false(path_quality_sent(&q, INTERVAL_US, true));
+		assert_int_equal(path_quality_received(&q, true), i % 8 == 7);
+	}
+	assert_true(path_quality_known(&q));
+	assert_int_equal(q.loss_permille, 0);
+}
+
+/* Each answer twice, and those of before the path was up: none of it is loss, nor is there less of it after that. */
+static void more_answers_than_probes_are_no_loss(void **state)
+{
+	struct path_quality q = {0};
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_false(path_quality_received(&q, i == 2));
+	for (int i = 0; i < 80; i++) {
+		path_quality_sent(&q, INTERVAL_US, true);
+		path_quality_received(&q, true);
+		path_quality_received(&q, false);
+		assert_int_equal(q.loss_permille, 0);
+	}
+	for (int i = 0; i < 80; i++) { /* the first of four is lost, the second asks */
+		path_quality_sent(&q, INTERVAL_US, i % 4 == 1);
+		if (i % 4)
+			path_quality_received(&q, i % 4 == 1);
+	}
+	assert_in_range(q.loss_permille, 230, 270);
+}
+
+/* A neighbour's packets are counted beside ours. */
+static void of_a_neighbor_as_many_are_to_come(void **state)
 {
 	static const struct {
 		uint8_t lost;
@@ -31,71 +401,16 @@ static void loss_is_counted(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct path_quality q = {0};
 
-		probes(&q, 41, rows[i].lost, 0);
-		assert_int_equal(q.loss_permille, rows[i].permille);
-		probes(&q, 40, 0, 0); /* and forgotten */
-		assert_int_equal(q.loss_permille, 0);
-		assert_true(path_quality_known(&q));
-		probes(&q, 17, 0xff, 0);
-		path_quality_reset(&q);
-		probes(&q, 32, 0, 0);
-		assert_false(path_quality_known(&q));
-		assert_true(path_quality_sent(&q, INTERVAL_US)); /* known now, and as it was */
+		for (unsigned int k = 0; k < 80; k++) {
+			path_quality_sent_to_neighbor(&q);
+			if (k >= 40 || !(rows[i].lost >> (k % 8) & 1))
+				path_quality_received(&q, false);
+			if (k == 40)
+				assert_int_equal(q.loss_permille, rows[i].permille);
+		}
+		path_quality_sent_to_neighbor(&q); /* and forgotten */
 		assert_true(path_quality_known(&q));
 		assert_int_equal(q.loss_permille, 0);
-	}
-}
-
-/* A path of 6 ms, of which a whole window came back, loses all from now on. */
-static void loss_is_known_before_a_group_ends(void **state)
-{
-	struct path_quality q = {0};
-
-	(void)state;
-	for (int i = 0; i < 4; i++)
-		path_quality_round_trip(&q, 6000);
-	probes(&q, 33, 0, 0);
-	assert_true(path_quality_known(&q));
-	probes(&q, 1, 0xff, 0);
-	assert_int_equal(q.loss_permille, 0);
-	for (unsigned int lost = 1; lost < 7; lost++) {
-		assert_true(path_quality_sent(&q, INTERVAL_US));
-		assert_int_equal(q.loss_permille, lost * 1000 / (32 + lost + 1));
-	}
-	path_quality_received(&q); /* one is late: of four groups six are missing */
-	assert_true(path_quality_sent(&q, INTERVAL_US));
-	assert_int_equal(q.loss_permille, 6 * 1000 / 32);
-}
-
-/* Whose answers come two probes late, and differ by one: five of them may be underway. */
-static void what_may_be_under_way_is_not_missing(void **state)
-{
-	struct path_quality q = {0};
-
-	(void)state;
-	for (int i = 0; i < 400; i++)
-		path_quality_round_trip(&q, i % 2 ? 2 * INTERVAL_US : 3 * INTERVAL_US);
-	probes(&q, 400, 0, 2);
-	assert_int_equal(q.loss_permille, 0);
-	for (int i = 0; i < 4; i++)
-		assert_false(path_quality_sent(&q, INTERVAL_US));
-	assert_int_equal(q.loss_permille, 0);
-}
-
-/* Answers that are underway for three probes: the first group alone misses some. */
-static void a_long_way_is_no_loss(void **state)
-{
-	struct path_quality q = {0};
-
-	(void)state;
-	probes(&q, 200, 0, 3);
-	assert_int_equal(q.loss_permille, 0);
-	for (unsigned int i = 0; i < 1000; i++) { /* bursts: all answers of a second at once */
-		path_quality_sent(&q, INTERVAL_US);
-		if (i % 4 == 3)
-			for (int k = 0; k < 4; k++)
-				path_quality_received(&q);
-		assert_in_range(q.loss_permille, 0, 125);
 	}
 }
 
@@ -178,10 +493,18 @@ static void limits_have_hysteresis(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(late_is_not_lost),
+	    cmocka_unit_test(bursts_are_no_loss),
+	    cmocka_unit_test(answers_out_of_turn_are_no_loss),
+	    cmocka_unit_test(chance_of_turn_is_hardly_loss),
 	    cmocka_unit_test(loss_is_counted),
+	    cmocka_unit_test(loss_is_counted_where_the_way_changes),
 	    cmocka_unit_test(loss_is_known_before_a_group_ends),
-	    cmocka_unit_test(what_may_be_under_way_is_not_missing),
-	    cmocka_unit_test(a_long_way_is_no_loss),
+	    cmocka_unit_test(what_may_be_overtaken_is_waited_for),
+	    cmocka_unit_test(silence_is_no_loss_before_three_seconds),
+	    cmocka_unit_test(it_is_known_when_a_window_was_answered),
+	    cmocka_unit_test(more_answers_than_probes_are_no_loss),
+	    cmocka_unit_test(of_a_neighbor_as_many_are_to_come),
 	    cmocka_unit_test(jitter_is_of_the_round_trip),
 	    cmocka_unit_test(jitter_is_rfc_3550_s),
 	    cmocka_unit_test(another_delay_is_no_jitter),

@@ -10,20 +10,37 @@
 /**
  * How well a path that lives serves: loss over its last 32 to 40 probes, round trip and jitter. Pure.
  *
- * Loss is counted in groups of eight probes, by how many were sent and how many came back meanwhile: an answer
- * may be underway when the next probe leaves, so that a single probe is never called lost. That it is more than before is known
- * before the group ends: as soon as more are missing than can be underway.
+ * Loss. S-BFD numbers no probe (RFC 7880): an answer does not say whose it is, and by counts alone one that is lost looks like one that
+ * takes longer than those before. But one probe at a time asks with the Poll bit and its answer has the Final bit, and what takes one way
+ * keeps its order. So when the Final comes, of what was sent up to that probe all that did not come is lost, and what was sent after it is
+ * under way, however long the way has become. On a restless way a few may have been overtaken: they are lost if they are missing still at
+ * the next Final.
+ *
+ * Where more answers come than were sent before the probe that asked, that one itself is lost. The next one asks when it is given up,
+ * ROUND_TRIP_MAX_US of core/bfd.c later, and until a Final comes what can be under way is guessed by the round trip and jitter; the Final then
+ * says whether that was right.
+ *
+ * So an answer that is late counts for what it is as long as it comes within those three seconds. Nothing is said of one who falls
+ * silent altogether: for that there is the detection time.
  */
 #define PATH_QUALITY_GROUP  8
 #define PATH_QUALITY_GROUPS 4
 
 struct path_quality {
-	uint8_t sent, received;		      /* of the group that is filled now */
-	uint8_t early;			      /* and missing of it, as was known before its end */
-	uint8_t missing[PATH_QUALITY_GROUPS]; /* of those before, a ring */
-	uint8_t at, known;		      /* groups known, up to PATH_QUALITY_GROUPS */
-	uint8_t samples;		      /* of the round trip, up to 4 */
+	uint8_t missing[PATH_QUALITY_GROUPS + 1]; /* of a group of probes each, a ring */
+	uint8_t at, judged;			  /* which group is filled now, with how many */
+	uint8_t known;				  /* groups before it, up to PATH_QUALITY_GROUPS */
+	uint8_t samples;			  /* of the round trip, up to 4 */
+	bool asked, asked_lost;			  /* a probe that asks is out; it is lost */
 	uint16_t loss_permille;
+	uint32_t ahead;	      /* sent after the probe whose Final came, up to the one that asks */
+	uint32_t after;	      /* sent after that */
+	uint32_t received;    /* since that Final */
+	uint32_t guessed;     /* of @ahead and @after: judged without a Final */
+	uint32_t charged;     /* of those: missing */
+	int32_t owed;	      /* missing at that Final and not judged; below 0: came out of turn */
+	uint32_t interval_us; /* of the probes */
+
 	uint32_t round_trip_us; /* smoothed by 1/8; 0 unknown */
 	uint32_t jitter_us;	/* interarrival jitter of RFC 3550 section 6.4.1 */
 	uint32_t last_us;	/* the newest round trip; of the first four the least */
@@ -31,10 +48,20 @@ struct path_quality {
 
 /** Forgets all: the path was down. */
 void path_quality_reset(struct path_quality *q);
-/** A probe is sent, the next follows in @interval_us. @return whether loss_permille changed, or is known now. */
-bool path_quality_sent(struct path_quality *q, uint32_t interval_us);
-/** An answer came. */
-void path_quality_received(struct path_quality *q);
+/**
+ * A probe is sent along a path, the next follows in @interval_us.
+ * @asks  with the Poll bit; where another one does so still, that is given up.
+ * @return whether loss_permille changed, or a group of probes is judged.
+ */
+bool path_quality_sent(struct path_quality *q, uint32_t interval_us, bool asks);
+/**
+ * An answer came, or a neighbour's packet.
+ * @final  that of the probe that asked last.
+ * @return as of path_quality_sent().
+ */
+bool path_quality_received(struct path_quality *q, bool final);
+/** A packet is sent to a neighbour, which sends as often as we do: of eight of ours as many of its are to come. @return likewise. */
+bool path_quality_sent_to_neighbor(struct path_quality *q);
 /**
  * A round trip was measured, us. Of the first four, when ways are still being found, the least counts.
  *

@@ -119,8 +119,19 @@ sleep 1
 stream_stop phuc-xa
 is "going back loses nothing" "$lost" 0
 
-# Round trip and jitter, each by a release that limits nothing else: who is late may count as lost for a moment, and who changes as
-# restless. What goes to ba-dinh waits, on the way there and on the way back.
+# What goes to ba-dinh waits, on the way there and on the way back.
+carrier_delays() { in_site carrier tc qdisc replace dev u-ba-dinh root netem delay "$@"; } # TIME [JITTER]
+left_for_it() { grep -h '"event":"quality"' phuc-xa.log | grep '"name":"main"' | grep -c '"degraded":true'; }
+before=$(left_for_it)
+for ms in 30 60 90 120; do carrier_delays ${ms}ms; sleep 0.5; done # no step is a gap of the detection time
+sleep 5 # of the virtual clock: a window of probes has passed, and nothing happens that could be waited for
+is "a way that becomes longer, below its limit, loses nothing" "$(left_for_it)" "$before"
+carrier_delays 0ms # what waits is not lost
+sleep 5 # likewise
+is "... nor does one that becomes shorter" "$(left_for_it), $(active_path phuc-xa)" "$before, main"
+in_site carrier tc qdisc del dev u-ba-dinh root
+
+# Round trip and jitter, each by a release that limits nothing else: a way that changes may count as restless.
 limited_to() { # EPOCH LIMITS
 	sed "s/loss 5%, round-trip 300ms;/$2;/" limits.policy >"limits.$1.policy"
 	ok "a release limits $2 alone" country_release "$1" "$LAB_TREE/topology/examples/first-light.topology" "limits.$1.policy" keys.topology
@@ -128,7 +139,6 @@ limited_to() { # EPOCH LIMITS
 	ok "... and the commune takes it" wait_for 30 "the release" status_is phuc-xa .bundle.epoch "$1"
 	stream_start phuc-xa 10
 }
-carrier_delays() { in_site carrier tc qdisc replace dev u-ba-dinh root netem delay "$@"; } # TIME [JITTER]
 figure() { grep -h '"event":"quality"' phuc-xa.log | grep '"name":"main"' | tail -n 1 | sed "s/.*\"$1\":\([a-z0-9]*\).*/\1/"; } # FIELD
 main_changes() { status_get phuc-xa '.paths[] | select(.name == "main") | .changes'; }
 in_use() { status_get phuc-xa '[.paths[] | select(.name == "main" and .degraded) | "degraded"] + [.paths[] | select(.active) | .name] | join(", ")'; }
