@@ -79,11 +79,14 @@ void engine_expect(struct engine *e, enum expected expected)
 	e->expected = most(e->expected, expected);
 }
 
+/* turn_at tells what comes before it runs that it is due: another event_add() would put it off. */
 void engine_dirty(struct engine *e, enum expected expected)
 {
 	engine_expect(e, expected);
-	if (e->turn_event)
-		event_active(e->turn_event, EV_TIMEOUT, 0);
+	if (!e->turn_event)
+		return;
+	e->turn_at = monotime_now();
+	event_active(e->turn_event, EV_TIMEOUT, 0);
 }
 
 /*

@@ -29,7 +29,8 @@ static struct {
 	bool fails_then; /* the reading after that fails, and there is something to do */
 	bool link_steps; /* the link's traffic goes another way at the next step */
 	void (*heard)(struct engine *e);
-	bool made;	      /* what is planned is no move */
+	void (*halfway)(struct engine *e); /* between turns, when half of the time has passed */
+	bool made;			   /* what is planned is no move */
 	unsigned int failing; /* so many applies hear, at their beginning, of a link that fails */
 	unsigned int reads, applies, silent_looks;
 	uint64_t drift_repairs, turns;
@@ -44,12 +45,22 @@ static void end(evutil_socket_t fd, short what, void *context)
 	event_base_loopexit(context, NULL);
 }
 
+static void halfway(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd, (void)what;
+	if (world.halfway)
+		world.halfway(context);
+}
+
 int engine_load(struct engine *e, struct reason *reason)
 {
 	const struct timeval then = {(time_t)(world.run_us / 1000000),
 				     (suseconds_t)(world.run_us % 1000000)};
+	const struct timeval half = {(time_t)(world.run_us / 2000000),
+				     (suseconds_t)(world.run_us / 2 % 1000000)};
 
 	(void)reason;
+	event_base_once(e->base, -1, EV_TIMEOUT, halfway, e, &half);
 	e->release.status.have = true;
 	e->release.forwarding.neighbors = &neighbor;
 	e->release.forwarding.neighbor_count = 1;
@@ -532,6 +543,34 @@ static void it_is_looked_at_two_seconds_after_any_turn(void **state)
 	assert_true(world.silent_looks || world.turns > 1);
 }
 
+static void path_fails_then_kernel_changes(struct engine *e)
+{
+	e->rest_until = monotime_after(monotime_now(), world.run_us);
+	engine_hurry(e);
+	engine_turn_after_rest(e);
+}
+
+static void path_fails_then_link_flaps(struct engine *e)
+{
+	e->rest_until = monotime_after(monotime_now(), world.run_us);
+	engine_hurry(e);
+	link_flaps(e);
+}
+
+/* What may wait for a rest comes in the same wakening, and does not make the failover wait with it. */
+static void a_failover_is_not_put_off_by_what_can_wait(void **state)
+{
+	static void (*const what[])(struct engine *) = {path_fails_then_kernel_changes,
+							path_fails_then_link_flaps};
+
+	for (size_t i = 0; i < sizeof(what) / sizeof(what[0]); i++) {
+		setup(state);
+		world.halfway = what[i];
+		run();
+		assert_int_equal(world.turns, 2);
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
@@ -547,6 +586,7 @@ int main(void)
 	    CASE(what_was_left_twice_has_its_reason_still),
 	    CASE(what_a_failed_look_left_undone_is_no_drift),
 	    CASE(it_is_looked_at_two_seconds_after_any_turn),
+	    CASE(a_failover_is_not_put_off_by_what_can_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
