@@ -18,7 +18,8 @@
  * and egress_C looks at the direction; else classify and classify_local do both.
  *   forward, egress      Nothing enters a session without its color's mark, nothing of a LAN or of
  * what is behind a session leaves in clear, nothing goes from one line to another, and other
- * forwarding is left alone.
+ * forwarding is left alone. A line is no LAN's where that lies behind another device: not if a lease
+ * gives the line an address or a route of the LAN's.
  *
  * The color is not kept in a connection mark: both ends find it by the first rule that matches, in
  * the same order.
@@ -134,6 +135,39 @@ void desired_lines_add_device(struct desired_lines *lines, const char *device)
 		snprintf(lines->device[lines->device_count++], KERNEL_IFNAME_MAX, "%s", device);
 }
 
+bool desired_lines_is_carrier(const struct desired_lines *lines, const char *device)
+{
+	for (size_t i = 0; i < lines->carrier_count; i++)
+		if (!strcmp(lines->carrier[i], device))
+			return true;
+	return false;
+}
+
+void desired_lines_add_carrier(struct desired_lines *lines, const char *device)
+{
+	if (*device && !strpbrk(device, "\"*\\") && lines->carrier_count < DESIRED_DEVICES_MAX &&
+	    !desired_lines_is_carrier(lines, device))
+		snprintf(lines->carrier[lines->carrier_count++], KERNEL_IFNAME_MAX, "%s", device);
+}
+
+void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix part)
+{
+	struct ipv4_prefix *narrowest = lines->inner;
+
+	for (size_t i = 0; i < lines->inner_count; i++) {
+		struct ipv4_prefix *entry = &lines->inner[i];
+
+		if (entry->length <= part.length && ipv4_prefix_contains(*entry, part.address))
+			return;
+		if (entry->length > narrowest->length)
+			narrowest = entry;
+	}
+	if (lines->inner_count < DESIRED_INNER_MAX)
+		lines->inner[lines->inner_count++] = part;
+	else if (narrowest->length > part.length)
+		*narrowest = part;
+}
+
 /* An address of the overlay's that packets of ours have. */
 static bool is_known(const struct forwarding *f, ipv4_t address)
 {
@@ -227,6 +261,23 @@ static void set_lans(struct text *t, const struct forwarding *f)
 	for (size_t i = 0; i < f->lan_count; i++)
 		list_add(&list, f->lans[i]);
 	set_add(t, "lans", true, &list);
+}
+
+static bool lans_lie_inside(const struct desired_lines *lines)
+{
+	return lines && lines->carrier_count && lines->inner_count;
+}
+
+static void set_inner(struct text *t, const struct desired_lines *lines)
+{
+	struct prefix_list list;
+
+	if (!lans_lie_inside(lines))
+		return;
+	list_init(&list, lines->inner_count);
+	for (size_t i = 0; i < lines->inner_count; i++)
+		list_add(&list, lines->inner[i]);
+	set_add(t, "inner", true, &list);
 }
 
 /* @color 0: of all. */
@@ -339,6 +390,7 @@ static void sets_add(struct text *t, const struct forwarding *f, const struct de
 	set_hops(t, f, lines);
 	set_own(t, f);
 	set_lans(t, f);
+	set_inner(t, lines);
 	set_peers(t, f, 0, "peers");
 	for (size_t i = 0; i < f->session_count; i++) {
 		snprintf(name, sizeof(name), "peers_%u", f->sessions[i].color);
@@ -937,7 +989,17 @@ static void input_session_add(struct text *t, const struct forwarding *f, uint32
 	chain_end(t);
 }
 
-static void input_line_add(struct text *t, const struct forwarding *f)
+/* Whatever a carrier's lease says. @end  "saddr" or "daddr" */
+static void inner_drop_add(struct text *t, const struct desired_lines *lines, const char *device,
+			   const char *end)
+{
+	for (size_t i = 0; lans_lie_inside(lines) && i < lines->carrier_count; i++)
+		text_printf(t, "\t\t%s \"%s\" ip %s @inner counter drop\n", device,
+			    lines->carrier[i], end);
+}
+
+static void input_line_add(struct text *t, const struct forwarding *f,
+			   const struct desired_lines *lines)
 {
 	chain_begin(t, "input_line", NULL);
 	text_add(t, "\t\tct state established,related accept\n");
@@ -946,22 +1008,23 @@ static void input_line_add(struct text *t, const struct forwarding *f)
 	text_printf(t, "\t\tudp dport %d accept\n", DHCPV6_CLIENT_PORT);
 	text_add(
 	    t,
-	    "\t\ticmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n"
-	    "\t\t");
+	    "\t\ticmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept\n");
+	inner_drop_add(t, lines, "iifname", "saddr");
+	text_add(t, "\t\t");
 	lans_add(t, f, "saddr");
 	text_add(t, "fib saddr . iif oif exists accept\n"
 		    "\t\tcounter drop\n");
 	chain_end(t);
 }
 
-static void input_add(struct text *t, const struct forwarding *f)
+static void input_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	struct device_list from = devices_new(f);
 
 	input_link_add(t);
 	for (size_t i = 0; i < f->session_count; i++)
 		input_session_add(t, f, f->sessions[i].color);
-	input_line_add(t, f);
+	input_line_add(t, f, lines);
 	links_jump(&from, f, "jump input_link");
 	sessions_jump(&from, f, "jump input", true);
 	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
@@ -1031,6 +1094,8 @@ static void forward_add(struct text *t, const struct forwarding *f,
 	links_jump(&into, f, "jump closed");
 	sessions_jump(&into, f, "jump into", true);
 	chain_begin(t, "forward", "filter hook forward priority filter; policy accept;");
+	inner_drop_add(t, lines, "iifname", "saddr");
+	inner_drop_add(t, lines, "oifname", "daddr");
 	devices_map(t, "meta iiftype != ether iifname", &from);
 	devices_map(t, "meta oiftype != ether oifname", &into);
 	text_add(t, "\t\tmeta iiftype != ether iifname \"lsp*\" counter drop\n"
@@ -1252,7 +1317,7 @@ void desired_nft(const struct forwarding *forwarding, const struct desired_lines
 	for (size_t i = 0; i < forwarding->session_count; i++)
 		inbound_add(t, forwarding, forwarding->sessions[i].color);
 	classify_add(t, forwarding);
-	input_add(t, forwarding);
+	input_add(t, forwarding, lines);
 	forward_add(t, forwarding, lines);
 	queues_add(t, forwarding);
 	line_add(t);

@@ -332,14 +332,22 @@ int kernel_uplinks(struct kernel *kernel, struct node_uplinks *uplinks, struct r
 
 /* ---- next hops ----------------------------------------------------------------------------- */
 
-static int gateway_take(const struct nlmsghdr *message, void *context)
+struct next_hop {
+	ipv4_t gateway;
+	uint32_t ifindex;
+};
+
+static int next_hop_take(const struct nlmsghdr *message, void *context)
 {
 	const struct rtmsg *header = nlmsg_data(message);
+	struct next_hop *hop = context;
 	struct nlattr *a[RTA_MAX + 1];
 
-	if (message->nlmsg_type == RTM_NEWROUTE &&
-	    parse(message, sizeof(*header), a, RTA_MAX) == 0 && header->rtm_family == AF_INET)
-		*(ipv4_t *)context = get_ipv4(a[RTA_GATEWAY]);
+	if (message->nlmsg_type != RTM_NEWROUTE ||
+	    parse(message, sizeof(*header), a, RTA_MAX) != 0 || header->rtm_family != AF_INET)
+		return 0;
+	hop->gateway = get_ipv4(a[RTA_GATEWAY]);
+	hop->ifindex = a[RTA_OIF] ? nla_get_u32(a[RTA_OIF]) : 0;
 	return 0;
 }
 
@@ -349,22 +357,24 @@ static bool no_way(int error)
 	return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EINVAL;
 }
 
-int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway)
+int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway,
+		    uint32_t *ret_ifindex)
 {
 	struct rtmsg header = {.rtm_family = AF_INET, .rtm_dst_len = 32};
 	struct nl_msg *m =
 	    request(RTM_GETROUTE, &header, sizeof(header), RTA_DST, htonl(destination));
-	ipv4_t gateway = 0;
+	struct next_hop hop = {0};
 	int error;
 
 	if (!m)
 		return -TUYEN_ENOMEM;
-	error = channel_ask(&kernel->route, m, gateway_take, &gateway);
+	error = channel_ask(&kernel->route, m, next_hop_take, &hop);
 	if (error && !no_way(error)) {
 		errno = error;
 		return -TUYEN_ESYSTEM;
 	}
-	*ret_gateway = error ? 0 : gateway;
+	*ret_gateway = error ? 0 : hop.gateway;
+	*ret_ifindex = error ? 0 : hop.ifindex;
 	return 0;
 }
 

@@ -176,28 +176,86 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 
+static void claim_say(struct engine *e, const struct lan_claim *claim)
+{
+	char part[IPV4_PREFIX_STRLEN];
+
+	if (!strcmp(claim->device, e->claim.device) &&
+	    !ipv4_prefix_compare(&claim->part, &e->claim.part))
+		return;
+	e->claim = *claim;
+	if (*claim->device)
+		log_warning(
+		    "a route leads over line %s to %s, which is of the LAN behind another device: nothing "
+		    "of it comes or goes by that line; take the route away",
+		    claim->device, ipv4_prefix_format(claim->part, part));
+	else
+		log_info("no route leads over a line to the LAN any more");
+}
+
+/* A line that has no way for a while is a line still. */
+static void carriers_stay(const struct engine *e, struct desired_lines *lines)
+{
+	for (size_t i = 0; i < e->lines.carrier_count; i++)
+		desired_lines_add_carrier(lines, e->lines.carrier[i]);
+}
+
+/* Who calls nobody has his lines named, or is left as he is: his default route may be the LAN's. */
+static void lans_inner_look(struct engine *e, bool calls, struct desired_lines *lines)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	struct lan_claim claim = {.device = ""};
+
+	if ((calls || lines->carrier_count) && f->lan_count &&
+	    kernel_lans_inner(e->kernel, f->lans, f->lan_count, lines, &claim) < 0) {
+		carriers_stay(e, lines);
+		for (size_t i = 0; i < e->lines.inner_count; i++)
+			desired_lines_add_inner(lines, e->lines.inner[i]);
+		claim = e->claim;
+	}
+	claim_say(e, &claim);
+}
+
+/* @return false if the kernel did not answer. */
+static bool line_look(struct engine *e, const struct fwd_neighbor *n, struct desired_lines *lines)
+{
+	char device[KERNEL_IFNAME_MAX] = "";
+	ipv4_t gateway = 0;
+	uint32_t ifindex = 0;
+	bool inner;
+
+	if (kernel_next_hop(e->kernel, engine_ipv4_of(&n->endpoint), &gateway, &ifindex) < 0 ||
+	    (ifindex && kernel_device_name(e->kernel, ifindex, device, &inner) < 0))
+		return false;
+	desired_lines_add_hop(lines, gateway);
+	desired_lines_add_carrier(lines, device);
+	if (!ifindex)
+		carriers_stay(e, lines);
+	return true;
+}
+
 /* By way of those whom we call: each is reached by a line of ours. When the kernel does not answer, those of before stay too. */
 static void lines_look(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;
 	struct desired_lines lines = {.count = 0};
-	bool failed = false;
+	bool failed = false, calls = false;
 
 	for (size_t i = 0; i < e->uplinks.count; i++) {
 		desired_lines_add_hop(&lines, e->uplinks.entry[i].gateway);
 		desired_lines_add_device(&lines, e->uplinks.entry[i].device);
+		desired_lines_add_carrier(&lines, e->uplinks.entry[i].device);
 	}
 	for (size_t i = 0; i < f->neighbor_count; i++) {
-		const struct fwd_neighbor *n = &f->neighbors[i];
-		ipv4_t gateway = 0;
-
-		if (!n->caller || n->endpoint.family != 4)
-			continue;
-		failed |= kernel_next_hop(e->kernel, engine_ipv4_of(&n->endpoint), &gateway) < 0;
-		desired_lines_add_hop(&lines, gateway);
+		calls |= f->neighbors[i].caller;
+		if (f->neighbors[i].caller && f->neighbors[i].endpoint.family == 4)
+			failed |= !line_look(e, &f->neighbors[i], &lines);
 	}
 	for (size_t i = 0; failed && i < e->lines.count; i++)
 		desired_lines_add_hop(&lines, e->lines.hop[i]);
+	if (failed)
+		carriers_stay(e, &lines);
+	lans_inner_look(e, calls, &lines);
 	e->lines = lines;
 }
 

@@ -94,6 +94,7 @@ struct engine {
 	struct monotime conflicts_hurried_since; /* the second with conflicts_hurried of them */
 	unsigned int conflicts_hurried;
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
+	struct lan_claim claim;			    /* said already */
 	struct kernel_state *actual;
 	struct monotime actual_at; /* when its reading began */
 	bool lan_away;		   /* of a gateway that shares its LAN: none leads there now */

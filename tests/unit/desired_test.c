@@ -384,6 +384,59 @@ static void no_line_is_anothers_way(void **state)
 	forwarding_clear(&f);
 }
 
+/* What of a LAN lies behind another device is no carrier's to send, nor to get, whatever address or route its lease has. */
+static void a_line_is_no_lan_s(void **state)
+{
+	static const char set[] = "\tset inner {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+				  "\t\telements = { 10.9.1.0/24 }\n\t}\n";
+	static const char input[] = "nd-neighbor-advert } accept\n"
+				    "\t\tiifname \"eth0\" ip saddr @inner counter drop\n"
+				    "\t\tip saddr 10.9.1.0/24 fib saddr . iif oif exists accept\n";
+	static const char forward[] =
+	    "\t\ttype filter hook forward priority filter; policy accept;\n"
+	    "\t\tiifname \"eth0\" ip saddr @inner counter drop\n"
+	    "\t\toifname \"eth0\" ip daddr @inner counter drop\n";
+	struct desired_lines lines = {.count = 0};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24});
+	text_init(&t);
+	desired_nft(&f, &lines, &t);
+	assert_null(strstr(t.bytes, "inner")); /* of no line that is known */
+	text_reset(&t);
+	desired_lines_add_carrier(&lines, "eth0");
+	desired_lines_add_carrier(&lines, "eth0");
+	desired_lines_add_carrier(&lines, "");
+	desired_lines_add_carrier(&lines, "eth*");
+	desired_lines_add_carrier(&lines, "eth\"1");
+	desired_nft(&f, &lines, &t);
+	assert_non_null(strstr(t.bytes, set));
+	assert_non_null(strstr(t.bytes, input));
+	assert_non_null(strstr(t.bytes, forward));
+	assert_int_equal(lines.carrier_count, 1);
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+static void of_more_parts_than_there_is_room_for_the_broadest_stay(void **state)
+{
+	struct desired_lines lines = {.count = 0};
+	bool there = false;
+
+	(void)state;
+	for (ipv4_t i = 0; i < DESIRED_INNER_MAX + 9; i++)
+		desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 9, i, 0), 25});
+	desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 8, 0, 0), 16});
+	desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 8, 7, 0), 24});
+	assert_int_equal(lines.inner_count, DESIRED_INNER_MAX);
+	for (size_t i = 0; i < lines.inner_count; i++)
+		there |= lines.inner[i].address == A(10, 8, 0, 0) && lines.inner[i].length == 16;
+	assert_true(there);
+}
+
 static struct fwd_rule inbound(ipv4_t from, uint8_t length)
 {
 	return (struct fwd_rule){.color = 10,
@@ -1214,6 +1267,8 @@ int main(void)
 	    cmocka_unit_test(without_rules_nothing_new_enters_a_session),
 	    cmocka_unit_test(a_line_leads_to_its_next_hop),
 	    cmocka_unit_test(no_line_is_anothers_way),
+	    cmocka_unit_test(a_line_is_no_lan_s),
+	    cmocka_unit_test(of_more_parts_than_there_is_room_for_the_broadest_stay),
 	    cmocka_unit_test(another_gateway_is_two_routes),
 	    cmocka_unit_test(other_ranks_are_nothing),
 	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),

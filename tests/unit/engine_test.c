@@ -239,7 +239,12 @@ NOTHING(void, store_close, struct store *store)
 NOTHING(void, log_write, enum log_level level, const char *format, ...)
 ALWAYS(int, 0, kernel_uplinks, struct kernel *kernel, struct node_uplinks *uplinks,
        struct reason *reason)
-ALWAYS(int, 0, kernel_next_hop, struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway)
+ALWAYS(int, 0, kernel_next_hop, struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway,
+       uint32_t *ret_ifindex)
+ALWAYS(int, 0, kernel_lans_inner, struct kernel *kernel, const struct ipv4_prefix *lans,
+       size_t lan_count, struct desired_lines *lines, struct lan_claim *ret_claim)
+ALWAYS(int, 0, kernel_device_name, struct kernel *kernel, uint32_t ifindex,
+       char ret_name[static KERNEL_IFNAME_MAX], bool *ret_inner)
 ALWAYS(int, 0, kernel_lan_there, struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
 ALWAYS(int, 0, kernel_lan_closed, struct kernel *kernel, struct ipv4_prefix lan,
        char ret_device[static KERNEL_IFNAME_MAX])
@@ -283,11 +288,14 @@ ALWAYS(bool, false, plan_operation_restores, const struct plan_operation *operat
        const struct kernel_state *before)
 ALWAYS(struct kernel_state *, state_new(), kernel_state_new, void)
 NOTHING(void, kernel_state_sort, struct kernel_state *state)
+ALWAYS(int, 0, ipv4_prefix_compare, const void *a, const void *b)
 ALWAYS(int, 0, kernel_peer_compare, const void *a, const void *b)
 NOTHING(void, desired_active_read, const struct forwarding *f, const struct kernel_state *actual,
 	struct active_paths *ret_active)
 NOTHING(void, desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
 NOTHING(void, desired_lines_add_device, struct desired_lines *lines, const char *device)
+NOTHING(void, desired_lines_add_carrier, struct desired_lines *lines, const char *device)
+NOTHING(void, desired_lines_add_inner, struct desired_lines *lines, struct ipv4_prefix part)
 NOTHING(void, desired_session_name, uint32_t color, uint8_t slot,
 	char out[static KERNEL_IFNAME_MAX])
 ALWAYS(bool, false, endpoint_watch_step, struct endpoint_watch *watch,

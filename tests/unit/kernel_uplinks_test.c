@@ -546,14 +546,16 @@ static void a_next_hop_is_known_or_none_or_an_error(void **state)
 
 	for (size_t i = 0; i < sizeof(hops) / sizeof(hops[0]); i++) {
 		ipv4_t gateway = 5;
+		uint32_t ifindex = 5, wanted;
 		int err;
 
 		clear(state);
 		says.gateway = hops[i].answer ? route_by(0, INDEX, 0xc0000201) : NULL;
 		says.ask_error = hops[i].error;
-		err = kernel_next_hop(&kernel, 1, &gateway);
-		if (err != hops[i].err || gateway != hops[i].gateway)
-			fail_msg("%s: %d, %08x", hops[i].name, err, gateway);
+		err = kernel_next_hop(&kernel, 1, &gateway, &ifindex);
+		wanted = hops[i].err ? 5 : hops[i].answer ? INDEX : 0;
+		if (err != hops[i].err || gateway != hops[i].gateway || ifindex != wanted)
+			fail_msg("%s: %d, %08x, %u", hops[i].name, err, gateway, ifindex);
 	}
 }
 

@@ -46,6 +46,7 @@ enum repair_link {
 /** The box's own lines to its carriers. */
 #define DESIRED_HOPS_MAX    8
 #define DESIRED_DEVICES_MAX 8
+#define DESIRED_INNER_MAX   32
 struct desired_lines {
 	ipv4_t hop
 	    [DESIRED_HOPS_MAX]; /* where they lead: gateways whose addresses (RFC 6598) may lie in the overlay's range */
@@ -54,12 +55,23 @@ struct desired_lines {
 	    [DESIRED_DEVICES_MAX]
 	    [KERNEL_IFNAME_MAX]; /* those that are known by name: nothing is forwarded between them */
 	size_t device_count;
+	char carrier[DESIRED_DEVICES_MAX]
+		    [KERNEL_IFNAME_MAX]; /* all that are lines, as far as can be seen: */
+	size_t carrier_count;
+	struct ipv4_prefix inner
+	    [DESIRED_INNER_MAX]; /* what of our LANs lies behind other devices comes by none of them, and goes by none */
+	size_t inner_count;
 };
 
 /** Adds @hop once; 0 is none, and what there is no room for is left out. */
 void desired_lines_add_hop(struct desired_lines *lines, ipv4_t hop);
 /** Adds @device; what there is no room for is left out. */
 void desired_lines_add_device(struct desired_lines *lines, const char *device);
+/** Adds @device once; "" is none, and what there is no room for is left out, as is a name that nft would not take as it is. */
+void desired_lines_add_carrier(struct desired_lines *lines, const char *device);
+bool desired_lines_is_carrier(const struct desired_lines *lines, const char *device);
+/** Adds @part unless it lies in another. Where there is no room the broadest stay. */
+void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix part);
 
 /**
  * The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs, and with @lines (NULL: none),

@@ -5,6 +5,7 @@
 #include "tuyen/base/err.h"
 #include "tuyen/base/text.h"
 #include "tuyen/core/conflict.h"
+#include "tuyen/core/desired.h"
 #include "tuyen/core/kernel_state.h"
 #include "tuyen/core/plan.h"
 #include "tuyen/core/uplink.h"
@@ -71,11 +72,26 @@ int kernel_apply_routes(struct kernel *kernel, struct kernel_plan *plan,
 			struct kernel_report *ret_report);
 
 /**
- * By which gateway would a packet of the box's own to @destination go? Whose route it is makes no difference.
+ * By which gateway and device would a packet of the box's own to @destination go? Whose route it is makes no difference.
  * @ret_gateway  0: it is on the line itself, or there is no way.
+ * @ret_ifindex  0: there is no way.
  * @return 0, -TUYEN_ENOMEM, or -TUYEN_ESYSTEM with errno when the kernel could not be asked.
  */
-int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway);
+int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway,
+		    uint32_t *ret_ifindex);
+
+/** A way over a line to a part of a LAN that lies behind another device. */
+struct lan_claim {
+	struct ipv4_prefix part;
+	char device[KERNEL_IFNAME_MAX]; /* "" none */
+};
+
+/**
+ * Adds to @lines' carriers the devices of the box's own default routes, and what of @lans its routes lead to by others than carriers.
+ * @return 0 or a tuyen error: @lines and @ret_claim are as they were then.
+ */
+int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, size_t lan_count,
+		      struct desired_lines *lines, struct lan_claim *ret_claim);
 
 /**
  * Does a way lead to the network behind the box at @lan, or to a part of it, over a device that has light? Whose route it is makes no

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What of the site's own networks lies behind devices that are no lines. A carrier may give a line an address, or a route, of the
+ * LAN's: what it then sends from there would be the LAN's, and what the data centre answers there would be led to it in clear.
+ *
+ * Asked for are the routes of the box's own by who makes them for a LAN or a line, so that the kernel need not send a gateway's ten
+ * thousands of ours. Whoever has a routing daemon of his own behind a box names its lines and sees to the rest himself.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "internal.h"
+
+struct way {
+	struct ipv4_prefix destination;
+	uint32_t ifindex;
+	char device[KERNEL_IFNAME_MAX];
+};
+
+struct ways {
+	const struct ipv4_prefix *lans;
+	size_t lan_count;
+	struct way *entry;
+	size_t count, capacity;
+};
+
+static bool concerns(const struct ways *ways, struct ipv4_prefix destination)
+{
+	for (size_t i = 0; destination.length && i < ways->lan_count; i++)
+		if (ipv4_prefix_overlaps(ways->lans[i], destination))
+			return true;
+	return !destination.length;
+}
+
+static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t ifindex)
+{
+	if (ways->count == ways->capacity) {
+		size_t capacity = ways->capacity ? ways->capacity * 2 : 8;
+		struct way *grown = realloc(ways->entry, capacity * sizeof(*grown));
+
+		if (!grown)
+			return -TUYEN_ENOMEM;
+		ways->entry = grown;
+		ways->capacity = capacity;
+	}
+	ways->entry[ways->count++] = (struct way){.destination = destination, .ifindex = ifindex};
+	return 0;
+}
+
+static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nlattr *legs)
+{
+	const struct rtnexthop *leg = nla_data(legs);
+	int left = nla_len(legs), err = 0;
+
+	for (; !err && left >= (int)sizeof(*leg) && leg->rtnh_len >= sizeof(*leg) &&
+	       leg->rtnh_len <= left;
+	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg))
+		err = way_add(ways, destination, (uint32_t)leg->rtnh_ifindex);
+	return err;
+}
+
+/* Without light too: while a LAN's cable is out it is no carrier's. */
+static int way_take(const struct nlmsghdr *message, void *context)
+{
+	const struct rtmsg *header = nlmsg_data(message);
+	struct ways *ways = context;
+	struct nlattr *a[RTA_MAX + 1];
+	struct ipv4_prefix destination;
+
+	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, RTA_MAX, NULL) <
+		0 ||
+	    header->rtm_family != AF_INET || header->rtm_table != RT_TABLE_MAIN ||
+	    header->rtm_type != RTN_UNICAST || header->rtm_protocol == TUYEN_RTPROTO ||
+	    header->rtm_flags & RTM_F_CLONED)
+		return 0;
+	destination = (struct ipv4_prefix){.length = header->rtm_dst_len};
+	if (a[RTA_DST] && nla_len(a[RTA_DST]) >= 4)
+		destination.address = ntohl(nla_get_u32(a[RTA_DST]));
+	if (!concerns(ways, destination))
+		return 0;
+	if (a[RTA_MULTIPATH])
+		return legs_add(ways, destination, a[RTA_MULTIPATH]);
+	return a[RTA_OIF] ? way_add(ways, destination, nla_get_u32(a[RTA_OIF])) : 0;
+}
+
+static int ways_dump(struct kernel *kernel, uint8_t protocol, struct ways *ways)
+{
+	struct rtmsg header = {.rtm_family = AF_INET,
+			       .rtm_table = RT_TABLE_MAIN,
+			       .rtm_type = RTN_UNICAST,
+			       .rtm_protocol = protocol};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_GETROUTE, 0);
+
+	if (!m)
+		return -TUYEN_ENOMEM;
+	if (nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO)) {
+		nlmsg_free(m);
+		return -TUYEN_ENOMEM;
+	}
+	return channel_dump(&kernel->route, m, way_take, ways);
+}
+
+/* Of devices there are few. */
+static int way_name(struct kernel *kernel, struct ways *ways, size_t at)
+{
+	struct way *way = &ways->entry[at];
+	bool inner;
+
+	for (size_t i = 0; i < at; i++)
+		if (ways->entry[i].ifindex == way->ifindex) {
+			memcpy(way->device, ways->entry[i].device, sizeof(way->device));
+			return 0;
+		}
+	return kernel_device_name(kernel, way->ifindex, way->device, &inner);
+}
+
+static int ways_read(struct kernel *kernel, struct ways *ways)
+{
+	static const uint8_t protocols[] = {RTPROT_KERNEL, RTPROT_BOOT, RTPROT_STATIC, RTPROT_DHCP};
+	int err = 0;
+
+	ways->count = 0;
+	for (size_t i = 0; !err && i < sizeof(protocols); i++)
+		err = ways_dump(kernel, protocols[i], ways);
+	for (size_t i = 0; !err && i < ways->count; i++)
+		err = way_name(kernel, ways, i);
+	return err;
+}
+
+static void inner_add(const struct ways *ways, const struct way *way, struct desired_lines *lines)
+{
+	for (size_t i = 0; i < ways->lan_count; i++)
+		if (ipv4_prefix_overlaps(ways->lans[i], way->destination))
+			desired_lines_add_inner(lines,
+						ways->lans[i].length > way->destination.length
+						    ? ways->lans[i]
+						    : way->destination);
+}
+
+static void lines_find(const struct ways *ways, struct desired_lines *lines)
+{
+	for (size_t i = 0; i < ways->count; i++)
+		if (!ways->entry[i].destination.length)
+			desired_lines_add_carrier(lines, ways->entry[i].device);
+	for (size_t i = 0; i < ways->count; i++)
+		if (ways->entry[i].destination.length && *ways->entry[i].device &&
+		    !desired_lines_is_carrier(lines, ways->entry[i].device))
+			inner_add(ways, &ways->entry[i], lines);
+}
+
+static void claim_find(const struct ways *ways, const struct desired_lines *lines,
+		       struct lan_claim *ret_claim)
+{
+	*ret_claim = (struct lan_claim){.device = ""};
+	for (size_t i = 0; i < ways->count; i++) {
+		const struct way *way = &ways->entry[i];
+
+		if (!way->destination.length || !desired_lines_is_carrier(lines, way->device))
+			continue;
+		for (size_t k = 0; k < lines->inner_count; k++)
+			if (ipv4_prefix_overlaps(lines->inner[k], way->destination)) {
+				ret_claim->part = way->destination;
+				memcpy(ret_claim->device, way->device, sizeof(way->device));
+				return;
+			}
+	}
+}
+
+int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, size_t lan_count,
+		      struct desired_lines *lines, struct lan_claim *ret_claim)
+{
+	struct ways ways = {.lans = lans, .lan_count = lan_count};
+	int err = -TUYEN_EAGAIN;
+
+	for (int tries = 0; err == -TUYEN_EAGAIN && tries < DUMP_TRIES; tries++)
+		err = ways_read(kernel, &ways);
+	if (!err) {
+		lines_find(&ways, lines);
+		claim_find(&ways, lines, ret_claim);
+	}
+	free(ways.entry);
+	return err;
+}

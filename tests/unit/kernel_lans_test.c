@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/kernel/lans.c daemon/core/desired_nft.c daemon/core/desired.c daemon/core/desired_queue.c
+// link: daemon/core/kernel_state.c daemon/core/repair.c topology/forwarding.c topology/labels.c topology/mtu.c
+// link: daemon/base/err.c daemon/base/ip.c daemon/base/text.c daemon/base/encode.c
+// libs: -lnl-3
+/* What of a LAN lies behind which device. The kernel is a double: a table of routes; device 2 is "eth2". */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "daemon/kernel/internal.h"
+
+#define A(a, b, c, d) ((ipv4_t)(a) << 24 | (ipv4_t)(b) << 16 | (ipv4_t)(c) << 8 | (d))
+#define ROUTES_MAX    6
+
+struct route {
+	ipv4_t to;
+	uint8_t length, protocol;
+	uint32_t device, another; /* a route of two legs */
+};
+
+static struct {
+	struct route routes[ROUTES_MAX];
+	int error, interrupted;
+} says;
+
+int kernel_device_name(struct kernel *kernel, uint32_t ifindex,
+		       char ret_name[static KERNEL_IFNAME_MAX], bool *ret_inner)
+{
+	(void)kernel;
+	memset(ret_name, 0, KERNEL_IFNAME_MAX);
+	memcpy(ret_name, "eth0", 4);
+	ret_name[3] = (char)('0' + ifindex);
+	*ret_inner = false;
+	return 0;
+}
+
+static void leg_put(struct nl_msg *m, uint32_t device)
+{
+	struct rtnexthop *leg = nlmsg_reserve(m, sizeof(*leg), NLMSG_ALIGNTO);
+
+	*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg), .rtnh_ifindex = (int)device};
+}
+
+static struct nl_msg *route_new(const struct route *r)
+{
+	struct rtmsg header = {.rtm_family = AF_INET,
+			       .rtm_table = RT_TABLE_MAIN,
+			       .rtm_type = RTN_UNICAST,
+			       .rtm_dst_len = r->length,
+			       .rtm_protocol = r->protocol};
+	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWROUTE, 0);
+
+	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
+	assert_int_equal(nla_put_u32(m, RTA_DST, htonl(r->to)), 0);
+	if (r->another) {
+		struct nlattr *nest = nla_nest_start(m, RTA_MULTIPATH);
+
+		leg_put(m, r->device);
+		leg_put(m, r->another);
+		nla_nest_end(m, nest);
+	} else {
+		assert_int_equal(nla_put_u32(m, RTA_OIF, r->device), 0);
+	}
+	return m;
+}
+
+int channel_dump(struct channel *channel, struct nl_msg *request, message_step step, void *context)
+{
+	uint8_t protocol = ((struct rtmsg *)nlmsg_data(nlmsg_hdr(request)))->rtm_protocol;
+	int err = 0;
+
+	(void)channel;
+	nlmsg_free(request);
+	if (says.error) {
+		errno = ENOBUFS;
+		return says.error;
+	}
+	for (size_t i = 0; !err && i < ROUTES_MAX && says.routes[i].device; i++) {
+		struct nl_msg *m = route_new(&says.routes[i]);
+
+		if (says.routes[i].protocol == protocol)
+			err = step(nlmsg_hdr(m), context);
+		nlmsg_free(m);
+	}
+	return err ? err : says.interrupted-- > 0 ? -TUYEN_EAGAIN : 0;
+}
+
+static const struct ipv4_prefix lan = {A(10, 9, 1, 0), 24};
+
+static struct desired_lines look(struct lan_claim *ret_claim)
+{
+	struct desired_lines lines = {.count = 0};
+	struct kernel kernel = {0};
+
+	assert_int_equal(kernel_lans_inner(&kernel, &lan, 1, &lines, ret_claim), 0);
+	return lines;
+}
+
+static void routes_are(const struct route *routes, size_t count)
+{
+	memset(&says, 0, sizeof(says));
+	memcpy(says.routes, routes, count * sizeof(*routes));
+}
+
+static const struct {
+	const char *name;
+	struct route routes[ROUTES_MAX];
+	struct ipv4_prefix inner; /* length 0: none */
+	const char *claimed_by;
+} rows[] = {
+    {"a line and a LAN",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 9, 1, 0), 24, RTPROT_KERNEL, 2, 0}},
+     {A(10, 9, 1, 0), 24},
+     ""},
+    {"a lease with an address of the LAN",
+     {{0, 0, RTPROT_BOOT, 1, 0},
+      {A(10, 9, 1, 0), 24, RTPROT_KERNEL, 2, 0},
+      {A(10, 9, 1, 128), 25, RTPROT_KERNEL, 1, 0}},
+     {A(10, 9, 1, 0), 24},
+     "eth1"},
+    {"a lease with a route to one of its hosts",
+     {{A(10, 9, 1, 10), 32, RTPROT_DHCP, 1, 0},
+      {0, 0, RTPROT_DHCP, 1, 0},
+      {A(10, 9, 1, 0), 24, RTPROT_KERNEL, 2, 0}},
+     {A(10, 9, 1, 0), 24},
+     "eth1"},
+    {"a part of the LAN by a router",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 9, 1, 64), 26, RTPROT_STATIC, 2, 0}},
+     {A(10, 9, 1, 64), 26},
+     ""},
+    {"more than the LAN",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 0, 0, 0), 8, RTPROT_STATIC, 2, 0}},
+     {A(10, 9, 1, 0), 24},
+     ""},
+    {"a route of two legs",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 9, 1, 0), 24, RTPROT_STATIC, 1, 2}},
+     {A(10, 9, 1, 0), 24},
+     "eth1"},
+    {"one device for both: nobody can tell",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 9, 1, 0), 24, RTPROT_KERNEL, 1, 0}},
+     {0, 0},
+     ""},
+    {"what is no LAN's",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 9, 2, 0), 24, RTPROT_KERNEL, 2, 0}},
+     {0, 0},
+     ""},
+    {"what is ours",
+     {{0, 0, RTPROT_DHCP, 1, 0}, {A(10, 9, 1, 0), 24, TUYEN_RTPROTO, 2, 0}},
+     {0, 0},
+     ""},
+};
+
+static void a_lan_lies_behind_what_is_no_line(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct desired_lines lines;
+		struct lan_claim claim;
+		bool none = !rows[i].inner.length;
+
+		routes_are(rows[i].routes, ROUTES_MAX);
+		lines = look(&claim);
+		if (lines.carrier_count != 1 || strcmp(lines.carrier[0], "eth1") != 0 ||
+		    lines.inner_count != !none ||
+		    (!none && ipv4_prefix_compare(&lines.inner[0], &rows[i].inner)) ||
+		    strcmp(claim.device, rows[i].claimed_by) != 0)
+			fail_msg("%s: %zu, %zu, '%s'", rows[i].name, lines.carrier_count,
+				 lines.inner_count, claim.device);
+	}
+}
+
+static void what_was_interrupted_is_read_anew(void **state)
+{
+	struct desired_lines lines;
+	struct lan_claim claim;
+
+	(void)state;
+	routes_are(rows[1].routes, ROUTES_MAX);
+	says.interrupted = 2;
+	lines = look(&claim);
+	assert_int_equal(lines.inner_count, 1);
+	assert_string_equal(claim.device, "eth1");
+}
+
+static void without_an_answer_all_is_as_it_was(void **state)
+{
+	struct desired_lines lines = {.count = 0};
+	struct lan_claim claim = {.device = "as it was"};
+	struct kernel kernel = {0};
+
+	(void)state;
+	says.error = -TUYEN_ESYSTEM;
+	assert_int_equal(kernel_lans_inner(&kernel, &lan, 1, &lines, &claim), -TUYEN_ESYSTEM);
+	assert_int_equal(lines.carrier_count + lines.inner_count, 0);
+	assert_string_equal(claim.device, "as it was");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_lan_lies_behind_what_is_no_line),
+	    cmocka_unit_test(what_was_interrupted_is_read_anew),
+	    cmocka_unit_test(without_an_answer_all_is_as_it_was),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
