@@ -231,10 +231,21 @@ static bool stack_listed(const struct label_stack *stack, const struct label_sta
 	return false;
 }
 
+/* Where ours is to be somebody may have put an "ingress", which would keep it out for good. */
+static int clsact_set(struct applying *a, int index, size_t tag)
+{
+	struct channel *channel = &a->kernel->route;
+
+	if (channel_call(channel, message_clsact(index), NULL) == 0)
+		return 0;
+	channel_call(channel, message_clsact_remove(index), NULL);
+	return call(a, channel, message_clsact(index), tag);
+}
+
 static int filter_new(struct applying *a, int index, size_t tag)
 {
 	struct channel *channel = &a->kernel->route;
-	int error = call(a, channel, message_clsact(index), tag);
+	int error = clsact_set(a, index, tag);
 
 	if (!error)
 		channel_call(channel, message_filters_flush(index), NULL);

@@ -60,6 +60,11 @@ struct nl_msg *message_clsact(int index)
 	return m ? filter_done(m, nla_put_string(m, TCA_KIND, "clsact")) : NULL;
 }
 
+struct nl_msg *message_clsact_remove(int index)
+{
+	return filter_message(RTM_DELQDISC, 0, index, TC_H_CLSACT, 0, 0);
+}
+
 struct nl_msg *message_filters_flush(int index)
 {
 	return filter_message(RTM_DELTFILTER, 0, index, INGRESS, 0, 0);

@@ -144,6 +144,8 @@ struct nl_msg *message_peer_remove(struct kernel *kernel, const struct kernel_pe
 struct nl_msg *message_peer_keepalive(struct kernel *kernel, const char *device,
 				      const uint8_t key[static WG_KEY_LEN], uint16_t seconds);
 struct nl_msg *message_clsact(int index);
+/** Whatever has its place. */
+struct nl_msg *message_clsact_remove(int index);
 struct nl_msg *message_filters_flush(int index);
 struct nl_msg *message_filter_drop(int index);
 struct nl_msg *message_filter_accept(int index, const struct label_stack *stack);

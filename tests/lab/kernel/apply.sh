@@ -87,6 +87,7 @@ in_site phuc-xa wg genpsk >psk
 drift "a preshared key" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" preshared-key psk
 drift "a prefix given to a stranger" 2 wg set s10 peer "$(wg pubkey <hanoi.session)" allowed-ips 10.0.0.0/16
 drift "the filter gone" 1 tc qdisc del dev lsp210 clsact
+drift "another qdisc in the place of the filter's" 1 sh -c 'tc qdisc del dev lsp210 clsact; tc qdisc add dev lsp210 ingress'
 drift "the last drop gone" 1 tc filter del dev lsp210 ingress prio 2
 drift "a filter too many" 1 tc filter add dev lsp210 ingress protocol mpls_uc prio 1 flower mpls lse depth 1 label 99 bos 1 action pass
 drift "labels closed" 1 sysctl -qw net.mpls.conf.lsp210.input=0
