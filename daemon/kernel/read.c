@@ -328,13 +328,29 @@ int read_labels(struct kernel *kernel, const struct kernel_state *desired,
 	return err == -TUYEN_ESYSTEM && (errno == EOPNOTSUPP || errno == EINVAL) ? 0 : err;
 }
 
-/* All of a rule but the address of its source. @return false where it is none of @family. */
+/* Does it ask a packet for more than its mark and its source, or do more than lead it to a table? Then it is none of ours. */
+static bool rule_is_another(const struct fib_rule_hdr *header, struct nlattr *a[FRA_MAX + 1])
+{
+	static const int more[] = {
+	    FRA_IIFNAME,  FRA_OIFNAME,	   FRA_TUN_ID,	    FRA_L3MDEV, FRA_UID_RANGE,
+	    FRA_IP_PROTO, FRA_SPORT_RANGE, FRA_DPORT_RANGE, FRA_DST,	FRA_SUPPRESS_IFGROUP};
+	const struct nlattr *suppress = a[FRA_SUPPRESS_PREFIXLEN];
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		if (a[more[i]])
+			return true;
+	return header->action != FR_ACT_TO_TBL || header->tos || header->flags & FIB_RULE_INVERT ||
+	       (suppress && nla_get_u32(suppress) != UINT32_MAX);
+}
+
+/* All of a rule but the address of its source. @return false where it is none of @family, or asks for more. */
 static bool rule_parse(const struct nlmsghdr *message, uint8_t family,
 		       struct nlattr *a[FRA_MAX + 1], struct kernel_rule *ret_rule)
 {
 	const struct fib_rule_hdr *header = nlmsg_data(message);
 
-	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != family)
+	if (parse(message, sizeof(*header), a, FRA_MAX) < 0 || header->family != family ||
+	    rule_is_another(header, a))
 		return false;
 	*ret_rule = (struct kernel_rule){
 	    .priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0,

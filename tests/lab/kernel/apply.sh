@@ -81,6 +81,9 @@ is "... once" "$(ip -n phuc-xa route show table 550010 | wc -l)" 1
 node apply phuc-xa 2 >/dev/null
 drift "a label gone" 1 ip -f mpls route del 16901
 drift "a rule gone" 1 ip rule del priority 20010
+in_site phuc-xa sh -c "ip rule add $(ip -n phuc-xa rule | sed -n 's/^20010:\t\(.*\) proto 84/\1/p') priority 20010 iif foreign0"
+drift "... but for one that asks for more" 1 ip rule del priority 20010
+in_site phuc-xa ip rule del priority 20010 iif foreign0
 drift "an address gone" 1 ip addr del 100.80.56.80/32 dev lo
 drift "a peer gone" 1 wg set s10 peer "$(wg pubkey <npdc-hn.session)" remove
 in_site phuc-xa wg genpsk >psk
