@@ -134,6 +134,14 @@ static void counters_take(struct kernel_device *device, const struct nlattr *sta
 	device->tx_bytes = counters.tx_bytes;
 }
 
+/* One beyond 16 bits is none that is wanted, and not what its lower half says. */
+static uint16_t mtu_get(const struct nlattr *mtu)
+{
+	uint32_t value = mtu ? nla_get_u32(mtu) : 0;
+
+	return value < UINT16_MAX ? (uint16_t)value : UINT16_MAX;
+}
+
 static void device_fill(struct kernel_device *device, const struct ifinfomsg *header,
 			struct nlattr *a[])
 {
@@ -142,7 +150,7 @@ static void device_fill(struct kernel_device *device, const struct ifinfomsg *he
 
 	device->ifindex = (uint32_t)header->ifi_index;
 	device->up = header->ifi_flags & IFF_UP;
-	device->mtu = a[IFLA_MTU] ? (uint16_t)nla_get_u32(a[IFLA_MTU]) : 0;
+	device->mtu = mtu_get(a[IFLA_MTU]);
 	if (a[IFLA_IFALIAS])
 		snprintf(device->alias, sizeof(device->alias), "%s",
 			 nla_get_string(a[IFLA_IFALIAS]));
@@ -238,9 +246,9 @@ static uint16_t mtu_take(struct nlattr *metrics)
 {
 	struct nlattr *a[RTAX_MAX + 1];
 
-	if (!metrics || nla_parse_nested(a, RTAX_MAX, metrics, NULL) < 0 || !a[RTAX_MTU])
+	if (!metrics || nla_parse_nested(a, RTAX_MAX, metrics, NULL) < 0)
 		return 0;
-	return (uint16_t)nla_get_u32(a[RTAX_MTU]);
+	return mtu_get(a[RTAX_MTU]);
 }
 
 static int route_take(const struct nlmsghdr *message, void *context)

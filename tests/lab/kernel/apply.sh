@@ -100,6 +100,7 @@ drift "another's filter on a session" 1 tc filter add dev s10 egress matchall ac
 drift "... and one that takes what comes in" 1 tc qdisc add dev s10 ingress
 drift "the nft table gone" 1 nft delete table inet tuyen
 drift "a rule of the nft table gone" 1 nft flush chain inet tuyen input
+drift "an MTU whose lower 16 bits are right" 1 sh -c 'ip link set s10 mtu $((65536 + $(cat /sys/class/net/s10/mtu)))'
 drift "a device down" 3 ip link set s10 down
 drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.forwarding=0
 drift "a device gone" 7 ip link del s10
