@@ -875,10 +875,12 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 	half_add(t, rule, reply, half);
 }
 
-/* Is the rule one for answers of TCP and another for those of what is not? */
-static bool match_is_halved(const struct forwarding *f, size_t first, bool leaving)
+/* One rule, or one for answers of TCP and another for those of what is not. */
+static int match_lines(const struct forwarding *f, size_t first, bool leaving)
 {
-	return f->lan_shared && f->rules[first].outbound != leaving && !f->rules[first].protocol;
+	const struct fwd_rule *rule = &f->rules[first];
+
+	return f->lan_shared && rule->outbound != leaving && !rule->protocol ? 2 : 1;
 }
 
 /* Nobody opens a connection by answering. */
@@ -913,7 +915,7 @@ static void outbound_add(struct text *t, const struct forwarding *f)
 	chain_begin(t, "outbound", NULL);
 	for (size_t i = 0, count; i < f->rule_count; i += count) {
 		count = rule_group(f, i);
-		for (int k = 0; k <= match_is_halved(f, i, true); k++) {
+		for (int k = 0; k < match_lines(f, i, true); k++) {
 			text_add(t, "\t\t");
 			match_add(t, f, i, count, true, match_half(f, i, true, k));
 			text_printf(t, "meta mark set 0x%08x accept\n",
@@ -938,7 +940,7 @@ static void inbound_add(struct text *t, const struct forwarding *f, uint32_t col
 		count = rule_group(f, i);
 		if (f->rules[i].color != color)
 			continue;
-		for (int k = 0; k <= match_is_halved(f, i, false); k++) {
+		for (int k = 0; k < match_lines(f, i, false); k++) {
 			text_add(t, "\t\t");
 			match_add(t, f, i, count, false, match_half(f, i, false, k));
 			text_add(t, "accept\n");
@@ -1142,7 +1144,9 @@ static void marked_priority_add(struct text *t, uint8_t dscp, uint8_t priority, 
 static void carrier_dscp_add(struct text *t, const struct forwarding *f, const char *match,
 			     uint8_t dscp, const char *then)
 {
-	for (int parallel = 0; parallel <= (f->parallel_address != 0); parallel++) {
+	int devices = f->parallel_address ? 2 : 1;
+
+	for (int parallel = 0; parallel < devices; parallel++) {
 		text_printf(t, "\t\tudp sport %u %s ip dscp set ",
 			    parallel ? f->parallel_port : f->link_port, match);
 		dscp_word(t, dscp);
