@@ -502,6 +502,16 @@ void control_server_piece(struct control_server *server, enum message_type type,
 	}
 }
 
+/* Who reads on just behind the events is never done, and what he has read would stay for ever. */
+static void watcher_forget_written(struct client *c)
+{
+	if (c->written < WATCH_BACKLOG_MAX)
+		return;
+	c->out.length -= c->written;
+	memmove(c->out.bytes, c->out.bytes + c->written, c->out.length);
+	c->written = 0;
+}
+
 void control_server_event(struct control_server *server, const char *line, size_t length)
 {
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
@@ -513,6 +523,7 @@ void control_server_event(struct control_server *server, const char *line, size_
 			client_close(c); /* too slow: it may come again and ask STATUS */
 			continue;
 		}
+		watcher_forget_written(c);
 		text_add_bytes(&c->out, line, length);
 		text_add_char(&c->out, '\n');
 		if (c->out.failed)

@@ -292,6 +292,37 @@ static void a_slow_reader_keeps_his_snapshot(void **state)
 	close(new);
 }
 
+static long memory_most_kb(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_maxrss;
+}
+
+/* Reads just as fast as events come, a little behind for ever. */
+static void a_watcher_that_is_never_done_costs_no_more_than_what_it_is_behind(void **state)
+{
+	struct fixture *f = *state;
+	const int behind = 300, events = 65536;
+	int fd = dial(f, "WATCH\n");
+	char line[1000], read[sizeof(line) + 1];
+	long before;
+
+	turn(f);
+	memset(line, 'x', sizeof(line));
+	for (int i = 0; i < behind; i++)
+		control_server_event(f->server, line, sizeof(line));
+	before = memory_most_kb();
+	for (int i = 0; i < events; i++) {
+		assert_int_equal(recv(fd, read, sizeof(read), MSG_DONTWAIT), sizeof(read));
+		control_server_event(f->server, line, sizeof(line));
+	}
+	assert_in_range(memory_most_kb() - before, 0, events / 8);
+	assert_false(hung_up(fd));
+	close(fd);
+}
+
 static void a_client_that_says_too_much_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -317,6 +348,7 @@ int main(void)
 	    CASE(status_is_asked_for_once_and_served_to_all),
 	    CASE(half_a_text_is_none),
 	    CASE(a_slow_reader_keeps_his_snapshot),
+	    CASE(a_watcher_that_is_never_done_costs_no_more_than_what_it_is_behind),
 	    CASE(a_client_that_says_too_much_is_refused),
 	};
 
