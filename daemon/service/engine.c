@@ -1237,8 +1237,10 @@ static bool silently_changed(struct engine *e, const struct kernel_state *known)
 	struct kernel_state *now = NULL;
 	struct kernel_plan *plan = NULL;
 	struct reason reason;
-	bool changed = kernel_read_silent(e->kernel, known, &now, &reason) == 0 &&
-		       kernel_plan_build(&part, now, &plan, &reason) == 0 && plan->count > 0;
+	int err = kernel_read_silent(e->kernel, known, &now, &reason);
+	bool changed =
+	    err == -TUYEN_EAGAIN ||
+	    (!err && kernel_plan_build(&part, now, &plan, &reason) == 0 && plan->count > 0);
 
 	if (now && !changed) {
 		engine_call_back(e, now, read_at);

@@ -26,6 +26,7 @@ static struct {
 	int read_errors; /* so many readings fail */
 	size_t planned;	 /* operations of the next plan */
 	bool silently;	 /* a change that no event tells of */
+	bool gone;	 /* so is this: a device has gone, as the next silent look finds */
 	bool fails_then; /* the reading after that fails, and there is something to do */
 	bool link_steps; /* the link's traffic goes another way at the next step */
 	void (*heard)(struct engine *e);
@@ -147,6 +148,10 @@ int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
 {
 	(void)kernel, (void)known, (void)reason;
 	world.silent_looks++;
+	if (world.gone) {
+		world.gone = false;
+		return -TUYEN_EAGAIN;
+	}
 	*ret_state = state_new();
 	return 0;
 }
@@ -551,6 +556,17 @@ static void it_is_looked_at_two_seconds_after_any_turn(void **state)
 	assert_true(world.silent_looks || world.turns > 1);
 }
 
+/* The event that told of it may have been taken for an echo of what was applied then. */
+static void a_device_that_a_silent_look_misses_is_looked_for(void **state)
+{
+	(void)state;
+	world.gone = true;
+	world.run_us = 2500000; /* less than the period */
+	run();
+	assert_false(world.gone);
+	assert_int_equal(world.turns, 2);
+}
+
 static void path_fails_then_kernel_changes(struct engine *e)
 {
 	e->rest_until = monotime_after(monotime_now(), world.run_us);
@@ -594,6 +610,7 @@ int main(void)
 	    CASE(what_was_left_twice_has_its_reason_still),
 	    CASE(what_a_failed_look_left_undone_is_no_drift),
 	    CASE(it_is_looked_at_two_seconds_after_any_turn),
+	    CASE(a_device_that_a_silent_look_misses_is_looked_for),
 	    CASE(a_failover_is_not_put_off_by_what_can_wait),
 	};
 

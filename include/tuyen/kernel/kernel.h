@@ -35,7 +35,7 @@ int kernel_read(struct kernel *kernel, const struct kernel_state *desired,
  * Reads again what the kernel sends no notification of: WireGuard's devices and their peers, and sysctls; of @known, which was
  * read before. A tenth of the whole.
  * @ret_state  the caller's; it has @known's other devices as they were. Sorted.
- * @return 0, or an error with @reason.
+ * @return 0, -TUYEN_EAGAIN where a device of @known's has gone, or another error with @reason.
  */
 int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
 		       struct kernel_state **ret_state, struct reason *reason);
