@@ -446,6 +446,23 @@ bool node_uplinks_unnamed(const struct node_uplinks *uplinks, const struct forwa
 	return false;
 }
 
+static bool goes_by(const struct forwarding *f, const struct node_uplink *u)
+{
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		if (!strcmp(f->neighbors[i].underlay, u->underlay))
+			return true;
+	return false;
+}
+
+const struct node_uplink *node_uplinks_unused(const struct node_uplinks *uplinks,
+					      const struct forwarding *forwarding)
+{
+	for (size_t i = 0; i < uplinks->count; i++)
+		if (!goes_by(forwarding, &uplinks->entry[i]))
+			return &uplinks->entry[i];
+	return NULL;
+}
+
 /* ---- lines -------------------------------------------------------------------------------- */
 
 static size_t address_count(const struct node_uplink *u, uint8_t family)

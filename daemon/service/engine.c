@@ -430,6 +430,21 @@ static void links_unnamed_say(struct engine *e)
 	e->uplinks_unnamed = unnamed ? parallel->site_id : 0;
 }
 
+/* Once a release. */
+static void uplinks_unused_say(struct engine *e)
+{
+	const struct node_uplink *u = node_uplinks_unused(&e->uplinks, &e->release.forwarding);
+
+	if (e->uplinks_unused_epoch == e->release.status.epoch)
+		return;
+	e->uplinks_unused_epoch = e->release.status.epoch;
+	if (u)
+		log_warning(
+		    "uplink %s: no link of this site goes by a line of that name, and nothing is "
+		    "led over %s: is it misspelt in /etc/tuyen/node.conf?",
+		    u->underlay, u->device);
+}
+
 /* What could not be read is as it was; before anything is known, no route of an earlier life must go. */
 static int uplinks_unread(struct engine *e, int err, const struct reason *reason)
 {
@@ -462,6 +477,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	e->uplinks_lost = false;
 	conflict_say(e);
 	links_unnamed_say(e);
+	uplinks_unused_say(e);
 	return 0;
 }
 

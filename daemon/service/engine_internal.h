@@ -71,6 +71,7 @@ struct engine {
 	bool meters_wait;	       /* for the clock */
 	uint32_t uplinks_conflict;     /* the site for which a conflict of two lines was said */
 	uint32_t uplinks_unnamed;      /* likewise of lines without a device */
+	uint64_t uplinks_unused_epoch; /* whose lines that no link goes by were told */
 	struct store_state accepted;   /* newest epoch ever */
 	struct engine_release release; /* .status.have says whether there is one */
 	uint64_t expiry_epoch;	       /* of what was said last of an expiry */

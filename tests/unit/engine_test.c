@@ -310,6 +310,8 @@ ALWAYS(bool, false, node_uplinks_conflict, const struct node_uplinks *uplinks,
        const struct forwarding *f, const struct fwd_neighbor **a, const struct fwd_neighbor **b)
 ALWAYS(bool, false, node_uplinks_unnamed, const struct node_uplinks *uplinks,
        const struct forwarding *f, const struct fwd_neighbor **a, const struct fwd_neighbor **b)
+ALWAYS(const struct node_uplink *, NULL, node_uplinks_unused, const struct node_uplinks *uplinks,
+       const struct forwarding *f)
 ALWAYS(int, 0, node_uplinks_desire, const struct node_uplinks *uplinks, const struct forwarding *f,
        const struct ip_endpoint *seen, struct kernel_state *desired)
 ALWAYS(bool, true, node_uplinks_equal, const struct node_uplinks *a, const struct node_uplinks *b)

@@ -391,6 +391,17 @@ static void lines_of_parallel_links_are_named(void **state)
 	assert_false(node_uplinks_unnamed(&(struct node_uplinks){0}, &f, &link, &parallel));
 }
 
+static void a_line_that_no_link_goes_by_may_be_misspelt(void **state)
+{
+	struct node_uplinks u = two;
+
+	(void)state;
+	assert_null(node_uplinks_unused(&two, &forwarding));
+	assert_null(node_uplinks_unused(&(struct node_uplinks){0}, &forwarding));
+	u.entry[1].underlay[0] = 'x';
+	assert_ptr_equal(node_uplinks_unused(&u, &forwarding), &u.entry[1]);
+}
+
 static void two_lines_to_one_address_are_a_conflict(void **state)
 {
 	const struct fwd_neighbor *first = NULL, *second = NULL;
@@ -587,6 +598,7 @@ int main(void)
 	    cmocka_unit_test(ways_come_before_those_whom_they_lead_to),
 	    cmocka_unit_test(a_parallel_link_goes_by_its_own_line),
 	    cmocka_unit_test(lines_of_parallel_links_are_named),
+	    cmocka_unit_test(a_line_that_no_link_goes_by_may_be_misspelt),
 	    cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
 	    cmocka_unit_test(ipv6_is_led_the_same_way),
 	    cmocka_unit_test(an_ipv6_line_that_is_lost_leads_nowhere),

@@ -91,4 +91,8 @@ bool node_uplinks_unnamed(const struct node_uplinks *uplinks, const struct forwa
 			  const struct fwd_neighbor **ret_link,
 			  const struct fwd_neighbor **ret_parallel);
 
+/** @return the first of @uplinks by whose name no link of this site goes: a name that is misspelt, perhaps. NULL: none. */
+const struct node_uplink *node_uplinks_unused(const struct node_uplinks *uplinks,
+					      const struct forwarding *forwarding);
+
 #endif
