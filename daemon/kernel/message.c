@@ -4,9 +4,9 @@
  *
  * A route is added with NLM_F_EXCL and changed with NLM_F_REPLACE: a change is one message, in
  * which the old route serves until the new one does, and an addition never takes the place of
- * somebody else's route. A device carries our group from the message that creates it, because the
- * kernel takes the alias only in a second one: a daemon that dies between the two still knows it as
- * its own.
+ * somebody else's route: one to a neighbour, and one that throws, come before it. A device carries
+ * our group from the message that creates it, because the kernel takes the alias only in a second
+ * one: a daemon that dies between the two still knows it as its own.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 
 #include "internal.h"
+#include "tuyen/core/desired.h"
 
 uint32_t label_entry(uint32_t label, bool bottom)
 {
@@ -186,11 +187,17 @@ static unsigned char route_type(enum kernel_route_type type)
 	return RTN_UNSPEC;
 }
 
-/* One that throws comes before what has its key, which stays: it must never take its place. */
+/*
+ * One that throws comes before what has its key, which stays: it must never take its place. So does one to a neighbour over its link
+ * where none of ours is: a lease may bring a route to any address, and another carrier's line must not be the end of this link.
+ */
 static int route_flags(enum plan_verb verb, const struct kernel_route *route)
 {
-	return route->type == KERNEL_ROUTE_THROW && verb != PLAN_REMOVE ? NLM_F_CREATE
-									: verb_flags(verb);
+	bool first = route->type == KERNEL_ROUTE_THROW
+			 ? verb != PLAN_REMOVE
+			 : verb == PLAN_ADD && desired_is_link_device(route->device);
+
+	return first ? NLM_F_CREATE : verb_flags(verb);
 }
 
 /* What is looked for on the link alone must not pass one that throws by: it has the scope of an address of the box. */

@@ -16,6 +16,7 @@ foreign_things() {
 	ip -n phuc-xa addr add 172.16.0.1/24 dev foreign0
 	ip -n phuc-xa route add 172.20.0.0/16 dev foreign0 proto static
 	ip -n phuc-xa route add 172.21.0.0/16 dev foreign0 table 640000
+	ip -n phuc-xa route add 100.64.0.211/32 dev foreign0 proto dhcp # as a lease may bring
 	ip -n phuc-xa rule add priority 10009 from 172.16.0.0/24 table 100
 	ip -n phuc-xa link add wg-other type wireguard
 	in_site phuc-xa wg set wg-other listen-port 40000 private-key phuc-xa.link peer "$(wg pubkey <hanoi.link)" allowed-ips 172.22.0.0/16
@@ -36,6 +37,7 @@ for s in $COUNTRY_SITES; do
 done
 unlike "no private key is printed" "$(cat apply.*)" "$(cut -c 1-40 phuc-xa.link | sed 's/[+]/[+]/g')"
 
+like "a neighbour is reached by its link, whatever a lease says" "$(ip -n phuc-xa route get 100.64.0.211)" 'dev link0'
 wait_for 10 "the links of hanoi" handshake hanoi link0 3
 wait_for 10 "the session" handshake npdc-hn s10 2
 ok "the node pings the centre through its session" ping_site phuc-xa 10.9.1.1 10.0.0.1
