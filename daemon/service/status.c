@@ -883,10 +883,42 @@ void status_event_meter(const struct fwd_meter *line, const struct meter *meter,
 	close_event(ret_json, wall_s);
 }
 
+#define DRIFT_WORDS_MAX 3500 /* with what JSON adds, less than a line that tuyen-snmp takes */
+
+/* @return how many bytes of @what are told, to the end of an operation. */
+static size_t drift_words_fit(const char *what)
+{
+	size_t length = strnlen(what, DRIFT_WORDS_MAX + 1);
+
+	if (length <= DRIFT_WORDS_MAX)
+		return length;
+	while (--length && what[length] != ';')
+		;
+	return length ? length : DRIFT_WORDS_MAX;
+}
+
+static void add_drift(struct text *t, const char *what)
+{
+	size_t fit = drift_words_fit(what), more = 0;
+	struct text words;
+
+	for (const char *p = what + fit; *p; p++)
+		more += *p == ';';
+	text_init(&words);
+	text_add_bytes(&words, what, fit);
+	if (more)
+		text_printf(&words, "; and %zu more", more);
+	else if (what[fit])
+		text_add(&words, "...");
+	add_string(t, "what", text_string(&words));
+	t->failed |= words.failed;
+	text_clear(&words);
+}
+
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json)
 {
 	open_event(ret_json, "drift");
 	add_u64(ret_json, "repaired", repaired);
-	add_string(ret_json, "what", what);
+	add_drift(ret_json, what);
 	close_event(ret_json, wall_s);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tuyen/service/status.h"
+#include "tuyen/snmp/feed.h"
 
 static json_t *document(const struct status_input *in)
 {
@@ -391,6 +392,39 @@ static void events_are_json(void **state)
 	text_clear(&t);
 }
 
+/* What a gateway loses with a device is thousands of operations. */
+static void a_large_drift_is_told_in_a_line_that_all_take(void **state)
+{
+	static const char one[] = "wg set s10 peer \"x\" allowed-ips 10.9.1.0/24;";
+	struct text what, t;
+	const char *told;
+	json_t *root;
+
+	(void)state;
+	text_init(&what);
+	text_init(&t);
+	for (int i = 0; i < 30000; i++)
+		text_add(&what, one);
+	text_add(&what, "last");
+	status_event_drift(30001, text_string(&what), 0, &t);
+	assert_in_range(t.length, 1000, FEED_EVENT_MAX - 1);
+	root = json_loads(text_string(&t), 0, NULL);
+	told = json_string_value(json_object_get(root, "what"));
+	assert_non_null(told);
+	assert_int_equal(strncmp(told, one, sizeof(one) - 1), 0);
+	assert_string_equal(strrchr(told, ';'), "; and 29922 more");
+	json_decref(root);
+	text_reset(&t);
+	text_reset(&what);
+	for (int i = 0; i < 3000; i++)
+		text_add(&what, "16001 ");
+	status_event_drift(1, text_string(&what), 0, &t);
+	assert_in_range(t.length, 1000, FEED_EVENT_MAX - 1);
+	assert_non_null(strstr(text_string(&t), "16001 16001 16...\""));
+	text_clear(&what);
+	text_clear(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +437,7 @@ int main(void)
 	    cmocka_unit_test(another_site_s_address_is_told),
 	    cmocka_unit_test(a_gateway_without_its_lan_is_told),
 	    cmocka_unit_test(events_are_json),
+	    cmocka_unit_test(a_large_drift_is_told_in_a_line_that_all_take),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

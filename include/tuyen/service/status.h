@@ -179,7 +179,10 @@ void status_event_repair(const struct forwarding *f, const struct fwd_neighbor *
 /** A metered line came near its day's allowance, beyond it, or a new day began. */
 void status_event_meter(const struct fwd_meter *line, const struct meter *meter, int64_t wall_s,
 			struct text *ret_json);
-/** @repaired  operations of @what that were applied; not all of them where some failed. */
+/**
+ * @repaired  operations of @what, with ';' between them, that were applied; not all of them where some failed.
+ * Of very many the first are told, and how many more there are: so that whoever watches takes the line.
+ */
 void status_event_drift(size_t repaired, const char *what, int64_t wall_s, struct text *ret_json);
 
 #endif
