@@ -10,10 +10,20 @@
  */
 #include "tuyen/core/repair.h"
 
-enum path_liveness repair_link_liveness(const struct message_liveness *last, struct monotime since,
-					struct monotime now, struct monotime *ret_next_look)
+uint64_t repair_served_us(const struct probe_timers *probe)
 {
-	struct monotime grace = monotime_after(since, REPAIR_NEVER_UP_US);
+	uint64_t interval_us =
+	    probe->interval_us > BFD_SLOW_INTERVAL_US ? probe->interval_us : BFD_SLOW_INTERVAL_US;
+	uint64_t us = interval_us + (uint64_t)probe->interval_us * probe->multiplier;
+
+	return us < REPAIR_NEVER_UP_US ? us : REPAIR_NEVER_UP_US;
+}
+
+enum path_liveness repair_link_liveness(const struct message_liveness *last, struct monotime since,
+					uint64_t grace_us, struct monotime now,
+					struct monotime *ret_next_look)
+{
+	struct monotime grace = monotime_after(since, grace_us);
 
 	if (last->state == BFD_STATE_UP)
 		return PATH_UP;

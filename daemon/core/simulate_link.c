@@ -119,8 +119,9 @@ static void judge(struct link_run *r, uint32_t which)
 		e->since = r->now;
 	}
 	e->look = MONOTIME_NEVER;
-	e->repaired = repair_step(was, repair_link_liveness(&last, e->since, r->now, &e->look),
-				  e->since, e->damping.until, r->now, &e->look);
+	e->repaired = repair_step(
+	    was, repair_link_liveness(&last, e->since, REPAIR_NEVER_UP_US, r->now, &e->look),
+	    e->since, e->damping.until, r->now, &e->look);
 	if (e->repaired != was)
 		step_add(r, which, e->repaired);
 }

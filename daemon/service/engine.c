@@ -39,7 +39,6 @@
 #define LOOKS_MAX	      4u /* at the kernel in one turn, where facts change meanwhile */
 #define CANCELLED_MAX	      3u /* plans in a row, of which links that failed left the rest */
 #define STOOD_STILL_US	      60000000u /* no turn takes so long, and keys live thrice as long */
-#define NEVER_UP_GRACE_US     3000000u /* a session that was never up says "down" only after this */
 
 static void timer_set(struct event *timer, uint64_t us)
 {
@@ -118,7 +117,7 @@ void engine_hurry(struct engine *e)
 enum path_liveness engine_path_liveness(const struct status_liveness *l, struct monotime now,
 					struct monotime *next_look)
 {
-	struct monotime grace = monotime_after(l->since, NEVER_UP_GRACE_US);
+	struct monotime grace = monotime_after(l->since, engine_grace_us(l));
 
 	if (!l->known)
 		return PATH_UNKNOWN;
@@ -141,12 +140,14 @@ static uint16_t mtu_of(const struct engine *e, const struct active_path *a)
 }
 
 /* A path that is up and whose session has no key yet carries nothing. */
-static enum path_liveness liveness_for_use(const struct status_liveness *l, struct monotime now,
+static enum path_liveness liveness_for_use(const struct engine *e, size_t path, struct monotime now,
 					   struct monotime *next_look)
 {
-	enum path_liveness liveness = engine_path_liveness(l, now, next_look);
+	enum path_liveness liveness = engine_path_liveness(&e->paths[path], now, next_look);
 
-	return liveness == PATH_UP && l->keyless ? PATH_UNKNOWN : liveness;
+	if (liveness == PATH_DOWN && engine_served_waits(e, path, now, next_look))
+		return PATH_UNKNOWN;
+	return liveness == PATH_UP && e->paths[path].keyless ? PATH_UNKNOWN : liveness;
 }
 
 static void choose(const struct engine *e, const struct active_paths *previous,
@@ -160,7 +161,7 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	for (size_t i = 0; i < f->path_count && count < SITE_PATHS_MAX; i++)
 		states[count++] = (struct path_state){
 		    .index = f->paths[i].index,
-		    .liveness = liveness_for_use(&e->paths[i], now, &grace),
+		    .liveness = liveness_for_use(e, i, now, &grace),
 		    .since = monotime_before(e->paths[i].since, e->paths[i].better_since)
 				 ? e->paths[i].better_since
 				 : e->paths[i].since,
@@ -481,7 +482,7 @@ static int uplinks_look(struct engine *e, struct reason *reason)
 	return 0;
 }
 
-static const struct kernel_peer *link_peer(const struct kernel_state *actual,
+const struct kernel_peer *engine_link_peer(const struct kernel_state *actual,
 					   const struct fwd_neighbor *n)
 {
 	struct kernel_peer wanted = {.device = ""};
@@ -499,7 +500,7 @@ static void seen_look(struct engine *e, const struct kernel_state *actual)
 	const struct forwarding *f = &e->release.forwarding;
 
 	for (size_t i = 0; actual && e->uplinks.count && i < f->neighbor_count; i++) {
-		const struct kernel_peer *p = link_peer(actual, &f->neighbors[i]);
+		const struct kernel_peer *p = engine_link_peer(actual, &f->neighbors[i]);
 		const struct ip_endpoint nowhere = {0}, *at = p ? &p->endpoint : &nowhere;
 
 		/* Another port leads the same way. */
@@ -603,6 +604,7 @@ int engine_look(struct engine *e, struct kernel_state **ret_desired,
 	if (!err && !e->taken_over) { /* what forwards already is what we go on with */
 		desired_active_read(&e->release.forwarding, actual, &previous);
 		repair_read(&e->release.forwarding, actual, e->repaired);
+		engine_served_read(e, actual, &previous);
 		mtu_take_over(e, &previous);
 		seen_look(e, actual);
 		conflicts_look(e);
@@ -946,7 +948,9 @@ static enum path_liveness link_liveness(const struct engine *e, size_t index, st
 {
 	const struct status_liveness *l = &e->links[index];
 
-	return l->known ? repair_link_liveness(&l->last, l->since, now, next_look) : PATH_UNKNOWN;
+	return l->known
+		   ? repair_link_liveness(&l->last, l->since, engine_grace_us(l), now, next_look)
+		   : PATH_UNKNOWN;
 }
 
 /* @return true if it changed, and something goes another way for that: else it is no fact for a turn. */
@@ -1043,7 +1047,8 @@ void engine_link_changed(struct engine *e, size_t index)
 		return;
 	}
 	was = e->repaired[index];
-	if (link_step(e, index, now, &next_look)) {
+	/* what time alone decides is for turns: another word of this link may wait behind this one */
+	if (link_step(e, index, e->links[index].since, &next_look)) {
 		e->link_repairs++;
 		link_repair(e, index);
 		if (repair_said(was, e->repaired[index]))
@@ -1063,7 +1068,7 @@ static void duplicates_look(struct engine *e)
 
 	e->wary = false;
 	for (size_t i = 0; i < f->neighbor_count; i++) {
-		const struct kernel_peer *p = link_peer(e->actual, &f->neighbors[i]);
+		const struct kernel_peer *p = engine_link_peer(e->actual, &f->neighbors[i]);
 		struct endpoint_watch *watch = &e->links[i].watch;
 		struct endpoint_sight sight;
 		bool changed;
@@ -1115,8 +1120,10 @@ static uint64_t turn_run(struct engine *e)
 	bool busy, cancelled;
 	int err;
 
-	if (e->taken_over)
+	if (e->taken_over) {
 		engine_renewals_step(e, &hold);
+		engine_served_look(e);
+	}
 	if (e->taken_over && links_step(e, &hold))
 		engine_expect(e, EXPECTED_MOVES); /* of the next look too, if this one fails */
 	looked_at = monotime_now();

@@ -17,6 +17,7 @@
 #include "tuyen/service/store.h"
 
 #define ENGINE_CHECKS_MAX 64
+#define ENGINE_KEY_ENDS_S 180 /* WireGuard's REJECT_AFTER_TIME */
 
 /** A release that was verified and parsed. */
 struct engine_release {
@@ -198,6 +199,28 @@ void engine_request_incoming(struct engine *e);
 void engine_request_take(struct engine *e, const struct message_command *command);
 void engine_requests_serve(evutil_socket_t fd, short what, void *context);
 
+/* engine_served.c: what served before the present life of the daemon, or of the wire process */
+
+/** How long a session that was never up says nothing. */
+static inline uint64_t engine_grace_us(const struct status_liveness *l)
+{
+	return l->served_us ? l->served_us : REPAIR_NEVER_UP_US;
+}
+
+/** By the kernel, at the first look: links whose peers have keys, and the paths in @use. */
+void engine_served_read(struct engine *e, const struct kernel_state *actual,
+			const struct active_paths *use);
+/** By what is known when the wire process begins anew: what is up. */
+void engine_served_keep(struct engine *e);
+/**
+ * Is a path that served and was silent for long enough given the whole time, as none to the same end is up? One that has
+ * only begun too is no reason to leave it. @next_look  set earlier when time alone changes that.
+ */
+bool engine_served_waits(const struct engine *e, size_t path, struct monotime now,
+			 struct monotime *next_look);
+/** Once a turn, before links take their steps: a link that has been silent for long enough, but carries, is given the whole time. */
+void engine_served_look(struct engine *e);
+
 /* engine.c: the turn */
 
 /** What the next turn's plan may come of. */
@@ -213,6 +236,9 @@ void engine_hurry(struct engine *e);
 void engine_turn_after_rest(struct engine *e);
 /** The link of neighbour @index changed: repairs its traffic before all else, or looks when to go back. */
 void engine_link_changed(struct engine *e, size_t index);
+/** The neighbour's peer in @actual; NULL: it has none. */
+const struct kernel_peer *engine_link_peer(const struct kernel_state *actual,
+					   const struct fwd_neighbor *n);
 /** What the probes say of a path; @next_look as above. */
 enum path_liveness engine_path_liveness(const struct status_liveness *l, struct monotime now,
 					struct monotime *next_look);

@@ -25,7 +25,6 @@
 
 #define CALLS_MAX   64u /* in one look: of a country that is cut off the rest has to wait */
 #define LOOK_US	    200000u
-#define KEY_ENDS_S  180	      /* REJECT_AFTER_TIME */
 #define STANDING_US 60000000u /* then all who are reached have been heard */
 #define MOVED_US    1000000u  /* what comes from where a neighbour is moves it back at once */
 #define LOOK_FOR_US 10000000u /* then the periodic turn will do */
@@ -168,7 +167,8 @@ static void session_watch(struct engine *e, const struct fwd_session_peer *peer,
 /* Its key has ended. One that never had any is being called. */
 static bool has_ended(const struct kernel_peer *peer, int64_t wall_s)
 {
-	return peer && peer->last_handshake_s && wall_s - peer->last_handshake_s >= KEY_ENDS_S;
+	return peer && peer->last_handshake_s &&
+	       wall_s - peer->last_handshake_s >= ENGINE_KEY_ENDS_S;
 }
 
 /* Since the box stood still: has a path been heard that was not before, and was the session read? */

@@ -394,6 +394,7 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 
 void engine_liveness_forget(struct engine *e)
 {
+	engine_served_keep(e);
 	for (size_t i = 0; i < e->release.forwarding.neighbor_count; i++)
 		e->links[i].known = false;
 	for (size_t i = 0; i < e->release.forwarding.path_count; i++)

@@ -11,6 +11,7 @@
 REPAIR_MS=180 # a link's detection, and what fits between two packets of the stream
 SLOW_MS=20    # what each part of a slow reading takes (tests/lab/tools/fault.h)
 STEP_MS=100   # and each step of a slow apply
+SERVED_MS=1250 # silence that is borne of a link that served before its daemon's life: 1 s + 3 x 50 ms, a start, a turn
 PATH_MS=380   # a path's own detection where its nodes might have repaired it: 6 x 50 ms, a round trip, a gap of the stream
 repaired_is() { status_is "$1" '[.links[] | select(.repaired) | .site] | sort | join(" ")' "$2"; }
 all_back() {
@@ -125,14 +126,48 @@ start_daemon npdc-hn
 expect "it leads around" repaired_is npdc-hn hanoi
 link_heal hanoi npdc-hn
 settle_back $REPAIR_MS npdc-hn hanoi
-begin "the gateway's daemon killed, and a link cut in that moment" "back after 1 s, it gives the link 3 s to come up, then repairs"
+begin "the gateway's daemon killed, and a link cut in that moment" "back after 1 s, it asks the link, which served, twice, then repairs"
 kill_daemon npdc-hn
 link_cut hanoi npdc-hn
 sleep 1
 start_daemon npdc-hn
 expect "it leads around" repaired_is npdc-hn hanoi
+sleep 2 # the commune, whose paths were down meanwhile, asks them once a second
 link_heal hanoi npdc-hn
-settle_back 4200 npdc-hn hanoi
+settle_back $((1000 + SERVED_MS + 1000)) npdc-hn hanoi
+begin "its wire process killed, and a link cut in that moment" "the next one asks the link twice, then it repairs"
+pid=$(process_of npdc-hn wire); kill -KILL "$pid"
+link_cut hanoi npdc-hn
+expect "it is back" other_process npdc-hn wire "$pid"
+expect "it leads around" repaired_is npdc-hn hanoi
+sleep 2 # likewise
+link_heal hanoi npdc-hn
+settle_back $((SERVED_MS + 1000)) npdc-hn hanoi
+begin "the commune's daemon killed, and its line cut in that moment" "back after 1 s, it asks the path, which served, twice, then leaves it"
+kill_daemon phuc-xa
+link_cut phuc-xa ba-dinh
+sleep 1
+start_daemon phuc-xa
+expect "on the spare path" path_is phuc-xa spare
+link_heal phuc-xa ba-dinh
+settle_back $((1000 + SERVED_MS + 150)) phuc-xa
+begin "its wire process killed, and its line cut in that moment" "the next one asks the path twice, then it is left"
+pid=$(process_of phuc-xa wire); kill -KILL "$pid"
+link_cut phuc-xa ba-dinh
+expect "it is back" other_process phuc-xa wire "$pid"
+expect "on the spare path" path_is phuc-xa spare
+link_heal phuc-xa ba-dinh
+settle_back $((SERVED_MS + 150)) phuc-xa
+begin "both ends of a link restarted, one 2 s after the other" "what the link carries says that it lives"
+stop_daemon hanoi; stop_daemon ba-dinh
+sleep 1
+start_daemon hanoi
+sleep 2 # longer than silence alone is borne
+start_daemon ba-dinh
+expect "hanoi's links are up" links_up hanoi 3
+expect "ba-dinh's links are up" links_up ba-dinh 3
+judge "nobody led around it" eval '! cat hanoi.log ba-dinh.log | grep -q "\"event\":\"repair\""'
+settle_back 0 hanoi ba-dinh
 begin "restart while on the spare path" "it stays there until the main path has held"
 link_cut phuc-xa ba-dinh
 expect "on the spare path" path_is phuc-xa spare
@@ -221,6 +256,7 @@ halt clone
 ip netns del clone; ip -n carrier link del u-clone 2>/dev/null
 clone_ms=$(ms_since "$begin_ms")
 sleep 20 # who hears nothing for 15 s calls anew (WireGuard), and is followed
+[ $clone_ms -ge 15000 ] || clone_ms=15000 # a clone that is gone sooner has taken the keys all the same
 settle_back $((clone_ms + 8000)) phuc-xa # the answers go to the clone, whose keys are as good as the node's, until the node is heard again
 begin "a session's key rolls over while a link is down" "on the spare path, and out of reach from the gateway's turn to the node's"
 link_cut phuc-xa ba-dinh

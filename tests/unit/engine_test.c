@@ -35,6 +35,7 @@ static struct {
 	unsigned int failing; /* so many applies hear, at their beginning, of a link that fails */
 	unsigned int reads, applies, silent_looks;
 	uint64_t drift_repairs, turns;
+	uint64_t judged_us; /* how old what BFD said of the link was when it was judged last */
 	int other;
 } world;
 
@@ -319,8 +320,11 @@ ALWAYS(bool, true, repair_matters, const struct forwarding *f, uint32_t site_id)
 ALWAYS(bool, false, repair_there, const struct forwarding *f, uint32_t site_id)
 NOTHING(void, repair_read, const struct forwarding *f, const struct kernel_state *actual,
 	enum repair_link *ret_repaired)
-ALWAYS(enum path_liveness, PATH_UP, repair_link_liveness, const struct message_liveness *last,
-       struct monotime since, struct monotime now, struct monotime *ret_next_look)
+NOTHING(void, engine_served_read, struct engine *e, const struct kernel_state *actual,
+	const struct active_paths *use)
+NOTHING(void, engine_served_look, struct engine *e)
+ALWAYS(bool, false, engine_served_waits, const struct engine *e, size_t path, struct monotime now,
+       struct monotime *next_look)
 NOTHING(void, status_event_drift, size_t repaired, const char *what, int64_t wall_s,
 	struct text *ret_json)
 NOTHING(void, status_event_duplicate, const struct fwd_neighbor *n,
@@ -359,6 +363,14 @@ void selection_choose(const struct forwarding *forwarding, const struct path_sta
 {
 	*ret_active = *previous;
 	*ret_next_look = MONOTIME_NEVER;
+}
+
+enum path_liveness repair_link_liveness(const struct message_liveness *last, struct monotime since,
+					uint64_t grace_us, struct monotime now,
+					struct monotime *ret_next_look)
+{
+	world.judged_us = monotime_between(since, now);
+	return PATH_UP;
 }
 
 enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
@@ -436,6 +448,28 @@ static void link_will_flap(struct engine *e)
 {
 	world.heard = link_flaps;
 	engine_dirty(e, EXPECTED_NOTHING);
+}
+
+static void old_word_is_heard(struct engine *e)
+{
+	engine_turn_after_rest(e);
+	if (!e->taken_over)
+		return;
+	world.heard = NULL;
+	e->links[0].known = true;
+	e->links[0].since = (struct monotime){1};
+	world.judged_us = 1;
+	engine_link_changed(e, 0);
+	assert_int_equal(world.judged_us, 0);
+}
+
+/* Another may wait behind one that had to wait. In turns nothing waits. */
+static void time_alone_decides_in_turns(void **state)
+{
+	(void)state;
+	world.heard = old_word_is_heard;
+	run();
+	assert_true(world.judged_us > 1000000);
 }
 
 /* Its time comes with the next turn: what is read now is of what is known. */
@@ -604,6 +638,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    CASE(nothing_to_do_is_one_turn),
 	    CASE(flaps_that_looks_hear_take_a_fifth_of_the_time),
+	    CASE(time_alone_decides_in_turns),
 	    CASE(a_link_that_flaps_breaks_no_look_off),
 	    CASE(a_link_that_fails_during_the_first_look_is_repaired),
 	    CASE(a_repair_during_a_look_is_in_its_plan),

@@ -82,6 +82,11 @@ void engine_link_changed(struct engine *e, size_t index)
 	(void)index;
 }
 
+void engine_served_keep(struct engine *e)
+{
+	(void)e;
+}
+
 void engine_request_hello(struct engine *e)
 {
 	(void)e;

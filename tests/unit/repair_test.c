@@ -379,6 +379,7 @@ static void what_bfd_says_of_a_link(void **state)
 		uint64_t age_us;
 		enum path_liveness want;
 		bool later; /* time alone will change it */
+		uint64_t grace_us;
 	} rows[] = {
 	    {BFD_STATE_UP, 0, BFD_DIAG_NONE, 0, PATH_UP, false},
 	    {BFD_STATE_DOWN, 0, BFD_DIAG_DETECTION_EXPIRED, 0, PATH_DOWN, false},
@@ -390,6 +391,10 @@ static void what_bfd_says_of_a_link(void **state)
 	    {BFD_STATE_ADMIN_DOWN, 0, BFD_DIAG_ADMIN_DOWN, 0, PATH_UNKNOWN, false},
 	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 0, PATH_UNKNOWN, true},
 	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, REPAIR_NEVER_UP_US, PATH_DOWN, false},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 1149999, PATH_UNKNOWN, true, 1150000},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 1150000, PATH_DOWN, false, 1150000},
+	    {BFD_STATE_INIT, 0, BFD_DIAG_NONE, 1150000, PATH_DOWN, false, 1150000},
+	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 1150000, PATH_UNKNOWN, false, 1150000},
 	};
 
 	(void)state;
@@ -399,10 +404,31 @@ static void what_bfd_says_of_a_link(void **state)
 					     .diagnostic = rows[i].diagnostic};
 		struct monotime next = MONOTIME_NEVER;
 
-		assert_int_equal(repair_link_liveness(&l, AT(100), AT(100 + rows[i].age_us), &next),
-				 rows[i].want);
+		assert_int_equal(
+		    repair_link_liveness(&l, AT(100),
+					 rows[i].grace_us ? rows[i].grace_us : REPAIR_NEVER_UP_US,
+					 AT(100 + rows[i].age_us), &next),
+		    rows[i].want);
 		assert_int_equal(next.us != UINT64_MAX, rows[i].later);
 	}
+}
+
+static void how_long_what_served_may_be_silent(void **state)
+{
+	static const struct {
+		struct probe_timers probe;
+		uint64_t want_us;
+	} rows[] = {
+	    {{50000, 3}, 1150000}, /* the second packet, and a detection time */
+	    {{50000, 6}, 1300000}, /* of a path that waits for a repair */
+	    {{300000, 3}, 1900000},
+	    {{1000000, 3}, REPAIR_NEVER_UP_US}, /* never longer than what was never up */
+	    {{2000000, 1}, REPAIR_NEVER_UP_US},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_int_equal(repair_served_us(&rows[i].probe), rows[i].want_us);
 }
 
 static const struct {
@@ -457,6 +483,7 @@ int main(void)
 	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
 	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
 	    cmocka_unit_test(what_bfd_says_of_a_link),
+	    cmocka_unit_test(how_long_what_served_may_be_silent),
 	    cmocka_unit_test(unlawful_repairs_are_refused),
 	};
 

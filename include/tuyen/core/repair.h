@@ -19,12 +19,19 @@
 #define REPAIR_NEVER_UP_US 3000000u /* a session that was never up says "down" only after this */
 
 /**
+ * The same for a session of what served until its daemon ended: no handshake and no far end's start are to be waited for. The
+ * second packet goes out a second after the first at the latest (RFC 5880 section 6.8.3), and a detection time later both were in vain.
+ */
+uint64_t repair_served_us(const struct probe_timers *probe);
+
+/**
  * What BFD says of a link, as far as forwarding goes: a neighbour that shuts its session down by intent
- * (AdminDown, RFC 5882 section 3.2) says nothing of the link, nor does a session that has only begun.
+ * (AdminDown, RFC 5882 section 3.2) says nothing of the link, nor does a session that has only begun, for @grace_us.
  * @ret_next_look  set earlier when time alone changes the answer.
  */
 enum path_liveness repair_link_liveness(const struct message_liveness *last, struct monotime since,
-					struct monotime now, struct monotime *ret_next_look);
+					uint64_t grace_us, struct monotime now,
+					struct monotime *ret_next_look);
 
 /**
  * What becomes of the link's traffic from now on; @was: until now. Around it at once when the link is down; over it

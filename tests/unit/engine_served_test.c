@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/engine_served.c daemon/core/repair_link.c
+// link: daemon/base/err.c daemon/base/text.c daemon/base/ip.c daemon/base/encode.c
+// link: topology/forwarding.c topology/labels.c
+/* What served before a life of the daemon, and how long its silence is borne: the clock and the kernel are the test's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/service/engine_internal.h"
+#include "tuyen/service/clock.h"
+
+#define SERVED_US 1150000u /* of 50 ms x 3 */
+
+static struct {
+	struct monotime now;
+	unsigned int readings;
+	bool unreadable;
+	struct kernel_peer peers[2]; /* one each of the neighbors */
+} world;
+
+static struct fwd_neighbor neighbors[] = {
+    {.site_id = 101, .probe = {50000, 3}},
+    {.site_id = 102, .probe = {50000, 3}},
+};
+static struct fwd_path paths[] = {
+    {.index = 1, .color = 10, .endpoint_site = 1, .probe = {50000, 6}},
+    {.index = 2, .color = 10, .endpoint_site = 1, .probe = {50000, 6}},
+};
+static struct node {
+	struct engine engine;
+	struct status_liveness links[2], paths[2];
+} node;
+
+struct monotime monotime_now(void)
+{
+	return world.now;
+}
+
+const struct kernel_peer *engine_link_peer(const struct kernel_state *actual,
+					   const struct fwd_neighbor *n)
+{
+	return actual->peer_count ? &actual->peers[n - neighbors] : NULL;
+}
+
+static struct kernel_state read_now;
+
+int kernel_read_silent(struct kernel *kernel, const struct kernel_state *known,
+		       struct kernel_state **ret_state, struct reason *reason)
+{
+	(void)kernel, (void)known, (void)reason;
+	world.readings++;
+	if (world.unreadable)
+		return -TUYEN_ESYSTEM;
+	read_now = (struct kernel_state){.peers = world.peers, .peer_count = 2};
+	*ret_state = &read_now;
+	return 0;
+}
+
+void kernel_state_free(struct kernel_state *state)
+{
+	(void)state;
+}
+
+/* A daemon that begins, at a node whose links have had a handshake @age_s ago, and whose path 2 is in use. */
+static struct engine *node_begin(int64_t age_s)
+{
+	struct engine *e = &node.engine;
+	const struct active_paths use = {.entry = {{.index = 2}}, .count = 1};
+	const struct kernel_state actual = {.peers = world.peers, .peer_count = 2};
+
+	memset(&world, 0, sizeof(world));
+	memset(&node, 0, sizeof(node));
+	world.now = (struct monotime){1000000000};
+	for (size_t i = 0; i < 2; i++) {
+		world.peers[i].last_handshake_s = age_s < 0 ? 0 : (int64_t)time(NULL) - age_s;
+		world.peers[i].rx_bytes = 100;
+		node.links[i] = (struct status_liveness){
+		    .known = true, .since = world.now, .last = {.state = BFD_STATE_DOWN}};
+	}
+	e->links = node.links;
+	e->paths = node.paths;
+	e->release.forwarding.neighbors = neighbors;
+	e->release.forwarding.neighbor_count = 2;
+	e->release.forwarding.paths = paths;
+	e->release.forwarding.path_count = 2;
+	engine_served_read(e, &actual, &use);
+	return e;
+}
+
+static void what_the_kernel_says_served(void **state)
+{
+	static const struct {
+		int64_t age_s;
+		uint64_t want_us;
+	} rows[] = {
+	    {-1, REPAIR_NEVER_UP_US}, /* never any */
+	    {1, SERVED_US},
+	    {170, SERVED_US},
+	    {190, REPAIR_NEVER_UP_US}, /* its key has ended */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		node_begin(rows[i].age_s);
+		assert_int_equal(engine_grace_us(&node.links[0]), rows[i].want_us);
+		assert_int_equal(engine_grace_us(&node.paths[0]), REPAIR_NEVER_UP_US);
+		assert_int_equal(engine_grace_us(&node.paths[1]), 1300000);
+	}
+}
+
+/* A clock that went back has handshakes in the time to come. */
+static void what_the_clock_makes_doubtful_did_not_serve(void **state)
+{
+	const struct active_paths none = {.count = 0};
+	struct kernel_state actual = {.peers = world.peers, .peer_count = 2};
+	struct engine *e = node_begin(-1);
+
+	(void)state;
+	world.peers[0].last_handshake_s = (int64_t)time(NULL) + 3600;
+	engine_served_read(e, &actual, &none);
+	assert_int_equal(engine_grace_us(&node.links[0]), REPAIR_NEVER_UP_US);
+	actual.peer_count = 0; /* and one that has no peer */
+	engine_served_read(e, &actual, &none);
+	assert_int_equal(engine_grace_us(&node.links[0]), REPAIR_NEVER_UP_US);
+}
+
+/* Both are silent for as long as is borne; of one something comes all the same. */
+static void one_that_carries_is_given_the_whole_time(void **state)
+{
+	struct engine *e = node_begin(1);
+
+	(void)state;
+	world.now.us += SERVED_US - 1;
+	world.peers[0].rx_bytes += 148;
+	engine_served_look(e);
+	assert_int_equal(world.readings, 0);
+	world.now.us++;
+	engine_served_look(e);
+	assert_int_equal(world.readings, 1);
+	assert_int_equal(engine_grace_us(&node.links[0]), REPAIR_NEVER_UP_US);
+	assert_int_equal(engine_grace_us(&node.links[1]), SERVED_US);
+	world.now.us += SERVED_US;
+	engine_served_look(e);
+	assert_int_equal(world.readings, 1); /* each is asked for once */
+}
+
+static void one_that_bfd_speaks_of_is_not_asked_for(void **state)
+{
+	struct engine *e = node_begin(1);
+
+	(void)state;
+	world.now.us += SERVED_US;
+	node.links[0].last.diagnostic = BFD_DIAG_DETECTION_EXPIRED;
+	node.links[1].last.state = BFD_STATE_UP;
+	engine_served_look(e);
+	assert_int_equal(world.readings, 0);
+}
+
+static void what_cannot_be_asked_is_given_the_whole_time(void **state)
+{
+	struct engine *e = node_begin(1);
+
+	(void)state;
+	world.unreadable = true;
+	world.now.us += SERVED_US;
+	engine_served_look(e);
+	assert_int_equal(world.readings, 1);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(engine_grace_us(&node.links[i]), REPAIR_NEVER_UP_US);
+}
+
+/* The kernel process lives, and knows itself what was up. */
+static void what_was_up_when_the_wire_process_ended(void **state)
+{
+	struct engine *e = node_begin(-1);
+
+	(void)state;
+	node.links[0].last.state = BFD_STATE_UP;
+	node.paths[0] = node.links[0];
+	node.paths[1].served_us = 0;
+	engine_served_keep(e);
+	assert_int_equal(engine_grace_us(&node.links[0]), SERVED_US);
+	assert_int_equal(engine_grace_us(&node.links[1]), REPAIR_NEVER_UP_US);
+	assert_int_equal(engine_grace_us(&node.paths[0]), 1300000);
+	assert_int_equal(engine_grace_us(&node.paths[1]), REPAIR_NEVER_UP_US);
+	node.links[0].last.state = BFD_STATE_DOWN; /* of the next life */
+	world.now.us += SERVED_US;
+	engine_served_look(e);
+	assert_int_equal(world.readings, 0);
+}
+
+static void a_path_is_left_early_for_one_that_is_up_alone(void **state)
+{
+	struct engine *e = node_begin(1);
+	struct monotime next_look = MONOTIME_NEVER, begin = world.now;
+
+	(void)state;
+	node.paths[1] = node.links[0];
+	assert_true(engine_served_waits(e, 1, monotime_after(begin, 1300000), &next_look));
+	assert_int_equal(next_look.us, begin.us + REPAIR_NEVER_UP_US);
+	assert_false(engine_served_waits(e, 1, next_look, &next_look));
+	node.paths[0] = (struct status_liveness){.known = true, .last = {.state = BFD_STATE_UP}};
+	assert_false(engine_served_waits(e, 1, monotime_after(begin, 1300000), &next_look));
+	paths[0].endpoint_site = 2; /* another gateway's */
+	assert_true(engine_served_waits(e, 1, monotime_after(begin, 1300000), &next_look));
+	paths[0].endpoint_site = 1;
+	node.paths[0].known = false;
+	node.paths[1].last.diagnostic = BFD_DIAG_DETECTION_EXPIRED; /* that is no matter of time */
+	assert_false(engine_served_waits(e, 1, monotime_after(begin, 1300000), &next_look));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_the_kernel_says_served),
+	    cmocka_unit_test(what_the_clock_makes_doubtful_did_not_serve),
+	    cmocka_unit_test(one_that_carries_is_given_the_whole_time),
+	    cmocka_unit_test(one_that_bfd_speaks_of_is_not_asked_for),
+	    cmocka_unit_test(what_cannot_be_asked_is_given_the_whole_time),
+	    cmocka_unit_test(what_was_up_when_the_wire_process_ended),
+	    cmocka_unit_test(a_path_is_left_early_for_one_that_is_up_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
