@@ -28,6 +28,7 @@ install: all
 	install -D -m 644 packaging/modules-load/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/modules-load.d/tuyen.conf
 	install -D -m 644 packaging/sysctl/60-tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/sysctl.d/60-tuyen.conf
 	install -D -m 644 packaging/networkd/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/systemd/networkd.conf.d/tuyen.conf
+	install -D -m 644 packaging/networkd/10-tuyen.network $(DESTDIR)$(SYSTEM_PREFIX)/lib/systemd/network/10-tuyen.network
 	install -D -m 644 packaging/network-manager/tuyen.conf $(DESTDIR)$(SYSTEM_PREFIX)/lib/NetworkManager/conf.d/tuyen.conf
 	install -D -m 644 packaging/completion/tuyen $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tuyen
 	$(if $(MIB),install -D -m 644 $(MIB) $(DESTDIR)$(PREFIX)/share/snmp/mibs/TUYEN-MIB.txt)
