@@ -53,8 +53,9 @@ $(B)/gen/%.c $(B)/gen/%.h: policies/%.y | $(B)/.packages-build
 	@mkdir -p $(B)/gen
 	bison -Wall -Werror -Wcounterexamples --defines=$(B)/gen/$*.h -o $(B)/gen/$*.c $<
 
-# WireGuard's embeddable library, from the wireguard-tools package: never copied into the tree.
-$(B)/wireguard/wireguard.c $(B)/wireguard/wireguard.h: packaging/wireguard-library | $(B)/.packages-build
+# WireGuard's embeddable library, from the wireguard-tools package: never copied into the tree. One recipe for both (&:), or it
+# runs twice and makes the header newer than what includes it.
+$(B)/wireguard/wireguard.c $(B)/wireguard/wireguard.h &: packaging/wireguard-library | $(B)/.packages-build
 	@packaging/wireguard-library $(B)/wireguard
 
 # ---- objects -----------------------------------------------------------------------
