@@ -94,12 +94,12 @@ lab_patience() { [ "$LAB_KERNEL" = stock ] && echo $(($1 * 6)) || echo "$1"; }
 
 # Conditions that are made of status_is alone: one process waits for them, instead of four for each look.
 status_conditions=" "
-wait_for_status() { # SECONDS COMMAND...
-	local limit=$1 conditions=() collecting=yes
-	shift
+wait_for_status() { # SECONDS WHAT COMMAND...
+	local limit=$1 what=$2 conditions=() collecting=yes
+	shift 2
 	"$@"
 	collecting=
-	"$LAB_TOOLS/status" "$limit" "${conditions[@]}" 2>&1
+	WAITS_FOR=$what "$LAB_TOOLS/status" "$limit" "${conditions[@]}" 2>&1
 }
 
 wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
@@ -107,7 +107,7 @@ wait_for() { # SECONDS WHAT COMMAND...: bounded, says every 5 s that it waits
 	[ "$LAB_KERNEL" != stock ] || limit=$(lab_patience "$1")
 	shift 2
 	if [[ $status_conditions == *" $1 "* ]]; then
-		wait_for_status "$limit" "$@" || { diag "waited $limit s in vain for $what"; return 1; }
+		wait_for_status "$limit" "$what" "$@" || { diag "waited $limit s in vain for $what"; return 1; }
 		return
 	fi
 	now_set

@@ -7,7 +7,7 @@
  *	status CONTROL FILTER					prints what jq -r would
  *	status SECONDS [CONTROL FILTER WANTED]...		waits until each FILTER's text is WANTED; 0 SECONDS: looks once
  *
- * CONTROL is a control socket, FILTER one of jq's. Says on standard error every 5 s that it waits.
+ * CONTROL is a control socket, FILTER one of jq's. Says on standard error every 5 s that it waits, for what $WAITS_FOR says.
  * Exit codes: 0 so it is, 1 not, 2 a wrong call.
  */
 #include <errno.h>
@@ -171,6 +171,7 @@ static double now_s(void)
 static int wait_for(const struct condition *c, int count, double seconds)
 {
 	jq_state *jq = compiled(c, count);
+	const char *what = getenv("WAITS_FOR");
 	double begun = now_s(), next = begun + 5;
 
 	for (long pause_ms = PAUSE_MS;; pause_ms += pause_ms < PAUSE_MAX ? PAUSE_MS : 0) {
@@ -183,7 +184,8 @@ static int wait_for(const struct condition *c, int count, double seconds)
 		if (now - begun >= seconds)
 			return 1;
 		if (now >= next) {
-			fprintf(stderr, "# waiting: %.0f s\n", now - begun);
+			fprintf(stderr, "# waiting for %s: %.0f s\n", what ? what : "a status",
+				now - begun);
 			next += 5;
 		}
 		nanosleep(&pause, NULL);
