@@ -4,9 +4,9 @@
 . "$LAB_TREE/tests/lab/country.sh"
 . "$LAB_TREE/tests/lab/snmp.sh"
 MARKER=CITIZEN-001099012345
-PROBE_MS=50
-if [ "$LAB_KERNEL" = stock ]; then # an emulated processor cannot keep six nodes' probes at that pace
-	PROBE_MS=500
+PROBE_MS=50 STREAM_MS=10
+if [ "$LAB_KERNEL" = stock ]; then # an emulated processor cannot keep six nodes' probes and a stream at that pace
+	PROBE_MS=500 STREAM_MS=100
 	sed "s/probe 50ms x 3/probe ${PROBE_MS}ms x 3/" "$LAB_TREE/topology/examples/first-light.topology" >first-light.topology
 	COUNTRY_SOURCES="first-light.topology $LAB_TREE/policies/examples/first-light.policy"
 fi
@@ -103,9 +103,9 @@ check "nothing but WireGuard on the carrier's line" eval '[ "$(captured carrier 
 step "4. The primary district's line is cut"
 snmp_up
 stream_echo_start
-stream_start phuc-xa 10
+stream_start phuc-xa $STREAM_MS
 sleep 2
-say "A packet every 10 ms runs from the commune to the data centre and back. Now the cut."
+say "A packet every $STREAM_MS ms runs from the commune to the data centre and back. Now the cut."
 link_cut phuc-xa ba-dinh
 wait_for 15 "the spare path" path_is phuc-xa spare && say "  traffic is on the spare path, through dong-da"
 check "traffic moved to the spare path" path_is phuc-xa spare
@@ -113,7 +113,7 @@ sleep 2
 stream_stop phuc-xa >/dev/null
 say "  lost $lost of $sent packets, outage $outage_ms ms (probes of 3 x $PROBE_MS ms)"
 seen "packets lost and outage in the cut" "$([ -n "$lost" ] && [ "$gaps" -le 3 ] && echo yes || echo NO)" "$lost packets, $outage_ms ms"
-stream_start phuc-xa 10
+stream_start phuc-xa $STREAM_MS
 sleep 1
 link_heal phuc-xa ba-dinh
 say "The line is mended."
@@ -165,4 +165,7 @@ seen "forwarding went on meanwhile" "$([ "${lost:-1}" -eq 0 ] || [ "$LAB_KERNEL"
 step "7. Done"
 country_down
 table
-[ $missing -eq 0 ] || { printf '\n%d things were not seen.\n' $missing; exit 1; }
+[ $missing -ne 0 ] || exit 0
+printf '\nNot seen: %d of %d, marked NO above.\n' $missing ${#shown[@]}
+[ "$LAB_KERNEL" != stock ] || say "This kernel ran on an emulated processor, too slow for some of it on a busy machine: LAB=virtual make demo builds a faster one."
+exit 1
