@@ -159,13 +159,16 @@ static void master_watch(struct agent *agent, int event)
 			       netsnmp_memdup(&agent, sizeof(agent)));
 }
 
-/* Nothing is read from the machine: no configuration, no MIB, no state of an earlier run. */
+/*
+ * Nothing is read from the machine: no configuration, no MIB, no state of an earlier run. The folder of state is none that could
+ * be made: the library makes one at once, and root may anywhere else.
+ */
 static void library_options(const char *master)
 {
 	setenv("MIBS", "", 1);
 	setenv("MIBDIRS", "", 1);
 	setenv("SNMPCONFPATH", "/nonexistent", 1);
-	setenv("SNMP_PERSISTENT_DIR", "/nonexistent", 1);
+	setenv("SNMP_PERSISTENT_DIR", "/dev/null", 1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
 	netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DISABLE_PERSISTENT_LOAD, 1);

@@ -12,5 +12,9 @@ says() { # NUMBER NAME WORDS
 timeout 13 build/tuyen-snmp --agentx "unix:$work/master" --control "$work/control" --devices "$work/devices" >"$work/log" 2>&1
 says 1 "a missing tuyend is said" "tuyend does not answer: $work/control"
 says 2 "a missing snmpd is said" "snmpd does not answer on unix:$work/master: No such file"
-echo "1..2"
+made() { sed -n 's/^Created directory: //p' "$work/log"; }
+if [ -z "$(made)" ]; then echo "ok 3 - no folder is made"; else
+	failed=1; echo "not ok 3 - no folder is made"; made | sed 's/^/# /'
+fi
+echo "1..3"
 exit $failed
