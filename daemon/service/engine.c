@@ -1499,6 +1499,8 @@ int engine_plan(const struct engine_options *options, struct text *ret_text)
 		kernel_plan_free(plan);
 		kernel_state_free(desired);
 		kernel_state_free(actual);
+	} else if (err == -TUYEN_ENOENT && e->have_keys && !e->release.status.have) {
+		text_add(ret_text, "error: no release yet: tuyen install gives one\n");
 	} else {
 		text_printf(ret_text, "error: %s\n", reason.text);
 	}

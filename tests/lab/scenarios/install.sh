@@ -99,6 +99,7 @@ for epoch in 1 2; do
 done >make.log 2>&1
 ok "an enrolled node starts, and says that it is ready" systemctl restart tuyend
 is "tuyend is active" "$(state_of tuyend)" active
+like "tuyend --plan says what is missing" "$(tuyend --site $site --plan 2>&1)" '^error: no release yet: tuyen install'
 ok "tuyen install gives it a release" tuyen install seals.1/$site.seal
 ok "... which is in force" wait_for 10 "epoch 1" get_is .bundle.epoch 1
 like "its devices are in the kernel" "$(ip -br link)" 'link0'
