@@ -242,22 +242,26 @@ size_t audit_points_shown(const struct audit *a, size_t most)
 	return many < most ? many : most;
 }
 
-static void text_points_more(const struct audit *a, size_t more, struct text *t)
+static void text_points_more(const struct audit *a, size_t shown, struct text *t)
 {
-	size_t alone = points_count(a) - points_from(a, 2);
+	size_t more = points_count(a) - shown, alone = points_count(a) - points_from(a, 2);
 
 	if (!more)
 		return;
-	text_add(t, "  and ");
+	text_add(t, shown ? "  and " : "  ");
 	audit_number(t, more);
-	text_add(t, " more, of which ");
-	audit_number(t, alone < more ? alone : more);
+	if (shown) {
+		text_add(t, " more, of which ");
+		audit_number(t, alone < more ? alone : more);
+	} else {
+		text_add(t, " that");
+	}
 	text_add(t, " cut off one site alone (--csv, --json have all)\n");
 }
 
 static void text_failures(const struct audit *a, struct text *t)
 {
-	size_t points = points_count(a);
+	size_t shown = audit_points_shown(a, POINTS_SHOWN);
 
 	if (!a->failure_count)
 		return;
@@ -269,12 +273,12 @@ static void text_failures(const struct audit *a, struct text *t)
 	text_failure_kind(a, AUDIT_FAIL_UPLINK, t);
 	if (a->network->risk_count)
 		text_failure_kind(a, AUDIT_FAIL_RISK, t);
-	if (points)
+	if (points_count(a))
 		text_add(t, "\nsingle points of failure, the worst first (cut off: from all "
 			    "endpoints of a policy)\n");
-	for (size_t i = 0; i < audit_points_shown(a, POINTS_SHOWN); i++)
+	for (size_t i = 0; i < shown; i++)
 		text_point(a, &a->failures[i], t);
-	text_points_more(a, points - audit_points_shown(a, POINTS_SHOWN), t);
+	text_points_more(a, shown, t);
 }
 
 static void text_finding(const struct audit *a, const struct audit_finding *f, struct text *t)

@@ -27,6 +27,8 @@ is "the example is clean" 0 "$(code "$tuyen" audit $sources)"
 is "and says so" 1 "$(has '^clean: ')"
 is "every path works" 1 "$(has '^  paths  *3 work there and back')"
 is "single points of failure are named" 1 "$(has '^  link hanoi npdc-hn cuts off 2 commune: phuc-xa, kham-thien$')"
+"$tuyen" generate national --provinces 3 --districts 9 --communes 30 --keys -o "$work/country" >/dev/null
+is "where each cuts off one site alone, they are counted" "0 1" "$(code "$tuyen" audit "$work"/country/*) $(has '^  42 that cut off one site alone (')"
 is "without failures" "0 0" "$(code "$tuyen" audit --no-failures $sources) $(has 'single failure')"
 is "so is its release" 0 "$(code "$tuyen" audit --release "$work/r1" $sources)"
 is "nothing is noted" 0 "$(grep -c note "$work/err")"
