@@ -53,7 +53,7 @@ static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t i
 
 static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nlattr *legs)
 {
-	const struct rtnexthop *leg = nla_data(legs);
+	struct rtnexthop *leg = nla_data(legs);
 	int left = nla_len(legs), err = 0;
 
 	for (; !err && left >= (int)sizeof(*leg) && leg->rtnh_len >= sizeof(*leg) &&
