@@ -170,7 +170,7 @@ bless: all
 	@tests/golden/run --bless
 fuzz:
 	@tests/fuzz/run
-lint: | $(B)/.packages-lint
+lint: all | $(B)/.packages-lint
 	@tests/lint
 clean:
 	rm -rf $(B)
