@@ -35,6 +35,8 @@ static int connect_error(const char *socket_path, struct reason *reason)
 
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		hint = ": is tuyend running? systemctl status tuyend";
+	else if (errno == EACCES)
+		hint = ": it is for root and the group tuyen";
 	return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s%s", socket_path, strerror(errno), hint);
 }
 

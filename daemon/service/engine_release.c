@@ -200,7 +200,8 @@ static int release_take(struct engine *e, const uint8_t *seal, size_t length, bo
 	    store_read(&e->store, STORE_ROSTER, ROSTER_BYTES_MAX, &roster, &roster_length, reason);
 	if (err == -TUYEN_ENOENT) /* the node is not ready, and the release is not to blame */
 		return reason_set(reason, -TUYEN_ESYSTEM,
-				  "no %s here: put the officers' roster into the node's folder",
+				  "no %s here: the officers' goes into the node's folder, under "
+				  "that name",
 				  STORE_ROSTER);
 	if (err)
 		return err;

@@ -45,6 +45,12 @@ for p in tuyend tuyen-snmp; do
 done
 run build/tuyend --site ''
 result "a node whose number nobody wrote says where it belongs" says 'SITE=ID.*/etc/tuyen/node\.conf'
+work=$(mktemp -d) # where nobody may look, wherever this tree lies
+chmod 755 "$work" && cp $tuyen "$work/tuyen" && mkdir -m 0 "$work/closed"
+as_nobody=$([ "$(id -u)" != 0 ] || echo "setpriv --reuid 65534 --regid 65534 --clear-groups")
+run $as_nobody "$work/tuyen" status --control "$work/closed/control"
+result "who may not open the control socket is told who may" says 'Permission denied: it is for root and the group tuyen'
+chmod 700 "$work/closed" && rm -r "$work"
 # Each option that is told is known: what is said is something else than that it is not.
 known() { # COMMAND OPTION [VALUE]
 	run $tuyen "$@"
