@@ -34,7 +34,7 @@ install: all
 	$(if $(MIB),install -D -m 644 $(MIB) $(DESTDIR)$(PREFIX)/share/snmp/mibs/TUYEN-MIB.txt)
 	install -d $(DESTDIR)$(PREFIX)/share/doc/tuyen/examples
 	install -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/tuyen/
-	install -m 644 topology/examples/* policies/examples/* $(wildcard packaging/snmpd/*) $(DESTDIR)$(PREFIX)/share/doc/tuyen/examples/
+	install -m 644 topology/examples/* policies/examples/* $(wildcard packaging/snmpd/*) packaging/vim/tuyen.vim $(DESTDIR)$(PREFIX)/share/doc/tuyen/examples/
 	[ -e $(DESTDIR)/etc/tuyen/node.conf ] || install -D -m 644 packaging/debian/node.conf $(DESTDIR)/etc/tuyen/node.conf
 
 # One package, by dpkg-deb alone; what it depends on is computed from what the programs link.
