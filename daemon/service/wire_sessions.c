@@ -75,7 +75,8 @@ struct wire_session {
 	bool padded_heard;   /* SESSION_LINK: the neighbour answers padded polls at length */
 	size_t padded_asked; /* SESSION_LINK: the length of the last one, 0 none */
 	struct path_quality quality, told;
-	bool quiet; /* SESSION_PATH: silent for as long as its links would bear */
+	bool quiet;		     /* SESSION_PATH: silent for as long as its links would bear */
+	struct monotime quiet_after; /* we were late since its last answer: not before; else 0 */
 	bool report_due, device_gone, kept, connected;
 	uint64_t dropped; /* before they reached the machine */
 };
@@ -386,10 +387,12 @@ static uint64_t base_us(const struct wire_session *s)
 /* When a path that waits for repairs has been silent for that long. */
 static struct monotime quiet_at(const struct wire_session *s)
 {
+	struct monotime at = monotime_after(s->bfd.last_received, base_us(s));
+
 	if (s->config.kind != SESSION_PATH || !s->config.base_multiplier || s->quiet ||
 	    s->bfd.state != BFD_STATE_UP)
 		return MONOTIME_NEVER;
-	return monotime_after(s->bfd.last_received, base_us(s));
+	return monotime_before(at, s->quiet_after) ? s->quiet_after : at;
 }
 
 static struct monotime session_deadline(const struct wire_session *s)
@@ -431,12 +434,17 @@ static void quiet_set(struct wire_session *s, bool quiet)
 	s->quiet = quiet;
 }
 
-static void quiet_turn(struct wire_session *s, struct monotime now)
+/* @starved  we were late ourselves: once between two answers it has an interval more, as in the machine. */
+static void quiet_turn(struct wire_session *s, struct monotime now, bool starved)
 {
 	const struct array *sessions = &s->owner->sessions;
 
 	if (!monotime_reached(now, quiet_at(s)))
 		return;
+	if (starved && !s->quiet_after.us) {
+		s->quiet_after = monotime_after(now, s->bfd.tx_interval_us);
+		return;
+	}
 	quiet_set(s, true);
 	if (!endpoint_is_gone(s->owner, s->config.remote))
 		return;
@@ -641,8 +649,7 @@ static void session_turn(struct wire_session *s, struct monotime now, bool starv
 {
 	struct bfd_step step;
 
-	if (!starved)
-		quiet_turn(s, now);
+	quiet_turn(s, now, starved);
 	do {
 		step = bfd_session_step(&s->bfd, now, starved);
 		session_step(s, &step, now);
@@ -720,6 +727,7 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
 		return;
 	quiet_set(s, false);
+	s->quiet_after = (struct monotime){0};
 	quality_received(s, d->length, polled);
 	if (s->config.kind == SESSION_PATH)
 		mtu_answered(s, (uint16_t)(d->length + HEADER_BYTES), now);

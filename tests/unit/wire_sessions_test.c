@@ -20,6 +20,7 @@
 #define REFLECTOR 77u
 #define ASKER	  0x11110001u
 #define LONG	  1388u
+#define PACE_US	  20000u
 
 struct scene {
 	struct event_base *base;
@@ -169,6 +170,63 @@ static void short_answers_are_always_given(void **state)
 	scene_end(&s);
 }
 
+/* A path that waits for repairs, to the scene's own reflector. */
+static void path_commit(struct scene *s, uint32_t generation, bool reflected)
+{
+	const struct message_reflect reflect = {loopback(1), REFLECTOR};
+	const struct message_session path = {
+	    .kind = SESSION_PATH,
+	    .id = 1,
+	    .local = loopback(3),
+	    .remote = loopback(1),
+	    .remote_discriminator = REFLECTOR,
+	    .interval_us = PACE_US,
+	    .multiplier = 20,
+	    .base_multiplier = 2,
+	};
+
+	wire_sessions_begin(s->wire, generation);
+	assert_int_equal(wire_sessions_add(s->wire, &path), 0);
+	if (reflected)
+		assert_int_equal(wire_sessions_add_reflector(s->wire, &reflect), 0);
+	assert_int_equal(wire_sessions_commit(s->wire, generation), 0);
+}
+
+/* Lets it run until something is told. @return the newest. */
+static struct message_liveness path_hear(struct scene *s)
+{
+	struct message m;
+
+	do
+		assert_int_not_equal(event_base_loop(s->base, EVLOOP_ONCE), -1);
+	while (!wire_sessions_report_next(s->wire, &m));
+	wire_sessions_report_done(s->wire);
+	return m.u.liveness;
+}
+
+/* A process that was stopped, or a machine that was paused, finds a path that answers no more: it takes its turn and goes on. */
+static void who_stood_still_goes_on(void **state)
+{
+	struct message_liveness told;
+	struct scene s;
+
+	(void)state;
+	alarm(60); /* else it would never end */
+	scene_begin(&s);
+	path_commit(&s, 2, true);
+	do
+		told = path_hear(&s);
+	while (told.state != BFD_STATE_UP);
+	path_commit(&s, 3, false);
+	usleep(10 * PACE_US); /* it stands still: that is what is tried */
+	while (!told.quiet)
+		told = path_hear(&s);
+	while (told.state != BFD_STATE_DOWN)
+		told = path_hear(&s);
+	scene_end(&s);
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +234,7 @@ int main(void)
 	    cmocka_unit_test(what_is_not_answered_uses_up_nothing),
 	    cmocka_unit_test(oneself_has_no_answer),
 	    cmocka_unit_test(short_answers_are_always_given),
+	    cmocka_unit_test(who_stood_still_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
