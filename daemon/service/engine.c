@@ -1297,6 +1297,7 @@ static void alive(evutil_socket_t fd, short what, void *context)
 
 	(void)fd, (void)what;
 	tell_supervisor(e, ENGINE_ALIVE);
+	engine_untold_tell(e);
 	e->alive_at = monotime_now();
 	if (before.us && monotime_between(before, e->alive_at) >= STOOD_STILL_US)
 		engine_stood_still(e, monotime_between(before, e->alive_at));

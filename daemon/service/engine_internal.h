@@ -83,6 +83,7 @@ struct engine {
 	struct monotime
 	    told_since; /* the second in which told_count changes of liveness were said */
 	unsigned int told_count, misdirected;
+	bool untold; /* a link or path has changed more often than was said */
 
 	/* what came of them */
 	struct active_paths active;
@@ -161,6 +162,8 @@ void engine_wire_configure(struct engine *e);
 /** A new life of the wire process: its sessions start from Down, which is no evidence against a path. */
 void engine_liveness_forget(struct engine *e);
 void engine_wire_message(void *context, const struct message *message);
+/** Once a second: says how links and paths are that have changed too often for each time to be said. */
+void engine_untold_tell(struct engine *e);
 void engine_event(struct engine *e, struct text *line);
 void engine_publish(struct engine *e);
 

@@ -13,6 +13,7 @@
 #include "tuyen/service/log.h"
 
 #define TOLD_A_SECOND_MAX 512u
+#define TOLD_EACH_MAX	  4u /* of the state of one link or path */
 
 static int send_link(struct engine *e, const struct fwd_neighbor *n)
 {
@@ -220,6 +221,49 @@ static void announce(struct engine *e, const struct message_liveness *l)
 	text_clear(&line);
 }
 
+/* A neighbour may change its mind with every packet: that must not keep from us what others have to say. */
+static bool may_tell_of(struct status_liveness *known)
+{
+	struct monotime now = monotime_now();
+
+	if (monotime_between(known->told_since, now) >= 1000000) {
+		known->told_since = now;
+		known->told = 0;
+	}
+	return known->told < TOLD_EACH_MAX;
+}
+
+static void tell_state(struct engine *e, struct status_liveness *known)
+{
+	known->untold = !may_tell_of(known) || !may_tell(e);
+	e->untold |= known->untold;
+	if (known->untold)
+		return;
+	known->told++;
+	known->told_up = known->last.state == BFD_STATE_UP;
+	announce(e, &known->last);
+}
+
+static void untold_tell(struct engine *e, struct status_liveness *known, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		bool untold = known[i].untold && known[i].known;
+
+		known[i].untold = false;
+		if (untold && known[i].told_up != (known[i].last.state == BFD_STATE_UP))
+			tell_state(e, &known[i]);
+	}
+}
+
+void engine_untold_tell(struct engine *e)
+{
+	if (!e->untold || !e->release.status.have)
+		return;
+	e->untold = false;
+	untold_tell(e, e->links, e->release.forwarding.neighbor_count);
+	untold_tell(e, e->paths, e->release.forwarding.path_count);
+}
+
 /* The clock is the machine's, but a broken wire process must not move a state into the future. */
 static struct monotime past(uint64_t us)
 {
@@ -386,8 +430,8 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		take_end_of_doubt(e, known);
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
-	if (was_up != is_up && may_tell(e))
-		announce(e, l);
+	if (was_up != is_up)
+		tell_state(e, known);
 	if ((changed && l->kind == SESSION_PATH) || served || is_in_doubt != was_in_doubt)
 		engine_hurry(e);
 }

@@ -285,6 +285,7 @@ NOTHING(void, engine_renewals_step, struct engine *e, struct monotime *next_look
 NOTHING(void, engine_request_incoming, struct engine *e)
 NOTHING(void, engine_requests_serve, evutil_socket_t fd, short what, void *context)
 NOTHING(void, engine_wire_configure, struct engine *e)
+NOTHING(void, engine_untold_tell, struct engine *e)
 NOTHING(void, engine_event, struct engine *e, struct text *line)
 NOTHING(void, engine_publish, struct engine *e)
 NOTHING(void, engine_reload, struct engine *e, struct text *ret_answer, unsigned int *ret_status)

@@ -211,6 +211,47 @@ static void lies_at_any_rate_leave_few_lines(void **state)
 	assert_int_equal(f->engine.links[0].changes, 99999);
 }
 
+/* A neighbour that changes its mind with every packet. */
+static void one_that_flaps_keeps_nobody_else_silent(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int events;
+
+	for (int i = 0; i < 1001; i++)
+		lie(f, SESSION_LINK, 101, 0, i % 2 == 0);
+	assert_in_range(seen.events, 1, 8); /* of a second, or of two */
+	lie(f, SESSION_LINK, 101, 0, false);
+	events = seen.events;
+	lie(f, SESSION_LINK, 210, 0, true);
+	assert_int_equal(seen.events, events + 1);
+	assert_true(f->engine.links[1].told_up);
+}
+
+/* ... and how it is in the end is said. */
+static void what_was_not_said_is_said_later(void **state)
+{
+	struct fixture *f = *state;
+	struct status_liveness *link = &f->engine.links[0];
+	unsigned int events;
+
+	for (int i = 0; i < 5; i++)
+		lie(f, SESSION_LINK, 101, 0, i % 2 == 0);
+	link->told = 4; /* also where a second began meanwhile */
+	link->told_since = monotime_now();
+	lie(f, SESSION_LINK, 101, 0, !link->told_up);
+	lie(f, SESSION_LINK, 101, 0, link->told_up);
+	lie(f, SESSION_LINK, 101, 0, !link->told_up);
+	events = seen.events;
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, events);
+	link->told_since = (struct monotime){0}; /* a second later */
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, events + 1);
+	assert_int_equal(link->told_up, link->last.state == BFD_STATE_UP);
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, events + 1);
+}
+
 static void a_lie_is_of_this_generation_and_not_of_the_future(void **state)
 {
 	struct fixture *f = *state;
@@ -500,6 +541,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(lies_at_any_rate_leave_few_lines),
+	    CASE(one_that_flaps_keeps_nobody_else_silent),
+	    CASE(what_was_not_said_is_said_later),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(what_a_link_carries_is_said_and_nothing_follows),

@@ -48,6 +48,10 @@ struct status_liveness {
 	struct monotime
 	    hurried_since; /* of a link: the second in which it was repaired at once so many times */
 	unsigned int hurried;
+	struct monotime told_since; /* the second in which its state was said so many times */
+	unsigned int told;
+	bool untold; /* what was said last, told_up, may be so no more */
+	bool told_up;
 	struct endpoint_watch watch; /* of a link: does the neighbour speak from two places? */
 };
 
