@@ -483,11 +483,54 @@ static void device_ask(struct poll_device *d)
 	device_fail(d, DEVICE_UNREACHABLE, "cannot send");
 }
 
-static void device_close(struct poll_device *d)
+/* Of a session that is closed. */
+struct engine {
+	u_char id[USM_MAX_ID_LENGTH];
+	size_t length;
+};
+
+static bool session_is_of(struct session_list *session, const struct engine *engine)
 {
-	if (d->session)
-		snmp_sess_close(d->session);
+	const netsnmp_session *s = session ? snmp_sess_session(session) : NULL;
+
+	return s && s->securityEngineIDLen == engine->length &&
+	       !memcmp(s->securityEngineID, engine->id, engine->length);
+}
+
+/*
+ * The library keeps our user at each engine that it ever heard of, and a device may say that it is another one each time. Another device
+ * that says it is the same engine may be in need of it.
+ */
+static void engine_forget(const struct poller *poller, const char *user, struct engine *engine)
+{
+	struct usmUser *kept = usm_get_user(engine->id, engine->length, user);
+
+	for (size_t i = 0; kept && i < poller->count; i++)
+		if (session_is_of(poller->devices[i]->session, engine) &&
+		    !strcmp(poller->devices[i]->user, user))
+			return;
+	if (kept) {
+		usm_remove_user(kept);
+		usm_free_user(kept);
+	}
+	free_enginetime(engine->id, engine->length);
+}
+
+static void device_close(const struct poller *poller, struct poll_device *d)
+{
+	const netsnmp_session *s = d->session ? snmp_sess_session(d->session) : NULL;
+	struct engine engine = {.length = 0};
+
+	if (!s)
+		return;
+	if (s->securityEngineIDLen <= sizeof(engine.id)) {
+		engine.length = s->securityEngineIDLen;
+		memcpy(engine.id, s->securityEngineID, engine.length);
+	}
+	snmp_sess_close(d->session);
 	d->session = NULL;
+	if (engine.length)
+		engine_forget(poller, d->user, &engine);
 }
 
 static bool device_open(const struct poller *poller, struct poll_device *d)
@@ -542,7 +585,7 @@ static void round_end(struct poller *poller, struct poll_device *d, struct monot
 	d->step = POLL_IDLE;
 	d->due = monotime_after(now, poller->interval_us);
 	if (!reachable)
-		device_close(d);
+		device_close(poller, d);
 	if (reachable)
 		d->polled_s = (uint64_t)time(NULL);
 	if (d->state == d->told)
@@ -632,9 +675,9 @@ struct poller *poller_new(const struct secrets *secrets, uint64_t interval_us,
 	return poller;
 }
 
+/* Its session is closed. */
 static void device_free(struct poll_device *d)
 {
-	device_close(d);
 	values_clear(&d->values);
 	free(d->name);
 	free(d->address);
@@ -647,6 +690,8 @@ void poller_free(struct poller *poller)
 {
 	if (!poller)
 		return;
+	for (size_t i = 0; i < poller->count; i++)
+		device_close(poller, poller->devices[i]);
 	for (size_t i = 0; i < poller->count; i++)
 		device_free(poller->devices[i]);
 	explicit_bzero(poller->keys, sizeof(poller->keys));
@@ -740,6 +785,9 @@ void poller_configure(struct poller *poller, const struct mib *mib, struct monot
 		row_name(&mib->tables[MIB_DEVICES].rows[i], name);
 		device_configure(poller, device_new(mib, name, now));
 	}
+	for (size_t i = 0; i < poller->count; i++)
+		if (!poller->devices[i]->seen)
+			device_close(poller, poller->devices[i]);
 	for (size_t i = 0; i < poller->count; i++) {
 		if (poller->devices[i]->seen)
 			poller->devices[kept++] = poller->devices[i];

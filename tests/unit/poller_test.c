@@ -68,10 +68,30 @@ void snmp_sess_timeout(void *s)
 	(void)s;
 }
 
+/* As the library does: it stays in its list. */
 int usm_create_user_from_session(netsnmp_session *s)
 {
-	(void)s;
+	struct usmUser *user;
+
+	if (usm_get_user(s->securityEngineID, s->securityEngineIDLen, "poller"))
+		return SNMPERR_SUCCESS;
+	user = usm_create_user();
+	assert_non_null(user);
+	user->name = strdup("poller");
+	user->secName = strdup("poller");
+	user->engineID = netsnmp_memdup(s->securityEngineID, s->securityEngineIDLen);
+	user->engineIDLen = s->securityEngineIDLen;
+	usm_add_user(user);
 	return SNMPERR_SUCCESS;
+}
+
+static size_t users_kept(void)
+{
+	size_t count = 0;
+
+	for (const struct usmUser *user = usm_get_userList(); user; user = user->next)
+		count++;
+	return count;
 }
 
 /* One interface: its ifIndex and ifName; other names are not there. */
@@ -80,6 +100,7 @@ struct modem {
 	const char *name;
 	size_t name_length;
 	bool circles; /* never comes to the end of a column */
+	u_char engine;
 };
 
 static void reply_text(netsnmp_pdu *pdu, const oid *name, size_t length, const char *text,
@@ -115,7 +136,7 @@ static void reply_row(netsnmp_pdu *pdu, const netsnmp_variable_list *vb, const s
 /* Answers what was asked last. */
 static void answer(const struct modem *m)
 {
-	static const u_char engine[] = {0x80, 0, 0, 0, 1};
+	const u_char engine[] = {0x80, 0, 0, 0, m->engine};
 	netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_RESPONSE);
 
 	pdu->securityEngineID = netsnmp_memdup(engine, sizeof(engine));
@@ -187,7 +208,7 @@ static const struct mib_cell *cell(const struct bench *b, const char *column)
 
 static void an_interface_that_moved_is_not_up_where_it_was(void **state)
 {
-	const struct modem before = {7, "wan0", 4, false}, after = {9, "wan0", 4, false};
+	const struct modem before = {7, "wan0", 4, false, 1}, after = {9, "wan0", 4, false, 1};
 	struct bench b;
 
 	(void)state;
@@ -205,7 +226,7 @@ static void an_interface_that_moved_is_not_up_where_it_was(void **state)
 static void a_strangers_text_does_nothing_to_a_terminal(void **state)
 {
 	static const char text[] = "\033[2Jm\xc3\xa1y\xff\nx\xe2\x80\xae\xc2\x9bz";
-	const struct modem m = {7, text, sizeof(text) - 1, false};
+	const struct modem m = {7, text, sizeof(text) - 1, false, 1};
 	struct bench b;
 
 	(void)state;
@@ -217,7 +238,7 @@ static void a_strangers_text_does_nothing_to_a_terminal(void **state)
 
 static void a_device_that_answers_in_circles_is_left(void **state)
 {
-	const struct modem m = {7, "x", 1, true};
+	const struct modem m = {7, "x", 1, true, 1};
 	struct bench b;
 
 	(void)state;
@@ -228,12 +249,35 @@ static void a_device_that_answers_in_circles_is_left(void **state)
 	bench_clear(&b);
 }
 
+/* It is asked as the same user each time, and the library would keep one for each of its engines. */
+static void a_device_that_is_another_each_time_leaves_nothing(void **state)
+{
+	struct modem m = {7, "wan0", 4, false, 0};
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	for (m.engine = 1; m.engine < 100; m.engine++) {
+		b.now = monotime_after(b.now, 1000000);
+		poller_turn(b.poller, NULL, b.now);
+		answer(&m); /* who it is, and no more */
+		poller_turn(b.poller, NULL, b.now);
+		assert_int_equal(users_kept(), 1);
+		device.heard(NETSNMP_CALLBACK_OP_TIMED_OUT, &device.session, 0, NULL, device.magic);
+		assert_true(poller_turn(b.poller, NULL, b.now));
+		assert_int_equal(users_kept(), 0);
+	}
+	bench_clear(&b);
+	assert_int_equal(users_kept(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_interface_that_moved_is_not_up_where_it_was),
 	    cmocka_unit_test(a_strangers_text_does_nothing_to_a_terminal),
 	    cmocka_unit_test(a_device_that_answers_in_circles_is_left),
+	    cmocka_unit_test(a_device_that_is_another_each_time_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
