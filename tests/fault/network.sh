@@ -19,6 +19,7 @@ all_back() {
 	path_is phuc-xa main && paths_up phuc-xa 2 || return 1 # what comes last is looked at first
 	for s in $COUNTRY_SITES; do repaired_is "$s" "" || return 1; done
 }
+changes() { status_get phuc-xa '[.paths[] | .changes] | add'; }
 path_down() { status_is phuc-xa ".paths[] | select(.name == \"$1\") | .state" down; }
 put_back() { [ "$(in_site "$1" sysctl -n net.ipv6.conf.lsp210.disable_ipv6)" = 1 ] && ip -n "$1" -f mpls route | grep -q "^86001 "; }
 status_conditions+="repaired_is all_back path_down "
@@ -184,6 +185,13 @@ kill -CONT "$(process_of phuc-xa kernel)"
 expect "on the spare path" path_is phuc-xa spare
 link_heal phuc-xa ba-dinh
 settle_back 5200 phuc-xa
+begin "wire process stands still for 1 s" "the same one goes on at once; no path is left"
+before=$(changes) pid=$(process_of phuc-xa wire)
+kill -STOP "$pid"; sleep 1; kill -CONT "$pid"
+sleep 1
+judge "it answers, and no path changed" eval '[ "$(changes)" = "$before" ]'
+judge "it is the same" [ "$(process_of phuc-xa wire)" = "$pid" ]
+settle_back 0 phuc-xa
 begin "kill -9 in the middle of a failover" "the next life fails over"
 pid=$(process_of phuc-xa kernel)
 arm phuc-xa kernel step kill
