@@ -244,11 +244,22 @@ static void tell_state(struct engine *e, struct status_liveness *known)
 	announce(e, &known->last);
 }
 
+/* Of a new life of the wire process: it has heard nothing yet. */
+static bool has_just_begun(const struct status_liveness *l)
+{
+	return l->last.state != BFD_STATE_UP && l->last.diagnostic == BFD_DIAG_NONE &&
+	       monotime_between(l->since, monotime_now()) < REPAIR_NEVER_UP_US;
+}
+
 static void untold_tell(struct engine *e, struct status_liveness *known, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		bool untold = known[i].untold && known[i].known;
 
+		if (untold && has_just_begun(&known[i])) {
+			e->untold = true;
+			continue;
+		}
 		known[i].untold = false;
 		if (untold && known[i].told_up != (known[i].last.state == BFD_STATE_UP))
 			tell_state(e, &known[i]);
@@ -399,11 +410,12 @@ static void take_end_of_doubt(struct engine *e, struct status_liveness *known)
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
-	bool was_up, is_up, was_in_doubt, is_in_doubt, changed, served;
+	bool was_up, is_up, was_in_doubt, is_in_doubt, changed, served, anew;
 	uint32_t mtu;
 
 	if (!known || l->generation != e->generation)
 		return;
+	anew = !known->known;
 	was_up = known->known && known->last.state == BFD_STATE_UP;
 	is_up = l->state == BFD_STATE_UP;
 	changed = !known->known || known->last.state != l->state;
@@ -432,6 +444,9 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	if (was_up != is_up)
 		tell_state(e, known);
+	else if (anew && known->told_up)
+		e->untold = known->untold =
+		    true; /* it was up in the last life of the wire process */
 	if ((changed && l->kind == SESSION_PATH) || served || is_in_doubt != was_in_doubt)
 		engine_hurry(e);
 }

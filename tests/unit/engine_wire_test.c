@@ -252,6 +252,27 @@ static void what_was_not_said_is_said_later(void **state)
 	assert_int_equal(seen.events, events + 1);
 }
 
+/* A link falls, and the wire process begins a new life before it could say so: in which it was never up. */
+static void who_falls_between_two_lives_is_said_to_be_down(void **state)
+{
+	struct fixture *f = *state;
+	struct status_liveness *link = &f->engine.links[0];
+
+	lie(f, SESSION_LINK, 101, 0, true);
+	engine_liveness_forget(&f->engine);
+	lie(f, SESSION_LINK, 101, 0, false);
+	assert_int_equal(seen.events, 1);
+	link->since = monotime_now(); /* it may yet come up */
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, 1);
+	link->since = (struct monotime){0};
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, 2);
+	assert_false(link->told_up);
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, 2);
+}
+
 static void a_lie_is_of_this_generation_and_not_of_the_future(void **state)
 {
 	struct fixture *f = *state;
@@ -543,6 +564,7 @@ int main(void)
 	    CASE(lies_at_any_rate_leave_few_lines),
 	    CASE(one_that_flaps_keeps_nobody_else_silent),
 	    CASE(what_was_not_said_is_said_later),
+	    CASE(who_falls_between_two_lives_is_said_to_be_down),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(what_a_link_carries_is_said_and_nothing_follows),
