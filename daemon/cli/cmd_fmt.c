@@ -11,6 +11,7 @@
 
 #include "tuyen/base/err.h"
 #include "tuyen/cli/cli.h"
+#include "tuyen/cli/files.h"
 #include "tuyen/cli/load.h"
 #include "tuyen/policies/print.h"
 
@@ -26,21 +27,6 @@ static int fmt_fail(const char *path, const char *why)
 	return CLI_SYSTEM;
 }
 
-static bool write_all(int fd, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t written = write(fd, bytes, length);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return false;
-		bytes += written;
-		length -= (size_t)written;
-	}
-	return true;
-}
-
 /* Beside the file and then over it, so that it is never half written. */
 static int fmt_replace(const char *path, const struct text *t)
 {
@@ -51,7 +37,7 @@ static int fmt_replace(const char *path, const struct text *t)
 	if (stat(path, &st) < 0 || asprintf(&temporary, "%s.XXXXXX", path) < 0)
 		return fmt_fail(path, strerror(errno));
 	fd = mkstemp(temporary);
-	if (fd >= 0 && write_all(fd, text_string(t), t->length) &&
+	if (fd >= 0 && bytes_write(fd, text_string(t), t->length) == 0 &&
 	    fchmod(fd, st.st_mode & 07777) == 0 && fsync(fd) == 0 && rename(temporary, path) == 0) {
 		close(fd);
 		free(temporary);

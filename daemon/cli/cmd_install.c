@@ -10,6 +10,7 @@
 
 #include "daemon/cli/node.h"
 #include "tuyen/cli/cli.h"
+#include "tuyen/cli/files.h"
 
 #define SEAL_BYTES_MAX (68u << 20)
 
@@ -43,7 +44,7 @@ static int copy_file(const char *from, int dir, const char *name)
 	out = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
 	while (out >= 0 && (n = read(in, buffer, sizeof(buffer))) > 0) {
 		total += (size_t)n;
-		if (total > SEAL_BYTES_MAX || write(out, buffer, (size_t)n) != n) {
+		if (total > SEAL_BYTES_MAX || bytes_write(out, buffer, (size_t)n) < 0) {
 			n = -1;
 			break;
 		}

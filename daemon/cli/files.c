@@ -98,7 +98,7 @@ int file_read(const char *path, size_t max, unsigned int flags, struct text *ret
 	return err;
 }
 
-static int bytes_write(int fd, const char *bytes, size_t length)
+int bytes_write(int fd, const char *bytes, size_t length)
 {
 	while (length) {
 		ssize_t n = write(fd, bytes, length);

@@ -275,6 +275,11 @@ ok "a pipe is not installed" says 1 "not a file" timeout 5 "$tuyen" install pipe
 ok "nor a folder" says 1 "not a file" "$tuyen" install folder.seal --state state
 ok "nor what is not there" says 1 "No such file" "$tuyen" install none.seal --state state
 ok "and nothing came in" same "$(ls -A state/incoming)" ""
+# of a file that may have 100 KB the second write takes a part
+full() { (trap '' XFSZ; ulimit -f 100; "$@"); }
+head -c 150000 /dev/zero >large.seal
+ok "a full disk is named" says 2 "File too large" full "$tuyen" install large.seal --state state --control "$PWD/none"
+ok "... and leaves nothing" same "$(find state/incoming -name '*large*')" ""
 ok "a seal is left for tuyend" says 0 "when it starts" "$tuyen" install seals/901.seal --state state --control "$PWD/none"
 ok "as it is" cmp seals/901.seal state/incoming/901.seal
 

@@ -19,6 +19,8 @@ enum file_flag {
 /** The whole file, at most @max bytes, into an initialised text. */
 int file_read(const char *path, size_t max, unsigned int flags, struct text *ret_text,
 	      struct reason *reason);
+/** All of it: of a disk that fills up the kernel takes a part, and says why with the next. @return 0, or -1 with errno. */
+int bytes_write(int fd, const char *bytes, size_t length);
 /** Atomic and flushed to the disk. Without FILE_REPLACE an existing name is -TUYEN_EEXIST. */
 int file_write(const char *path, const void *bytes, size_t length, mode_t mode, unsigned int flags,
 	       struct reason *reason);
