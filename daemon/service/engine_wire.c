@@ -235,6 +235,11 @@ static bool may_tell_of(struct status_liveness *known)
 
 static void tell_state(struct engine *e, struct status_liveness *known)
 {
+	bool untold = known->untold;
+
+	known->untold = false;
+	if (untold && known->told_up == (known->last.state == BFD_STATE_UP))
+		return; /* it is again as was said */
 	known->untold = !may_tell_of(known) || !may_tell(e);
 	e->untold |= known->untold;
 	if (known->untold)
@@ -254,14 +259,11 @@ static bool has_just_begun(const struct status_liveness *l)
 static void untold_tell(struct engine *e, struct status_liveness *known, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		bool untold = known[i].untold && known[i].known;
-
-		if (untold && has_just_begun(&known[i])) {
-			e->untold = true;
+		if (!known[i].untold || !known[i].known)
 			continue;
-		}
-		known[i].untold = false;
-		if (untold && known[i].told_up != (known[i].last.state == BFD_STATE_UP))
+		if (has_just_begun(&known[i]))
+			e->untold = true;
+		else
 			tell_state(e, &known[i]);
 	}
 }

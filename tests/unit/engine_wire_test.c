@@ -252,6 +252,29 @@ static void what_was_not_said_is_said_later(void **state)
 	assert_int_equal(seen.events, events + 1);
 }
 
+/* Between two that are said it was otherwise, or nobody need know. */
+static void what_was_said_is_not_said_again(void **state)
+{
+	struct fixture *f = *state;
+	struct status_liveness *link = &f->engine.links[0];
+
+	lie(f, SESSION_LINK, 101, 0, true);
+	link->told = 4;
+	link->told_since = monotime_now();
+	lie(f, SESSION_LINK, 101, 0, false);
+	link->told_since = (struct monotime){0};
+	lie(f, SESSION_LINK, 101, 0, true);
+	assert_int_equal(seen.events, 1);
+	engine_liveness_forget(
+	    &f->engine); /* a new life of the wire process, in which it comes up */
+	lie(f, SESSION_LINK, 101, 0, false);
+	lie(f, SESSION_LINK, 101, 0, true);
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, 1);
+	lie(f, SESSION_LINK, 101, 0, false);
+	assert_int_equal(seen.events, 2);
+}
+
 /* A link falls, and the wire process begins a new life before it could say so: in which it was never up. */
 static void who_falls_between_two_lives_is_said_to_be_down(void **state)
 {
@@ -564,6 +587,7 @@ int main(void)
 	    CASE(lies_at_any_rate_leave_few_lines),
 	    CASE(one_that_flaps_keeps_nobody_else_silent),
 	    CASE(what_was_not_said_is_said_later),
+	    CASE(what_was_said_is_not_said_again),
 	    CASE(who_falls_between_two_lives_is_said_to_be_down),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
