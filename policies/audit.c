@@ -125,7 +125,7 @@ uint64_t audit_intent(const struct audit *a, uint32_t policy, uint32_t from, uin
 
 	if (from == to || !n->sites[from].lan_count || !n->sites[to].lan_count ||
 	    !audit_policy_has(a, policy, SET_FROM, from) ||
-	    !audit_policy_has(a, policy, SET_TO, to))
+	    !audit_policy_has(a, policy, SET_TO, to) || network_shares_lan(n, from, to))
 		return 0;
 	for (size_t i = 0; i < p->class_count && i < 64; i++)
 		if (!denied(a, from, to, p->classes[i]))

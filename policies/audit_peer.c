@@ -290,18 +290,34 @@ static int owned_compare(const void *x, const void *y)
 	return p->peer < q->peer ? -1 : p->peer > q->peer;
 }
 
-/* Two gateways of one LAN, each behind a device of its own. */
-static bool owned_shared(const struct audit *a, uint32_t s, const struct owned *x,
-			 const struct owned *y)
+/* The same LAN in several colors, or of two gateways that share it, in sessions both. */
+static bool owned_lawful(const struct audit *a, const struct owned *x, const struct owned *y)
 {
-	const struct forwarding *f = &a->sites[s];
 	uint32_t p = audit_site_by_id(a, x->site_id), q = audit_site_by_id(a, y->site_id);
 
+	if (x->site_id == y->site_id)
+		return x->color != y->color;
 	return x->color && y->color && p != NETWORK_NONE && q != NETWORK_NONE &&
 	       a->intent[p] != NETWORK_NONE && a->intent[q] != NETWORK_NONE &&
 	       network_shares_lan(a->network, a->intent[p], a->intent[q]) &&
-	       x->prefix.address == y->prefix.address && x->prefix.length == y->prefix.length &&
-	       f->peers[x->peer].rank != f->peers[y->peer].rank;
+	       x->prefix.address == y->prefix.address && x->prefix.length == y->prefix.length;
+}
+
+/* A session has a device for each gateway of a LAN: @ranks are taken by those of @o's LAN and color that come before it. */
+static bool owned_apart(const struct audit *a, uint32_t s, const struct owned *o, uint32_t *ranks)
+{
+	uint8_t rank = o->color ? a->sites[s].peers[o->peer].rank : 0;
+	uint32_t bit = UINT32_C(1) << rank % 32; /* rank_check() says which there are */
+	bool apart = !(*ranks & bit);
+
+	*ranks |= bit;
+	return apart;
+}
+
+static bool owned_same(const struct owned *x, const struct owned *y)
+{
+	return x->prefix.address == y->prefix.address && x->prefix.length == y->prefix.length &&
+	       x->color == y->color;
 }
 
 /* Of those that lead to one LAN each has its place; who is alone, the first. */
@@ -337,17 +353,20 @@ static void owned_check(struct audit *a, uint32_t s, const struct owned *list, s
 	const struct forwarding *f = &a->sites[s];
 	const struct owned *widest = list;
 	char x[IPV4_PREFIX_STRLEN], y[IPV4_PREFIX_STRLEN];
+	uint32_t ranks = 0;
 
-	for (size_t i = 1; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct owned *o = &list[i];
+		bool apart;
 
-		if (!ipv4_prefix_overlaps(widest->prefix, o->prefix)) {
+		if (!i || !owned_same(&list[i - 1], o))
+			ranks = 0;
+		apart = owned_apart(a, s, o, &ranks);
+		if (!i || !ipv4_prefix_overlaps(widest->prefix, o->prefix)) {
 			widest = o;
 			continue;
 		}
-		if (widest->site_id == o->site_id && widest->color != o->color)
-			continue; /* the same LAN in several colors */
-		if (owned_shared(a, s, widest, o))
+		if (apart && owned_lawful(a, widest, o))
 			continue;
 		audit_find(a, AUDIT_OVERLAP, s, o->color ? OBJECT_PEER : OBJECT_LAN,
 			   o->color ? o->peer : 0, AUDIT_NOWHERE,

@@ -1473,6 +1473,41 @@ static void two_same_address(struct forwarding *s)
 	s[HUB].lan_address = 0x0a000003;
 }
 
+/* The second policy leads to the second gateway alone, the first to both; and each of its sets holds both gateways. */
+static void two_policies(struct network *n)
+{
+	uint32_t second = (uint32_t)n->site_count - 1;
+	struct policy *p = fixture_policy(n, "records", 30);
+
+	fixture_set_tier(n, &p->from, 3);
+	fixture_set_add(&p->to, second);
+	fixture_path(p, "any", 100, PATH_VIA_SHORTEST, NETWORK_NONE);
+	p = fixture_policy(n, "all", 40);
+	for (uint32_t i = 0; i < n->site_count; i++)
+		fixture_set_add(&p->from, i);
+	fixture_set_tier(n, &p->to, 0);
+	fixture_path(p, "any", 100, PATH_VIA_SHORTEST, NETWORK_NONE);
+}
+
+static void test_gateways_of_several_policies(void **state)
+{
+	struct country c;
+	struct audit *a;
+
+	(void)state;
+	fixture_two_gateways(&c.n);
+	two_policies(&c.n);
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	audit_free(a);
+	c.site[PHUC_XA].peers[3].rank = c.site[PHUC_XA].peers[4].rank; /* both of color 40 */
+	a = country_audit(&c);
+	assert_true(found(a, AUDIT_OVERLAP, 901, "overlaps"));
+	audit_free(a);
+	country_clear(&c);
+}
+
 static const struct fault two_faults[] = {
     {"the same rank twice", AUDIT_OVERLAP, 901, "overlaps", two_ranks_swapped},
     {"a rank without the ones before", AUDIT_SESSION, 902, "number 4 of the 2 gateways",
@@ -1528,6 +1563,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_gateways_take_over),
+	    cmocka_unit_test(test_gateways_of_several_policies),
 	    cmocka_unit_test(test_planted_parallel_faults),
 	    cmocka_unit_test(test_blind_parallel_faults),
 	    cmocka_unit_test(test_random_parallel_links),
