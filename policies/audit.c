@@ -350,6 +350,8 @@ void audit_free(struct audit *a)
 	free(a->policy_of_color);
 	free(a->least);
 	free(a->sessions);
+	free(a->asked);
+	free(a->touches);
 	free(a->paths);
 	free(a->ways.value);
 	free(a->nodes.value);

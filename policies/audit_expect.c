@@ -136,18 +136,34 @@ static void check_reaches(const struct audit *a, const struct expectation *e, st
 				reaches_pair(a, e, e->from.sites[i], e->to.sites[k], b);
 }
 
+static size_t asked_find(const struct audit *a, uint32_t class_index)
+{
+	size_t low = 0, high = a->asked_count;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		*(a->asked[middle] <= class_index ? &low : &high) = middle;
+	}
+	return low;
+}
+
 static void check_never(const struct audit *a, const struct expectation *e, struct breach *b)
 {
-	for (size_t i = 0; i < a->session_count; i++) {
+	size_t asked = asked_find(a, e->class_index);
+
+	for (uint32_t i = 0; i < a->session_count; i++) {
 		const struct audit_session *s = &a->sessions[i];
+		uint64_t there = audit_touches(a, i, false)[asked / 64] >> asked % 64,
+			 back = audit_touches(a, i, true)[asked / 64] >> asked % 64;
 
 		if (!s->path_count)
 			continue;
-		if (class_open(a, s, s->touches, e->class_index) &&
-		    site_set_has(&e->from, s->head) && site_set_has(&e->to, s->endpoint))
+		if (there & 1 && site_set_has(&e->from, s->head) &&
+		    site_set_has(&e->to, s->endpoint))
 			breach_add(b, s->head, s->endpoint, NETWORK_NONE);
-		if (class_open(a, s, s->touches_back, e->class_index) &&
-		    site_set_has(&e->from, s->endpoint) && site_set_has(&e->to, s->head))
+		if (back & 1 && site_set_has(&e->from, s->endpoint) &&
+		    site_set_has(&e->to, s->head))
 			breach_add(b, s->endpoint, s->head, NETWORK_NONE);
 	}
 }

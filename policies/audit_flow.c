@@ -47,6 +47,7 @@ struct flows {
 	size_t wide_count;
 	struct rule_at *some; /* of single peers, by peer */
 	size_t some_count, some_room;
+	uint64_t *touched;	      /* of one peer, bit i: packets of the audit's asked[i] */
 	uint32_t *too_much, *example; /* by rule: peers for whom it is, and one of them */
 	size_t missing[64];	      /* by the policy's class */
 	uint32_t missing_example[64];
@@ -305,6 +306,30 @@ static void excess_at(struct flows *w, uint32_t peer, const struct meeting *m,
 	}
 }
 
+/* Does any packet of the class pass? NETWORK_NONE: any packet at all. */
+static bool class_touched(const struct audit *a, uint32_t class_index, const struct meeting *m,
+			  struct ipv4_prefix to, struct ipv4_prefix from)
+{
+	static const struct class_match any = {.port_last = UINT16_MAX};
+	bool all = class_index == NETWORK_NONE;
+	const struct class_match *matches = all ? &any : a->network->classes[class_index].matches;
+	size_t count = all ? 1 : a->network->classes[class_index].match_count;
+
+	for (size_t k = 0; k < count; k++) {
+		struct box x = box_of_match(&matches[k]);
+
+		if (!box_cut(&x, to, from))
+			continue;
+		for (size_t i = 0; i < m->rules.count; i++) {
+			struct box y = m->rules.box[i];
+
+			if (box_cut(&y, to, from) && box_meets(&x, &y))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* @return which of @intent's classes are wholly open between these two LANs. */
 static uint64_t lack_at(const struct meeting *m, uint64_t intent, struct ipv4_prefix to,
 			struct ipv4_prefix from)
@@ -320,43 +345,31 @@ static uint64_t lack_at(const struct meeting *m, uint64_t intent, struct ipv4_pr
 	return open;
 }
 
-static uint64_t touched_at(const struct flows *w, const struct meeting *m, struct ipv4_prefix to,
-			   struct ipv4_prefix from)
+static void touched_at(const struct audit *a, const struct meeting *m, struct ipv4_prefix to,
+		       struct ipv4_prefix from, uint64_t *touched)
 {
-	uint64_t touched = 0;
-
-	for (uint32_t bit = 0; bit < w->policy->class_count && bit < 64; bit++) {
-		const struct traffic_class *c = &w->a->network->classes[w->policy->classes[bit]];
-
-		for (size_t k = 0; k < c->match_count; k++)
-			for (size_t i = 0; i < m->rules.count; i++) {
-				struct box x = box_of_match(&c->matches[k]), y = m->rules.box[i];
-
-				if (box_cut(&x, to, from) && box_cut(&y, to, from) &&
-				    box_meets(&x, &y))
-					touched |= UINT64_C(1) << bit;
-			}
-	}
-	return touched;
+	for (size_t i = 0; i < a->asked_count; i++)
+		if (!(touched[i / 64] >> i % 64 & 1) && class_touched(a, a->asked[i], m, to, from))
+			touched[i / 64] |= UINT64_C(1) << i % 64;
 }
 
 /* Both its ends do. */
-static void session_narrow(struct flows *w, uint32_t peer, uint64_t open, uint64_t touched)
+static void session_narrow(struct flows *w, uint32_t peer, uint64_t open)
 {
 	struct audit *a = w->a;
 	uint32_t session = a->peers[a->peer_first[w->site] + peer].session;
 	struct audit_session *s;
+	uint64_t *touches;
+	bool back;
 
 	if (session == NETWORK_NONE)
 		return;
 	s = &a->sessions[session];
-	if ((s->head == a->intent[w->site]) == w->outbound) {
-		__atomic_fetch_and(&s->opens, open, __ATOMIC_RELAXED);
-		__atomic_fetch_and(&s->touches, touched, __ATOMIC_RELAXED);
-	} else {
-		__atomic_fetch_and(&s->opens_back, open, __ATOMIC_RELAXED);
-		__atomic_fetch_and(&s->touches_back, touched, __ATOMIC_RELAXED);
-	}
+	back = (s->head == a->intent[w->site]) != w->outbound;
+	__atomic_fetch_and(back ? &s->opens_back : &s->opens, open, __ATOMIC_RELAXED);
+	touches = audit_touches(a, session, back);
+	for (size_t i = 0; i < a->asked_words; i++)
+		__atomic_fetch_and(&touches[i], w->touched[i], __ATOMIC_RELAXED);
 }
 
 static void lack_note(struct flows *w, uint32_t peer, uint64_t lacking)
@@ -376,7 +389,7 @@ static void peer_compare(struct flows *w, uint32_t peer, size_t *some, struct me
 	const struct fwd_session_peer *p = &w->f->peers[peer];
 	uint32_t self = a->intent[w->site],
 		 other = sp->other == NETWORK_NONE ? NETWORK_NONE : a->intent[sp->other];
-	uint64_t intent = 0, open, touched = 0;
+	uint64_t intent = 0, open;
 
 	if (self != NETWORK_NONE && other != NETWORK_NONE)
 		intent = audit_intent(a, w->policy_index, w->outbound ? self : other,
@@ -384,6 +397,7 @@ static void peer_compare(struct flows *w, uint32_t peer, size_t *some, struct me
 	boxes_of_rules(w, peer, some, &m->rules);
 	boxes_of_policy(w, intent, &m->wanted);
 	open = intent;
+	memset(w->touched, 0, a->asked_words * sizeof(*w->touched));
 	for (size_t i = 0; i < p->prefix_count; i++)
 		for (size_t k = 0; k < w->f->lan_count; k++) {
 			struct ipv4_prefix to = w->outbound ? p->prefixes[i] : w->f->lans[k];
@@ -391,11 +405,11 @@ static void peer_compare(struct flows *w, uint32_t peer, size_t *some, struct me
 
 			excess_at(w, peer, m, to, from);
 			open &= lack_at(m, intent, to, from);
-			touched |= touched_at(w, m, to, from);
+			touched_at(a, m, to, from, w->touched);
 		}
 	a->counts.rules_compared += m->rules.count;
 	lack_note(w, peer, intent & ~open);
-	session_narrow(w, peer, open, touched);
+	session_narrow(w, peer, open);
 }
 
 /* ---- what is said about one site, color and direction ------------------------------------------
@@ -516,6 +530,7 @@ static void flows_clear(struct flows *w)
 	free(w->owned);
 	free(w->wide);
 	free(w->some);
+	free(w->touched);
 	free(w->too_much);
 	free(w->example);
 }
@@ -530,9 +545,10 @@ static bool flows_init(struct flows *w, struct audit *a, uint32_t s)
 		prefixes += f->peers[i].prefix_count;
 	w->owned = calloc(prefixes + 1, sizeof(*w->owned));
 	w->wide = calloc(f->rule_count + 1, sizeof(*w->wide));
+	w->touched = calloc(a->asked_words + 1, sizeof(*w->touched));
 	w->too_much = calloc(f->rule_count + 1, sizeof(*w->too_much));
 	w->example = calloc(f->rule_count + 1, sizeof(*w->example));
-	return w->owned && w->wide && w->too_much && w->example;
+	return w->owned && w->wide && w->touched && w->too_much && w->example;
 }
 
 static bool site_compare(struct audit *a, uint32_t s, struct meeting *m)
@@ -564,13 +580,51 @@ static int flows_compare(struct audit *a, uint32_t from, uint32_t to)
 	return ok ? 0 : -TUYEN_ENOMEM;
 }
 
+static int asked_compare(const void *x, const void *y)
+{
+	const uint32_t *p = x, *q = y;
+
+	return *p < *q ? -1 : *p > *q;
+}
+
+/* A class that no policy carries is asked for too: others may hold its packets. */
+static bool asked_build(struct audit *a)
+{
+	const struct network *n = a->network;
+	size_t kept = 0;
+
+	a->asked = calloc(n->expectation_count + 1, sizeof(*a->asked));
+	if (!a->asked)
+		return false;
+	for (size_t i = 0; i < n->expectation_count; i++)
+		if (n->expectations[i].kind == EXPECT_NEVER_REACHES)
+			a->asked[a->asked_count++] = n->expectations[i].class_index;
+	if (a->asked_count > 1)
+		qsort(a->asked, a->asked_count, sizeof(*a->asked), asked_compare);
+	for (size_t i = 0; i < a->asked_count; i++)
+		if (!kept || a->asked[kept - 1] != a->asked[i])
+			a->asked[kept++] = a->asked[i];
+	a->asked_count = kept;
+	a->asked_words = (kept + 63) / 64;
+	a->touches = malloc((2 * a->session_count * a->asked_words + 1) * sizeof(*a->touches));
+	return a->touches != NULL;
+}
+
+uint64_t *audit_touches(const struct audit *a, uint32_t session, bool back)
+{
+	return a->touches + (2 * (size_t)session + back) * a->asked_words;
+}
+
 int audit_flows(struct audit *a)
 {
+	if (!asked_build(a))
+		return -TUYEN_ENOMEM;
 	for (size_t i = 0; i < a->session_count; i++) {
 		struct audit_session *s = &a->sessions[i];
 
-		s->opens = s->opens_back = s->touches = s->touches_back =
-		    s->lawful ? UINT64_MAX : 0;
+		s->opens = s->opens_back = s->lawful ? UINT64_MAX : 0;
+		memset(audit_touches(a, (uint32_t)i, false), s->lawful ? 0xff : 0,
+		       2 * a->asked_words * sizeof(*a->touches));
 	}
 	return audit_divide(a, flows_compare);
 }

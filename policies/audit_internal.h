@@ -98,6 +98,11 @@ struct audit {
 	struct audit_session *sessions;
 	size_t session_count;
 	uint32_t *session_first; /* by site: sites' count + 1 */
+	uint32_t *
+	    asked; /* classes that must never reach somebody, each once, sorted; NETWORK_NONE: any packet */
+	size_t asked_count, asked_words;
+	uint64_t *
+	    touches; /* audit_touches(): by session there and back, of the head-end's packets first */
 	struct audit_path *paths;
 	size_t path_count;
 	struct numbers ways, nodes, repaired;
@@ -168,6 +173,8 @@ enum { SET_FROM, SET_TO };
 bool audit_policy_has(const struct audit *a, uint32_t policy, int side, uint32_t site);
 /** May it, after all deny rules? Sites of the network. Bit i: the policy's classes[i]. */
 uint64_t audit_intent(const struct audit *a, uint32_t policy, uint32_t from, uint32_t to);
+/** Bit i: some packet of asked[i] passes both ends' rules. @back  the endpoint opens it. */
+uint64_t *audit_touches(const struct audit *a, uint32_t session, bool back);
 
 /* The passes, in this order. */
 void audit_orders(struct audit *a);	/* audit_site.c */

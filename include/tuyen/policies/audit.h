@@ -115,9 +115,8 @@ struct audit_session {
 	uint32_t color;
 	uint64_t opens,
 	    opens_back; /* bit i: the policy's classes[i], all of it, open at both ends */
-	uint64_t touches, touches_back; /* or some of it */
-	uint32_t path, path_count;	/* those that work, highest preference first */
-	bool lawful;			/* policy wants it, and both ends agree on keys and calls */
+	uint32_t path, path_count; /* those that work, highest preference first */
+	bool lawful;		   /* policy wants it, and both ends agree on keys and calls */
 };
 size_t audit_session_count(const struct audit *audit);
 const struct audit_session *audit_session(const struct audit *audit, size_t index);
