@@ -177,6 +177,99 @@ static void deny_check_class(struct compile_result *r, size_t deny, uint32_t pol
 			       n->classes[carried].name, n->policies[policy].name);
 }
 
+/* May packets of the class go into a LAN that the site shares? */
+static bool class_enters_shared(const struct network *n, uint32_t class_index, uint32_t site)
+{
+	const struct traffic_class *c = &n->classes[class_index];
+	const struct site *s = &n->sites[site];
+
+	for (size_t i = 0; i < c->match_count; i++)
+		for (size_t k = 0; k < s->lan_count; k++)
+			if (site_lan_own(s, k) &&
+			    ipv4_prefix_overlaps(c->matches[i].to, s->lans[k]))
+				return true;
+	return false;
+}
+
+/* What a deny rule forbids, with the gateways that share a LAN with one of it. */
+struct deny_sharing {
+	const uint64_t *from, *to;
+	bool any; /* some site is there only for that */
+};
+
+/* @bits  room for both. */
+static struct deny_sharing deny_share(const struct compile_result *r, size_t deny, uint64_t *bits)
+{
+	const struct deny_rule *d = &r->network->denies[deny];
+	const uint64_t *named = r->deny_bits + 2 * deny * r->words;
+	struct deny_sharing s = {bits, bits + r->words, false};
+
+	memset(bits, 0, 2 * r->words * sizeof(*bits));
+	network_bits_sharing(r->network, &d->from, bits);
+	network_bits_sharing(r->network, &d->to, bits + r->words);
+	s.any = memcmp(bits, named, 2 * r->words * sizeof(*bits)) != 0;
+	return s;
+}
+
+/* Do packets pass of what the rule forbids, by another gateway of the same LAN? @return the bit of their class, or -1. */
+static int deny_passed_by(const struct compile_result *r, size_t deny, const struct deny_sharing *s,
+			  const struct compile_pair *p, bool head)
+{
+	const struct network *n = r->network;
+	const struct policy *policy = &n->policies[p->policy];
+	uint32_t from = head ? p->head : p->endpoint, to = head ? p->endpoint : p->head;
+	uint32_t denied = n->denies[deny].class_index;
+	uint64_t opens = head ? p->opens : p->opens_back;
+
+	if (!compile_bits_has(s->from, from) || !compile_bits_has(s->to, to) ||
+	    (from_has(r, r->deny_bits, deny, from) && to_has(r, r->deny_bits, deny, to)))
+		return -1;
+	for (int bit = 0; bit < (int)policy->class_count; bit++)
+		if (opens >> bit & 1 &&
+		    (denied == NETWORK_NONE ||
+		     compile_classes_overlap(n, policy->classes[bit], denied)) &&
+		    (to_has(r, r->deny_bits, deny, to) ||
+		     class_enters_shared(n, policy->classes[bit], to)))
+			return bit;
+	return -1;
+}
+
+/* A rule names sites, and packets that one gateway of a LAN refuses come by the next: then it would not hold. */
+static void deny_check_sharing(struct compile_result *r, size_t deny, uint64_t *bits)
+{
+	const struct network *n = r->network;
+	const struct deny_sharing s = deny_share(r, deny, bits);
+
+	for (size_t i = 0; s.any && i < r->pair_count; i++)
+		for (int head = 1; head >= 0; head--) {
+			const struct compile_pair *p = &r->pairs[i];
+			int bit = deny_passed_by(r, deny, &s, p, head);
+
+			if (bit < 0)
+				continue;
+			compile_report(
+			    r, true, NULL, n->denies[deny].place,
+			    "packets still pass from '%s' to '%s' as class '%s' of policy '%s', and "
+			    "gateways that share a LAN stand for each other: deny all of them, or "
+			    "leave that one out of the policy",
+			    n->sites[head ? p->head : p->endpoint].name,
+			    n->sites[head ? p->endpoint : p->head].name,
+			    n->classes[n->policies[p->policy].classes[bit]].name,
+			    n->policies[p->policy].name);
+			return;
+		}
+}
+
+static void denies_check_sharing(struct compile_result *r)
+{
+	uint64_t *bits = malloc(2 * r->words * sizeof(*bits));
+
+	r->failed |= !bits;
+	for (size_t i = 0; bits && i < r->network->deny_count; i++)
+		deny_check_sharing(r, i, bits);
+	free(bits);
+}
+
 /* Rules forbid classes by name, nodes judge packets: a rule that would not hold is refused. */
 static void denies_check(struct compile_result *r)
 {
@@ -1366,6 +1459,7 @@ static int result_build(struct compile_result *r, unsigned flags)
 	if (r->links != LINKS_NOW)
 		return 0; /* what it says of paths holds for none that are used */
 	denies_check(r);
+	denies_check_sharing(r);
 	tallies_report(r);
 	return 0;
 }

@@ -6,7 +6,7 @@
  * one that does not use the link: labels are static, nothing else heals.
  *
  * "Reaches with" a class wants all of it; "never" none of its packets, also where another class
- * overlaps it.
+ * overlaps it, or another gateway has the same LAN.
  *
  * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the
  * number of sessions or of expected pairs, and a pair's sessions are few.
@@ -196,8 +196,8 @@ static void check_never(struct compile_result *r, const struct expectation *e, s
 		r->failed = true;
 		return;
 	}
-	compile_bits_set(from, &e->from);
-	compile_bits_set(to, &e->to);
+	network_bits_sharing(r->network, &e->from, from);
+	network_bits_sharing(r->network, &e->to, to);
 	for (size_t i = 0; i < r->pair_count; i++) {
 		const struct compile_pair *p = &r->pairs[i];
 

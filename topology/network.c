@@ -77,6 +77,20 @@ bool network_shares_lan(const struct network *n, uint32_t site_a, uint32_t site_
 	return false;
 }
 
+void network_bits_sharing(const struct network *n, const struct site_set *set, uint64_t *bits)
+{
+	for (size_t k = 0; k < set->count; k++) {
+		uint32_t site = set->sites[k];
+
+		bits[site / 64] |= UINT64_C(1) << site % 64;
+		if (!site_shares_lan(&n->sites[site]))
+			continue;
+		for (uint32_t i = 0; i < n->site_count; i++)
+			if (network_shares_lan(n, i, site))
+				bits[i / 64] |= UINT64_C(1) << i % 64;
+	}
+}
+
 void network_policy_clear(struct policy *p)
 {
 	for (size_t i = 0; i < p->path_count; i++) {

@@ -1510,6 +1510,7 @@ static void two_policies(struct network *n)
 
 static void test_gateways_of_several_policies(void **state)
 {
+	struct expectation *e;
 	struct country c;
 	struct audit *a;
 
@@ -1519,6 +1520,15 @@ static void test_gateways_of_several_policies(void **state)
 	country_compile(&c);
 	a = country_audit(&c);
 	clean(a);
+	audit_free(a);
+	e = fixture_expect(&c.n, EXPECT_NEVER_REACHES, NETWORK_NONE);
+	fixture_set_add(&e->from, PHUC_XA);
+	fixture_set_add(&e->to, HUB);
+	c.n.policies[0].to.count = c.n.policies[2].to.count =
+	    0; /* no policy leads there, two to the other */
+	fixture_set_add(&c.n.policies[0].to, (uint32_t)c.n.site_count - 1);
+	a = country_audit(&c);
+	assert_true(found(a, AUDIT_EXPECTATION, 0, "'phuc-xa' reaches 'npdc-hcm'"));
 	audit_free(a);
 	c.site[PHUC_XA].peers[3].rank = c.site[PHUC_XA].peers[4].rank; /* both of color 40 */
 	a = country_audit(&c);

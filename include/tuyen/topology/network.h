@@ -293,6 +293,11 @@ static inline bool site_shares_lan(const struct site *site)
 }
 /** Do two different sites stand in one LAN? Then each carries what is meant for it, and one takes over for the other. */
 bool network_shares_lan(const struct network *n, uint32_t site_a, uint32_t site_b);
+/**
+ * Sets the bit of each site of @set, and of each that shares a LAN with one of them: who is let into that LAN, or out of it, by one
+ * gateway is so by all of them. @bits  a bit a site, 64 in a word, lowest first.
+ */
+void network_bits_sharing(const struct network *n, const struct site_set *set, uint64_t *bits);
 /** Sorts @sites, @count of them, by their ids. */
 void network_sort_by_id(const struct network *n, uint32_t *sites, size_t count);
 /** @return the site's index, NETWORK_NONE if there is none. */
