@@ -25,6 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROTOCOL_TCP 6
+
 /* ---- problems ----------------------------------------------------------------------- */
 
 void compile_report(struct compile_result *r, bool error, const char *name,
@@ -1036,6 +1038,14 @@ static void pairs_rank(struct compile_result *r, size_t first)
  * Several gateways of one LAN that each call a site would be peers with the same prefixes behind one
  * device of it: WireGuard knows one owner.
  */
+static bool policy_calls(const struct compile_result *r, size_t policy, uint32_t site)
+{
+	for (uint32_t p = r->head_first[site]; p < r->head_first[site + 1]; p++)
+		if (r->pairs[p].policy == policy)
+			return site_shares_lan(&r->network->sites[site]);
+	return false;
+}
+
 static void callers_check(struct compile_result *r)
 {
 	const struct network *n = r->network;
@@ -1045,18 +1055,14 @@ static void callers_check(struct compile_result *r)
 		uint32_t other = NETWORK_NONE, one = NETWORK_NONE;
 
 		for (size_t k = 0; k < from->count && other == NETWORK_NONE; k++) {
-			uint32_t site = from->sites[k];
-			size_t count = r->head_first[site + 1] - r->head_first[site];
-			bool calls = false;
-
-			for (size_t p = 0; p < count; p++)
-				calls |= r->pairs[r->head_first[site] + p].policy == i;
-			if (!calls || !site_shares_lan(&n->sites[site]))
+			if (!policy_calls(r, i, from->sites[k]))
 				continue;
-			if (one != NETWORK_NONE && network_shares_lan(n, one, site))
-				other = site;
-			else if (one == NETWORK_NONE)
-				one = site;
+			for (size_t j = 0; j < k && other == NETWORK_NONE; j++) {
+				one = from->sites[j];
+				if (network_shares_lan(n, one, from->sites[k]) &&
+				    policy_calls(r, i, one))
+					other = from->sites[k];
+			}
 		}
 		if (other != NETWORK_NONE)
 			compile_report(r, true, NULL, n->policies[i].place,
@@ -1064,6 +1070,91 @@ static void callers_check(struct compile_result *r)
 				       "them may call a site: say 'from %s'",
 				       n->policies[i].name, n->sites[one].name,
 				       n->sites[other].name, n->sites[one].name);
+	}
+}
+
+/*
+ * Of gateways that share a LAN, @site calls one under the policy of @p: the other, of @p, must be called too, and both may
+ * open connections or none. For a site's rules name LANs; and it has a device for each gateway that it calls, and none for one
+ * that calls it instead.
+ */
+static bool sharers_differ(const struct compile_result *r, const struct compile_pair *p,
+			   uint32_t site, uint32_t called)
+{
+	bool to_site = to_has(r, r->policy_bits, p->policy, site);
+
+	if (p->head != site)
+		return true;
+	return to_site && from_has(r, r->policy_bits, p->policy, p->endpoint) !=
+			      from_has(r, r->policy_bits, p->policy, called);
+}
+
+static void sharers_check_at(struct compile_result *r, const struct compile_pair *p, uint32_t site)
+{
+	const struct network *n = r->network;
+	const struct policy *policy = &n->policies[p->policy];
+	uint32_t other = p->head == site ? p->endpoint : p->head;
+
+	for (uint32_t i = r->head_first[site]; i < r->head_first[site + 1]; i++) {
+		const struct compile_pair *q = &r->pairs[i];
+
+		if (q->policy != p->policy || !network_shares_lan(n, q->endpoint, other) ||
+		    !sharers_differ(r, p, site, q->endpoint) || reported_last(r, policy->place))
+			continue;
+		compile_report(r, true, NULL, policy->place,
+			       "policy '%s': '%s' and '%s' share a LAN and '%s' calls '%s': it "
+			       "must call both, and both or none may call it",
+			       policy->name, n->sites[other].name, n->sites[q->endpoint].name,
+			       n->sites[site].name, n->sites[q->endpoint].name);
+	}
+}
+
+static void sharers_check(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < r->pair_count; i++) {
+		const struct compile_pair *p = &r->pairs[i];
+
+		if (site_shares_lan(&n->sites[p->endpoint]))
+			sharers_check_at(r, p, p->head);
+		if (site_shares_lan(&n->sites[p->head]))
+			sharers_check_at(r, p, p->endpoint);
+	}
+}
+
+/*
+ * Gateways that share a LAN track no connection, and the site at the other end does. Between two of them nobody does: an answer
+ * of TCP opens nothing, while one of UDP comes from the class's port and goes to any.
+ */
+static void untracked_check(struct compile_result *r)
+{
+	const struct network *n = r->network;
+
+	for (size_t i = 0; i < r->pair_count; i++) {
+		const struct compile_pair *p = &r->pairs[i];
+		const struct policy *policy = &n->policies[p->policy];
+
+		if (!site_shares_lan(&n->sites[p->head]) ||
+		    !site_shares_lan(&n->sites[p->endpoint]) || reported_last(r, policy->place))
+			continue;
+		for (size_t bit = 0; bit < policy->class_count; bit++) {
+			const struct traffic_class *c = &n->classes[policy->classes[bit]];
+			bool tcp = true;
+
+			for (size_t m = 0; m < c->match_count; m++)
+				tcp &= c->matches[m].protocol == PROTOCOL_TCP;
+			if (tcp || !((p->opens | p->opens_back) >> bit & 1))
+				continue;
+			compile_report(
+			    r, true, NULL, policy->place,
+			    "policy '%s': '%s' and '%s' both stand in shared LANs, where "
+			    "no connection is tracked: answers of class '%s', which is "
+			    "not TCP alone, would open others",
+			    policy->name, n->sites[p->head].name, n->sites[p->endpoint].name,
+			    c->name);
+			break;
+		}
 	}
 }
 
@@ -1163,8 +1254,11 @@ static int decide(struct compile_result *r)
 
 	if (!err)
 		err = parts_decide(r, &o, &parts);
-	if (!err)
+	if (!err) {
 		callers_check(r);
+		sharers_check(r);
+		untracked_check(r);
+	}
 	compile_parts_clear(&parts);
 	policy_order_clear(&o, r->network->policy_count);
 	return err;

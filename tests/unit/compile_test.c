@@ -758,6 +758,74 @@ static void a_rule_holds_for_all_gateways_of_a_lan(void **state)
 	network_clear(&n);
 }
 
+/* Two LANs, of two gateways each: those of the first policy's endpoints, and "h1" and "h2". */
+static uint32_t two_shared_lans(struct network *n)
+{
+	uint32_t first;
+
+	fixture_two_gateways(n);
+	first = fixture_gateway(n, "h1", 3, 0x0a010002);
+	fixture_gateway(n, "h2", 4, 0x0a010003);
+	return first;
+}
+
+static struct policy *shared_policy(struct network *n)
+{
+	struct policy *p = fixture_policy(n, "shared", 20);
+
+	fixture_path(p, "any", 100, PATH_VIA_SHORTEST, NETWORK_NONE);
+	return p;
+}
+
+static void gateways_of_a_lan_are_called_or_call_alike(void **state)
+{
+	struct network n;
+	struct policy *p;
+	uint32_t h1;
+
+	(void)state;
+	h1 = two_shared_lans(&n);
+	p = shared_policy(&n);
+	fixture_set_add(&p->from, 0); /* of another LAN */
+	fixture_set_add(&p->from, h1);
+	fixture_set_add(&p->from, h1 + 1);
+	fixture_set_tier(&n, &p->to, 3);
+	refused_with(&n, "'h1' and 'h2' share a LAN, and only one of them may call");
+	p->from.count = 0;
+	fixture_set_add(&p->from, 4); /* calls one and is called by the other */
+	fixture_set_add(&p->from, h1);
+	p->to.count = 0;
+	fixture_set_add(&p->to, 4);
+	fixture_set_add(&p->to, h1 + 1);
+	refused_with(&n, "'h1' and 'h2' share a LAN and 'phuc-xa' calls 'h2'");
+	p->to.count = 0;
+	fixture_set_add(&p->to, 4); /* calls both, and one may answer unasked */
+	fixture_set_add(&p->to, h1);
+	fixture_set_add(&p->to, h1 + 1);
+	refused_with(&n, "'h1' and 'h2' share a LAN and 'phuc-xa' calls 'h2'");
+	network_clear(&n);
+}
+
+/* Nobody tracks a connection between two shared LANs: what comes from port 162 would be an answer, to any port. */
+static void between_shared_lans_goes_tcp_alone(void **state)
+{
+	struct network n;
+	struct policy *p;
+	struct tables t;
+	uint32_t h1;
+
+	(void)state;
+	h1 = two_shared_lans(&n);
+	p = shared_policy(&n);
+	fixture_set_add(&p->from, 0);
+	fixture_set_add(&p->to, h1);
+	refused_with(&n, "answers of class 'alarm', which is not TCP alone, would open others");
+	p->class_count = 1; /* query */
+	tables_compile(&n, &t);
+	tables_clear(&t);
+	network_clear(&n);
+}
+
 /* Nodes take the first rule that fits, in the order of colors: so says explain. */
 static void explain_names_the_policy_that_takes_the_packets(void **state)
 {
@@ -1491,6 +1559,8 @@ int main(void)
 	    cmocka_unit_test(a_denied_pair_has_no_session),
 	    cmocka_unit_test(what_is_forbidden_passes_as_no_other_class),
 	    cmocka_unit_test(a_rule_holds_for_all_gateways_of_a_lan),
+	    cmocka_unit_test(gateways_of_a_lan_are_called_or_call_alike),
+	    cmocka_unit_test(between_shared_lans_goes_tcp_alone),
 	    cmocka_unit_test(explain_names_the_policy_that_takes_the_packets),
 	    cmocka_unit_test(expectations_are_checked),
 	    cmocka_unit_test(a_common_link_breaks_an_expectation),

@@ -203,6 +203,18 @@ static void shared_lan(struct site *s, ipv4_t own)
 	s->lan_own[0] = own;
 }
 
+uint32_t fixture_gateway(struct network *n, const char *name, uint32_t id, ipv4_t own)
+{
+	char lan[IPV4_PREFIX_STRLEN];
+	uint32_t site;
+
+	ipv4_prefix_format((struct ipv4_prefix){own & ~UINT32_C(255), 24}, lan);
+	site = fixture_site(n, name, 0, id, FIXTURE_NONE, FIXTURE_NONE, lan);
+	fixture_link(n, 1, site, 20);
+	shared_lan(&n->sites[site], own);
+	return site;
+}
+
 void fixture_two_gateways(struct network *n)
 {
 	uint32_t second;

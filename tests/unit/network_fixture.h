@@ -31,6 +31,8 @@ struct expectation *fixture_expect(struct network *n, enum expect_kind kind, uin
 void fixture_first_light(struct network *n);
 /** first_light with a second gateway, npdc-hcm (id 2, the last site), in one LAN with the first; hanoi reaches it at metric 20. */
 void fixture_two_gateways(struct network *n);
+/** One more gateway, at address @own of the /24 around it, which it shares; a neighbour of the province. */
+uint32_t fixture_gateway(struct network *n, const char *name, uint32_t id, ipv4_t own);
 /** @communes in districts of 15 in provinces of 11; each commune's backup is the next district. Three colors. */
 void fixture_country(struct network *n, uint32_t communes);
 
