@@ -73,12 +73,28 @@ static void common_path(const struct audit *a, struct common *c, uint32_t path)
 	c->count = kept;
 }
 
+/* Does any packet of the class go to a LAN of @site? Else all of it passes, and nothing does. */
+static bool class_enters(const struct network *n, uint32_t class_index, uint32_t site)
+{
+	const struct traffic_class *c;
+
+	if (class_index == NETWORK_NONE)
+		return true;
+	c = &n->classes[class_index];
+	for (size_t i = 0; i < c->match_count; i++)
+		for (size_t k = 0; k < n->sites[site].lan_count; k++)
+			if (ipv4_prefix_overlaps(c->matches[i].to, n->sites[site].lans[k]))
+				return true;
+	return false;
+}
+
 static void common_of_head(const struct audit *a, uint32_t head, uint32_t endpoint, bool by_head,
 			   uint32_t class_index, struct common *c)
 {
 	uint32_t site = audit_site_by_id(a, a->network->sites[head].id);
 
-	if (site == NETWORK_NONE)
+	if (site == NETWORK_NONE ||
+	    !class_enters(a->network, class_index, by_head ? endpoint : head))
 		return;
 	for (uint32_t i = a->session_first[site]; i < a->session_first[site + 1]; i++) {
 		const struct audit_session *s = &a->sessions[i];

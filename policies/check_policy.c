@@ -829,6 +829,44 @@ void check_expect(struct check *c, struct statement s, struct expectation *ret_e
 	ret_expectation->class_index = class_of(c, s);
 }
 
+static bool set_has_lan(const struct network *n, const struct site_set *set,
+			struct ipv4_prefix prefix)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		const struct site *s = &n->sites[set->sites[i]];
+
+		for (size_t k = 0; k < s->lan_count; k++)
+			if (ipv4_prefix_overlaps(s->lans[k], prefix))
+				return true;
+	}
+	return false;
+}
+
+static bool prefix_is_reached(const struct network *n, uint32_t class_index,
+			      struct ipv4_prefix prefix)
+{
+	for (size_t i = 0; i < n->policy_count; i++)
+		for (size_t k = 0; k < n->policies[i].class_count; k++)
+			if (n->policies[i].classes[k] == class_index &&
+			    set_has_lan(n, &n->policies[i].to, prefix))
+				return true;
+	return false;
+}
+
+/* Of a class that several policies carry, not each must lead to each of its prefixes; one at least to each. */
+static void class_prefixes(struct check *c, uint32_t index)
+{
+	struct statement s = c->class_at[index];
+
+	for (const struct syntax_node *n = s.node->child; n && !check_unlawful(c); n = n->next)
+		if (n->kind == SYNTAX_TO_PREFIX &&
+		    !prefix_is_reached(&c->network, index, n->prefix))
+			diag_error(
+			    c->diags, syntax_place(s.file, n),
+			    "no policy that carries class '%s' leads to a LAN in this prefix",
+			    s.node->text);
+}
+
 void check_policies(struct check *c)
 {
 	bool *carried = check_alloc(c, c->network.class_count, sizeof(*carried));
@@ -842,6 +880,9 @@ void check_policies(struct check *c)
 		if (!carried[i])
 			diag_warning(c->diags, check_at(c->class_at[i]), "unused-class",
 				     "no policy carries class '%s'", c->network.classes[i].name);
+	for (uint32_t i = 0; i < c->network.class_count && !c->discarded; i++)
+		if (carried[i])
+			class_prefixes(c, i);
 	free(carried);
 	class_shares(c);
 	check_queues(c);

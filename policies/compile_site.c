@@ -491,13 +491,31 @@ static uint64_t pair_opens(const struct site_pair *p, bool outbound)
 	return p->head == outbound ? p->pair->opens : p->pair->opens_back;
 }
 
+/* Does a LAN lie there of a peer to which the site may open such connections? */
+static bool rule_leads(const struct writer *w, uint32_t policy, size_t bit,
+		       const struct fwd_rule *rule)
+{
+	const struct site_pair *p;
+
+	FOR_PAIRS(w, policy, p)
+	{
+		const struct site *peer = &w->n->sites[p->head ? p->pair->endpoint : p->pair->head];
+
+		for (size_t i = 0; pair_opens(p, true) >> bit & 1 && i < peer->lan_count; i++)
+			if (ipv4_prefix_overlaps(rule->to, peer->lans[i]))
+				return true;
+	}
+	return false;
+}
+
 static void write_class_rules(struct writer *w, uint32_t policy, size_t bit, bool outbound,
 			      struct fwd_rule rule, bool everyone)
 {
 	const struct site_pair *p;
 
 	if (everyone) {
-		write_rule(w, &rule);
+		if (!outbound || rule_leads(w, policy, bit, &rule))
+			write_rule(w, &rule);
 		return;
 	}
 	FOR_PAIRS(w, policy, p)

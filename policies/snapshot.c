@@ -729,6 +729,15 @@ static size_t lan_count(const struct syntax_node *site)
 	return count;
 }
 
+/* Then what is lawful depends on where LANs lie. */
+static bool classes_name_prefixes(const struct network *n)
+{
+	for (size_t i = 0; i < n->class_count; i++)
+		if (n->classes[i].match_count && n->classes[i].matches[0].to.length)
+			return true;
+	return false;
+}
+
 static int site_lans(struct snapshot *s, const struct syntax_node *now)
 {
 	uint32_t site = network_site_find(s->network, now->text);
@@ -738,7 +747,7 @@ static int site_lans(struct snapshot *s, const struct syntax_node *now)
 	size_t index;
 
 	change = site == NETWORK_NONE ? NULL : change_of(s, site, &index);
-	if (!change || !count || change->lan)
+	if (!change || !count || change->lan || classes_name_prefixes(s->network))
 		return -TUYEN_EINVAL;
 	lans = calloc(count, sizeof(*lans));
 	if (!lans)

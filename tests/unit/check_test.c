@@ -252,6 +252,9 @@ static void unlawful_things_are_errors(void **state)
 	    {"class c { to port tcp 70000; }", "from 1 to 65535", NULL},
 	    {"class c { to port tcp 9-3; }", "ends before it begins", NULL},
 	    {"class query { to port tcp 1; }", "declared already", "the other 'query'"},
+	    {"class c { to 10.77.0.0/24; } policy c color 20 { from tier commune; to hub; carry c; "
+	     "path main preference 200 via parent; encrypt end-to-end; }",
+	     "leads to a LAN in this prefix", NULL},
 	    {"policy q color 10 { from ba-dinh; to hub; carry query; path m preference 1 via "
 	     "parent; encrypt end-to-end; }",
 	     "color 10 is that of policy 'p'", "the other policy"},

@@ -806,6 +806,38 @@ static void gateways_of_a_lan_are_called_or_call_alike(void **state)
 	network_clear(&n);
 }
 
+/* A class of two prefixes, each at another gateway: a site that reaches one has no rule for the other. */
+static void a_prefix_that_is_elsewhere_has_no_rule(void **state)
+{
+	struct expectation *e;
+	struct network n;
+	struct tables t;
+	struct class_match *m;
+	uint32_t h1;
+
+	(void)state;
+	h1 = two_shared_lans(&n);
+	m = realloc(n.classes[0].matches, 2 * sizeof(*m));
+	assert_non_null(m);
+	n.classes[0].matches = m;
+	n.classes[0].match_count = 2;
+	m[1] = m[0];
+	m[0].to = (struct ipv4_prefix){0x0a000000, 24};
+	m[1].to = (struct ipv4_prefix){0x0a010000, 24}; /* of h1 and h2, to which no policy leads */
+	tables_compile(&n, &t);
+	assert_int_equal(t.site[4].rule_count, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_not_equal(t.site[4].rules[i].to.address, m[1].to.address);
+	tables_clear(&t);
+	e = fixture_expect(&n, EXPECT_REACHES, 0);
+	fixture_set_add(&e->from, 4);
+	fixture_set_add(&e->to, 0);
+	m[0] = m[1];
+	refused_with(&n, "'phuc-xa' does not reach 'npdc-hn' (with 'query')");
+	assert_int_equal(n.sites[h1].lans[0].address, m[1].to.address);
+	network_clear(&n);
+}
+
 /* Nobody tracks a connection between two shared LANs: what comes from port 162 would be an answer, to any port. */
 static void between_shared_lans_goes_tcp_alone(void **state)
 {
@@ -1560,6 +1592,7 @@ int main(void)
 	    cmocka_unit_test(what_is_forbidden_passes_as_no_other_class),
 	    cmocka_unit_test(a_rule_holds_for_all_gateways_of_a_lan),
 	    cmocka_unit_test(gateways_of_a_lan_are_called_or_call_alike),
+	    cmocka_unit_test(a_prefix_that_is_elsewhere_has_no_rule),
 	    cmocka_unit_test(between_shared_lans_goes_tcp_alone),
 	    cmocka_unit_test(explain_names_the_policy_that_takes_the_packets),
 	    cmocka_unit_test(expectations_are_checked),

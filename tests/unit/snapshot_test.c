@@ -295,6 +295,41 @@ static void damage_of_any_byte_is_found(void **state)
 	text_clear(&bytes);
 }
 
+/* Whether a class leads anywhere is asked again where a LAN is another; and of nothing else. */
+static void a_lan_below_prefixes_is_not_followed(void **state)
+{
+	static const char near[] = "class near { to 10.0.0.0/24; }\n";
+	char *lan = replaced("10.1.0.0/24", "10.9.0.0/24"),
+	     *key = replaced("BAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+			     "BwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+	const char *const amended[] = {lan, key};
+	struct text source = {0};
+	struct built b;
+
+	(void)state;
+	text_add(&source, country);
+	text_add(&source, near);
+	build(source.bytes, &b);
+	for (size_t i = 0; i < 2; i++) {
+		struct snapshot *s;
+		struct text bytes = {0}, other = {0};
+
+		assert_int_equal(snapshot_encode(b.result, &b.set, program, "words", 1, &bytes), 0);
+		text_add(&other, amended[i]);
+		text_add(&other, near);
+		assert_int_equal(
+		    snapshot_open(bytes.bytes, bytes.length, false, program, "words", &s), 0);
+		assert_int_equal(amend(s, other.bytes), i ? 0 : -TUYEN_EINVAL);
+		snapshot_free(s);
+		text_clear(&bytes);
+		text_clear(&other);
+	}
+	clear(&b);
+	text_clear(&source);
+	free(lan);
+	free(key);
+}
+
 static void sources_that_it_cannot_follow_make_none(void **state)
 {
 	static const char *const more[] = {
@@ -323,6 +358,7 @@ int main(void)
 	    cmocka_unit_test(follows_lans_and_keys_and_nothing_else),
 	    cmocka_unit_test(the_cause_is_said),
 	    cmocka_unit_test(damage_of_any_byte_is_found),
+	    cmocka_unit_test(a_lan_below_prefixes_is_not_followed),
 	    cmocka_unit_test(sources_that_it_cannot_follow_make_none),
 	};
 
