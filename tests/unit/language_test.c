@@ -75,7 +75,7 @@ static void speak_and_compile(struct spoken *s, const char *text)
 {
 	speak(s, COUNTRY, text, (struct check_times){0});
 	if (s->outcome)
-		fail_msg("%s: %s", text, s->diags.entries[0].message);
+		fail_msg("%s: %s", s->diags.entries[0].message, text);
 	s->outcome = compile_network(&s->network, 0, &s->result);
 	assert_non_null(s->result);
 }
@@ -598,14 +598,18 @@ static void large_classes_are_compared_by_their_parts(void **state)
 
 	(void)state;
 	text_init(&t);
-	text_add(&t, "class one { to port tcp 1002; to 10.2.0.0/15; dscp 14; }\n"
+	text_add(&t, "site far tier npdc id 9 { uplink fibre 203.0.113.9; lan 10.1.128.0/17; "
+		     "lan 10.2.0.0/15; lan 10.4.0.0/14; lan 10.8.0.0/13; }\n"
+		     "link hub far;\n"
+		     "class one { to port tcp 1002; to 10.2.0.0/15; dscp 14; }\n"
 		     "class other { to port tcp 1003; to 10.2.0.0/15; dscp 14; }\n"
 		     "class wide { to port tcp 1-1002; to 10.0.0.0/8; }\n");
 	for (unsigned i = 0; i < 5; i++)
 		class_speak(&t, (const char[]){(char)('a' + i), 0}, firsts[i]);
-	text_add(&t,
-		 "policy v color 2 { from a; to hub; carry one, other, wide, a, b, c, d, e; path m "
-		 "preference 1 via parent; encrypt end-to-end; }");
+	text_add(
+	    &t,
+	    "policy v color 2 { from a; to hub, far; carry one, other, wide, a, b, c, d, e; path m "
+	    "preference 1 via shortest; encrypt end-to-end; }");
 	speak_and_compile(&s, text_string(&t));
 	assert_int_equal(s.outcome, 0);
 	for (uint32_t i = 1; i < 5; i++) {

@@ -381,16 +381,21 @@ static void what_bfd_says_of_a_link(void **state)
 		bool later; /* time alone will change it */
 		uint64_t grace_us;
 	} rows[] = {
-	    {BFD_STATE_UP, 0, BFD_DIAG_NONE, 0, PATH_UP, false},
-	    {BFD_STATE_DOWN, 0, BFD_DIAG_DETECTION_EXPIRED, 0, PATH_DOWN, false},
-	    {BFD_STATE_DOWN, 0, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_DOWN, false},
-	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_UNKNOWN, false},
-	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 60000000, PATH_UNKNOWN, false},
-	    {BFD_STATE_INIT, 0, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_UNKNOWN, true},
-	    {BFD_STATE_INIT, 0, BFD_DIAG_NEIGHBOR_DOWN, REPAIR_NEVER_UP_US, PATH_DOWN, false},
-	    {BFD_STATE_ADMIN_DOWN, 0, BFD_DIAG_ADMIN_DOWN, 0, PATH_UNKNOWN, false},
-	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 0, PATH_UNKNOWN, true},
-	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, REPAIR_NEVER_UP_US, PATH_DOWN, false},
+	    {BFD_STATE_UP, 0, BFD_DIAG_NONE, 0, PATH_UP, false, REPAIR_NEVER_UP_US},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_DETECTION_EXPIRED, 0, PATH_DOWN, false,
+	     REPAIR_NEVER_UP_US},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_DOWN, false, REPAIR_NEVER_UP_US},
+	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_UNKNOWN, false, REPAIR_NEVER_UP_US},
+	    {BFD_STATE_DOWN, 1, BFD_DIAG_NEIGHBOR_DOWN, 60000000, PATH_UNKNOWN, false,
+	     REPAIR_NEVER_UP_US},
+	    {BFD_STATE_INIT, 0, BFD_DIAG_NEIGHBOR_DOWN, 0, PATH_UNKNOWN, true, REPAIR_NEVER_UP_US},
+	    {BFD_STATE_INIT, 0, BFD_DIAG_NEIGHBOR_DOWN, REPAIR_NEVER_UP_US, PATH_DOWN, false,
+	     REPAIR_NEVER_UP_US},
+	    {BFD_STATE_ADMIN_DOWN, 0, BFD_DIAG_ADMIN_DOWN, 0, PATH_UNKNOWN, false,
+	     REPAIR_NEVER_UP_US},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 0, PATH_UNKNOWN, true, REPAIR_NEVER_UP_US},
+	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, REPAIR_NEVER_UP_US, PATH_DOWN, false,
+	     REPAIR_NEVER_UP_US},
 	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 1149999, PATH_UNKNOWN, true, 1150000},
 	    {BFD_STATE_DOWN, 0, BFD_DIAG_NONE, 1150000, PATH_DOWN, false, 1150000},
 	    {BFD_STATE_INIT, 0, BFD_DIAG_NONE, 1150000, PATH_DOWN, false, 1150000},
@@ -404,11 +409,9 @@ static void what_bfd_says_of_a_link(void **state)
 					     .diagnostic = rows[i].diagnostic};
 		struct monotime next = MONOTIME_NEVER;
 
-		assert_int_equal(
-		    repair_link_liveness(&l, AT(100),
-					 rows[i].grace_us ? rows[i].grace_us : REPAIR_NEVER_UP_US,
-					 AT(100 + rows[i].age_us), &next),
-		    rows[i].want);
+		assert_int_equal(repair_link_liveness(&l, AT(100), rows[i].grace_us,
+						      AT(100 + rows[i].age_us), &next),
+				 rows[i].want);
 		assert_int_equal(next.us != UINT64_MAX, rows[i].later);
 	}
 }
