@@ -69,8 +69,8 @@ struct crossing {
 	uint32_t target;    /* the site whose label it is */
 	uint32_t option[2]; /* detours + 1: past the neighbour, to the neighbour; 0: none */
 	uint32_t detour;    /* the one chosen, + 1 */
-	uint32_t
-	    twin[2]; /* @next is a leaf, and its other face is taken: @site, and that; 0: none */
+	uint32_t twin
+	    [2]; /* @next is a leaf, and its other face is taken: @site, and that; the same twice: none */
 	uint8_t refused; /* bit an option */
 };
 

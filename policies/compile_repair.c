@@ -971,14 +971,14 @@ static bool repair_by_twin(const struct compile_result *r, const struct crossing
 bool compile_repair_find(const struct compile_result *r, uint32_t site, uint32_t next,
 			 const struct label_stack *stack, struct compile_repair *ret_repair)
 {
-	const struct crossing *c =
-	    r->core_of[site] == NETWORK_NONE ||
-		    (r->core_of[next] == NETWORK_NONE && !r->network->sites[next].face)
-		? NULL
-		: crossing_lookup(r, site, next, stack->label[0]);
+	const struct crossing *c = r->core_of[site] == NETWORK_NONE ||
+					   (r->core_of[next] == NETWORK_NONE &&
+					    network_other_face(r->network, next) == NETWORK_NONE)
+				       ? NULL
+				       : crossing_lookup(r, site, next, stack->label[0]);
 	const struct detour *d = c && c->detour ? &r->detours[c->detour - 1] : NULL;
 
-	if (c && c->twin[1])
+	if (c && c->twin[0] != c->twin[1])
 		return repair_by_twin(r, c, ret_repair);
 	if (!d)
 		return false;

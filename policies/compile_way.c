@@ -584,9 +584,11 @@ bool compile_way_stack(struct compile_result *r, const struct way *w, struct lab
 
 uint32_t compile_twin(const struct compile_result *r, uint32_t neighbor, uint32_t leaf)
 {
-	uint32_t twin = r->network->sites[leaf].face;
+	uint32_t twin = network_other_face(r->network, leaf);
 
-	return twin && compile_link_find(r, neighbor, twin) != NETWORK_NONE ? twin : NETWORK_NONE;
+	return twin != NETWORK_NONE && compile_link_find(r, neighbor, twin) != NETWORK_NONE
+		   ? twin
+		   : NETWORK_NONE;
 }
 
 bool compile_way_stack_pinned(struct compile_result *r, const struct way *w,

@@ -1413,6 +1413,68 @@ static void order_of_sources_says_nothing(void **state)
 	}
 }
 
+/* A commune with two lines to its district, declared last or before all others. */
+static void two_lines(struct network *n, bool first)
+{
+	uint32_t leaf = 0, hub, district;
+	struct policy *p;
+
+	fixture_init(n);
+	if (first)
+		leaf = fixture_site(n, "leaf", 3, 900, FIXTURE_NONE, FIXTURE_NONE, "10.9.1.0/24");
+	hub = fixture_site(n, "hub", 0, 1, FIXTURE_NONE, FIXTURE_NONE, "10.0.0.0/16");
+	district = fixture_site(n, "district", 2, 2, hub, FIXTURE_NONE, "");
+	if (!first)
+		leaf = fixture_site(n, "leaf", 3, 900, FIXTURE_NONE, FIXTURE_NONE, "10.9.1.0/24");
+	n->sites[leaf].parent = district;
+	fixture_link(n, leaf, district, 10);
+	fixture_parallel(n, leaf, district, 50);
+	assert_int_equal(network_make_faces(n), 0);
+	fixture_class(n, "query", 6, 443);
+	p = fixture_policy(n, "query", 10);
+	fixture_set_add(&p->from, leaf);
+	fixture_set_add(&p->to, hub);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_path(p, "lte", 100, PATH_VIA_PARENT, NETWORK_NONE);
+	p->paths[1].over = 1;
+}
+
+static void repairs_of_district(const struct network *n, size_t ret_repaired[static 2])
+{
+	struct compile_repair repair;
+	struct tables t;
+
+	tables_compile(n, &t);
+	ret_repaired[0] = ret_repaired[1] = 0;
+	for (size_t i = 0; i < n->site_count; i++)
+		for (size_t k = 0; k < t.site[i].label_count; k++)
+			ret_repaired[0] += t.site[i].labels[k].repair.next_site != 0;
+	for (uint32_t node = 0; node < network_node_count(n); node++) {
+		uint32_t id = n->sites[node].id;
+		struct label_stack stack = {.depth = 1, .label = {label_node_sid(n->srgb, id)}};
+
+		if (id % PARALLEL_ID == 900)
+			ret_repaired[1] += compile_repair_find(
+			    t.result, network_site_find(n, "district"), node, &stack, &repair);
+	}
+	tables_clear(&t);
+}
+
+static void a_leaf_that_is_declared_first_is_like_any(void **state)
+{
+	for (int first = 0; first < 2; first++) {
+		struct network n;
+		size_t repaired[2];
+
+		(void)state;
+		two_lines(&n, first);
+		repairs_of_district(&n, repaired);
+		assert_int_equal(repaired[0], 2); /* either line for the other */
+		assert_int_equal(repaired[1], 2);
+		network_clear(&n);
+	}
+}
+
 static void same_by_several(const struct network *n, unsigned int workers, unsigned int *good,
 			    unsigned int *bad)
 {
@@ -1605,6 +1667,7 @@ int main(void)
 	    cmocka_unit_test(a_repair_costs_little_mtu),
 	    cmocka_unit_test(a_repair_keeps_off_the_same_risk),
 	    cmocka_unit_test(order_of_sources_says_nothing),
+	    cmocka_unit_test(a_leaf_that_is_declared_first_is_like_any),
 	    cmocka_unit_test(nobody_sees_how_many_compiled),
 	    cmocka_unit_test(without_a_rate_there_is_no_queue),
 	    cmocka_unit_test(a_rate_makes_queues_at_both_ends),

@@ -320,6 +320,11 @@ static inline uint32_t network_site_of(const struct network *n, uint32_t node)
 {
 	return node < n->site_count ? node : n->sites[node].face;
 }
+/** What @node is over its other link: a site's face, or whose face it is. NETWORK_NONE where it has none. */
+static inline uint32_t network_other_face(const struct network *n, uint32_t node)
+{
+	return node >= n->site_count || n->sites[node].face ? n->sites[node].face : NETWORK_NONE;
+}
 /** What @site, an end of @link, is there: itself or its face. */
 static inline uint32_t network_link_end(const struct network *n, const struct link *link,
 					uint32_t site)
