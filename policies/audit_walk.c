@@ -1075,13 +1075,19 @@ static bool site_carries(const struct audit *a, uint32_t intent)
 	return false;
 }
 
-/* What a site that carries nothing for others may send: stacks to the ends of its own sessions. */
+static bool heads_session_to(const struct audit *a, uint32_t head, uint32_t endpoint)
+{
+	for (uint32_t s = a->session_first[head]; s < a->session_first[head + 1]; s++)
+		if (a->sessions[s].endpoint == a->intent[endpoint])
+			return true;
+	return false;
+}
+
+/* What a site that carries nothing for others may send: stacks to the other ends of its own sessions. */
 static bool may_send_to(const struct audit *a, uint32_t from, uint32_t to)
 {
-	for (uint32_t s = a->session_first[from]; s < a->session_first[from + 1]; s++)
-		if (a->sessions[s].endpoint == a->intent[to])
-			return true;
-	return a->intent[from] == NETWORK_NONE || site_carries(a, a->intent[from]);
+	return heads_session_to(a, from, to) || heads_session_to(a, to, from) ||
+	       a->intent[from] == NETWORK_NONE || site_carries(a, a->intent[from]);
 }
 
 /*

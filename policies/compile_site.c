@@ -656,7 +656,7 @@ static bool line_of(const struct writer *w, uint32_t uplink, struct fwd_line *li
 	memcpy(line->dscp, class->dscp, sizeof(line->dscp));
 	name_copy(line->underlay, class->name);
 	line->overhead = MTU_WIREGUARD_IPV4;
-	while ((near = near_next(w, w->r, near))) {
+	while ((near = near_next(w, links_of(w), near))) {
 		const struct link *l = &w->n->links[near->link];
 		bool caller = l->a == w->site;
 

@@ -1331,6 +1331,32 @@ PARALLEL_FAULTS(PARALLEL_FAULT_FUNCTION)
 	{#name, AUDIT_##kind, site, words, parallel_fault_##name},
 static const struct fault parallel_faults[] = {PARALLEL_FAULTS(PARALLEL_FAULT_ROW)};
 
+/*
+ * One parallel link is fresh and one prepared, to a line of a known rate. Between two communes: what the endpoint sent back before
+ * the first link it may still send, and the line of the second is known already.
+ */
+static void test_prepared_and_fresh_are_clean(void **state)
+{
+	struct country c = {0};
+	struct policy *p;
+	struct audit *a;
+
+	(void)state;
+	parallel_country(&c.n);
+	c.n.links[c.n.link_count - 2].fresh = true;
+	c.n.links[c.n.link_count - 1].prepared = true;
+	p = fixture_policy(&c.n, "between", 30);
+	fixture_set_add(&p->from, PAR_C);
+	fixture_set_add(&p->to, PAR_F);
+	fixture_path(p, "any", 100, PATH_VIA_SHORTEST, NETWORK_NONE);
+	c.n.sites[PAR_E].uplinks[0].rate = (struct line_rate){2000000, 8000000};
+	country_compile(&c);
+	a = country_audit(&c);
+	clean(a);
+	audit_free(a);
+	country_clear(&c);
+}
+
 static void test_planted_parallel_faults(void **state)
 {
 	struct country c;
@@ -1594,6 +1620,7 @@ int main(void)
 	    cmocka_unit_test(two_gateways_take_over),
 	    cmocka_unit_test(test_gateways_of_several_policies),
 	    cmocka_unit_test(test_planted_parallel_faults),
+	    cmocka_unit_test(test_prepared_and_fresh_are_clean),
 	    cmocka_unit_test(test_blind_parallel_faults),
 	    cmocka_unit_test(test_random_parallel_links),
 	    cmocka_unit_test(test_first_light_is_clean),
