@@ -246,11 +246,12 @@ status_is() { # SITE FILTER WANTED
 }
 links_up() { status_is "$1" '[.links[] | select(.state == "up")] | length' "$2"; }
 paths_up() { status_is "$1" '[.paths[] | select(.state == "up")] | length' "$2"; }
+sessions_up() { status_is "$1" '[.sessions[] | select(.state == "up")] | length' "$2"; }
 session_up() { status_is "$1" '[.sessions[] | select(.state == "up")] | length > 0' true; }
 active_path() { status_get "$1" "$ACTIVE_PATH"; }
 ACTIVE_PATH='.paths[] | select(.active) | .name'
 path_is() { status_is "$1" "$ACTIVE_PATH" "$2"; }
-status_conditions+="status_is links_up paths_up session_up path_is "
+status_conditions+="status_is links_up paths_up sessions_up session_up path_is "
 
 country_daemons_up() { # all links, all paths, both communes' sessions
 	wait_for 60 "the links of hanoi" links_up hanoi 3 &&

@@ -73,7 +73,7 @@ country_net() {
 }
 ACTIVE_PATH='.paths[] | select(.active and .policy == "citizen") | .name'
 all_up() { links_up ba-dinh 3 && links_up phuc-xa 2 && paths_up phuc-xa 3 && path_is phuc-xa main; }
-country_daemons_up() { wait_for 60 "links and paths" all_up && wait_for 30 "the session" session_up phuc-xa; }
+country_daemons_up() { wait_for 60 "links and paths" all_up && wait_for 30 "both sessions" sessions_up phuc-xa 2; }
 
 link_is() { status_is ba-dinh ".links[] | select(.device == \"$1\") | .$2" "$3"; } # DEVICE FIELD WANTED
 label_by() { in_site ba-dinh ip -f mpls route show "$1" | grep -o 'as to [0-9]*\|dev [a-z0-9]*' | tr '\n' ' '; } # LABEL
