@@ -128,7 +128,8 @@ sleep 5 # of the virtual clock: a window of probes has passed, and nothing happe
 is "a way that becomes longer, below its limit, loses nothing" "$(left_for_it)" "$before"
 carrier_delays 0ms # what waits is not lost
 sleep 5 # likewise
-is "... nor does one that becomes shorter" "$(left_for_it), $(active_path phuc-xa)" "$before, main"
+is "... nor does one that becomes shorter" "$(left_for_it), $(active_path phuc-xa)" "$before, main" ||
+	grep -h '"event":"quality"' phuc-xa.log | tail -n 3 | sed 's/^/# /'
 in_site carrier tc qdisc del dev u-ba-dinh root
 
 # Round trip and jitter, each by a release that limits nothing else: a way that changes may count as restless.
