@@ -127,6 +127,8 @@ bool path_quality_sent(struct path_quality *q, uint32_t interval_us, bool asks)
 	bool changed;
 
 	q->interval_us = interval_us;
+	q->shortened_us -=
+	    q->shortened_us < interval_us / 4 * 3 ? q->shortened_us : interval_us / 4 * 3;
 	q->asked_lost |= q->asked && asks;
 	changed = q->asked_lost && guess(q);
 	if (asks) {
@@ -146,12 +148,15 @@ static int64_t within(int64_t value, int64_t least, int64_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
-/* Of what is @missing at a Final: what was at the one before, and more than can have been overtaken. */
+/*
+ * Of what is @missing at a Final: what was at the one before, and more than can have been overtaken. Where the way has just become
+ * shorter, what was missing before is on the longer one still.
+ */
 static int64_t lost_of(const struct path_quality *q, int64_t missing)
 {
-	int64_t beyond = missing - (int64_t)probes_within(q, restless_us(q));
+	int64_t beyond = missing - (int64_t)probes_within(q, restless_us(q) + q->shortened_us);
 	int64_t most = missing > 0 ? missing : 0;
-	int64_t least = within(q->owed > beyond ? q->owed : beyond, 0, most);
+	int64_t least = within(q->owed > beyond && !q->shortened_us ? q->owed : beyond, 0, most);
 
 	return within(q->charged, least, most);
 }
@@ -207,6 +212,8 @@ void path_quality_round_trip(struct path_quality *q, uint32_t us)
 			q->round_trip_us = q->last_us = us;
 		return;
 	}
+	if (us < q->round_trip_us && q->round_trip_us - us > restless_us(q))
+		q->shortened_us = q->round_trip_us - us;
 	q->jitter_us =
 	    smoothed(q->jitter_us, us > q->last_us ? us - q->last_us : q->last_us - us, 16);
 	q->round_trip_us = smoothed(q->round_trip_us, us, 8);

@@ -136,7 +136,9 @@ static void late_is_not_lost(void **state)
 	static const struct {
 		const char *rule;
 		unsigned int count;
-		uint32_t from_us, by_us, to_us; /* of each step; at the end of the last */
+		uint32_t from_us; /* by @by_us at once, then on to @to_us */
+		int32_t by_us;
+		uint32_t to_us;
 		unsigned int restless_us;
 	} rows[] = {
 	    {"as it was", 400, 20000, 0, 20000, 0},
@@ -148,7 +150,13 @@ static void late_is_not_lost(void **state)
 	    {"at once by 100 ms", 80, 20000, 100000, 120000, 0},
 	    {"at once by 100 ms, from a long one", 80, 350000, 100000, 450000, 0},
 	    {"falls", 400, 2000000, 0, 20000, 0},
-	    {"falls at once", 80, 220000, 0, 20000, 0},
+	    {"falls by 200 ms in four seconds", 80, 220000, 0, 20000, 0},
+	    {"falls at once by 80 ms", 80, 100000, -80000, 20000, 0},
+	    {"falls at once by 200 ms", 80, 220000, -200000, 20000, 0},
+	    {"falls at once by all but a millisecond", 80, 250000, -249000, 1000, 0},
+	    {"falls at once by half a second", 80, 600000, -500000, 100000, 0},
+	    {"falls at once, and goes on to", 400, 500000, -250000, 20000, 0},
+	    {"falls at once, restless", 80, 220000, -200000, 20000, 36000},
 	    {"restless by less than two probes are apart", 800, 20000, 0, 20000, 36000},
 	    {"restless, and grows", 800, 20000, 0, 420000, 36000},
 	};
@@ -163,13 +171,12 @@ static void late_is_not_lost(void **state)
 			assert_true(path_quality_known(&w.q));
 			w.most_permille = w.q.loss_permille;
 			for (unsigned int k = 0; k < rows[i].count; k++) {
-				uint32_t grown = (uint32_t)(((int64_t)rows[i].to_us -
-							     rows[i].from_us - rows[i].by_us) *
-							    k / rows[i].count);
+				int64_t at_once = (int64_t)rows[i].from_us + rows[i].by_us;
 
 				probe(
 				    &w,
-				    rows[i].from_us + rows[i].by_us + grown +
+				    (uint32_t)(at_once +
+					       (rows[i].to_us - at_once) * k / rows[i].count) +
 					(rows[i].restless_us ? chance(&w, rows[i].restless_us) : 0),
 				    false);
 			}

@@ -14,7 +14,7 @@
  * takes longer than those before. But one probe at a time asks with the Poll bit and its answer has the Final bit, and what takes one way
  * keeps its order. So when the Final comes, of what was sent up to that probe all that did not come is lost, and what was sent after it is
  * under way, however long the way has become. On a restless way a few may have been overtaken: they are lost if they are missing still at
- * the next Final.
+ * the next Final. On one that becomes shorter at once, all that went by the longer one is: it is waited for as long as it can take.
  *
  * Where more answers come than were sent before the probe that asked, that one itself is lost. The next one asks when it is given up,
  * ROUND_TRIP_MAX_US of core/bfd.c later, and until a Final comes what can be under way is guessed by the round trip and jitter; the Final then
@@ -43,6 +43,7 @@ struct path_quality {
 
 	uint32_t round_trip_us; /* smoothed by 1/8; 0 unknown */
 	uint32_t jitter_us;	/* interarrival jitter of RFC 3550 section 6.4.1 */
+	uint32_t shortened_us;	/* so long answers by a longer way may still come */
 	uint32_t last_us;	/* the newest round trip; of the first four the least */
 };
 
