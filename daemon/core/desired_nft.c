@@ -168,6 +168,31 @@ void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix par
 		*narrowest = part;
 }
 
+static bool names_equal(const char a[][KERNEL_IFNAME_MAX], const char b[][KERNEL_IFNAME_MAX],
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	return true;
+}
+
+bool desired_lines_equal(const struct desired_lines *a, const struct desired_lines *b)
+{
+	if (a->count != b->count || a->device_count != b->device_count ||
+	    a->carrier_count != b->carrier_count || a->inner_count != b->inner_count ||
+	    !names_equal(a->device, b->device, a->device_count) ||
+	    !names_equal(a->carrier, b->carrier, a->carrier_count))
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->hop[i] != b->hop[i])
+			return false;
+	for (size_t i = 0; i < a->inner_count; i++)
+		if (ipv4_prefix_compare(&a->inner[i], &b->inner[i]) != 0)
+			return false;
+	return true;
+}
+
 /* An address of the overlay's that packets of ours have. */
 static bool is_known(const struct forwarding *f, ipv4_t address)
 {

@@ -1141,7 +1141,7 @@ static uint64_t turn_run(struct engine *e)
 	e->taken_over = true;
 	e->active = active;
 	if (switched(&before, &active) || /* the end of a hold time is a fact of ours too */
-	    memcmp(&e->lines, &e->lines_in_force, sizeof(e->lines)) != 0)
+	    !desired_lines_equal(&e->lines, &e->lines_in_force))
 		expected = most(expected, EXPECTED_MOVES);
 	e->lines_in_force = e->lines;
 	busy = plan->count > 0;

@@ -437,6 +437,43 @@ static void of_more_parts_than_there_is_room_for_the_broadest_stay(void **state)
 	assert_true(there);
 }
 
+/* What is not said is not compared: neither what a structure is filled up with nor what was there before. */
+static void lines_are_equal_by_what_they_say(void **state)
+{
+	struct desired_lines a, b = {.count = 0}, other;
+
+	(void)state;
+	memset(&a, 0xa5, sizeof(a));
+	a.count = a.device_count = a.carrier_count = a.inner_count = 0;
+	assert_true(desired_lines_equal(&a, &b));
+	for (int i = 0; i < 2; i++) {
+		struct desired_lines *lines = i ? &a : &b;
+
+		desired_lines_add_hop(lines, A(192, 0, 2, 1));
+		desired_lines_add_device(lines, "eth0");
+		desired_lines_add_carrier(lines, "eth1");
+		desired_lines_add_inner(lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24});
+	}
+	memset((char *)&b.inner[0].length + 1, 0x5a,
+	       sizeof(b.inner[0]) - offsetof(struct ipv4_prefix, length) - 1);
+	assert_true(desired_lines_equal(&a, &b));
+	other = b;
+	other.hop[0]++;
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
+	other.device[0][3] = '9';
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
+	other.carrier[0][3] = '9';
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
+	other.inner[0].length--;
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
+	desired_lines_add_carrier(&other, "eth2");
+	assert_false(desired_lines_equal(&a, &other));
+}
+
 static struct fwd_rule inbound(ipv4_t from, uint8_t length)
 {
 	return (struct fwd_rule){.color = 10,
@@ -1269,6 +1306,7 @@ int main(void)
 	    cmocka_unit_test(no_line_is_anothers_way),
 	    cmocka_unit_test(a_line_is_no_lan_s),
 	    cmocka_unit_test(of_more_parts_than_there_is_room_for_the_broadest_stay),
+	    cmocka_unit_test(lines_are_equal_by_what_they_say),
 	    cmocka_unit_test(another_gateway_is_two_routes),
 	    cmocka_unit_test(other_ranks_are_nothing),
 	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),

@@ -303,6 +303,8 @@ NOTHING(void, desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
 NOTHING(void, desired_lines_add_device, struct desired_lines *lines, const char *device)
 NOTHING(void, desired_lines_add_carrier, struct desired_lines *lines, const char *device)
 NOTHING(void, desired_lines_add_inner, struct desired_lines *lines, struct ipv4_prefix part)
+ALWAYS(bool, true, desired_lines_equal, const struct desired_lines *a,
+       const struct desired_lines *b)
 NOTHING(void, desired_session_name, uint32_t color, uint8_t slot,
 	char out[static KERNEL_IFNAME_MAX])
 ALWAYS(bool, false, endpoint_watch_step, struct endpoint_watch *watch,

@@ -72,6 +72,8 @@ void desired_lines_add_carrier(struct desired_lines *lines, const char *device);
 bool desired_lines_is_carrier(const struct desired_lines *lines, const char *device);
 /** Adds @part unless it lies in another. Where there is no room the broadest stay. */
 void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix part);
+/** The same, in the same order? What lies between the members, and behind the last of them, does not count. */
+bool desired_lines_equal(const struct desired_lines *a, const struct desired_lines *b);
 
 /**
  * The same, with the neighbours of @repaired (core/repair.h; NULL: none) left to the bundle's repairs, and with @lines (NULL: none),
