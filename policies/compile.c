@@ -116,12 +116,18 @@ uint32_t compile_denied_by(const struct compile_result *r, uint32_t from, uint32
 	return NETWORK_NONE;
 }
 
+/* Of a policy that carries more, which is an error said elsewhere, the first. */
+static size_t classes_counted(const struct policy *p)
+{
+	return p->class_count < COMPILE_CLASSES_MAX ? p->class_count : COMPILE_CLASSES_MAX;
+}
+
 static uint64_t classes_open(const struct compile_result *r, const struct policy *p, uint32_t from,
 			     uint32_t to)
 {
 	uint64_t open = 0;
 
-	for (size_t i = 0; i < p->class_count; i++)
+	for (size_t i = 0; i < classes_counted(p); i++)
 		if (compile_denied_by(r, from, to, p->classes[i]) == NETWORK_NONE)
 			open |= UINT64_C(1) << i;
 	return open;
@@ -226,7 +232,7 @@ static int deny_passed_by(const struct compile_result *r, size_t deny, const str
 	if (!compile_bits_has(s->from, from) || !compile_bits_has(s->to, to) ||
 	    (from_has(r, r->deny_bits, deny, from) && to_has(r, r->deny_bits, deny, to)))
 		return -1;
-	for (int bit = 0; bit < (int)policy->class_count; bit++)
+	for (int bit = 0; bit < (int)classes_counted(policy); bit++)
 		if (opens >> bit & 1 &&
 		    (denied == NETWORK_NONE ||
 		     compile_classes_overlap(n, policy->classes[bit], denied)) &&
@@ -280,7 +286,7 @@ static void denies_check(struct compile_result *r)
 	for (size_t i = 0; i < n->deny_count; i++)
 		for (uint32_t p = 0;
 		     p < n->policy_count && n->denies[i].class_index != NETWORK_NONE; p++)
-			for (size_t bit = 0; bit < n->policies[p].class_count; bit++)
+			for (size_t bit = 0; bit < classes_counted(&n->policies[p]); bit++)
 				deny_check_class(r, i, p, bit);
 }
 
@@ -1138,7 +1144,7 @@ static void untracked_check(struct compile_result *r)
 		if (!site_shares_lan(&n->sites[p->head]) ||
 		    !site_shares_lan(&n->sites[p->endpoint]) || reported_last(r, policy->place))
 			continue;
-		for (size_t bit = 0; bit < policy->class_count; bit++) {
+		for (size_t bit = 0; bit < classes_counted(policy); bit++) {
 			const struct traffic_class *c = &n->classes[policy->classes[bit]];
 			bool tcp = true;
 

@@ -1030,6 +1030,21 @@ static void many_paths(struct network *n)
 	}
 }
 
+static void many_classes(struct network *n)
+{
+	struct deny_rule *d = fixture_deny(n, 0);
+	struct policy *p;
+
+	while (n->class_count <= COMPILE_CLASSES_MAX)
+		fixture_class(n, "more", 6, (uint16_t)n->class_count);
+	p = fixture_policy(n, "all", 20);
+	fixture_set_tier(n, &p->from, 3);
+	fixture_set_tier(n, &p->to, 0);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_set_tier(n, &d->from, 3);
+	fixture_set_tier(n, &d->to, 0);
+}
+
 static void unlawful_networks_are_refused(void **state)
 {
 	static const struct {
@@ -1048,6 +1063,7 @@ static void unlawful_networks_are_refused(void **state)
 	    {no_way, "no path of it leads from 'phuc-xa' to 'npdc-hn'", 301},
 	    {large_port, "session port 65530 plus color 10 is no port", 301},
 	    {many_paths, "'phuc-xa' would have more than 15 candidate paths", 0},
+	    {many_classes, "carries more than 64 classes", 0},
 	};
 
 	(void)state;
