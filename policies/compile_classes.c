@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Have two classes packets in common? A class is a product: one of its ports or protocols, one of
+ * Have two classes packets in common, and does one have any for a site? A class is a product: one of its ports or protocols, one of
  * its prefixes, one of its code points. So two overlap where each of the three does, and each is a
  * set of numbers: spans of them, sorted, are walked side by side. A class of 4,096 matches is thus
  * compared as the few words that it was written with. Small ones, nearly all, are compared match by
@@ -149,4 +149,19 @@ bool compile_classes_overlap(const struct network *n, uint32_t a, uint32_t b)
 	overlap = room ? parts_overlap(x, y, room) : matches_overlap(x, y);
 	free(room);
 	return overlap;
+}
+
+bool compile_class_enters(const struct network *n, uint32_t class_index, uint32_t site)
+{
+	const struct traffic_class *c;
+	const struct site *s = &n->sites[site];
+
+	if (class_index == NETWORK_NONE)
+		return s->lan_count > 0;
+	c = &n->classes[class_index];
+	for (size_t i = 0; i < c->match_count; i++)
+		for (size_t k = 0; k < s->lan_count; k++)
+			if (ipv4_prefix_overlaps(c->matches[i].to, s->lans[k]))
+				return true;
+	return false;
 }

@@ -103,26 +103,10 @@ static void common_add(const struct compile_result *r, struct common *c,
 	c->count = kept;
 }
 
-/* Does any packet of the class go to a LAN of @site? */
-static bool class_enters(const struct network *n, uint32_t class_index, uint32_t site)
-{
-	const struct traffic_class *c;
-	const struct site *s = &n->sites[site];
-
-	if (class_index == NETWORK_NONE)
-		return true;
-	c = &n->classes[class_index];
-	for (size_t i = 0; i < c->match_count; i++)
-		for (size_t k = 0; k < s->lan_count; k++)
-			if (ipv4_prefix_overlaps(c->matches[i].to, s->lans[k]))
-				return true;
-	return false;
-}
-
 static void common_of_head(const struct compile_result *r, uint32_t head, uint32_t endpoint,
 			   bool opened_by_head, uint32_t class_index, struct common *c)
 {
-	if (!class_enters(r->network, class_index, opened_by_head ? endpoint : head))
+	if (!compile_class_enters(r->network, class_index, opened_by_head ? endpoint : head))
 		return;
 	for (uint32_t i = r->head_first[head]; i < r->head_first[head + 1]; i++) {
 		const struct compile_pair *p = &r->pairs[i];

@@ -34,6 +34,11 @@ struct explain_answer explain_class(const struct compile_result *r, uint32_t fro
 		} else if (!n->sites[from].lan_count || !n->sites[to].lan_count) {
 			a.verdict = EXPLAIN_NO_LAN;
 			a.site = n->sites[from].lan_count ? to : from;
+		} else if (network_shares_lan(n, from, to)) {
+			a.verdict = EXPLAIN_SAME_LAN;
+		} else if (!compile_class_enters(n, class_index, to)) {
+			a.verdict = EXPLAIN_NO_LAN;
+			a.site = to;
 		}
 		if (a.verdict < best.verdict ||
 		    (a.verdict == best.verdict && a.verdict == EXPLAIN_ALLOWED &&
@@ -236,8 +241,13 @@ static void answer_text(const struct network *n, uint32_t class_index, struct ex
 		note_text(&n->denies[a.deny].note, "", t);
 		return;
 	case EXPLAIN_NO_LAN:
-		text_printf(t, "no session: policy '%s' allows it, but '%s' has no lan\n", policy,
-			    n->sites[a.site].name);
+		text_printf(t, "no session: policy '%s' allows it, but '%s' has no lan%s\n", policy,
+			    n->sites[a.site].name,
+			    n->sites[a.site].lan_count ? " to which the class goes" : "");
+		return;
+	case EXPLAIN_SAME_LAN:
+		text_printf(t, "no session: policy '%s' allows it, but both stand in one lan\n",
+			    policy);
 		return;
 	case EXPLAIN_NO_RULE:
 		if (n->classes[class_index].expired)
@@ -573,9 +583,8 @@ static void answer_json(const struct network *n, uint32_t class_index, struct ex
 			struct text *t)
 {
 	static const char *const verdicts[] = {
-	    [EXPLAIN_ALLOWED] = "allowed",
-	    [EXPLAIN_DENIED] = "denied",
-	    [EXPLAIN_NO_LAN] = "no-lan",
+	    [EXPLAIN_ALLOWED] = "allowed", [EXPLAIN_DENIED] = "denied",
+	    [EXPLAIN_NO_LAN] = "no-lan",   [EXPLAIN_SAME_LAN] = "same-lan",
 	    [EXPLAIN_NO_RULE] = "no-rule",
 	};
 

@@ -826,6 +826,7 @@ static void a_prefix_that_is_elsewhere_has_no_rule(void **state)
 	m[1].to = (struct ipv4_prefix){0x0a010000, 24}; /* of h1 and h2, to which no policy leads */
 	tables_compile(&n, &t);
 	assert_int_equal(t.site[4].rule_count, 2);
+	assert_int_equal(explain_class(t.result, 4, 0, 0).verdict, EXPLAIN_ALLOWED);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_not_equal(t.site[4].rules[i].to.address, m[1].to.address);
 	tables_clear(&t);
@@ -833,6 +834,15 @@ static void a_prefix_that_is_elsewhere_has_no_rule(void **state)
 	fixture_set_add(&e->from, 4);
 	fixture_set_add(&e->to, 0);
 	m[0] = m[1];
+	fixture_set_add(&n.policies[0].to, h1 + 1);
+	shared_policy(&n);
+	fixture_set_add(&n.policies[1].from, h1);
+	fixture_set_add(&n.policies[1].to, h1 + 1); /* in the same LAN */
+	tables_compile(&n, &t);
+	assert_int_equal(explain_class(t.result, 4, 0, 0).verdict, EXPLAIN_NO_LAN);
+	assert_int_equal(explain_class(t.result, 4, h1 + 1, 0).verdict, EXPLAIN_ALLOWED);
+	assert_int_equal(explain_class(t.result, h1, h1 + 1, 0).verdict, EXPLAIN_SAME_LAN);
+	tables_clear(&t);
 	refused_with(&n, "'phuc-xa' does not reach 'npdc-hn' (with 'query')");
 	assert_int_equal(n.sites[h1].lans[0].address, m[1].to.address);
 	network_clear(&n);

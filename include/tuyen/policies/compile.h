@@ -139,6 +139,8 @@ uint32_t compile_link_find(const struct compile_result *result, uint32_t site_a,
 size_t compile_label_count(const struct compile_result *result);
 /** Is there a packet that belongs to both classes? */
 bool compile_classes_overlap(const struct network *network, uint32_t a, uint32_t b);
+/** Does any packet of the class go to a LAN of @site? NETWORK_NONE: any packet at all. */
+bool compile_class_enters(const struct network *network, uint32_t class_index, uint32_t site);
 /** May @from open connections of class @class_index to @to, as far as deny rules go? The rule that forbids it, or NETWORK_NONE. */
 uint32_t compile_denied_by(const struct compile_result *result, uint32_t from, uint32_t to,
 			   uint32_t class_index);

@@ -8,10 +8,11 @@
 /** May a site open connections to another, who says so, and on which ways: for people, and as JSON. */
 
 enum explain_verdict {
-	EXPLAIN_ALLOWED, /* @policy carries it */
-	EXPLAIN_DENIED,	 /* @policy would, but @deny forbids it */
-	EXPLAIN_NO_LAN,	 /* @policy would, but @site has no LAN */
-	EXPLAIN_NO_RULE, /* no policy carries it from the one to the other */
+	EXPLAIN_ALLOWED,  /* @policy carries it */
+	EXPLAIN_DENIED,	  /* @policy would, but @deny forbids it */
+	EXPLAIN_NO_LAN,	  /* @policy would, but @site has no LAN, or none to which the class goes */
+	EXPLAIN_SAME_LAN, /* @policy would, but both share a LAN: nothing goes by a session */
+	EXPLAIN_NO_RULE,  /* no policy carries it from the one to the other */
 };
 
 struct explain_answer {
