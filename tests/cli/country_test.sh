@@ -41,16 +41,20 @@ is "it compiles, and every expectation holds" 0 "$(code "$tuyen" compile -W erro
 is "two ways that share nothing survive each link" 0 \
 	"$(echo 'expect tier commune reaches tier npdc with query after any single link failure;' >"$work/any.policy"
 	code "$tuyen" compile $(files "$work/a") "$work/any.policy" -o "$work/any" --epoch 1 --issued 2025-01-01)"
+# README.md's way to the boxes; also where a country has a tier that README.md does not know
 {
-	echo 'class ssh { to port tcp 22; priority normal; }'
-	echo 'policy upkeep color 90 { from all; to tier npdc, commune; carry ssh;'
-	echo '	path main preference 200 via shortest; encrypt end-to-end; }'
-	echo 'deny from tier commune, district, province to all class ssh;'
+	sed -n '/^    class ssh /,/^    deny /p' README.md
 	echo 'expect tier npdc reaches tier commune with ssh;'
-	echo 'expect tier commune, district, province never reaches all with ssh;'
+	echo 'expect all except tier npdc never reaches all with ssh;'
 } >"$work/upkeep.policy"
 is "a gateway opens connections to more sites than a head-end has paths" 0 \
 	"$(code "$tuyen" compile $(files "$work/a") "$work/upkeep.policy" -o "$work/upkeep" --epoch 1 --issued 2025-01-01)"
+mkdir "$work/tiers"
+sed 's/^tiers npdc, /&region, /; s/ tier province / tier region /' "$work/a/national.topology" >"$work/tiers/national.topology"
+sed 's/tier province/tier region/' "$work/a/national.policy" >"$work/tiers/national.policy"
+cp "$work/a/national.keys" "$work/tiers"
+is "... and nobody else does, whatever tiers there are" 0 \
+	"$(code "$tuyen" compile $(files "$work/tiers") "$work/upkeep.policy" -o "$work/upkeep" --epoch 2 --issued 2025-01-01)"
 is "counts out of range" 2 "$(code "$tuyen" generate national --provinces 100 --districts 1 --communes 1 -o "$work/x")"
 is "neither counts nor units" 2 "$(code "$tuyen" generate national -o "$work/x")"
 is "both" 2 "$(code "$tuyen" generate national $counts --units "$work/x" -o "$work/x")"
