@@ -733,8 +733,9 @@ static size_t lan_count(const struct syntax_node *site)
 static bool classes_name_prefixes(const struct network *n)
 {
 	for (size_t i = 0; i < n->class_count; i++)
-		if (n->classes[i].match_count && n->classes[i].matches[0].to.length)
-			return true;
+		for (size_t k = 0; k < n->classes[i].match_count; k++)
+			if (n->classes[i].matches[k].to.length)
+				return true;
 	return false;
 }
 
