@@ -235,11 +235,9 @@ static bool may_tell_of(struct status_liveness *known)
 
 static void tell_state(struct engine *e, struct status_liveness *known)
 {
-	bool untold = known->untold;
-
 	known->untold = false;
-	if (untold && known->told_up == (known->last.state == BFD_STATE_UP))
-		return; /* it is again as was said */
+	if (known->told_up == (known->last.state == BFD_STATE_UP))
+		return; /* it is again as was said, or was so in the last life of the wire process */
 	known->untold = !may_tell_of(known) || !may_tell(e);
 	e->untold |= known->untold;
 	if (known->untold)

@@ -271,6 +271,9 @@ static void what_was_said_is_not_said_again(void **state)
 	lie(f, SESSION_LINK, 101, 0, true);
 	engine_untold_tell(&f->engine);
 	assert_int_equal(seen.events, 1);
+	engine_liveness_forget(&f->engine); /* another, in which it came up before that was told */
+	lie(f, SESSION_LINK, 101, 0, true);
+	assert_int_equal(seen.events, 1);
 	lie(f, SESSION_LINK, 101, 0, false);
 	assert_int_equal(seen.events, 2);
 }
