@@ -91,6 +91,17 @@ static struct label_stack stack_at(const struct network *n, const struct label_s
 typedef void overlap_step(const struct network *n, bool first, const struct policy *own,
 			  const struct policy *other, uint32_t with, struct text *t);
 
+/* Does any packet of the class go from the one to the other, where a policy carries it? */
+static bool class_passes(const struct compile_result *r, uint32_t from, uint32_t to,
+			 uint32_t class_index)
+{
+	const struct network *n = compile_source(r);
+
+	return n->sites[from].lan_count && !network_shares_lan(n, from, to) &&
+	       compile_class_enters(n, class_index, to) &&
+	       compile_denied_by(r, from, to, class_index) == NETWORK_NONE;
+}
+
 /*
  * Which packets of the class another one takes first, and which policies this one takes them from:
  * nodes go by color, the lowest that has the packet.
@@ -105,12 +116,11 @@ static void overlaps_of_class(const struct compile_result *r, uint32_t from, uin
 	for (uint32_t i = 0; i < n->policy_count; i++) {
 		const struct policy *p = &n->policies[i];
 
-		if (p == own || !compile_set_has(&p->from, from) || !compile_set_has(&p->to, to) ||
-		    !n->sites[from].lan_count || !n->sites[to].lan_count)
+		if (p == own || !compile_set_has(&p->from, from) || !compile_set_has(&p->to, to))
 			continue;
 		for (size_t k = 0; k < p->class_count; k++)
 			if ((own || p->classes[k] != class_index) &&
-			    compile_denied_by(r, from, to, p->classes[k]) == NETWORK_NONE &&
+			    class_passes(r, from, to, p->classes[k]) &&
 			    compile_classes_overlap(n, p->classes[k], class_index))
 				found(n, own && own->color < p->color, own, p, p->classes[k], t);
 	}

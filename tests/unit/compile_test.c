@@ -806,6 +806,20 @@ static void gateways_of_a_lan_are_called_or_call_alike(void **state)
 	network_clear(&n);
 }
 
+/* Is what nobody allows said to go by a policy all the same, as another class? */
+static bool is_said_to_pass(const struct compile_result *r, uint32_t from, uint32_t to,
+			    uint32_t class_index)
+{
+	struct text text;
+	bool said;
+
+	text_init(&text);
+	assert_false(explain_text(r, from, to, class_index, &text));
+	said = strstr(text_string(&text), "too goes by policy");
+	text_clear(&text);
+	return said;
+}
+
 /* A class of two prefixes, each at another gateway: a site that reaches one has no rule for the other. */
 static void a_prefix_that_is_elsewhere_has_no_rule(void **state)
 {
@@ -813,10 +827,11 @@ static void a_prefix_that_is_elsewhere_has_no_rule(void **state)
 	struct network n;
 	struct tables t;
 	struct class_match *m;
-	uint32_t h1;
+	uint32_t h1, web;
 
 	(void)state;
 	h1 = two_shared_lans(&n);
+	web = fixture_class(&n, "web", 6, 443);
 	m = realloc(n.classes[0].matches, 2 * sizeof(*m));
 	assert_non_null(m);
 	n.classes[0].matches = m;
@@ -842,6 +857,9 @@ static void a_prefix_that_is_elsewhere_has_no_rule(void **state)
 	assert_int_equal(explain_class(t.result, 4, 0, 0).verdict, EXPLAIN_NO_LAN);
 	assert_int_equal(explain_class(t.result, 4, h1 + 1, 0).verdict, EXPLAIN_ALLOWED);
 	assert_int_equal(explain_class(t.result, h1, h1 + 1, 0).verdict, EXPLAIN_SAME_LAN);
+	assert_true(is_said_to_pass(t.result, 4, h1 + 1, web));
+	assert_false(is_said_to_pass(t.result, 4, 0, web));
+	assert_false(is_said_to_pass(t.result, h1, h1 + 1, web));
 	tables_clear(&t);
 	refused_with(&n, "'phuc-xa' does not reach 'npdc-hn' (with 'query')");
 	assert_int_equal(n.sites[h1].lans[0].address, m[1].to.address);
