@@ -1040,10 +1040,7 @@ static void pairs_rank(struct compile_result *r, size_t first)
 			pair_rank(r, i, first, metrics);
 }
 
-/*
- * Several gateways of one LAN that each call a site would be peers with the same prefixes behind one
- * device of it: WireGuard knows one owner.
- */
+/* Does @site, in a shared LAN, call somebody under the policy? */
 static bool policy_calls(const struct compile_result *r, size_t policy, uint32_t site)
 {
 	for (uint32_t p = r->head_first[site]; p < r->head_first[site + 1]; p++)
@@ -1052,6 +1049,10 @@ static bool policy_calls(const struct compile_result *r, size_t policy, uint32_t
 	return false;
 }
 
+/*
+ * Several gateways of one LAN that each call a site would be peers with the same prefixes behind one
+ * device of it: WireGuard knows one owner.
+ */
 static void callers_check(struct compile_result *r)
 {
 	const struct network *n = r->network;
