@@ -292,7 +292,7 @@ static uint64_t device_rate(const struct forwarding *f, const struct fwd_line *o
 	uint64_t up = usable_bytes(of->up_kbps, UP_USED_PERCENT);
 	uint64_t own = neighbors_rate(f, of, device), taken = neighbors_rate(f, of, NULL);
 
-	return !strcmp(device, LINK_DEVICE) || own == taken ? up : part_of(up, own, taken);
+	return strcmp(device, LINK_DEVICE) != 0 && taken > own ? part_of(up, own, taken) : up;
 }
 
 static struct line line_of(const struct forwarding *f, const struct fwd_line *of,
