@@ -130,7 +130,7 @@ settle_back $REPAIR_MS npdc-hn hanoi
 begin "the gateway's daemon killed, and a link cut in that moment" "back after 1 s, it asks the link, which served, twice, then repairs"
 kill_daemon npdc-hn
 link_cut hanoi npdc-hn
-sleep 1
+sleep 1 # so long the daemon is away: part of the fault
 start_daemon npdc-hn
 expect "it leads around" repaired_is npdc-hn hanoi
 sleep 2 # the commune, whose paths were down meanwhile, asks them once a second
@@ -147,7 +147,7 @@ settle_back $((SERVED_MS + 1000)) npdc-hn hanoi
 begin "the commune's daemon killed, and its line cut in that moment" "back after 1 s, it asks the path, which served, twice, then leaves it"
 kill_daemon phuc-xa
 link_cut phuc-xa ba-dinh
-sleep 1
+sleep 1 # likewise
 start_daemon phuc-xa
 expect "on the spare path" path_is phuc-xa spare
 link_heal phuc-xa ba-dinh
@@ -161,7 +161,7 @@ link_heal phuc-xa ba-dinh
 settle_back $((SERVED_MS + 150)) phuc-xa
 begin "both ends of a link restarted, one 2 s after the other" "what the link carries says that it lives"
 stop_daemon hanoi; stop_daemon ba-dinh
-sleep 1
+sleep 1 # likewise
 start_daemon hanoi
 sleep 2 # longer than silence alone is borne
 start_daemon ba-dinh
@@ -188,7 +188,7 @@ settle_back 5200 phuc-xa
 begin "wire process stands still for 1 s" "the same one goes on at once; no path is left"
 before=$(changes) pid=$(process_of phuc-xa wire)
 kill -STOP "$pid"; sleep 1; kill -CONT "$pid"
-sleep 1
+sleep 1 # a path that is left, or a process that turns, would show by now
 judge "it answers, and no path changed" eval '[ "$(changes)" = "$before" ]'
 judge "it is the same" [ "$(process_of phuc-xa wire)" = "$pid" ]
 settle_back 0 phuc-xa

@@ -62,7 +62,7 @@ begin() { # SITE
 	state_of "$1" >"$1.before"
 	before=$(operations "$1") shaken=$(handshakes "$1")
 	stream_start phuc-xa 10
-	sleep 0.5
+	sleep 0.5 # answers come before the line goes
 	began=$(now_ms)
 }
 end() { # SITE NAME MOST_MS

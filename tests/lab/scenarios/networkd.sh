@@ -81,7 +81,7 @@ all_there() { ours | diff before -; }
 ours >before
 drift=$(status_get phuc-xa .daemon.drift_repairs)
 stream_start phuc-xa 10
-sleep 0.5
+sleep 0.5 # answers come before they go
 ip -n phuc-xa rule flush protocol $OURS
 ip -n phuc-xa route flush table all proto $OURS dev u-carrier
 ours >during

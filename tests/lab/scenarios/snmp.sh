@@ -60,7 +60,7 @@ days_pass 4
 ok "... and on the last day" wait_for 30 "the trap" end_told tuyenBundleExpirySoon day 0
 days_pass 2
 ok "... and when it is over" wait_for 30 "the trap" end_told tuyenBundleExpiryPast past 0
-sleep 12 # one more look at least, which could tell it again
+sleep 12 # of the virtual clock: tuyen-snmp looks every 10 s, and for a trap that must not come there is nothing to wait for
 ok "each is told once" told_is 3
 signal_and_wait tuyen-snmp KILL
 tuyen_snmp_start
