@@ -58,7 +58,7 @@ bool damping_count(struct damping *d, uint32_t points, uint64_t longest_us, stru
 	if (d->penalty > DAMPING_FREE << DAMPING_HALVES)
 		d->penalty = DAMPING_FREE << DAMPING_HALVES;
 	d->at = now;
-	if (d->penalty <= DAMPING_HELD)
+	if (!held && d->penalty <= DAMPING_HELD)
 		return false;
 	d->until = monotime_after(now, time_to_free(d->penalty, half_us));
 	return !held;

@@ -122,6 +122,24 @@ static void doubts_cost_half(void **state)
 		assert_false(damping_count(&d, DAMPING_DOUBT, LONGEST, at(8 * k)));
 }
 
+/* RFC 2439 section 4.2: what is held is held until it is below DAMPING_FREE, whatever has befallen it since. */
+static void it_is_held_until_it_is_free(void **state)
+{
+	(void)state;
+	for (uint64_t doubt_s = 3; doubt_s < 22; doubt_s++) {
+		struct damping d = {0};
+
+		for (unsigned int k = 0; k < 3; k++)
+			damping_failed(&d, LONGEST, at(0));
+		assert_false(damping_count(&d, DAMPING_DOUBT, LONGEST, at(doubt_s)));
+		assert_true(damping_decayed(d.penalty, monotime_between(d.at, d.until),
+					    LONGEST / 4) < DAMPING_FREE);
+		assert_int_equal(
+		    damping_decayed(d.penalty, monotime_between(d.at, d.until) - 1, LONGEST / 4),
+		    DAMPING_FREE);
+	}
+}
+
 static void without_a_longest_it_is_off(void **state)
 {
 	struct damping d = {0};
@@ -142,6 +160,7 @@ int main(void)
 	    cmocka_unit_test(never_longer_than_the_longest),
 	    cmocka_unit_test(it_is_told_once),
 	    cmocka_unit_test(doubts_cost_half),
+	    cmocka_unit_test(it_is_held_until_it_is_free),
 	    cmocka_unit_test(without_a_longest_it_is_off),
 	};
 
