@@ -33,7 +33,8 @@ struct planner {
 	const struct kernel_state *desired, *actual;
 	struct kernel_plan *plan;
 	size_t capacity;
-	bool queues_anew;
+	const char *queues_of; /* a device whose queues were looked at: */
+	bool queues_anew;      /* none of them can stay */
 };
 
 static int emit(struct planner *p, enum plan_verb verb, enum plan_object object, const void *want,
@@ -627,17 +628,30 @@ static int step_rule6_remove(struct planner *p, const struct kind *kind, const v
 	return step_remove(p, kind, want, have);
 }
 
-/* A class stays below its parent, and what has children holds no packets: else all are made anew.
- */
-static int step_queue_look(struct planner *p, const struct kind *kind, const void *want,
-			   const void *have)
+/* A class stays below its parent, and what has children holds no packets: else all of its device are made anew. */
+static bool queues_stuck(const struct planner *p, const char *device)
 {
-	const struct kernel_queue *w = want, *h = have;
+	const struct kernel_state *have = p->actual;
 
-	(void)kind;
-	if (w && h && (h->strange || w->parent != h->parent || w->leaf != h->leaf))
-		p->queues_anew = w->minor || h->strange;
-	return 0;
+	for (size_t i = 0; i < have->queue_count; i++) {
+		const struct kernel_queue *h = &have->queues[i], *w;
+
+		if (strcmp(h->device, device) != 0)
+			continue;
+		w = object_find(&kinds[KIND_QUEUE], p->desired, h);
+		if (w && (h->strange || w->parent != h->parent || w->leaf != h->leaf))
+			return true;
+	}
+	return false;
+}
+
+/* All of a device stand together in the walk. */
+static bool queues_anew(struct planner *p, const char *device)
+{
+	if (!p->queues_of || strcmp(p->queues_of, device) != 0)
+		p->queues_anew = !device_remade(p, device) && queues_stuck(p, device);
+	p->queues_of = device;
+	return p->queues_anew;
 }
 
 static int step_queue(struct planner *p, const struct kind *kind, const void *want,
@@ -646,7 +660,7 @@ static int step_queue(struct planner *p, const struct kind *kind, const void *wa
 	const struct kernel_queue *w = want;
 	int err = 0;
 
-	if (!p->queues_anew || !w)
+	if (!w || !queues_anew(p, w->device))
 		return step_set(p, kind, want, have);
 	if (!w->minor)
 		err = emit(p, PLAN_REMOVE, PLAN_QUEUE, NULL, have);
@@ -660,10 +674,11 @@ static int plan_queues_remove(struct planner *p)
 	const struct kind *kind = &kinds[KIND_QUEUE];
 	int err = 0;
 
-	for (size_t i = p->queues_anew ? 0 : have->queue_count; err == 0 && i-- > 0;) {
+	for (size_t i = have->queue_count; err == 0 && i-- > 0;) {
 		const struct kernel_queue *queue = &have->queues[i];
 
-		if (object_goes(p, kind, queue) || (!want->queue_count && queue->minor))
+		if (object_goes(p, kind, queue) || queues_anew(p, queue->device) ||
+		    (!want->queue_count && queue->minor))
 			continue;
 		if (!want->queue_count || !bsearch(queue, want->queues, want->queue_count,
 						   sizeof(*queue), kernel_queue_compare))
@@ -704,7 +719,6 @@ static const struct {
 	{KIND_SYSCTL, step_sysctl},
 	{KIND_FILTER, step_set},
 	{KIND_SYSCTL, step_sysctl_opening},
-	{KIND_QUEUE, step_queue_look},
 	{KIND_QUEUE, step_queue},
 	{KIND_LABEL, step_set},
 	{KIND_ROUTE, step_route},

@@ -582,6 +582,32 @@ static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
 	}
 }
 
+/* Those of link1 hold packets: what is wrong at link0 is no reason to drop them. Nor is there anything to remove where they are not. */
+static void queues_of_another_device_are_left_alone(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		struct kernel_state *both[2] = {queues(), queues()};
+		struct kernel_state *want = both[0], *have = both[1];
+
+		for (int k = 0; k < 2; k++) {
+			device(both[k], "link1", KERNEL_DEVICE_WIREGUARD, 0);
+			for (uint16_t minor = 0; minor < 2 + (k && i == 1) && !(k && i == 2);
+			     minor++)
+				strcpy(queue(both[k], minor, 0, 0)->device, "link1");
+		}
+		have->queues[3].strange = true;
+		expect(want, have,
+		       i == 0	? "tc qdisc delete dev link0 root htb\n" ALL_QUEUES
+		       : i == 1 ? "tc qdisc delete dev link0 root htb\n" ALL_QUEUES
+				  "tc class delete dev link1 classid 5459:2\n"
+				: "tc qdisc delete dev link0 root htb\n" ALL_QUEUES
+				  "tc qdisc add dev link1 root htb\n"
+				  "tc class add dev link1 classid 5459:1 parent 5459:0" NUMBERS
+				  "\n");
+	}
+}
+
 /* What a move may ask for, and what stays as the release says. */
 static void qdisc(struct kernel_state *s, const char *dev, bool root, const char *kind)
 {
@@ -858,6 +884,7 @@ int main(void)
 	    cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
 	    cmocka_unit_test(queues_that_go_do_so_from_behind),
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
+	    cmocka_unit_test(queues_of_another_device_are_left_alone),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
 	    cmocka_unit_test(what_stands_before_ours_goes),
 	    cmocka_unit_test(one_stands_in_place),
