@@ -334,7 +334,6 @@ static void remote_learn(struct bfd_session *s, const struct bfd_packet *p, stru
 {
 	s->remote_discriminator = p->my_discriminator;
 	s->remote_state = p->state;
-	s->remote_diagnostic = p->diagnostic;
 	s->remote_demand = p->demand;
 	s->remote_min_rx_us = p->required_min_rx_us;
 	s->remote_desired_tx_us = p->desired_min_tx_us;

@@ -102,7 +102,7 @@ struct bfd_session {
 	enum bfd_state state, remote_state;
 	bool
 	    by_intent; /* Down because the other end is AdminDown: that says nothing of the way (RFC 5882 section 3.2) */
-	enum bfd_diagnostic diagnostic, remote_diagnostic;
+	enum bfd_diagnostic diagnostic;
 	uint32_t remote_discriminator;
 	uint32_t remote_min_rx_us, remote_desired_tx_us;
 	uint8_t remote_multiplier;
