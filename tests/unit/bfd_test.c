@@ -154,6 +154,12 @@ static void a_packet_that_does_not_fit_the_session(void **state)
 	     false,
 	     255,
 	     BFD_DROP_AUTHENTICATION},
+	    {"reflected, authentication",
+	     &initiator,
+	     {.state = BFD_STATE_UP, .authentication = true},
+	     false,
+	     3,
+	     BFD_DROP_AUTHENTICATION},
 	    {"reflected, any ttl", &initiator, {.state = BFD_STATE_UP}, false, 3, BFD_ACCEPT},
 	    {"reflected, reflector away",
 	     &initiator,
@@ -238,6 +244,21 @@ static void a_restarted_neighbour_takes_the_session_down(void **state)
 	assert_int_equal(sent(&s, MS(START_MS + 1)).your_discriminator, 777);
 }
 
+/* It is told that there is one, and who is there is called at once. */
+static void a_session_begins_with_a_packet(void **state)
+{
+	struct bfd_session s;
+	struct bfd_step step;
+
+	(void)state;
+	bfd_session_init(&s, &active, MS(START_MS), 1);
+	assert_int_equal(s.since.us, MS(START_MS).us);
+	assert_int_equal(s.next_send.us, MS(START_MS).us);
+	step = bfd_session_step(&s, MS(START_MS), false);
+	assert_true(step.changed && step.send && !step.packet.final && !step.packet.poll);
+	assert_false(bfd_session_step(&s, MS(START_MS), false).send);
+}
+
 static void slow_while_not_up(void **state)
 {
 	struct bfd_session s = session(&active, BFD_STATE_DOWN);
@@ -274,8 +295,13 @@ static void jitter(void **state)
 {
 	static const struct {
 		uint8_t multiplier;
+		uint32_t interval_us;
 		uint64_t least, most;
-	} rows[] = {{3, 37500, 50000}, {255, 37500, 50000}, {1, 37500, 45000}};
+	} rows[] = {{3, 50000, 37500, 50000},
+		    {255, 50000, 37500, 50000},
+		    {1, 50000, 37500, 45000},
+		    {3, 1000000, 750000, 1000000},
+		    {1, 1000000, 750000, 900000}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -284,6 +310,7 @@ static void jitter(void **state)
 		uint64_t least = UINT64_MAX, most = 0;
 
 		config.multiplier = rows[i].multiplier;
+		config.interval_us = rows[i].interval_us;
 		s = session(&config, BFD_STATE_UP);
 		for (int n = 0; n < 20000; n++) {
 			struct monotime before = s.next_send;
@@ -343,6 +370,7 @@ static void detection_time_is_exact(void **state)
 	assert_int_equal(step.packet.your_discriminator, 0); /* bfd.RemoteDiscr, 6.8.1 */
 	assert_int_equal(s.counters.down_transitions, 1);
 	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
+	assert_int_equal(s.detection_us, 0);
 }
 
 static void detection_uses_our_own_rx_if_slower(void **state)
@@ -372,6 +400,26 @@ static void a_silent_remote_is_forgotten_while_down(void **state)
 	assert_false(bfd_session_step(&s, MS(START_MS + 401), false).changed);
 	assert_int_equal(s.remote_discriminator, 0);
 	assert_int_equal(s.diagnostic, BFD_DIAG_NONE);
+}
+
+/* Section 6.8.1: the state variables begin anew. One that asked us to cease before it died would never be called again. */
+static void a_remote_that_is_gone_is_called_as_at_first(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	(void)state;
+	p.required_min_rx_us = 0;
+	p.demand = true;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	assert_true(bfd_session_step(&s, s.detect_at, false).changed);
+	assert_int_equal(s.remote_state, BFD_STATE_DOWN);
+	assert_int_equal(s.remote_min_rx_us, 1);
+	assert_int_equal(s.remote_desired_tx_us, 0);
+	assert_false(s.remote_demand);
+	assert_int_equal(sent(&s, s.next_send).state, BFD_STATE_DOWN);
+	bfd_session_configure(&s, 60000, 3, MS(START_MS + 2000));
+	assert_int_equal(s.detection_us, 0);
 }
 
 static void starved_puts_an_expiry_off_once(void **state)
@@ -496,6 +544,12 @@ static void two_changes_are_two_sequences(void **state)
 	bfd_session_receive(&s, &p, 255, MS(START_MS + 200));
 	assert_int_equal(s.tx_interval_us, 400000);
 	assert_false(s.poll_active || s.poll_again);
+	bfd_session_configure(&s, 500000, 3, MS(START_MS + 201));
+	bfd_session_configure(&s, 600000, 3, MS(START_MS + 202));
+	sent(&s, s.detect_at); /* who is gone is asked nothing */
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_false(sent(&s, s.next_send).poll);
+	assert_false(sent(&s, s.next_send).poll);
 }
 
 static void demand_of_the_remote_is_honoured(void **state)
@@ -516,7 +570,29 @@ static void demand_of_the_remote_is_honoured(void **state)
 	assert_true(sent(&s, MS(START_MS + 300)).poll);
 	p.poll = p.demand = false;
 	bfd_session_receive(&s, &p, 255, MS(START_MS + 310));
+	assert_int_equal(bfd_session_deadline(&s).us, s.next_send.us);
+	assert_false(
+	    monotime_before(s.next_send, MS(START_MS + 310))); /* who calls us was not late */
 	assert_int_equal(sent(&s, MS(START_MS + 371)).state, BFD_STATE_UP);
+}
+
+/* What was said before an upgrade is no excuse for the failure after it: it would never be repaired. */
+static void intent_ends_with_the_state(void **state)
+{
+	static const enum bfd_state back[] = {BFD_STATE_DOWN, BFD_STATE_INIT};
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+
+	(void)state;
+	hear(&s, BFD_STATE_ADMIN_DOWN, MS(START_MS + 1));
+	assert_true(s.by_intent);
+	for (uint64_t i = 0; i < 2; i++) {
+		hear(&s, back[i], MS(START_MS + 2 + i));
+		assert_false(s.by_intent);
+	}
+	assert_int_equal(s.state, BFD_STATE_UP);
+	sent(&s, s.detect_at);
+	assert_int_equal(s.diagnostic, BFD_DIAG_DETECTION_EXPIRED);
+	assert_false(s.by_intent);
 }
 
 static void admin_down_and_back(void **state)
@@ -525,8 +601,11 @@ static void admin_down_and_back(void **state)
 	struct bfd_packet p;
 
 	(void)state;
+	bfd_session_enable(&s, true, MS(START_MS));
+	assert_int_equal(s.state, BFD_STATE_UP);
 	bfd_session_enable(&s, false, MS(START_MS + 1));
 	p = sent(&s, MS(START_MS + 1));
+	assert_int_equal(s.tx_interval_us, BFD_SLOW_INTERVAL_US);
 	assert_int_equal(p.state, BFD_STATE_ADMIN_DOWN);
 	assert_int_equal(p.diagnostic, BFD_DIAG_ADMIN_DOWN);
 	assert_false(p.poll);
@@ -585,8 +664,11 @@ static void initiator_follows_the_reflector(void **state)
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 15));
 	assert_int_equal(s.tx_interval_us, 100000);
 	assert_int_equal(s.detection_us, 300000);
+	p.required_min_rx_us = 0; /* no probe ever again: nor does it end the path's watch */
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 18));
+	assert_int_equal(sent(&s, s.next_send).state, BFD_STATE_UP);
 	p.state = BFD_STATE_ADMIN_DOWN; /* it is out of service */
-	bfd_session_receive(&s, &p, 60, MS(START_MS + 20));
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 90));
 	assert_int_equal(s.state, BFD_STATE_DOWN);
 	assert_int_equal(s.diagnostic, BFD_DIAG_NEIGHBOR_DOWN);
 }
@@ -660,25 +742,37 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 
 	(void)state;
 	slow.interval_us = 1000000;
-	s = session(&slow, BFD_STATE_UP);
-	hear(&s, BFD_STATE_UP, MS(START_MS + 1));
-	bfd_session_configure(&s, 50000, 3, MS(START_MS + 900));
-	assert_int_equal(s.detect_at.us, US(START_MS * 1000 + 1050000 + s.round_trip_us).us);
-	p = sent(&s, MS(START_MS + 900));
+	bfd_session_init(&s, &slow, MS(START_MS), 1);
+	bfd_session_configure(&s, 1000000, 2,
+			      MS(START_MS)); /* of who was not heard yet nothing is due */
+	assert_int_equal(s.detection_us, 0);
+	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
+	sent(&s, MS(START_MS));
+	p = heard(BFD_STATE_UP);
+	p.final = true;
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 30));
+	hear(&s, BFD_STATE_UP, MS(START_MS + 31));
+	sent(&s, MS(START_MS + 31));
+	/* what is sent at the new pace is answered a round trip later: 780 + 30 + 150 */
+	bfd_session_configure(&s, 50000, 3, MS(START_MS + 780));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 960).us);
+	assert_int_equal(s.next_send.us, MS(START_MS + 780).us); /* at once, and not: was due */
+	p = sent(&s, MS(START_MS + 780));
 	assert_int_equal(p.desired_min_tx_us, 50000);
 	assert_int_equal(s.state, BFD_STATE_UP);
 	bfd_session_configure(&s, 40000, 3,
-			      MS(START_MS + 1040)); /* nor put the failure off for ever */
-	assert_int_equal(s.detect_at.us, US(START_MS * 1000 + 1050000 + s.round_trip_us).us);
-	hear(&s, BFD_STATE_UP, MS(START_MS + 1041));
-	bfd_session_configure(&s, 40000, 5, MS(START_MS + 1050));
-	assert_int_equal(s.detect_at.us, MS(START_MS + 1241).us);
+			      MS(START_MS + 920)); /* nor put the failure off for ever */
+	assert_int_equal(s.detect_at.us, MS(START_MS + 960).us);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 951));
+	bfd_session_configure(&s, 40000, 5, MS(START_MS + 960));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1151).us);
 }
 
 /* Its first link is down: patience ends, and no answer that came in time is taken for silence. */
 static void initiator_in_haste(void **state)
 {
 	struct bfd_config patient = initiator;
+	struct bfd_packet p = heard(BFD_STATE_UP);
 	struct bfd_session s;
 
 	(void)state;
@@ -701,6 +795,10 @@ static void initiator_in_haste(void **state)
 	assert_int_equal(s.diagnostic, BFD_DIAG_DETECTION_EXPIRED);
 	bfd_session_hasten(&s, 150000, MS(START_MS + 1400));
 	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
+	s = answered_after(600,
+			   &p); /* of the quick pace no answer can be there before another 600 */
+	bfd_session_hasten(&s, 100000, MS(START_MS + 900));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 600 + 600 + 100).us);
 }
 
 static void reflector(void **state)
@@ -760,6 +858,7 @@ int main(void)
 	    cmocka_unit_test(the_table_of_states),
 	    cmocka_unit_test(a_packet_that_does_not_fit_the_session),
 	    cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
+	    cmocka_unit_test(a_session_begins_with_a_packet),
 	    cmocka_unit_test(slow_while_not_up),
 	    cmocka_unit_test(slower_than_slow),
 	    cmocka_unit_test(jitter),
@@ -767,12 +866,14 @@ int main(void)
 	    cmocka_unit_test(detection_time_is_exact),
 	    cmocka_unit_test(detection_uses_our_own_rx_if_slower),
 	    cmocka_unit_test(a_silent_remote_is_forgotten_while_down),
+	    cmocka_unit_test(a_remote_that_is_gone_is_called_as_at_first),
 	    cmocka_unit_test(starved_puts_an_expiry_off_once),
 	    cmocka_unit_test(final_answers_poll_at_once),
 	    cmocka_unit_test(coming_up_is_a_poll_sequence),
 	    cmocka_unit_test(new_timers_wait_for_the_final),
 	    cmocka_unit_test(two_changes_are_two_sequences),
 	    cmocka_unit_test(demand_of_the_remote_is_honoured),
+	    cmocka_unit_test(intent_ends_with_the_state),
 	    cmocka_unit_test(admin_down_and_back),
 	    cmocka_unit_test(initiator_is_up_by_an_answer),
 	    cmocka_unit_test(initiator_follows_the_reflector),
