@@ -116,19 +116,18 @@ static const struct fwd_path *in_use(const struct forwarding *f, const struct fw
 	return NULL;
 }
 
-/* When it has been up for the hold time, and is damped no more. */
-static struct monotime hold_end(const struct forwarding *f, const struct fwd_path *path,
-				const struct path_state *states, size_t count)
+static uint64_t revert_hold_us(const struct forwarding *f, uint32_t color)
 {
-	const struct fwd_session *session = NULL;
-	struct monotime end;
-	const struct path_state *state = state_find(states, count, path->index);
+	const struct fwd_session *session = forwarding_session(f, color);
 
-	for (size_t i = 0; i < f->session_count && !session; i++)
-		if (f->sessions[i].color == path->color)
-			session = &f->sessions[i];
-	assert(state);
-	end = monotime_after(state->since, session ? (uint64_t)session->revert_hold_ms * 1000 : 0);
+	return session ? (uint64_t)session->revert_hold_ms * 1000 : 0;
+}
+
+/* When it has been up for the hold time, and is damped no more. */
+static struct monotime hold_end(const struct path_state *state, uint64_t hold_us)
+{
+	struct monotime end = monotime_after(state->since, hold_us);
+
 	return monotime_before(end, state->damped_until) ? state->damped_until : end;
 }
 
@@ -142,13 +141,12 @@ static const struct fwd_path *revert_find(const struct forwarding *f,
 
 	for (size_t i = 0; i < f->path_count; i++) {
 		const struct fwd_path *p = &f->paths[i];
+		const struct path_state *state = state_find(states, count, p->index);
 		struct monotime end;
 
-		if (!same_pair(p, current) || p->preference <= current->preference)
+		if (!same_pair(p, current) || p->preference <= current->preference || !good(state))
 			continue;
-		if (!good(state_find(states, count, p->index)))
-			continue;
-		end = hold_end(f, p, states, count);
+		end = hold_end(state, revert_hold_us(f, p->color));
 		if (monotime_reached(now, end))
 			rank(&best, p);
 		else
@@ -234,8 +232,6 @@ static const struct gateway *gateway_choose(const struct forwarding *f, const st
 					    size_t count, const struct active_paths *previous,
 					    struct monotime now, struct monotime *next_look)
 {
-	const struct fwd_session *session = forwarding_session(f, g->entry->color);
-	uint64_t hold_us = session ? (uint64_t)session->revert_hold_ms * 1000 : 0;
 	const struct gateway *current = NULL, *best;
 
 	for (size_t i = 0; i < count && !current; i++)
@@ -252,9 +248,7 @@ static const struct gateway *gateway_choose(const struct forwarding *f, const st
 
 		if (gateway_grade(better, now) < GRADE_GOOD)
 			continue;
-		end = monotime_after(better->state->since, hold_us);
-		if (monotime_before(end, better->state->damped_until))
-			end = better->state->damped_until;
+		end = hold_end(better->state, revert_hold_us(f, better->entry->color));
 		if (monotime_reached(now, end))
 			return better;
 		*next_look = monotime_min(*next_look, end);
