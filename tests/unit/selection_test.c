@@ -122,6 +122,7 @@ static const struct degraded_row {
     {"4: in use and degraded, at once to one that is not", 1, 7, 1, 2, 0, NEVER},
     {"4: the best of those that are not", 1, 7, 3, 3, 0, NEVER},
     {"4: all degraded: it stays", 1, 7, 7, 1, 0, NEVER},
+    {"4: all degraded: so does a spare", 2, 7, 7, 2, 9000, NEVER},
     {"4: the others are down: it stays", 1, 1, 1, 1, 0, NEVER},
     {"1: no way back to one that is degraded", 2, 7, 1, 2, 9000, NEVER},
     {"1: good again, and held", 2, 3, 0, 2, 500, NOW + 1500000},
@@ -167,6 +168,7 @@ static const struct doubt_row {
     {"4: in use and in doubt, at once to one that is not", 1, 1, 0, 2, NEVER},
     {"4: the best of those that are not", 1, 3, 0, 3, NEVER},
     {"4: all in doubt: it stays", 1, 7, 0, 1, NEVER},
+    {"4: all in doubt: so does a spare", 2, 7, 0, 2, NEVER},
     {"4: in doubt and damped, as all are: it stays until they are no more", 1, 1, 7, 1,
      NOW + 7000000},
     {"1: no way back to one that is in doubt", 2, 1, 0, 2, NEVER},
@@ -273,6 +275,9 @@ static void pairs_are_apart(void **state)
 	assert_int_equal(active.entry[2].color, 20);
 	assert_int_equal(active.entry[2].index, 6); /* (20, 1): hold 0 reverts at once */
 	assert_int_equal(next_look.us, UINT64_MAX);
+	active.count = 0; /* nothing in use: the preference decides, and not the index */
+	selection_choose(&f, states, 6, &active, (struct monotime){NOW}, &active, &next_look);
+	assert_int_equal(active.entry[2].index, 6);
 }
 
 static void a_state_that_is_missing_is_unknown(void **state)
@@ -410,6 +415,11 @@ static const struct gateway_row {
      3,
      NOW + 1500000},
     {"the first is back long enough", 3, {{U, 2000, WELL}, {D, 0, WELL}, {U, 9, WELL}}, 7, NEVER},
+    {"the first is back, and damped",
+     3,
+     {{U, 9000, DAMPED}, {D, 0, WELL}, {U, 9, WELL}},
+     3,
+     NOW + 1},
     {"the second dies while the first is held",
      3,
      {{U, 1, WELL}, {D, 0, WELL}, {D, 0, WELL}},
@@ -457,6 +467,11 @@ static const struct gateway_row {
      7,
      {{U, 9000, DEAD}, {U, 9000, DEAD}, {U, 9, DEAD}},
      7,
+     NEVER},
+    {"nothing in use, the first unknown: one that is up, be it degraded",
+     0,
+     {{K, 0, WELL}, {K, 0, WELL}, {U, 9, BAD}},
+     3,
      NEVER},
     {"nothing in use, the first degraded: the second",
      0,
