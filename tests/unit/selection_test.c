@@ -362,19 +362,31 @@ static void a_new_release_keeps_the_way_and_not_the_index(void **state)
 
 /* ---- endpoints that share a LAN ---------------------------------------------------------- */
 
-static struct ipv4_prefix lan = {0x0a000000, 16}, own_lan = {0x0a630000, 16};
+static struct ipv4_prefix lan = {0x0a000000, 16}, other_lan = {0x0a630000, 16};
 
-/* Endpoint 7 before endpoint 3, one LAN; endpoint 5 has its own. Paths 1 and 2 lead to 7, 3 to 3, 4 to 5. */
+/* Endpoint 7 before endpoint 3, one LAN; 5 before 9, another. Paths 1 and 2 lead to 7, 3 to 3, 4 to 5, 5 to 9. */
 static struct fwd_path gateway_paths[] = {
     {.index = 1, .color = 10, .preference = 200, .endpoint_site = 7},
     {.index = 2, .color = 10, .preference = 100, .endpoint_site = 7},
     {.index = 3, .color = 10, .preference = 200, .endpoint_site = 3},
     {.index = 4, .color = 10, .preference = 200, .endpoint_site = 5},
+    {.index = 5, .color = 10, .preference = 200, .endpoint_site = 9},
 };
 static struct fwd_session_peer gateway_peers[] = {
     {.color = 10, .site_id = 3, .rank = 1, .caller = true, .prefixes = &lan, .prefix_count = 1},
-    {.color = 10, .site_id = 5, .rank = 0, .caller = true, .prefixes = &own_lan, .prefix_count = 1},
+    {.color = 10,
+     .site_id = 5,
+     .rank = 0,
+     .caller = true,
+     .prefixes = &other_lan,
+     .prefix_count = 1},
     {.color = 10, .site_id = 7, .rank = 0, .caller = true, .prefixes = &lan, .prefix_count = 1},
+    {.color = 10,
+     .site_id = 9,
+     .rank = 1,
+     .caller = true,
+     .prefixes = &other_lan,
+     .prefix_count = 1},
 };
 
 static const struct gateway_row {
@@ -488,9 +500,9 @@ static const struct gateway_row {
 static void gateways_take_over(void **state)
 {
 	struct forwarding f = {.paths = gateway_paths,
-			       .path_count = 4,
+			       .path_count = 5,
 			       .peers = gateway_peers,
-			       .peer_count = 3,
+			       .peer_count = 4,
 			       .sessions = sessions,
 			       .session_count = 2};
 
@@ -500,13 +512,14 @@ static void gateways_take_over(void **state)
 		struct active_paths previous = {
 		    .entry = {{10, 7, 1, r->carried == 7}, {10, 3, 3, r->carried == 3}},
 		    .count = r->carried ? 2 : 0};
-		struct path_state states[4] = {STATE(4, PATH_UP, SINCE(0))};
+		struct path_state states[5] = {STATE(4, PATH_UP, SINCE(0)),
+					       STATE(5, PATH_UP, SINCE(0))};
 		struct active_paths active;
 		struct monotime next_look;
 		uint32_t carries = 0;
 
 		for (uint8_t p = 0; p < 3; p++)
-			states[p + 1] = (struct path_state){
+			states[p + 2] = (struct path_state){
 			    .index = (uint8_t)(p + 1),
 			    .liveness = r->path[p].liveness,
 			    .since = SINCE(r->path[p].up_for_ms),
@@ -515,14 +528,16 @@ static void gateways_take_over(void **state)
 			    .damped_until = {r->path[p].how == DAMPED ? NOW + 1 : 0},
 			    .session_dead = r->path[p].how == DEAD,
 			};
-		selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active,
+		selection_choose(&f, states, 5, &previous, (struct monotime){NOW}, &active,
 				 &next_look);
-		assert_int_equal(active.count, 3);
+		assert_int_equal(active.count, 4);
 		for (size_t k = 0; k < active.count; k++) {
-			if (active.entry[k].endpoint_site == 5)
-				assert_true(active.entry[k].carries);
+			uint32_t endpoint = active.entry[k].endpoint_site;
+
+			if (endpoint == 5 || endpoint == 9)
+				assert_int_equal(active.entry[k].carries, endpoint == 5);
 			else if (active.entry[k].carries)
-				carries = carries ? 99 : active.entry[k].endpoint_site;
+				carries = carries ? 99 : endpoint;
 		}
 		if (carries != r->carries || next_look.us != r->next_look)
 			fail_msg("%s: %u carries, next look %llu", r->rule, carries,
