@@ -210,6 +210,7 @@ static void a_packet_that_does_not_fit_the_session(void **state)
 		struct bfd_session s = session(rows[i].config, BFD_STATE_UP);
 		struct bfd_packet p = heard(rows[i].change.state);
 		uint64_t detect_at = s.detect_at.us, dropped = s.counters.dropped;
+		uint64_t received = s.counters.received;
 		enum bfd_verdict verdict;
 
 		p.demand = rows[i].change.demand;
@@ -221,6 +222,7 @@ static void a_packet_that_does_not_fit_the_session(void **state)
 		verdict = bfd_session_receive(&s, &p, rows[i].ttl, MS(START_MS + 30));
 		if (verdict != rows[i].verdict)
 			fail_msg("%s: %s", rows[i].rule, bfd_verdict_name(verdict));
+		assert_int_equal(s.counters.received, received + (verdict == BFD_ACCEPT));
 		if (verdict == BFD_ACCEPT)
 			continue;
 		assert_int_equal(s.counters.dropped, dropped + 1);
@@ -437,6 +439,11 @@ static void starved_puts_an_expiry_off_once(void **state)
 	assert_int_equal(s.state, BFD_STATE_UP); /* heard meanwhile: once more */
 	bfd_session_step(&s, MS(START_MS + 3000), true);
 	assert_int_equal(s.state, BFD_STATE_DOWN); /* not heard: not again */
+	s = session(&initiator,
+		    BFD_STATE_UP); /* one of our own intervals, whatever the answer says */
+	hear(&s, BFD_STATE_UP, MS(START_MS));
+	bfd_session_step(&s, MS(START_MS + 1000), true);
+	assert_int_equal(s.detect_at.us, MS(START_MS + 1050).us);
 }
 
 static void final_answers_poll_at_once(void **state)
@@ -706,6 +713,22 @@ static void initiator_with_a_long_way(void **state)
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1210 + 150).us); /* exact from here on */
 }
 
+/* Its answer may be of any age: were it a Poll, its Final would be taken for that of the probe that asked. */
+static void a_padded_probe_takes_no_part(void **state)
+{
+	struct bfd_packet p = heard(BFD_STATE_UP);
+	struct bfd_session s = answered_after(1, &p), before;
+
+	(void)state;
+	assert_true(sent(&s, MS(START_MS + 1)).poll);
+	before = s;
+	p = bfd_session_extra(&s);
+	assert_false(p.poll || p.final);
+	assert_true(p.demand && p.state == BFD_STATE_UP);
+	assert_int_equal(p.your_discriminator, REMOTE);
+	assert_memory_equal(&s, &before, sizeof(s));
+}
+
 /* The Final of a Poll that went out before the failure is that Poll's, and no other goes out until it must be lost. */
 static void initiator_keeps_its_poll_through_a_failure(void **state)
 {
@@ -878,6 +901,7 @@ int main(void)
 	    cmocka_unit_test(initiator_is_up_by_an_answer),
 	    cmocka_unit_test(initiator_follows_the_reflector),
 	    cmocka_unit_test(initiator_with_a_long_way),
+	    cmocka_unit_test(a_padded_probe_takes_no_part),
 	    cmocka_unit_test(initiator_keeps_its_poll_through_a_failure),
 	    cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
 	    cmocka_unit_test(initiator_in_haste),
