@@ -334,20 +334,25 @@ static void the_slower_side_sets_the_pace(void **state)
 {
 	struct bfd_session s = session(&active, BFD_STATE_UP);
 	struct bfd_packet p = heard(BFD_STATE_UP);
+	struct monotime last = {0};
 
 	(void)state;
-	p.required_min_rx_us = 400000;
-	bfd_session_receive(&s, &p, 255, MS(START_MS + 1));
+	for (int i = 0; i < 5; i++) {
+		last = s.next_send;
+		sent(&s, last);
+	}
+	p.required_min_rx_us = 400000; /* from the last one on */
+	bfd_session_receive(&s, &p, 255, US(last.us + 1000));
 	assert_int_equal(s.tx_interval_us, 400000);
-	assert_in_range(s.next_send.us, MS(START_MS + 300).us, MS(START_MS + 401).us);
+	assert_in_range(s.next_send.us, last.us + 300000, last.us + 401000);
 	p.required_min_rx_us = 1;
-	bfd_session_receive(&s, &p, 255, MS(START_MS + 2));
+	bfd_session_receive(&s, &p, 255, US(last.us + 2000));
 	assert_int_equal(s.tx_interval_us, 50000);
-	assert_in_range(s.next_send.us, MS(START_MS + 2).us, MS(START_MS + 52).us);
+	assert_in_range(s.next_send.us, last.us + 2000, last.us + 52000);
 	p.required_min_rx_us = 0; /* cease, section 6.8.7 */
-	bfd_session_receive(&s, &p, 255, MS(START_MS + 3));
+	bfd_session_receive(&s, &p, 255, US(last.us + 3000));
 	assert_int_equal(bfd_session_deadline(&s).us, s.detect_at.us);
-	assert_int_equal(sent(&s, MS(START_MS + 300)).multiplier, 0);
+	assert_int_equal(sent(&s, US(last.us + 300000)).multiplier, 0);
 }
 
 static void detection_time_is_exact(void **state)
