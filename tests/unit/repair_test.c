@@ -309,8 +309,13 @@ static void an_upgraded_daemon_reads_the_old_form(void **state)
 	forwarding_clear(&f);
 }
 
+/* Labels, ways back and paths: each tells it by itself of the links that it leads over. */
 static void a_restarted_daemon_reads_repairs_back(void **state)
 {
+	static const struct {
+		size_t labels, returns, paths;
+		int tell; /* 1: of the hub's link, 2: of the district's */
+	} rows[] = {{3, 1, 1, 3}, {3, 0, 0, 3}, {0, 1, 0, 2}, {0, 0, 1, 1}, {0, 0, 0, 0}};
 	struct forwarding f;
 
 	(void)state;
@@ -323,11 +328,49 @@ static void a_restarted_daemon_reads_repairs_back(void **state)
 		enum repair_link got[NEIGHBORS];
 		struct kernel_state *actual = desired(&f, set);
 
-		repair_read(&f, actual, got);
-		assert_int_equal(got[HUB] != REPAIR_LINK_USED, which & 1);
-		assert_int_equal(got[BA_DINH] != REPAIR_LINK_USED, which >> 1);
-		assert_int_equal(got[HAI_PHONG], REPAIR_LINK_USED);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct forwarding part = f;
+
+			part.label_count = rows[i].labels;
+			part.return_count = rows[i].returns;
+			part.path_count = rows[i].paths;
+			repair_read(&part, actual, got);
+			assert_int_equal((got[HUB] != USED) + 2 * (got[BA_DINH] != USED),
+					 which & rows[i].tell);
+			assert_int_equal(got[HAI_PHONG], USED);
+		}
 		kernel_state_free(actual);
+	}
+	forwarding_clear(&f);
+}
+
+/* The same of what a fall of either link may change, and of how much does; all go around by Hai Phong. */
+static void each_kind_of_route_counts(void **state)
+{
+	static const struct {
+		size_t labels, returns, paths, hub, district;
+	} rows[] = {
+	    {3, 1, 1, 2, 2}, {3, 0, 0, 1, 1}, {0, 1, 0, 0, 1}, {0, 0, 1, 1, 0}, {0, 0, 0, 0, 0}};
+	const enum repair_link both[NEIGHBORS] = {[HUB] = DOWN, [BA_DINH] = HELD};
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct forwarding part = f;
+
+		part.label_count = rows[i].labels;
+		part.return_count = rows[i].returns;
+		part.path_count = rows[i].paths;
+		assert_int_equal(repair_count(&part, both, 1), rows[i].hub);
+		assert_int_equal(repair_count(&part, both, 210), rows[i].district);
+		assert_int_equal(repair_there(&part, 1), rows[i].hub > 0);
+		assert_int_equal(repair_there(&part, 210), rows[i].district > 0);
+		assert_false(repair_there(&part, 102));
+		assert_int_equal(repair_matters(&part, 1), rows[i].hub > 0);
+		assert_int_equal(repair_matters(&part, 210), rows[i].district > 0);
+		assert_int_equal(repair_matters(&part, 102), rows[i].hub + rows[i].district > 0);
+		assert_false(repair_matters(&part, 999));
 	}
 	forwarding_clear(&f);
 }
@@ -484,6 +527,7 @@ int main(void)
 	    cmocka_unit_test(a_rule_without_a_repair_is_none),
 	    cmocka_unit_test(an_upgraded_daemon_reads_the_old_form),
 	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
+	    cmocka_unit_test(each_kind_of_route_counts),
 	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
 	    cmocka_unit_test(what_bfd_says_of_a_link),
 	    cmocka_unit_test(how_long_what_served_may_be_silent),
