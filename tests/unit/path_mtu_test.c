@@ -91,9 +91,51 @@ static void a_black_hole_is_found_in_seconds(void **state)
 		assert_int_equal(l.m.passes, carries);
 		line_run(&l, MS(240000));
 		assert_int_equal(l.m.passes, carries);
+		l.carries = (uint16_t)((carries + 1416) / 2); /* half as bad */
+		line_run(&l, MS(120000));
+		assert_int_equal(l.m.passes, l.carries);
 		l.carries = 1416; /* the carrier has repaired it */
 		line_run(&l, MS(120000));
 		assert_int_equal(l.m.passes, 1416);
+		l.carries = carries; /* and it comes again */
+		line_run(&l, MS(20000));
+		assert_int_equal(l.m.passes, carries);
+	}
+}
+
+/* RFC 8899 section 5.1.2: a size is doubted when so many probes in a row are lost, each of them waited for. */
+static void so_many_in_a_row_are_a_doubt(void **state)
+{
+	static const struct {
+		uint16_t loss_permille;
+		unsigned int steady, searching;
+	} rows[] = {{0, 3, 2}, {39, 3, 2}, {40, 4, 3}, {300, 10, 9}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct line l;
+		bool changed = false;
+		uint16_t size = 0;
+
+		line_init(&l, 1416);
+		assert_int_equal(l.m.due.us, l.now.us + MS(50 * PATH_MTU_EVERY));
+		for (unsigned int sent = 0; sent < rows[i].steady; sent++) {
+			assert_int_equal(
+			    path_mtu_step(&l.m, l.m.due, true, rows[i].loss_permille, &changed),
+			    1416);
+			assert_false(changed);
+			assert_int_equal(monotime_between(l.m.sent_at, l.m.due), MS(150));
+		}
+		size = path_mtu_step(&l.m, l.m.due, true, rows[i].loss_permille, &changed);
+		assert_true(changed && l.m.proven);
+		assert_int_equal(size, PATH_MTU_FLOOR + (1416 - PATH_MTU_FLOOR) / 2);
+		for (unsigned int sent = 1; sent < rows[i].searching; sent++)
+			assert_int_equal(
+			    path_mtu_step(&l.m, l.m.due, true, rows[i].loss_permille, &changed),
+			    size);
+		assert_int_equal(
+		    path_mtu_step(&l.m, l.m.due, true, rows[i].loss_permille, &changed),
+		    PATH_MTU_FLOOR + (size - PATH_MTU_FLOOR) / 2);
 	}
 }
 
@@ -266,6 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_whole_path_costs_one_probe_in_128),
 	    cmocka_unit_test(a_black_hole_is_found_in_seconds),
+	    cmocka_unit_test(so_many_in_a_row_are_a_doubt),
 	    cmocka_unit_test(a_hole_that_passes_leaves_no_trace),
 	    cmocka_unit_test(all_keep_to_the_rate),
 	    cmocka_unit_test(loss_is_no_black_hole),
