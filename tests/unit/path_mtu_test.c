@@ -139,6 +139,31 @@ static void so_many_in_a_row_are_a_doubt(void **state)
 	}
 }
 
+/* More than passes is lost, and costs: it is asked for once in PATH_MTU_RAISE times. */
+static void more_is_asked_for_now_and_then(void **state)
+{
+	struct line l;
+
+	(void)state;
+	line_init(&l, 1416);
+	l.carries = 1000;
+	for (int round = 0; round < 3; round++) {
+		bool changed;
+
+		for (int searching = 1; searching >= 0; searching--)
+			while (l.m.searching != searching)
+				line_run(&l, MS(10));
+		for (int i = 1; i <= PATH_MTU_RAISE; i++) {
+			l.now = l.m.due;
+			assert_int_equal(path_mtu_step(&l.m, l.now, true, 0, &changed),
+					 i < PATH_MTU_RAISE ? 1000 : 1416);
+			if (i < PATH_MTU_RAISE)
+				assert_false(path_mtu_answer(&l.m, 1000, l.now));
+		}
+		assert_int_equal(l.m.passes, 1000);
+	}
+}
+
 /* One that is over while what passes is looked for, before the last probe of that left: the whole passes when it is found. */
 static void a_hole_that_passes_leaves_no_trace(void **state)
 {
@@ -243,6 +268,39 @@ static void a_dead_path_says_nothing(void **state)
 	assert_int_equal(l.m.passes, 1300);
 }
 
+/* What was under way when it died says nothing of a size; a search that it ended begins anew with the whole. */
+static void a_path_that_was_dead_begins_anew(void **state)
+{
+	bool changed;
+	struct line l;
+
+	(void)state;
+	line_init(&l, 1416);
+	for (int life = 0; life < 3; life++) {
+		for (int lost = 0; lost < 3; lost++) {
+			assert_int_equal(path_mtu_step(&l.m, l.m.due, true, 0, &changed), 1416);
+			assert_false(changed);
+		}
+		assert_int_equal(path_mtu_step(&l.m, l.m.due, false, 0, &changed), 0);
+		assert_false(path_mtu_answer(&l.m, 1416, l.m.due));
+	}
+	for (int lost = 0; lost < 4; lost++)
+		path_mtu_step(&l.m, l.m.due, true, 0, &changed);
+	assert_true(changed && l.m.searching);
+	assert_int_equal(path_mtu_step(&l.m, l.m.due, false, 0, &changed), 0);
+	assert_int_equal(path_mtu_step(&l.m, l.m.due, true, 0, &changed), 1416);
+	assert_true(path_mtu_answer(&l.m, 1416, l.m.due));
+	l.now = l.m.due;
+	l.carries = 1000; /* also where more is asked for only now and then */
+	line_run(&l, MS(20000));
+	assert_int_equal(l.m.passes, 1000);
+	l.carries = 700;
+	while (!l.m.searching)
+		line_run(&l, MS(10));
+	assert_int_equal(path_mtu_step(&l.m, l.m.due, false, 0, &changed), 0);
+	assert_int_equal(path_mtu_step(&l.m, l.m.due, true, 0, &changed), 1416);
+}
+
 static void nothing_passes_below_the_floor(void **state)
 {
 	struct line l;
@@ -308,12 +366,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_whole_path_costs_one_probe_in_128),
 	    cmocka_unit_test(a_black_hole_is_found_in_seconds),
+	    cmocka_unit_test(more_is_asked_for_now_and_then),
 	    cmocka_unit_test(so_many_in_a_row_are_a_doubt),
 	    cmocka_unit_test(a_hole_that_passes_leaves_no_trace),
 	    cmocka_unit_test(all_keep_to_the_rate),
 	    cmocka_unit_test(loss_is_no_black_hole),
 	    cmocka_unit_test(nor_is_much_loss),
 	    cmocka_unit_test(a_dead_path_says_nothing),
+	    cmocka_unit_test(a_path_that_was_dead_begins_anew),
 	    cmocka_unit_test(nothing_passes_below_the_floor),
 	    cmocka_unit_test(what_was_known_stays_known),
 	    cmocka_unit_test(stray_answers_are_ignored),
