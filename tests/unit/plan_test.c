@@ -268,6 +268,127 @@ static void path_switch_is_one_route(void **state)
 	expect(want, have, "ip route replace 0.0.0.9/32 dev lsp8 src 0.0.0.2 table 550010\n");
 }
 
+/* One object of each kind that has more than its key, and what of it may differ. */
+static struct kernel_state *one_of_each(void)
+{
+	struct kernel_state *s = kernel_state_new();
+	struct kernel_route6 *r6 = kernel_state_add_route6(s);
+	struct kernel_rule *rule = kernel_state_add_rule(s);
+	struct kernel_rule6 *rule6 = kernel_state_add_rule6(s);
+	struct kernel_peer *p = peer(s, "link0", 1);
+
+	device(s, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	device(s, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
+	for (ipv4_t address = 1; address < 8; address += 3)
+		allow(p, address);
+	route(s, 550010, 1, "lsp7")->push = (struct label_stack){.depth = 1, .label = {16007}};
+	label(s, 16007, "lsp7");
+	filter(s, "lsp7", 16007);
+	assert_true(r6 && rule && rule6);
+	r6->table = 532000;
+	rule->priority = rule6->priority = 10000;
+	return s;
+}
+
+static uint8_t *bytes_of(struct kernel_state *s, enum plan_object object, size_t index)
+{
+	switch (object) {
+	case PLAN_DEVICE:
+		return (uint8_t *)&s->devices[index];
+	case PLAN_PEER:
+		return index ? (uint8_t *)&s->peers[0].allowed[index] : (uint8_t *)&s->peers[0];
+	case PLAN_ROUTE:
+		return (uint8_t *)&s->routes[index];
+	case PLAN_ROUTE6:
+		return (uint8_t *)&s->routes6[index];
+	case PLAN_LABEL:
+		return (uint8_t *)&s->labels[index];
+	case PLAN_FILTER:
+		return index ? (uint8_t *)s->filters[0].accept : (uint8_t *)&s->filters[0];
+	case PLAN_RULE:
+		return (uint8_t *)&s->rules[index];
+	case PLAN_RULE6:
+		return (uint8_t *)&s->rules6[index];
+	default:
+		fail_msg("%d", object);
+	}
+	return NULL;
+}
+
+#define OF(object, index, verb, type, member)                                                      \
+	{                                                                                          \
+#type "." #member, object, index, verb, offsetof(struct type, member)              \
+	}
+
+/* Whatever alone differs is set right, in its place where the kernel can. */
+static void each_difference_counts(void **state)
+{
+	static const struct {
+		const char *what;
+		enum plan_object object;
+		size_t index;
+		enum plan_verb verb;
+		size_t offset;
+	} rows[] = {
+	    OF(PLAN_DEVICE, 0, PLAN_REMOVE, kernel_device, kind), /* and made anew */
+	    OF(PLAN_DEVICE, 1, PLAN_REMOVE, kernel_device, local),
+	    OF(PLAN_DEVICE, 1, PLAN_REMOVE, kernel_device, remote),
+	    OF(PLAN_DEVICE, 1, PLAN_REMOVE, kernel_device, ttl),
+	    OF(PLAN_DEVICE, 0, PLAN_CHANGE, kernel_device, mtu),
+	    OF(PLAN_DEVICE, 1, PLAN_CHANGE, kernel_device, alias),
+	    OF(PLAN_DEVICE, 1, PLAN_CHANGE, kernel_device, up),
+	    OF(PLAN_DEVICE, 0, PLAN_CHANGE, kernel_device, private_key[31]),
+	    OF(PLAN_DEVICE, 0, PLAN_CHANGE, kernel_device, listen_port),
+	    OF(PLAN_DEVICE, 0, PLAN_CHANGE, kernel_device, fwmark),
+	    OF(PLAN_PEER, 0, PLAN_CHANGE, kernel_peer, keepalive_s),
+	    OF(PLAN_PEER, 0, PLAN_CHANGE, kernel_peer, preshared),
+	    OF(PLAN_PEER, 0, PLAN_CHANGE, kernel_peer, allowed_count),
+	    OF(PLAN_PEER, 1, PLAN_CHANGE, ipv4_prefix, address),
+	    OF(PLAN_PEER, 1, PLAN_CHANGE, ipv4_prefix, length),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, type),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, device),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, gateway),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, source),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, link_scope),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, push.label[0]),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, push.depth),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, mtu),
+	    OF(PLAN_ROUTE, 0, PLAN_CHANGE, kernel_route, foreign),
+	    OF(PLAN_ROUTE6, 0, PLAN_CHANGE, kernel_route6, type),
+	    OF(PLAN_ROUTE6, 0, PLAN_CHANGE, kernel_route6, device),
+	    OF(PLAN_ROUTE6, 0, PLAN_CHANGE, kernel_route6, gateway),
+	    OF(PLAN_ROUTE6, 0, PLAN_CHANGE, kernel_route6, onlink),
+	    OF(PLAN_ROUTE6, 0, PLAN_CHANGE, kernel_route6, source),
+	    OF(PLAN_ROUTE6, 0, PLAN_CHANGE, kernel_route6, foreign),
+	    OF(PLAN_LABEL, 0, PLAN_CHANGE, kernel_label_route, device),
+	    OF(PLAN_LABEL, 0, PLAN_CHANGE, kernel_label_route, out.label[0]),
+	    OF(PLAN_LABEL, 0, PLAN_CHANGE, kernel_label_route, foreign),
+	    OF(PLAN_FILTER, 0, PLAN_CHANGE, kernel_label_filter, accept_count),
+	    OF(PLAN_FILTER, 1, PLAN_CHANGE, label_stack, label[0]),
+	    OF(PLAN_RULE, 0, PLAN_ADD, kernel_rule, fwmask), /* and then the old one goes */
+	    OF(PLAN_RULE6, 0, PLAN_ADD, kernel_rule6, fwmask),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kernel_state *want = one_of_each(), *have = one_of_each();
+		struct kernel_plan *plan;
+		struct reason reason;
+
+		kernel_state_sort(want);
+		kernel_state_sort(have);
+		bytes_of(have, rows[i].object, rows[i].index)[rows[i].offset] ^= 1;
+		assert_int_equal(kernel_plan_build(want, have, &plan, &reason), 0);
+		if (!plan->count || plan->operations[0].object != rows[i].object ||
+		    plan->operations[0].verb != rows[i].verb ||
+		    (rows[i].verb == PLAN_CHANGE && plan->count != 1))
+			fail_msg("%s: %zu operations", rows[i].what, plan->count);
+		kernel_plan_free(plan);
+		kernel_state_free(want);
+		kernel_state_free(have);
+	}
+}
+
 static void learned_endpoint_is_never_rewritten(void **state)
 {
 	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
@@ -868,6 +989,7 @@ int main(void)
 	    cmocka_unit_test(remade_device_takes_all_with_it),
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
 	    cmocka_unit_test(path_switch_is_one_route),
+	    cmocka_unit_test(each_difference_counts),
 	    cmocka_unit_test(learned_endpoint_is_never_rewritten),
 	    cmocka_unit_test(preshared_key_is_taken_away),
 	    cmocka_unit_test(preshared_key_is_the_devices),
