@@ -458,25 +458,35 @@ static void missing_endpoint_is_set(void **state)
 	    "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= endpoint 192.0.2.1:1\n");
 }
 
+/* ... whether it is before or behind what the other one keeps. */
 static void peer_loses_a_prefix_before_another_gains_it(void **state)
 {
-	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
-	struct kernel_peer *p;
+	static const struct {
+		ipv4_t moves;
+		const char *gains;
+	} rows[] = {{1, "0.0.0.1/32,0.0.0.3/32"}, {5, "0.0.0.3/32,0.0.0.5/32"}};
 
 	(void)state;
-	p = peer(want, "s10", 1);
-	allow(p, 1);
-	allow(p, 2);
-	allow(peer(want, "s10", 9), 3);
-	allow(peer(have, "s10", 1), 1);
-	p = peer(have, "s10", 9);
-	allow(p, 2);
-	allow(p, 3);
-	expect(
-	    want, have,
-	    "wg set s10 peer CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= allowed-ips 0.0.0.3/32\n"
-	    "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= "
-	    "allowed-ips 0.0.0.1/32,0.0.0.2/32\n");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+		struct kernel_peer *p = peer(want, "s10", 1);
+		char lines[300];
+
+		allow(p, 3);
+		allow(p, rows[i].moves);
+		allow(peer(want, "s10", 9), 4);
+		allow(peer(have, "s10", 1), 3);
+		p = peer(have, "s10", 9);
+		allow(p, 4);
+		allow(p, rows[i].moves);
+		snprintf(
+		    lines, sizeof(lines),
+		    "wg set s10 peer CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= allowed-ips "
+		    "0.0.0.4/32\n"
+		    "wg set s10 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= allowed-ips %s\n",
+		    rows[i].gains);
+		expect(want, have, lines);
+	}
 }
 
 static void prefix_of_two_peers_is_refused(void **state)
