@@ -42,12 +42,19 @@
 #include <string.h>
 
 #include "tuyen/core/bfd.h"
+#include "tuyen/core/nft_counts.h"
 #include "tuyen/core/path_mtu.h"
 
 #define DHCPV4_CLIENT_PORT 68
 #define DHCPV4_SERVER_PORT 67
 #define DHCPV6_CLIENT_PORT 546
-#define INITIATION_BYTES   (8 + 148) /* WireGuard's, in UDP; no other packet of its is as long */
+/*
+ * All who are behind a device share one receive buffer of the wire process, some 550 packets. The fastest pace that policy may
+ * ask for is 5 ms: 267 packets a second with jitter, and Polls and their Finals beside. The burst is what WireGuard keeps for a
+ * peer until a handshake is done.
+ */
+#define BFD_EXCESS	 "limit rate over 600/second burst 128 packets counter"
+#define INITIATION_BYTES (8 + 148) /* WireGuard's, in UDP; no other packet of its is as long */
 
 struct prefix_list {
 	struct ipv4_prefix *entry;
@@ -105,19 +112,29 @@ static void prefix_add(struct text *t, struct ipv4_prefix prefix)
 		text_add(t, ipv4_prefix_format(prefix, out));
 }
 
-static void set_add(struct text *t, const char *name, bool interval, struct prefix_list *list)
+/* @each  what an element has of its own: a statement, or "" */
+static void set_add_each(struct text *t, const char *name, bool interval, const char *each,
+			 struct prefix_list *list)
 {
 	list_normalize(list, interval);
 	text_printf(t, "\tset %s {\n\t\ttype ipv4_addr\n%s", name,
 		    interval ? "\t\tflags interval\n" : "");
+	if (*each)
+		text_printf(t, "\t\t%s\n", each);
 	for (size_t i = 0; i < list->count; i++) {
 		text_add(t, i == 0 ? "\t\telements = { " : i % 2 ? ", " : ",\n\t\t\t     ");
 		prefix_add(t, list->entry[i]);
+		text_printf(t, "%s%s", *each ? " " : "", each);
 	}
 	text_add(t, list->count ? " }\n\t}\n\n" : "\t}\n\n");
 	if (list->failed)
 		t->failed = true;
 	free(list->entry);
+}
+
+static void set_add(struct text *t, const char *name, bool interval, struct prefix_list *list)
+{
+	set_add_each(t, name, interval, "", list);
 }
 
 void desired_lines_add_hop(struct desired_lines *lines, ipv4_t hop)
@@ -408,11 +425,23 @@ static void set_marked(struct text *t, const struct forwarding *f)
 	set_add(t, "marked", false, &list);
 }
 
+/* Each neighbour with a bound of its own; matches, and counts, what is beyond. */
+static void set_bfd_excess(struct text *t, const struct forwarding *f)
+{
+	struct prefix_list list;
+
+	list_init(&list, f->neighbor_count);
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		list_add(&list, (struct ipv4_prefix){f->neighbors[i].link_address, 32});
+	set_add_each(t, NFT_SET_BFD_EXCESS, false, BFD_EXCESS, &list);
+}
+
 static void sets_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
 {
 	char name[32];
 
 	set_hops(t, f, lines);
+	set_bfd_excess(t, f);
 	set_own(t, f);
 	set_lans(t, f);
 	set_inner(t, lines);
@@ -980,6 +1009,8 @@ static void input_link_add(struct text *t)
 {
 	chain_begin(t, "input_link", NULL);
 	text_add(t, "\t\tmeta l4proto 137 accept\n");
+	text_printf(t, "\t\tudp dport %d ip saddr @" NFT_SET_BFD_EXCESS " drop\n",
+		    BFD_PORT_SINGLE_HOP);
 	text_printf(t, "\t\tudp dport %d accept\n", BFD_PORT_SINGLE_HOP);
 	text_add(t, "\t\ticmp type echo-request accept\n"
 		    "\t\ticmp type echo-reply accept\n"

@@ -57,6 +57,7 @@ STATE_ADD(kernel_rule, rule, rules, rule_count)
 STATE_ADD(kernel_route6, route6, routes6, route6_count)
 STATE_ADD(kernel_rule6, rule6, rules6, rule6_count)
 STATE_ADD(kernel_label_filter, filter, filters, filter_count)
+STATE_ADD(kernel_excess, excess, excesses, excess_count)
 STATE_ADD(kernel_queue, queue, queues, queue_count)
 STATE_ADD(kernel_qdisc, qdisc, qdiscs, qdisc_count)
 STATE_ADD(kernel_sysctl, sysctl, sysctls, sysctl_count)
@@ -110,6 +111,7 @@ void kernel_state_free(struct kernel_state *state)
 	free(state->routes6);
 	free(state->rules6);
 	free(state->filters);
+	free(state->excesses);
 	free(state->queues);
 	free(state->qdiscs);
 	free(state->sysctls);
@@ -220,6 +222,13 @@ int kernel_filter_compare(const void *a, const void *b)
 	return strcmp(x->device, y->device);
 }
 
+int kernel_excess_compare(const void *a, const void *b)
+{
+	const struct kernel_excess *x = a, *y = b;
+
+	return x->neighbor < y->neighbor ? -1 : x->neighbor > y->neighbor;
+}
+
 int kernel_queue_compare(const void *a, const void *b)
 {
 	const struct kernel_queue *x = a, *y = b;
@@ -272,6 +281,7 @@ void kernel_state_sort(struct kernel_state *state)
 	SORT(state->routes6, state->route6_count, kernel_route6_compare);
 	SORT(state->rules6, state->rule6_count, kernel_rule6_compare);
 	SORT(state->filters, state->filter_count, kernel_filter_compare);
+	SORT(state->excesses, state->excess_count, kernel_excess_compare);
 	SORT(state->queues, state->queue_count, kernel_queue_compare);
 	SORT(state->qdiscs, state->qdisc_count, kernel_qdisc_compare);
 	SORT(state->sysctls, state->sysctl_count, kernel_sysctl_compare);

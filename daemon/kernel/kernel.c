@@ -8,6 +8,7 @@
 
 #include "internal.h"
 #include "tuyen/core/desired.h"
+#include "tuyen/core/nft_counts.h"
 
 int kernel_open(struct kernel **ret_kernel, struct reason *reason)
 {
@@ -232,6 +233,8 @@ static int read_named(struct kernel *kernel, const struct kernel_state *desired,
 		err = kernel_heed(kernel);
 	if (err == 0)
 		err = nft_read(kernel, &state->nft, reason);
+	if (err == 0)
+		err = nft_counts_take(state);
 	return err;
 }
 

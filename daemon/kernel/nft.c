@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The nft table through libnftables: a change is one transaction, so that no packet meets a half of
- * it. It is the elements of sets where nothing else differs, else the whole table. Listed without
- * counters and with protocols as numbers (/etc/protocols need not be there), its text is compared
- * with what desired_nft() wrote.
+ * it. It is the elements of sets where nothing else differs, else the whole table. Listed with protocols
+ * as numbers (/etc/protocols need not be there), its text is compared with what desired_nft() wrote once
+ * the counters' values are taken out of it.
  *
  * A context is made for each call: a kept one keeps a cache of all tables, with a gateway's sets in
  * it.
@@ -22,7 +22,7 @@ static struct nft_ctx *context_new(void)
 
 	if (!nft)
 		return NULL;
-	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_STATELESS | NFT_CTX_OUTPUT_NUMERIC_PROTO);
+	nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_NUMERIC_PROTO);
 	if (nft_ctx_buffer_output(nft) == 0 && nft_ctx_buffer_error(nft) == 0)
 		return nft;
 	nft_ctx_free(nft);

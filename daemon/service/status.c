@@ -127,6 +127,18 @@ static const struct kernel_label_filter *filter_find(const struct kernel_state *
 	return bsearch(name, s->filters, s->filter_count, sizeof(s->filters[0]), filter_compare);
 }
 
+/* What policy does not let the neighbour send: labels, and BFD beyond any lawful rate. */
+static uint64_t unlawful(const struct kernel_state *s, const char *adjacency, ipv4_t neighbor)
+{
+	const struct kernel_label_filter *filter = filter_find(s, adjacency);
+	const struct kernel_excess key = {neighbor, 0}, *excess = NULL;
+
+	if (s && s->excess_count)
+		excess =
+		    bsearch(&key, s->excesses, s->excess_count, sizeof(key), kernel_excess_compare);
+	return (filter ? filter->drops : 0) + (excess ? excess->packets : 0);
+}
+
 struct peer_key {
 	const char *device;
 	const uint8_t *public_key;
@@ -302,11 +314,9 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	const struct status_liveness *l = &in->links[i];
 	const struct kernel_peer *p =
 	    peer_find(in->actual, desired_link_device(n->site_id), n->link_key);
-	const struct kernel_label_filter *filter;
 	char device[KERNEL_IFNAME_MAX];
 
 	desired_adjacency_name(n->site_id, device);
-	filter = filter_find(in->actual, device);
 	open_item(t);
 	add_string(t, "site", n->name);
 	add_u64(t, "site_id", n->site_id);
@@ -330,7 +340,7 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "mtu", n->link_mtu);
 	add_carried_mtu(t, l);
-	add_u64(t, "filter_drops", filter ? filter->drops : 0);
+	add_u64(t, "filter_drops", unlawful(in->actual, device, n->link_address));
 	add_damped(t, in, l);
 	add_bool(t, "duplicate", l->watch.twice);
 	add_bool(t, "repaired",

@@ -771,6 +771,9 @@ static void parallel_read(struct forwarding *f)
 	text_clear(&t);
 }
 
+/* As nft prints it back in each element. */
+#define BFD_BOUND "limit rate over 600/second burst 128 packets counter"
+
 static void a_parallel_link_has_devices_of_its_own(void **state)
 {
 	static const char *const lines[] = {
@@ -794,6 +797,11 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	    "\t\tmeta mark 0x57000000 jump egress_link\n\t\tmeta mark 0x58000000 jump egress_link\n",
 	    "\"link0\" : jump guard_link, \"link1\" : jump guard_link",
 	    "\"link0\" : jump input_link, \"link1\" : jump input_link",
+	    "\tset bfd_excess {\n\t\ttype ipv4_addr\n\t\t" BFD_BOUND
+	    "\n\t\telements = { 100.64.0.210 " BFD_BOUND ", 100.64.0.211 " BFD_BOUND
+	    ",\n\t\t\t     100.65.0.210 " BFD_BOUND " }\n\t}\n",
+	    "\t\tmeta l4proto 137 accept\n"
+	    "\t\tudp dport 3784 ip saddr @bfd_excess drop\n\t\tudp dport 3784 accept\n",
 	    "\t\tip saddr 100.64.0.0/16 fib daddr . iif type != local counter drop\n"
 	    "\t\tip saddr 100.65.0.0/16 fib daddr . iif type != local counter drop\n",
 	    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"

@@ -108,7 +108,8 @@ static void with_everything(void **state)
 	     .rx_bytes = 5},
 	    {.device = "s10", .last_handshake_s = 1764000000 - 200},
 	};
-	struct kernel_label_filter filter = {.device = "lsp210", .drops = 42};
+	struct kernel_label_filter filter = {.device = "lsp210", .drops = 40};
+	struct kernel_excess excesses[] = {{0x644000d1, 7}, {0x644000d2, 2}};
 	struct kernel_queue queues[] = {
 	    {.minor = 0},
 	    {.minor = 64, .destination = 0x644000d2, .led = true},
@@ -136,6 +137,8 @@ static void with_everything(void **state)
 				      .peer_count = 2,
 				      .filters = &filter,
 				      .filter_count = 1,
+				      .excesses = excesses,
+				      .excess_count = 2,
 				      .queues = queues,
 				      .queue_count = 7};
 	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};

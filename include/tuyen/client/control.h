@@ -39,6 +39,7 @@
  *		 parallel: true on a parallel link, and else not there. Such a one is the link to another neighbour, whose site_id is
  *		 1000000 more and whose name ends with " parallel"; so it is wherever neighbours are named
  *		 carried_mtu: bytes that pass there and back, as padded probes found it
+ *		 filter_drops: packets with labels that policy does not let it send, and BFD packets beyond any lawful rate
  *		 duplicate: its key speaks from two places at once
  *		 repaired: the link is, or was just now, down, and what has a repair goes around it
  *  paths	[{index, name, policy, color, preference, endpoint, endpoint_id, first_hop, labels: [n], source, mtu,

@@ -208,6 +208,12 @@ struct kernel_label_filter {
 	uint64_t drops; /* actual only: packets dropped so far */
 };
 
+/** BFD packets of a neighbour, by its link address, that were beyond its bound and dropped. Actual only. Key: neighbor. */
+struct kernel_excess {
+	ipv4_t neighbor;
+	uint64_t packets;
+};
+
 /**
  * A class of the HTB at a device's root, or (minor 0) that root. Parents have smaller numbers than their
  * children. Rates are in bytes a second. Key: device, minor.
@@ -268,6 +274,8 @@ struct kernel_state {
 	size_t rule6_count;
 	struct kernel_label_filter *filters;
 	size_t filter_count;
+	struct kernel_excess *excesses;
+	size_t excess_count;
 	struct kernel_queue *queues;
 	size_t queue_count;
 	struct kernel_qdisc *qdiscs;
@@ -296,6 +304,7 @@ struct kernel_rule *kernel_state_add_rule(struct kernel_state *state);
 struct kernel_route6 *kernel_state_add_route6(struct kernel_state *state);
 struct kernel_rule6 *kernel_state_add_rule6(struct kernel_state *state);
 struct kernel_label_filter *kernel_state_add_filter(struct kernel_state *state);
+struct kernel_excess *kernel_state_add_excess(struct kernel_state *state);
 struct kernel_queue *kernel_state_add_queue(struct kernel_state *state);
 struct kernel_qdisc *kernel_state_add_qdisc(struct kernel_state *state);
 struct kernel_sysctl *kernel_state_add_sysctl(struct kernel_state *state);
@@ -314,6 +323,7 @@ int kernel_rule_compare(const void *a, const void *b);
 int kernel_route6_compare(const void *a, const void *b);
 int kernel_rule6_compare(const void *a, const void *b);
 int kernel_filter_compare(const void *a, const void *b);
+int kernel_excess_compare(const void *a, const void *b);
 int kernel_queue_compare(const void *a, const void *b);
 int kernel_qdisc_compare(const void *a, const void *b);
 int kernel_sysctl_compare(const void *a, const void *b);

@@ -5,6 +5,8 @@
  *	inject mpls DEVICE LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
  *		labelled UDP packets straight into a device (an adjacency); IPv6 where the addresses are
  *		PORT may be PORT@FROM: from port FROM instead of 40000
+ *		TEXT may be 0xHEX: these bytes
+ *		COUNT may be COUNTxBURST: each 10 ms so many at once instead of one
  *	inject udp SOURCE DESTINATION PORT TEXT COUNT
  *		clear UDP with any source address
  *	inject mpls-in-ip OUTER_SOURCE OUTER_DESTINATION LABEL[/LABEL...] SOURCE DESTINATION PORT TEXT COUNT
@@ -62,7 +64,7 @@ static void add(struct frame *f, const void *bytes, size_t length)
 static void add_ip(struct frame *f, const char *from, const char *to, uint8_t protocol,
 		   size_t payload)
 {
-	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol};
+	struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 255, .protocol = protocol};
 
 	ip.tot_len = htons((uint16_t)(sizeof(ip) + payload));
 	if (inet_pton(AF_INET, from, &ip.saddr) != 1 || inet_pton(AF_INET, to, &ip.daddr) != 1)
@@ -85,9 +87,22 @@ static void add_ipv6(struct frame *f, char **argv, struct udphdr *udp, size_t te
 	add(f, &ip, sizeof(ip));
 }
 
+/* "0x20c0" becomes two bytes at the same place. @return how many there are. */
+static size_t text_bytes(char *text)
+{
+	size_t count = 0;
+	unsigned int byte;
+
+	if (strncmp(text, "0x", 2) != 0)
+		return strnlen(text, 512);
+	for (const char *at = text + 2; count < 512 && sscanf(at, "%2x", &byte) == 1; at += 2)
+		text[count++] = (char)byte;
+	return count;
+}
+
 static void add_udp_packet(struct frame *f, char **argv) /* SOURCE DESTINATION PORT TEXT */
 {
-	const size_t text = strnlen(argv[3], 512);
+	const size_t text = text_bytes(argv[3]);
 	const char *from = strchr(argv[2], '@');
 	struct udphdr udp = {.source = htons((uint16_t)(from ? atoi(from + 1) : 40000)),
 			     .dest = htons((uint16_t)atoi(argv[2]))};
@@ -121,21 +136,27 @@ static void pause_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-static int transmit(int fd, const void *to, socklen_t to_length, const struct frame *f, int count)
+static int transmit(int fd, const void *to, socklen_t to_length, const struct frame *f,
+		    const char *count)
 {
+	const char *times = strchr(count, 'x');
+	int burst = times ? atoi(times + 1) : 1;
+
 	if (fd < 0) {
 		perror("inject: socket");
 		return 2;
 	}
-	for (int i = 0; i < count; i++) {
-		if (sendto(fd, f->bytes, f->length, 0, to, to_length) < 0)
+	for (int i = 0; i < atoi(count) * burst; i++) {
+		/* of a burst some find the queue full: that is as it should be */
+		if (sendto(fd, f->bytes, f->length, 0, to, to_length) < 0 && !times)
 			perror("inject: send");
-		pause_ms(10);
+		if (i % burst == burst - 1)
+			pause_ms(10);
 	}
 	return 0;
 }
 
-static int transmit_ip(const char *to, const struct frame *f, int count)
+static int transmit_ip(const char *to, const struct frame *f, const char *count)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET};
 
@@ -151,7 +172,7 @@ static int inject_mpls(char **argv)
 	a.sll_ifindex = (int)if_nametoindex(argv[0]);
 	add_labels(&f, argv[1]);
 	add_udp_packet(&f, argv + 2);
-	return transmit(socket(AF_PACKET, SOCK_DGRAM, 0), &a, sizeof(a), &f, atoi(argv[6]));
+	return transmit(socket(AF_PACKET, SOCK_DGRAM, 0), &a, sizeof(a), &f, argv[6]);
 }
 
 static int inject_mpls_in_ip(char **argv)
@@ -162,7 +183,7 @@ static int inject_mpls_in_ip(char **argv)
 	add_udp_packet(&inner, argv + 3);
 	add_ip(&f, argv[0], argv[1], PROTOCOL_MPLS_IN_IP, inner.length);
 	add(&f, inner.bytes, inner.length);
-	return transmit_ip(argv[1], &f, atoi(argv[7]));
+	return transmit_ip(argv[1], &f, argv[7]);
 }
 
 static int inject_udp(char **argv)
@@ -170,7 +191,7 @@ static int inject_udp(char **argv)
 	struct frame f = {.length = 0};
 
 	add_udp_packet(&f, argv);
-	return transmit_ip(argv[1], &f, atoi(argv[4]));
+	return transmit_ip(argv[1], &f, argv[4]);
 }
 
 int main(int argc, char **argv)
