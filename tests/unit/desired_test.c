@@ -651,7 +651,7 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 					"\t\tip saddr @peers_10 meta l4proto != 6 accept\n"));
 	assert_null(strstr(t.bytes, "saddr @peers_10 icmp type { destination"));
 	assert_null(strstr(t.bytes, "ct direction"));
-	assert_null(strstr(t.bytes, "ct state related "));
+	assert_null(strstr(t.bytes, "ct state related ip "));
 	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes,
@@ -663,6 +663,22 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 			       "\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+static void nobody_says_how_small_links_packets_be(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	table_read(&f, &t);
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\tchain input_line {\n\t\tct state established accept\n"
+	    "\t\tct protocol 17 icmp type destination-unreachable icmp code frag-needed counter drop\n"
+	    "\t\tct state related accept\n"));
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -1328,6 +1344,7 @@ int main(void)
 	    cmocka_unit_test(promises_are_kept),
 	    cmocka_unit_test(a_new_neighbor_moves_nobody),
 	    cmocka_unit_test(a_packet_takes_its_queue_along),
+	    cmocka_unit_test(nobody_says_how_small_links_packets_be),
 	    cmocka_unit_test(one_lan_is_compared),
 	    cmocka_unit_test(where_paths_end),
 	    cmocka_unit_test(a_parallel_link_has_devices_of_its_own),
