@@ -16,7 +16,7 @@
  *
  * An S-BFD initiator asks with the D bit set and is up as long as the reflector's answers come
  * back: its detection time is its own multiplier times its own interval. It runs no poll sequence:
- * the reflector keeps no state to agree on. It sets P on one probe at a time, so that the Final
+ * the reflector keeps no state to agree on. It numbers its probes, and sets P on one at a time, so that the Final
  * tells the round trip, also where that is longer than the interval (VSAT). When the pace quickens,
  * the first answer at the new pace comes a round trip later: silence is counted from then.
  *
@@ -31,10 +31,10 @@
 
 #include <assert.h>
 
-#define TTL_SINGLE_HOP	   255u
-#define GRID_US		   1000u
-#define ROUND_TRIP_MAX_US  3000000u /* of an S-BFD probe; then its Final is taken for lost */
-#define POLL_REST_EVERY_US 60000000u
+#define TTL_SINGLE_HOP	  255u
+#define GRID_US		  1000u
+#define ROUND_TRIP_MAX_US 3000000u /* of an S-BFD probe; then its Final is taken for lost */
+#define NUMBERS		  256u	   /* of probes */
 
 static uint32_t random_next(struct bfd_session *s)
 {
@@ -109,7 +109,7 @@ static void poll_finish(struct bfd_session *s)
 	if (!s->poll_active)
 		return;
 	s->poll_active = false;
-	if (s->poll_again || s->config.role == BFD_ROLE_SBFD_INITIATOR)
+	if (s->poll_again)
 		return; /* the Final may answer the older values: the next sequence agrees on ours
 			 */
 	s->applied_tx_us = desired_tx_us(s);
@@ -221,10 +221,7 @@ static void state_set(struct bfd_session *s, enum bfd_state state, enum bfd_diag
 	s->next_send = now;
 }
 
-/*
- * An initiator's Poll is under way all the same: were it forgotten, its Final would be taken for the
- * next one's answer, and each later one for that of the one after it.
- */
+/* An initiator's Poll is under way all the same, and its Final tells how long the way has become. */
 static void poll_forget(struct bfd_session *s)
 {
 	s->poll_again = false;
@@ -339,8 +336,6 @@ static void remote_learn(struct bfd_session *s, const struct bfd_packet *p, stru
 	s->remote_desired_tx_us = p->desired_min_tx_us;
 	s->remote_multiplier = p->multiplier;
 	s->last_received = now;
-	if (p->final)
-		poll_finish(s);
 }
 
 static void neighbor_down(struct bfd_session *s, enum bfd_state heard, struct monotime now)
@@ -389,6 +384,8 @@ static void active_receive(struct bfd_session *s, const struct bfd_packet *p, st
 	bool wanted = periodic_wanted(s);
 
 	remote_learn(s, p, now);
+	if (p->final)
+		poll_finish(s);
 	state_machine(s, p->state, now);
 	timers_update(s, now);
 	detection_update(s);
@@ -398,12 +395,15 @@ static void active_receive(struct bfd_session *s, const struct bfd_packet *p, st
 		send_schedule(s, s->last_sent, now);
 }
 
+/* A Final that came twice is no later Poll's. */
 static void round_trip_take(struct bfd_session *s, const struct bfd_packet *p, struct monotime now)
 {
 	uint64_t us = monotime_between(s->poll_sent, now);
 
-	if (p->final && s->poll_active)
-		s->round_trip_us = us ? (uint32_t)us : 1; /* 0 says unknown */
+	if (!p->final || !s->poll_active || s->answered != s->poll_number)
+		return;
+	s->poll_active = false;
+	s->round_trip_us = us ? (uint32_t)us : 1; /* 0 says unknown */
 }
 
 /*
@@ -422,6 +422,7 @@ static void initiator_receive(struct bfd_session *s, const struct bfd_packet *p,
 {
 	bool was_up = s->state == BFD_STATE_UP;
 
+	s->answered = bfd_probe_number(p);
 	round_trip_take(s, p, now);
 	remote_learn(s, p, now);
 	state_machine_initiator(s, p->state, now);
@@ -488,6 +489,17 @@ static void detection_step(struct bfd_session *s, struct monotime now, bool star
 	detection_expire(s, now);
 }
 
+uint8_t bfd_probe_number(const struct bfd_packet *packet)
+{
+	return packet->desired_min_tx_us % NUMBERS;
+}
+
+/* Never less than desired, nor 0, which is reserved. */
+static uint32_t numbered(uint32_t desired_us, uint8_t number)
+{
+	return (desired_us + NUMBERS - 1) / NUMBERS * NUMBERS + number;
+}
+
 static struct bfd_packet packet_build(const struct bfd_session *s, bool final)
 {
 	bool initiator = s->config.role == BFD_ROLE_SBFD_INITIATOR;
@@ -501,7 +513,8 @@ static struct bfd_packet packet_build(const struct bfd_session *s, bool final)
 	    .multiplier = s->config.multiplier,
 	    .my_discriminator = s->config.local_discriminator,
 	    .your_discriminator = s->remote_discriminator,
-	    .desired_min_tx_us = desired_tx_us(s),
+	    .desired_min_tx_us =
+		initiator ? numbered(desired_tx_us(s), s->probe) : desired_tx_us(s),
 	    .required_min_rx_us = s->config.interval_us,
 	};
 }
@@ -510,35 +523,24 @@ struct bfd_packet bfd_session_extra(const struct bfd_session *s)
 {
 	struct bfd_packet p = packet_build(s, false);
 
-	p.poll = false; /* its answer would be taken for that of the probe that asked */
+	p.poll = false; /* its answer would be taken for that of the probe with its number */
 	return p;
-}
-
-/*
- * A Final that came twice, the second time after the next Poll, would shift all that follow. So once a
- * minute no Poll goes out until the one before has nothing under way any more.
- */
-static bool poll_rests(const struct bfd_session *s, struct monotime now)
-{
-	uint64_t own_us = (s->config.local_discriminator & 0xffff) * UINT64_C(1000000);
-
-	return (s->poll_sent.us + own_us) / POLL_REST_EVERY_US !=
-	       (now.us + own_us) / POLL_REST_EVERY_US;
 }
 
 static bool probe_polls(struct bfd_session *s, struct monotime now)
 {
-	if ((s->poll_active || poll_rests(s, now)) && s->poll_sent.us &&
-	    monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)
+	if (s->poll_active && monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)
 		return false;
 	s->poll_active = true;
 	s->poll_sent = now;
+	s->poll_number = s->probe;
 	return true;
 }
 
 static void packet_periodic(struct bfd_session *s, struct monotime now,
 			    struct bfd_packet *ret_packet)
 {
+	s->probe += s->config.role == BFD_ROLE_SBFD_INITIATOR;
 	*ret_packet = packet_build(s, false);
 	if (s->config.role == BFD_ROLE_SBFD_INITIATOR)
 		ret_packet->poll = probe_polls(s, now);

@@ -28,25 +28,6 @@ static uint16_t loss_compute(struct path_quality *q)
 	return (uint16_t)(missing * 1000 / sent);
 }
 
-/* What was taken for lost has come: the newest of it. */
-static void forgive(struct path_quality *q, uint64_t came)
-{
-	for (unsigned int back = 0; came && back <= q->known; back++) {
-		uint8_t *missing = group(q, back);
-		uint8_t part = came < *missing ? (uint8_t)came : *missing;
-
-		*missing -= part;
-		came -= part;
-	}
-}
-
-static void missing_add(struct path_quality *q, uint64_t missing)
-{
-	uint8_t *sum = group(q, 0);
-
-	*sum = missing < (uint64_t)(UINT8_MAX - *sum) ? (uint8_t)(*sum + missing) : UINT8_MAX;
-}
-
 /* @return whether that ended its group. */
 static bool probe_judge(struct path_quality *q)
 {
@@ -59,143 +40,97 @@ static bool probe_judge(struct path_quality *q)
 	return true;
 }
 
-/*
- * Of @count probes more it is known what became of them: so many more are missing, or less than was thought before.
- * That loss is less a whole group says, that it is more is known at once.
- */
-static bool judge(struct path_quality *q, uint32_t count, int64_t missing)
+/* That loss is less a whole group says, or a late answer; that it is more is known at once. */
+static bool loss_tell(struct path_quality *q, bool anew)
 {
-	uint16_t before = q->loss_permille, loss;
-	bool anew = missing < 0;
+	uint16_t loss = loss_compute(q);
 
-	if (missing < 0) {
-		forgive(q, (uint64_t)-missing);
-		missing = 0;
-	} else if (!count) {
-		missing_add(q, (uint64_t)missing);
-	}
-	for (uint32_t i = 0; i < count; i++) { /* spread evenly */
-		missing_add(q, (uint64_t)missing * (i + 1) / count - (uint64_t)missing * i / count);
-		anew |= probe_judge(q);
-	}
-	loss = loss_compute(q);
-	if (anew || (path_quality_known(q) && loss > before))
-		q->loss_permille = loss;
-	return anew || q->loss_permille != before;
+	if (!anew && (!path_quality_known(q) || loss <= q->loss_permille))
+		return false;
+	q->loss_permille = loss;
+	return true;
 }
 
-/* So many probes can leave within @us: at 75 to 100 % of the interval. */
-static uint64_t probes_within(const struct path_quality *q, uint64_t us)
+/* Of one probe more it is known what became of it. */
+static bool judge(struct path_quality *q, bool missing)
 {
-	return us * 4 / (UINT64_C(3) * q->interval_us);
+	*group(q, 0) += missing;
+	return loss_tell(q, probe_judge(q));
 }
 
-static uint64_t restless_us(const struct path_quality *q)
+/* What was taken for lost has come: it is taken from the newest of the missing. */
+static bool forgive(struct path_quality *q)
 {
-	return UINT64_C(4) * q->jitter_us;
-}
-
-/* As the round trip and jitter were. */
-static uint64_t under_way(const struct path_quality *q)
-{
-	return q->samples < 4 ? PATH_QUALITY_GROUP
-			      : probes_within(q, q->round_trip_us + restless_us(q));
-}
-
-static int64_t missing_of(const struct path_quality *q, uint32_t sent)
-{
-	return (int64_t)q->owed + sent - q->received;
-}
-
-static bool guess(struct path_quality *q)
-{
-	uint64_t sent = (uint64_t)q->ahead + q->after, away = under_way(q);
-	uint32_t judged = sent > away + q->guessed ? (uint32_t)(sent - away) : q->guessed;
-	int64_t missing = missing_of(q, judged);
-	uint32_t charged = missing > 0 ? (uint32_t)missing : 0;
-	bool changed = false;
-
-	if (judged != q->guessed || charged != q->charged)
-		changed = judge(q, judged - q->guessed, (int64_t)charged - q->charged);
-	q->guessed = judged;
-	q->charged = charged;
-	return changed;
-}
-
-bool path_quality_sent(struct path_quality *q, uint32_t interval_us, bool asks)
-{
-	bool changed;
-
-	q->interval_us = interval_us;
-	q->shortened_us -=
-	    q->shortened_us < interval_us / 4 * 3 ? q->shortened_us : interval_us / 4 * 3;
-	q->asked_lost |= q->asked && asks;
-	changed = q->asked_lost && guess(q);
-	if (asks) {
-		q->ahead += q->after + 1;
-		q->after = 0;
-		q->asked = true;
-	} else if (q->asked) {
-		q->after++;
-	} else {
-		q->ahead++;
-	}
-	return changed;
-}
-
-static int64_t within(int64_t value, int64_t least, int64_t most)
-{
-	return value < least ? least : value > most ? most : value;
-}
-
-/*
- * Of what is @missing at a Final: what was at the one before, and more than can have been overtaken. Where the way has just become
- * shorter, what was missing before is on the longer one still.
- */
-static int64_t lost_of(const struct path_quality *q, int64_t missing)
-{
-	int64_t beyond = missing - (int64_t)probes_within(q, restless_us(q) + q->shortened_us);
-	int64_t most = missing > 0 ? missing : 0;
-	int64_t least = within(q->owed > beyond && !q->shortened_us ? q->owed : beyond, 0, most);
-
-	return within(q->charged, least, most);
-}
-
-/* The Final came: up to the probe that asked all is there or missing. */
-static bool settle(struct path_quality *q)
-{
-	int64_t missing = missing_of(q, q->ahead), lost = lost_of(q, missing);
-	uint32_t count = q->ahead > q->guessed ? q->ahead - q->guessed : 0;
-	bool changed = judge(q, count, lost - q->charged);
-
-	q->owed = (int32_t)within(missing - lost, -(int64_t)q->after, INT32_MAX);
-	q->ahead = q->after;
-	q->after = q->received = q->guessed = q->charged = 0;
-	q->asked = q->asked_lost = false;
-	return changed;
-}
-
-bool path_quality_received(struct path_quality *q, bool final)
-{
-	q->received++;
-	if (final && q->asked)
-		return settle(q);
-	if (q->asked && missing_of(q, q->ahead) <= 0) /* not even itself is under way */
-		q->asked_lost = true;
+	for (unsigned int back = 0; back <= q->known; back++)
+		if (*group(q, back)) {
+			--*group(q, back);
+			return loss_tell(q, true);
+		}
 	return false;
 }
 
-bool path_quality_sent_to_neighbor(struct path_quality *q)
+/* So many probes can leave within @us: at 75 to 100 % of the interval. */
+static uint8_t probes_within(const struct path_quality *q, uint64_t us)
 {
-	uint32_t received = q->received;
+	uint64_t probes = us * 4 / (UINT64_C(3) * q->interval_us);
 
-	/* a group ends when the packet after its last leaves */
-	if (q->ahead++ < PATH_QUALITY_GROUP)
-		return false;
-	q->ahead = 1;
-	q->received = 0;
-	return judge(q, PATH_QUALITY_GROUP,
-		     received < PATH_QUALITY_GROUP ? PATH_QUALITY_GROUP - received : 0);
+	return probes < PATH_QUALITY_NUMBERS - 2 ? (uint8_t)probes : PATH_QUALITY_NUMBERS - 2;
+}
+
+/* So many leave before an answer can have come, as the round trip and jitter are. */
+static uint8_t patience(const struct path_quality *q)
+{
+	return q->samples < 4 ? PATH_QUALITY_GROUP
+			      : probes_within(q, q->last_us + UINT64_C(4) * q->jitter_us);
+}
+
+/* So many left after it. */
+static uint8_t age(const struct path_quality *q, uint8_t number)
+{
+	return (uint8_t)(q->newest - number);
+}
+
+static bool under_way(const struct path_quality *q, uint8_t number)
+{
+	return q->probe[number].fate == PROBE_UNDER_WAY || q->probe[number].fate == PROBE_OVERTAKEN;
+}
+
+/* All that left before @end and have no answer yet. */
+static void overtake(struct path_quality *q, uint8_t end)
+{
+	for (uint8_t n = q->oldest; n != end; n++)
+		if (q->probe[n].fate == PROBE_UNDER_WAY)
+			q->probe[n].fate = PROBE_OVERTAKEN;
+}
+
+/* Overtaken, and out for longer than it was to take when it left, and than it would take now: lost. */
+static bool overdue_judge(struct path_quality *q)
+{
+	uint8_t end = (uint8_t)(q->newest + 1), now = patience(q);
+	bool changed = false;
+
+	for (uint8_t n = q->oldest; n != end; n++) {
+		if (q->probe[n].fate != PROBE_OVERTAKEN || age(q, n) <= now ||
+		    age(q, n) <= q->probe[n].patience)
+			continue;
+		q->probe[n].fate = PROBE_MISSING;
+		changed |= judge(q, true);
+	}
+	while (q->oldest != end && !under_way(q, q->oldest))
+		q->oldest++;
+	return changed;
+}
+
+bool path_quality_sent(struct path_quality *q, uint8_t number, uint32_t interval_us,
+		       struct monotime now)
+{
+	q->interval_us = interval_us;
+	q->newest = number;
+	q->probe[number] =
+	    (struct path_quality_probe){(uint32_t)now.us, PROBE_UNDER_WAY, patience(q)};
+	if (age(q, q->oldest) > probes_within(q, PATH_QUALITY_GIVEN_UP_US))
+		overtake(q, number);
+	return overdue_judge(q);
 }
 
 static uint32_t smoothed(uint32_t old, uint32_t sample, unsigned int share)
@@ -205,6 +140,11 @@ static uint32_t smoothed(uint32_t old, uint32_t sample, unsigned int share)
 	return (uint32_t)(old + difference / (int64_t)share);
 }
 
+static void jitter_take(struct path_quality *q, uint32_t us, uint32_t before_us)
+{
+	q->jitter_us = smoothed(q->jitter_us, us > before_us ? us - before_us : before_us - us, 16);
+}
+
 void path_quality_round_trip(struct path_quality *q, uint32_t us)
 {
 	if (q->samples < 4) {
@@ -212,12 +152,60 @@ void path_quality_round_trip(struct path_quality *q, uint32_t us)
 			q->round_trip_us = q->last_us = us;
 		return;
 	}
-	if (us < q->round_trip_us && q->round_trip_us - us > restless_us(q))
-		q->shortened_us = q->round_trip_us - us;
-	q->jitter_us =
-	    smoothed(q->jitter_us, us > q->last_us ? us - q->last_us : q->last_us - us, 16);
+	jitter_take(q, us, q->last_us);
 	q->round_trip_us = smoothed(q->round_trip_us, us, 8);
 	q->last_us = us;
+}
+
+static void round_trip_of_overtaken(struct path_quality *q, uint8_t number, uint32_t us)
+{
+	const struct path_quality_probe *before = &q->probe[(uint8_t)(number - 1)];
+
+	if (q->samples < 4)
+		return;
+	if (before->fate == PROBE_ANSWERED && before->us)
+		jitter_take(q, us, before->us);
+	q->round_trip_us = smoothed(q->round_trip_us, us, 8);
+}
+
+bool path_quality_received(struct path_quality *q, uint8_t number, struct monotime now)
+{
+	struct path_quality_probe *probe = &q->probe[number];
+	enum path_quality_fate fate = probe->fate;
+	bool changed;
+
+	if (fate == PROBE_ANSWERED) /* once more, or it is of none of ours */
+		return false;
+	probe->fate = PROBE_ANSWERED;
+	probe->us = (uint32_t)now.us - probe->us;
+	if (fate == PROBE_UNDER_WAY) {
+		path_quality_round_trip(q, probe->us);
+		overtake(q, number);
+	} else {
+		round_trip_of_overtaken(q, number, probe->us);
+	}
+	changed = fate == PROBE_MISSING ? forgive(q) : judge(q, false);
+	return overdue_judge(q) || changed;
+}
+
+void path_quality_heard_neighbor(struct path_quality *q)
+{
+	q->received++;
+}
+
+bool path_quality_sent_to_neighbor(struct path_quality *q)
+{
+	uint32_t received = q->received;
+	bool changed = false;
+
+	/* a group ends when the packet after its last leaves */
+	if (q->sent++ < PATH_QUALITY_GROUP)
+		return false;
+	q->sent = 1;
+	q->received = 0;
+	for (uint32_t i = 0; i < PATH_QUALITY_GROUP; i++)
+		changed |= judge(q, i >= received);
+	return changed;
 }
 
 uint32_t path_quality_known_round_trip(const struct path_quality *q)

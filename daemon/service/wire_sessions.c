@@ -74,7 +74,12 @@ struct wire_session {
 	struct path_mtu mtu;
 	bool padded_heard;   /* SESSION_LINK: the neighbour answers padded polls at length */
 	size_t padded_asked; /* SESSION_LINK: the length of the last one, 0 none */
-	struct path_quality quality, told;
+	struct path_quality quality;
+	struct { /* of it */
+		uint16_t loss_permille;
+		bool known;
+		uint32_t round_trip_us, jitter_us;
+	} told;
 	bool quiet;		     /* SESSION_PATH: silent for as long as its links would bear */
 	struct monotime quiet_after; /* we were late since its last answer: not before; else 0 */
 	bool report_due, device_gone, kept, connected;
@@ -499,33 +504,31 @@ static bool quality_differs(uint32_t now, uint32_t told)
 /* Of a path whose loss is another one, or of which a group of probes more is judged. */
 static void quality_tell(struct wire_session *s)
 {
-	const struct path_quality *is = &s->quality, *told = &s->told;
+	const struct path_quality *is = &s->quality;
 
-	if (is->loss_permille != told->loss_permille ||
-	    path_quality_known(is) != path_quality_known(told) ||
-	    quality_differs(is->round_trip_us, told->round_trip_us) ||
-	    quality_differs(is->jitter_us, told->jitter_us))
+	if (is->loss_permille != s->told.loss_permille || path_quality_known(is) != s->told.known ||
+	    quality_differs(is->round_trip_us, s->told.round_trip_us) ||
+	    quality_differs(is->jitter_us, s->told.jitter_us))
 		report_mark(s);
 }
 
-static void quality_sent(struct wire_session *s, bool asks)
+static void quality_sent(struct wire_session *s, struct monotime now)
 {
 	if (s->bfd.state != BFD_STATE_UP)
 		return;
 	if (s->config.kind != SESSION_PATH)
 		path_quality_sent_to_neighbor(&s->quality);
-	else if (path_quality_sent(&s->quality, s->bfd.tx_interval_us, asks))
+	else if (path_quality_sent(&s->quality, s->bfd.probe, s->bfd.tx_interval_us, now))
 		quality_tell(s);
 }
 
-static void quality_received(struct wire_session *s, size_t length, bool polled)
+static void quality_received(struct wire_session *s, size_t length, struct monotime now)
 {
-	bool final = polled && !s->bfd.poll_active;
-
-	if (final)
-		path_quality_round_trip(&s->quality, s->bfd.round_trip_us);
-	if (length == BFD_PACKET_BYTES && path_quality_received(&s->quality, final) &&
-	    s->config.kind == SESSION_PATH)
+	if (length != BFD_PACKET_BYTES)
+		return;
+	if (s->config.kind != SESSION_PATH)
+		path_quality_heard_neighbor(&s->quality);
+	else if (path_quality_received(&s->quality, s->bfd.answered, now))
 		quality_tell(s);
 }
 
@@ -642,7 +645,7 @@ static void session_step(struct wire_session *s, const struct bfd_step *step, st
 	if (!step->send)
 		return;
 	session_send(s, &step->packet, BFD_PACKET_BYTES, now);
-	quality_sent(s, step->packet.poll);
+	quality_sent(s, now);
 }
 
 static void session_turn(struct wire_session *s, struct monotime now, bool starved)
@@ -706,7 +709,6 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 {
 	struct bfd_packet packet;
 	struct wire_session *s;
-	bool polled;
 
 	if (bfd_packet_decode(d->bytes, datagram_kept(d), &packet) != BFD_ACCEPT) {
 		s = only ? only : session_by_peer(l, d->peer);
@@ -723,12 +725,11 @@ static void datagram_take(struct wire_sessions *w, const struct listener *l,
 	}
 	if (link_padded(s, d, &packet, now))
 		return;
-	polled = s->bfd.poll_active;
 	if (bfd_session_receive(&s->bfd, &packet, d->ttl, now) != BFD_ACCEPT)
 		return;
 	quiet_set(s, false);
 	s->quiet_after = (struct monotime){0};
-	quality_received(s, d->length, polled);
+	quality_received(s, d->length, now);
 	if (s->config.kind == SESSION_PATH)
 		mtu_answered(s, (uint16_t)(d->length + HEADER_BYTES), now);
 	if (session_deadline(s).us != s->deadline.us) /* else nothing is due for it */
@@ -1323,7 +1324,10 @@ void wire_sessions_report_done(struct wire_sessions *w)
 
 	assert(s->report_due && w->reports_due);
 	s->report_due = false;
-	s->told = s->quality;
+	s->told.loss_permille = s->quality.loss_permille;
+	s->told.known = path_quality_known(&s->quality);
+	s->told.round_trip_us = s->quality.round_trip_us;
+	s->told.jitter_us = s->quality.jitter_us;
 	w->reports_due--;
 }
 

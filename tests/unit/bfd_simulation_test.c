@@ -440,8 +440,8 @@ static void the_round_trip_is_right_after_a_step(void **state)
 		}
 }
 
-/* The second time it may come after the next Poll went out, and be taken for its answer: not for more than a minute. */
-static void a_final_that_comes_twice_does_no_lasting_harm(void **state)
+/* The second time it may come after the next Poll went out: it is not taken for its answer. */
+static void a_final_that_comes_twice_does_no_harm(void **state)
 {
 	static const struct step path = {"twice", 50000, 200000, 200000, 0, 0};
 
@@ -451,12 +451,11 @@ static void a_final_that_comes_twice_does_no_lasting_harm(void **state)
 
 		path_start(&w, &path, again_us);
 		w.again_us = again_us;
-		run(&w, 64 * SECOND);
-		assert_int_equal(w.again_us, 0);
 		for (int n = 0; n < 100; n++) {
 			run(&w, SECOND / 10);
 			round_trip_check(&w, path.after_us, path.name);
 		}
+		assert_int_equal(w.again_us, 0);
 	}
 }
 
@@ -470,7 +469,7 @@ int main(void)
 	    cmocka_unit_test(timers_change_without_a_flap),
 	    cmocka_unit_test(a_restarted_end_comes_up_again),
 	    cmocka_unit_test(the_round_trip_is_right_after_a_step),
-	    cmocka_unit_test(a_final_that_comes_twice_does_no_lasting_harm),
+	    cmocka_unit_test(a_final_that_comes_twice_does_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -685,34 +685,86 @@ static void initiator_follows_the_reflector(void **state)
 	assert_int_equal(s.diagnostic, BFD_DIAG_NEIGHBOR_DOWN);
 }
 
-/* Its first Poll has its Final, @p, after so long. */
-static struct bfd_session answered_after(uint64_t ms, struct bfd_packet *p)
+/* The reflector's answer to @probe. */
+static struct bfd_packet reflected(const struct bfd_packet *probe)
+{
+	struct bfd_packet p = heard(BFD_STATE_UP);
+
+	p.final = probe->poll;
+	p.desired_min_tx_us = probe->desired_min_tx_us;
+	return p;
+}
+
+/* Its first Poll has its Final after so long. */
+static struct bfd_session answered_after(uint64_t ms)
 {
 	struct bfd_session s;
+	struct bfd_packet p;
 
 	bfd_session_init(&s, &initiator, MS(START_MS), 9);
-	assert_true(sent(&s, MS(START_MS)).poll);
-	p->final = true;
-	bfd_session_receive(&s, p, 60, MS(START_MS + ms));
+	p = sent(&s, MS(START_MS));
+	assert_true(p.poll);
+	p = reflected(&p);
+	bfd_session_receive(&s, &p, 60, MS(START_MS + ms));
 	return s;
+}
+
+/* Each probe has the next number, in what it says of its interval, which the reflector gives back. */
+static void an_initiator_s_probes_are_numbered(void **state)
+{
+	struct bfd_session s = answered_after(1);
+	struct bfd_packet probe, reply;
+	uint8_t before = s.probe;
+
+	(void)state;
+	for (int i = 0; i < 600; i++) {
+		probe = sent(&s, s.next_send);
+		assert_int_equal(bfd_probe_number(&probe), (uint8_t)(before + 1));
+		before = bfd_probe_number(&probe);
+		assert_in_range(probe.desired_min_tx_us, s.config.interval_us,
+				s.config.interval_us + 511);
+		assert_int_equal(bfd_reflect(&probe, REMOTE, 1000, &reply), BFD_ACCEPT);
+		assert_int_equal(bfd_session_receive(&s, &reply, 60, s.last_sent), BFD_ACCEPT);
+		assert_int_equal(s.answered, before);
+	}
+}
+
+/* A Final that comes once more, after the next Poll, says nothing of that. */
+static void a_final_is_of_its_own_poll(void **state)
+{
+	struct bfd_session s = answered_after(1);
+	struct bfd_packet first = sent(&s, MS(START_MS + 1)), second;
+
+	(void)state;
+	assert_true(first.poll);
+	first = reflected(&first);
+	bfd_session_receive(&s, &first, 60, MS(START_MS + 31));
+	assert_int_equal(s.round_trip_us, 30000);
+	second = sent(&s, MS(START_MS + 61));
+	assert_true(second.poll);
+	bfd_session_receive(&s, &first, 60, MS(START_MS + 63));
+	assert_int_equal(s.round_trip_us, 30000);
+	second = reflected(&second);
+	bfd_session_receive(&s, &second, 60, MS(START_MS + 81));
+	assert_int_equal(s.round_trip_us, 20000);
 }
 
 /* VSAT probed faster than its round trip: each Final tells it, and the first silence after coming up is lawful. */
 static void initiator_with_a_long_way(void **state)
 {
-	struct bfd_packet p = heard(BFD_STATE_UP);
-	struct bfd_session s = answered_after(600, &p);
+	struct bfd_session s = answered_after(600);
+	struct bfd_packet poll, p = heard(BFD_STATE_UP);
 
 	(void)state;
 	assert_int_equal(s.round_trip_us, 600000);
 	assert_int_equal(s.detect_at.us, MS(START_MS + 600 + 600 + 150).us);
-	assert_true(sent(&s, MS(START_MS + 600)).poll);
+	poll = sent(&s, MS(START_MS + 600));
+	assert_true(poll.poll);
 	for (uint64_t ms = 601; ms < 1210; ms++)
 		assert_false(sent(&s, MS(START_MS + ms)).poll); /* one probe at a time */
-	p.final = false;
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 1205));
 	assert_int_equal(s.round_trip_us, 600000);
-	p.final = true;
+	p = reflected(&poll);
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 1210));
 	assert_int_equal(s.round_trip_us, 610000);
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1210 + 150).us); /* exact from here on */
@@ -737,18 +789,18 @@ static void a_padded_probe_takes_no_part(void **state)
 /* The Final of a Poll that went out before the failure is that Poll's, and no other goes out until it must be lost. */
 static void initiator_keeps_its_poll_through_a_failure(void **state)
 {
-	struct bfd_packet p = heard(BFD_STATE_UP);
-	struct bfd_session s = answered_after(1, &p);
+	struct bfd_session s = answered_after(1);
+	struct bfd_packet poll, p = heard(BFD_STATE_UP);
 
 	(void)state;
-	assert_true(sent(&s, MS(START_MS + 1)).poll); /* and now it takes longer */
+	poll = sent(&s, MS(START_MS + 1)); /* and now it takes longer */
+	assert_true(poll.poll);
 	assert_false(sent(&s, MS(START_MS + 160)).poll);
 	assert_int_equal(s.state, BFD_STATE_DOWN);
-	p.final = false;
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 190)); /* of which one? */
 	assert_int_equal(s.state, BFD_STATE_UP);
 	assert_int_equal(s.round_trip_us, 1000);
-	p.final = true;
+	p = reflected(&poll);
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 201));
 	assert_int_equal(s.round_trip_us, 200000);
 	bfd_session_enable(&s, false, MS(START_MS + 202));
@@ -775,9 +827,8 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 			      MS(START_MS)); /* of who was not heard yet nothing is due */
 	assert_int_equal(s.detection_us, 0);
 	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
-	sent(&s, MS(START_MS));
-	p = heard(BFD_STATE_UP);
-	p.final = true;
+	p = sent(&s, MS(START_MS));
+	p = reflected(&p);
 	bfd_session_receive(&s, &p, 60, MS(START_MS + 30));
 	hear(&s, BFD_STATE_UP, MS(START_MS + 31));
 	sent(&s, MS(START_MS + 31));
@@ -786,7 +837,7 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 	assert_int_equal(s.detect_at.us, MS(START_MS + 960).us);
 	assert_int_equal(s.next_send.us, MS(START_MS + 780).us); /* at once, and not: was due */
 	p = sent(&s, MS(START_MS + 780));
-	assert_int_equal(p.desired_min_tx_us, 50000);
+	assert_in_range(p.desired_min_tx_us, 50000, 50511);
 	assert_int_equal(s.state, BFD_STATE_UP);
 	bfd_session_configure(&s, 40000, 3,
 			      MS(START_MS + 920)); /* nor put the failure off for ever */
@@ -905,6 +956,8 @@ int main(void)
 	    cmocka_unit_test(admin_down_and_back),
 	    cmocka_unit_test(initiator_is_up_by_an_answer),
 	    cmocka_unit_test(initiator_follows_the_reflector),
+	    cmocka_unit_test(an_initiator_s_probes_are_numbered),
+	    cmocka_unit_test(a_final_is_of_its_own_poll),
 	    cmocka_unit_test(initiator_with_a_long_way),
 	    cmocka_unit_test(a_padded_probe_takes_no_part),
 	    cmocka_unit_test(initiator_keeps_its_poll_through_a_failure),

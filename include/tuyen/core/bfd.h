@@ -121,7 +121,9 @@ struct bfd_session {
 	bool poll_again;	      /* a change during a poll sequence: another follows it */
 	bool put_off;		      /* an expiry was put off since the last packet */
 	bool changed;		      /* not yet told by bfd_session_step() */
-	struct monotime poll_sent;    /* S-BFD: the probe whose Final tells the round trip */
+	struct monotime poll_sent;    /* S-BFD: the probe whose Final tells the round trip, */
+	uint8_t poll_number;	      /* and its number */
+	uint8_t probe, answered;      /* S-BFD: the numbers of the newest probe and answer */
 	struct monotime answers_from; /* S-BFD: no probe of the present pace is answered before */
 };
 
@@ -141,6 +143,12 @@ void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now
 /** A decoded packet that was matched to @s. @ttl as received; checked for BFD_ROLE_ACTIVE. */
 enum bfd_verdict bfd_session_receive(struct bfd_session *s, const struct bfd_packet *packet,
 				     uint8_t ttl, struct monotime now);
+
+/**
+ * S-BFD has no field for a probe's number. But a reflector gives back the initiator's Desired Min TX Interval and makes nothing of it (RFC 7880
+ * section 7.2): ours is that interval, rounded up to 256 us, and the number in the eight bits below.
+ */
+uint8_t bfd_probe_number(const struct bfd_packet *packet);
 
 /** A packet that says what the last one said, for a padded probe; it takes no part in the machine. Only of one that is up. */
 struct bfd_packet bfd_session_extra(const struct bfd_session *s);
