@@ -14,7 +14,7 @@ uint64_t repair_served_us(const struct probe_timers *probe)
 {
 	uint64_t interval_us =
 	    probe->interval_us > BFD_SLOW_INTERVAL_US ? probe->interval_us : BFD_SLOW_INTERVAL_US;
-	uint64_t us = interval_us + (uint64_t)probe->interval_us * probe->multiplier;
+	uint64_t us = interval_us + repair_detection_us(probe);
 
 	return us < REPAIR_NEVER_UP_US ? us : REPAIR_NEVER_UP_US;
 }

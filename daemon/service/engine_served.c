@@ -46,12 +46,20 @@ void engine_served_read(struct engine *e, const struct kernel_state *actual,
 	}
 }
 
+/*
+ * What served and was asked in vain until the wire process ended again is asked for the second time by this one's first packet: one that
+ * ends again and again within a second would never say that a line is cut.
+ */
 static void served_keep(struct status_liveness *l, const struct probe_timers *probe)
 {
-	if (!l->known || l->last.state != BFD_STATE_UP)
+	if (!l->known)
 		return;
-	l->served_us = repair_served_us(probe);
-	l->served_in_kernel = false;
+	if (l->last.state == BFD_STATE_UP) {
+		l->served_us = repair_served_us(probe);
+		l->served_in_kernel = false;
+	} else if (l->served_us && l->last.diagnostic == BFD_DIAG_NONE) {
+		l->served_us = repair_detection_us(probe);
+	}
 }
 
 void engine_served_keep(struct engine *e)

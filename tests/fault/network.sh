@@ -144,6 +144,16 @@ expect "it leads around" repaired_is npdc-hn hanoi
 sleep 2 # likewise
 link_heal hanoi npdc-hn
 settle_back $((SERVED_MS + 1000)) npdc-hn hanoi
+begin "its wire process killed again and again, within a second, and a link cut" "the second that hears nothing says so"
+link_cut hanoi npdc-hn
+for i in 1 2 3; do
+	pid=$(process_of npdc-hn wire); kill -KILL "$pid"
+	expect "life $i" other_process npdc-hn wire "$pid"
+	sleep 0.7 # less than the silence that is borne of one that served
+done
+judge "it leads around" repaired_is npdc-hn hanoi
+link_heal hanoi npdc-hn
+settle_back $((3 * 700 + 700 + 1000)) npdc-hn hanoi
 begin "the commune's daemon killed, and its line cut in that moment" "back after 1 s, it asks the path, which served, twice, then leaves it"
 kill_daemon phuc-xa
 link_cut phuc-xa ba-dinh

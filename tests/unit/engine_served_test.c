@@ -193,6 +193,26 @@ static void what_was_up_when_the_wire_process_ended(void **state)
 	assert_int_equal(world.readings, 0);
 }
 
+/* Its first packet is then the second in vain: a detection time later it is down. What never served is given its whole time again. */
+static void what_was_asked_in_vain_in_the_life_before(void **state)
+{
+	struct engine *e = node_begin(-1);
+
+	(void)state;
+	node.links[0].last.state = BFD_STATE_UP;
+	engine_served_keep(e);
+	node.links[0].last.state = BFD_STATE_DOWN;
+	engine_served_keep(e);
+	assert_int_equal(engine_grace_us(&node.links[0]), 150000);
+	assert_int_equal(engine_grace_us(&node.links[1]), REPAIR_NEVER_UP_US);
+	node.links[0].last.state = BFD_STATE_UP;
+	engine_served_keep(e);
+	assert_int_equal(engine_grace_us(&node.links[0]), SERVED_US);
+	node.links[0].known = false; /* it did not come to ask */
+	engine_served_keep(e);
+	assert_int_equal(engine_grace_us(&node.links[0]), SERVED_US);
+}
+
 static void a_path_is_left_early_for_one_that_is_up_alone(void **state)
 {
 	struct engine *e = node_begin(1);
@@ -222,6 +242,7 @@ int main(void)
 	    cmocka_unit_test(one_that_bfd_speaks_of_is_not_asked_for),
 	    cmocka_unit_test(what_cannot_be_asked_is_given_the_whole_time),
 	    cmocka_unit_test(what_was_up_when_the_wire_process_ended),
+	    cmocka_unit_test(what_was_asked_in_vain_in_the_life_before),
 	    cmocka_unit_test(a_path_is_left_early_for_one_that_is_up_alone),
 	};
 

@@ -13,6 +13,12 @@
  * A repair set is an array of enum repair_link, one each of the forwarding's neighbors.
  */
 
+/** From the last packet that was answered. */
+static inline uint64_t repair_detection_us(const struct probe_timers *probe)
+{
+	return (uint64_t)probe->interval_us * probe->multiplier;
+}
+
 #define REPAIR_HOLD_US 5000000u /* a link must be up so long before traffic goes back to it */
 #define REPAIR_LONGEST_US                                                                          \
 	60000000u /* and at most so long when it fails again and again: core/damping.h */
@@ -36,6 +42,7 @@ enum path_liveness repair_link_liveness(const struct message_liveness *last, str
 /**
  * What becomes of the link's traffic from now on; @was: until now. Around it at once when the link is down; over it
  * again when it has been up for REPAIR_HOLD_US and is not damped any more; as it is while nothing is known.
+ * @since  long ago: it need not show that it holds.
  */
 enum repair_link repair_step(enum repair_link was, enum path_liveness link, struct monotime since,
 			     struct monotime damped_until, struct monotime now,
