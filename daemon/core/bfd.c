@@ -219,6 +219,10 @@ static void state_set(struct bfd_session *s, enum bfd_state state, enum bfd_diag
 	s->since = now;
 	s->changed = true;
 	s->next_send = now;
+	if (state != BFD_STATE_UP)
+		return;
+	s->remote_anew = s->up_discriminator && s->up_discriminator != s->remote_discriminator;
+	s->up_discriminator = s->remote_discriminator;
 }
 
 /* An initiator's Poll is under way all the same, and its Final tells how long the way has become. */

@@ -74,8 +74,9 @@ static bool check_liveness(const struct message *m)
 		    ? neighbor_ok(l->id)
 		    : l->kind == SESSION_PATH && l->id && l->id <= SITE_PATHS_MAX) &&
 	       l->state <= BFD_STATE_UP && l->by_intent <= 1 &&
-	       l->quiet <= (l->kind == SESSION_PATH) && l->diagnostic <= 31 &&
-	       l->loss_permille <= 1000 && l->loss_known <= (l->kind == SESSION_PATH) &&
+	       l->anew <= (l->kind == SESSION_LINK) && l->quiet <= (l->kind == SESSION_PATH) &&
+	       l->diagnostic <= 31 && l->loss_permille <= 1000 &&
+	       l->loss_known <= (l->kind == SESSION_PATH) &&
 	       (!l->mtu || (l->mtu >= PATH_MTU_FLOOR && l->mtu <= UINT16_MAX));
 }
 

@@ -957,11 +957,12 @@ static enum path_liveness link_liveness(const struct engine *e, size_t index, st
 static bool link_step(struct engine *e, size_t index, struct monotime now,
 		      struct monotime *next_look)
 {
+	const struct status_liveness *l = &e->links[index];
 	enum repair_link was = e->repaired[index];
 
-	e->repaired[index] =
-	    repair_step(was, link_liveness(e, index, now, next_look), e->links[index].since,
-			e->links[index].damping.until, now, next_look);
+	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
+					 l->forwarded_on ? (struct monotime){0} : l->since,
+					 l->damping.until, now, next_look);
 	return e->repaired[index] != was &&
 	       repair_matters(&e->release.forwarding,
 			      e->release.forwarding.neighbors[index].site_id);
@@ -1172,6 +1173,8 @@ static uint64_t turn_run(struct engine *e)
 	if (busy && !cancelled) /* by what stood the rest is known for what it is */
 		stood_forget(e);
 	duplicates_look(e);
+	if (engine_served_again(e))
+		engine_dirty(e, EXPECTED_MOVES);
 	engine_meters_look(e);
 	if (cancelled)
 		return SETTLE_US;

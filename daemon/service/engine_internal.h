@@ -213,8 +213,13 @@ static inline uint64_t engine_grace_us(const struct status_liveness *l)
 /** By the kernel, at the first look: links whose peers have keys, and the paths in @use. */
 void engine_served_read(struct engine *e, const struct kernel_state *actual,
 			const struct active_paths *use);
-/** By what is known when the wire process begins anew: what is up. */
+/** By what is known when the wire process begins anew: what is up, and what has asked in vain. */
 void engine_served_keep(struct engine *e);
+/**
+ * Once a turn, by what it has read of links that are up again: has the neighbour's kernel forwarded all the time, and its daemon alone begun
+ * anew? Then the line never failed, and its traffic need not wait whether it holds. @return whether that is so of any.
+ */
+bool engine_served_again(struct engine *e);
 /**
  * Is a path that served and was silent for long enough given the whole time, as none to the same end is up? One that has
  * only begun too is no reason to leave it. @next_look  set earlier when time alone changes that.

@@ -9,6 +9,9 @@
  *
  * The neighbour's daemon may be away too, for both are upgraded at once, say: then its link is silent, but what passes it is not. So
  * a link of which only the kernel spoke is asked for once more.
+ *
+ * Where the neighbour's daemon alone begins anew, its link seems to fail and is led around, and is up again by the key that it had before:
+ * a box that was started has no key any more. Then the line has never failed, and need not show that it holds.
  */
 #include <time.h>
 
@@ -134,4 +137,26 @@ void engine_served_look(struct engine *e)
 			l->served_us = 0;
 	}
 	kernel_state_free(read);
+}
+
+static bool has_forwarded_on(const struct engine *e, size_t index)
+{
+	const struct status_liveness *l = &e->links[index];
+	const struct kernel_peer *peer;
+
+	if (e->repaired[index] != REPAIR_LINK_HELD || l->forwarded_on || !l->last.anew ||
+	    !l->failed_s || monotime_before(e->actual_at, l->since))
+		return false;
+	peer = engine_link_peer(e->actual, &e->release.forwarding.neighbors[index]);
+	return peer && peer->last_handshake_s && peer->last_handshake_s < l->failed_s;
+}
+
+bool engine_served_again(struct engine *e)
+{
+	bool any = false;
+
+	for (size_t i = 0; e->repaired && i < e->release.forwarding.neighbor_count; i++)
+		if (has_forwarded_on(e, i))
+			any = e->links[i].forwarded_on = true;
+	return any;
 }

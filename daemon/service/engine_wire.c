@@ -41,8 +41,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	const struct fwd_neighbor *first =
 	    forwarding_neighbor(&e->release.forwarding, p->first_site);
 	const struct status_liveness *l = &e->paths[p - e->release.forwarding.paths];
-	uint64_t detection =
-	    first ? (uint64_t)first->probe.interval_us * first->probe.multiplier : 0;
+	uint64_t detection = first ? repair_detection_us(&first->probe) : 0;
 	struct message m = {.type = MESSAGE_SESSION};
 
 	m.u.session = (struct message_session){
@@ -389,6 +388,7 @@ static void take_failure(struct engine *e, struct status_liveness *known,
 	uint64_t longest_us = link ? REPAIR_LONGEST_US : damped_longest_us(e, known);
 	struct monotime now = monotime_now();
 
+	known->failed_s = (int64_t)time(NULL);
 	if (longest_us && !l->by_intent && damping_failed(&known->damping, longest_us, now))
 		tell_damped(e, known, link, now);
 }
@@ -422,6 +422,7 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	if (changed) {
 		known->changes += known->known && was_up != is_up;
 		known->since = past(l->changed_at_us);
+		known->forwarded_on = false;
 	}
 	served = l->kind == SESSION_PATH && take_path(e, known, l);
 	if (l->kind == SESSION_LINK) { /* nothing follows from it: paths are asked for themselves */

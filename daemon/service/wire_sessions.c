@@ -1288,6 +1288,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .state = s->bfd.state,
 		    .diagnostic = s->bfd.diagnostic,
 		    .by_intent = s->bfd.by_intent,
+		    .anew = s->config.kind == SESSION_LINK && s->bfd.remote_anew,
 		    .quiet = s->quiet,
 		    .round_trip_us = path_quality_known_round_trip(&s->quality),
 		    .loss_permille = s->config.kind == SESSION_PATH ? s->quality.loss_permille : 0,

@@ -144,7 +144,20 @@ expect "it leads around" repaired_is npdc-hn hanoi
 sleep 2 # likewise
 link_heal hanoi npdc-hn
 settle_back $((SERVED_MS + 1000)) npdc-hn hanoi
-begin "its wire process killed again and again, within a second, and a link cut" "the second that hears nothing says so"
+begin "the gateway's daemon killed and back, then one of its links cut" "its neighbours' lines have never failed: they are back on them when it is"
+link_cut phuc-xa dong-da
+expect "the spare path is down" path_down spare
+kill_daemon npdc-hn
+expect "hanoi leads around it" repaired_is hanoi npdc-hn
+start_daemon npdc-hn
+expect "hanoi's links are up" links_up hanoi 3
+judge "it goes back" wait_for 1 "its own link" repaired_is hanoi ""
+link_cut hai-phong npdc-hn
+expect "hai-phong leads around it" repaired_is hai-phong npdc-hn
+link_heal hai-phong npdc-hn
+link_heal phuc-xa dong-da
+settle_back 0 npdc-hn hanoi hai-phong
+begin "the gateway's wire process killed again and again, within a second, and a link cut" "the second that hears nothing says so"
 link_cut hanoi npdc-hn
 for i in 1 2 3; do
 	pid=$(process_of npdc-hn wire); kill -KILL "$pid"

@@ -261,6 +261,29 @@ static void a_session_begins_with_a_packet(void **state)
 	assert_false(bfd_session_step(&s, MS(START_MS), false).send);
 }
 
+/* By another discriminator than when it was up before; a line that fails and heals has the same. */
+static void one_that_began_anew_is_known(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	struct bfd_packet p = heard(BFD_STATE_INIT);
+
+	(void)state;
+	assert_false(s.remote_anew);
+	sent(&s, s.detect_at);
+	assert_int_equal(s.state, BFD_STATE_DOWN);
+	hear(&s, BFD_STATE_INIT, MS(START_MS + 1000));
+	assert_int_equal(s.state, BFD_STATE_UP);
+	assert_false(s.remote_anew);
+	sent(&s, s.detect_at);
+	p.my_discriminator = 777;
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 2000));
+	assert_int_equal(s.state, BFD_STATE_UP);
+	assert_true(s.remote_anew);
+	sent(&s, s.detect_at);
+	bfd_session_receive(&s, &p, 255, MS(START_MS + 3000));
+	assert_false(s.remote_anew);
+}
+
 static void slow_while_not_up(void **state)
 {
 	struct bfd_session s = session(&active, BFD_STATE_DOWN);
@@ -938,6 +961,7 @@ int main(void)
 	    cmocka_unit_test(a_packet_that_does_not_fit_the_session),
 	    cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
 	    cmocka_unit_test(a_session_begins_with_a_packet),
+	    cmocka_unit_test(one_that_began_anew_is_known),
 	    cmocka_unit_test(slow_while_not_up),
 	    cmocka_unit_test(slower_than_slow),
 	    cmocka_unit_test(jitter),

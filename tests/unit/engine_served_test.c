@@ -213,6 +213,47 @@ static void what_was_asked_in_vain_in_the_life_before(void **state)
 	assert_int_equal(engine_grace_us(&node.links[0]), SERVED_US);
 }
 
+static void what_forwarded_on_while_its_daemon_began_anew(void **state)
+{
+	static const struct {
+		const char *rule;
+		int64_t age_s; /* of the handshake when the link failed */
+		bool anew, fresh;
+		enum repair_link repaired;
+		bool wanted;
+	} rows[] = {
+	    {"by the key that it had", 20, true, true, REPAIR_LINK_HELD, true},
+	    {"the same daemon, so the line has failed", 20, false, true, REPAIR_LINK_HELD, false},
+	    {"a key since then, as of a box that was started", -1, true, true, REPAIR_LINK_HELD,
+	     false},
+	    {"in the same second: nobody knows", 0, true, true, REPAIR_LINK_HELD, false},
+	    {"read before it was up", 20, true, false, REPAIR_LINK_HELD, false},
+	    {"it is used already", 20, true, true, REPAIR_LINK_USED, false},
+	    {"it is down", 20, true, true, REPAIR_LINK_DOWN, false},
+	};
+	enum repair_link repaired[2] = {REPAIR_LINK_USED, REPAIR_LINK_USED};
+	struct kernel_state actual = {.peers = world.peers, .peer_count = 2};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct engine *e = node_begin(1000);
+		struct status_liveness *l = &node.links[1];
+
+		e->repaired = repaired;
+		e->actual = &actual;
+		e->actual_at.us = world.now.us - !rows[i].fresh;
+		repaired[1] = rows[i].repaired;
+		l->last = (struct message_liveness){.state = BFD_STATE_UP, .anew = rows[i].anew};
+		l->failed_s = (int64_t)time(NULL) - 100;
+		world.peers[1].last_handshake_s = l->failed_s - rows[i].age_s;
+		if (engine_served_again(e) != rows[i].wanted || l->forwarded_on != rows[i].wanted)
+			fail_msg("%s", rows[i].rule);
+		assert_false(
+		    engine_served_again(e)); /* damping may hold it, and no turn ends that */
+		assert_false(node.links[0].forwarded_on);
+	}
+}
+
 static void a_path_is_left_early_for_one_that_is_up_alone(void **state)
 {
 	struct engine *e = node_begin(1);
@@ -243,6 +284,7 @@ int main(void)
 	    cmocka_unit_test(what_cannot_be_asked_is_given_the_whole_time),
 	    cmocka_unit_test(what_was_up_when_the_wire_process_ended),
 	    cmocka_unit_test(what_was_asked_in_vain_in_the_life_before),
+	    cmocka_unit_test(what_forwarded_on_while_its_daemon_began_anew),
 	    cmocka_unit_test(a_path_is_left_early_for_one_that_is_up_alone),
 	};
 

@@ -326,6 +326,7 @@ NOTHING(void, repair_read, const struct forwarding *f, const struct kernel_state
 NOTHING(void, engine_served_read, struct engine *e, const struct kernel_state *actual,
 	const struct active_paths *use)
 NOTHING(void, engine_served_look, struct engine *e)
+ALWAYS(bool, false, engine_served_again, struct engine *e)
 ALWAYS(bool, false, engine_served_waits, const struct engine *e, size_t path, struct monotime now,
        struct monotime *next_look)
 NOTHING(void, status_event_drift, size_t repaired, const char *what, int64_t wall_s,

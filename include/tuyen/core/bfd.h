@@ -104,6 +104,9 @@ struct bfd_session {
 	    by_intent; /* Down because the other end is AdminDown: that says nothing of the way (RFC 5882 section 3.2) */
 	enum bfd_diagnostic diagnostic;
 	uint32_t remote_discriminator;
+	uint32_t up_discriminator; /* the remote's when we came up last; 0: never were */
+	bool
+	    remote_anew; /* it was another one the time before: the remote has begun anew meanwhile */
 	uint32_t remote_min_rx_us, remote_desired_tx_us;
 	uint8_t remote_multiplier;
 	uint32_t tx_interval_us; /* now in force, before jitter */

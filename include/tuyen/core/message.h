@@ -73,6 +73,8 @@ struct message_liveness {
 	uint32_t diagnostic; /* enum bfd_diagnostic */
 	uint32_t by_intent;  /* 1: down, as the other end is AdminDown */
 	uint32_t
+	    anew; /* SESSION_LINK, 1: the neighbour's daemon has begun anew since it was up before */
+	uint32_t
 	    quiet; /* SESSION_PATH, 1: up, and silent for as long as its links would bear. It waits for a repair */
 	uint32_t round_trip_us;
 	uint32_t loss_permille, jitter_us; /* SESSION_PATH */

@@ -28,12 +28,15 @@ struct status_liveness {
 	struct message_liveness last;
 	struct monotime since; /* of the state */
 	uint64_t
-	    served_us; /* it served before the daemon's present life: repair_served_us(), of its timers; 0: REPAIR_NEVER_UP_US */
+	    served_us; /* it served before the daemon's present life, and its silence is borne so long; 0: REPAIR_NEVER_UP_US */
 	bool
 	    served_in_kernel; /* of a link: so says the kernel, which has yet to be asked whether it does so now */
 	uint64_t served_rx_bytes; /* of the neighbour's peer when that was read */
-	uint64_t changes;	  /* of the state, since the daemon started */
-	uint64_t doubts;	  /* of a path, likewise: status_liveness_in_doubt() became true */
+	int64_t failed_s;	  /* of a link: its last failure, on the wall clock; 0: none */
+	bool
+	    forwarded_on; /* of a link that is up: the neighbour's kernel did, while its daemon began anew */
+	uint64_t changes; /* of the state, since the daemon started */
+	uint64_t doubts;  /* of a path, likewise: status_liveness_in_doubt() became true */
 	bool known;
 	bool degraded;		      /* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
