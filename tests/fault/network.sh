@@ -150,9 +150,11 @@ expect "the spare path is down" path_down spare
 kill_daemon npdc-hn
 expect "hanoi leads around it" repaired_is hanoi npdc-hn
 start_daemon npdc-hn
+expect "hai-phong's links are up" links_up hai-phong 4
 expect "hanoi's links are up" links_up hanoi 3
 judge "it goes back" wait_for 1 "its own link" repaired_is hanoi ""
 link_cut hai-phong npdc-hn
+expect "hai-phong's is down" links_up hai-phong 3
 expect "hai-phong leads around it" repaired_is hai-phong npdc-hn
 link_heal hai-phong npdc-hn
 link_heal phuc-xa dong-da
@@ -166,7 +168,8 @@ for i in 1 2 3; do
 done
 judge "it leads around" repaired_is npdc-hn hanoi
 link_heal hanoi npdc-hn
-settle_back $((3 * 700 + 700 + 1000)) npdc-hn hanoi
+judge "all back when it has held" wait_for 600 "the end of the damping" all_back
+settle $((100 + 700 + 200 + 150 + 250)) npdc-hn hanoi # a life between two pauses, a detection, and what a start and a turn take
 begin "the commune's daemon killed, and its line cut in that moment" "back after 1 s, it asks the path, which served, twice, then leaves it"
 kill_daemon phuc-xa
 link_cut phuc-xa ba-dinh
