@@ -220,6 +220,9 @@ static void head_print(const json_t *root)
 		printf(
 		    "LAN       net.ipv4.conf.%s.forwarding is 0: nothing that comes from it goes on\n",
 		    string_of(site, "lan_closed"));
+	if (*string_of(site, "lan_claim") && strcmp(string_of(site, "lan_claim"), "-") != 0)
+		printf("LAN       a route leads a part of it to a line: %s; take it away\n",
+		       string_of(site, "lan_claim"));
 	if (*string_of(site, "conflict") && strcmp(string_of(site, "conflict"), "-") != 0)
 		printf("conflict  another site's address stands on a device of this box: %s\n",
 		       string_of(site, "conflict"));

@@ -707,6 +707,23 @@ static int sessions_build(struct kernel_state *state, const struct forwarding *f
 	return err;
 }
 
+/* The main table has the carrier's longer prefix first, and is not ours to clean. */
+static int lan_ways_build(struct kernel_state *state, const struct desired_lines *lines)
+{
+	for (size_t i = 0; lines && i < lines->way_count; i++) {
+		const struct desired_lan_way *way = &lines->way[i];
+		struct kernel_route *route =
+		    route_add(state, TUYEN_TABLE_LAN, way->part, way->device);
+
+		if (!route)
+			return -TUYEN_ENOMEM;
+		route->gateway = way->gateway;
+		route->link_scope = !way->gateway;
+	}
+	return lines && lines->way_count ? rule_add(state, TUYEN_RULE_LAN, 0, 0, TUYEN_TABLE_LAN)
+					 : 0;
+}
+
 static int nft_build(struct kernel_state *state, const struct forwarding *f,
 		     const struct desired_lines *lines)
 {
@@ -812,6 +829,8 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 		err = sessions_build(state, forwarding, keys, active, repaired);
 	if (err == 0)
 		err = desired_queues(state, forwarding);
+	if (err == 0)
+		err = lan_ways_build(state, lines);
 	if (err == 0)
 		err = nft_build(state, forwarding, lines);
 	if (err < 0) {

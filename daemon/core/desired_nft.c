@@ -185,6 +185,35 @@ void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix par
 		*narrowest = part;
 }
 
+bool desired_lines_add_way(struct desired_lines *lines, struct ipv4_prefix part, const char *device,
+			   ipv4_t gateway)
+{
+	struct desired_lan_way *way = &lines->way[lines->way_count];
+
+	for (size_t i = 0; i < lines->way_count; i++)
+		if (!ipv4_prefix_compare(&lines->way[i].part, &part))
+			return true;
+	if (lines->way_count == DESIRED_INNER_MAX)
+		return false;
+	way->part = part;
+	way->gateway = gateway;
+	snprintf(way->device, sizeof(way->device), "%s", device);
+	lines->way_count++;
+	return true;
+}
+
+static bool ways_equal(const struct desired_lines *a, const struct desired_lines *b)
+{
+	if (a->way_count != b->way_count)
+		return false;
+	for (size_t i = 0; i < a->way_count; i++)
+		if (ipv4_prefix_compare(&a->way[i].part, &b->way[i].part) ||
+		    strcmp(a->way[i].device, b->way[i].device) != 0 ||
+		    a->way[i].gateway != b->way[i].gateway)
+			return false;
+	return true;
+}
+
 static bool names_equal(const char a[][KERNEL_IFNAME_MAX], const char b[][KERNEL_IFNAME_MAX],
 			size_t count)
 {
@@ -207,7 +236,7 @@ bool desired_lines_equal(const struct desired_lines *a, const struct desired_lin
 	for (size_t i = 0; i < a->inner_count; i++)
 		if (ipv4_prefix_compare(&a->inner[i], &b->inner[i]) != 0)
 			return false;
-	return true;
+	return ways_equal(a, b);
 }
 
 /* An address of the overlay's that packets of ours have. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What of the site's own networks lies behind devices that are no lines. A carrier may give a line an address, or a route, of the
- * LAN's: what it then sends from there would be the LAN's, and what the data centre answers there would be led to it in clear.
+ * LAN's: what it then sends from there would be the LAN's, and what the data centre answers there would be led to it in clear. So nothing
+ * of it comes or goes by the line, and while such a route stands the box's own to the LAN stand in a table before it. An address that a
+ * host of the LAN has is then the box's own: nothing but the end of the lease gives it back.
  *
  * Asked for are the routes of the box's own by who makes them for a LAN or a line, so that the kernel need not send a gateway's ten
  * thousands of ours. Whoever has a routing daemon of his own behind a box names its lines and sees to the rest himself.
@@ -18,6 +20,7 @@
 struct way {
 	struct ipv4_prefix destination;
 	uint32_t ifindex;
+	ipv4_t gateway; /* 0 none */
 	char device[KERNEL_IFNAME_MAX];
 };
 
@@ -36,7 +39,8 @@ static bool concerns(const struct ways *ways, struct ipv4_prefix destination)
 	return !destination.length;
 }
 
-static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t ifindex)
+static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t ifindex,
+		   struct nlattr *gateway)
 {
 	if (ways->count == ways->capacity) {
 		size_t capacity = ways->capacity ? ways->capacity * 2 : 8;
@@ -47,7 +51,11 @@ static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t i
 		ways->entry = grown;
 		ways->capacity = capacity;
 	}
-	ways->entry[ways->count++] = (struct way){.destination = destination, .ifindex = ifindex};
+	ways->entry[ways->count++] = (struct way){
+	    .destination = destination,
+	    .ifindex = ifindex,
+	    .gateway = gateway && nla_len(gateway) >= 4 ? ntohl(nla_get_u32(gateway)) : 0,
+	};
 	return 0;
 }
 
@@ -59,7 +67,9 @@ static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nl
 	for (; !err && left >= (int)sizeof(*leg) && leg->rtnh_len >= sizeof(*leg) &&
 	       leg->rtnh_len <= left;
 	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg))
-		err = way_add(ways, destination, (uint32_t)leg->rtnh_ifindex);
+		err = way_add(ways, destination, (uint32_t)leg->rtnh_ifindex,
+			      nla_find((struct nlattr *)RTNH_DATA(leg),
+				       leg->rtnh_len - (int)RTNH_LENGTH(0), RTA_GATEWAY));
 	return err;
 }
 
@@ -84,7 +94,7 @@ static int way_take(const struct nlmsghdr *message, void *context)
 		return 0;
 	if (a[RTA_MULTIPATH])
 		return legs_add(ways, destination, a[RTA_MULTIPATH]);
-	return a[RTA_OIF] ? way_add(ways, destination, nla_get_u32(a[RTA_OIF])) : 0;
+	return a[RTA_OIF] ? way_add(ways, destination, nla_get_u32(a[RTA_OIF]), a[RTA_GATEWAY]) : 0;
 }
 
 static int ways_dump(struct kernel *kernel, uint8_t protocol, struct ways *ways)
@@ -131,14 +141,28 @@ static int ways_read(struct kernel *kernel, struct ways *ways)
 	return err;
 }
 
+/* The part of @lan to which @way leads; length 0: none. */
+static struct ipv4_prefix part_of(struct ipv4_prefix lan, const struct way *way)
+{
+	if (!ipv4_prefix_overlaps(lan, way->destination))
+		return (struct ipv4_prefix){0};
+	return lan.length > way->destination.length ? lan : way->destination;
+}
+
+static bool is_inner(const struct way *way, const struct desired_lines *lines)
+{
+	return way->destination.length && *way->device &&
+	       !desired_lines_is_carrier(lines, way->device);
+}
+
 static void inner_add(const struct ways *ways, const struct way *way, struct desired_lines *lines)
 {
-	for (size_t i = 0; i < ways->lan_count; i++)
-		if (ipv4_prefix_overlaps(ways->lans[i], way->destination))
-			desired_lines_add_inner(lines,
-						ways->lans[i].length > way->destination.length
-						    ? ways->lans[i]
-						    : way->destination);
+	for (size_t i = 0; i < ways->lan_count; i++) {
+		struct ipv4_prefix part = part_of(ways->lans[i], way);
+
+		if (part.length)
+			desired_lines_add_inner(lines, part);
+	}
 }
 
 static void lines_find(const struct ways *ways, struct desired_lines *lines)
@@ -147,8 +171,7 @@ static void lines_find(const struct ways *ways, struct desired_lines *lines)
 		if (!ways->entry[i].destination.length)
 			desired_lines_add_carrier(lines, ways->entry[i].device);
 	for (size_t i = 0; i < ways->count; i++)
-		if (ways->entry[i].destination.length && *ways->entry[i].device &&
-		    !desired_lines_is_carrier(lines, ways->entry[i].device))
+		if (is_inner(&ways->entry[i], lines))
 			inner_add(ways, &ways->entry[i], lines);
 }
 
@@ -170,6 +193,24 @@ static void claim_find(const struct ways *ways, const struct desired_lines *line
 	}
 }
 
+/* All of them or none: of two, the narrower must not be the one that is left out. */
+static void ways_find(const struct ways *ways, struct desired_lines *lines)
+{
+	bool room = true;
+
+	for (size_t i = 0; room && i < ways->count; i++)
+		for (size_t k = 0; room && k < ways->lan_count; k++) {
+			const struct way *way = &ways->entry[i];
+			struct ipv4_prefix part = part_of(ways->lans[k], way);
+
+			if (part.length && is_inner(way, lines))
+				room =
+				    desired_lines_add_way(lines, part, way->device, way->gateway);
+		}
+	if (!room)
+		lines->way_count = 0;
+}
+
 int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, size_t lan_count,
 		      struct desired_lines *lines, struct lan_claim *ret_claim)
 {
@@ -181,6 +222,8 @@ int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, siz
 	if (!err) {
 		lines_find(&ways, lines);
 		claim_find(&ways, lines, ret_claim);
+		if (*ret_claim->device)
+			ways_find(&ways, lines);
 	}
 	free(ways.entry);
 	return err;

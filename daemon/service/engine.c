@@ -180,6 +180,7 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 static void claim_say(struct engine *e, const struct lan_claim *claim)
 {
 	char part[IPV4_PREFIX_STRLEN];
+	struct text line;
 
 	if (!strcmp(claim->device, e->claim.device) &&
 	    !ipv4_prefix_compare(&claim->part, &e->claim.part))
@@ -188,10 +189,14 @@ static void claim_say(struct engine *e, const struct lan_claim *claim)
 	if (*claim->device)
 		log_warning(
 		    "a route leads over line %s to %s, which is of the LAN behind another device: nothing "
-		    "of it comes or goes by that line; take the route away",
+		    "of it comes or goes by that line, and the LAN's own routes are before it; take the route away",
 		    claim->device, ipv4_prefix_format(claim->part, part));
 	else
 		log_info("no route leads over a line to the LAN any more");
+	text_init(&line);
+	status_event_claim(claim, (int64_t)time(NULL), &line);
+	engine_event(e, &line);
+	text_clear(&line);
 }
 
 /* A line that has no way for a while is a line still. */
@@ -212,6 +217,9 @@ static void lans_inner_look(struct engine *e, bool calls, struct desired_lines *
 		carriers_stay(e, lines);
 		for (size_t i = 0; i < e->lines.inner_count; i++)
 			desired_lines_add_inner(lines, e->lines.inner[i]);
+		for (size_t i = 0; i < e->lines.way_count; i++)
+			desired_lines_add_way(lines, e->lines.way[i].part, e->lines.way[i].device,
+					      e->lines.way[i].gateway);
 		claim = e->claim;
 	}
 	claim_say(e, &claim);

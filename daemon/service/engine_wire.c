@@ -143,6 +143,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .repaired = e->repaired,
 	    .lan_away = e->lan_away && e->release.forwarding.lan_shared,
 	    .lan_closed = e->lan_closed,
+	    .claim = &e->claim,
 	    .conflicts = &e->conflicts,
 	    .unnamed = forwarding_neighbor(&e->release.forwarding, e->uplinks_unnamed),
 	    .links = e->links,

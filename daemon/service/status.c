@@ -186,6 +186,17 @@ static void add_peer_endpoint(struct text *t, const struct kernel_peer *p)
 		add_null(t, "endpoint");
 }
 
+/* "10.9.1.10/32 over wwan0", "" none */
+static void add_claim(struct text *t, const char *key, const struct lan_claim *claim)
+{
+	char part[IPV4_PREFIX_STRLEN], words[IPV4_PREFIX_STRLEN + KERNEL_IFNAME_MAX + 8] = "";
+
+	if (claim && *claim->device)
+		snprintf(words, sizeof(words), "%s over %s", ipv4_prefix_format(claim->part, part),
+			 claim->device);
+	add_string(t, key, words);
+}
+
 static void add_site(struct text *t, const struct status_input *in)
 {
 	static const struct address_conflicts nothing;
@@ -207,6 +218,7 @@ static void add_site(struct text *t, const struct status_input *in)
 	add_address(t, "lan_address", f->lan_address);
 	add_bool(t, "lan_away", in->lan_away);
 	add_string(t, "lan_closed", in->lan_closed ? in->lan_closed : "");
+	add_claim(t, "lan_claim", in->claim);
 	add_string(t, "conflict",
 		   conflicts_format(in->conflicts ? in->conflicts : &nothing, false, conflict));
 	add_string(t, "unnamed", in->unnamed ? in->unnamed->name : "");
@@ -835,6 +847,13 @@ void status_event_lan(bool away, int64_t wall_s, struct text *ret_json)
 {
 	open_event(ret_json, "lan");
 	add_bool(ret_json, "away", away);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_claim(const struct lan_claim *claim, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "claim");
+	add_claim(ret_json, "claim", claim);
 	close_event(ret_json, wall_s);
 }
 

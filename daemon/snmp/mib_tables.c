@@ -50,6 +50,7 @@ static const struct mib_column site_columns[] = {
     {21, "tuyenSiteConflict", MIB_STRING, "site.conflict", NULL},
     {22, "tuyenBundleExpiry", MIB_ENUM, "bundle.expiry", expiry_words},
     {23, "tuyenBundleDaysLeft", MIB_GAUGE, "bundle.days_left", NULL},
+    {24, "tuyenSiteLanClaim", MIB_STRING, "site.lan_claim", NULL},
 };
 
 static const struct mib_column link_columns[] = {

@@ -365,25 +365,38 @@ static int lan_event(const json_t *event, const struct mib *mib,
 	return 0;
 }
 
-static int conflict_event(const json_t *event, const struct mib *mib,
-			  struct notification **ret_notification)
+/* Words that a column of the site has too. "": it has ended, which is the kind after @begin. */
+static int words_event(const json_t *event, const char *words, const char *column,
+		       enum notification_kind begin, const struct mib *mib,
+		       struct notification **ret_notification)
 {
-	const char *addresses = event_string(event, "addresses");
 	struct notification *n;
 
-	if (!addresses)
+	if (!words)
 		return -TUYEN_EINVAL;
-	n = notification_new(*addresses ? NOTIFY_CONFLICT_BEGIN : NOTIFY_CONFLICT_END);
+	n = notification_new(*words ? begin : begin + 1);
 	if (!n)
 		return -TUYEN_ENOMEM;
-	snprintf(n->key, sizeof(n->key), "conflict");
+	snprintf(n->key, sizeof(n->key), "%s", event_string(event, "event"));
 	bind_site(n, mib);
-	override_string(
-	    bind_column(n, mib, MIB_SITE, "tuyenSiteConflict", (const uint32_t[]){0}, 1),
-	    addresses);
+	override_string(bind_column(n, mib, MIB_SITE, column, (const uint32_t[]){0}, 1), words);
 	bind_end(n, event_at(event));
 	*ret_notification = n;
 	return 0;
+}
+
+static int conflict_event(const json_t *event, const struct mib *mib,
+			  struct notification **ret_notification)
+{
+	return words_event(event, event_string(event, "addresses"), "tuyenSiteConflict",
+			   NOTIFY_CONFLICT_BEGIN, mib, ret_notification);
+}
+
+static int claim_event(const json_t *event, const struct mib *mib,
+		       struct notification **ret_notification)
+{
+	return words_event(event, event_string(event, "claim"), "tuyenSiteLanClaim",
+			   NOTIFY_LAN_CLAIM_BEGIN, mib, ret_notification);
 }
 
 static int drift_event(const json_t *event, const struct mib *mib,
@@ -544,7 +557,7 @@ static const struct {
     {"bundle", bundle_event},	{"quality", quality_event},	{"mtu", mtu_event},
     {"gateway", gateway_event}, {"drift", drift_event},		{"repair", repair_event},
     {"damped", damped_event},	{"duplicate", duplicate_event}, {"meter", meter_event},
-    {"lan", lan_event},		{"conflict", conflict_event},
+    {"lan", lan_event},		{"conflict", conflict_event},	{"claim", claim_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

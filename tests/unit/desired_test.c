@@ -444,7 +444,7 @@ static void lines_are_equal_by_what_they_say(void **state)
 
 	(void)state;
 	memset(&a, 0xa5, sizeof(a));
-	a.count = a.device_count = a.carrier_count = a.inner_count = 0;
+	a.count = a.device_count = a.carrier_count = a.inner_count = a.way_count = 0;
 	assert_true(desired_lines_equal(&a, &b));
 	for (int i = 0; i < 2; i++) {
 		struct desired_lines *lines = i ? &a : &b;
@@ -453,6 +453,7 @@ static void lines_are_equal_by_what_they_say(void **state)
 		desired_lines_add_device(lines, "eth0");
 		desired_lines_add_carrier(lines, "eth1");
 		desired_lines_add_inner(lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24});
+		desired_lines_add_way(lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24}, "lan0", 0);
 	}
 	memset((char *)&b.inner[0].length + 1, 0x5a,
 	       sizeof(b.inner[0]) - offsetof(struct ipv4_prefix, length) - 1);
@@ -470,8 +471,60 @@ static void lines_are_equal_by_what_they_say(void **state)
 	other.inner[0].length--;
 	assert_false(desired_lines_equal(&a, &other));
 	other = b;
+	other.way[0].device[3] = '9';
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
+	other.way[0].gateway++;
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
 	desired_lines_add_carrier(&other, "eth2");
 	assert_false(desired_lines_equal(&a, &other));
+}
+
+static struct kernel_state *desired_with(const struct forwarding *f,
+					 const struct desired_lines *lines)
+{
+	static const struct node_keys keys;
+	static const struct active_paths none;
+	struct kernel_state *state;
+
+	assert_int_equal(desired_build_repaired(f, &keys, &none, NULL, lines, &state), 0);
+	return state;
+}
+
+/* While a line claims some of a LAN a rule before the main table leads to the LAN's own ways; else there is none. */
+static void a_claimed_lan_is_led_by_its_own_ways(void **state)
+{
+	static const char plan[] =
+	    "ip route add 10.9.1.0/24 dev lan0 table 538000\n"
+	    "ip route add 10.9.1.64/26 via 10.9.1.2 dev lan0 onlink table 538000\n"
+	    "ip rule add priority 9800 table 538000\n";
+	struct desired_lines lines = {.count = 0};
+	struct kernel_state *without, *with;
+	struct forwarding f;
+	char *text;
+
+	(void)state;
+	bundle_read(&f);
+	without = desired_with(&f, &lines);
+	assert_true(
+	    desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24}, "lan0", 0));
+	assert_true(desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 9, 1, 64), 26}, "lan0",
+					  A(10, 9, 1, 2)));
+	assert_true(
+	    desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24}, "eth9", 0));
+	with = desired_with(&f, &lines);
+	text = words(with, without);
+	assert_string_equal(text, plan);
+	free(text);
+	kernel_state_free(with);
+	kernel_state_free(without);
+	forwarding_clear(&f);
+	while (lines.way_count < DESIRED_INNER_MAX)
+		desired_lines_add_way(
+		    &lines, (struct ipv4_prefix){A(10, 7, lines.way_count, 0), 24}, "lan0", 0);
+	assert_false(
+	    desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 8, 0, 0), 24}, "lan0", 0));
 }
 
 static struct fwd_rule inbound(ipv4_t from, uint8_t length)
@@ -1331,6 +1384,7 @@ int main(void)
 	    cmocka_unit_test(a_line_is_no_lan_s),
 	    cmocka_unit_test(of_more_parts_than_there_is_room_for_the_broadest_stay),
 	    cmocka_unit_test(lines_are_equal_by_what_they_say),
+	    cmocka_unit_test(a_claimed_lan_is_led_by_its_own_ways),
 	    cmocka_unit_test(another_gateway_is_two_routes),
 	    cmocka_unit_test(other_ranks_are_nothing),
 	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),

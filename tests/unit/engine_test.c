@@ -273,6 +273,8 @@ ALWAYS(bool, false, kernel_event_drain, struct kernel *kernel)
 ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *ret_checks,
        size_t size)
 NOTHING(void, status_event_lan, bool away, int64_t wall_s, struct text *ret_json)
+NOTHING(void, status_event_claim, const struct lan_claim *claim, int64_t wall_s,
+	struct text *ret_json)
 NOTHING(void, engine_meters_load, struct engine *e)
 NOTHING(void, engine_meters_look, struct engine *e)
 NOTHING(void, engine_expiry_look, struct engine *e)
@@ -303,6 +305,8 @@ NOTHING(void, desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
 NOTHING(void, desired_lines_add_device, struct desired_lines *lines, const char *device)
 NOTHING(void, desired_lines_add_carrier, struct desired_lines *lines, const char *device)
 NOTHING(void, desired_lines_add_inner, struct desired_lines *lines, struct ipv4_prefix part)
+ALWAYS(bool, true, desired_lines_add_way, struct desired_lines *lines, struct ipv4_prefix part,
+       const char *device, ipv4_t gateway)
 ALWAYS(bool, true, desired_lines_equal, const struct desired_lines *a,
        const struct desired_lines *b)
 NOTHING(void, desired_session_name, uint32_t color, uint8_t slot,

@@ -27,6 +27,7 @@ struct route {
 
 static struct {
 	struct route routes[ROUTES_MAX];
+	ipv4_t gateways[ROUTES_MAX]; /* theirs */
 	int error, interrupted;
 } says;
 
@@ -48,7 +49,7 @@ static void leg_put(struct nl_msg *m, uint32_t device)
 	*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg), .rtnh_ifindex = (int)device};
 }
 
-static struct nl_msg *route_new(const struct route *r)
+static struct nl_msg *route_new(const struct route *r, ipv4_t gateway)
 {
 	struct rtmsg header = {.rtm_family = AF_INET,
 			       .rtm_table = RT_TABLE_MAIN,
@@ -68,6 +69,8 @@ static struct nl_msg *route_new(const struct route *r)
 	} else {
 		assert_int_equal(nla_put_u32(m, RTA_OIF, r->device), 0);
 	}
+	if (gateway)
+		assert_int_equal(nla_put_u32(m, RTA_GATEWAY, htonl(gateway)), 0);
 	return m;
 }
 
@@ -83,7 +86,7 @@ int channel_dump(struct channel *channel, struct nl_msg *request, message_step s
 		return says.error;
 	}
 	for (size_t i = 0; !err && i < ROUTES_MAX && says.routes[i].device; i++) {
-		struct nl_msg *m = route_new(&says.routes[i]);
+		struct nl_msg *m = route_new(&says.routes[i], says.gateways[i]);
 
 		if (says.routes[i].protocol == protocol)
 			err = step(nlmsg_hdr(m), context);
@@ -176,6 +179,37 @@ static void a_lan_lies_behind_what_is_no_line(void **state)
 	}
 }
 
+/* Where a line claims something the LAN's own ways stand before it: each by its device and gateway, and no carrier's. */
+static void a_claim_is_passed_over(void **state)
+{
+	static const struct route routes[] = {
+	    {0, 0, RTPROT_DHCP, 1, 0},
+	    {A(10, 9, 1, 10), 32, RTPROT_DHCP, 1, 0},
+	    {A(10, 9, 1, 64), 26, RTPROT_STATIC, 3, 0},
+	    {A(10, 9, 1, 0), 24, RTPROT_KERNEL, 2, 0},
+	    {A(10, 0, 0, 0), 8, RTPROT_STATIC, 3, 0},
+	};
+	struct desired_lines lines;
+	struct lan_claim claim;
+
+	(void)state;
+	routes_are(routes, 5);
+	says.gateways[2] = A(10, 9, 1, 2);
+	says.gateways[4] = A(10, 9, 1, 3);
+	lines = look(&claim);
+	assert_string_equal(claim.device, "eth1");
+	assert_int_equal(lines.way_count, 2);
+	assert_int_equal(lines.way[0].part.length, 24); /* and not by who leads to all of 10/8 */
+	assert_string_equal(lines.way[0].device, "eth2");
+	assert_int_equal(lines.way[0].gateway, 0);
+	assert_int_equal(lines.way[1].part.length, 26);
+	assert_string_equal(lines.way[1].device, "eth3");
+	assert_int_equal(lines.way[1].gateway, A(10, 9, 1, 2));
+	says.routes[1].device = 2; /* nobody claims it any more */
+	lines = look(&claim);
+	assert_int_equal(lines.way_count, 0);
+}
+
 static void what_was_interrupted_is_read_anew(void **state)
 {
 	struct desired_lines lines;
@@ -206,6 +240,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_lan_lies_behind_what_is_no_line),
+	    cmocka_unit_test(a_claim_is_passed_over),
 	    cmocka_unit_test(what_was_interrupted_is_read_anew),
 	    cmocka_unit_test(without_an_answer_all_is_as_it_was),
 	};

@@ -301,6 +301,34 @@ static void a_lan_that_is_closed_is_told(void **state)
 	}
 }
 
+static void what_a_line_claims_is_told(void **state)
+{
+	const struct lan_claim claims[] = {{.device = ""}, {{0x0a09010a, 32}, "wwan0"}};
+	const char *wanted[] = {"", "10.9.1.10/32 over wwan0"};
+	struct forwarding f = {.site = "phuc-xa"};
+	struct status_input in = {.forwarding = &f};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		json_t *root, *event;
+		struct text t;
+
+		in.claim = &claims[i];
+		root = document(&in);
+		assert_string_equal(
+		    json_string_value(json_object_get(json_object_get(root, "site"), "lan_claim")),
+		    wanted[i]);
+		json_decref(root);
+		text_init(&t);
+		status_event_claim(&claims[i], 1764000060, &t);
+		event = json_loads(text_string(&t), 0, NULL);
+		assert_string_equal(json_string_value(json_object_get(event, "event")), "claim");
+		assert_string_equal(json_string_value(json_object_get(event, "claim")), wanted[i]);
+		json_decref(event);
+		text_clear(&t);
+	}
+}
+
 static void lines_without_a_device_are_told(void **state)
 {
 	struct forwarding f = {.site = "phuc-xa"};
@@ -436,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(how_near_a_release_s_end_is),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),
+	    cmocka_unit_test(what_a_line_claims_is_told),
 	    cmocka_unit_test(lines_without_a_device_are_told),
 	    cmocka_unit_test(another_site_s_address_is_told),
 	    cmocka_unit_test(a_gateway_without_its_lan_is_told),

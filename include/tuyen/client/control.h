@@ -20,10 +20,11 @@
  * what is unknown is null.
  *
  *  format	1
- *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed, conflict,
- *		 unnamed}
+ *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed, lan_claim,
+ *		 conflict, unnamed}
  *		 lan_away: no way leads to the LAN that it shares with other gateways; it answers no probe
  *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
+ *		 lan_claim: what of the LAN a route leads to a line, "10.9.1.10/32 over wwan0", "" if none does
  *		 conflict: other sites' addresses that stand on devices of this box, "10.0.0.10 on lan0, ...", "" if none does
  *		 unnamed: the neighbour on a parallel link that this site calls, as is the other to that site, over lines that
  *		 --uplinks does not both name, "" if there is none: one cut may take both links

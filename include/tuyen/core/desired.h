@@ -43,6 +43,13 @@ enum repair_link {
 	REPAIR_LINK_DOWN, /* its traffic goes around it, and no other's over it */
 };
 
+/** The box's own way to a part of its LANs. */
+struct desired_lan_way {
+	struct ipv4_prefix part;
+	char device[KERNEL_IFNAME_MAX];
+	ipv4_t gateway; /* 0: it is there itself */
+};
+
 /** The box's own lines to its carriers. */
 #define DESIRED_HOPS_MAX    8
 #define DESIRED_DEVICES_MAX 8
@@ -61,6 +68,9 @@ struct desired_lines {
 	struct ipv4_prefix inner
 	    [DESIRED_INNER_MAX]; /* what of our LANs lies behind other devices comes by none of them, and goes by none */
 	size_t inner_count;
+	struct desired_lan_way way
+	    [DESIRED_INNER_MAX]; /* to all of that, where a line claims some of it: before any other route */
+	size_t way_count;
 };
 
 /** Adds @hop once; 0 is none, and what there is no room for is left out. */
@@ -72,6 +82,9 @@ void desired_lines_add_carrier(struct desired_lines *lines, const char *device);
 bool desired_lines_is_carrier(const struct desired_lines *lines, const char *device);
 /** Adds @part unless it lies in another. Where there is no room the broadest stay. */
 void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix part);
+/** Adds a way to @part unless there is one; @return false where there is no room. */
+bool desired_lines_add_way(struct desired_lines *lines, struct ipv4_prefix part, const char *device,
+			   ipv4_t gateway);
 /** The same, in the same order? What lies between the members, and behind the last of them, does not count. */
 bool desired_lines_equal(const struct desired_lines *a, const struct desired_lines *b);
 

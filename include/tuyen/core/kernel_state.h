@@ -42,7 +42,9 @@
 #define TUYEN_TABLE_LINE     532000u /* + place in --uplinks: that line, by its device's addresses */
 #define TUYEN_TABLE_SHARED   533000u /* endpoints of peers of several lines, and of nobody: nowhere */
 #define TUYEN_TABLE_PARALLEL 4000u   /* + each of these four: the same of link1 */
-#define TUYEN_TABLE_EMPTY    539000u /* nothing, ever: core/conflict.c */
+#define TUYEN_TABLE_LAN                                                                            \
+	538000u /* what of the LANs a line claims, by its own devices: desired_lines */
+#define TUYEN_TABLE_EMPTY 539000u /* nothing, ever: core/conflict.c */
 /**
  * Where a way of IPv6 would be and is none, a table and a rule behind that of the way lead nowhere. In one table with it, they
  * would have the kernel never ask again for a router that was silent for some seconds (ip6_route.c, fib6_table_lookup()).
@@ -61,6 +63,7 @@
 #define TUYEN_RULE_LINE	    9200u
 #define TUYEN_RULE_SHARED   9300u
 #define TUYEN_RULE_PARALLEL 400u /* + each of these four: the same of link1 */
+#define TUYEN_RULE_LAN	    9800u
 #define TUYEN_RULE_APART    9900u
 #define TUYEN_RULE_CLASS    10000u
 #define TUYEN_RULE_OUTER    20000u

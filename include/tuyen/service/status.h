@@ -136,6 +136,7 @@ struct status_input {
 	const struct forwarding *forwarding; /* NULL: none yet */
 	bool lan_away;			     /* no way leads to the LAN that it shares */
 	const char *lan_closed; /* the device of a LAN that does not forward; "" or NULL: none */
+	const struct lan_claim *claim;		   /* NULL: none */
 	const struct address_conflicts *conflicts; /* NULL: none */
 	const struct fwd_neighbor *unnamed; /* node_uplinks_unnamed()'s parallel; NULL: none */
 	const struct kernel_state *actual;  /* NULL: not read yet */
@@ -181,6 +182,8 @@ void status_event_gateway(const struct forwarding *f, const struct active_path *
 			  struct text *ret_json);
 /** No way leads to the LAN that this gateway shares, so that it answers no probe; or no longer. */
 void status_event_lan(bool away, int64_t wall_s, struct text *ret_json);
+/** What of the LAN a line claims; of no device: nothing any more. */
+void status_event_claim(const struct lan_claim *claim, int64_t wall_s, struct text *ret_json);
 /** Other sites' addresses that stand on devices of this box, now: conflicts_format(); "" if none does any more. */
 void status_event_conflict(const char *words, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,

@@ -38,6 +38,8 @@ enum notification_kind {
 	NOTIFY_CONFLICT_END = 29,
 	NOTIFY_BUNDLE_EXPIRY_SOON = 30,
 	NOTIFY_BUNDLE_EXPIRY_PAST = 31,
+	NOTIFY_LAN_CLAIM_BEGIN = 32,
+	NOTIFY_LAN_CLAIM_END = 33,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # A carrier's lease that claims the LAN: an address, or a route, of the site's own network over the line. Neither is the carrier the LAN
-# then, nor is anything for the LAN led to it in clear.
+# then, nor is anything for the LAN led to it in clear; and whom it names in the LAN is reached on.
 # seconds: 300
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
@@ -52,12 +52,18 @@ wait_for 10 "a download" test -s much
 capture_start clear carrier u-phuc-xa "host ${country_host[phuc-xa]}"
 ip -n phuc-xa route add "${country_host[phuc-xa]}/32" via $CARRIER_GATEWAY dev u-carrier onlink proto dhcp
 ok "a route to a host that asks is said" wait_for 10 "the word" eval '[ "$(told 10.9.1.10/32)" = 1 ]'
-ok "... and stops its answers" eval '! query_answers phuc-xa'
+before=$(stat -c %s much)
+ok "... and its answers come all the same" wait_for 20 "more of it" eval '[ "$(stat -c %s much)" -gt $((before + 400000)) ]'
+ok "... also of the box" box_answers lan-phuc-xa 10.9.1.10
+halt download # the server has one at a time
+ok "... and those to another question" wait_for 10 "an answer" query_answers phuc-xa
 capture_stop clear
-halt download
 is "... and leads none of them to the carrier" "$(captured clear)" 0
 ip -n phuc-xa route del "${country_host[phuc-xa]}/32" via $CARRIER_GATEWAY dev u-carrier
-ok "... until it is gone" wait_for 10 "an answer" query_answers phuc-xa
+led_apart() { in_site phuc-xa ip rule | grep -q ^9800:; }
+ok "... until it is gone, and what was done against it with it" wait_for 10 "the end of the rule" eval '! led_apart'
+ok "... and they still come" query_answers phuc-xa
+is "nothing of it was drift" "$(status_get phuc-xa .daemon.drift_repairs)" 0
 
 # The LAN behind the line's own device: nobody can tell the two apart, and it works as ever.
 ip -n phuc-xa addr del 10.9.1.1/24 dev lan0

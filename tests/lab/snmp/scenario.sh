@@ -192,6 +192,10 @@ event '{"event":"conflict","addresses":"10.0.0.10 on lan0","at":"2026-11-24T09:0
 ok "another site's address on the box arrives" wait_for 3 trapped 'tuyenConflictBegin.*tuyenSiteName.0 = phuc-xa.*tuyenSiteConflict.0 = 10.0.0.10 on lan0'
 event '{"event":"conflict","addresses":"","at":"2026-11-24T09:02:07Z"}'
 ok "... and its end" wait_for 3 trapped 'tuyenConflictEnd.*tuyenNotifyAt.0 = 2026-11-24,9:2:7'
+event '{"event":"claim","claim":"10.9.1.10/32 over u-carrier","at":"2026-11-24T09:02:08Z"}'
+ok "a line that claims some of the LAN arrives" wait_for 3 trapped 'tuyenLanClaimBegin.*tuyenSiteName.0 = phuc-xa.*tuyenSiteLanClaim.0 = 10.9.1.10/32 over u-carrier'
+event '{"event":"claim","claim":"","at":"2026-11-24T09:02:09Z"}'
+ok "... and its end" wait_for 3 trapped 'tuyenLanClaimEnd.*tuyenNotifyAt.0 = 2026-11-24,9:2:9'
 ok "how near the release's end is" eval 'is_value tuyenBundleExpiry.0 distant && is_value tuyenBundleDaysLeft.0 341'
 ok "... of which nobody is told while it is distant" eval '! trapped tuyenBundleExpiry'
 expiry() { sed -i "s/\"expiry\": \"[a-z]*\", \"days_left\": [0-9]*/\"expiry\": \"$1\", \"days_left\": $2/" "$w/status.json"; }
