@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tuyen/topology/forwarding.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -282,10 +283,10 @@ const struct fwd_session *forwarding_session(const struct forwarding *f, uint32_
 
 const struct fwd_line *forwarding_line(const struct forwarding *f, const char *underlay)
 {
-	for (size_t i = 0; i < f->line_count; i++)
-		if (!strcmp(f->lines[i].underlay, underlay))
-			return &f->lines[i];
-	return NULL;
+	struct fwd_line key = {.underlay = ""};
+
+	snprintf(key.underlay, sizeof(key.underlay), "%s", underlay);
+	return find(&key, f->lines, f->line_count, sizeof(key), line_compare);
 }
 
 const struct fwd_meter *forwarding_meter(const struct forwarding *f, const char *underlay)
@@ -323,15 +324,26 @@ uint16_t forwarding_session_port(const struct fwd_session *s, uint8_t slot)
 					     : s->listen_port;
 }
 
+/* Whichever begins first and does not overlap the other ends before all that follow. */
+static bool prefixes_overlap(const struct fwd_session_peer *a, const struct fwd_session_peer *b)
+{
+	for (size_t i = 0, k = 0; i < a->prefix_count && k < b->prefix_count;) {
+		if (ipv4_prefix_overlaps(a->prefixes[i], b->prefixes[k]))
+			return true;
+		if (a->prefixes[i].address < b->prefixes[k].address)
+			i++;
+		else
+			k++;
+	}
+	return false;
+}
+
 bool forwarding_peers_share(const struct fwd_session_peer *a, const struct fwd_session_peer *b)
 {
-	if (a->color != b->color || a->site_id == b->site_id || a->rank == b->rank)
+	if (!a->caller || !b->caller || a->color != b->color || a->site_id == b->site_id ||
+	    a->rank == b->rank)
 		return false;
-	for (size_t i = 0; i < a->prefix_count; i++)
-		for (size_t k = 0; k < b->prefix_count; k++)
-			if (ipv4_prefix_overlaps(a->prefixes[i], b->prefixes[k]))
-				return true;
-	return false;
+	return prefixes_overlap(a, b);
 }
 
 /* Only who calls has several; and calls few. */

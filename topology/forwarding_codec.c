@@ -1270,12 +1270,26 @@ static int check_ranks(const struct forwarding *f, struct reason *reason)
 	return 0;
 }
 
+static bool path_leads_to(const struct forwarding *f, const struct fwd_session_peer *p)
+{
+	for (size_t i = 0; i < f->path_count; i++)
+		if (f->paths[i].color == p->color && f->paths[i].endpoint_site == p->site_id)
+			return true;
+	return false;
+}
+
+/* So there are no more of those that are called than of paths: what is asked of each two of them is soon answered. */
 static int check_sessions(const struct forwarding *f, struct reason *reason)
 {
-	for (size_t i = 0; i < f->peer_count; i++)
-		if (!forwarding_session(f, f->peers[i].color))
-			return refuse(reason, "peer", f->peers[i].site_id,
-				      "its color has no session");
+	for (size_t i = 0; i < f->peer_count; i++) {
+		const struct fwd_session_peer *p = &f->peers[i];
+
+		if (!forwarding_session(f, p->color))
+			return refuse(reason, "peer", p->site_id, "its color has no session");
+		if (p->caller && !path_leads_to(f, p))
+			return refuse(reason, "peer", p->site_id,
+				      "it is called, and no path leads there");
+	}
 	for (size_t i = 0; i < f->rule_count; i++)
 		if (!forwarding_session(f, f->rules[i].color))
 			return refuse(reason, "rule of color", f->rules[i].color,

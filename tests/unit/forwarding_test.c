@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tuyen/topology/forwarding.h"
 
@@ -277,6 +278,8 @@ static void refuses_what_is_not_canonical_or_unlawful(void **state)
 	    {"revert 0ms", "revert 0", "line 20: a number"},
 	    {"max 300000ms", "max 60000ms", "line 20: the default hold time"},
 	    {"max 300000ms", "max 5", "line 20: a number"},
+	    {"BREI= wait\n", "BREI= call 100.80.56.80:52020\n",
+	     "peer 901: it is called, and no path leads there"},
 	    {"call 100.80.0.16:52010", "call 100.80.0.16", "line 21: the endpoint"},
 	    {"call 100.80.0.16:52010", "call 100.80.0.16:0", "line 21: a number"},
 	    {"prefix 10 1 10.0.0.0/16", "prefix 10 2 10.0.0.0/16",
@@ -436,6 +439,70 @@ static void link1_has_no_session_s_port(void **state)
 	text_clear(&ranked);
 }
 
+/* Two gateways with @count prefixes each, of which the last alone may be of both. */
+static void gateways_print(unsigned int count, uint8_t rank, bool share, struct text *ret_text)
+{
+	text_add(ret_text, "tuyen-bundle 1\n"
+			   "site 210 ba-dinh tier district label 16210\n"
+			   "address link 100.64.0.210 node 100.80.13.32\n"
+			   "srgb 16000 size 70000\n"
+			   "overlay link 100.64.0.0/16 path 100.80.0.0/12\n"
+			   "link0 port 51820 mtu 1440\n"
+			   "neighbor 101 hanoi over fibre key " KEY
+			   " address 100.64.0.101 wait probe 50000us x 3 mtu 1440 lsp 1420\n"
+			   "label 16210 here\n");
+	for (int i = 1; i <= 2; i++)
+		text_printf(
+		    ret_text,
+		    "path %d main color 10 preference 200 to %d source 100.80.13.3%d endpoint "
+		    "100.80.0.%d first 101 stack 1600%d mtu 1416 probe 50000us x 3 reflector 1\n",
+		    i, i, 2 + i, i * 16, i);
+	text_add(ret_text, "session 10 citizen-query port 52010 mtu 1352 revert 2000ms\n");
+	for (unsigned int i = 1; i <= 2; i++) {
+		text_printf(ret_text, "peer 10 %u npdc key " KEY " call 100.80.0.%u:52010", i,
+			    i * 16);
+		text_printf(ret_text, i == 2 && rank ? " rank %u\n" : "\n", rank);
+		for (unsigned int k = 0; k <= count; k++)
+			text_printf(ret_text, "prefix 10 %u 10.%u.%u.%u/32\n", i, k >> 14,
+				    k >> 6 & 255, (k << 2 & 255) + (k == count && share ? 0 : i));
+	}
+}
+
+static int gateways_parse(unsigned int count, uint8_t rank, bool share, struct reason *reason)
+{
+	struct forwarding f;
+	struct text text;
+	int err;
+
+	text_init(&text);
+	gateways_print(count, rank, share, &text);
+	err = forwarding_parse(text_string(&text), text.length, &f, reason);
+	if (!err)
+		forwarding_clear(&f);
+	text_clear(&text);
+	return err;
+}
+
+/* A bundle that was signed is not yet one that nobody made to be slow. */
+static void gateways_of_many_prefixes_are_soon_compared(void **state)
+{
+	static const char alone[] = "peer 2: its rank is not the next among those with its LAN";
+	struct reason why = {{0}};
+	clock_t start, other;
+
+	(void)state;
+	assert_int_equal(gateways_parse(1000, 1, true, &why), 0);
+	assert_int_equal(gateways_parse(1000, 1, false, &why), -TUYEN_EINVAL);
+	assert_string_equal(why.text, alone);
+	start = clock();
+	assert_int_equal(gateways_parse(50000, 0, false, &why), 0);
+	other = clock() - start;
+	start = clock();
+	assert_int_equal(gateways_parse(50000, 1, false, &why), -TUYEN_EINVAL);
+	assert_string_equal(why.text, alone);
+	assert_true(clock() - start < other * 3);
+}
+
 static void refuses_every_truncation_inside_a_line(void **state)
 {
 	struct forwarding f;
@@ -525,6 +592,7 @@ int main(void)
 	    cmocka_unit_test(refuses_what_is_not_canonical_or_unlawful),
 	    cmocka_unit_test(a_parallel_link_is_read),
 	    cmocka_unit_test(link1_has_no_session_s_port),
+	    cmocka_unit_test(gateways_of_many_prefixes_are_soon_compared),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
 	    cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),
