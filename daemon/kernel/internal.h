@@ -3,6 +3,7 @@
 #define TUYEN_KERNEL_INTERNAL_H
 
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -190,6 +191,8 @@ int read_strays(struct kernel *kernel, const struct kernel_state *desired,
 		struct kernel_state *state);
 /** Does this notification say that somebody else has put a route into a table of ours? */
 bool message_tells_stray(const struct nlmsghdr *message);
+/** @a  the attributes behind @header. @return 0 or -TUYEN_ENOMEM. */
+int stray_add(struct kernel_state *state, const struct rtmsg *header, struct nlattr *a[]);
 /** Does this notification say that an address has made the kernel take something for the box? */
 bool message_tells_own(const struct nlmsghdr *message);
 int read_labels(struct kernel *kernel, const struct kernel_state *desired,

@@ -261,6 +261,8 @@ static int route_take(const struct nlmsghdr *message, void *context)
 	if (parse(message, sizeof(*header), a, RTA_MAX) < 0 || header->rtm_family != AF_INET ||
 	    header->rtm_flags & RTM_F_CLONED || header->rtm_protocol != TUYEN_RTPROTO)
 		return 0;
+	if (header->rtm_tos)
+		return stray_add(reading->state, header, a);
 	route = kernel_state_add_route(reading->state);
 	if (!route)
 		return -TUYEN_ENOMEM;

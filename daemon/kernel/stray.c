@@ -8,6 +8,9 @@
  * event tells of one, or may have been lost; the tables that are wanted are others than at the last reading, as they are at
  * the first; ours was refused because of it; and then until none is found. Each table is asked for by itself: what else a host
  * has, a million routes perhaps, costs nothing.
+ *
+ * One that has our protocol and a TOS is somebody else's, too, in whatever table: ours have none, and it would pass for the
+ * route of the same key without.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -51,22 +54,13 @@ static ipv4_t get_ipv4(const struct nlattr *attribute)
 	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
 }
 
-static int stray_take(const struct nlmsghdr *message, void *context)
+int stray_add(struct kernel_state *state, const struct rtmsg *header, struct nlattr *a[])
 {
-	const struct stray_reading *reading = context;
-	const struct rtmsg *header = nlmsg_data(message);
-	struct nlattr *a[RTA_MAX + 1];
-	struct kernel_stray *stray;
+	struct kernel_stray *stray = kernel_state_add_stray(state);
 
-	if (!message_tells_stray(message) || message_table(message) != reading->table ||
-	    header->rtm_flags & RTM_F_CLONED ||
-	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, RTA_MAX, NULL) <
-		0)
-		return 0;
-	stray = kernel_state_add_stray(reading->state);
 	if (!stray)
 		return -TUYEN_ENOMEM;
-	stray->route.table = reading->table;
+	stray->route.table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : header->rtm_table;
 	stray->route.destination.address = get_ipv4(a[RTA_DST]);
 	stray->route.destination.length = header->rtm_dst_len;
 	stray->route.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
@@ -75,6 +69,20 @@ static int stray_take(const struct nlmsghdr *message, void *context)
 	stray->type = header->rtm_type;
 	stray->tos = header->rtm_tos;
 	return 0;
+}
+
+static int stray_take(const struct nlmsghdr *message, void *context)
+{
+	const struct stray_reading *reading = context;
+	const struct rtmsg *header = nlmsg_data(message);
+	struct nlattr *a[RTA_MAX + 1];
+
+	if (!message_tells_stray(message) || message_table(message) != reading->table ||
+	    header->rtm_flags & RTM_F_CLONED ||
+	    nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, RTA_MAX, NULL) <
+		0)
+		return 0;
+	return stray_add(reading->state, header, a);
 }
 
 /* A table that nobody has put anything into is none, for the kernel. */

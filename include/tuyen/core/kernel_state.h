@@ -155,7 +155,8 @@ struct kernel_route {
 };
 
 /**
- * A route that somebody else put into a table of ours, where it is before ours, beside it, or in its place. Actual only.
+ * A route that somebody else put into a table of ours, where it is before ours, beside it, or in its place; or anywhere, with our
+ * protocol and a TOS. Actual only.
  * Key: that of a route, tos.
  */
 struct kernel_stray {

@@ -24,6 +24,7 @@ damaged_and_repaired "a deleted route" phuc-xa ip route flush table 550010
 damaged_and_repaired "a route before ours" phuc-xa ip route prepend unreachable 100.80.0.16/32 table 550010
 damaged_and_repaired "a route in our place" phuc-xa ip route replace unreachable 100.80.0.16/32 table 550010
 damaged_and_repaired "a route of a part of ours" phuc-xa ip route add unreachable 10.0.0.0/24 table 540010
+damaged_and_repaired "a route of ours with a TOS" phuc-xa ip route add 10.0.0.0/16 tos 0x10 dev s10 table 540010 proto 84
 damaged_and_repaired "a deleted rule" phuc-xa ip rule del priority 20010
 damaged_and_repaired "a deleted label route" ba-dinh ip -f mpls route del 16001
 damaged_and_repaired "a deleted nft table" phuc-xa nft delete table inet tuyen
