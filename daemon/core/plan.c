@@ -70,7 +70,8 @@ static bool device_same_object(const struct kernel_device *want, const struct ke
 /* ... in more than its MTU */
 static bool device_is_another(const struct kernel_device *want, const struct kernel_device *have)
 {
-	if (strcmp(want->alias, have->alias) || want->up != have->up)
+	if (strcmp(want->alias, have->alias) || want->up != have->up ||
+	    want->master != have->master)
 		return true;
 	return want->kind == KERNEL_DEVICE_WIREGUARD &&
 	       (memcmp(want->private_key, have->private_key, WG_KEY_LEN) ||

@@ -57,6 +57,8 @@ static void print_device_change(const struct kernel_device *want, const struct k
 		text_printf(t, " mtu %u (is %u)", want->mtu, have->mtu);
 	if (want->up != have->up)
 		text_add(t, want->up ? " up" : " down");
+	if (want->master != have->master)
+		text_add(t, " nomaster");
 	if (strcmp(want->alias, have->alias))
 		text_printf(t, " alias \"%s\"", want->alias);
 	if (want->kind != KERNEL_DEVICE_WIREGUARD)

@@ -428,7 +428,8 @@ struct nl_msg *message_device_set(const struct kernel_device *device, int index)
 	if (!m)
 		return NULL;
 	return message_done(m, nla_put_string(m, IFLA_IFALIAS, device->alias) ||
-				   nla_put_u32(m, IFLA_MTU, device->mtu));
+				   nla_put_u32(m, IFLA_MTU, device->mtu) ||
+				   nla_put_u32(m, IFLA_MASTER, device->master));
 }
 
 struct nl_msg *message_device_delete(int index)

@@ -151,6 +151,7 @@ static void device_fill(struct kernel_device *device, const struct ifinfomsg *he
 	device->ifindex = (uint32_t)header->ifi_index;
 	device->up = header->ifi_flags & IFF_UP;
 	device->mtu = mtu_get(a[IFLA_MTU]);
+	device->master = a[IFLA_MASTER] ? nla_get_u32(a[IFLA_MASTER]) : 0;
 	if (a[IFLA_IFALIAS])
 		snprintf(device->alias, sizeof(device->alias), "%s",
 			 nla_get_string(a[IFLA_IFALIAS]));

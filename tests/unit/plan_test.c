@@ -520,6 +520,18 @@ static void foreign_device_costs_what_hangs_on_it_alone(void **state)
 	    "ip -f mpls route add 16008 as 16008 dev lsp8\n");
 }
 
+/* What comes by a device of a VRF is looked up in that one's table. */
+static void a_device_is_taken_out_of_a_vrf(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	have->devices[0].master = 9;
+	expect(want, have, "ip link set s10 nomaster\n");
+}
+
 static void foreign_device_that_is_in_nobodys_way_is_no_conflict(void **state)
 {
 	struct kernel_state *have = kernel_state_new();
@@ -1007,6 +1019,7 @@ int main(void)
 	    cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
 	    cmocka_unit_test(prefix_of_two_peers_is_refused),
 	    cmocka_unit_test(foreign_device_costs_what_hangs_on_it_alone),
+	    cmocka_unit_test(a_device_is_taken_out_of_a_vrf),
 	    cmocka_unit_test(foreign_device_that_is_in_nobodys_way_is_no_conflict),
 	    cmocka_unit_test(private_key_is_never_printed),
 	    cmocka_unit_test(rule_is_added_before_the_old_one_goes),

@@ -88,6 +88,8 @@ struct kernel_device {
 	bool up;
 	bool foreign;	 /* actual only: the name is taken by something that is not ours */
 	bool mpls_input; /* net.mpls.conf.<dev>.input */
+	uint32_t
+	    master; /* ifindex of the VRF or bridge that it is a part of: ours are of none, 0 */
 	/* KERNEL_DEVICE_MPLS_IN_IP */
 	ipv4_t local, remote;
 	uint8_t ttl;

@@ -31,6 +31,11 @@ damaged_and_repaired "a deleted nft table" phuc-xa nft delete table inet tuyen
 damaged_and_repaired "a deleted label filter" ba-dinh tc qdisc del dev lsp901 clsact
 damaged_and_repaired "a filter on a session" phuc-xa sh -c 'tc qdisc add dev s10 clsact && tc filter add dev s10 egress matchall action drop'
 damaged_and_repaired "a queue on a session" phuc-xa tc qdisc replace dev s10 root netem loss 100%
+into_vrf='ip link add vrf9 type vrf table 99; ip link set vrf9 up; ip link set $0 master vrf9'
+for device in s10 lsp210 link0; do
+	damaged_and_repaired "$device in a VRF" phuc-xa sh -c "$into_vrf" $device
+	ip -n phuc-xa link del vrf9
+done
 damaged_and_repaired "mpls input turned off" ba-dinh sysctl -qw net.mpls.conf.lsp901.input=0
 damaged_and_repaired "an emptied label table" ba-dinh sysctl -qw net.mpls.platform_labels=0
 damaged_and_repaired "forwarding turned off" ba-dinh sysctl -qw net.ipv4.ip_forward=0
