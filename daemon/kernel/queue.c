@@ -335,6 +335,21 @@ static int class_take(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
+static uint32_t word_of(struct nlattr *attribute)
+{
+	return attribute ? nla_get_u32(attribute) : 0;
+}
+
+/* In all but its target. The kernel counts times in units of 1024 ns. */
+static bool codel_is_ours(struct nlattr *a[static TCA_FQ_CODEL_MAX + 1])
+{
+	uint32_t interval_us = word_of(a[TCA_FQ_CODEL_TARGET]) + INTERVAL_US;
+
+	return !word_of(a[TCA_FQ_CODEL_ECN]) && word_of(a[TCA_FQ_CODEL_LIMIT]) == CODEL_LIMIT &&
+	       word_of(a[TCA_FQ_CODEL_MEMORY_LIMIT]) == CODEL_MEMORY &&
+	       word_of(a[TCA_FQ_CODEL_INTERVAL]) - interval_us + 2 <= 4;
+}
+
 static void codel_take(struct kernel_queue *queue, struct nlattr *options)
 {
 	struct nlattr *a[TCA_FQ_CODEL_MAX + 1];
@@ -342,8 +357,7 @@ static void codel_take(struct kernel_queue *queue, struct nlattr *options)
 	if (!options || nla_parse_nested(a, TCA_FQ_CODEL_MAX, options, NULL) < 0 ||
 	    !a[TCA_FQ_CODEL_TARGET] || !a[TCA_FQ_CODEL_ECN])
 		return;
-	queue->target_us =
-	    nla_get_u32(a[TCA_FQ_CODEL_ECN]) ? TARGET_WRONG : nla_get_u32(a[TCA_FQ_CODEL_TARGET]);
+	queue->target_us = codel_is_ours(a) ? word_of(a[TCA_FQ_CODEL_TARGET]) : TARGET_WRONG;
 }
 
 static void stats_take(struct kernel_queue *queue, struct nlattr *stats)
@@ -396,11 +410,6 @@ static int leaf_take(const struct nlmsghdr *message, void *context)
 		codel_take(queue, a[TCA_OPTIONS]);
 	stats_take(queue, a[TCA_STATS2]);
 	return 0;
-}
-
-static uint32_t word_of(struct nlattr *attribute)
-{
-	return attribute ? nla_get_u32(attribute) : 0;
 }
 
 /* The attributes of a filter's own, by kind; @return its class, 0 if it is of no kind of ours. */

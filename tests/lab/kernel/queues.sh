@@ -40,6 +40,9 @@ drift "images with all of the line" 1 tc class change dev link0 parent 5459:34c1
 drift "images with longer turns" 1 tc class change dev link0 parent 5459:34c1 classid 5459:34c3 htb rate 128bit ceil 1920kbit burst 64 overhead 75 prio 3 quantum 20000
 drift "a queue without fq_codel" 1 tc qdisc replace dev link0 parent 5459:34c2 pfifo limit 10
 drift "a queue that marks what nobody sees" 1 tc qdisc change dev link0 parent 5459:34c2 fq_codel ecn
+drift "a queue of one packet" 1 tc qdisc change dev link0 parent 5459:34c2 fq_codel limit 1
+drift "... of few bytes" 1 tc qdisc change dev link0 parent 5459:34c2 fq_codel memory_limit 2000
+drift "... that drops in the tenth part of the time" 1 tc qdisc change dev link0 parent 5459:34c2 fq_codel interval 10ms
 drift "a class too many" 1 tc class add dev link0 parent 5459:34c0 classid 5459:34d0 htb rate 1mbit
 drift "a filter too many" 15 tc filter add dev link0 parent 5459: prio 5 protocol all matchall flowid 5459:34c2
 drift "the queues gone" 14 tc qdisc del dev link0 root
