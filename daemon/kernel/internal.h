@@ -10,7 +10,7 @@
 
 #include "tuyen/kernel/kernel.h"
 
-/** A device group (IFLA_GROUP) that marks a device of ours until its alias stands: 'T', 'Y'. */
+/** A device group (IFLA_GROUP) that marks a device of ours until its alias stands, and beside it: 'T', 'Y'. */
 #define TUYEN_GROUP 0x5459
 
 /** Of the label filters. */
@@ -108,7 +108,7 @@ const char *links_name(const struct kernel *kernel, int index);
 /** Asks the kernel for one name and remembers it. @return its index; 0 if there is none; -TUYEN_ENOMEM, -TUYEN_ESYSTEM with errno. */
 int links_refresh(struct kernel *kernel, const char *name);
 
-/** @return whether there is a device of that name that bears our alias, or our group and no alias. */
+/** @return whether there is a device of that name that bears our alias or our group. */
 bool device_is_ours(struct kernel *kernel, const char *name);
 
 /** WireGuard's generic netlink family. @return 0 without. */

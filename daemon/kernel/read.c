@@ -4,8 +4,9 @@
  * filtered by the kernel (strict checking, our protocol); a kernel that does not filter sends all,
  * and the same test is made here again.
  *
- * Ours is a device with our alias, or with our group and no alias yet (see message.c). An address
- * is ours by its protocol (kernel 5.18), or because it is one that is wanted: put there by hand, it
+ * Ours is a device with our alias, or with our group: it has no alias yet (see message.c), or
+ * somebody gave it another, which is no reason to leave what hangs on it as it is. An address is
+ * ours by its protocol (kernel 5.18), or because it is one that is wanted: put there by hand, it
  * serves as well. So does a rule.
  *
  * A route that somebody else put where one of ours should stand is not seen, for the kernel sends ours alone: a host
@@ -66,12 +67,11 @@ static void name_take(const struct reading *reading, char out[static KERNEL_IFNA
 		 index ? links_name(reading->kernel, (int)nla_get_u32(index)) : "");
 }
 
-static bool alias_ours(struct nlattr *alias, struct nlattr *group)
+static bool device_marked(struct nlattr *alias, struct nlattr *group)
 {
-	if (alias)
-		return strncmp(nla_get_string(alias), TUYEN_IFALIAS_PREFIX,
-			       strlen(TUYEN_IFALIAS_PREFIX)) == 0;
-	return group && nla_get_u32(group) == TUYEN_GROUP;
+	return (group && nla_get_u32(group) == TUYEN_GROUP) ||
+	       (alias && strncmp(nla_get_string(alias), TUYEN_IFALIAS_PREFIX,
+				 strlen(TUYEN_IFALIAS_PREFIX)) == 0);
 }
 
 static int ours_take(const struct nlmsghdr *message, void *context)
@@ -79,7 +79,7 @@ static int ours_take(const struct nlmsghdr *message, void *context)
 	struct nlattr *a[IFLA_MAX + 1];
 
 	if (parse(message, sizeof(struct ifinfomsg), a, IFLA_MAX) == 0)
-		*(bool *)context = alias_ours(a[IFLA_IFALIAS], a[IFLA_GROUP]);
+		*(bool *)context = device_marked(a[IFLA_IFALIAS], a[IFLA_GROUP]);
 	return 0;
 }
 
@@ -172,7 +172,7 @@ static int device_take(const struct nlmsghdr *message, void *context)
 	if (parse(message, sizeof(*header), a, IFLA_MAX) < 0 || !a[IFLA_IFNAME])
 		return 0;
 	name = nla_get_string(a[IFLA_IFNAME]);
-	ours = alias_ours(a[IFLA_IFALIAS], a[IFLA_GROUP]);
+	ours = device_marked(a[IFLA_IFALIAS], a[IFLA_GROUP]);
 	if (!ours && !kernel_state_device(reading->desired, name))
 		return 0;
 	device = kernel_state_add_device(reading->state);

@@ -107,6 +107,7 @@ drift "a device down" 3 ip link set s10 down
 drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.forwarding=0
 drift "a device gone" 7 ip link del s10
 drift "an adjacency gone" 7 ip link del lsp211
+drift "a device with another alias" 1 ip link set s10 alias operator
 drift "the label table emptied" 2 sysctl -qw net.mpls.platform_labels=0
 wait_for 20 "the session" ping_site phuc-xa 10.9.1.1 10.0.0.1
 ok "after all that a query passes" tcp lan-phuc-xa 10.0.0.10 443
