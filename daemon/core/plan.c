@@ -6,7 +6,8 @@
  *	nft			before anything that it guards can answer
  *	strays			others' routes in tables of ours: the kernel replaces the first that stands in a route's
  *				place. One that stands there without ours is replaced and not removed
- *	devices			one whose kind or ends differ is removed and made anew at its place
+ *	devices			first those go whose kind or ends differ, which are made anew, and those that were given another name and
+ *				have the port or the ends of one that is missing
  *	qdiscs			others', on devices of sessions
  *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
@@ -397,20 +398,48 @@ static int step_remove(struct planner *p, const struct kind *kind, const void *w
 	return emit(p, PLAN_REMOVE, kind->object, NULL, have);
 }
 
+/* One of a kind has the port, or the ends, to itself. */
+static bool devices_exclude(const struct kernel_device *a, const struct kernel_device *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	return a->kind == KERNEL_DEVICE_WIREGUARD ? a->listen_port == b->listen_port
+						  : a->local == b->local && a->remote == b->remote;
+}
+
+/* Ours that nobody wants under its name, as somebody gave it another: what is wanted cannot be made beside it. */
+static bool device_in_way(const struct planner *p, const struct kernel_device *have)
+{
+	for (size_t i = 0; i < p->desired->device_count; i++) {
+		const struct kernel_device *want = &p->desired->devices[i];
+
+		if (devices_exclude(want, have) && !kernel_state_device(p->actual, want->name))
+			return true;
+	}
+	return false;
+}
+
+static int step_device_clear(struct planner *p, const struct kind *kind, const void *want,
+			     const void *have)
+{
+	const struct kernel_device *device = have;
+
+	(void)kind;
+	if (!device || device->foreign ||
+	    (want ? device_same_object(want, have) : !device_in_way(p, device)))
+		return 0;
+	return emit(p, PLAN_REMOVE, PLAN_DEVICE, NULL, have);
+}
+
 static int step_device(struct planner *p, const struct kind *kind, const void *want,
 		       const void *have)
 {
 	const struct kernel_device *device = have;
-	int err;
 
 	if (want && device && device->foreign)
 		return 0;
-	if (!want || !have || device_same_object(want, have))
-		return step_set(p, kind, want, have);
-	err = emit(p, PLAN_REMOVE, PLAN_DEVICE, NULL, have);
-	if (err == 0)
-		err = emit(p, PLAN_ADD, PLAN_DEVICE, want, NULL);
-	return err;
+	return step_set(p, kind, want,
+			want && have && !device_same_object(want, have) ? NULL : have);
 }
 
 static int step_device_remove(struct planner *p, const struct kind *kind, const void *want,
@@ -418,7 +447,7 @@ static int step_device_remove(struct planner *p, const struct kind *kind, const 
 {
 	const struct kernel_device *device = have;
 
-	if (device && device->foreign)
+	if (device && !want && (device->foreign || device_in_way(p, device)))
 		return 0;
 	return step_remove(p, kind, want, have);
 }
@@ -710,6 +739,7 @@ static const struct {
 } order_set[] =
     {
 	{KIND_STRAY, step_stray},
+	{KIND_DEVICE, step_device_clear},
 	{KIND_DEVICE, step_device},
 	{KIND_QDISC, step_remove},
 	{KIND_ROUTE, step_route_of_line},

@@ -242,6 +242,32 @@ static void remade_device_takes_all_with_it(void **state)
 	    "ip -f mpls route add 16007 as 16007 dev lsp7\n");
 }
 
+/* Neither a port nor two ends can be had twice. */
+static void renamed_devices_go_before_theirs_come(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
+	device(want, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 8);
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	want->devices[2].listen_port = 52010;
+	device(have, "eth7", KERNEL_DEVICE_MPLS_IN_IP, 9);
+	device(have, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 8);
+	device(have, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 7);
+	device(have, "wg0", KERNEL_DEVICE_WIREGUARD, 0);
+	have->devices[3].listen_port = 52010;
+	expect(
+	    want, have,
+	    "ip link delete lsp7\n"
+	    "ip link delete lsp8\n"
+	    "ip link delete wg0\n"
+	    "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.7 ttl 0 mtu 1400\n"
+	    "ip link add lsp8 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.8 ttl 0 mtu 1400\n"
+	    "ip link add s10 type wireguard mtu 1400, listen-port 52010 fwmark 0x0\n"
+	    "ip link delete eth7\n");
+}
+
 static void label_leaves_a_device_before_it_goes(void **state)
 {
 	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
@@ -1009,6 +1035,7 @@ int main(void)
 	    cmocka_unit_test(equal_states_need_nothing),
 	    cmocka_unit_test(removal_leaves_what_goes_with_a_device),
 	    cmocka_unit_test(remade_device_takes_all_with_it),
+	    cmocka_unit_test(renamed_devices_go_before_theirs_come),
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
 	    cmocka_unit_test(path_switch_is_one_route),
 	    cmocka_unit_test(each_difference_counts),

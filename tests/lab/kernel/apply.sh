@@ -108,6 +108,8 @@ drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.fo
 drift "a device gone" 7 ip link del s10
 drift "an adjacency gone" 7 ip link del lsp211
 drift "a device with another alias" 1 ip link set s10 alias operator
+drift "a device with another name" 8 sh -c 'ip link set s10 down; ip link set s10 name wg0; ip link set wg0 up'
+drift "an adjacency with another name" 8 sh -c 'ip link set lsp211 down; ip link set lsp211 name eth7; ip link set eth7 up'
 drift "the label table emptied" 2 sysctl -qw net.mpls.platform_labels=0
 wait_for 20 "the session" ping_site phuc-xa 10.9.1.1 10.0.0.1
 ok "after all that a query passes" tcp lan-phuc-xa 10.0.0.10 443
