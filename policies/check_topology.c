@@ -376,7 +376,9 @@ static void site_uplink_add(struct check *c, const struct syntax_file *file,
 				   "a site listens on one port: another uplink of '%s' has port %u",
 				   site->name, other->port);
 	}
-	site->uplink_count++;
+	if (++site->uplink_count == SITE_UPLINKS_MAX + 1)
+		diag_error(c->diags, syntax_place(file, node), "site '%s' has more than %u uplinks",
+			   site->name, SITE_UPLINKS_MAX);
 }
 
 static uint32_t site_uplink_find(const struct site *site, uint32_t underlay)

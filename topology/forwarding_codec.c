@@ -1312,6 +1312,8 @@ static bool color_has_queue(const struct forwarding *f, uint32_t c)
 
 static int check_lines(const struct forwarding *f, struct reason *reason)
 {
+	if (f->line_count > SITE_UPLINKS_MAX)
+		return refuse(reason, "lines", f->line_count, "no site has so many");
 	for (size_t i = 0; i < f->neighbor_count; i++)
 		if (f->neighbors[i].down_kbps && !forwarding_line(f, f->neighbors[i].underlay))
 			return refuse(reason, "neighbor", f->neighbors[i].site_id,

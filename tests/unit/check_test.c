@@ -355,6 +355,28 @@ static void compiling_needs_keys(void **state)
 	check_text_clear(&k);
 }
 
+static void a_site_has_as_many_uplinks_as_its_bundle_may_say(void **state)
+{
+	struct checked k;
+	struct text t;
+
+	(void)state;
+	for (unsigned int more = 0; more < 2; more++) {
+		text_init(&t);
+		text_add(&t, "tiers a; site s tier a id 1 {");
+		for (unsigned int i = 0; i < SITE_UPLINKS_MAX + more; i++)
+			text_printf(&t, " uplink u%u dynamic;", i);
+		text_add(&t, " }");
+		for (unsigned int i = 0; i < SITE_UPLINKS_MAX + more; i++)
+			text_printf(&t, " underlay u%u { }", i);
+		check_text(&k, text_string(&t), "", 0);
+		assert_int_equal(k.diags.error_count, more);
+		assert_int_equal(says(&k, DIAG_ERROR, "site 's' has more than 64 uplinks"), more);
+		check_text_clear(&k);
+		text_clear(&t);
+	}
+}
+
 /* One slip in a head does not blame those who name the site. */
 static void broken_statements_are_not_held_against_others(void **state)
 {
@@ -403,6 +425,7 @@ int main(void)
 	    cmocka_unit_test(unlawful_things_are_errors),
 	    cmocka_unit_test(doubtful_things_are_warnings),
 	    cmocka_unit_test(compiling_needs_keys),
+	    cmocka_unit_test(a_site_has_as_many_uplinks_as_its_bundle_may_say),
 	    cmocka_unit_test(broken_statements_are_not_held_against_others),
 	    cmocka_unit_test(a_country_is_checked_in_half_a_second),
 	};

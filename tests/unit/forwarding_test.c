@@ -503,6 +503,28 @@ static void gateways_of_many_prefixes_are_soon_compared(void **state)
 	assert_true(clock() - start < other * 3);
 }
 
+static void a_site_has_no_more_lines_than_uplinks(void **state)
+{
+	struct reason why = {{0}};
+	struct forwarding f;
+	struct text text;
+
+	(void)state;
+	for (unsigned int more = 0; more < 2; more++) {
+		text_init(&text);
+		gateways_print(0, 0, false, &text);
+		for (unsigned int i = 0; i < SITE_UPLINKS_MAX + more; i++)
+			text_printf(&text, "line u%02u up 0kbit/s overhead 60\n", i);
+		text_add(&text, "queue 10 dscp 1 priority 2 share 60\n");
+		assert_int_equal(forwarding_parse(text_string(&text), text.length, &f, &why),
+				 more ? -TUYEN_EINVAL : 0);
+		if (!more)
+			forwarding_clear(&f);
+		text_clear(&text);
+	}
+	assert_string_equal(why.text, "lines 65: no site has so many");
+}
+
 static void refuses_every_truncation_inside_a_line(void **state)
 {
 	struct forwarding f;
@@ -593,6 +615,7 @@ int main(void)
 	    cmocka_unit_test(a_parallel_link_is_read),
 	    cmocka_unit_test(link1_has_no_session_s_port),
 	    cmocka_unit_test(gateways_of_many_prefixes_are_soon_compared),
+	    cmocka_unit_test(a_site_has_no_more_lines_than_uplinks),
 	    cmocka_unit_test(refuses_every_truncation_inside_a_line),
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
 	    cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),

@@ -17,10 +17,11 @@
  * none. Sites are in source order. Owns all it points to.
  */
 
-#define NETWORK_NONE   UINT32_MAX
-#define NAME_MAX_BYTES 63 /* of a site, policy, path, class, device: UTF-8 */
-#define SITE_ID_MAX    65535
-#define QUEUES_MAX     40 /* policies, where a line has a rate: a queue each, known by a code point */
+#define NETWORK_NONE	 UINT32_MAX
+#define NAME_MAX_BYTES	 63 /* of a site, policy, path, class, device: UTF-8 */
+#define SITE_ID_MAX	 65535
+#define SITE_UPLINKS_MAX 64
+#define QUEUES_MAX	 40 /* policies, where a line has a rate: a queue each, known by a code point */
 #define REVERT_MAX_DEFAULT_MS                                                                      \
 	60000		  /* of a policy that says no other, or its hold time if that is longer */
 #define SITE_PATHS_MAX 15 /* candidate paths a head-end: a path address holds 4 bits for them */
