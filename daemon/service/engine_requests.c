@@ -99,6 +99,8 @@ static void serve_reload(struct engine *e)
 	e->requests.incoming = false;
 	text_init(&t);
 	engine_reload(e, &t, &status);
+	if (status) /* who reads of a refusal and asks for the status finds it there; what is taken has a turn */
+		engine_publish(e);
 	answer_all(e, &e->requests.reload, status, &t);
 	text_clear(&t);
 }

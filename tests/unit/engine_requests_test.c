@@ -21,6 +21,8 @@
 
 static struct {
 	unsigned int looks, reloads, configures, published, turns;
+	bool refuses;
+	size_t waiting; /* requests that were not answered when the status was published */
 	size_t planned; /* operations of each look */
 	void (*meanwhile)(struct engine *e);
 } seen;
@@ -58,7 +60,7 @@ void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_
 {
 	(void)e;
 	text_add(ret_answer, "nothing in incoming\n");
-	*ret_status = 0;
+	*ret_status = seen.refuses;
 	seen.reloads++;
 }
 
@@ -70,8 +72,8 @@ void engine_wire_configure(struct engine *e)
 
 void engine_publish(struct engine *e)
 {
-	(void)e;
 	seen.published++;
+	seen.waiting = e->requests.reload.count;
 }
 
 void engine_liveness_forget(struct engine *e)
@@ -256,6 +258,24 @@ static void each_kind_is_answered_as_it_comes(void **state)
 	assert_int_equal(seen.published, 1);
 }
 
+/* Who is told of it may ask for the status at once. */
+static void a_refusal_is_in_the_status_before_it_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t last = 0;
+
+	say(f, MESSAGE_COMMAND, COMMAND_RELOAD, 7);
+	run_for(f, 200000, NULL);
+	assert_int_equal(seen.published, 0);
+	seen.refuses = true;
+	say(f, MESSAGE_COMMAND, COMMAND_RELOAD, 8);
+	run_for(f, 200000, NULL);
+	assert_int_equal(seen.published, 1);
+	assert_int_equal(seen.waiting, 1);
+	assert_int_equal(answers(f, &last), 2);
+	assert_int_equal(last, 8);
+}
+
 static void flood(struct fixture *f)
 {
 	static uint32_t request;
@@ -308,6 +328,7 @@ int main(void)
 	    CASE(plans_that_wait_together_cost_one_look),
 	    CASE(a_look_that_finds_drift_asks_for_a_turn),
 	    CASE(each_kind_is_answered_as_it_comes),
+	    CASE(a_refusal_is_in_the_status_before_it_is_answered),
 	    CASE(what_is_asked_during_a_look_has_one_of_its_own),
 	    CASE(a_flood_takes_a_fifth_of_the_time),
 	    CASE(what_each_look_hears_takes_no_more_either),
