@@ -51,6 +51,7 @@ static const struct node_column session_columns[] = {
     {"POLICY", "policy", node_format_plain, false},
     {"COLOR", "color", node_format_plain, true},
     {"STATE", "state", node_format_state, false},
+    {"SINCE", "since_s", node_format_ago, true},
     {"PATH", "path", node_format_plain, false},
     {"ENDPOINT", "endpoint", node_format_plain, false},
     {"HANDSHAKE", "handshake_age_s", node_format_ago, true},

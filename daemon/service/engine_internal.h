@@ -90,8 +90,9 @@ struct engine {
 	struct active_paths said; /* what was told of it last */
 	struct ip_endpoint *
 	    seen; /* where the neighbours' peers were (core/uplink.h); one each of the forwarding's */
-	struct call_back *call_backs; /* one each of the forwarding's session peers */
-	enum repair_link *repaired;   /* core/repair.h; one each of the forwarding's neighbors */
+	struct call_back *call_backs;	 /* one each of the forwarding's session peers */
+	struct status_session *sessions; /* likewise */
+	enum repair_link *repaired;	 /* core/repair.h; one each of the forwarding's neighbors */
 	struct address_conflicts conflicts, conflicts_said;
 	bool conflicts_unread;			 /* said already */
 	struct monotime conflicts_hurried_since; /* the second with conflicts_hurried of them */

@@ -24,10 +24,12 @@ void engine_release_clear(struct engine *e)
 	free(e->repaired);
 	free(e->seen);
 	free(e->call_backs);
+	free(e->sessions);
 	e->links = e->paths = NULL;
 	e->repaired = NULL;
 	e->seen = NULL;
 	e->call_backs = NULL;
+	e->sessions = NULL;
 }
 
 static void release_describe(const struct seal_result *r, int64_t installed_s,
@@ -78,6 +80,21 @@ static void liveness_carry_over(const struct engine *e, const struct forwarding 
 				copy_liveness(&paths[i], &e->paths[k]);
 }
 
+/* So does how long a session has been as it is. */
+static void sessions_carry_over(const struct engine *e, const struct forwarding *f,
+				struct status_session *sessions)
+{
+	const struct forwarding *old = &e->release.forwarding;
+
+	for (size_t i = 0; i < f->peer_count; i++) {
+		const struct fwd_session_peer *to = &f->peers[i];
+		const struct fwd_session_peer *from = forwarding_peer(old, to->color, to->site_id);
+
+		if (from && !memcmp(from->session_key, to->session_key, WG_KEY_LEN))
+			sessions[i] = e->sessions[from - old->peers];
+	}
+}
+
 static int release_adopt(struct engine *e, const struct status_release *status,
 			 struct forwarding *forwarding)
 {
@@ -86,17 +103,20 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	enum repair_link *repaired = calloc(forwarding->neighbor_count + 1, sizeof(*repaired));
 	struct ip_endpoint *seen = calloc(forwarding->neighbor_count + 1, sizeof(*seen));
 	struct call_back *call_backs = calloc(forwarding->peer_count + 1, sizeof(*call_backs));
+	struct status_session *sessions = calloc(forwarding->peer_count + 1, sizeof(*sessions));
 
-	if (!links || !paths || !repaired || !seen || !call_backs) {
+	if (!links || !paths || !repaired || !seen || !call_backs || !sessions) {
 		free(links);
 		free(paths);
 		free(repaired);
 		free(seen);
 		free(call_backs);
+		free(sessions);
 		return -TUYEN_ENOMEM;
 	}
 	if (e->release.status.have) {
 		liveness_carry_over(e, forwarding, links, paths, repaired);
+		sessions_carry_over(e, forwarding, sessions);
 		selection_carry_over(&e->release.forwarding, forwarding, &e->active, &e->active);
 		selection_carry_over(&e->release.forwarding, forwarding, &e->said, &e->said);
 	}
@@ -108,6 +128,7 @@ static int release_adopt(struct engine *e, const struct status_release *status,
 	e->repaired = repaired;
 	e->seen = seen;
 	e->call_backs = call_backs;
+	e->sessions = sessions;
 	return 0;
 }
 

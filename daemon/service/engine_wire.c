@@ -139,6 +139,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .refusal_count = e->refusal_count,
 	    .forwarding = e->release.status.have ? &e->release.forwarding : NULL,
 	    .actual = e->actual,
+	    .actual_at = e->actual_at,
 	    .active = &e->active,
 	    .repaired = e->repaired,
 	    .lan_away = e->lan_away && e->release.forwarding.lan_shared,
@@ -148,6 +149,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .unnamed = forwarding_neighbor(&e->release.forwarding, e->uplinks_unnamed),
 	    .links = e->links,
 	    .paths = e->paths,
+	    .sessions = e->sessions,
 	    .checks = e->checks,
 	    .check_count = e->check_count,
 	    .uplinks = &e->uplinks,
@@ -164,6 +166,7 @@ void engine_publish(struct engine *e)
 		return; /* the wire process is away or slow: the next one will do */
 	text_init(&json);
 	status_input_fill(e, &in);
+	status_peers_look(&in, e->links, e->sessions);
 	status_document(&in, &json);
 	if (!json.failed)
 		pair_give_text(e->pair, MESSAGE_SNAPSHOT, &json);

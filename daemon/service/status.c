@@ -12,7 +12,7 @@
 
 #include "tuyen/core/repair.h"
 
-#define SESSION_ALIVE_S 180 /* WireGuard's REJECT_AFTER_TIME */
+#define SESSION_ALIVE_US 180000000u /* WireGuard's REJECT_AFTER_TIME */
 
 const char *status_time_format(int64_t wall_s, char out[static STATUS_TIME_STRLEN])
 {
@@ -101,12 +101,12 @@ static void open_item(struct text *t)
 }
 
 /* When a state began, on both scales. */
-static void add_since(struct text *t, const struct status_input *in,
-		      const struct status_liveness *l)
+static void add_since(struct text *t, const struct status_input *in, bool known,
+		      struct monotime since)
 {
-	uint64_t ago_s = monotime_between(l->since, in->now) / 1000000;
+	uint64_t ago_s = monotime_between(since, in->now) / 1000000;
 
-	if (!l->known) {
+	if (!known) {
 		add_null(t, "since");
 		add_null(t, "since_s");
 		return;
@@ -163,13 +163,32 @@ static const struct kernel_peer *peer_find(const struct kernel_state *s, const c
 	return bsearch(&key, s->peers, s->peer_count, sizeof(s->peers[0]), peer_compare);
 }
 
-static void add_peer_counters(struct text *t, const struct status_input *in,
-			      const struct kernel_peer *p)
+static uint64_t handshake_age_us(const struct status_input *in, const struct status_handshake *h)
 {
-	int64_t age = p && p->last_handshake_s ? in->wall_s - p->last_handshake_s : -1;
+	return monotime_between(h->at, in->now);
+}
 
-	if (age >= 0)
-		add_u64(t, "handshake_age_s", (uint64_t)age);
+static void handshake_look(const struct status_input *in, const struct kernel_peer *p,
+			   struct status_handshake *h)
+{
+	int64_t wall_s = p ? p->last_handshake_s : 0;
+
+	if (wall_s != h->wall_s) {
+		int64_t at_us = (int64_t)in->now.us - (in->wall_s - wall_s) * 1000000;
+
+		h->wall_s = wall_s;
+		h->at = at_us < (int64_t)h->read_at.us ? h->read_at
+			: at_us > (int64_t)in->now.us  ? in->now
+						       : (struct monotime){(uint64_t)at_us};
+	}
+	h->read_at = in->actual_at;
+}
+
+static void add_peer_counters(struct text *t, const struct status_input *in,
+			      const struct kernel_peer *p, const struct status_handshake *h)
+{
+	if (h->wall_s)
+		add_u64(t, "handshake_age_s", handshake_age_us(in, h) / 1000000);
 	else
 		add_null(t, "handshake_age_s");
 	add_u64(t, "rx_bytes", p ? p->rx_bytes : 0);
@@ -320,12 +339,17 @@ static void add_carried_mtu(struct text *t, const struct status_liveness *l)
 		add_null(t, "carried_mtu");
 }
 
+static const struct kernel_peer *link_peer(const struct status_input *in,
+					   const struct fwd_neighbor *n)
+{
+	return peer_find(in->actual, desired_link_device(n->site_id), n->link_key);
+}
+
 static void add_link(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct fwd_neighbor *n = &in->forwarding->neighbors[i];
 	const struct status_liveness *l = &in->links[i];
-	const struct kernel_peer *p =
-	    peer_find(in->actual, desired_link_device(n->site_id), n->link_key);
+	const struct kernel_peer *p = link_peer(in, n);
 	char device[KERNEL_IFNAME_MAX];
 
 	desired_adjacency_name(n->site_id, device);
@@ -339,10 +363,10 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_string(t, "state", l->known ? bfd_state_name((enum bfd_state)l->last.state) : "down");
 	add_string(t, "diagnostic",
 		   bfd_diagnostic_name((enum bfd_diagnostic)(l->known ? l->last.diagnostic : 0)));
-	add_since(t, in, l);
+	add_since(t, in, l->known, l->since);
 	add_address(t, "link_address", n->link_address);
 	add_peer_endpoint(t, p);
-	add_peer_counters(t, in, p);
+	add_peer_counters(t, in, p, &l->handshake);
 	add_u64(t, "interval_us", n->probe.interval_us);
 	add_u64(t, "multiplier", n->probe.multiplier);
 	add_u64(t, "detection_us", l->last.detection_us);
@@ -446,7 +470,7 @@ static void add_path(struct text *t, const struct status_input *in, size_t i)
 		 active_index(in->active, p->color, p->endpoint_site) == p->index &&
 		     endpoint_carries(in->active, p->color, p->endpoint_site));
 	add_bool(t, "repaired", repair_used(f, in->repaired, p->first_site, &p->repair));
-	add_since(t, in, l);
+	add_since(t, in, l->known, l->since);
 	if (l->known && l->last.round_trip_us)
 		add_u64(t, "round_trip_us", l->last.round_trip_us);
 	else
@@ -485,18 +509,54 @@ static void add_session_path(struct text *t, const struct status_input *in,
 	}
 }
 
+static const struct kernel_peer *session_peer(const struct status_input *in,
+					      const struct fwd_session_peer *peer,
+					      char device[static KERNEL_IFNAME_MAX])
+{
+	desired_session_name(peer->color, forwarding_peer_slot(in->forwarding, peer), device);
+	return peer_find(in->actual, device, peer->session_key);
+}
+
+static void session_look(const struct status_input *in, const struct kernel_peer *p,
+			 struct status_session *s)
+{
+	uint64_t age_us, ago_us = 0;
+	bool up;
+
+	handshake_look(in, p, &s->handshake);
+	age_us = handshake_age_us(in, &s->handshake);
+	up = s->handshake.wall_s && age_us <= SESSION_ALIVE_US;
+	if (s->known && s->up == up)
+		return;
+	if (s->handshake.wall_s)
+		ago_us = up ? age_us : age_us - SESSION_ALIVE_US;
+	s->known = true;
+	s->up = up;
+	s->since.us = in->now.us - ago_us;
+}
+
+void status_peers_look(const struct status_input *in, struct status_liveness *links,
+		       struct status_session *sessions)
+{
+	const struct forwarding *f = in->forwarding;
+	char device[KERNEL_IFNAME_MAX];
+
+	if (!f || !in->actual)
+		return;
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		handshake_look(in, link_peer(in, &f->neighbors[i]), &links[i].handshake);
+	for (size_t i = 0; i < f->peer_count; i++)
+		session_look(in, session_peer(in, &f->peers[i], device), &sessions[i]);
+}
+
 static void add_session(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct forwarding *f = in->forwarding;
 	const struct fwd_session_peer *peer = &f->peers[i];
 	const struct fwd_session *s = forwarding_session(f, peer->color);
 	char device[KERNEL_IFNAME_MAX], prefix[IPV4_PREFIX_STRLEN];
-	const struct kernel_peer *p;
-	bool alive;
+	const struct kernel_peer *p = session_peer(in, peer, device);
 
-	desired_session_name(peer->color, forwarding_peer_slot(f, peer), device);
-	p = peer_find(in->actual, device, peer->session_key);
-	alive = p && p->last_handshake_s && in->wall_s - p->last_handshake_s <= SESSION_ALIVE_S;
 	open_item(t);
 	add_u64(t, "color", peer->color);
 	add_string(t, "policy", s ? s->policy : "");
@@ -509,9 +569,9 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 		     !endpoint_carries(in->active, peer->color, peer->site_id));
 	add_peer_endpoint(t, p);
 	add_session_path(t, in, peer, p);
-	add_string(t, "state", alive ? "up" : "down");
-	add_time(t, "since", p ? p->last_handshake_s : 0);
-	add_peer_counters(t, in, p);
+	add_string(t, "state", in->sessions[i].up ? "up" : "down");
+	add_since(t, in, in->sessions[i].known, in->sessions[i].since);
+	add_peer_counters(t, in, p, &in->sessions[i].handshake);
 	add_u64(t, "mtu", s ? s->mtu : 0);
 	open_array(t, "prefixes");
 	for (size_t k = 0; k < peer->prefix_count; k++)

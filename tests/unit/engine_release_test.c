@@ -53,11 +53,19 @@ int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *tr
 	return 0;
 }
 
+static uint8_t second_key; /* of the two peers that the next bundle has */
+
 int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_forwarding,
 		     struct reason *reason)
 {
+	struct fwd_session_peer *peers = calloc(2, sizeof(*peers));
+
 	(void)bytes, (void)length, (void)reason;
-	*ret_forwarding = (struct forwarding){.site_id = 901};
+	assert_non_null(peers);
+	peers[0] = (struct fwd_session_peer){.color = 10, .site_id = 1, .session_key = {1}};
+	peers[1] =
+	    (struct fwd_session_peer){.color = 10, .site_id = 2, .session_key = {second_key}};
+	*ret_forwarding = (struct forwarding){.site_id = 901, .peers = peers, .peer_count = 2};
 	return 0;
 }
 
@@ -210,6 +218,24 @@ static void an_older_epoch_is_refused_over_a_restart(void **state)
 	assert_int_equal(reload(f), 1);
 	assert_false(there(f, "incoming/a.seal"));
 	assert_int_equal(epoch_after_restart(f), 7);
+}
+
+/* Since when a session is up or down is known over a release that leaves its peer's key as it is. */
+static void a_release_begins_no_session_anew(void **state)
+{
+	struct fixture *f = *state;
+	const struct status_session was = {.known = true, .up = true, .since = {5000000}};
+
+	second_key = 2;
+	put(f, "incoming/a.seal", "7 1");
+	assert_int_equal(reload(f), 0);
+	assert_false(f->engine.sessions[0].known);
+	f->engine.sessions[0] = f->engine.sessions[1] = was;
+	second_key = 3;
+	put(f, "incoming/a.seal", "8 1");
+	assert_int_equal(reload(f), 0);
+	assert_memory_equal(&f->engine.sessions[0], &was, sizeof(was));
+	assert_false(f->engine.sessions[1].known);
 }
 
 /* Whatever file cannot be written, on a full disk: the node starts with the old release or the new,
@@ -704,6 +730,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    CASE(an_older_epoch_is_refused_over_a_restart),
+	    CASE(a_release_begins_no_session_anew),
 	    CASE(a_full_disk_leaves_the_old_or_the_new),
 	    CASE(a_power_cut_leaves_the_old_or_the_new),
 	    CASE(a_roster_that_was_not_kept_is_kept_at_the_start),

@@ -143,16 +143,18 @@ static void with_everything(void **state)
 				      .queue_count = 7};
 	struct active_paths active = {.entry = {{10, 1, 1, true}}, .count = 1};
 	struct status_liveness link = {.known = true,
-				       .since = {30000000},
+				       .since = {930000000},
 				       .changes = 3,
 				       .last = {.state = BFD_STATE_UP, .detection_us = 150000}};
 	struct status_liveness unknown = {0},
 			       silent = {.known = true,
 					 .doubts = 7,
 					 .last = {.state = BFD_STATE_UP, .quiet = 1}};
+	struct status_session seen = {0};
 	struct status_input in = {
-	    .now = {100000000},
+	    .now = {1000000000},
 	    .wall_s = 1764000060,
+	    .sessions = &seen,
 	    .forwarding = &f,
 	    .actual = &actual,
 	    .active = &active,
@@ -165,6 +167,7 @@ static void with_everything(void **state)
 	json_t *root, *bundle;
 
 	(void)state;
+	status_peers_look(&in, &link, &seen);
 	root = document(&in);
 	bundle = json_object_get(root, "bundle");
 	assert_int_equal(json_array_size(json_object_get(root, "queues")), 4);
@@ -201,6 +204,121 @@ static void with_everything(void **state)
 	assert_true(json_is_true(
 	    json_object_get(json_array_get(json_object_get(root, "paths"), 0), "in_doubt")));
 	json_decref(root);
+}
+
+/* One session, looked at from time to time; the wall clock and its last handshake are the test's. */
+struct watched {
+	struct fwd_session session;
+	struct fwd_session_peer peer;
+	struct forwarding f;
+	struct kernel_peer key;
+	struct kernel_state actual;
+	struct status_session seen;
+	struct status_input in;
+};
+
+static void watched_init(struct watched *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->session = (struct fwd_session){.color = 10, .policy = "citizen-query"};
+	w->peer = (struct fwd_session_peer){.color = 10, .site_id = 1, .name = "npdc-hn"};
+	w->f = (struct forwarding){
+	    .sessions = &w->session, .session_count = 1, .peers = &w->peer, .peer_count = 1};
+	strcpy(w->key.device, "s10");
+	w->actual = (struct kernel_state){.peers = &w->key, .peer_count = 1};
+	w->in =
+	    (struct status_input){.forwarding = &w->f, .actual = &w->actual, .sessions = &w->seen};
+}
+
+#define BOOT_S 1764000000 /* the wall clock's time of it */
+
+/* @handshake_s by the wall clock; 0: none. */
+static json_t *watched_look(struct watched *w, uint64_t now_s, int64_t set_by_s,
+			    int64_t handshake_s)
+{
+	w->in.now = w->in.actual_at = (struct monotime){now_s * 1000000};
+	w->in.wall_s = BOOT_S + (int64_t)now_s + set_by_s;
+	w->key.last_handshake_s = handshake_s;
+	status_peers_look(&w->in, NULL, &w->seen);
+	return document(&w->in);
+}
+
+/* A session whose last handshake was 100 s ago is up, and one of 200 s ago down, however the clock was set 10 s ago. */
+static void a_wall_clock_that_is_set(void **state)
+{
+	static const int64_t set_by_s[] = {0, 3600, -3600, 86400 * 365, -86400 * 365};
+	static const int64_t age_s[] = {100, 200};
+	struct watched w;
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(set_by_s) / sizeof(set_by_s[0]); i++) {
+		json_t *root;
+
+		watched_init(&w);
+		json_decref(watched_look(&w, 990, 0, BOOT_S + 1000 - age_s[i % 2]));
+		root = watched_look(&w, 1000, set_by_s[i / 2], w.key.last_handshake_s);
+		assert_string_equal(text_at(root, "sessions", "state"), i % 2 ? "down" : "up");
+		assert_int_equal(number_at(root, "sessions", "handshake_age_s"), age_s[i % 2]);
+		json_decref(root);
+	}
+}
+
+/* One at 995 s, the clock set after it, and both read at 1000 s: it was after the reading at 990 s. */
+static void a_handshake_just_before_the_clock_is_set(void **state)
+{
+	static const int64_t set_by_s[] = {60, -60, 86400 * 365, -86400 * 365};
+	struct watched w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(set_by_s) / sizeof(set_by_s[0]); i++) {
+		json_t *root;
+
+		watched_init(&w);
+		json_decref(watched_look(&w, 990, 0, BOOT_S + 800));
+		root = watched_look(&w, 1000, set_by_s[i], BOOT_S + 995);
+		assert_string_equal(text_at(root, "sessions", "state"), "up");
+		assert_in_range(number_at(root, "sessions", "handshake_age_s"), 0, 10);
+		assert_in_range(number_at(root, "sessions", "since_s"), 0, 10);
+		json_decref(root);
+	}
+}
+
+/* Handshakes come each 120 s, and none of them begins anything. */
+static void how_long_a_session_is_up_or_down(void **state)
+{
+	static const struct {
+		const char *what;
+		uint64_t now_s;
+		int64_t handshake_s; /* of the boot; 0: none */
+		const char *state;
+		int since_s;
+	} rows[] = {
+	    {"it was up before", 1000, 950, "up", 50},
+	    {"a new key", 1080, 1070, "up", 130},
+	    {"and the last", 1200, 1190, "up", 250},
+	    {"its key has not ended", 1370, 1190, "up", 420},
+	    {"and now it has", 1375, 1190, "down", 5},
+	    {"still", 1500, 1190, "down", 130},
+	    {"made anew", 1510, 0, "down", 140},
+	    {"heard again", 1520, 1518, "up", 2},
+	    {"and on", 2600, 2590, "up", 1082},
+	    {"made anew, and not heard", 2610, 0, "down", 0},
+	};
+	struct watched w;
+
+	(void)state;
+	watched_init(&w);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int64_t at = rows[i].handshake_s;
+		json_t *root = watched_look(&w, rows[i].now_s, 0, at ? BOOT_S + at : 0);
+
+		if (strcmp(text_at(root, "sessions", "state"), rows[i].state) != 0 ||
+		    number_at(root, "sessions", "since_s") != rows[i].since_s)
+			fail_msg("%s: %s since %d", rows[i].what,
+				 text_at(root, "sessions", "state"),
+				 (int)number_at(root, "sessions", "since_s"));
+		json_decref(root);
+	}
 }
 
 static void how_near_a_release_s_end_is(void **state)
@@ -461,6 +579,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_a_release),
 	    cmocka_unit_test(with_everything),
+	    cmocka_unit_test(a_wall_clock_that_is_set),
+	    cmocka_unit_test(a_handshake_just_before_the_clock_is_set),
+	    cmocka_unit_test(how_long_a_session_is_up_or_down),
 	    cmocka_unit_test(how_near_a_release_s_end_is),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),

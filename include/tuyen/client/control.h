@@ -48,10 +48,11 @@
  *		 bfd_sent, bfd_received, degraded: bool, in_doubt: bool, damped: bool, damped_for_s, loss_permille, jitter_us, carried_mtu}]
  *		 in_doubt: up, and silent for as long as its links would bear: it waits for a repair on the way; doubts: how often
  *		 damped: it failed or was in doubt again and again, and is held as spare for damped_for_s more
- *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down", since,
+ *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down", since, since_s,
  *		 handshake_age_s, rx_bytes, tx_bytes, mtu, prefixes: [p]}]
  *		 path: the name of the path in use (head-end), or the path address that the peer now comes from (endpoint)
  *		 state: up when a handshake is younger than 180 s (REJECT_AFTER_TIME)
+ *		 since: of one that is up since before tuyend started, the last handshake before that
  *  labels	[{in, out: [n], next, device, repaired: bool, repair_next, repair_out: [n]}]
  *		 next: neighbour's name, or "here"; where it is repaired, out and next are the repair's
  *  queues	[{site, queue: policy's name | "policy" | "probes" | "rest", color, guaranteed_bps, most_bps, priority, tx_bytes,

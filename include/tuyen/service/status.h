@@ -23,6 +23,15 @@
  * both clocks are arguments.
  */
 
+/**
+ * When a peer's last handshake was. The kernel says it by the wall clock, which may be set at any time: but it was after the reading
+ * that had another, and before the first that has it.
+ */
+struct status_handshake {
+	int64_t wall_s; /* as the kernel says it; 0: none */
+	struct monotime at, read_at;
+};
+
 /** What the wire process last said of one BFD or S-BFD session. */
 struct status_liveness {
 	struct message_liveness last;
@@ -55,6 +64,7 @@ struct status_liveness {
 	unsigned int told;
 	bool untold; /* what was said last, told_up, may be so no more */
 	bool told_up;
+	struct status_handshake handshake; /* of a link */
 	struct endpoint_watch watch; /* of a link: does the neighbour speak from two places? */
 };
 
@@ -81,6 +91,14 @@ static inline bool status_link_narrow(const struct status_liveness *l, const str
 {
 	return l->last.mtu && l->last.mtu < n->link_mtu;
 }
+
+/** Of one session, at the last look. */
+struct status_session {
+	struct status_handshake handshake;
+	bool known, up;
+	struct monotime
+	    since; /* of the state; of what was up at the first look, its last handshake */
+};
 
 #define STATUS_REFUSALS_MAX 8
 
@@ -140,15 +158,24 @@ struct status_input {
 	const struct address_conflicts *conflicts; /* NULL: none */
 	const struct fwd_neighbor *unnamed; /* node_uplinks_unnamed()'s parallel; NULL: none */
 	const struct kernel_state *actual;  /* NULL: not read yet */
+	struct monotime actual_at;	    /* when its reading began */
 	const struct active_paths *active;
-	const enum repair_link *repaired;    /* core/repair.h; NULL: none */
-	const struct status_liveness *links; /* one each of forwarding->neighbors */
-	const struct status_liveness *paths; /* one each of forwarding->paths */
+	const enum repair_link *repaired;      /* core/repair.h; NULL: none */
+	const struct status_liveness *links;   /* one each of forwarding->neighbors */
+	const struct status_liveness *paths;   /* one each of forwarding->paths */
+	const struct status_session *sessions; /* one each of forwarding->peers */
 	const struct kernel_check *checks;
 	size_t check_count;
 	const struct node_uplinks *uplinks; /* NULL: none are named */
 	const struct meter *meters;	    /* one each of them */
 };
+
+/**
+ * Takes what @input's actual says of handshakes.
+ * @links, @sessions  one each of the forwarding's neighbors and peers; all zero: nothing known.
+ */
+void status_peers_look(const struct status_input *input, struct status_liveness *links,
+		       struct status_session *sessions);
 
 void status_document(const struct status_input *input, struct text *ret_json);
 

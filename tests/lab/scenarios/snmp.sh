@@ -57,6 +57,7 @@ is "... nobody is told of it" "$(told_of_end)" 0
 days_pass 85
 ok "4 days before it, the network centre is" wait_for 30 "the trap" end_told tuyenBundleExpirySoon week 4
 days_pass 4
+is "... and no session is down for that" "$(status_get phuc-xa '[.sessions[] | select(.state == "down")] | length')" 0
 ok "... and on the last day" wait_for 30 "the trap" end_told tuyenBundleExpirySoon day 0
 days_pass 2
 ok "... and when it is over" wait_for 30 "the trap" end_told tuyenBundleExpiryPast past 0
