@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "daemon/cli/node.h"
 #include "tuyen/cli/cli.h"
@@ -291,11 +292,10 @@ static int status_run(int argc, char **argv)
 	return CLI_OK;
 }
 
-static int show_json(const json_t *root, const char *what)
+static void show_json(const json_t *value)
 {
-	json_dumpf(json_object_get(root, what), stdout, JSON_INDENT(2));
+	json_dumpf(value, stdout, JSON_INDENT(2));
 	putchar('\n');
-	return CLI_OK;
 }
 
 #define LEFT_OUT "# left out: " /* plan.h: the conflict */
@@ -350,26 +350,63 @@ static int drift_show(const struct node_arguments *a)
 	return code;
 }
 
+/* @return 0 with the column of a heading, or an exit code after saying why. */
+static int column_find(size_t t, const char *heading, const struct node_column **ret)
+{
+	const struct node_column *columns = tables[t].columns;
+
+	for (size_t c = 0; c < tables[t].count; c++)
+		if (!strcasecmp(columns[c].heading, heading)) {
+			*ret = &columns[c];
+			return 0;
+		}
+	fprintf(stderr, "tuyen show: %s have no column '%s'; there are", tables[t].name, heading);
+	for (size_t c = 0, said = 0; c < tables[t].count; c++)
+		if (columns[c].heading[0] != ' ')
+			fprintf(stderr, "%s '%s'", said++ ? "," : "", columns[c].heading);
+	fputc('\n', stderr);
+	return CLI_SYSTEM;
+}
+
+static int table_show(const json_t *root, size_t t, const struct node_arguments *a,
+		      const struct node_column *sort)
+{
+	json_t *rows = node_table_select(json_object_get(root, tables[t].name), tables[t].columns,
+					 tables[t].count, a->words + 1, a->word_count - 1, sort);
+
+	if (!rows) {
+		fputs("error: out of memory\n", stderr);
+		return CLI_SYSTEM;
+	}
+	if (a->json)
+		show_json(rows);
+	else
+		node_table_print(rows, tables[t].columns, tables[t].count, NULL);
+	json_decref(rows);
+	return CLI_OK;
+}
+
 static int show_run(int argc, char **argv)
 {
 	struct node_arguments a;
 	int code = node_arguments_parse(argc, argv, &a);
+	const struct node_column *sort = NULL;
+	bool of_rows;
 	json_t *root;
 	size_t t = 0;
 
 	if (code)
 		return code;
-	if (a.word_count != 1) {
+	if (!a.word_count) {
 		fputs(
 		    "tuyen show: say one of links, paths, sessions, labels, queues, meters, bundle, drift\n",
 		    stderr);
 		return CLI_SYSTEM;
 	}
-	if (!strcmp(a.words[0], "drift"))
-		return drift_show(&a);
 	while (t < COUNT(tables) && strcmp(tables[t].name, a.words[0]) != 0)
 		t++;
-	if (t == COUNT(tables) && strcmp(a.words[0], "bundle") != 0) {
+	of_rows = t < COUNT(tables);
+	if (!of_rows && strcmp(a.words[0], "bundle") != 0 && strcmp(a.words[0], "drift") != 0) {
 		fprintf(
 		    stderr,
 		    "tuyen show: no table '%s'; there are links, paths, sessions, labels, queues, meters, "
@@ -377,21 +414,38 @@ static int show_run(int argc, char **argv)
 		    a.words[0]);
 		return CLI_SYSTEM;
 	}
+	if (!of_rows && (a.word_count > 1 || a.sort)) {
+		fprintf(stderr, "tuyen show: '%s' has no rows to choose from\n", a.words[0]);
+		return CLI_SYSTEM;
+	}
+	if (a.sort)
+		code = column_find(t, a.sort, &sort);
+	if (code)
+		return code;
+	if (!strcmp(a.words[0], "drift"))
+		return drift_show(&a);
 	root = node_status(&a, &code);
 	if (!root)
 		return code;
-	if (a.json)
-		code = show_json(root, a.words[0]);
-	else if (t == COUNT(tables))
-		bundle_print(json_object_get(root, "bundle"));
+	if (of_rows)
+		code = table_show(root, t, &a, sort);
+	else if (a.json)
+		show_json(json_object_get(root, "bundle"));
 	else
-		node_table_print(json_object_get(root, tables[t].name), tables[t].columns,
-				 tables[t].count, NULL);
+		bundle_print(json_object_get(root, "bundle"));
 	json_decref(root);
 	return code;
 }
 
 static const struct cli_option cli_options[] = {
+    {"--control", "SOCKET", "control socket of tuyend; else " CONTROL_SOCKET},
+    {"--json", NULL, "the data as JSON (see control.h for its shape)"},
+    {0},
+};
+
+static const struct cli_option show_options[] = {
+    {"--sort", "COLUMN",
+     "in the order of its values, by its heading: --sort since has the newest first"},
     {"--control", "SOCKET", "control socket of tuyend; else " CONTROL_SOCKET},
     {"--json", NULL, "the data as JSON (see control.h for its shape)"},
     {0},
@@ -410,10 +464,12 @@ const struct cli_command cli_status = {
 
 const struct cli_command cli_show = {
     .name = "show",
-    .usage = "links|paths|sessions|labels|queues|meters|bundle|drift [--json] [--control SOCKET]",
+    .usage =
+	"links|paths|sessions|labels|queues|meters|bundle|drift [WORD...] [--sort COLUMN] [--json] [--control SOCKET]",
     .summary = "show one table of the status in full, or what the kernel holds otherwise",
     .choices = "links|paths|sessions|labels|queues|meters|bundle|drift",
-    .options = cli_options,
-    .help = NODE_EXITS,
+    .options = show_options,
+    .help =
+	"Of a table, rows that have each WORD in one of their cells: tuyen show sessions down\n" NODE_EXITS,
     .run = show_run,
 };

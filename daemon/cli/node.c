@@ -18,6 +18,7 @@ int node_arguments_parse(int argc, char **argv, struct node_arguments *ret)
 	    {"control", required_argument, NULL, 'c'},
 	    {"state", required_argument, NULL, 's'},
 	    {"json", no_argument, NULL, 'j'},
+	    {"sort", required_argument, NULL, 'o'},
 	    {0},
 	};
 	int option;
@@ -31,6 +32,8 @@ int node_arguments_parse(int argc, char **argv, struct node_arguments *ret)
 			ret->state = optarg;
 		else if (option == 'j')
 			ret->json = true;
+		else if (option == 'o')
+			ret->sort = optarg;
 		else {
 			fprintf(stderr, "try: tuyen %s --help\n", argv[0]);
 			return CLI_SYSTEM;
@@ -253,6 +256,78 @@ static void cell_format(const json_t *row, const struct node_column *column, str
 {
 	text_reset(ret);
 	column->format(json_object_get(row, column->key), ret);
+}
+
+/* Each of @words is in one of the cells, as they are printed. */
+static bool row_has(const json_t *row, const struct node_column *columns, size_t count,
+		    char **words, int word_count, struct text *cell)
+{
+	for (int w = 0; w < word_count; w++) {
+		size_t c = 0;
+
+		for (; c < count; c++) {
+			bool colored = columns[c].format == node_format_state;
+			const json_t *value = json_object_get(row, columns[c].key);
+
+			text_reset(cell);
+			(colored ? node_format_plain : columns[c].format)(value, cell);
+			if (strstr(text_string(cell), words[w]))
+				break;
+		}
+		if (c == count)
+			return false;
+	}
+	return true;
+}
+
+struct row {
+	json_t *json;
+	size_t place; /* equal ones stay as they were */
+};
+
+/* Numbers as numbers; what is unknown comes last. */
+static int row_compare(const void *a, const void *b, void *context)
+{
+	const struct row *x = a, *y = b;
+	const struct node_column *column = context;
+	const json_t *p = json_object_get(x->json, column->key),
+		     *q = json_object_get(y->json, column->key);
+	int order = (!p || json_is_null(p)) - (!q || json_is_null(q));
+
+	if (!order && json_is_integer(p) && json_is_integer(q))
+		order = (json_integer_value(p) > json_integer_value(q)) -
+			(json_integer_value(p) < json_integer_value(q));
+	else if (!order && json_is_string(p) && json_is_string(q))
+		order = strcmp(json_string_value(p), json_string_value(q));
+	return order ? order : (x->place > y->place) - (x->place < y->place);
+}
+
+json_t *node_table_select(const json_t *rows, const struct node_column *columns, size_t count,
+			  char **words, int word_count, const struct node_column *sort)
+{
+	struct row *wanted = calloc(json_array_size(rows) + 1, sizeof(*wanted));
+	json_t *ret = json_array(), *json;
+	struct text cell;
+	size_t i, n = 0;
+
+	if (!wanted || !ret) {
+		free(wanted);
+		json_decref(ret);
+		return NULL;
+	}
+	text_init(&cell);
+	json_array_foreach(rows, i, json)
+	{
+		if (row_has(json, columns, count, words, word_count, &cell))
+			wanted[n++] = (struct row){json, i};
+	}
+	text_clear(&cell);
+	if (sort)
+		qsort_r(wanted, n, sizeof(*wanted), row_compare, (void *)(uintptr_t)sort);
+	for (i = 0; i < n; i++)
+		json_array_append(ret, wanted[i].json);
+	free(wanted);
+	return ret;
 }
 
 void node_table_print(const json_t *rows, const struct node_column *columns, size_t count,

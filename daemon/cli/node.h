@@ -13,12 +13,13 @@
 struct node_arguments {
 	const char *control; /* socket */
 	const char *state;   /* folder */
+	const char *sort;    /* a heading; NULL: none */
 	bool json;
 	char **words; /* what is no option */
 	int word_count;
 };
 
-/** Takes --control, --state, --json. @return 0, or an exit code after saying why. */
+/** Takes --control, --state, --json, --sort. @return 0, or an exit code after saying why. */
 int node_arguments_parse(int argc, char **argv, struct node_arguments *ret);
 /** Asks; says why on failure. @return 0, or an exit code. @ret_body is the caller's. */
 int node_request(const struct node_arguments *a, const char *request, struct text *ret_body);
@@ -34,6 +35,13 @@ struct node_column {
 	void (*format)(const json_t *value, struct text *ret);
 	bool right;
 };
+
+/**
+ * The rows that have each of @words in one of their cells, in the order of @sort's values; NULL: as they are.
+ * @return a new array of the same rows, or NULL without memory.
+ */
+json_t *node_table_select(const json_t *rows, const struct node_column *columns, size_t count,
+			  char **words, int word_count, const struct node_column *sort);
 
 void node_table_print(const json_t *rows, const struct node_column *columns, size_t count,
 		      bool (*wanted)(const json_t *row));
