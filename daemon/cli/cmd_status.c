@@ -217,7 +217,11 @@ static void head_print(const json_t *root)
 		       json_integer_value(json_object_get(site, "label")),
 		       string_of(site, "node_address"), string_of(site, "lan_address"));
 	if (json_is_true(json_object_get(site, "lan_away")))
-		printf("LAN       no way leads to it: sites are left to the other gateways\n");
+		printf("LAN       no way leads to it: %s\n",
+		       json_is_true(json_object_get(site, "lan_shared"))
+			   ? "sites are left to the other gateways"
+			   : "no host there is reached; is its cable in, and has its device an "
+			     "address?");
 	if (*string_of(site, "lan_closed") && strcmp(string_of(site, "lan_closed"), "-") != 0)
 		printf(
 		    "LAN       net.ipv4.conf.%s.forwarding is 0: nothing that comes from it goes on\n",

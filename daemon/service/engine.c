@@ -287,29 +287,34 @@ static void say_lan(struct engine *e)
 {
 	struct text line;
 
-	if (e->lan_away)
+	if (!e->lan_away)
+		log_info("a way leads to the LAN again");
+	else if (e->release.forwarding.lan_shared)
 		log_warning("no way leads to the shared LAN: no probe is answered, so that "
 			    "sites go by the other gateways");
 	else
-		log_info("%s: probes are answered", e->release.forwarding.lan_shared
-							? "a way leads to the shared LAN again"
-							: "the LAN is shared no longer");
+		log_warning("no way leads to the LAN: what is for it is lost; is its cable in, and "
+			    "has its device an address?");
 	text_init(&line);
 	status_event_lan(e->lan_away, (int64_t)time(NULL), &line);
 	engine_event(e, &line);
 	text_clear(&line);
 }
 
-/* A gateway that is cut off from the data centre's LAN would swallow what other gateways could deliver. */
+/*
+ * A gateway that is cut off from the data centre's LAN would swallow what other gateways could deliver. Nobody takes another
+ * site's place: its links, paths and sessions go on, and nothing else says why no host there is reached.
+ */
 static void lans_look(struct engine *e)
 {
-	bool away = e->release.forwarding.lan_shared && lans_away(e);
+	bool away = lans_away(e);
 
 	if (away == e->lan_away)
 		return;
 	e->lan_away = away;
 	say_lan(e);
-	engine_wire_configure(e);
+	if (e->release.forwarding.lan_shared)
+		engine_wire_configure(e);
 }
 
 /* Whose device it is makes it none of ours to open. */
@@ -318,6 +323,8 @@ static void lans_closed_look(struct engine *e)
 	const struct forwarding *f = &e->release.forwarding;
 	char closed[KERNEL_IFNAME_MAX] = "";
 
+	if (e->lan_away)
+		return; /* its device is not known, and may be closed as before */
 	for (size_t i = 0; i < f->lan_count && !*closed; i++)
 		if (kernel_lan_closed(e->kernel, f->lans[i], closed) < 0)
 			return;

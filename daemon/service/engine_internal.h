@@ -100,8 +100,8 @@ struct engine {
 	struct desired_lines lines, lines_in_force; /* as seen now, and at the last turn */
 	struct lan_claim claim;			    /* said already */
 	struct kernel_state *actual;
-	struct monotime actual_at; /* when its reading began */
-	bool lan_away;		   /* of a gateway that shares its LAN: none leads there now */
+	struct monotime actual_at;	    /* when its reading began */
+	bool lan_away;			    /* no way leads to the LAN now */
 	char lan_closed[KERNEL_IFNAME_MAX]; /* the device of a LAN that does not forward; "" none */
 	struct kernel_state *
 	    stood; /* the last that was all as wanted, @actual or older; NULL: none since the last change of ours */

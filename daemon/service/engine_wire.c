@@ -142,7 +142,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .actual_at = e->actual_at,
 	    .active = &e->active,
 	    .repaired = e->repaired,
-	    .lan_away = e->lan_away && e->release.forwarding.lan_shared,
+	    .lan_away = e->lan_away,
 	    .lan_closed = e->lan_closed,
 	    .claim = &e->claim,
 	    .conflicts = &e->conflicts,

@@ -235,6 +235,7 @@ static void add_site(struct text *t, const struct status_input *in)
 	add_address(t, "node_address", f->node_address);
 	add_address(t, "link_address", f->link_address);
 	add_address(t, "lan_address", f->lan_address);
+	add_bool(t, "lan_shared", f->lan_shared);
 	add_bool(t, "lan_away", in->lan_away);
 	add_string(t, "lan_closed", in->lan_closed ? in->lan_closed : "");
 	add_claim(t, "lan_claim", in->claim);

@@ -20,9 +20,9 @@
  * what is unknown is null.
  *
  *  format	1
- *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_away: bool, lan_closed, lan_claim,
- *		 conflict, unnamed}
- *		 lan_away: no way leads to the LAN that it shares with other gateways; it answers no probe
+ *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_shared: bool, lan_away: bool, lan_closed,
+ *		 lan_claim, conflict, unnamed}
+ *		 lan_shared: with other gateways; lan_away: no way leads to the LAN; one that shares it answers no probe then
  *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
  *		 lan_claim: what of the LAN a route leads to a line, "10.9.1.10/32 over wwan0", "" if none does
  *		 conflict: other sites' addresses that stand on devices of this box, "10.0.0.10 on lan0, ...", "" if none does
@@ -74,7 +74,7 @@
  * link carries less than was compiled, or all of it again ·
  * {event: "duplicate", site, site_id, duplicate: bool, endpoint, other, at}: its key speaks from both, or no longer.
  * {event: "meter", line, level, used_kb, allowance_kb, at}: a metered line came to 80 % of its day, beyond it, or to a new day.
- * {event: "lan", away: bool, at}: a gateway answers no probe, because no way leads to the LAN that it shares; or answers again.
+ * {event: "lan", away: bool, at}: no way leads to the LAN of this site, or one does again; a gateway that shares it answers no probe meanwhile.
  * {event: "conflict", addresses, at}: other sites' addresses that stand on devices of this box, now; "" if none does any more.
  * Nobody is told of a doubt that is over: of what it costs, once.
  */

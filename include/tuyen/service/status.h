@@ -152,7 +152,7 @@ struct status_input {
 	const struct status_refusal *refusals; /* newest last */
 	size_t refusal_count;
 	const struct forwarding *forwarding; /* NULL: none yet */
-	bool lan_away;			     /* no way leads to the LAN that it shares */
+	bool lan_away;			     /* no way leads to the LAN */
 	const char *lan_closed; /* the device of a LAN that does not forward; "" or NULL: none */
 	const struct lan_claim *claim;		   /* NULL: none */
 	const struct address_conflicts *conflicts; /* NULL: none */
@@ -207,7 +207,7 @@ void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
 /** Another gateway of those that share a LAN carries what is meant for it. */
 void status_event_gateway(const struct forwarding *f, const struct active_path *to, int64_t wall_s,
 			  struct text *ret_json);
-/** No way leads to the LAN that this gateway shares, so that it answers no probe; or no longer. */
+/** No way leads to the LAN behind this site, or one does again. A gateway that shares it answers no probe meanwhile. */
 void status_event_lan(bool away, int64_t wall_s, struct text *ret_json);
 /** What of the LAN a line claims; of no device: nothing any more. */
 void status_event_claim(const struct lan_claim *claim, int64_t wall_s, struct text *ret_json);

@@ -112,12 +112,20 @@ outage_in "all links' peers of hanoi removed" 2100 hanoi sh -c "$without_peers" 
 outage_in "all sessions' peers of npdc-hn removed" 2100 npdc-hn sh -c "$without_peers" s10
 # ---- what is the box's own is said, and left ----
 closed_is() { status_is phuc-xa .site.lan_closed "$1"; }
-status_conditions+="closed_is "
+away_is() { status_is phuc-xa .site.lan_away "$1"; }
+status_conditions+="closed_is away_is "
 in_site phuc-xa sysctl -qw net.ipv4.conf.lan0.forwarding=0
 ok "a LAN's device that does not forward is said" wait_for 10 "the word" closed_is lan0
 like "... in the log" "$(cat phuc-xa.log)" 'net.ipv4.conf.lan0.forwarding is 0'
 like "... and by tuyen status" "$("$tuyen" status --control "$(control_of phuc-xa)")" '^LAN .*lan0'
 is "... and left" "$(in_site phuc-xa sysctl -n net.ipv4.conf.lan0.forwarding)" 0
+ip -n phuc-xa link set lan0 down
+ok "a LAN whose cable is out is said" wait_for 10 "the word" away_is true
+like "... in the log" "$(cat phuc-xa.log)" 'no way leads to the LAN: what is for it is lost'
+like "... and by tuyen status" "$("$tuyen" status --control "$(control_of phuc-xa)")" '^LAN .*no way leads to it: no host there is reached'
+ip -n phuc-xa link set lan0 up
+ok "... until it is in" wait_for 10 "the word" away_is false
+is "... and it was not said to forward meanwhile" "$(grep -c "from the LAN is forwarded again" phuc-xa.log)" 0
 in_site phuc-xa sysctl -qw net.ipv4.conf.lan0.forwarding=1
 ok "... until it forwards" wait_for 10 "the word" closed_is ''
 damaged_and_repaired "a deleted adjacency" ba-dinh ip link del lsp901
