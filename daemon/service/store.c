@@ -136,6 +136,9 @@ static int key_read(const struct store *store, const char *name, uint8_t ret_key
 	struct stat st;
 	int err, fd = open_regular(store, name, &st, reason);
 
+	if (fd == -TUYEN_ENOENT)
+		return reason_set(reason, fd, "no %s here: `tuyen keygen` makes this box's keys",
+				  name);
 	if (fd < 0)
 		return fd;
 	if (st.st_mode & 077) {

@@ -127,6 +127,7 @@ static void keys_must_be_private(void **state)
 	struct reason reason;
 
 	assert_int_equal(store_keys_read(&f->store, &keys, &reason), -TUYEN_ENOENT);
+	assert_non_null(strstr(reason.text, "no keys/link.key here: `tuyen keygen`"));
 	put(f, STORE_KEY_LINK, "YAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAEA=\n", 0600);
 	put(f, STORE_KEY_SESSION, good, 0640);
 	assert_int_equal(store_keys_read(&f->store, &keys, &reason), -TUYEN_EINVAL);
