@@ -15,8 +15,8 @@ is() { # NAME EXPECTED ACTUAL
 	echo "not ok $tests - $1"
 	printf 'expected: %s\ngot: %s\n' "$2" "$3" | sed 's/^/# /'
 }
-code() { timeout 60 "$@" >"$work/out" 2>"$work/err" </dev/null; echo $?; }
-simulate() { timeout 60 "$tuyen" simulate "$@" 2>"$work/err"; }
+code() { timeout 600 "$@" >"$work/out" 2>"$work/err" </dev/null; echo $?; }
+simulate() { timeout 600 "$tuyen" simulate "$@" 2>"$work/err"; }
 between() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ] && echo yes || echo "no: $1 is not in $2..$3"; }
 
 light="topology/examples/first-light.topology policies/examples/first-light.policy"
