@@ -108,8 +108,7 @@ static void two_owners_of_a_prefix_are_an_error(void **state)
 	(void)state;
 	bundle_read("prefix 10 1 10.0.0.0/16\n",
 		    "prefix 10 1 10.0.0.0/16\n"
-		    "peer 10 2 npdc-dn key uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= call "
-		    "100.80.0.32:52010\n"
+		    "peer 10 2 npdc-dn key uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= wait\n"
 		    "prefix 10 2 10.1.0.0/16\n",
 		    &f);
 	f.peers[1].prefixes[0] = f.peers[0].prefixes[0]; /* no bundle says so: forwarding_parse() */
