@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Both texts are walked line by line. What is no element must be the same; the elements of each set
- * are sorted as text on both sides and walked once. What goes is deleted before what comes is
+ * Both texts are walked line by line. What is no element must be the same; the elements of each set,
+ * with the statements that they have, are sorted as text on both sides and walked once. What goes is deleted before what comes is
  * added, for an interval may lie where another lay.
  */
 #include "tuyen/core/nft_delta.h"
@@ -66,8 +66,10 @@ static const char *elements_take(const char *text, struct elements *e)
 		return text;
 	at += sizeof(opening) - 1;
 	while (!e->failed && *at && *at != '}') {
-		struct span element = {at, strcspn(at, ", }\n")};
+		struct span element = {at, strcspn(at, ",}\n")};
 
+		while (element.length && at[element.length - 1] == ' ')
+			element.length--;
 		if (element.length)
 			element_add(e, element);
 		at += element.length + strspn(at + element.length, ", \t\n");

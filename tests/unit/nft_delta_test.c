@@ -13,6 +13,8 @@
 #define MIDDLE	       "\t}\n\n\tset peers {\n\t\ttype ipv4_addr\n"
 #define TAIL	       "\t}\n\n\tchain guard {\n\t\tmeta l4proto { 4, 47 } counter drop\n\t}\n}\n"
 #define ELEMENTS(list) "\t\telements = { " list " }\n"
+#define BOUND	       " limit rate over 600/second burst 128 packets counter"
+#define OTHER	       " limit rate 600/second burst 128 packets counter"
 
 struct row {
 	const char *name, *want, *have;
@@ -35,6 +37,16 @@ static const struct row rows[] = {
      "add element inet tuyen peers { 1.1.1.1 }\n"},
     {"to empty", HEAD MIDDLE TAIL, HEAD ELEMENTS("1.1.1.0/24") MIDDLE TAIL, true,
      "delete element inet tuyen lans { 1.1.1.0/24 }\n"},
+    {"from empty, with a statement", HEAD MIDDLE ELEMENTS("1.1.1.1" BOUND) TAIL, HEAD MIDDLE TAIL,
+     true, "add element inet tuyen peers { 1.1.1.1" BOUND " }\n"},
+    {"one of three goes, with its statement",
+     HEAD MIDDLE ELEMENTS("1.1.1.1" BOUND ", 1.1.1.3" BOUND) TAIL,
+     HEAD MIDDLE ELEMENTS("1.1.1.1" BOUND ", 1.1.1.2" BOUND ",\n\t\t\t     1.1.1.3" BOUND) TAIL,
+     true, "delete element inet tuyen peers { 1.1.1.2" BOUND " }\n"},
+    {"one has another's statement", HEAD MIDDLE ELEMENTS("1.1.1.1" BOUND ", 1.1.1.2" BOUND) TAIL,
+     HEAD MIDDLE ELEMENTS("1.1.1.1" BOUND ", 1.1.1.2" OTHER) TAIL, true,
+     "delete element inet tuyen peers { 1.1.1.2" OTHER " }\n"
+     "add element inet tuyen peers { 1.1.1.2" BOUND " }\n"},
     {"a rule differs", HEAD MIDDLE TAIL, HEAD MIDDLE "\t}\n}\n", false, ""},
     {"a set more", HEAD MIDDLE TAIL, HEAD TAIL, false, ""},
     {"longer", HEAD MIDDLE TAIL, HEAD MIDDLE TAIL "x\n", false, ""},
