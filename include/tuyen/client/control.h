@@ -76,6 +76,7 @@
  * {event: "meter", line, level, used_kb, allowance_kb, at}: a metered line came to 80 % of its day, beyond it, or to a new day.
  * {event: "lan", away: bool, at}: no way leads to the LAN of this site, or one does again; a gateway that shares it answers no probe meanwhile.
  * {event: "conflict", addresses, at}: other sites' addresses that stand on devices of this box, now; "" if none does any more.
+ * {event: "claim", claim, at}: what of the LAN a route leads to a line, as in lan_claim; "" if none does any more.
  * Nobody is told of a doubt that is over: of what it costs, once.
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"
