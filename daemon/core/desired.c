@@ -718,6 +718,7 @@ static int lan_ways_build(struct kernel_state *state, const struct desired_lines
 		if (!route)
 			return -TUYEN_ENOMEM;
 		route->gateway = way->gateway;
+		route->source = way->source;
 		route->link_scope = !way->gateway;
 	}
 	return lines && lines->way_count ? rule_add(state, TUYEN_RULE_LAN, 0, 0, TUYEN_TABLE_LAN)

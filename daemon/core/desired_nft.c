@@ -185,20 +185,14 @@ void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix par
 		*narrowest = part;
 }
 
-bool desired_lines_add_way(struct desired_lines *lines, struct ipv4_prefix part, const char *device,
-			   ipv4_t gateway)
+bool desired_lines_add_way(struct desired_lines *lines, const struct desired_lan_way *way)
 {
-	struct desired_lan_way *way = &lines->way[lines->way_count];
-
 	for (size_t i = 0; i < lines->way_count; i++)
-		if (!ipv4_prefix_compare(&lines->way[i].part, &part))
+		if (!ipv4_prefix_compare(&lines->way[i].part, &way->part))
 			return true;
 	if (lines->way_count == DESIRED_INNER_MAX)
 		return false;
-	way->part = part;
-	way->gateway = gateway;
-	snprintf(way->device, sizeof(way->device), "%s", device);
-	lines->way_count++;
+	lines->way[lines->way_count++] = *way;
 	return true;
 }
 
@@ -209,7 +203,7 @@ static bool ways_equal(const struct desired_lines *a, const struct desired_lines
 	for (size_t i = 0; i < a->way_count; i++)
 		if (ipv4_prefix_compare(&a->way[i].part, &b->way[i].part) ||
 		    strcmp(a->way[i].device, b->way[i].device) != 0 ||
-		    a->way[i].gateway != b->way[i].gateway)
+		    a->way[i].gateway != b->way[i].gateway || a->way[i].source != b->way[i].source)
 			return false;
 	return true;
 }

@@ -2,6 +2,7 @@
 #ifndef TUYEN_KERNEL_INTERNAL_H
 #define TUYEN_KERNEL_INTERNAL_H
 
+#include <arpa/inet.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
@@ -12,6 +13,12 @@
 
 /** A device group (IFLA_GROUP) that marks a device of ours until its alias stands, and beside it: 'T', 'Y'. */
 #define TUYEN_GROUP 0x5459
+
+/** 0: none, or too short for one. */
+static inline ipv4_t get_ipv4(const struct nlattr *attribute)
+{
+	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
+}
 
 /** Of the label filters. */
 #define FILTER_PRIORITY_ACCEPT 1

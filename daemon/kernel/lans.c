@@ -20,7 +20,7 @@
 struct way {
 	struct ipv4_prefix destination;
 	uint32_t ifindex;
-	ipv4_t gateway; /* 0 none */
+	ipv4_t gateway, source; /* 0 none */
 	char device[KERNEL_IFNAME_MAX];
 };
 
@@ -40,7 +40,7 @@ static bool concerns(const struct ways *ways, struct ipv4_prefix destination)
 }
 
 static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t ifindex,
-		   struct nlattr *gateway)
+		   struct nlattr *gateway, struct nlattr *source)
 {
 	if (ways->count == ways->capacity) {
 		size_t capacity = ways->capacity ? ways->capacity * 2 : 8;
@@ -54,12 +54,14 @@ static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t i
 	ways->entry[ways->count++] = (struct way){
 	    .destination = destination,
 	    .ifindex = ifindex,
-	    .gateway = gateway && nla_len(gateway) >= 4 ? ntohl(nla_get_u32(gateway)) : 0,
+	    .gateway = get_ipv4(gateway),
+	    .source = get_ipv4(source),
 	};
 	return 0;
 }
 
-static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nlattr *legs)
+static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nlattr *legs,
+		    struct nlattr *source)
 {
 	struct rtnexthop *leg = nla_data(legs);
 	int left = nla_len(legs), err = 0;
@@ -69,7 +71,8 @@ static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nl
 	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg))
 		err = way_add(ways, destination, (uint32_t)leg->rtnh_ifindex,
 			      nla_find((struct nlattr *)RTNH_DATA(leg),
-				       leg->rtnh_len - (int)RTNH_LENGTH(0), RTA_GATEWAY));
+				       leg->rtnh_len - (int)RTNH_LENGTH(0), RTA_GATEWAY),
+			      source);
 	return err;
 }
 
@@ -88,13 +91,14 @@ static int way_take(const struct nlmsghdr *message, void *context)
 	    header->rtm_flags & RTM_F_CLONED)
 		return 0;
 	destination = (struct ipv4_prefix){.length = header->rtm_dst_len};
-	if (a[RTA_DST] && nla_len(a[RTA_DST]) >= 4)
-		destination.address = ntohl(nla_get_u32(a[RTA_DST]));
+	destination.address = get_ipv4(a[RTA_DST]);
 	if (!concerns(ways, destination))
 		return 0;
 	if (a[RTA_MULTIPATH])
-		return legs_add(ways, destination, a[RTA_MULTIPATH]);
-	return a[RTA_OIF] ? way_add(ways, destination, nla_get_u32(a[RTA_OIF]), a[RTA_GATEWAY]) : 0;
+		return legs_add(ways, destination, a[RTA_MULTIPATH], a[RTA_PREFSRC]);
+	return a[RTA_OIF] ? way_add(ways, destination, nla_get_u32(a[RTA_OIF]), a[RTA_GATEWAY],
+				    a[RTA_PREFSRC])
+			  : 0;
 }
 
 static int ways_dump(struct kernel *kernel, uint8_t protocol, struct ways *ways)
@@ -193,6 +197,15 @@ static void claim_find(const struct ways *ways, const struct desired_lines *line
 	}
 }
 
+static bool way_keep(const struct way *way, struct ipv4_prefix part, struct desired_lines *lines)
+{
+	struct desired_lan_way kept = {
+	    .part = part, .gateway = way->gateway, .source = way->source};
+
+	memcpy(kept.device, way->device, sizeof(kept.device));
+	return desired_lines_add_way(lines, &kept);
+}
+
 /* All of them or none: of two, the narrower must not be the one that is left out. */
 static void ways_find(const struct ways *ways, struct desired_lines *lines)
 {
@@ -204,8 +217,7 @@ static void ways_find(const struct ways *ways, struct desired_lines *lines)
 			struct ipv4_prefix part = part_of(ways->lans[k], way);
 
 			if (part.length && is_inner(way, lines))
-				room =
-				    desired_lines_add_way(lines, part, way->device, way->gateway);
+				room = way_keep(way, part, lines);
 		}
 	if (!room)
 		lines->way_count = 0;

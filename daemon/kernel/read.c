@@ -55,11 +55,6 @@ static int dump(struct kernel *kernel, int type, const void *header, size_t leng
 	return channel_dump(&kernel->route, m, step, context);
 }
 
-static ipv4_t get_ipv4(const struct nlattr *attribute)
-{
-	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
-}
-
 static void name_take(const struct reading *reading, char out[static KERNEL_IFNAME_MAX],
 		      const struct nlattr *index)
 {

@@ -49,11 +49,6 @@ struct stray_reading {
 	uint32_t table;
 };
 
-static ipv4_t get_ipv4(const struct nlattr *attribute)
-{
-	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
-}
-
 int stray_add(struct kernel_state *state, const struct rtmsg *header, struct nlattr *a[])
 {
 	struct kernel_stray *stray = kernel_state_add_stray(state);

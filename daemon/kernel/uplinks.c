@@ -21,11 +21,6 @@ static int parse(const struct nlmsghdr *message, int header, struct nlattr *attr
 	return nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, header, attributes, max, NULL);
 }
 
-static ipv4_t get_ipv4(const struct nlattr *attribute)
-{
-	return attribute && nla_len(attribute) >= 4 ? ntohl(nla_get_u32(attribute)) : 0;
-}
-
 static struct ipv6 get_ipv6(const struct nlattr *attribute)
 {
 	struct ipv6 address = {{0}};

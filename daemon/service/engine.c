@@ -218,8 +218,7 @@ static void lans_inner_look(struct engine *e, bool calls, struct desired_lines *
 		for (size_t i = 0; i < e->lines.inner_count; i++)
 			desired_lines_add_inner(lines, e->lines.inner[i]);
 		for (size_t i = 0; i < e->lines.way_count; i++)
-			desired_lines_add_way(lines, e->lines.way[i].part, e->lines.way[i].device,
-					      e->lines.way[i].gateway);
+			desired_lines_add_way(lines, &e->lines.way[i]);
 		claim = e->claim;
 	}
 	claim_say(e, &claim);

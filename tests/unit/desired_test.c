@@ -453,7 +453,8 @@ static void lines_are_equal_by_what_they_say(void **state)
 		desired_lines_add_device(lines, "eth0");
 		desired_lines_add_carrier(lines, "eth1");
 		desired_lines_add_inner(lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24});
-		desired_lines_add_way(lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24}, "lan0", 0);
+		desired_lines_add_way(
+		    lines, &(struct desired_lan_way){{A(10, 9, 1, 0), 24}, "lan0", 0, 0});
 	}
 	memset((char *)&b.inner[0].length + 1, 0x5a,
 	       sizeof(b.inner[0]) - offsetof(struct ipv4_prefix, length) - 1);
@@ -477,6 +478,9 @@ static void lines_are_equal_by_what_they_say(void **state)
 	other.way[0].gateway++;
 	assert_false(desired_lines_equal(&a, &other));
 	other = b;
+	other.way[0].source++;
+	assert_false(desired_lines_equal(&a, &other));
+	other = b;
 	desired_lines_add_carrier(&other, "eth2");
 	assert_false(desired_lines_equal(&a, &other));
 }
@@ -496,9 +500,12 @@ static struct kernel_state *desired_with(const struct forwarding *f,
 static void a_claimed_lan_is_led_by_its_own_ways(void **state)
 {
 	static const char plan[] =
-	    "ip route add 10.9.1.0/24 dev lan0 table 538000\n"
+	    "ip route add 10.9.1.0/24 dev lan0 src 10.9.1.1 table 538000\n"
 	    "ip route add 10.9.1.64/26 via 10.9.1.2 dev lan0 onlink table 538000\n"
 	    "ip rule add priority 9800 table 538000\n";
+	struct desired_lan_way ways[] = {{{A(10, 9, 1, 0), 24}, "lan0", 0, A(10, 9, 1, 1)},
+					 {{A(10, 9, 1, 64), 26}, "lan0", A(10, 9, 1, 2), 0},
+					 {{A(10, 9, 1, 0), 24}, "eth9", 0, 0}};
 	struct desired_lines lines = {.count = 0};
 	struct kernel_state *without, *with;
 	struct forwarding f;
@@ -507,12 +514,8 @@ static void a_claimed_lan_is_led_by_its_own_ways(void **state)
 	(void)state;
 	bundle_read(&f);
 	without = desired_with(&f, &lines);
-	assert_true(
-	    desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24}, "lan0", 0));
-	assert_true(desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 9, 1, 64), 26}, "lan0",
-					  A(10, 9, 1, 2)));
-	assert_true(
-	    desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24}, "eth9", 0));
+	for (size_t i = 0; i < 3; i++)
+		assert_true(desired_lines_add_way(&lines, &ways[i]));
 	with = desired_with(&f, &lines);
 	text = words(with, without);
 	assert_string_equal(text, plan);
@@ -520,11 +523,9 @@ static void a_claimed_lan_is_led_by_its_own_ways(void **state)
 	kernel_state_free(with);
 	kernel_state_free(without);
 	forwarding_clear(&f);
-	while (lines.way_count < DESIRED_INNER_MAX)
-		desired_lines_add_way(
-		    &lines, (struct ipv4_prefix){A(10, 7, lines.way_count, 0), 24}, "lan0", 0);
-	assert_false(
-	    desired_lines_add_way(&lines, (struct ipv4_prefix){A(10, 8, 0, 0), 24}, "lan0", 0));
+	for (; lines.way_count < DESIRED_INNER_MAX; ways[0].part.address += 256)
+		desired_lines_add_way(&lines, &ways[0]);
+	assert_false(desired_lines_add_way(&lines, &ways[0]));
 }
 
 static struct fwd_rule inbound(ipv4_t from, uint8_t length)

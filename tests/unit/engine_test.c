@@ -305,8 +305,8 @@ NOTHING(void, desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
 NOTHING(void, desired_lines_add_device, struct desired_lines *lines, const char *device)
 NOTHING(void, desired_lines_add_carrier, struct desired_lines *lines, const char *device)
 NOTHING(void, desired_lines_add_inner, struct desired_lines *lines, struct ipv4_prefix part)
-ALWAYS(bool, true, desired_lines_add_way, struct desired_lines *lines, struct ipv4_prefix part,
-       const char *device, ipv4_t gateway)
+ALWAYS(bool, true, desired_lines_add_way, struct desired_lines *lines,
+       const struct desired_lan_way *way)
 ALWAYS(bool, true, desired_lines_equal, const struct desired_lines *a,
        const struct desired_lines *b)
 NOTHING(void, desired_session_name, uint32_t color, uint8_t slot,

@@ -27,7 +27,7 @@ struct route {
 
 static struct {
 	struct route routes[ROUTES_MAX];
-	ipv4_t gateways[ROUTES_MAX]; /* theirs */
+	ipv4_t gateways[ROUTES_MAX], sources[ROUTES_MAX]; /* theirs */
 	int error, interrupted;
 } says;
 
@@ -49,7 +49,7 @@ static void leg_put(struct nl_msg *m, uint32_t device)
 	*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg), .rtnh_ifindex = (int)device};
 }
 
-static struct nl_msg *route_new(const struct route *r, ipv4_t gateway)
+static struct nl_msg *route_new(const struct route *r, ipv4_t gateway, ipv4_t source)
 {
 	struct rtmsg header = {.rtm_family = AF_INET,
 			       .rtm_table = RT_TABLE_MAIN,
@@ -71,6 +71,8 @@ static struct nl_msg *route_new(const struct route *r, ipv4_t gateway)
 	}
 	if (gateway)
 		assert_int_equal(nla_put_u32(m, RTA_GATEWAY, htonl(gateway)), 0);
+	if (source)
+		assert_int_equal(nla_put_u32(m, RTA_PREFSRC, htonl(source)), 0);
 	return m;
 }
 
@@ -86,7 +88,7 @@ int channel_dump(struct channel *channel, struct nl_msg *request, message_step s
 		return says.error;
 	}
 	for (size_t i = 0; !err && i < ROUTES_MAX && says.routes[i].device; i++) {
-		struct nl_msg *m = route_new(&says.routes[i], says.gateways[i]);
+		struct nl_msg *m = route_new(&says.routes[i], says.gateways[i], says.sources[i]);
 
 		if (says.routes[i].protocol == protocol)
 			err = step(nlmsg_hdr(m), context);
@@ -195,6 +197,7 @@ static void a_claim_is_passed_over(void **state)
 	(void)state;
 	routes_are(routes, 5);
 	says.gateways[2] = A(10, 9, 1, 2);
+	says.sources[3] = A(10, 9, 1, 1);
 	says.gateways[4] = A(10, 9, 1, 3);
 	lines = look(&claim);
 	assert_string_equal(claim.device, "eth1");
@@ -202,9 +205,11 @@ static void a_claim_is_passed_over(void **state)
 	assert_int_equal(lines.way[0].part.length, 24); /* and not by who leads to all of 10/8 */
 	assert_string_equal(lines.way[0].device, "eth2");
 	assert_int_equal(lines.way[0].gateway, 0);
+	assert_int_equal(lines.way[0].source, A(10, 9, 1, 1));
 	assert_int_equal(lines.way[1].part.length, 26);
 	assert_string_equal(lines.way[1].device, "eth3");
 	assert_int_equal(lines.way[1].gateway, A(10, 9, 1, 2));
+	assert_int_equal(lines.way[1].source, 0);
 	says.routes[1].device = 2; /* nobody claims it any more */
 	lines = look(&claim);
 	assert_int_equal(lines.way_count, 0);

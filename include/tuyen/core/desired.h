@@ -48,6 +48,7 @@ struct desired_lan_way {
 	struct ipv4_prefix part;
 	char device[KERNEL_IFNAME_MAX];
 	ipv4_t gateway; /* 0: it is there itself */
+	ipv4_t source;	/* what the box itself sends there has it; 0: the device's first */
 };
 
 /** The box's own lines to its carriers. */
@@ -82,9 +83,8 @@ void desired_lines_add_carrier(struct desired_lines *lines, const char *device);
 bool desired_lines_is_carrier(const struct desired_lines *lines, const char *device);
 /** Adds @part unless it lies in another. Where there is no room the broadest stay. */
 void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix part);
-/** Adds a way to @part unless there is one; @return false where there is no room. */
-bool desired_lines_add_way(struct desired_lines *lines, struct ipv4_prefix part, const char *device,
-			   ipv4_t gateway);
+/** Adds @way unless there is one to its part; @return false where there is no room. */
+bool desired_lines_add_way(struct desired_lines *lines, const struct desired_lan_way *way);
 /** The same, in the same order? What lies between the members, and behind the last of them, does not count. */
 bool desired_lines_equal(const struct desired_lines *a, const struct desired_lines *b);
 
