@@ -162,6 +162,32 @@ static void rules_unique(struct forwarding *f)
 	f->rule_count = kept;
 }
 
+static bool prefixes_equal(const struct fwd_session_peer *a, const struct fwd_session_peer *b)
+{
+	if (a->prefix_count != b->prefix_count)
+		return false;
+	for (size_t i = 0; i < a->prefix_count; i++)
+		if (prefix_compare(&a->prefixes[i], &b->prefixes[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Sorted by color, then site: each color's are as far behind those of the one before as it has of them. */
+static bool peers_alike(const struct forwarding *f)
+{
+	size_t each = f->session_count ? f->peer_count / f->session_count : 0;
+
+	if (f->peer_count != each * f->session_count)
+		return false;
+	for (size_t i = each; i < f->peer_count; i++) {
+		const struct fwd_session_peer *a = &f->peers[i - each], *b = &f->peers[i];
+
+		if (a->color == b->color || a->site_id != b->site_id || !prefixes_equal(a, b))
+			return false;
+	}
+	return true;
+}
+
 void forwarding_sort(struct forwarding *f)
 {
 	for (size_t i = 0; i < f->neighbor_count; i++)
@@ -177,6 +203,7 @@ void forwarding_sort(struct forwarding *f)
 	sort(f->returns, f->return_count, sizeof(*f->returns), return_compare);
 	sort(f->sessions, f->session_count, sizeof(*f->sessions), session_compare);
 	sort(f->peers, f->peer_count, sizeof(*f->peers), peer_compare);
+	f->peers_alike = peers_alike(f);
 	sort(f->rules, f->rule_count, sizeof(*f->rules), rule_compare);
 	rules_unique(f);
 	sort(f->lines, f->line_count, sizeof(*f->lines), line_compare);

@@ -345,6 +345,15 @@ static void set_inner(struct text *t, const struct desired_lines *lines)
 	set_add(t, "inner", true, &list);
 }
 
+/* A gateway has ten thousands of elements in each, and each reading of the table costs a kilobyte an element: colors that have the
+ * same peers have one set. */
+static void peers_add(struct text *t, const struct forwarding *f, uint32_t color)
+{
+	text_add(t, "@peers");
+	if (!f->peers_alike)
+		text_printf(t, "_%u", color);
+}
+
 /* @color 0: of all. */
 static void set_peers(struct text *t, const struct forwarding *f, uint32_t color, const char *name)
 {
@@ -469,7 +478,7 @@ static void sets_add(struct text *t, const struct forwarding *f, const struct de
 	set_lans(t, f);
 	set_inner(t, lines);
 	set_peers(t, f, 0, "peers");
-	for (size_t i = 0; i < f->session_count; i++) {
+	for (size_t i = 0; i < f->session_count && !f->peers_alike; i++) {
 		snprintf(name, sizeof(name), "peers_%u", f->sessions[i].color);
 		set_peers(t, f, f->sessions[i].color, name);
 	}
@@ -755,9 +764,12 @@ static void outbound_node_add(struct text *t, const struct forwarding *f)
 	chain_begin(t, "outbound_node", NULL);
 	text_printf(t, "\t\tjump outbound\n\t\tip saddr != %s return\n",
 		    ipv4_format(f->lan_address, address));
-	for (size_t i = 0; i < f->session_count; i++)
-		text_printf(t, "\t\tip daddr @peers_%u " PINGS " meta mark set 0x%08x accept\n",
-			    f->sessions[i].color, TUYEN_MARK_CLASS | f->sessions[i].color);
+	for (size_t i = 0; i < f->session_count; i++) {
+		text_add(t, "\t\tip daddr ");
+		peers_add(t, f, f->sessions[i].color);
+		text_printf(t, " " PINGS " meta mark set 0x%08x accept\n",
+			    TUYEN_MARK_CLASS | f->sessions[i].color);
+	}
 	chain_end(t);
 }
 
@@ -942,7 +954,9 @@ static void match_add(struct text *t, const struct forwarding *f, size_t first, 
 
 	if (!f->lan_shared && !(leaving && marks_early(f)))
 		text_printf(t, "ct direction %s ", reply ? "reply" : "original");
-	text_printf(t, "ip %s @peers_%u ", far, rule->color);
+	text_printf(t, "ip %s ", far);
+	peers_add(t, f, rule->color);
+	text_add_char(t, ' ');
 	end_add(t, near, rule_near(rule));
 	if (count == 1)
 		end_add(t, far, rule_far(rule));
@@ -981,8 +995,10 @@ static void related_add(struct text *t, const struct forwarding *f, bool leaving
 {
 	bool tracked = !f->lan_shared && !(leaving && marks_early(f));
 
-	text_printf(t, "\t\t%sip %s @peers_%u ", tracked ? "ct state related " : "",
-		    leaving ? "daddr" : "saddr", color);
+	text_printf(t, "\t\t%sip %s ", tracked ? "ct state related " : "",
+		    leaving ? "daddr" : "saddr");
+	peers_add(t, f, color);
+	text_add_char(t, ' ');
 	if (!tracked)
 		text_add(t, leaving ? RELATED_OUT " " : RELATED_IN " ");
 }

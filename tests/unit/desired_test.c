@@ -203,19 +203,19 @@ static void rules_become_marks(void **state)
 
 	(void)state;
 	table_read(&f, &t);
-	assert_non_null(strstr(t.bytes,
-			       "\tchain outbound {\n"
-			       "\t\tip daddr @peers_10 udp dport 162 "
-			       "meta mark set 0x5400000a accept\n"
-			       "\t\tip daddr @peers_10 tcp dport 443 "
-			       "meta mark set 0x5400000a accept\n"
-			       "\t\tip daddr @peers_10 icmp type { destination-unreachable, "
-			       "time-exceeded, parameter-problem } "
-			       "meta mark set 0x5400000a accept\n"));
+	assert_non_null(strstr(t.bytes, "\tchain outbound {\n"
+					"\t\tip daddr @peers udp dport 162 "
+					"meta mark set 0x5400000a accept\n"
+					"\t\tip daddr @peers tcp dport 443 "
+					"meta mark set 0x5400000a accept\n"
+					"\t\tip daddr @peers icmp type { destination-unreachable, "
+					"time-exceeded, parameter-problem } "
+					"meta mark set 0x5400000a accept\n"));
 	assert_non_null(strstr(t.bytes,
 			       "\tchain inbound_10 {\n"
-			       "\t\tct direction reply ip saddr @peers_10 udp sport 162 accept\n"));
-	assert_null(strstr(t.bytes, "original ip saddr @peers_10"));
+			       "\t\tct direction reply ip saddr @peers udp sport 162 accept\n"));
+	assert_null(strstr(t.bytes, "original ip saddr @peers"));
+	assert_null(strstr(t.bytes, "peers_10")); /* it would be the same as peers */
 	assert_non_null(strstr(t.bytes, "\t\telements = { 100.80.56.80, 100.80.56.81,\n"
 					"\t\t\t     100.80.56.82 }\n"));
 	text_clear(&t);
@@ -237,9 +237,9 @@ static void marks_are_early_where_all_open_on_one_side(void **state)
 	    "\t\tmeta mark 0x5400000a ip saddr 10.9.1.1 icmp type { echo-reply, echo-request } accept\n"
 	    "\t\tcounter drop\n"};
 	static const char *const late[] = {
-	    "\t\tct direction reply ip daddr @peers_10 udp sport 162 meta mark set 0x5400000a accept\n"
-	    "\t\tct direction original ip daddr @peers_10 tcp dport 443 meta mark set 0x5400000a accept\n"
-	    "\t\tct state related ip daddr @peers_10 meta mark set 0x5400000a accept\n",
+	    "\t\tct direction reply ip daddr @peers udp sport 162 meta mark set 0x5400000a accept\n"
+	    "\t\tct direction original ip daddr @peers tcp dport 443 meta mark set 0x5400000a accept\n"
+	    "\t\tct state related ip daddr @peers meta mark set 0x5400000a accept\n",
 	    "\t\tmeta l4proto { 4, 47, 137 } counter drop\n\t}\n",
 	    "\tchain guard_local {\n\t\ttype filter hook output priority raw; policy accept;\n",
 	    "\t\tip daddr 100.64.0.0/16 notrack accept\n\t}\n",
@@ -558,9 +558,8 @@ static void rights_of_many_peers_are_one_set(void **state)
 	assert_non_null(strstr(t.bytes, "\tset far_0 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
 					"\t\telements = { 10.9.0.0/16, 10.10.1.0/24,\n"
 					"\t\t\t     10.11.1.5 }\n"));
-	assert_non_null(strstr(t.bytes,
-			       "\tchain inbound_10 {\n\t\tct direction original "
-			       "ip saddr @peers_10 ip saddr @far_0 tcp dport 443 accept\n"));
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t\tct direction original "
+					"ip saddr @peers ip saddr @far_0 tcp dport 443 accept\n"));
 	text_clear(&t);
 	f.rules = own;
 	f.rule_count = count;
@@ -587,17 +586,17 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	f.rule_count = 3;
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	assert_non_null(strstr(
-	    t.bytes,
-	    "\t\tct direction original ip saddr @peers_10 ip dscp ef tcp dport 443 accept\n"));
+	assert_non_null(
+	    strstr(t.bytes,
+		   "\t\tct direction original ip saddr @peers ip dscp ef tcp dport 443 accept\n"));
 	assert_non_null(strstr(t.bytes,
-			       "\t\tct direction original ip saddr @peers_10 ip saddr 10.9.1.0/24 "
+			       "\t\tct direction original ip saddr @peers ip saddr 10.9.1.0/24 "
 			       "ip dscp 0x0b tcp dport 443 accept\n"));
 	assert_non_null(strstr(t.bytes,
-			       "\t\tct direction original ip saddr @peers_10 ip saddr 10.10.1.0/24 "
+			       "\t\tct direction original ip saddr @peers ip saddr 10.10.1.0/24 "
 			       "tcp dport 443 accept\n"));
 	assert_non_null(
-	    strstr(t.bytes, "\t\tip daddr @peers_10 ip dscp ef tcp sport 443 meta mark set"));
+	    strstr(t.bytes, "\t\tip daddr @peers ip dscp ef tcp sport 443 meta mark set"));
 	text_clear(&t);
 	f.rules = own;
 	f.rule_count = count;
@@ -605,6 +604,59 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 }
 
 /* ---- gateways that share a LAN ----------------------------------------------------------- */
+
+/* A second color whose peer has @prefix. */
+static void colors_read(const char *prefix, struct forwarding *f, struct text *table)
+{
+	const char *session = strstr(bundle, "session 10"), *peer = strstr(bundle, "peer 10"),
+		   *rule = strstr(bundle, "rule 10");
+	struct reason reason = {.text = ""};
+	struct text two;
+
+	text_init(&two);
+	text_printf(&two, "%.*s", (int)(session - bundle), bundle);
+	text_add(&two,
+		 "path 3 main color 20 preference 200 to 1 source 100.80.56.83 endpoint "
+		 "100.80.0.16 first 210 stack 16001 mtu 1416 probe 50000us x 3 reflector 1\n");
+	text_printf(&two, "%.*ssession 20 image port 52020 mtu 1352 revert 2000ms\n",
+		    (int)(peer - session), session);
+	text_printf(&two,
+		    "%.*speer 20 1 npdc-hn key at5xF9hs2oX+KNPKmPx13GCINvL7WhRyr6z5CIfQ9Dw= call "
+		    "100.80.0.16:52020\nprefix 20 1 %s\n%s",
+		    (int)(rule - peer), peer, prefix, rule);
+	text_add(&two, "rule 20 out priority 2 protocol 6 ports 873-873 to 0.0.0.0/0 from "
+		       "0.0.0.0/0 class image\n");
+	forwarding_init(f);
+	if (forwarding_parse(two.bytes, two.length, f, &reason) < 0)
+		fail_msg("%s", reason.text);
+	text_clear(&two);
+	text_init(table);
+	desired_nft(f, NULL, table);
+}
+
+static void colors_with_the_same_peers_share_a_set(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	colors_read("10.0.0.0/16", &f, &t);
+	assert_null(strstr(t.bytes, "peers_"));
+	assert_non_null(
+	    strstr(t.bytes, "\t\tip daddr @peers tcp dport 873 meta mark set 0x54000014 accept\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+	colors_read("10.0.0.0/17", &f, &t);
+	assert_non_null(strstr(t.bytes, "\tset peers_10 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+					"\t\telements = { 10.0.0.0/16 }\n"));
+	assert_non_null(strstr(t.bytes, "\tset peers_20 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+					"\t\telements = { 10.0.0.0/17 }\n"));
+	assert_non_null(strstr(
+	    t.bytes, "\t\tip daddr @peers_20 tcp dport 873 meta mark set 0x54000014 accept\n"));
+	assert_non_null(strstr(t.bytes, "ip saddr @peers_10 udp sport 162 accept\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
 
 static void shared_read(struct forwarding *f)
 {
@@ -701,9 +753,9 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n"
-					"\t\tip saddr @peers_10 tcp flags != syn / syn,ack accept\n"
-					"\t\tip saddr @peers_10 meta l4proto != 6 accept\n"));
-	assert_null(strstr(t.bytes, "saddr @peers_10 icmp type { destination"));
+					"\t\tip saddr @peers tcp flags != syn / syn,ack accept\n"
+					"\t\tip saddr @peers meta l4proto != 6 accept\n"));
+	assert_null(strstr(t.bytes, "saddr @peers icmp type { destination"));
 	assert_null(strstr(t.bytes, "ct direction"));
 	assert_null(strstr(t.bytes, "ct state related ip "));
 	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
@@ -716,7 +768,7 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 			       "\t\tip saddr 10.9.1.0/24 fib saddr . iif oif exists jump outbound\n"
 			       "\t}\n"));
 	assert_non_null(strstr(
-	    t.bytes, "\t\tip saddr @peers_10 tcp sport 443 tcp flags != syn / syn,ack accept\n"));
+	    t.bytes, "\t\tip saddr @peers tcp sport 443 tcp flags != syn / syn,ack accept\n"));
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -1390,6 +1442,7 @@ int main(void)
 	    cmocka_unit_test(other_ranks_are_nothing),
 	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
 	    cmocka_unit_test(rights_of_many_peers_are_one_set),
+	    cmocka_unit_test(colors_with_the_same_peers_share_a_set),
 	    cmocka_unit_test(marks_of_packets_are_matched_both_ways),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
 	    cmocka_unit_test(without_a_rate_nothing_queues),

@@ -604,6 +604,52 @@ static void sorts_and_drops_equal_rules(void **state)
 	forwarding_clear(&f);
 }
 
+/* Three colors' peers by site, as @rows say; prefix 10.SITE.0.0/16, but 10.0.0.0/16 of @odd in the second. */
+static bool alike(const char *const rows[3], char odd)
+{
+	struct fwd_session sessions[3] = {{.color = 10}, {.color = 20}, {.color = 30}};
+	struct fwd_session_peer peers[12] = {{0}};
+	struct ipv4_prefix prefixes[12] = {{0}};
+	struct forwarding f = {
+	    .sessions = sessions, .session_count = 3, .peers = peers, .peer_count = 0};
+
+	for (int i = 0; i < 3; i++)
+		for (const char *site = rows[i]; *site; site++) {
+			struct ipv4_prefix *prefix = &prefixes[f.peer_count];
+
+			*prefix = (struct ipv4_prefix){
+			    0x0a000000 + (i == 1 && *site == odd ? 0 : (uint32_t)*site << 16), 16};
+			peers[f.peer_count++] = (struct fwd_session_peer){
+			    .color = (i + 1) * 10,
+			    .site_id = (uint32_t)*site,
+			    .prefixes = prefix,
+			    .prefix_count = 1,
+			};
+		}
+	forwarding_sort(&f);
+	return f.peers_alike;
+}
+
+static void peers_are_alike_where_every_color_has_the_same(void **state)
+{
+	static const struct {
+		const char *peers[3];
+		char odd;
+		bool alike;
+	} rows[] = {
+	    {{"ABC", "CAB", "ABC"}, 0, true},  {{"A", "A", "A"}, 0, true},
+	    {{"", "", ""}, 0, true},	       {{"ABC", "AB", "ABC"}, 0, false},
+	    {{"ABC", "ABD", "ABC"}, 0, false}, {{"ABC", "ABC", "AB"}, 0, false},
+	    {{"A", "AB", "ABC"}, 0, false},    {{"AB", "ABCD", ""}, 0, false},
+	    {{"AB", "", "AB"}, 0, false},      {{"ABC", "ABC", "ABC"}, 'B', false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (alike(rows[i].peers, rows[i].odd) != rows[i].alike)
+			fail_msg("row %zu", i);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,6 +666,7 @@ int main(void)
 	    cmocka_unit_test(a_changed_byte_is_refused_or_said_again),
 	    cmocka_unit_test(lines_below_the_wrong_owner_overflow_nothing),
 	    cmocka_unit_test(sorts_and_drops_equal_rules),
+	    cmocka_unit_test(peers_are_alike_where_every_color_has_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

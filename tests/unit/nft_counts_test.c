@@ -87,8 +87,8 @@ static void what_is_no_neighbor_has_no_count(void **state)
 		char listed[256], settled[256];
 		struct kernel_state *s;
 
-		snprintf(listed, sizeof(listed), "%s%s counter packets 3 bytes 156%s", set, names[i],
-			 rest);
+		snprintf(listed, sizeof(listed), "%s%s counter packets 3 bytes 156%s", set,
+			 names[i], rest);
 		snprintf(settled, sizeof(settled), "%s%s counter%s", set, names[i], rest);
 		s = taken(listed);
 		assert_string_equal(s->nft, settled);

@@ -209,6 +209,7 @@ struct forwarding {
 	size_t session_count;
 	struct fwd_session_peer *peers;
 	size_t peer_count;
+	bool peers_alike; /* by forwarding_sort(): each color has the same, and their prefixes */
 	struct fwd_rule *rules;
 	size_t rule_count;
 	struct fwd_line *lines;
@@ -223,7 +224,7 @@ struct forwarding {
 
 void forwarding_init(struct forwarding *f);
 void forwarding_clear(struct forwarding *f);
-/** Brings every array into the order of its key; of equal rules one stays. */
+/** Brings every array into the order of its key; of equal rules one stays. Sets @peers_alike. */
 void forwarding_sort(struct forwarding *f);
 
 /** How long a path of the session is held as spare at most because it failed often (core/damping.h); 0: never. */
