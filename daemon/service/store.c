@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,6 +29,21 @@ void store_close(struct store *store)
 	if (store->dir >= 0)
 		close(store->dir);
 	store->dir = -1;
+}
+
+bool store_is_at(const struct store *store, const char *path)
+{
+	struct stat there, ours;
+
+	return fstat(store->dir, &ours) == 0 && stat(path, &there) == 0 &&
+	       there.st_ino == ours.st_ino && there.st_dev == ours.st_dev;
+}
+
+bool store_lacks(const struct store *store, const char *name)
+{
+	struct stat st;
+
+	return fstatat(store->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 }
 
 static int read_whole(int fd, uint8_t *bytes, size_t length)
@@ -107,8 +123,15 @@ static int write_whole(int fd, const uint8_t *bytes, size_t length)
 	return fsync(fd);
 }
 
-int store_write(const struct store *store, const char *name, const void *bytes, size_t length,
-		struct reason *reason)
+static int beside_place(const struct store *store, const char *beside, const char *name,
+			bool replace)
+{
+	return replace ? renameat(store->dir, beside, store->dir, name)
+		       : renameat2(store->dir, beside, store->dir, name, RENAME_NOREPLACE);
+}
+
+static int file_put(const struct store *store, const char *name, const void *bytes, size_t length,
+		    bool replace, struct reason *reason)
 {
 	char beside[STORE_NAME_MAX];
 	int fd, err;
@@ -119,14 +142,79 @@ int store_write(const struct store *store, const char *name, const void *bytes, 
 	if (fd < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", beside, strerror(errno));
 	err = write_whole(fd, bytes, length);
-	if (close(fd) < 0 || err < 0 || renameat(store->dir, beside, store->dir, name) < 0) {
+	if (close(fd) < 0 || err < 0 || beside_place(store, beside, name, replace) < 0) {
 		err = errno;
 		unlinkat(store->dir, beside, 0);
-		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", name, strerror(err));
+		return reason_set(reason, err == EEXIST ? -TUYEN_EEXIST : -TUYEN_ESYSTEM, "%s: %s",
+				  name, strerror(err));
 	}
 	if (fsync(store->dir) < 0)
 		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", name, strerror(errno));
 	return 0;
+}
+
+int store_write(const struct store *store, const char *name, const void *bytes, size_t length,
+		struct reason *reason)
+{
+	return file_put(store, name, bytes, length, true, reason);
+}
+
+int store_add(const struct store *store, const char *name, const void *bytes, size_t length,
+	      struct reason *reason)
+{
+	return file_put(store, name, bytes, length, false, reason);
+}
+
+int store_add_folder(const struct store *store, const char *name, mode_t mode,
+		     struct reason *reason)
+{
+	if (mkdirat(store->dir, name, mode) == 0 ? fsync(store->dir) == 0 : errno == EEXIST)
+		return 0;
+	return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", name, strerror(errno));
+}
+
+void store_held_clear(struct store_held *held)
+{
+	if (held->there)
+		close(held->fd);
+	*held = (struct store_held){0};
+}
+
+void store_hold(const struct store *store, const char *name, struct store_held *held)
+{
+	struct stat st;
+	int fd = open_regular(store, name, &st, NULL);
+
+	store_held_clear(held);
+	if (fd >= 0)
+		*held = (struct store_held){
+		    .there = true, .fd = fd, .size = st.st_size, .written_at = st.st_mtim};
+}
+
+static bool held_is_whole(const struct store_held *held)
+{
+	struct stat st;
+
+	return fstat(held->fd, &st) == 0 && st.st_size == held->size &&
+	       st.st_mtim.tv_sec == held->written_at.tv_sec &&
+	       st.st_mtim.tv_nsec == held->written_at.tv_nsec;
+}
+
+int store_add_held(const struct store *store, const char *name, const struct store_held *held,
+		   struct reason *reason)
+{
+	void *bytes;
+	int err;
+
+	if (!held_is_whole(held))
+		return reason_set(reason, -TUYEN_EINVAL, "%s: was written into before it went",
+				  name);
+	bytes = mmap(NULL, (size_t)held->size, PROT_READ, MAP_SHARED, held->fd, 0);
+	if (bytes == MAP_FAILED)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", name, strerror(errno));
+	err = store_add(store, name, bytes, (size_t)held->size, reason);
+	munmap(bytes, (size_t)held->size);
+	return err;
 }
 
 static int key_read(const struct store *store, const char *name, uint8_t ret_key[static WG_KEY_LEN],
@@ -166,6 +254,57 @@ int store_keys_read(const struct store *store, struct node_keys *ret_keys, struc
 	if (!err)
 		*ret_keys = keys;
 	explicit_bzero(&keys, sizeof(keys));
+	return err;
+}
+
+static int key_add(const struct store *folder, const char *name,
+		   const uint8_t key[static WG_KEY_LEN], struct reason *reason)
+{
+	char line[WG_KEY_STRLEN];
+	int err;
+
+	wg_key_format(key, line);
+	line[WG_KEY_STRLEN - 1] = '\n';
+	err = store_add(folder, name, line, sizeof(line), reason);
+	explicit_bzero(line, sizeof(line));
+	return err;
+}
+
+/* Whoever makes keys makes one after the other: none of ours comes between. */
+static bool key_may_stay(const struct store *store, const char *name,
+			 const uint8_t key[static WG_KEY_LEN])
+{
+	uint8_t there[WG_KEY_LEN] = {0};
+	int err = key_read(store, name, there, NULL);
+	bool same = !err && memcmp(there, key, WG_KEY_LEN) == 0;
+
+	explicit_bzero(there, sizeof(there));
+	return same || err == -TUYEN_ENOENT;
+}
+
+int store_keys_add(const struct store *store, const struct node_keys *keys, struct reason *reason)
+{
+	const struct {
+		const char *name;
+		const uint8_t *key;
+	} both[] = {{STORE_KEY_LINK, keys->link}, {STORE_KEY_SESSION, keys->session}};
+	struct store folder;
+	int err = store_add_folder(store, STORE_KEYS, 0700, reason);
+
+	for (size_t i = 0; i < 2 && !err; i++)
+		if (!key_may_stay(store, both[i].name, both[i].key))
+			err = reason_set(reason, -TUYEN_EEXIST, "%s: another key", both[i].name);
+	if (err)
+		return err;
+	folder.dir =
+	    openat(store->dir, STORE_KEYS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (folder.dir < 0)
+		return reason_set(reason, -TUYEN_ESYSTEM, "%s: %s", STORE_KEYS, strerror(errno));
+	for (size_t i = 0; i < 2 && !err; i++)
+		if (store_lacks(store, both[i].name))
+			err = key_add(&folder, both[i].name + sizeof(STORE_KEYS), both[i].key,
+				      reason);
+	store_close(&folder);
 	return err;
 }
 
@@ -220,17 +359,30 @@ int store_state_read(const struct store *store, struct store_state *ret_state,
 	return err ? reason_set(reason, err, "%s: damaged", STORE_STATE) : 0;
 }
 
-int store_state_write(const struct store *store, const struct store_state *state,
-		      struct reason *reason)
+static int state_put(const struct store *store, const struct store_state *state, bool replace,
+		     struct reason *reason)
 {
 	struct text t;
 	int err;
 
 	text_init(&t);
 	state_print(state, &t);
-	err = t.failed ? -TUYEN_ENOMEM : store_write(store, STORE_STATE, t.bytes, t.length, reason);
+	err = t.failed ? -TUYEN_ENOMEM
+		       : file_put(store, STORE_STATE, t.bytes, t.length, replace, reason);
 	text_clear(&t);
 	return err;
+}
+
+int store_state_write(const struct store *store, const struct store_state *state,
+		      struct reason *reason)
+{
+	return state_put(store, state, true, reason);
+}
+
+int store_state_add(const struct store *store, const struct store_state *state,
+		    struct reason *reason)
+{
+	return state_put(store, state, false, reason);
 }
 
 static bool is_seal(const char *name)

@@ -119,6 +119,85 @@ static void state_survives_and_damage_is_seen(void **state)
 	free(bytes);
 }
 
+static void what_is_added_replaces_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct reason reason;
+	uint8_t *bytes;
+	size_t length;
+
+	assert_true(store_lacks(&f->store, "roster"));
+	assert_int_equal(store_add(&f->store, "roster", "first", 5, &reason), 0);
+	assert_false(store_lacks(&f->store, "roster"));
+	assert_int_equal(store_add(&f->store, "roster", "second", 6, &reason), -TUYEN_EEXIST);
+	assert_true(store_lacks(&f->store, "roster.new"));
+	assert_int_equal(store_read(&f->store, "roster", 8, &bytes, &length, &reason), 0);
+	assert_string_equal(bytes, "first");
+	free(bytes);
+	assert_int_equal(store_add_folder(&f->store, "roster/a", 0700, &reason), -TUYEN_ESYSTEM);
+	assert_int_equal(store_add_folder(&f->store, "incoming", 0700, &reason), 0);
+}
+
+static void what_is_held_outlives_its_name(void **state)
+{
+	struct fixture *f = *state;
+	struct store_held held = {0};
+	struct reason reason;
+	uint8_t *bytes;
+	size_t length;
+
+	store_hold(&f->store, "roster", &held);
+	assert_false(held.there);
+	put(f, "roster", "the roster", 0600);
+	store_hold(&f->store, "roster", &held);
+	assert_int_equal(store_add_held(&f->store, "roster", &held, &reason), -TUYEN_EEXIST);
+	assert_int_equal(unlinkat(f->store.dir, "roster", 0), 0);
+	assert_int_equal(store_add_held(&f->store, "roster", &held, &reason), 0);
+	assert_int_equal(store_read(&f->store, "roster", 32, &bytes, &length, &reason), 0);
+	assert_string_equal(bytes, "the roster");
+	free(bytes);
+	store_hold(&f->store, "roster", &held);
+	put(f, "roster", "", 0600); /* in place: what was held is no more */
+	assert_int_equal(unlinkat(f->store.dir, "roster", 0), 0);
+	assert_int_equal(store_add_held(&f->store, "roster", &held, &reason), -TUYEN_EINVAL);
+	assert_true(store_lacks(&f->store, "roster"));
+	store_held_clear(&held);
+	assert_false(held.there);
+}
+
+static void keys_are_added_beside_none_that_is_another(void **state)
+{
+	static const char other[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n";
+	static const char *const names[] = {STORE_KEY_LINK, STORE_KEY_SESSION};
+	const struct node_keys keys = {.link = {1}, .session = {2}};
+	struct fixture *f = *state;
+	struct node_keys again;
+	struct reason reason;
+	struct stat st;
+
+	assert_int_equal(unlinkat(f->store.dir, STORE_KEYS, AT_REMOVEDIR), 0);
+	assert_int_equal(store_keys_add(&f->store, &keys, &reason), 0);
+	assert_int_equal(fstatat(f->store.dir, STORE_KEYS, &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(fstatat(f->store.dir, STORE_KEY_LINK, &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(st.st_size, WG_KEY_STRLEN);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(unlinkat(f->store.dir, names[i], 0), 0);
+		assert_int_equal(store_keys_add(&f->store, &keys, &reason), 0);
+		assert_int_equal(store_keys_read(&f->store, &again, &reason), 0);
+		assert_memory_equal(&again, &keys, sizeof(keys));
+	}
+	for (size_t i = 0; i < 2; i++) { /* half of a change of keys */
+		assert_int_equal(unlinkat(f->store.dir, names[1 - i], 0), 0);
+		put(f, names[i], other, 0600);
+		assert_int_equal(store_keys_add(&f->store, &keys, &reason), -TUYEN_EEXIST);
+		assert_true(store_lacks(&f->store, names[1 - i]));
+		assert_int_equal(unlinkat(f->store.dir, names[i], 0), 0);
+		assert_int_equal(store_keys_add(&f->store, &keys, &reason), 0);
+	}
+}
+
 static void keys_must_be_private(void **state)
 {
 	static const char good[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=";
@@ -191,6 +270,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(written_is_read_back, setup, teardown),
 	    cmocka_unit_test_setup_teardown(links_and_folders_are_not_read, setup, teardown),
 	    cmocka_unit_test_setup_teardown(state_survives_and_damage_is_seen, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_added_replaces_nothing, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_held_outlives_its_name, setup, teardown),
+	    cmocka_unit_test_setup_teardown(keys_are_added_beside_none_that_is_another, setup,
+					    teardown),
 	    cmocka_unit_test_setup_teardown(keys_must_be_private, setup, teardown),
 	    cmocka_unit_test_setup_teardown(incoming_in_order_and_only_seals, setup, teardown),
 	    cmocka_unit_test_setup_teardown(incoming_goes_past_what_is_no_file, setup, teardown),

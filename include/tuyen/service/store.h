@@ -2,8 +2,11 @@
 #ifndef TUYEN_SERVICE_STORE_H
 #define TUYEN_SERVICE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "tuyen/base/err.h"
 #include "tuyen/core/desired.h"
@@ -25,8 +28,9 @@
 #define STORE_STATE	   "state"
 #define STORE_METERS	   "meters" /* core/meter.h */
 #define STORE_INCOMING	   "incoming"
-#define STORE_KEY_LINK	   "keys/link.key"
-#define STORE_KEY_SESSION  "keys/session.key"
+#define STORE_KEYS	   "keys"
+#define STORE_KEY_LINK	   STORE_KEYS "/link.key"
+#define STORE_KEY_SESSION  STORE_KEYS "/session.key"
 
 struct store {
 	int dir; /* -1: closed */
@@ -34,6 +38,8 @@ struct store {
 
 int store_open(const char *path, struct store *ret_store, struct reason *reason);
 void store_close(struct store *store);
+/** Is the folder that is open the one at @path? */
+bool store_is_at(const struct store *store, const char *path);
 
 /**
  * Reads a whole file of at most @max bytes; a NUL follows the bytes. Not through a symbolic link.
@@ -46,8 +52,34 @@ int store_read(const struct store *store, const char *name, size_t max, uint8_t 
 int store_write(const struct store *store, const char *name, const void *bytes, size_t length,
 		struct reason *reason);
 
+/** Nothing of that name is there. */
+bool store_lacks(const struct store *store, const char *name);
+/** As store_write(), but what stands is left: -TUYEN_EEXIST. */
+int store_add(const struct store *store, const char *name, const void *bytes, size_t length,
+	      struct reason *reason);
+/** A folder in it. @return 0, also where one stands, or -TUYEN_ESYSTEM with @reason. */
+int store_add_folder(const struct store *store, const char *name, mode_t mode,
+		     struct reason *reason);
+
+/** A file as it was when it was read or written: it outlives its name, and takes no memory. All zero: none. */
+struct store_held {
+	bool there;
+	int fd;
+	off_t size;
+	struct timespec written_at;
+};
+
+/** In place of what @held was; of what cannot be opened, none. */
+void store_hold(const struct store *store, const char *name, struct store_held *held);
+void store_held_clear(struct store_held *held);
+/** As store_add(); -TUYEN_EINVAL when somebody wrote into it since. */
+int store_add_held(const struct store *store, const char *name, const struct store_held *held,
+		   struct reason *reason);
+
 /** -TUYEN_EINVAL when a key is malformed or readable by others than its owner. The caller wipes. */
 int store_keys_read(const struct store *store, struct node_keys *ret_keys, struct reason *reason);
+/** Those that are missing, and their folder. -TUYEN_EEXIST where one that stands is another: both are left to whoever changes them. */
+int store_keys_add(const struct store *store, const struct node_keys *keys, struct reason *reason);
 
 /** What must survive a restart for the epoch never to go back. */
 struct store_state {
@@ -61,6 +93,9 @@ int store_state_read(const struct store *store, struct store_state *ret_state,
 		     struct reason *reason);
 int store_state_write(const struct store *store, const struct store_state *state,
 		      struct reason *reason);
+/** As store_add(). */
+int store_state_add(const struct store *store, const struct store_state *state,
+		    struct reason *reason);
 
 #define STORE_NAME_MAX 256
 
