@@ -232,6 +232,8 @@ static void head_print(const json_t *root)
 	if (*string_of(site, "conflict") && strcmp(string_of(site, "conflict"), "-") != 0)
 		printf("conflict  another site's address stands on a device of this box: %s\n",
 		       string_of(site, "conflict"));
+	if (*string_of(site, "folder") && strcmp(string_of(site, "folder"), "-") != 0)
+		printf("folder    %s\n", string_of(site, "folder"));
 	if (*string_of(site, "unnamed") && strcmp(string_of(site, "unnamed"), "-") != 0)
 		printf("uplinks   %s and the other link there may go over one line: name the "
 		       "devices of both, as in UPLINKS=fibre=eth0,lte=wwan0\n",

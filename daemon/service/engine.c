@@ -1226,6 +1226,7 @@ static void turn(evutil_socket_t fd, short what, void *context)
 		engine_wire_configure(e);
 	again = turn_run(e);
 	engine_expiry_look(e);
+	engine_folder_look(e);
 	e->in_turn = false;
 	if (again)
 		turn_in(e, again);
@@ -1415,6 +1416,8 @@ static void engine_close(struct engine *e)
 	stood_forget(e);
 	kernel_state_free(e->actual);
 	explicit_bzero(&e->keys, sizeof(e->keys));
+	store_held_clear(&e->held_seal);
+	store_held_clear(&e->held_roster);
 	store_close(&e->store);
 	kernel_close(e->kernel);
 }

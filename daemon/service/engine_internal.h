@@ -58,6 +58,9 @@ struct engine {
 	struct store store;
 	struct node_keys keys;
 	bool have_keys;
+	struct store_held held_seal, held_roster; /* of the release in force */
+	char folder[sizeof(
+	    struct reason)]; /* said already: why a restart would miss something; "" */
 
 	/* facts */
 	struct node_uplinks uplinks;
@@ -155,6 +158,11 @@ void engine_reload(struct engine *e, struct text *ret_answer, unsigned int *ret_
 void engine_release_clear(struct engine *e);
 /** Once a turn: says once that the release in force nears its expiry, or is past it, whenever that came. */
 void engine_expiry_look(struct engine *e);
+
+/* engine_folder.c: the node's folder, that somebody may delete, or move */
+
+/** Once a turn: what is missing is written again; what cannot be is said once. */
+void engine_folder_look(struct engine *e);
 
 /* engine_wire.c: what passes to and from the wire process */
 

@@ -162,6 +162,13 @@ static int seal_check(const struct engine *e, const uint8_t *seal, size_t length
 	return err;
 }
 
+/* Together: a seal has the roster that it was verified by, or is led to by its chain. */
+static void release_hold(struct engine *e, const char *seal)
+{
+	store_hold(&e->store, seal, &e->held_seal);
+	store_hold(&e->store, STORE_ROSTER, &e->held_roster);
+}
+
 /*
  * Order: the seal twice, the roster that it brings, the epoch. A crash or a full disk between two
  * of them leaves an older roster and epoch beside a newer seal, which verifies by its own chain.
@@ -183,9 +190,11 @@ static int release_keep(struct engine *e, const uint8_t *seal, size_t length,
 		    store_write(&e->store, STORE_ROSTER, r->roster_text, r->roster_length, reason);
 	if (!err)
 		err = store_state_write(&e->store, &state, reason);
-	if (!err)
-		e->accepted = state;
-	return err;
+	if (err)
+		return err;
+	e->accepted = state;
+	release_hold(e, STORE_CURRENT);
+	return 0;
 }
 
 void engine_expiry_look(struct engine *e)
@@ -276,8 +285,10 @@ static int load_from(struct engine *e, const char *name, struct reason *reason)
 	err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
 	if (!err) {
 		err = release_take(e, seal, length, false, r, reason);
-		if (!err)
+		if (!err) {
 			load_mend(e, r);
+			release_hold(e, name);
+		}
 		free(seal);
 	}
 	free(r);

@@ -145,6 +145,7 @@ static void status_input_fill(const struct engine *e, struct status_input *in)
 	    .lan_away = e->lan_away,
 	    .lan_closed = e->lan_closed,
 	    .claim = &e->claim,
+	    .folder = e->folder,
 	    .conflicts = &e->conflicts,
 	    .unnamed = forwarding_neighbor(&e->release.forwarding, e->uplinks_unnamed),
 	    .links = e->links,

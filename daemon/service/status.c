@@ -241,6 +241,7 @@ static void add_site(struct text *t, const struct status_input *in)
 	add_claim(t, "lan_claim", in->claim);
 	add_string(t, "conflict",
 		   conflicts_format(in->conflicts ? in->conflicts : &nothing, false, conflict));
+	add_string(t, "folder", in->folder ? in->folder : "");
 	add_string(t, "unnamed", in->unnamed ? in->unnamed->name : "");
 	text_add_char(t, '}');
 }
@@ -922,6 +923,13 @@ void status_event_conflict(const char *words, int64_t wall_s, struct text *ret_j
 {
 	open_event(ret_json, "conflict");
 	add_string(ret_json, "addresses", words);
+	close_event(ret_json, wall_s);
+}
+
+void status_event_folder(const char *words, int64_t wall_s, struct text *ret_json)
+{
+	open_event(ret_json, "folder");
+	add_string(ret_json, "folder", words);
 	close_event(ret_json, wall_s);
 }
 

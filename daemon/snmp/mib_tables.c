@@ -51,6 +51,7 @@ static const struct mib_column site_columns[] = {
     {22, "tuyenBundleExpiry", MIB_ENUM, "bundle.expiry", expiry_words},
     {23, "tuyenBundleDaysLeft", MIB_GAUGE, "bundle.days_left", NULL},
     {24, "tuyenSiteLanClaim", MIB_STRING, "site.lan_claim", NULL},
+    {25, "tuyenSiteFolder", MIB_STRING, "site.folder", NULL},
 };
 
 static const struct mib_column link_columns[] = {

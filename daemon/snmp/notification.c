@@ -399,6 +399,13 @@ static int claim_event(const json_t *event, const struct mib *mib,
 			   NOTIFY_LAN_CLAIM_BEGIN, mib, ret_notification);
 }
 
+static int folder_event(const json_t *event, const struct mib *mib,
+			struct notification **ret_notification)
+{
+	return words_event(event, event_string(event, "folder"), "tuyenSiteFolder",
+			   NOTIFY_FOLDER_LOST, mib, ret_notification);
+}
+
 static int drift_event(const json_t *event, const struct mib *mib,
 		       struct notification **ret_notification)
 {
@@ -558,6 +565,7 @@ static const struct {
     {"gateway", gateway_event}, {"drift", drift_event},		{"repair", repair_event},
     {"damped", damped_event},	{"duplicate", duplicate_event}, {"meter", meter_event},
     {"lan", lan_event},		{"conflict", conflict_event},	{"claim", claim_event},
+    {"folder", folder_event},
 };
 
 int notification_from_event(const char *json, size_t length, const struct mib *mib,

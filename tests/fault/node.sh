@@ -169,10 +169,60 @@ head -c 100 "$state/current.seal" >torn && cat torn >"$state/current.seal"
 killed kernel
 judge "epoch 3" epoch_is 3
 settle 0 phuc-xa
-begin "all files deleted under the daemon" "forwarding goes on; a restart says what is missing"
+# ---- F17 ----
 mkdir kept && cp -a "$state/." kept/
+as_kept() { local f; for f in current.seal current.seal.copy roster state keys/link.key keys/session.key; do cmp "kept/$f" "$state/$f" || return; done; }
+begin "all in the folder deleted under the daemon" "written again as it was; a restart comes up with it"
+rm -rf "${state:?}"/*
+expect "all is back" as_kept
+expect "incoming too" test -d "$state/incoming"
+judge "said" logged 'gone from .*, and written again: keys, current.seal, current.seal.copy, roster, state, incoming'
+judge "as keys must be" [ "$(stat -c '%u %a' "$state/keys" "$state/keys/link.key" | xargs)" = "64101 700 64101 600" ]
+stop_daemon phuc-xa
+start_daemon phuc-xa
+expect "epoch 3" epoch_is 3
+expect "all paths up" paths_up phuc-xa 2
+judge "nothing changed in the kernel" status_is phuc-xa .daemon.operations 0
+settle 0 phuc-xa
+begin "the folder deleted, with the disk that it is on" "said; one that is made again is filled"
+folder_said() { status_get phuc-xa .site.folder | grep -q "$1"; }
+umount -l "$state" && rm -r "$state"
+expect "said" logged 'make that folder again'
+expect "in the status" folder_said 'No such file'
+judge "at its head" eval '"$tuyen" status --control "$(control_of phuc-xa)" | grep -q "^folder .*finds no keys"'
+mkdir "$state" # root's
+expect "what cannot be opened is said" folder_said 'Permission denied'
+chmod 755 "$state"
+expect "what cannot be written is said" folder_said 'cannot be written again: keys: Permission denied'
+chown 64101 "$state"
+expect "all is there" as_kept
+expect "nothing is said any more" status_is phuc-xa .site.folder ''
+settle 0 phuc-xa
+begin "the folder deleted, and made again where the unit lets nothing be written" "said; filled when it is mounted as tuyend.8 says"
+in_view() { nsenter -m -t "$(pid_of phuc-xa)" "$@"; }
+around=$(site_dir phuc-xa)
+in_view mount -o bind "$around" "$around" && in_view mount -o remount,bind,ro "$around"
+rm -r "$state"
+mkdir "$state" && chown 64101 "$state"
+expect "said" logged 'another folder stands'
+expect "in the status" folder_said 'cannot be written again: keys: Read-only file system'
+in_view mount -o bind "$state" "$state" && in_view mount -o remount,bind,rw "$state"
+expect "all is there" as_kept
+expect "nothing is said any more" status_is phuc-xa .site.folder ''
+in_view umount "$state" && in_view umount "$around"
+settle 0 phuc-xa
+begin "the folder moved away, and back" "said, until it is there"
+mv "$state" away
+expect "in the status" folder_said 'No such file'
+mv away "$state"
+expect "nothing is said any more" status_is phuc-xa .site.folder ''
+judge "it is as it was" as_kept
+settle 0 phuc-xa
+begin "all files deleted, and with them the kernel process" "forwarding goes on; the next one says what is missing"
+pid=$(process_of phuc-xa kernel)
+kill -STOP "$pid" # it writes nothing again
 rm -rf "$state"/current* "$state/state" "$state/roster"
-pid=$(process_of phuc-xa kernel); kill -KILL "$pid"
+kill -KILL "$pid"
 expect "it is back" other_process phuc-xa kernel "$pid"
 expect "said" logged "no release yet|no roster"
 cp -a kept/. "$state/"
@@ -319,5 +369,4 @@ settle 0 phuc-xa
 
 table_print
 country_down
-umount "$state"
 done_testing

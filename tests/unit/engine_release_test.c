@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: daemon/service/engine_release.c daemon/service/status_release.c daemon/service/store.c daemon/core/selection.c
+// link: daemon/service/engine_release.c daemon/service/engine_folder.c
+// link: daemon/service/status_release.c daemon/service/store.c daemon/core/selection.c
 // link: topology/forwarding.c topology/labels.c
 // link: daemon/base/err.c daemon/base/text.c daemon/base/encode.c
 // link: daemon/base/ip.c
@@ -104,11 +105,21 @@ void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t
 	(void)epoch, (void)accepted, (void)why, (void)wall_s, (void)ret_json;
 }
 
-static const struct engine_options options = {.site_id = 901};
+static unsigned int folder_events;
+static char folder_told[512];
+
+void status_event_folder(const char *words, int64_t wall_s, struct text *ret_json)
+{
+	(void)wall_s, (void)ret_json;
+	folder_events++;
+	snprintf(folder_told, sizeof(folder_told), "%s", words);
+}
+
 static const char daemon_runs; /* a pair that nothing is sent over */
 
 struct fixture {
 	char path[64];
+	struct engine_options options;
 	struct engine engine;
 };
 
@@ -124,13 +135,15 @@ static void put(const struct fixture *f, const char *name, const char *content)
 static void life_begin(struct fixture *f)
 {
 	f->engine =
-	    (struct engine){.options = &options, .pair = (struct pair *)(uintptr_t)&daemon_runs};
+	    (struct engine){.options = &f->options, .pair = (struct pair *)(uintptr_t)&daemon_runs};
 	assert_int_equal(store_open(f->path, &f->engine.store, NULL), 0);
 }
 
 static void life_end(struct fixture *f)
 {
 	engine_release_clear(&f->engine);
+	store_held_clear(&f->engine.held_seal);
+	store_held_clear(&f->engine.held_roster);
 	store_close(&f->engine.store);
 }
 
@@ -145,6 +158,7 @@ static int setup(void **state)
 	snprintf(command, sizeof(command), "mkdir %s/keys %s/incoming", f->path, f->path);
 	if (system(command))
 		return -1;
+	f->options = (struct engine_options){.site_id = 901, .state_dir = f->path};
 	life_begin(f);
 	put(f, STORE_KEY_LINK, KEY);
 	put(f, STORE_KEY_SESSION, KEY);
@@ -429,6 +443,188 @@ static void an_expiry_is_said_of_each_release_and_in_each_life(void **state)
 	assert_int_equal(expiries_said, 1);
 	assert_int_equal(epoch_after_restart(f), 8);
 	assert_int_equal(expiries_said, 2);
+}
+
+/* ---- a folder that is deleted or moved ------------------------------------------------------ */
+
+#define OTHER_KEY "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n"
+
+static void in_folder(const struct fixture *f, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void in_folder(const struct fixture *f, const char *format, ...)
+{
+	char command[288], words[192];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(words, sizeof(words), format, list);
+	va_end(list);
+	snprintf(command, sizeof(command), "cd %s && %s", f->path, words);
+	assert_int_equal(system(command), 0);
+}
+
+static void holds(const struct fixture *f, const char *name, const char *content)
+{
+	struct reason reason;
+	uint8_t *bytes;
+	size_t length;
+
+	assert_int_equal(store_read(&f->engine.store, name, 1024, &bytes, &length, &reason), 0);
+	assert_string_equal(bytes, content);
+	free(bytes);
+}
+
+/* A node with roster 3 and a release, in its second life when @restarted. */
+static void release_serves(struct fixture *f, bool restarted)
+{
+	put(f, "incoming/a.seal", "7 3");
+	assert_int_equal(reload(f), 0);
+	if (restarted)
+		assert_int_equal(epoch_after_restart(f), 7);
+	engine_folder_look(&f->engine);
+	folder_events = 0;
+}
+
+static void whole_again(struct fixture *f)
+{
+	struct reason reason;
+
+	engine_folder_look(&f->engine);
+	holds(f, STORE_KEY_LINK, KEY);
+	holds(f, STORE_KEY_SESSION, KEY);
+	holds(f, STORE_CURRENT, "7 3");
+	holds(f, STORE_CURRENT_COPY, "7 3");
+	holds(f, STORE_ROSTER, "3");
+	assert_true(there(f, STORE_INCOMING));
+	assert_string_equal(f->engine.folder, "");
+	life_end(f);
+	life_begin(f);
+	assert_int_equal(store_state_read(&f->engine.store, &f->engine.accepted, &reason), 0);
+	assert_int_equal(f->engine.accepted.epoch, 7);
+	assert_int_equal(engine_load(&f->engine, &reason), 0);
+	assert_int_equal(f->engine.release.status.epoch, 7);
+}
+
+static void what_is_deleted_is_written_again(void **state)
+{
+	static const char *const gone[] = {"*",	      "keys",	      "keys/*",	   "keys/link.key",
+					   "roster",  "current.seal", "current.*", "state",
+					   "incoming"};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) {
+		release_serves(f, i % 2);
+		in_folder(f, "rm -r %s", gone[i]);
+		whole_again(f);
+		assert_int_equal(folder_events, 0);
+	}
+}
+
+static void what_stands_is_left(void **state)
+{
+	struct fixture *f = *state;
+	struct reason reason;
+
+	release_serves(f, true);
+	in_folder(f, "rm -r *");
+	in_folder(f, "mkdir keys");
+	put(f, STORE_KEY_LINK, OTHER_KEY); /* the first of two that are made */
+	put(f, STORE_CURRENT, "another");
+	put(f, STORE_ROSTER, "2");
+	engine_folder_look(&f->engine);
+	holds(f, STORE_KEY_LINK, OTHER_KEY);
+	assert_false(there(f, STORE_KEY_SESSION));
+	holds(f, STORE_CURRENT, "another");
+	holds(f, STORE_ROSTER, "2");
+	holds(f, STORE_CURRENT_COPY, "7 3");
+	put(f, STORE_KEY_SESSION, OTHER_KEY);
+	engine_folder_look(&f->engine);
+	assert_int_equal(epoch_after_restart(f), 7);
+	assert_int_equal(f->engine.keys.link[31], 1);
+	assert_int_equal(store_keys_read(&f->engine.store, &f->engine.keys, &reason), 0);
+}
+
+/* What is written again is what was installed last. */
+static void a_release_between_is_not_undone(void **state)
+{
+	struct fixture *f = *state;
+
+	release_serves(f, true);
+	put(f, "incoming/a.seal", "8 4");
+	assert_int_equal(reload(f), 0);
+	in_folder(f, "rm -r *");
+	engine_folder_look(&f->engine);
+	holds(f, STORE_CURRENT, "8 4");
+	holds(f, STORE_ROSTER, "4");
+	assert_int_equal(epoch_after_restart(f), 8);
+}
+
+/* One that could be kept in part is not in force: what is written again is the old one, as a whole. */
+static void a_release_that_was_kept_in_part_is_no_part_of_it(void **state)
+{
+	struct fixture *f = *state;
+
+	release_serves(f, true);
+	put(f, "incoming/a.seal", "8 4");
+	block(f, STORE_STATE, true);
+	assert_int_equal(reload(f), 2);
+	in_folder(f, "rm -r *");
+	whole_again(f);
+}
+
+static void without_a_release_nothing_is_made_up(void **state)
+{
+	struct fixture *f = *state;
+	struct reason reason;
+
+	assert_int_equal(engine_load(&f->engine, &reason), -TUYEN_ENOENT);
+	in_folder(f, "rm -r *");
+	engine_folder_look(&f->engine);
+	holds(f, STORE_KEY_LINK, KEY);
+	assert_true(there(f, STORE_INCOMING));
+	assert_false(there(f, STORE_CURRENT) || there(f, STORE_ROSTER) || there(f, STORE_STATE));
+}
+
+/* Said once; until one stands there again, be it new or the old one. */
+static void a_folder_that_is_gone_is_said(void **state)
+{
+	struct fixture *f = *state;
+	char command[256];
+
+	for (size_t i = 0; i < 2; i++) {
+		release_serves(f, true);
+		snprintf(command, sizeof(command), i ? "mv %s %s.away" : "rm -r %s", f->path,
+			 f->path);
+		assert_int_equal(system(command), 0);
+		engine_folder_look(&f->engine);
+		engine_folder_look(&f->engine);
+		assert_int_equal(folder_events, 1);
+		assert_non_null(strstr(folder_told, "make that folder again"));
+		assert_string_equal(f->engine.folder, folder_told);
+		assert_int_equal(mkdir(f->path, 0750), 0);
+		whole_again(f);
+		assert_int_equal(folder_events, 2);
+		assert_string_equal(folder_told, "");
+	}
+	snprintf(command, sizeof(command), "rm -r %s && mv %s.away %s", f->path, f->path, f->path);
+	assert_int_equal(system(command), 0);
+	whole_again(f);
+}
+
+static void what_cannot_be_written_is_said(void **state)
+{
+	struct fixture *f = *state;
+
+	release_serves(f, true);
+	in_folder(f, "rm roster");
+	block(f, STORE_ROSTER, true);
+	engine_folder_look(&f->engine);
+	engine_folder_look(&f->engine);
+	assert_int_equal(folder_events, 1);
+	assert_non_null(strstr(folder_told, "roster"));
+	block(f, STORE_ROSTER, false);
+	whole_again(f);
+	assert_int_equal(folder_events, 2);
 }
 
 /* ---- a power cut ------------------------------------------------------------------------- */
@@ -729,6 +925,14 @@ static void a_power_cut_leaves_the_old_or_the_new(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(what_is_deleted_is_written_again, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_stands_is_left, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_release_between_is_not_undone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_release_that_was_kept_in_part_is_no_part_of_it, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(without_a_release_nothing_is_made_up, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_folder_that_is_gone_is_said, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_cannot_be_written_is_said, setup, teardown),
 	    CASE(an_older_epoch_is_refused_over_a_restart),
 	    CASE(a_release_begins_no_session_anew),
 	    CASE(a_full_disk_leaves_the_old_or_the_new),

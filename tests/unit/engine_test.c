@@ -278,6 +278,8 @@ NOTHING(void, status_event_claim, const struct lan_claim *claim, int64_t wall_s,
 NOTHING(void, engine_meters_load, struct engine *e)
 NOTHING(void, engine_meters_look, struct engine *e)
 NOTHING(void, engine_expiry_look, struct engine *e)
+NOTHING(void, engine_folder_look, struct engine *e)
+NOTHING(void, store_held_clear, struct store_held *held)
 NOTHING(void, engine_meters_keep, struct engine *e)
 NOTHING(void, engine_call_back, struct engine *e, const struct kernel_state *state,
 	struct monotime read_at)

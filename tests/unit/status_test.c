@@ -447,6 +447,34 @@ static void what_a_line_claims_is_told(void **state)
 	}
 }
 
+static void what_a_restart_would_miss_is_told(void **state)
+{
+	const char *const words[] = {NULL, "", "/var/lib/tuyen: gone"};
+	struct forwarding f = {.site = "phuc-xa"};
+	struct status_input in = {.forwarding = &f};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		const char *wanted = words[i] ? words[i] : "";
+		json_t *root, *event;
+		struct text t;
+
+		in.folder = words[i];
+		root = document(&in);
+		assert_string_equal(
+		    json_string_value(json_object_get(json_object_get(root, "site"), "folder")),
+		    wanted);
+		json_decref(root);
+		text_init(&t);
+		status_event_folder(wanted, 1764000060, &t);
+		event = json_loads(text_string(&t), 0, NULL);
+		assert_string_equal(json_string_value(json_object_get(event, "event")), "folder");
+		assert_string_equal(json_string_value(json_object_get(event, "folder")), wanted);
+		json_decref(event);
+		text_clear(&t);
+	}
+}
+
 static void lines_without_a_device_are_told(void **state)
 {
 	struct forwarding f = {.site = "phuc-xa"};
@@ -586,6 +614,7 @@ int main(void)
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),
 	    cmocka_unit_test(what_a_line_claims_is_told),
+	    cmocka_unit_test(what_a_restart_would_miss_is_told),
 	    cmocka_unit_test(lines_without_a_device_are_told),
 	    cmocka_unit_test(another_site_s_address_is_told),
 	    cmocka_unit_test(a_gateway_without_its_lan_is_told),

@@ -21,11 +21,12 @@
  *
  *  format	1
  *  site	{name, id, tier, label, node_address, link_address, lan_address, lan_shared: bool, lan_away: bool, lan_closed,
- *		 lan_claim, conflict, unnamed}
+ *		 lan_claim, conflict, folder, unnamed}
  *		 lan_shared: with other gateways; lan_away: no way leads to the LAN; one that shares it answers no probe then
  *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
  *		 lan_claim: what of the LAN a route leads to a line, "10.9.1.10/32 over wwan0", "" if none does
  *		 conflict: other sites' addresses that stand on devices of this box, "10.0.0.10 on lan0, ...", "" if none does
+ *		 folder: why a restart would miss something of the node's folder, "" if it would not
  *		 unnamed: the neighbour on a parallel link that this site calls, as is the other to that site, over lines that
  *		 --uplinks does not both name, "" if there is none: one cut may take both links
  *  daemon	{version, started, uptime_s, turns, operations, netlink_messages, drift_repairs, last_failure}
@@ -77,6 +78,7 @@
  * {event: "lan", away: bool, at}: no way leads to the LAN of this site, or one does again; a gateway that shares it answers no probe meanwhile.
  * {event: "conflict", addresses, at}: other sites' addresses that stand on devices of this box, now; "" if none does any more.
  * {event: "claim", claim, at}: what of the LAN a route leads to a line, as in lan_claim; "" if none does any more.
+ * {event: "folder", folder, at}: why a restart would miss something of the node's folder, now; "" if it would not any more.
  * Nobody is told of a doubt that is over: of what it costs, once.
  */
 #define CONTROL_SOCKET	    "/run/tuyen/control"

@@ -154,7 +154,8 @@ struct status_input {
 	const struct forwarding *forwarding; /* NULL: none yet */
 	bool lan_away;			     /* no way leads to the LAN */
 	const char *lan_closed; /* the device of a LAN that does not forward; "" or NULL: none */
-	const struct lan_claim *claim;		   /* NULL: none */
+	const struct lan_claim *claim; /* NULL: none */
+	const char *folder; /* why a restart would miss something of it; "" or NULL: it would not */
 	const struct address_conflicts *conflicts; /* NULL: none */
 	const struct fwd_neighbor *unnamed; /* node_uplinks_unnamed()'s parallel; NULL: none */
 	const struct kernel_state *actual;  /* NULL: not read yet */
@@ -213,6 +214,8 @@ void status_event_lan(bool away, int64_t wall_s, struct text *ret_json);
 void status_event_claim(const struct lan_claim *claim, int64_t wall_s, struct text *ret_json);
 /** Other sites' addresses that stand on devices of this box, now: conflicts_format(); "" if none does any more. */
 void status_event_conflict(const char *words, int64_t wall_s, struct text *ret_json);
+/** Why a restart would miss something of the node's folder; "": it would not any more. */
+void status_event_folder(const char *words, int64_t wall_s, struct text *ret_json);
 void status_event_bundle(uint64_t epoch, bool accepted, const char *why, int64_t wall_s,
 			 struct text *ret_json);
 /** The neighbour's traffic goes around its link now, or over it again: by @repaired (core/repair.h). */

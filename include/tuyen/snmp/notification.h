@@ -40,6 +40,8 @@ enum notification_kind {
 	NOTIFY_BUNDLE_EXPIRY_PAST = 31,
 	NOTIFY_LAN_CLAIM_BEGIN = 32,
 	NOTIFY_LAN_CLAIM_END = 33,
+	NOTIFY_FOLDER_LOST = 34,
+	NOTIFY_FOLDER_RESTORED = 35,
 };
 
 /** Objects for notifications alone, TUYEN-MIB's tuyenNotify. */

@@ -196,6 +196,10 @@ event '{"event":"claim","claim":"10.9.1.10/32 over u-carrier","at":"2026-11-24T0
 ok "a line that claims some of the LAN arrives" wait_for 3 trapped 'tuyenLanClaimBegin.*tuyenSiteName.0 = phuc-xa.*tuyenSiteLanClaim.0 = 10.9.1.10/32 over u-carrier'
 event '{"event":"claim","claim":"","at":"2026-11-24T09:02:09Z"}'
 ok "... and its end" wait_for 3 trapped 'tuyenLanClaimEnd.*tuyenNotifyAt.0 = 2026-11-24,9:2:9'
+event '{"event":"folder","folder":"/var/lib/tuyen: gone","at":"2026-11-24T09:02:10Z"}'
+ok "a folder that a restart would miss arrives" wait_for 3 trapped 'tuyenFolderLost.*tuyenSiteName.0 = phuc-xa.*tuyenSiteFolder.0 = /var/lib/tuyen: gone'
+event '{"event":"folder","folder":"","at":"2026-11-24T09:02:11Z"}'
+ok "... and its end" wait_for 3 trapped 'tuyenFolderRestored.*tuyenNotifyAt.0 = 2026-11-24,9:2:11'
 ok "how near the release's end is" eval 'is_value tuyenBundleExpiry.0 distant && is_value tuyenBundleDaysLeft.0 341'
 ok "... of which nobody is told while it is distant" eval '! trapped tuyenBundleExpiry'
 expiry() { sed -i "s/\"expiry\": \"[a-z]*\", \"days_left\": [0-9]*/\"expiry\": \"$1\", \"days_left\": $2/" "$w/status.json"; }
