@@ -201,19 +201,13 @@ int kernel_heed(const struct kernel *kernel)
 	return kernel->between && kernel->between(kernel->between_context) ? -TUYEN_ECANCELED : 0;
 }
 
-/* All of what has names of devices, which are known by now. The table first: a gateway's sets are many small pieces meanwhile, and
- * what is read after it takes their place. */
+/* All of what has names of devices, which are known by now. The nft table last: libnftables heeds nobody meanwhile, and what is
+ * begun anew would wait for it each time. */
 static int read_named(struct kernel *kernel, const struct kernel_state *desired,
 		      struct kernel_state *state, struct reason *reason)
 {
-	int err = nft_read(kernel, &state->nft, reason);
+	int err = read_wireguard(kernel, state, reason);
 
-	if (err == 0)
-		err = nft_counts_take(state);
-	if (err == 0)
-		err = kernel_heed(kernel);
-	if (err == 0)
-		err = read_wireguard(kernel, state, reason);
 	if (err == 0)
 		err = kernel_heed(kernel);
 	if (err == 0)
@@ -238,6 +232,10 @@ static int read_named(struct kernel *kernel, const struct kernel_state *desired,
 		err = read_sysctls(desired, state);
 	if (err == 0)
 		err = kernel_heed(kernel);
+	if (err == 0)
+		err = nft_read(kernel, &state->nft, reason);
+	if (err == 0)
+		err = nft_counts_take(state);
 	return err;
 }
 

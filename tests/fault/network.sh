@@ -158,7 +158,8 @@ expect "hai-phong's is down" links_up hai-phong 3
 expect "hai-phong leads around it" repaired_is hai-phong npdc-hn
 link_heal hai-phong npdc-hn
 link_heal phuc-xa dong-da
-settle_back 0 npdc-hn hanoi hai-phong
+judge "all back when it has held" wait_for 600 "the end of the damping" all_back
+settle 0 npdc-hn hanoi hai-phong
 begin "the gateway's wire process killed again and again, within a second, and a link cut" "the second that hears nothing says so"
 link_cut hanoi npdc-hn
 for i in 1 2 3; do
