@@ -170,7 +170,7 @@ killed kernel
 judge "epoch 3" epoch_is 3
 settle 0 phuc-xa
 # ---- F17 ----
-mkdir kept && cp -a "$state/." kept/
+mkdir kept && cp -a "$state/." kept/ && cp kept/current.seal.copy kept/current.seal # whole again, not torn as the row before left it
 as_kept() { local f; for f in current.seal current.seal.copy roster state keys/link.key keys/session.key; do cmp "kept/$f" "$state/$f" || return; done; }
 begin "all in the folder deleted under the daemon" "written again as it was; a restart comes up with it"
 rm -rf "${state:?}"/*
