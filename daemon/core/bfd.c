@@ -31,10 +31,9 @@
 
 #include <assert.h>
 
-#define TTL_SINGLE_HOP	  255u
-#define GRID_US		  1000u
-#define ROUND_TRIP_MAX_US 3000000u /* of an S-BFD probe; then its Final is taken for lost */
-#define NUMBERS		  256u	   /* of probes */
+#define TTL_SINGLE_HOP 255u
+#define GRID_US	       1000u
+#define NUMBERS	       256u /* of probes */
 
 static uint32_t random_next(struct bfd_session *s)
 {
@@ -533,7 +532,7 @@ struct bfd_packet bfd_session_extra(const struct bfd_session *s)
 
 static bool probe_polls(struct bfd_session *s, struct monotime now)
 {
-	if (s->poll_active && monotime_between(s->poll_sent, now) < ROUND_TRIP_MAX_US)
+	if (s->poll_active && monotime_between(s->poll_sent, now) < BFD_ROUND_TRIP_MAX_US)
 		return false;
 	s->poll_active = true;
 	s->poll_sent = now;

@@ -125,10 +125,12 @@ bool path_quality_sent(struct path_quality *q, uint8_t number, uint32_t interval
 		       struct monotime now)
 {
 	q->interval_us = interval_us;
+	if (!under_way(q, q->oldest)) /* then none is: the first of all may have any number */
+		q->oldest = number;
 	q->newest = number;
 	q->probe[number] =
 	    (struct path_quality_probe){(uint32_t)now.us, PROBE_UNDER_WAY, patience(q)};
-	if (age(q, q->oldest) > probes_within(q, PATH_QUALITY_GIVEN_UP_US))
+	if (age(q, q->oldest) > probes_within(q, BFD_ROUND_TRIP_MAX_US))
 		overtake(q, number);
 	return overdue_judge(q);
 }

@@ -389,6 +389,22 @@ static void what_may_be_overtaken_is_waited_for(void **state)
 	assert_int_equal(q.loss_permille, 0);
 }
 
+/* Also where the number after it is the first of all. */
+static void the_first_probe_may_have_any_number(void **state)
+{
+	static const uint8_t first[] = {0, 1, 254, 255};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(first); i++) {
+		struct path_quality q = {0};
+
+		path_quality_sent(&q, first[i], INTERVAL_US, (struct monotime){0});
+		for (unsigned int n = 1; n < 40; n++)
+			probe_answered(&q, (uint8_t)(first[i] + n));
+		assert_in_range(q.loss_permille, 1000 / 40, 1000 / 32);
+	}
+}
+
 /* For who says nothing there is the detection time; where that is longer, the probe that asked is given up. */
 static void silence_is_no_loss_before_three_seconds(void **state)
 {
@@ -558,6 +574,7 @@ int main(void)
 	    cmocka_unit_test(loss_is_known_before_a_group_ends),
 	    cmocka_unit_test(loss_is_told_at_once_on_a_shorter_way),
 	    cmocka_unit_test(what_may_be_overtaken_is_waited_for),
+	    cmocka_unit_test(the_first_probe_may_have_any_number),
 	    cmocka_unit_test(silence_is_no_loss_before_three_seconds),
 	    cmocka_unit_test(it_is_known_when_a_window_was_answered),
 	    cmocka_unit_test(more_answers_than_probes_are_no_loss),

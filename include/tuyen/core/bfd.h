@@ -90,7 +90,8 @@ struct bfd_config {
 };
 
 /** While a session is not up, RFC 5880 section 6.8.3: at least one second. */
-#define BFD_SLOW_INTERVAL_US 1000000u
+#define BFD_SLOW_INTERVAL_US  1000000u
+#define BFD_ROUND_TRIP_MAX_US 3000000u /* of an S-BFD probe; then its answer is taken for lost */
 
 struct bfd_counters {
 	uint64_t sent, received, dropped, up_transitions, down_transitions;

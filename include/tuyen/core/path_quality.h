@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tuyen/base/monotime.h"
+#include "tuyen/core/bfd.h"
 #include "tuyen/topology/network.h"
 
 /**
@@ -17,12 +18,11 @@
  * still. If its answer comes all the same, it is lost no longer.
  *
  * Nothing is said of one who falls silent altogether: for that there is the detection time. Where that is longer, what is out for
- * PATH_QUALITY_GIVEN_UP_US is given up, and with it all that is out for longer than the round trip.
+ * BFD_ROUND_TRIP_MAX_US is given up, and with it all that is out for longer than the round trip.
  */
-#define PATH_QUALITY_NUMBERS	 256
-#define PATH_QUALITY_GIVEN_UP_US 3000000u
-#define PATH_QUALITY_GROUP	 8
-#define PATH_QUALITY_GROUPS	 4
+#define PATH_QUALITY_NUMBERS 256
+#define PATH_QUALITY_GROUP   8
+#define PATH_QUALITY_GROUPS  4
 
 enum path_quality_fate {
 	PROBE_ANSWERED, /* or not sent since the path is up */
