@@ -28,8 +28,9 @@
  *
  * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's, and labelled packets
  * arrive on lo, sessions' packets on a device that main does not name. The nft table makes the checks that matter
- * instead. (accept_local would spare the look for the way back, a hundredth of what a label costs; but that look is
- * what refuses a source that is the box's own, forged under a label.) A session's device forwards, for what comes in
+ * instead. What comes by WireGuard has a source that the peer may have: AllowedIPs have said so, and none is the box's
+ * own. So the kernel need not look for the way back (accept_local). On lo it must, a hundredth of what a label costs: that
+ * look is what refuses a source that is the box's own, forged under a label. A session's device forwards, for what comes in
  * there goes on to a LAN; what comes in by a link ends here or has a label, which asks for no forwarding. The LAN's own
  * device is the box's, and known by no name.
  * net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with the device), because the plan must open it after
@@ -130,6 +131,8 @@ static int device_sysctls(struct kernel_state *state, const struct kernel_device
 	err = sysctl_add(state, "net/ipv4/conf", name, "rp_filter", 0, false);
 	if (err == 0)
 		err = sysctl_add(state, "net/ipv6/conf", name, "disable_ipv6", 1, false);
+	if (err == 0 && device->kind == KERNEL_DEVICE_WIREGUARD)
+		err = sysctl_add(state, "net/ipv4/conf", name, "accept_local", 1, false);
 	if (err == 0 && mpls)
 		err = sysctl_add(state, "net/mpls/conf", name, "input", 1, false);
 	return err;

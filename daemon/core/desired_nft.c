@@ -522,11 +522,16 @@ static void device_jumps(struct device_list *list, const char *name, const char 
 	snprintf(d->then, sizeof(d->then), "%s", then);
 }
 
+static void parallel_jump(struct device_list *list, const struct forwarding *f, const char *then)
+{
+	if (f->parallel_address)
+		device_jumps(list, PARALLEL_DEVICE, then);
+}
+
 static void links_jump(struct device_list *list, const struct forwarding *f, const char *then)
 {
 	device_jumps(list, LINK_DEVICE, then);
-	if (f->parallel_address)
-		device_jumps(list, PARALLEL_DEVICE, then);
+	parallel_jump(list, f, then);
 }
 
 /* "s10", "s10-2": each of a color to @chain, or to its own (@each), "@chain_10". */
@@ -559,13 +564,14 @@ static void devices_map(struct text *t, const char *what, struct device_list *li
 {
 	bool many = list->count > 1;
 
-	if (list->count)
+	if (list->count) {
 		qsort(list->entry, list->count, sizeof(*list->entry), device_compare);
-	text_printf(t, "\t\t%s %s", what, many ? "vmap { " : "");
-	for (size_t i = 0; i < list->count; i++)
-		text_printf(t, "%s\"%s\"%s%s", i ? ", " : "", list->entry[i].name,
-			    many ? " : " : " ", list->entry[i].then);
-	text_add(t, many ? " }\n" : "\n");
+		text_printf(t, "\t\t%s %s", what, many ? "vmap { " : "");
+		for (size_t i = 0; i < list->count; i++)
+			text_printf(t, "%s\"%s\"%s%s", i ? ", " : "", list->entry[i].name,
+				    many ? " : " : " ", list->entry[i].then);
+		text_add(t, many ? " }\n" : "\n");
+	}
 	if (list->failed)
 		t->failed = true;
 	free(list->entry);
@@ -586,6 +592,42 @@ static void overlay_rules(struct text *t, const struct forwarding *f, const char
 		prefix_add(t, prefix);
 		text_printf(t, " %s\n", rest);
 	}
+}
+
+/* @return the longest prefix that all of the overlay lies in; length 0: there is none */
+static struct ipv4_prefix overlay_cover(const struct forwarding *f)
+{
+	struct ipv4_prefix cover = overlay(f, 0);
+
+	for (int i = 1; i < 3; i++) {
+		struct ipv4_prefix prefix = overlay(f, i);
+
+		if (!prefix.length)
+			continue;
+		if (cover.length > prefix.length)
+			cover.length = prefix.length;
+		while ((cover.address ^ prefix.address) & ipv4_netmask(cover.length))
+			cover.length--;
+	}
+	cover.address &= ipv4_netmask(cover.length);
+	return cover;
+}
+
+/* Leads to @chain, which looks again, what is of the overlay or near it: hardly a packet of a carrier's is. */
+static void overlay_jump(struct text *t, const struct forwarding *f, const char *end,
+			 const char *chain)
+{
+	struct ipv4_prefix cover = overlay_cover(f);
+	char jump[40];
+
+	snprintf(jump, sizeof(jump), "jump %s", chain);
+	if (!cover.length) {
+		overlay_rules(t, f, end, jump);
+		return;
+	}
+	text_printf(t, "\t\tip %s ", end);
+	prefix_add(t, cover);
+	text_printf(t, " %s\n", jump);
 }
 
 static void chain_begin(struct text *t, const char *name, const char *hook)
@@ -860,11 +902,15 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 		queue_in_add(t, DESIRED_DSCP_PROBES);
 	text_add(t, "\t\tnotrack accept\n");
 	chain_end(t);
-	links_jump(&from, f, "jump guard_link");
+	parallel_jump(&from, f, "jump guard_link");
 	guard_session_add(t, f, &from);
-	chain_begin(t, "guard_line", NULL);
+	chain_begin(t, "guard_overlay", NULL);
 	overlay_rules(t, f, "saddr", "fib daddr . iif type != local counter drop");
 	overlay_rules(t, f, "daddr", "fib daddr . iif type != local counter drop");
+	chain_end(t);
+	chain_begin(t, "guard_line", NULL);
+	overlay_jump(t, f, "saddr", "guard_overlay");
+	overlay_jump(t, f, "daddr", "guard_overlay");
 	text_add(t, "\t\tmeta l4proto { 4, 47, 137 } counter drop\n");
 	turned_add(t, f);
 	guard_shared_add(t, f);
@@ -873,7 +919,8 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 	chain_end(t);
 	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
 	text_add(t, "\t\tmeta iiftype ether goto guard_line\n"
-		    "\t\tmeta iiftype loopback goto guard_lo\n");
+		    "\t\tmeta iiftype loopback goto guard_lo\n"
+		    "\t\tiifname \"" LINK_DEVICE "\" jump guard_link\n");
 	devices_map(t, "iifname", &from);
 	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
 		    "\t\tgoto guard_line\n");
@@ -1135,11 +1182,12 @@ static void input_add(struct text *t, const struct forwarding *f, const struct d
 	for (size_t i = 0; i < f->session_count; i++)
 		input_session_add(t, f, f->sessions[i].color);
 	input_line_add(t, f, lines);
-	links_jump(&from, f, "jump input_link");
+	parallel_jump(&from, f, "jump input_link");
 	sessions_jump(&from, f, "jump input", true);
 	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
 	text_add(t, "\t\tmeta iiftype ether goto input_line\n"
-		    "\t\tmeta iiftype loopback accept\n");
+		    "\t\tmeta iiftype loopback accept\n"
+		    "\t\tiifname \"" LINK_DEVICE "\" jump input_link\n");
 	devices_map(t, "iifname", &from);
 	/* guard has dropped what came by an adjacency without a label, and judged what came with one */
 	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
@@ -1349,8 +1397,16 @@ static void line_add(struct text *t)
 
 static void egress_overlay_add(struct text *t, const struct forwarding *f)
 {
+	chain_begin(t, "egress_overlay", NULL);
 	overlay_rules(t, f, "saddr", "fib saddr . oif type != local counter drop");
 	overlay_rules(t, f, "daddr", "jump line");
+	chain_end(t);
+}
+
+static void egress_overlay_jump(struct text *t, const struct forwarding *f)
+{
+	overlay_jump(t, f, "saddr", "egress_overlay");
+	overlay_jump(t, f, "daddr", "egress_overlay");
 }
 
 /* WireGuard's own packets of links, by their mark and port: encrypted, so that nothing of a LAN leaves in clear by them. What
@@ -1358,8 +1414,26 @@ static void egress_overlay_add(struct text *t, const struct forwarding *f)
 static void egress_link_add(struct text *t, const struct forwarding *f)
 {
 	chain_begin(t, "egress_link", NULL);
-	egress_overlay_add(t, f);
+	egress_overlay_jump(t, f);
 	link_ports_add(t, f, "sport");
+	chain_end(t);
+}
+
+static void egress_line_add(struct text *t, const struct forwarding *f)
+{
+	chain_begin(t, "egress_line", NULL);
+	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
+	if (f->parallel_address)
+		text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_PARALLEL);
+	egress_overlay_jump(t, f);
+	text_add(t, "\t\tip daddr @peers counter drop\n"
+		    "\t\tip saddr @peers ");
+	lans_add(t, f, "daddr !=");
+	text_add(t, "counter drop\n"
+		    "\t\t");
+	lans_add(t, f, "saddr");
+	lans_add(t, f, "daddr !=");
+	text_add(t, "counter drop\n");
 	chain_end(t);
 }
 
@@ -1389,30 +1463,20 @@ static void egress_add(struct text *t, const struct forwarding *f)
 {
 	struct device_list into = devices_new(f);
 
+	egress_overlay_add(t, f);
 	egress_link_add(t, f);
-
-	for (size_t i = 0; i < f->session_count; i++) {
+	egress_line_add(t, f);
+	for (size_t i = 0; i < f->session_count; i++)
 		egress_session_add(t, f, f->sessions[i].color);
-	}
 	device_jumps(&into, "lo", "accept");
-	links_jump(&into, f, "accept");
+	parallel_jump(&into, f, "accept");
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
-	text_add(t, "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n");
-	devices_map(t, "meta oiftype != ether oifname",
-		    &into); /* before the mark: nothing of a link's goes into a session */
-	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
-	if (f->parallel_address)
-		text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_PARALLEL);
-	egress_overlay_add(t, f);
-	text_add(t, "\t\tip daddr @peers counter drop\n"
-		    "\t\tip saddr @peers ");
-	lans_add(t, f, "daddr !=");
-	text_add(t, "counter drop\n"
-		    "\t\t");
-	lans_add(t, f, "saddr");
-	lans_add(t, f, "daddr !=");
-	text_add(t, "counter drop\n"
+	text_add(t, "\t\tmeta oiftype ether goto egress_line\n"
+		    "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n"
+		    "\t\toifname \"" LINK_DEVICE "\" accept\n");
+	devices_map(t, "oifname", &into); /* before the mark: nothing of a link's goes into a session */
+	text_add(t, "\t\tgoto egress_line\n"
 		    "\t}\n");
 }
 

@@ -99,6 +99,8 @@ static void a_commune_has_all_it_needs(void **state)
 	    "sysctl net/mpls/conf/lsp211/input=1\n",
 	    "sysctl net/ipv4/conf/all/rp_filter=0\n",
 	    "sysctl net/ipv4/conf/s10/forwarding=1\n",
+	    "sysctl net/ipv4/conf/s10/accept_local=1\n",
+	    "sysctl net/ipv4/conf/link0/accept_local=1\n",
 	    "tc filter add dev lsp210 ingress mpls pass 16901, else drop\n",
 	    "ip -f mpls route add 16901 dev lo\n",
 	    "ip route add 100.64.0.210/32 dev link0 src 100.64.3.133 table 254\n",
@@ -313,10 +315,8 @@ static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t c
 }
 
 #define OVERLAY_OUT                                                                                \
-	"\t\tip saddr 100.80.0.0/12 fib saddr . oif type != local counter drop\n"                  \
-	"\t\tip saddr 100.64.0.0/16 fib saddr . oif type != local counter drop\n"                  \
-	"\t\tip daddr 100.80.0.0/12 jump line\n"                                                   \
-	"\t\tip daddr 100.64.0.0/16 jump line\n"
+	"\t\tip saddr 100.64.0.0/11 jump egress_overlay\n"                                          \
+	"\t\tip daddr 100.64.0.0/11 jump egress_overlay\n"
 
 /* A carrier's gateway inside the overlay's range can be reached; one that has an address of ours cannot. */
 static void a_line_leads_to_its_next_hop(void **state)
@@ -349,6 +349,12 @@ static void a_line_leads_to_its_next_hop(void **state)
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, chain));
 	assert_non_null(strstr(t.bytes, OVERLAY_OUT "\t\tip daddr @peers counter drop\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\tchain egress_overlay {\n"
+			       "\t\tip saddr 100.80.0.0/12 fib saddr . oif type != local counter drop\n"
+			       "\t\tip saddr 100.64.0.0/16 fib saddr . oif type != local counter drop\n"
+			       "\t\tip daddr 100.80.0.0/12 jump line\n"
+			       "\t\tip daddr 100.64.0.0/16 jump line\n\t}\n"));
 	text_clear(&t);
 	for (ipv4_t i = 1; i < 20; i++)
 		desired_lines_add_hop(&hops, i);
@@ -761,7 +767,8 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes,
-	    "\t\tiifname vmap { \"s10\" : jump guard_session, \"link0\" : jump guard_link }\n"));
+	    "\t\tiifname \"link0\" jump guard_link\n"
+	    "\t\tiifname \"s10\" jump guard_session\n"));
 	assert_non_null(strstr(t.bytes,
 			       "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
 			       "\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n"
@@ -821,7 +828,7 @@ static void one_lan_is_compared(void **state)
 		desired_nft(&f, NULL, &t);
 		text_printf(&words,
 			    "\t\tip saddr @peers ip daddr != %s counter drop\n"
-			    "\t\tip saddr %s ip daddr != %s counter drop\n\t}\n}\n",
+			    "\t\tip saddr %s ip daddr != %s counter drop\n\t}\n",
 			    rows[i].word, rows[i].word, rows[i].word);
 		assert_non_null(strstr(t.bytes, words.bytes));
 		assert_int_equal(strstr(t.bytes, "\tset lans {") != NULL, rows[i].is_set);
@@ -847,10 +854,14 @@ static void links_own_packets(void **state)
 	assert_non_null(strstr(
 	    t.bytes,
 	    "\t\ttype filter hook postrouting priority filter; policy accept;\n"
+	    "\t\tmeta oiftype ether goto egress_line\n"
 	    "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n"
-	    "\t\tmeta oiftype != ether oifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, "
-	    "\"link0\" : accept }\n"
-	    "\t\tmeta mark 0x57000000 jump egress_link\n" OVERLAY_OUT));
+	    "\t\toifname \"link0\" accept\n"
+	    "\t\toifname vmap { \"lo\" : accept, \"s10\" : jump egress_10 }\n"
+	    "\t\tgoto egress_line\n\t}\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\tchain egress_line {\n"
+			       "\t\tmeta mark 0x57000000 jump egress_link\n" OVERLAY_OUT));
 	assert_non_null(strstr(t.bytes, "\t\ttype route hook output priority raw; policy accept;\n"
 					"\t\tmeta mark 0x57000000 accept\n"
 					"\t\tip daddr 100.80.0.0/12 notrack accept\n"
@@ -907,6 +918,7 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	    "wg set link1 peer uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= endpoint 198.51.100.9:51821 preshared-key <(echo l8wLa+G4692D5TmHJ6ZKZwpLm2FHf2/XR8nRtBJUaMA=) persistent-keepalive 25 allowed-ips 100.65.0.210/32\n",
 	    "ip address add 100.65.3.133/32 dev link1\n",
 	    "sysctl net/ipv4/conf/link1/rp_filter=0\n",
+	    "sysctl net/ipv4/conf/link1/accept_local=1\n",
 	    "sysctl net/mpls/conf/lsp210p/input=1\n",
 	    "tc filter add dev lsp210p ingress mpls pass 156901, else drop\n",
 	    "ip route add 100.65.0.210/32 dev link1 src 100.65.3.133 table 254\n",
@@ -917,8 +929,14 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	    "\t\tudp sport 51820 accept\n\t\tudp sport 51821 accept\n",
 	    "\t\tmeta mark 0x57000000 accept\n\t\tmeta mark 0x58000000 accept\n",
 	    "\t\tmeta mark 0x57000000 jump egress_link\n\t\tmeta mark 0x58000000 jump egress_link\n",
-	    "\"link0\" : jump guard_link, \"link1\" : jump guard_link",
-	    "\"link0\" : jump input_link, \"link1\" : jump input_link",
+	    "\t\tiifname \"link0\" jump guard_link\n\t\tiifname \"link1\" jump guard_link\n",
+	    "\t\tiifname \"link0\" jump input_link\n"
+	    "\t\tiifname vmap { \"s10\" : jump input_10, \"link1\" : jump input_link }\n",
+	    "\t\toifname \"link0\" accept\n"
+	    "\t\toifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, \"link1\" : accept }\n",
+	    "\tchain guard_line {\n"
+	    "\t\tip saddr 100.64.0.0/11 jump guard_overlay\n"
+	    "\t\tip daddr 100.64.0.0/11 jump guard_overlay\n",
 	    "\tset bfd_excess {\n\t\ttype ipv4_addr\n\t\t" BFD_BOUND
 	    "\n\t\telements = { 100.64.0.210 " BFD_BOUND ", 100.64.0.211 " BFD_BOUND
 	    ",\n\t\t\t     100.65.0.210 " BFD_BOUND " }\n\t}\n",
@@ -999,8 +1017,8 @@ static void devices_stand_as_nft_sorts_them(void **state)
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(
 	    t.bytes,
-	    "\t\tmeta oiftype != ether oifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
-	    "\"s30\" : jump egress_30, \"s100\" : jump egress_100, \"link0\" : accept, "
+	    "\t\toifname vmap { \"s9\" : jump egress_9, \"lo\" : accept, \"s20\" : jump egress_20, "
+	    "\"s30\" : jump egress_30, \"s100\" : jump egress_100, "
 	    "\"s4294967295\" : jump egress_4294967295 }\n"));
 	assert_non_null(strstr(t.bytes,
 			       "\tchain into_9 {\n"
@@ -1013,8 +1031,47 @@ static void devices_stand_as_nft_sorts_them(void **state)
 	    t.bytes,
 	    "\t\tmeta iiftype != ether iifname vmap { \"lo\" : jump closed, \"link0\" : jump closed }\n"));
 	assert_null(strstr(t.bytes, "outbound_node"));
+	assert_non_null(strstr(t.bytes, "\t\tiifname \"link0\" jump input_link\n"
+					"\t\tiifname \"lsp*\" counter drop\n"));
 	text_clear(&t);
 	f.sessions = NULL;
+	forwarding_clear(&f);
+}
+
+/* The overlay is looked for by what all of it has in common, else by each of its prefixes. */
+static void the_overlay_is_found_wherever_it_lies(void **state)
+{
+	static const struct {
+		struct ipv4_prefix links, paths;
+		const char *words;
+	} rows[] = {
+	    {{A(10, 8, 0, 0), 16}, {A(10, 9, 0, 0), 16}, "\t\tip saddr 10.8.0.0/15 jump"},
+	    {{A(10, 8, 0, 0), 13}, {A(10, 9, 0, 0), 16}, "\t\tip saddr 10.8.0.0/13 jump"},
+	    {{A(10, 9, 0, 0), 16}, {A(10, 8, 0, 0), 13}, "\t\tip saddr 10.8.0.0/13 jump"},
+	    {{A(10, 9, 0, 0), 16}, {A(127, 0, 0, 0), 8}, "\t\tip saddr 0.0.0.0/1 jump"},
+	    {{A(10, 9, 0, 0), 16}, {0, 0}, "\t\tip saddr 10.9.0.0/16 jump"},
+	    {{A(10, 9, 0, 0), 16},
+	     {A(172, 16, 0, 0), 12},
+	     "\t\tip saddr 172.16.0.0/12 jump guard_overlay\n\t\tip saddr 10.9.0.0/16 jump"},
+	};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	text_init(&t);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char begin[160];
+
+		f.overlay[0] = rows[i].links;
+		f.overlay[1] = rows[i].paths;
+		text_reset(&t);
+		desired_nft(&f, NULL, &t);
+		snprintf(begin, sizeof(begin), "\tchain guard_line {\n%s guard_overlay\n\t\tip daddr ",
+			 rows[i].words);
+		assert_non_null(strstr(t.bytes, begin));
+	}
+	text_clear(&t);
 	forwarding_clear(&f);
 }
 
@@ -1444,6 +1501,7 @@ int main(void)
 	    cmocka_unit_test(rights_of_many_peers_are_one_set),
 	    cmocka_unit_test(colors_with_the_same_peers_share_a_set),
 	    cmocka_unit_test(marks_of_packets_are_matched_both_ways),
+	    cmocka_unit_test(the_overlay_is_found_wherever_it_lies),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
 	    cmocka_unit_test(without_a_rate_nothing_queues),
 	    cmocka_unit_test(low_ones_take_turns),
