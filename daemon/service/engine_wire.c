@@ -167,7 +167,6 @@ void engine_publish(struct engine *e)
 		return; /* the wire process is away or slow: the next one will do */
 	text_init(&json);
 	status_input_fill(e, &in);
-	status_peers_look(&in, e->links, e->sessions);
 	status_document(&in, &json);
 	if (!json.failed)
 		pair_give_text(e->pair, MESSAGE_SNAPSHOT, &json);

@@ -341,19 +341,16 @@ static void add_carried_mtu(struct text *t, const struct status_liveness *l)
 		add_null(t, "carried_mtu");
 }
 
-static const struct kernel_peer *link_peer(const struct status_input *in,
-					   const struct fwd_neighbor *n)
-{
-	return peer_find(in->actual, desired_link_device(n->site_id), n->link_key);
-}
-
 static void add_link(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct fwd_neighbor *n = &in->forwarding->neighbors[i];
-	const struct status_liveness *l = &in->links[i];
-	const struct kernel_peer *p = link_peer(in, n);
+	const struct kernel_peer *p =
+	    peer_find(in->actual, desired_link_device(n->site_id), n->link_key);
+	struct status_liveness *l = &in->links[i];
 	char device[KERNEL_IFNAME_MAX];
 
+	if (in->actual)
+		handshake_look(in, p, &l->handshake);
 	desired_adjacency_name(n->site_id, device);
 	open_item(t);
 	add_string(t, "site", n->name);
@@ -511,20 +508,14 @@ static void add_session_path(struct text *t, const struct status_input *in,
 	}
 }
 
-static const struct kernel_peer *session_peer(const struct status_input *in,
-					      const struct fwd_session_peer *peer,
-					      char device[static KERNEL_IFNAME_MAX])
-{
-	desired_session_name(peer->color, forwarding_peer_slot(in->forwarding, peer), device);
-	return peer_find(in->actual, device, peer->session_key);
-}
-
 static void session_look(const struct status_input *in, const struct kernel_peer *p,
 			 struct status_session *s)
 {
 	uint64_t age_us, ago_us = 0;
 	bool up;
 
+	if (!in->actual)
+		return;
 	handshake_look(in, p, &s->handshake);
 	age_us = handshake_age_us(in, &s->handshake);
 	up = s->handshake.wall_s && age_us <= SESSION_ALIVE_US;
@@ -537,28 +528,18 @@ static void session_look(const struct status_input *in, const struct kernel_peer
 	s->since.us = in->now.us - ago_us;
 }
 
-void status_peers_look(const struct status_input *in, struct status_liveness *links,
-		       struct status_session *sessions)
-{
-	const struct forwarding *f = in->forwarding;
-	char device[KERNEL_IFNAME_MAX];
-
-	if (!f || !in->actual)
-		return;
-	for (size_t i = 0; i < f->neighbor_count; i++)
-		handshake_look(in, link_peer(in, &f->neighbors[i]), &links[i].handshake);
-	for (size_t i = 0; i < f->peer_count; i++)
-		session_look(in, session_peer(in, &f->peers[i], device), &sessions[i]);
-}
-
 static void add_session(struct text *t, const struct status_input *in, size_t i)
 {
 	const struct forwarding *f = in->forwarding;
 	const struct fwd_session_peer *peer = &f->peers[i];
 	const struct fwd_session *s = forwarding_session(f, peer->color);
+	struct status_session *seen = &in->sessions[i];
 	char device[KERNEL_IFNAME_MAX], prefix[IPV4_PREFIX_STRLEN];
-	const struct kernel_peer *p = session_peer(in, peer, device);
+	const struct kernel_peer *p;
 
+	desired_session_name(peer->color, forwarding_peer_slot(f, peer), device);
+	p = peer_find(in->actual, device, peer->session_key);
+	session_look(in, p, seen);
 	open_item(t);
 	add_u64(t, "color", peer->color);
 	add_string(t, "policy", s ? s->policy : "");
@@ -571,9 +552,9 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 		     !endpoint_carries(in->active, peer->color, peer->site_id));
 	add_peer_endpoint(t, p);
 	add_session_path(t, in, peer, p);
-	add_string(t, "state", in->sessions[i].up ? "up" : "down");
-	add_since(t, in, in->sessions[i].known, in->sessions[i].since);
-	add_peer_counters(t, in, p, &in->sessions[i].handshake);
+	add_string(t, "state", seen->up ? "up" : "down");
+	add_since(t, in, seen->known, seen->since);
+	add_peer_counters(t, in, p, &seen->handshake);
 	add_u64(t, "mtu", s ? s->mtu : 0);
 	open_array(t, "prefixes");
 	for (size_t k = 0; k < peer->prefix_count; k++)

@@ -70,12 +70,6 @@ void status_document(const struct status_input *input, struct text *ret_json)
 	text_add(ret_json, "{}");
 }
 
-void status_peers_look(const struct status_input *input, struct status_liveness *links,
-		       struct status_session *sessions)
-{
-	(void)input, (void)links, (void)sessions;
-}
-
 void engine_hurry(struct engine *e)
 {
 	(void)e;

@@ -167,7 +167,6 @@ static void with_everything(void **state)
 	json_t *root, *bundle;
 
 	(void)state;
-	status_peers_look(&in, &link, &seen);
 	root = document(&in);
 	bundle = json_object_get(root, "bundle");
 	assert_int_equal(json_array_size(json_object_get(root, "queues")), 4);
@@ -239,7 +238,6 @@ static json_t *watched_look(struct watched *w, uint64_t now_s, int64_t set_by_s,
 	w->in.now = w->in.actual_at = (struct monotime){now_s * 1000000};
 	w->in.wall_s = BOOT_S + (int64_t)now_s + set_by_s;
 	w->key.last_handshake_s = handshake_s;
-	status_peers_look(&w->in, NULL, &w->seen);
 	return document(&w->in);
 }
 
@@ -319,6 +317,25 @@ static void how_long_a_session_is_up_or_down(void **state)
 				 (int)number_at(root, "sessions", "since_s"));
 		json_decref(root);
 	}
+}
+
+static void before_the_kernel_is_read_nothing_is_known(void **state)
+{
+	struct watched w;
+	json_t *root;
+
+	(void)state;
+	watched_init(&w);
+	w.in.actual = NULL;
+	root = watched_look(&w, 1000, 0, BOOT_S + 990);
+	assert_false(w.seen.known);
+	assert_string_equal(text_at(root, "sessions", "state"), "down");
+	json_decref(root);
+	w.in.actual = &w.actual;
+	root = watched_look(&w, 1010, 0, BOOT_S + 990);
+	assert_true(w.seen.known);
+	assert_string_equal(text_at(root, "sessions", "state"), "up");
+	json_decref(root);
 }
 
 static void how_near_a_release_s_end_is(void **state)
@@ -610,6 +627,7 @@ int main(void)
 	    cmocka_unit_test(a_wall_clock_that_is_set),
 	    cmocka_unit_test(a_handshake_just_before_the_clock_is_set),
 	    cmocka_unit_test(how_long_a_session_is_up_or_down),
+	    cmocka_unit_test(before_the_kernel_is_read_nothing_is_known),
 	    cmocka_unit_test(how_near_a_release_s_end_is),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),

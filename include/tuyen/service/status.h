@@ -161,10 +161,10 @@ struct status_input {
 	const struct kernel_state *actual;  /* NULL: not read yet */
 	struct monotime actual_at;	    /* when its reading began */
 	const struct active_paths *active;
-	const enum repair_link *repaired;      /* core/repair.h; NULL: none */
-	const struct status_liveness *links;   /* one each of forwarding->neighbors */
-	const struct status_liveness *paths;   /* one each of forwarding->paths */
-	const struct status_session *sessions; /* one each of forwarding->peers */
+	const enum repair_link *repaired;    /* core/repair.h; NULL: none */
+	struct status_liveness *links;	     /* one each of forwarding->neighbors */
+	const struct status_liveness *paths; /* one each of forwarding->paths */
+	struct status_session *sessions;     /* one each of forwarding->peers */
 	const struct kernel_check *checks;
 	size_t check_count;
 	const struct node_uplinks *uplinks; /* NULL: none are named */
@@ -172,12 +172,9 @@ struct status_input {
 };
 
 /**
- * Takes what @input's actual says of handshakes.
- * @links, @sessions  one each of the forwarding's neighbors and peers; all zero: nothing known.
+ * Writes the document. What @input's actual says of handshakes goes into its links and sessions, which are zeroed
+ * before the first look: the hub has 11,379 of them, and each peer is searched for once.
  */
-void status_peers_look(const struct status_input *input, struct status_liveness *links,
-		       struct status_session *sessions);
-
 void status_document(const struct status_input *input, struct text *ret_json);
 
 /** "2026-11-24T20:31:55Z"; "null" without quotes for 0 in JSON. @out has STATUS_TIME_STRLEN bytes. */
