@@ -18,7 +18,9 @@
  * back: its detection time is its own multiplier times its own interval. It runs no poll sequence:
  * the reflector keeps no state to agree on. It numbers its probes, and sets P on one at a time, so that the Final
  * tells the round trip, also where that is longer than the interval (VSAT). When the pace quickens,
- * the first answer at the new pace comes a round trip later: silence is counted from then.
+ * the first answer at the new pace comes a round trip later: silence is counted from then. That round
+ * trip is measured of what is down, too, and costs a session 16 bytes; core/path_quality.h times every
+ * probe of what is up, for 2 KB, which the simulator's sessions of all sites have not.
  *
  * A path may be probed with more patience than its links, so that who repairs a link on the way has
  * the time to do it. Of the first link the head-end knows itself: when that is down nobody repairs,

@@ -6,65 +6,70 @@ void path_quality_reset(struct path_quality *q)
 	*q = (struct path_quality){0};
 }
 
-bool path_quality_known(const struct path_quality *q)
+void neighbor_quality_reset(struct neighbor_quality *q)
 {
-	return q->known == PATH_QUALITY_GROUPS;
+	*q = (struct neighbor_quality){0};
+}
+
+bool quality_loss_known(const struct quality_loss *l)
+{
+	return l->known == PATH_QUALITY_GROUPS;
 }
 
 /* The group @back before the one that is filled now. */
-static uint8_t *group(struct path_quality *q, unsigned int back)
+static uint8_t *group(struct quality_loss *l, unsigned int back)
 {
-	return &q->missing[(q->at + PATH_QUALITY_GROUPS + 1 - back) % (PATH_QUALITY_GROUPS + 1)];
+	return &l->missing[(l->at + PATH_QUALITY_GROUPS + 1 - back) % (PATH_QUALITY_GROUPS + 1)];
 }
 
-static uint16_t loss_compute(struct path_quality *q)
+static uint16_t loss_compute(struct quality_loss *l)
 {
-	uint32_t missing = 0, sent = q->known * PATH_QUALITY_GROUP + q->judged;
+	uint32_t missing = 0, sent = l->known * PATH_QUALITY_GROUP + l->judged;
 
-	for (unsigned int back = 0; back <= q->known; back++)
-		missing += *group(q, back);
+	for (unsigned int back = 0; back <= l->known; back++)
+		missing += *group(l, back);
 	if (missing >= sent)
 		return sent ? 1000 : 0;
 	return (uint16_t)(missing * 1000 / sent);
 }
 
 /* @return whether that ended its group. */
-static bool probe_judge(struct path_quality *q)
+static bool probe_judge(struct quality_loss *l)
 {
-	if (++q->judged < PATH_QUALITY_GROUP)
+	if (++l->judged < PATH_QUALITY_GROUP)
 		return false;
-	q->judged = 0;
-	q->at = (uint8_t)((q->at + 1) % (PATH_QUALITY_GROUPS + 1));
-	q->missing[q->at] = 0;
-	q->known += q->known < PATH_QUALITY_GROUPS;
+	l->judged = 0;
+	l->at = (uint8_t)((l->at + 1) % (PATH_QUALITY_GROUPS + 1));
+	l->missing[l->at] = 0;
+	l->known += l->known < PATH_QUALITY_GROUPS;
 	return true;
 }
 
 /* That loss is less a whole group says, or a late answer; that it is more is known at once. */
-static bool loss_tell(struct path_quality *q, bool anew)
+static bool loss_tell(struct quality_loss *l, bool anew)
 {
-	uint16_t loss = loss_compute(q);
+	uint16_t loss = loss_compute(l);
 
-	if (!anew && (!path_quality_known(q) || loss <= q->loss_permille))
+	if (!anew && (!quality_loss_known(l) || loss <= l->permille))
 		return false;
-	q->loss_permille = loss;
+	l->permille = loss;
 	return true;
 }
 
 /* Of one probe more it is known what became of it. */
-static bool judge(struct path_quality *q, bool missing)
+static bool judge(struct quality_loss *l, bool missing)
 {
-	*group(q, 0) += missing;
-	return loss_tell(q, probe_judge(q));
+	*group(l, 0) += missing;
+	return loss_tell(l, probe_judge(l));
 }
 
 /* What was taken for lost has come: it is taken from the newest of the missing. */
-static bool forgive(struct path_quality *q)
+static bool forgive(struct quality_loss *l)
 {
-	for (unsigned int back = 0; back <= q->known; back++)
-		if (*group(q, back)) {
-			--*group(q, back);
-			return loss_tell(q, true);
+	for (unsigned int back = 0; back <= l->known; back++)
+		if (*group(l, back)) {
+			--*group(l, back);
+			return loss_tell(l, true);
 		}
 	return false;
 }
@@ -114,7 +119,7 @@ static bool overdue_judge(struct path_quality *q)
 		    age(q, n) <= q->probe[n].patience)
 			continue;
 		q->probe[n].fate = PROBE_MISSING;
-		changed |= judge(q, true);
+		changed |= judge(&q->loss, true);
 	}
 	while (q->oldest != end && !under_way(q, q->oldest))
 		q->oldest++;
@@ -186,16 +191,16 @@ bool path_quality_received(struct path_quality *q, uint8_t number, struct monoti
 	} else {
 		round_trip_of_overtaken(q, number, probe->us);
 	}
-	changed = fate == PROBE_MISSING ? forgive(q) : judge(q, false);
+	changed = fate == PROBE_MISSING ? forgive(&q->loss) : judge(&q->loss, false);
 	return overdue_judge(q) || changed;
 }
 
-void path_quality_heard_neighbor(struct path_quality *q)
+void neighbor_quality_heard(struct neighbor_quality *q)
 {
 	q->received++;
 }
 
-bool path_quality_sent_to_neighbor(struct path_quality *q)
+bool neighbor_quality_sent(struct neighbor_quality *q)
 {
 	uint32_t received = q->received;
 	bool changed = false;
@@ -206,7 +211,7 @@ bool path_quality_sent_to_neighbor(struct path_quality *q)
 	q->sent = 1;
 	q->received = 0;
 	for (uint32_t i = 0; i < PATH_QUALITY_GROUP; i++)
-		changed |= judge(q, i >= received);
+		changed |= judge(&q->loss, i >= received);
 	return changed;
 }
 

@@ -74,8 +74,9 @@ struct wire_session {
 	struct path_mtu mtu;
 	bool padded_heard;   /* SESSION_LINK: the neighbour answers padded polls at length */
 	size_t padded_asked; /* SESSION_LINK: the length of the last one, 0 none */
-	struct path_quality quality;
-	struct { /* of it */
+	struct path_quality *quality;	  /* SESSION_PATH */
+	struct neighbor_quality neighbor; /* SESSION_LINK */
+	struct {			  /* of the path's */
 		uint16_t loss_permille;
 		bool known;
 		uint32_t round_trip_us, jitter_us;
@@ -504,21 +505,29 @@ static bool quality_differs(uint32_t now, uint32_t told)
 /* Of a path whose loss is another one, or of which a group of probes more is judged. */
 static void quality_tell(struct wire_session *s)
 {
-	const struct path_quality *is = &s->quality;
+	const struct path_quality *is = s->quality;
 
-	if (is->loss_permille != s->told.loss_permille || path_quality_known(is) != s->told.known ||
+	if (is->loss.permille != s->told.loss_permille ||
+	    quality_loss_known(&is->loss) != s->told.known ||
 	    quality_differs(is->round_trip_us, s->told.round_trip_us) ||
 	    quality_differs(is->jitter_us, s->told.jitter_us))
 		report_mark(s);
+}
+
+static void quality_reset(struct wire_session *s)
+{
+	if (s->quality)
+		path_quality_reset(s->quality);
+	neighbor_quality_reset(&s->neighbor);
 }
 
 static void quality_sent(struct wire_session *s, struct monotime now)
 {
 	if (s->bfd.state != BFD_STATE_UP)
 		return;
-	if (s->config.kind != SESSION_PATH)
-		path_quality_sent_to_neighbor(&s->quality);
-	else if (path_quality_sent(&s->quality, s->bfd.probe, s->bfd.tx_interval_us, now))
+	if (!s->quality)
+		neighbor_quality_sent(&s->neighbor);
+	else if (path_quality_sent(s->quality, s->bfd.probe, s->bfd.tx_interval_us, now))
 		quality_tell(s);
 }
 
@@ -526,9 +535,9 @@ static void quality_received(struct wire_session *s, size_t length, struct monot
 {
 	if (length != BFD_PACKET_BYTES)
 		return;
-	if (s->config.kind != SESSION_PATH)
-		path_quality_heard_neighbor(&s->quality);
-	else if (path_quality_received(&s->quality, s->bfd.answered, now))
+	if (!s->quality)
+		neighbor_quality_heard(&s->neighbor);
+	else if (path_quality_received(s->quality, s->bfd.answered, now))
 		quality_tell(s);
 }
 
@@ -545,11 +554,12 @@ static void quality_received(struct wire_session *s, size_t length, struct monot
 /* @return the size to be sent now, 0 none. */
 static uint16_t mtu_due(struct wire_session *s, struct monotime now, bool *ret_changed)
 {
+	const struct quality_loss *loss = s->quality ? &s->quality->loss : &s->neighbor.loss;
 	bool alive = s->bfd.state == BFD_STATE_UP;
 
 	*ret_changed = false;
 	if (s->config.kind == SESSION_PATH || s->padded_heard)
-		return path_mtu_step(&s->mtu, now, alive, s->quality.loss_permille, ret_changed);
+		return path_mtu_step(&s->mtu, now, alive, loss->permille, ret_changed);
 	if (!monotime_reached(now, s->mtu.due))
 		return 0;
 	if (!alive || s->bfd.poll_active) {
@@ -638,7 +648,7 @@ static void session_step(struct wire_session *s, const struct bfd_step *step, st
 {
 	if (step->changed) {
 		report_mark(s);
-		path_quality_reset(&s->quality);
+		quality_reset(s);
 		if (link_failed(s))
 			paths_hasten(s, now);
 	}
@@ -1012,6 +1022,7 @@ static void session_free(struct wire_session *s)
 	s->owner->reports_due -= s->report_due;
 	s->owner->slot[slot_of(s)] = NULL;
 	socket_close(&s->fd, &s->readable);
+	free(s->quality);
 	free(s);
 }
 
@@ -1066,14 +1077,14 @@ static struct wire_session *session_new(struct wire_sessions *w, const struct me
 	config = bfd_config_of(m, discriminator_new(w, slot));
 	bfd_session_init(&s->bfd, &config, now, jitter_seed(m));
 	w->slot[slot] = s;
-	if (m->kind == SESSION_LINK) {
+	if (m->kind == SESSION_LINK)
 		s->listener = listener_get(w, m->local, m->device, BFD_PORT_SINGLE_HOP, 0);
-		if (!s->listener) {
-			session_free(s);
-			return NULL;
-		}
-	}
-	return s;
+	else
+		s->quality = calloc(1, sizeof(*s->quality));
+	if (s->listener || s->quality)
+		return s;
+	session_free(s);
+	return NULL;
 }
 
 static int key_compare(const struct message_session *a, const struct message_session *b)
@@ -1279,6 +1290,8 @@ void wire_sessions_report_all(struct wire_sessions *w)
 
 static struct message report_build(const struct wire_sessions *w, const struct wire_session *s)
 {
+	const struct path_quality *path = s->quality;
+
 	return (struct message){
 	    .type = MESSAGE_LIVENESS,
 	    .u.liveness =
@@ -1290,10 +1303,10 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .by_intent = s->bfd.by_intent,
 		    .anew = s->config.kind == SESSION_LINK && s->bfd.remote_anew,
 		    .quiet = s->quiet,
-		    .round_trip_us = path_quality_known_round_trip(&s->quality),
-		    .loss_permille = s->config.kind == SESSION_PATH ? s->quality.loss_permille : 0,
-		    .loss_known = s->config.kind == SESSION_PATH && path_quality_known(&s->quality),
-		    .jitter_us = s->quality.jitter_us,
+		    .round_trip_us = path ? path_quality_known_round_trip(path) : 0,
+		    .loss_permille = path ? path->loss.permille : 0,
+		    .loss_known = path && quality_loss_known(&path->loss),
+		    .jitter_us = path ? path->jitter_us : 0,
 		    .mtu = session_probes_mtu(s) && s->mtu.proven ? s->mtu.passes : 0,
 		    .generation = w->generation,
 		    .sent = s->bfd.counters.sent,
@@ -1325,11 +1338,13 @@ void wire_sessions_report_done(struct wire_sessions *w)
 
 	assert(s->report_due && w->reports_due);
 	s->report_due = false;
-	s->told.loss_permille = s->quality.loss_permille;
-	s->told.known = path_quality_known(&s->quality);
-	s->told.round_trip_us = s->quality.round_trip_us;
-	s->told.jitter_us = s->quality.jitter_us;
 	w->reports_due--;
+	if (!s->quality)
+		return;
+	s->told.loss_permille = s->quality->loss.permille;
+	s->told.known = quality_loss_known(&s->quality->loss);
+	s->told.round_trip_us = s->quality->round_trip_us;
+	s->told.jitter_us = s->quality->jitter_us;
 }
 
 const struct wire_counters *wire_sessions_counters(const struct wire_sessions *w)

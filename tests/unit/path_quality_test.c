@@ -38,8 +38,8 @@ static uint32_t chance(struct world *w, uint32_t below)
 
 static void note(struct world *w)
 {
-	if (path_quality_known(&w->q) && w->q.loss_permille > w->most_permille)
-		w->most_permille = w->q.loss_permille;
+	if (quality_loss_known(&w->q.loss) && w->q.loss.permille > w->most_permille)
+		w->most_permille = w->q.loss.permille;
 }
 
 static void answer_take(struct world *w, const struct answer *a)
@@ -174,8 +174,8 @@ static void late_is_not_lost(void **state)
 
 			world_init(&w, seed, rows[i].from_us);
 			ramp(&w, 120, rows[i].from_us, rows[i].from_us);
-			assert_true(path_quality_known(&w.q));
-			w.most_permille = w.q.loss_permille;
+			assert_true(quality_loss_known(&w.q.loss));
+			w.most_permille = w.q.loss.permille;
 			for (unsigned int k = 0; k < rows[i].count; k++) {
 				int64_t at_once = (int64_t)rows[i].from_us + rows[i].by_us;
 
@@ -203,7 +203,7 @@ static void bursts_are_no_loss(void **state)
 	w.burst_us = SECOND_US / 5;
 	for (unsigned int i = 0; i < 1000; i++) {
 		probe(&w, 20000, false);
-		assert_int_equal(w.q.loss_permille, 0);
+		assert_int_equal(w.q.loss.permille, 0);
 	}
 }
 
@@ -217,7 +217,7 @@ static void answers_out_of_turn_are_no_loss(void **state)
 	for (unsigned int i = 0; i < 1000; i++) {
 		probe(&w, 20000 + (3 - i % 4) * INTERVAL_US, false);
 		if (i >= PATH_QUALITY_GROUP * PATH_QUALITY_GROUPS)
-			assert_int_equal(w.q.loss_permille, 0);
+			assert_int_equal(w.q.loss.permille, 0);
 	}
 }
 
@@ -233,7 +233,7 @@ static void chance_of_turn_is_hardly_loss(void **state)
 		world_init(&w, seed, 20000);
 		for (unsigned int i = 0; i < 800; i++, count++) {
 			probe(&w, 20000 + chance(&w, 80000), false);
-			sum += w.q.loss_permille;
+			sum += w.q.loss.permille;
 		}
 	}
 	assert_in_range(sum / count, 0, 2);
@@ -254,14 +254,14 @@ static void loss_is_counted(void **state)
 
 			world_init(&w, 1, delays_us[k]);
 			lossy(&w, 240, delays_us[k], rows[i].lost);
-			assert_true(path_quality_known(&w.q));
+			assert_true(quality_loss_known(&w.q.loss));
 			/* of 32 to 40, which are no whole number of eights: one more or less */
-			assert_in_range(w.q.loss_permille + 1000 / 32, rows[i].permille,
+			assert_in_range(w.q.loss.permille + 1000 / 32, rows[i].permille,
 					rows[i].permille + 2000 / 32);
 			ramp(&w, 180, delays_us[k], delays_us[k]); /* and forgotten */
-			assert_int_equal(w.q.loss_permille, 0);
+			assert_int_equal(w.q.loss.permille, 0);
 			path_quality_reset(&w.q);
-			assert_false(path_quality_known(&w.q));
+			assert_false(quality_loss_known(&w.q.loss));
 		}
 }
 
@@ -296,7 +296,7 @@ static void loss_is_counted_where_the_way_changes(void **state)
 							      rows[i].from_us) *
 							     k / 400),
 					      chance(&w, 100) < percent);
-					sum += k < 200 ? 0 : w.q.loss_permille;
+					sum += k < 200 ? 0 : w.q.loss.permille;
 				}
 			}
 			assert_in_range(sum / (200 * SEEDS), percent * 97 / 10, percent * 11);
@@ -311,15 +311,15 @@ static void loss_is_known_before_a_group_ends(void **state)
 	(void)state;
 	world_init(&w, 1, 6000);
 	ramp(&w, 33, 6000, 6000);
-	assert_true(path_quality_known(&w.q));
+	assert_true(quality_loss_known(&w.q.loss));
 	for (unsigned int lost = 1; lost <= 2; lost++) {
-		uint16_t before = w.q.loss_permille;
+		uint16_t before = w.q.loss.permille;
 
 		probe(&w, 6000, true);
 		probe(&w, 6000, false);
-		assert_int_equal(w.q.loss_permille, before);
+		assert_int_equal(w.q.loss.permille, before);
 		probe(&w, 6000, false);
-		assert_int_equal(w.q.loss_permille, lost * 1000 / (32 + 3 * lost));
+		assert_int_equal(w.q.loss.permille, lost * 1000 / (32 + 3 * lost));
 	}
 }
 
@@ -328,8 +328,8 @@ static unsigned int told_after(struct world *w, uint32_t delay_us)
 {
 	unsigned int after = 0;
 
-	w->q.loss_permille = 0; /* as if none was told: any more is */
-	for (probe(w, delay_us, true); !w->q.loss_permille; after++)
+	w->q.loss.permille = 0; /* as if none was told: any more is */
+	for (probe(w, delay_us, true); !w->q.loss.permille; after++)
 		probe(w, delay_us, false);
 	return after;
 }
@@ -382,11 +382,11 @@ static void what_may_be_overtaken_is_waited_for(void **state)
 	path_quality_sent(&q, n, INTERVAL_US, (struct monotime){0});
 	probe_answered(&q, (uint8_t)(n + 1));
 	probe_answered(&q, (uint8_t)(n + 2));
-	assert_int_equal(q.loss_permille, 0);
+	assert_int_equal(q.loss.permille, 0);
 	path_quality_sent(&q, (uint8_t)(n + 3), INTERVAL_US, (struct monotime){0});
-	assert_int_equal(q.loss_permille, 1000 / 35);
+	assert_int_equal(q.loss.permille, 1000 / 35);
 	path_quality_received(&q, n, (struct monotime){20000});
-	assert_int_equal(q.loss_permille, 0);
+	assert_int_equal(q.loss.permille, 0);
 }
 
 /* Also where the number after it is the first of all. */
@@ -401,7 +401,7 @@ static void the_first_probe_may_have_any_number(void **state)
 		path_quality_sent(&q, first[i], INTERVAL_US, (struct monotime){0});
 		for (unsigned int n = 1; n < 40; n++)
 			probe_answered(&q, (uint8_t)(first[i] + n));
-		assert_in_range(q.loss_permille, 1000 / 40, 1000 / 32);
+		assert_in_range(q.loss.permille, 1000 / 40, 1000 / 32);
 	}
 }
 
@@ -417,10 +417,10 @@ static void silence_is_no_loss_before_three_seconds(void **state)
 	from = w.now;
 	while (monotime_between(from, w.now) < 29 * SECOND_US / 10)
 		probe(&w, 20000, true);
-	assert_int_equal(w.q.loss_permille, 0);
+	assert_int_equal(w.q.loss.permille, 0);
 	while (monotime_between(from, w.now) < 42 * SECOND_US / 10)
 		probe(&w, 20000, true);
-	assert_int_equal(w.q.loss_permille, 1000);
+	assert_int_equal(w.q.loss.permille, 1000);
 }
 
 static void it_is_known_when_a_window_was_answered(void **state)
@@ -429,13 +429,13 @@ static void it_is_known_when_a_window_was_answered(void **state)
 
 	(void)state;
 	for (uint8_t i = 0; i < PATH_QUALITY_GROUP * PATH_QUALITY_GROUPS; i++) {
-		assert_false(path_quality_known(&q));
+		assert_false(quality_loss_known(&q.loss));
 		assert_false(path_quality_sent(&q, i, INTERVAL_US, (struct monotime){0}));
 		assert_int_equal(path_quality_received(&q, i, (struct monotime){20000}),
 				 i % 8 == 7);
 	}
-	assert_true(path_quality_known(&q));
-	assert_int_equal(q.loss_permille, 0);
+	assert_true(quality_loss_known(&q.loss));
+	assert_int_equal(q.loss.permille, 0);
 }
 
 /* What comes twice, or from before the path was up, is nothing; the numbers go round. */
@@ -450,7 +450,7 @@ static void more_answers_than_probes_are_no_loss(void **state)
 	for (int i = 0; i < 600; i++) {
 		probe_answered(&q, (uint8_t)i);
 		assert_false(path_quality_received(&q, (uint8_t)i, (struct monotime){1000000}));
-		assert_int_equal(q.loss_permille, 0);
+		assert_int_equal(q.loss.permille, 0);
 	}
 	assert_int_equal(q.round_trip_us, 20000);
 	for (int i = 600; i < 1200; i++) { /* of four one is lost, and the next comes twice */
@@ -458,7 +458,7 @@ static void more_answers_than_probes_are_no_loss(void **state)
 		for (int k = 0; i % 4 && k <= (i % 4 == 1); k++)
 			path_quality_received(&q, (uint8_t)i, (struct monotime){20000});
 	}
-	assert_in_range(q.loss_permille, 240, 260);
+	assert_in_range(q.loss.permille, 240, 260);
 }
 
 /* A neighbour's packets are counted beside ours. */
@@ -471,18 +471,18 @@ static void of_a_neighbor_as_many_are_to_come(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct path_quality q = {0};
+		struct neighbor_quality q = {0};
 
 		for (unsigned int k = 0; k < 80; k++) {
-			path_quality_sent_to_neighbor(&q);
+			neighbor_quality_sent(&q);
 			if (k >= 40 || !(rows[i].lost >> (k % 8) & 1))
-				path_quality_heard_neighbor(&q);
+				neighbor_quality_heard(&q);
 			if (k == 40)
-				assert_int_equal(q.loss_permille, rows[i].permille);
+				assert_int_equal(q.loss.permille, rows[i].permille);
 		}
-		path_quality_sent_to_neighbor(&q); /* and forgotten */
-		assert_true(path_quality_known(&q));
-		assert_int_equal(q.loss_permille, 0);
+		neighbor_quality_sent(&q); /* and forgotten */
+		assert_true(quality_loss_known(&q.loss));
+		assert_int_equal(q.loss.permille, 0);
 	}
 }
 

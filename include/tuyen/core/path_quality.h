@@ -37,36 +37,46 @@ struct path_quality_probe {
 	uint8_t patience; /* so many leave after it before its own answer can have come */
 };
 
-struct path_quality {
+struct quality_loss {
 	uint8_t missing[PATH_QUALITY_GROUPS + 1]; /* of a group of probes each, a ring */
 	uint8_t at, judged;			  /* which group is filled now, with how many */
 	uint8_t known;				  /* groups before it, up to PATH_QUALITY_GROUPS */
-	uint8_t samples;			  /* of the round trip, up to 4 */
-	uint16_t loss_permille;
+	uint16_t permille;
+};
+
+struct path_quality { /* 2 KB */
+	struct quality_loss loss;
+	uint8_t samples;	/* of the round trip, up to 4 */
 	uint8_t oldest, newest; /* nothing else is under way than from one to the other */
 	struct path_quality_probe probe[PATH_QUALITY_NUMBERS]; /* by number */
 	uint32_t interval_us;				       /* of the probes */
-	uint32_t sent, received; /* to and from a neighbour: of this group */
 
 	uint32_t round_trip_us; /* smoothed by 1/8; 0 unknown */
 	uint32_t jitter_us;	/* interarrival jitter of RFC 3550 section 6.4.1 */
 	uint32_t last_us;	/* the newest of one not overtaken; of the first four the least */
 };
 
-/** Forgets all: the path was down. */
+/** Of a link: a neighbour's packets are not numbered, but as many are to come as are sent. */
+struct neighbor_quality {
+	struct quality_loss loss;
+	uint32_t sent, received; /* to and from the neighbour: of this group */
+};
+
+/** Forgets all: the path, or the link, was down. */
 void path_quality_reset(struct path_quality *q);
+void neighbor_quality_reset(struct neighbor_quality *q);
 /**
  * A probe is sent along a path, the next follows in @interval_us, with the next number.
- * @return whether loss_permille changed, or a group of probes is judged.
+ * @return whether the loss changed, or a group of probes is judged.
  */
 bool path_quality_sent(struct path_quality *q, uint8_t number, uint32_t interval_us,
 		       struct monotime now);
 /** The answer to probe @number came, and tells the round trip. @return as of path_quality_sent(). */
 bool path_quality_received(struct path_quality *q, uint8_t number, struct monotime now);
 /** A neighbour's packet came. */
-void path_quality_heard_neighbor(struct path_quality *q);
+void neighbor_quality_heard(struct neighbor_quality *q);
 /** A packet is sent to a neighbour, which sends as often as we do: of eight of ours as many of its are to come. @return likewise. */
-bool path_quality_sent_to_neighbor(struct path_quality *q);
+bool neighbor_quality_sent(struct neighbor_quality *q);
 /**
  * A round trip was measured, us. Of the first four, when ways are still being found, the least counts.
  *
@@ -78,7 +88,7 @@ bool path_quality_sent_to_neighbor(struct path_quality *q);
 void path_quality_round_trip(struct path_quality *q, uint32_t us);
 
 /** Whether loss is of as many probes as it can be: none of before, and no luck of a few. */
-bool path_quality_known(const struct path_quality *q);
+bool quality_loss_known(const struct quality_loss *loss);
 
 /** The smoothed round trip, us; 0 before four were measured: the first ones wait for handshakes. */
 uint32_t path_quality_known_round_trip(const struct path_quality *q);
