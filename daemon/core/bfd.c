@@ -26,6 +26,9 @@
  * the time to do it. Of the first link the head-end knows itself: when that is down nobody repairs,
  * and the patience ends (bfd_session_hasten).
  *
+ * AdminDown is said at the pace that was until a detection time has passed (section 6.8.16), so that a
+ * lost packet does not make a failure of what was meant; then once a second, as by all that is not up.
+ *
  * Not done: echo, authentication, the passive role, demand mode of our own. A remote's demand
  * mode is honoured.
  */
@@ -92,6 +95,23 @@ static void send_schedule(struct bfd_session *s, struct monotime from, struct mo
 	s->next_send.us -= s->next_send.us % grid_us(s);
 	if (monotime_before(s->next_send, now))
 		s->next_send = now;
+}
+
+static void farewell_begin(struct bfd_session *s, struct monotime now)
+{
+	uint64_t us = s->state == BFD_STATE_UP ? s->tx_interval_us : 0;
+
+	s->farewell_us = us - us / 4;
+	s->farewell_until = monotime_after(now, us * s->config.multiplier);
+}
+
+static void farewell_schedule(struct bfd_session *s, struct monotime now)
+{
+	struct monotime again = monotime_after(now, s->farewell_us);
+
+	if (s->farewell_us && s->state == BFD_STATE_ADMIN_DOWN &&
+	    !monotime_before(s->farewell_until, again))
+		s->next_send = monotime_min(s->next_send, again);
 }
 
 static void poll_request(struct bfd_session *s)
@@ -297,6 +317,7 @@ void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now
 	if (enabled == (s->state != BFD_STATE_ADMIN_DOWN))
 		return;
 	poll_forget(s);
+	farewell_begin(s, now);
 	if (enabled)
 		state_set(s, BFD_STATE_DOWN, BFD_DIAG_NONE, now);
 	else
@@ -555,6 +576,7 @@ static void packet_periodic(struct bfd_session *s, struct monotime now,
 	}
 	s->last_sent = now;
 	send_schedule(s, now, now);
+	farewell_schedule(s, now);
 }
 
 struct bfd_step bfd_session_step(struct bfd_session *s, struct monotime now, bool starved)

@@ -32,6 +32,7 @@ struct wire {
 	struct wire_sessions *sessions;
 	struct control_server *control;
 	uint64_t refused; /* well-formed messages out of place */
+	bool stopping;
 	struct message report;
 };
 
@@ -132,7 +133,8 @@ static void terminated(evutil_socket_t number, short events, void *context)
 
 	(void)number;
 	(void)events;
-	event_base_loopbreak(wire->base);
+	if (!wire->stopping) /* systemd says it to all, and the supervisor again */
+		event_base_loopbreak(wire->base);
 }
 
 /* A supervisor that does not read for a while costs nothing: the pipe is full and the byte is lost.
@@ -217,6 +219,21 @@ static void wire_close(struct wire *wire)
 	free(wire);
 }
 
+/* What asks meanwhile waits for the next life. */
+static void farewell_say(struct wire *wire)
+{
+	uint64_t us = wire_sessions_shut_down(wire->sessions);
+	const struct timeval wait = {(time_t)(us / 1000000), (suseconds_t)(us % 1000000)};
+
+	wire->stopping = true;
+	control_server_free(wire->control);
+	wire->control = NULL;
+	pair_free(wire->pair);
+	wire->pair = NULL;
+	if (!event_base_loopexit(wire->base, &wait))
+		event_base_dispatch(wire->base);
+}
+
 int wire_run(const struct wire_options *options)
 {
 	struct wire *wire = calloc(1, sizeof(*wire));
@@ -227,8 +244,8 @@ int wire_run(const struct wire_options *options)
 	opened = wire_open(wire, options);
 	if (opened) {
 		event_base_dispatch(wire->base);
-		wire_sessions_shut_down(wire->sessions);
 		counters_log(wire);
+		farewell_say(wire);
 	} else {
 		log_error("wire process: event loop: no memory or no descriptors");
 	}

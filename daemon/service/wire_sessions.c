@@ -1398,16 +1398,22 @@ void wire_sessions_free(struct wire_sessions *w)
 	free(w);
 }
 
-void wire_sessions_shut_down(struct wire_sessions *w)
+uint64_t wire_sessions_shut_down(struct wire_sessions *w)
 {
 	struct monotime now = monotime_now();
+	uint64_t longest_us = 0;
 
 	for (size_t i = 0; i < w->sessions.count; i++) {
 		struct wire_session *s = session_at(&w->sessions, i);
+		uint64_t us;
 
 		if (s->config.kind != SESSION_LINK)
 			continue;
 		bfd_session_enable(&s->bfd, false, now);
 		session_turn(s, now, false);
+		us = monotime_between(now, s->bfd.farewell_until);
+		longest_us = us > longest_us ? us : longest_us;
 	}
+	timer_arm(w, now);
+	return longest_us < WIRE_FAREWELL_MAX_US ? longest_us : WIRE_FAREWELL_MAX_US;
 }

@@ -652,6 +652,44 @@ static void admin_down_and_back(void **state)
 	assert_int_equal(s.since.us, MS(START_MS + 2001).us);
 }
 
+/* Section 6.8.16: for a detection time, three of them being 50 ms each, at the pace that was. */
+static void admin_down_is_said_for_a_detection_time(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+	uint64_t last_ms = 0;
+	unsigned int count = 0;
+
+	(void)state;
+	bfd_session_enable(&s, false, MS(START_MS));
+	for (uint64_t ms = 0; ms < 750; ms++) {
+		struct bfd_packet p = sent(&s, MS(START_MS + ms));
+
+		if (!p.multiplier)
+			continue;
+		assert_int_equal(p.state, BFD_STATE_ADMIN_DOWN);
+		assert_int_equal(p.desired_min_tx_us, BFD_SLOW_INTERVAL_US);
+		assert_true(!count || ms - last_ms >= 37); /* 75 % of the interval */
+		last_ms = ms;
+		count++;
+	}
+	assert_int_equal(count, 4);
+	assert_in_range(last_ms, 150 - 38, 150);
+	assert_true(s.next_send.us >= MS(START_MS + last_ms + 750).us);
+	bfd_session_enable(&s, true, MS(START_MS + 750));
+	assert_int_equal(sent(&s, MS(START_MS + 750)).state, BFD_STATE_DOWN);
+	assert_true(s.next_send.us >= MS(START_MS + 1500).us);
+}
+
+static void who_was_not_up_says_admin_down_once(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_INIT);
+
+	(void)state;
+	bfd_session_enable(&s, false, MS(START_MS + 1));
+	assert_int_equal(sent(&s, MS(START_MS + 1)).state, BFD_STATE_ADMIN_DOWN);
+	assert_true(s.next_send.us >= MS(START_MS + 751).us);
+}
+
 static void initiator_is_up_by_an_answer(void **state)
 {
 	struct bfd_session s;
@@ -976,6 +1014,8 @@ int main(void)
 	    cmocka_unit_test(demand_of_the_remote_is_honoured),
 	    cmocka_unit_test(intent_ends_with_the_state),
 	    cmocka_unit_test(admin_down_and_back),
+	    cmocka_unit_test(admin_down_is_said_for_a_detection_time),
+	    cmocka_unit_test(who_was_not_up_says_admin_down_once),
 	    cmocka_unit_test(initiator_is_up_by_an_answer),
 	    cmocka_unit_test(initiator_follows_the_reflector),
 	    cmocka_unit_test(an_initiator_s_probes_are_numbered),

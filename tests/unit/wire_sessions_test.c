@@ -227,6 +227,101 @@ static void who_stood_still_goes_on(void **state)
 	alarm(0);
 }
 
+/* @return a neighbour's socket; we are at loopback(3). */
+static int neighbor_open(struct scene *s)
+{
+	const struct message_session link = {
+	    .kind = SESSION_LINK,
+	    .id = 2,
+	    .local = loopback(3),
+	    .remote = loopback(4),
+	    .interval_us = PACE_US,
+	    .multiplier = 3,
+	};
+	const struct sockaddr_in own = {.sin_family = AF_INET,
+					.sin_port = htons(BFD_PORT_SINGLE_HOP),
+					.sin_addr.s_addr = htonl(loopback(4))};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), ttl = 255;
+
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&own, sizeof(own)), 0);
+	wire_sessions_begin(s->wire, 2);
+	assert_int_equal(wire_sessions_add(s->wire, &link), 0);
+	assert_int_equal(wire_sessions_commit(s->wire, 2), 0);
+	return fd;
+}
+
+static void neighbor_say(int fd, uint32_t your_discriminator, enum bfd_state state)
+{
+	const struct sockaddr_in to = {.sin_family = AF_INET,
+				       .sin_port = htons(BFD_PORT_SINGLE_HOP),
+				       .sin_addr.s_addr = htonl(loopback(3))};
+	const struct bfd_packet packet = {
+	    .state = state,
+	    .multiplier = 3,
+	    .my_discriminator = ASKER,
+	    .your_discriminator = your_discriminator,
+	    .desired_min_tx_us = 1000000,
+	    .required_min_rx_us = PACE_US,
+	};
+	uint8_t bytes[BFD_PACKET_BYTES];
+
+	bfd_packet_encode(&packet, bytes);
+	assert_int_equal(
+	    sendto(fd, bytes, sizeof(bytes), 0, (const struct sockaddr *)&to, sizeof(to)),
+	    sizeof(bytes));
+}
+
+/* @return whether the neighbour heard one more. */
+static bool neighbor_hear(int fd, struct bfd_packet *ret_packet)
+{
+	uint8_t bytes[BFD_PACKET_BYTES];
+
+	if (recv(fd, bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return false;
+	assert_int_equal(bfd_packet_decode(bytes, sizeof(bytes), ret_packet), BFD_ACCEPT);
+	return true;
+}
+
+/* For its detection time, so that a neighbour who misses one hears another before he calls it a failure. */
+static void a_farewell_is_said_again(void **state)
+{
+	struct bfd_packet heard;
+	unsigned int count = 0;
+	struct timeval wait = {0};
+	struct scene s;
+	uint64_t us;
+	int fd;
+
+	(void)state;
+	alarm(60);
+	scene_begin(&s);
+	fd = neighbor_open(&s);
+	while (!neighbor_hear(fd, &heard))
+		assert_int_not_equal(event_base_loop(s.base, EVLOOP_ONCE), -1);
+	assert_int_equal(wire_sessions_shut_down(s.wire), 0); /* to whom it was not up: once */
+	wire_sessions_free(s.wire);
+	close(fd);
+	s.wire = wire_sessions_new(s.base, report, NULL);
+	fd = neighbor_open(&s);
+	while (!neighbor_hear(fd, &heard) || heard.state != BFD_STATE_DOWN)
+		assert_int_not_equal(event_base_loop(s.base, EVLOOP_ONCE), -1);
+	neighbor_say(fd, heard.my_discriminator, BFD_STATE_INIT);
+	while (!neighbor_hear(fd, &heard) || heard.state != BFD_STATE_UP)
+		assert_int_not_equal(event_base_loop(s.base, EVLOOP_ONCE), -1);
+	us = wire_sessions_shut_down(s.wire);
+	assert_int_equal(us, 3 * PACE_US);
+	wait.tv_usec = (suseconds_t)us;
+	assert_int_equal(event_base_loopexit(s.base, &wait), 0);
+	assert_int_not_equal(event_base_dispatch(s.base), -1);
+	while (neighbor_hear(fd, &heard))
+		count += heard.state == BFD_STATE_ADMIN_DOWN;
+	assert_in_range(count, 2, 5); /* 5 at 75 % of the pace; a busy machine is late */
+	close(fd);
+	scene_end(&s);
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(oneself_has_no_answer),
 	    cmocka_unit_test(short_answers_are_always_given),
 	    cmocka_unit_test(who_stood_still_goes_on),
+	    cmocka_unit_test(a_farewell_is_said_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,14 +121,16 @@ struct bfd_session {
 	uint32_t applied_tx_us, applied_rx_us; /* what a poll sequence has agreed */
 	struct monotime last_sent;
 	uint32_t advertised_tx_us, advertised_rx_us; /* what our packets say */
-	bool remote_demand;	      /* the remote asked us to cease, RFC 5880 section 6.6 */
-	bool poll_again;	      /* a change during a poll sequence: another follows it */
-	bool put_off;		      /* an expiry was put off since the last packet */
-	bool changed;		      /* not yet told by bfd_session_step() */
-	struct monotime poll_sent;    /* S-BFD: the probe whose Final tells the round trip, */
-	uint8_t poll_number;	      /* and its number */
-	uint8_t probe, answered;      /* S-BFD: the numbers of the newest probe and answer */
-	struct monotime answers_from; /* S-BFD: no probe of the present pace is answered before */
+	bool remote_demand;		/* the remote asked us to cease, RFC 5880 section 6.6 */
+	bool poll_again;		/* a change during a poll sequence: another follows it */
+	bool put_off;			/* an expiry was put off since the last packet */
+	bool changed;			/* not yet told by bfd_session_step() */
+	struct monotime poll_sent;	/* S-BFD: the probe whose Final tells the round trip, */
+	uint8_t poll_number;		/* and its number */
+	uint8_t probe, answered;	/* S-BFD: the numbers of the newest probe and answer */
+	struct monotime answers_from;	/* S-BFD: no probe of the present pace is answered before */
+	uint32_t farewell_us;		/* between two packets that say AdminDown, */
+	struct monotime farewell_until; /* until the remote would take silence for a failure */
 };
 
 void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, struct monotime now,
@@ -141,7 +143,7 @@ void bfd_session_configure(struct bfd_session *s, uint32_t interval_us, uint8_t 
  * the detection time, where that is sooner. The next packet from the remote ends the haste. For BFD_ROLE_SBFD_INITIATOR.
  */
 void bfd_session_hasten(struct bfd_session *s, uint64_t silence_us, struct monotime now);
-/** AdminDown and back. */
+/** AdminDown and back. Of one that was up AdminDown is said again until farewell_until, section 6.8.16. */
 void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now);
 
 /** A decoded packet that was matched to @s. @ttl as received; checked for BFD_ROLE_ACTIVE. */

@@ -54,7 +54,11 @@ struct wire_counters {
 };
 const struct wire_counters *wire_sessions_counters(const struct wire_sessions *w);
 
-/** AdminDown to every neighbour, once, at once. */
-void wire_sessions_shut_down(struct wire_sessions *w);
+/**
+ * AdminDown to every neighbour, at once, and again for as long as the loop goes on: RFC 5880 section 6.8.16. Reflectors answer meanwhile.
+ * @return after so many us each neighbour would have taken silence for a failure; WIRE_FAREWELL_MAX_US at most.
+ */
+#define WIRE_FAREWELL_MAX_US 1000000u
+uint64_t wire_sessions_shut_down(struct wire_sessions *w);
 
 #endif
