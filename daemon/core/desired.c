@@ -35,6 +35,10 @@
  * device is the box's, and known by no name.
  * net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with the device), because the plan must open it after
  * the device's filter stands.
+ *
+ * A label's TTL is the packet's own, which WireGuard takes from net.ipv4.ip_default_ttl, or net.mpls.default_ttl where
+ * net.mpls.ip_ttl_propagate is 0: either is the box's, and is raised where ways would end on the way. Whether it is the
+ * one or the other harms none.
  */
 #include "desired_internal.h"
 
@@ -50,6 +54,7 @@
 #define METRIC_LAST    1000000
 #define KEEPALIVE_S    25
 #define ADJACENCY_TTL  64
+#define TTL_LEAST      64 /* the kernel's own; no way of ours has as many hops */
 #define PREFIX_HOST(a) ((struct ipv4_prefix){.address = (a), .length = 32})
 
 void desired_adjacency_name(uint32_t neighbor_id, char out[static KERNEL_IFNAME_MAX])
@@ -118,7 +123,24 @@ static int node_sysctls(struct kernel_state *state, const struct forwarding *f)
 	if (err == 0)
 		err = sysctl_add(state, "net/mpls", NULL, "platform_labels",
 				 labels > LABEL_MAX ? LABEL_MAX : labels, true);
+	if (err == 0)
+		err = sysctl_add(state, "net/mpls", NULL, "default_ttl", TTL_LEAST, true);
+	if (err == 0)
+		err = sysctl_add(state, "net/ipv4", NULL, "ip_default_ttl", TTL_LEAST, true);
 	return err;
+}
+
+/* Own labels are popped over it, and the node's addresses are its. */
+static int loopback_device(struct kernel_state *state)
+{
+	struct kernel_device *device = kernel_state_add_device(state);
+
+	if (!device)
+		return -TUYEN_ENOMEM;
+	strcpy(device->name, "lo");
+	device->kind = KERNEL_DEVICE_LOOPBACK;
+	device->up = true;
+	return 0;
 }
 
 static int device_sysctls(struct kernel_state *state, const struct kernel_device *device)
@@ -823,6 +845,8 @@ int desired_build_repaired(const struct forwarding *forwarding, const struct nod
 	if (!state)
 		return -TUYEN_ENOMEM;
 	err = node_sysctls(state, forwarding);
+	if (err == 0)
+		err = loopback_device(state);
 	if (err == 0)
 		err = link_devices(state, forwarding, keys);
 	if (err == 0)

@@ -71,8 +71,11 @@ static bool device_same_object(const struct kernel_device *want, const struct ke
 /* ... in more than its MTU */
 static bool device_is_another(const struct kernel_device *want, const struct kernel_device *have)
 {
-	if (strcmp(want->alias, have->alias) || want->up != have->up ||
-	    want->master != have->master)
+	if (want->up != have->up)
+		return true;
+	if (want->kind == KERNEL_DEVICE_LOOPBACK)
+		return false;
+	if (strcmp(want->alias, have->alias) || want->master != have->master)
 		return true;
 	return want->kind == KERNEL_DEVICE_WIREGUARD &&
 	       (memcmp(want->private_key, have->private_key, WG_KEY_LEN) ||
@@ -83,7 +86,8 @@ static bool device_differs(const void *w, const void *h)
 {
 	const struct kernel_device *want = w, *have = h;
 
-	return want->mtu != have->mtu || device_is_another(want, have);
+	return (want->mtu != have->mtu && want->kind != KERNEL_DEVICE_LOOPBACK) ||
+	       device_is_another(want, have);
 }
 
 static bool prefixes_equal(const struct kernel_peer *a, const struct kernel_peer *b)
@@ -335,7 +339,8 @@ static bool device_removed(const struct planner *p, const char *name)
 {
 	const struct kernel_device *have = kernel_state_device(p->actual, name);
 
-	return have && !have->foreign && !kernel_state_device(p->desired, name);
+	return have && !have->foreign && have->kind != KERNEL_DEVICE_LOOPBACK &&
+	       !kernel_state_device(p->desired, name);
 }
 
 /* The name is taken: what should hang on it waits, and nothing else does. */
@@ -434,9 +439,9 @@ static int step_device_clear(struct planner *p, const struct kind *kind, const v
 static int step_device(struct planner *p, const struct kind *kind, const void *want,
 		       const void *have)
 {
-	const struct kernel_device *device = have;
+	const struct kernel_device *device = have, *wanted = want;
 
-	if (want && device && device->foreign)
+	if (want && (device ? device->foreign : wanted->kind == KERNEL_DEVICE_LOOPBACK))
 		return 0;
 	return step_set(p, kind, want,
 			want && have && !device_same_object(want, have) ? NULL : have);
@@ -447,7 +452,8 @@ static int step_device_remove(struct planner *p, const struct kind *kind, const 
 {
 	const struct kernel_device *device = have;
 
-	if (device && !want && (device->foreign || device_in_way(p, device)))
+	if (device && !want &&
+	    (device->foreign || device->kind == KERNEL_DEVICE_LOOPBACK || device_in_way(p, device)))
 		return 0;
 	return step_remove(p, kind, want, have);
 }

@@ -53,10 +53,12 @@ static void print_device_change(const struct kernel_device *want, const struct k
 				struct text *t)
 {
 	text_printf(t, "ip link set %s", want->name);
-	if (want->mtu != have->mtu)
+	if (want->mtu != have->mtu && want->kind != KERNEL_DEVICE_LOOPBACK)
 		text_printf(t, " mtu %u (is %u)", want->mtu, have->mtu);
 	if (want->up != have->up)
 		text_add(t, want->up ? " up" : " down");
+	if (want->kind == KERNEL_DEVICE_LOOPBACK)
+		return;
 	if (want->master != have->master)
 		text_add(t, " nomaster");
 	if (strcmp(want->alias, have->alias))

@@ -427,6 +427,8 @@ struct nl_msg *message_device_set(const struct kernel_device *device, int index)
 
 	if (!m)
 		return NULL;
+	if (device->kind == KERNEL_DEVICE_LOOPBACK)
+		return m;
 	return message_done(m, nla_put_string(m, IFLA_IFALIAS, device->alias) ||
 				   nla_put_u32(m, IFLA_MTU, device->mtu) ||
 				   nla_put_u32(m, IFLA_MASTER, device->master));

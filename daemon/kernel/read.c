@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
 #include <linux/lwtunnel.h>
@@ -174,7 +175,10 @@ static int device_take(const struct nlmsghdr *message, void *context)
 	if (!device)
 		return -TUYEN_ENOMEM;
 	snprintf(device->name, sizeof(device->name), "%s", name);
-	device->foreign = !kind_take(device, a[IFLA_LINKINFO]) || !ours;
+	if (header->ifi_type == ARPHRD_LOOPBACK)
+		device->kind = KERNEL_DEVICE_LOOPBACK;
+	else
+		device->foreign = !kind_take(device, a[IFLA_LINKINFO]) || !ours;
 	device_fill(device, header, a);
 	return 0;
 }

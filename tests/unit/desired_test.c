@@ -96,6 +96,8 @@ static void a_commune_has_all_it_needs(void **state)
 	    "ip address add 100.80.56.82/32 dev lo\n",
 	    "ip address add 10.9.1.1/32 dev lo\n",
 	    "sysctl net/mpls/platform_labels=86000\n",
+	    "sysctl net/mpls/default_ttl=64\n",
+	    "sysctl net/ipv4/ip_default_ttl=64\n",
 	    "sysctl net/mpls/conf/lsp211/input=1\n",
 	    "sysctl net/ipv4/conf/all/rp_filter=0\n",
 	    "sysctl net/ipv4/conf/s10/forwarding=1\n",

@@ -11,8 +11,8 @@
 
 #include "tuyen/core/plan.h"
 
-static void device(struct kernel_state *s, const char *name, enum kernel_device_kind kind,
-		   ipv4_t remote)
+static struct kernel_device *device(struct kernel_state *s, const char *name,
+				    enum kernel_device_kind kind, ipv4_t remote)
 {
 	struct kernel_device *d = kernel_state_add_device(s);
 
@@ -24,6 +24,7 @@ static void device(struct kernel_state *s, const char *name, enum kernel_device_
 	d->mtu = 1400;
 	d->up = true;
 	memset(d->private_key, 0x5a, sizeof(d->private_key));
+	return d;
 }
 
 static struct kernel_peer *peer(struct kernel_state *s, const char *dev, uint8_t key)
@@ -558,6 +559,34 @@ static void a_device_is_taken_out_of_a_vrf(void **state)
 	expect(want, have, "ip link set s10 nomaster\n");
 }
 
+/* It is the box's own: set up again, and never made, removed, or changed in anything else. */
+static void the_loopback_device_is_up(void **state)
+{
+	static const char *const wanted[] = {
+	    "", "ip link set lo up\nip -f mpls route replace 16007 as 16007 dev lo\n"};
+
+	(void)state;
+	for (int down = 0; down < 2; down++) {
+		struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+		device(want, "lo", KERNEL_DEVICE_LOOPBACK, 0)->up = true;
+		device(have, "lo", KERNEL_DEVICE_LOOPBACK, 0)->up = !down;
+		strcpy(have->devices[0].alias, "an operator's");
+		have->devices[0].mtu = UINT16_MAX;
+		have->devices[0].master = 7;
+		label(want, 16007, "lo");
+		label(have, 16007, "lo");
+		have->labels[0].foreign = down;
+		expect(want, have, wanted[down]);
+	}
+	for (int wants = 0; wants < 2; wants++) {
+		struct kernel_state *there = kernel_state_new(), *none = kernel_state_new();
+
+		device(there, "lo", KERNEL_DEVICE_LOOPBACK, 0);
+		expect(wants ? there : none, wants ? none : there, "");
+	}
+}
+
 static void foreign_device_that_is_in_nobodys_way_is_no_conflict(void **state)
 {
 	struct kernel_state *have = kernel_state_new();
@@ -1048,6 +1077,7 @@ int main(void)
 	    cmocka_unit_test(foreign_device_costs_what_hangs_on_it_alone),
 	    cmocka_unit_test(a_device_is_taken_out_of_a_vrf),
 	    cmocka_unit_test(foreign_device_that_is_in_nobodys_way_is_no_conflict),
+	    cmocka_unit_test(the_loopback_device_is_up),
 	    cmocka_unit_test(private_key_is_never_printed),
 	    cmocka_unit_test(rule_is_added_before_the_old_one_goes),
 	    cmocka_unit_test(sysctl_below_a_floor_is_raised),

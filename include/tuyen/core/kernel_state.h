@@ -77,6 +77,7 @@
 enum kernel_device_kind {
 	KERNEL_DEVICE_WIREGUARD,
 	KERNEL_DEVICE_MPLS_IN_IP, /* ipip mode mplsip */
+	KERNEL_DEVICE_LOOPBACK, /* the box's own: it is to be up, and nothing else of it is ours */
 };
 
 /** Key: name. */

@@ -103,6 +103,8 @@ drift "... and one that takes what comes in" 1 tc qdisc add dev s10 ingress
 drift "the nft table gone" 1 nft delete table inet tuyen
 drift "a rule of the nft table gone" 1 nft flush chain inet tuyen input
 drift "an MTU whose lower 16 bits are right" 1 sh -c 'ip link set s10 mtu $((65536 + $(cat /sys/class/net/s10/mtu)))'
+drift "the loopback device down" 1 ip link set lo down
+drift "labels that live for one hop" 1 sysctl -qw net.mpls.default_ttl=1
 drift "a device down" 3 ip link set s10 down
 drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.forwarding=0
 drift "a device gone" 7 ip link del s10

@@ -38,6 +38,11 @@ for device in s10 lsp210 link0; do
 done
 damaged_and_repaired "mpls input turned off" ba-dinh sysctl -qw net.mpls.conf.lsp901.input=0
 damaged_and_repaired "an emptied label table" ba-dinh sysctl -qw net.mpls.platform_labels=0
+damaged_and_repaired "a loopback device that is down" ba-dinh ip link set lo down
+damaged_and_repaired "... at the session's end" npdc-hn ip link set lo down
+damaged_and_repaired "labels that live for one hop" phuc-xa sysctl -qw net.mpls.ip_ttl_propagate=0 net.mpls.default_ttl=1
+in_site phuc-xa sysctl -qw net.mpls.ip_ttl_propagate=1
+damaged_and_repaired "packets that live for one hop" phuc-xa sysctl -qw net.ipv4.ip_default_ttl=1
 damaged_and_repaired "forwarding turned off" ba-dinh sysctl -qw net.ipv4.ip_forward=0
 damaged_and_repaired "forwarding turned off from the session alone" phuc-xa sysctl -qw net.ipv4.conf.s10.forwarding=0
 damaged_and_repaired "a removed WireGuard peer" ba-dinh sh -c 'wg set link0 peer $(wg show link0 peers | head -n 1) remove'
@@ -76,6 +81,7 @@ back_in() { # NAME MOST_MS SITE SHOWN COMMAND...: what SHOWN prints is as before
 }
 back_in "a link's device" 1000 phuc-xa "wg show link0 peers | sort" ip link del link0
 back_in "an adjacency's device" 1000 ba-dinh "tc filter show dev lsp901 ingress | wc -l; ip -f mpls route" ip link del lsp901
+back_in "the loopback device" 2000 ba-dinh "ip -f mpls route; ip -o link show lo | grep -c UP; ip route show table local" ip link set lo down
 back_in "an address" 2000 phuc-xa "ip -o -4 addr show dev link0" ip addr flush dev link0
 back_in "a route" 2000 phuc-xa "ip route show table 550010" ip route flush table 550010
 back_in "a rule" 2000 phuc-xa "ip rule" ip rule del priority 20010
