@@ -61,11 +61,20 @@ sleep 3
 stream_stop phuc-xa
 is "nothing is lost" "$lost" 0
 
+# ... the first AdminDown is lost on the way: the neighbour hears the next before it would call it a failure.
+from_neighbor='.links[] | select(.site == "phuc-xa")'
+in_site ba-dinh nft 'add table ip deaf; add chain ip deaf in { type filter hook input priority -300; }
+	add rule ip deaf in udp dport 3784 @th,72,2 0 limit rate 1/day burst 1 packets counter drop'
 stream_start phuc-xa 10
 sleep 0.5
 stop_daemon phuc-xa
+is "an AdminDown was lost" "$(in_site ba-dinh nft list table ip deaf | grep -c 'counter packets 1 ')" 1
+wait_for 5 "the end of the link" status_is ba-dinh "$from_neighbor | .state" down
+is "... and the neighbour has heard another" "$(status_get ba-dinh "$from_neighbor | .diagnostic")" \
+	"neighbor signaled session down"
 sleep 2
 start_daemon phuc-xa
+in_site ba-dinh nft delete table ip deaf
 wait_for 20 "status" eval "status_get phuc-xa .daemon.version"
 sleep 2
 stream_stop phuc-xa
