@@ -179,9 +179,12 @@ void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix par
 		if (entry->length > narrowest->length)
 			narrowest = entry;
 	}
-	if (lines->inner_count < DESIRED_INNER_MAX)
+	if (lines->inner_count < DESIRED_INNER_MAX) {
 		lines->inner[lines->inner_count++] = part;
-	else if (narrowest->length > part.length)
+		return;
+	}
+	lines->inner_more = true;
+	if (narrowest->length > part.length)
 		*narrowest = part;
 }
 

@@ -19,7 +19,9 @@
 
 struct way {
 	struct ipv4_prefix destination;
-	uint32_t ifindex;
+	uint32_t ifindex, metric;
+	bool via;		/* a gateway of another family */
+	bool dark;		/* it is there, and its device has no light */
 	ipv4_t gateway, source; /* 0 none */
 	char device[KERNEL_IFNAME_MAX];
 };
@@ -39,8 +41,7 @@ static bool concerns(const struct ways *ways, struct ipv4_prefix destination)
 	return !destination.length;
 }
 
-static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t ifindex,
-		   struct nlattr *gateway, struct nlattr *source)
+static int way_add(struct ways *ways, const struct way *way)
 {
 	if (ways->count == ways->capacity) {
 		size_t capacity = ways->capacity ? ways->capacity * 2 : 8;
@@ -51,28 +52,34 @@ static int way_add(struct ways *ways, struct ipv4_prefix destination, uint32_t i
 		ways->entry = grown;
 		ways->capacity = capacity;
 	}
-	ways->entry[ways->count++] = (struct way){
-	    .destination = destination,
-	    .ifindex = ifindex,
-	    .gateway = get_ipv4(gateway),
-	    .source = get_ipv4(source),
-	};
+	ways->entry[ways->count++] = *way;
 	return 0;
 }
 
-static int legs_add(struct ways *ways, struct ipv4_prefix destination, struct nlattr *legs,
-		    struct nlattr *source)
+static bool is_dark(unsigned int flags)
+{
+	return flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN);
+}
+
+/* @way  what all legs have. */
+static int legs_add(struct ways *ways, const struct way *way, struct nlattr *legs)
 {
 	struct rtnexthop *leg = nla_data(legs);
 	int left = nla_len(legs), err = 0;
 
 	for (; !err && left >= (int)sizeof(*leg) && leg->rtnh_len >= sizeof(*leg) &&
 	       leg->rtnh_len <= left;
-	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg))
-		err = way_add(ways, destination, (uint32_t)leg->rtnh_ifindex,
-			      nla_find((struct nlattr *)RTNH_DATA(leg),
-				       leg->rtnh_len - (int)RTNH_LENGTH(0), RTA_GATEWAY),
-			      source);
+	     left -= (int)RTNH_ALIGN(leg->rtnh_len), leg = RTNH_NEXT(leg)) {
+		struct nlattr *a = (struct nlattr *)RTNH_DATA(leg);
+		int length = leg->rtnh_len - (int)RTNH_LENGTH(0);
+		struct way one = *way;
+
+		one.ifindex = (uint32_t)leg->rtnh_ifindex;
+		one.gateway = get_ipv4(nla_find(a, length, RTA_GATEWAY));
+		one.via = nla_find(a, length, RTA_VIA);
+		one.dark = is_dark(leg->rtnh_flags);
+		err = way_add(ways, &one);
+	}
 	return err;
 }
 
@@ -82,7 +89,7 @@ static int way_take(const struct nlmsghdr *message, void *context)
 	const struct rtmsg *header = nlmsg_data(message);
 	struct ways *ways = context;
 	struct nlattr *a[RTA_MAX + 1];
-	struct ipv4_prefix destination;
+	struct way way = {0};
 
 	if (nlmsg_parse((struct nlmsghdr *)(uintptr_t)message, sizeof(*header), a, RTA_MAX, NULL) <
 		0 ||
@@ -90,15 +97,20 @@ static int way_take(const struct nlmsghdr *message, void *context)
 	    header->rtm_type != RTN_UNICAST || header->rtm_protocol == TUYEN_RTPROTO ||
 	    header->rtm_flags & RTM_F_CLONED)
 		return 0;
-	destination = (struct ipv4_prefix){.length = header->rtm_dst_len};
-	destination.address = get_ipv4(a[RTA_DST]);
-	if (!concerns(ways, destination))
+	way.destination = (struct ipv4_prefix){get_ipv4(a[RTA_DST]), header->rtm_dst_len};
+	if (!concerns(ways, way.destination))
 		return 0;
+	way.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+	way.source = get_ipv4(a[RTA_PREFSRC]);
 	if (a[RTA_MULTIPATH])
-		return legs_add(ways, destination, a[RTA_MULTIPATH], a[RTA_PREFSRC]);
-	return a[RTA_OIF] ? way_add(ways, destination, nla_get_u32(a[RTA_OIF]), a[RTA_GATEWAY],
-				    a[RTA_PREFSRC])
-			  : 0;
+		return legs_add(ways, &way, a[RTA_MULTIPATH]);
+	if (!a[RTA_OIF])
+		return 0;
+	way.ifindex = nla_get_u32(a[RTA_OIF]);
+	way.gateway = get_ipv4(a[RTA_GATEWAY]);
+	way.via = a[RTA_VIA];
+	way.dark = is_dark(header->rtm_flags);
+	return way_add(ways, &way);
 }
 
 static int ways_dump(struct kernel *kernel, uint8_t protocol, struct ways *ways)
@@ -206,21 +218,60 @@ static bool way_keep(const struct way *way, struct ipv4_prefix part, struct desi
 	return desired_lines_add_way(lines, &kept);
 }
 
-/* All of them or none: of two, the narrower must not be the one that is left out. */
-static void ways_find(const struct ways *ways, struct desired_lines *lines)
+/* Of two to one part: as the kernel has it, but for what cannot be kept and what leads nowhere now. */
+static bool way_better(const struct way *a, const struct way *b)
 {
-	bool room = true;
+	if (a->destination.length != b->destination.length)
+		return a->destination.length > b->destination.length;
+	if (a->via != b->via)
+		return b->via;
+	if (a->dark != b->dark)
+		return b->dark;
+	return a->metric < b->metric;
+}
 
-	for (size_t i = 0; room && i < ways->count; i++)
-		for (size_t k = 0; room && k < ways->lan_count; k++) {
-			const struct way *way = &ways->entry[i];
-			struct ipv4_prefix part = part_of(ways->lans[k], way);
+/* @at leads to @part of the LAN. @return whether no other does better. */
+static bool way_best(const struct ways *ways, size_t at, struct ipv4_prefix lan,
+		     struct ipv4_prefix part, const struct desired_lines *lines)
+{
+	const struct way *way = &ways->entry[at];
 
-			if (part.length && is_inner(way, lines))
-				room = way_keep(way, part, lines);
-		}
-	if (!room)
+	for (size_t i = 0; i < ways->count; i++) {
+		const struct way *other = &ways->entry[i];
+		struct ipv4_prefix same = part_of(lan, other);
+
+		if (i != at && is_inner(other, lines) && !ipv4_prefix_compare(&same, &part) &&
+		    way_better(other, way))
+			return false;
+	}
+	return true;
+}
+
+/* @return why not; NULL: it is kept, or another is to the same part. */
+static const char *way_find(const struct ways *ways, size_t at, struct ipv4_prefix lan,
+			    struct desired_lines *lines)
+{
+	const struct way *way = &ways->entry[at];
+	struct ipv4_prefix part = part_of(lan, way);
+
+	if (!part.length || !is_inner(way, lines) || !way_best(ways, at, lan, part, lines))
+		return NULL;
+	if (way->via)
+		return "a gateway of IPv6";
+	return way_keep(way, part, lines) ? NULL : "more than 32 parts";
+}
+
+/* All of them or none: of two, the narrower must not be the one that is left out. */
+static const char *ways_find(const struct ways *ways, struct desired_lines *lines)
+{
+	const char *obstacle = NULL;
+
+	for (size_t i = 0; !obstacle && i < ways->count; i++)
+		for (size_t k = 0; !obstacle && k < ways->lan_count; k++)
+			obstacle = way_find(ways, i, ways->lans[k], lines);
+	if (obstacle)
 		lines->way_count = 0;
+	return obstacle;
 }
 
 int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, size_t lan_count,
@@ -235,7 +286,7 @@ int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, siz
 		lines_find(&ways, lines);
 		claim_find(&ways, lines, ret_claim);
 		if (*ret_claim->device)
-			ways_find(&ways, lines);
+			ret_claim->obstacle = ways_find(&ways, lines);
 	}
 	free(ways.entry);
 	return err;

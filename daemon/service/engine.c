@@ -177,16 +177,27 @@ static void choose(const struct engine *e, const struct active_paths *previous,
 	*ret_next_look = monotime_min(*ret_next_look, grace);
 }
 
+static bool claims_equal(const struct lan_claim *a, const struct lan_claim *b)
+{
+	return !strcmp(a->device, b->device) && !ipv4_prefix_compare(&a->part, &b->part) &&
+	       !strcmp(a->obstacle ? a->obstacle : "", b->obstacle ? b->obstacle : "");
+}
+
 static void claim_say(struct engine *e, const struct lan_claim *claim)
 {
 	char part[IPV4_PREFIX_STRLEN];
 	struct text line;
 
-	if (!strcmp(claim->device, e->claim.device) &&
-	    !ipv4_prefix_compare(&claim->part, &e->claim.part))
+	if (claims_equal(claim, &e->claim))
 		return;
 	e->claim = *claim;
-	if (*claim->device)
+	if (*claim->device && claim->obstacle)
+		log_error(
+		    "a route leads over line %s to %s, which is of the LAN behind another device: nothing "
+		    "of it comes or goes by that line, and its hosts are cut off, for the LAN's own routes cannot be "
+		    "set before it (%s); take the route away",
+		    claim->device, ipv4_prefix_format(claim->part, part), claim->obstacle);
+	else if (*claim->device)
 		log_warning(
 		    "a route leads over line %s to %s, which is of the LAN behind another device: nothing "
 		    "of it comes or goes by that line, and the LAN's own routes are before it; take the route away",
@@ -219,8 +230,14 @@ static void lans_inner_look(struct engine *e, bool calls, struct desired_lines *
 			desired_lines_add_inner(lines, e->lines.inner[i]);
 		for (size_t i = 0; i < e->lines.way_count; i++)
 			desired_lines_add_way(lines, &e->lines.way[i]);
+		lines->inner_more = e->lines.inner_more;
 		claim = e->claim;
 	}
+	if (lines->inner_more && !e->lines.inner_more)
+		log_warning(
+		    "the LAN has more than %d parts behind other devices than lines: of the narrowest "
+		    "nothing is kept from a line that claims them",
+		    DESIRED_INNER_MAX);
 	claim_say(e, &claim);
 }
 

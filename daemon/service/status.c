@@ -208,11 +208,13 @@ static void add_peer_endpoint(struct text *t, const struct kernel_peer *p)
 /* "10.9.1.10/32 over wwan0", "" none */
 static void add_claim(struct text *t, const char *key, const struct lan_claim *claim)
 {
-	char part[IPV4_PREFIX_STRLEN], words[IPV4_PREFIX_STRLEN + KERNEL_IFNAME_MAX + 8] = "";
+	const char *obstacle = claim && claim->obstacle ? claim->obstacle : "";
+	char part[IPV4_PREFIX_STRLEN], words[IPV4_PREFIX_STRLEN + KERNEL_IFNAME_MAX + 64] = "";
 
 	if (claim && *claim->device)
-		snprintf(words, sizeof(words), "%s over %s", ipv4_prefix_format(claim->part, part),
-			 claim->device);
+		snprintf(words, sizeof(words), "%s over %s%s%s",
+			 ipv4_prefix_format(claim->part, part), claim->device,
+			 *obstacle ? ", cut off: " : "", obstacle);
 	add_string(t, key, words);
 }
 

@@ -17,7 +17,7 @@
 #include "daemon/kernel/internal.h"
 
 #define A(a, b, c, d) ((ipv4_t)(a) << 24 | (ipv4_t)(b) << 16 | (ipv4_t)(c) << 8 | (d))
-#define ROUTES_MAX    6
+#define ROUTES_MAX    36
 
 struct route {
 	ipv4_t to;
@@ -25,9 +25,16 @@ struct route {
 	uint32_t device, another; /* a route of two legs */
 };
 
+struct more { /* of a route */
+	uint32_t metric;
+	bool via;	    /* a gateway of IPv6 */
+	unsigned int flags; /* of the first leg, if there are two */
+};
+
 static struct {
 	struct route routes[ROUTES_MAX];
 	ipv4_t gateways[ROUTES_MAX], sources[ROUTES_MAX]; /* theirs */
+	struct more more[ROUTES_MAX];
 	int error, interrupted;
 } says;
 
@@ -42,20 +49,25 @@ int kernel_device_name(struct kernel *kernel, uint32_t ifindex,
 	return 0;
 }
 
-static void leg_put(struct nl_msg *m, uint32_t device)
+static void leg_put(struct nl_msg *m, uint32_t device, unsigned int flags)
 {
 	struct rtnexthop *leg = nlmsg_reserve(m, sizeof(*leg), NLMSG_ALIGNTO);
 
-	*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg), .rtnh_ifindex = (int)device};
+	*leg = (struct rtnexthop){.rtnh_len = sizeof(*leg),
+				  .rtnh_flags = (unsigned char)flags,
+				  .rtnh_ifindex = (int)device};
 }
 
-static struct nl_msg *route_new(const struct route *r, ipv4_t gateway, ipv4_t source)
+static struct nl_msg *route_new(const struct route *r, const struct more *more, ipv4_t gateway,
+				ipv4_t source)
 {
 	struct rtmsg header = {.rtm_family = AF_INET,
 			       .rtm_table = RT_TABLE_MAIN,
 			       .rtm_type = RTN_UNICAST,
 			       .rtm_dst_len = r->length,
+			       .rtm_flags = r->another ? 0 : more->flags,
 			       .rtm_protocol = r->protocol};
+	static const uint8_t via[18] = {AF_INET6, 0, 0xfe, 0x80};
 	struct nl_msg *m = nlmsg_alloc_simple(RTM_NEWROUTE, 0);
 
 	assert_int_equal(nlmsg_append(m, &header, sizeof(header), NLMSG_ALIGNTO), 0);
@@ -63,14 +75,18 @@ static struct nl_msg *route_new(const struct route *r, ipv4_t gateway, ipv4_t so
 	if (r->another) {
 		struct nlattr *nest = nla_nest_start(m, RTA_MULTIPATH);
 
-		leg_put(m, r->device);
-		leg_put(m, r->another);
+		leg_put(m, r->device, more->flags);
+		leg_put(m, r->another, 0);
 		nla_nest_end(m, nest);
 	} else {
 		assert_int_equal(nla_put_u32(m, RTA_OIF, r->device), 0);
 	}
 	if (gateway)
 		assert_int_equal(nla_put_u32(m, RTA_GATEWAY, htonl(gateway)), 0);
+	if (more->metric)
+		assert_int_equal(nla_put_u32(m, RTA_PRIORITY, more->metric), 0);
+	if (more->via)
+		assert_int_equal(nla_put(m, RTA_VIA, sizeof(via), via), 0);
 	if (source)
 		assert_int_equal(nla_put_u32(m, RTA_PREFSRC, htonl(source)), 0);
 	return m;
@@ -88,7 +104,8 @@ int channel_dump(struct channel *channel, struct nl_msg *request, message_step s
 		return says.error;
 	}
 	for (size_t i = 0; !err && i < ROUTES_MAX && says.routes[i].device; i++) {
-		struct nl_msg *m = route_new(&says.routes[i], says.gateways[i], says.sources[i]);
+		struct nl_msg *m =
+		    route_new(&says.routes[i], &says.more[i], says.gateways[i], says.sources[i]);
 
 		if (says.routes[i].protocol == protocol)
 			err = step(nlmsg_hdr(m), context);
@@ -215,6 +232,98 @@ static void a_claim_is_passed_over(void **state)
 	assert_int_equal(lines.way_count, 0);
 }
 
+/* Of several ways to one part. Device 1 is the line, which claims a host. */
+static void the_best_way_to_a_part_is_kept(void **state)
+{
+	static const struct {
+		const char *name, *device;
+		const char *obstacle; /* NULL none */
+		struct {
+			struct route route;
+			struct more more;
+		} ways[2];
+	} cases[] = {
+	    {"the least metric, whoever made it",
+	     "eth3",
+	     NULL,
+	     {{{A(10, 9, 1, 0), 24, RTPROT_KERNEL, 2, 0}, {600, false, 0}},
+	      {{A(10, 9, 1, 0), 24, RTPROT_STATIC, 3, 0}, {100, false, 0}}}},
+	    {"but one with light",
+	     "eth2",
+	     NULL,
+	     {{{A(10, 9, 1, 0), 24, RTPROT_KERNEL, 2, 0}, {600, false, 0}},
+	      {{A(10, 9, 1, 0), 24, RTPROT_STATIC, 3, 0}, {100, false, RTNH_F_LINKDOWN}}}},
+	    {"the narrower, though both lead to the whole LAN",
+	     "eth3",
+	     NULL,
+	     {{{A(10, 0, 0, 0), 8, RTPROT_KERNEL, 2, 0}, {0, false, 0}},
+	      {{A(10, 9, 0, 0), 16, RTPROT_STATIC, 3, 0}, {100, false, 0}}}},
+	    {"the leg with light",
+	     "eth3",
+	     NULL,
+	     {{{A(10, 9, 1, 0), 24, RTPROT_STATIC, 2, 3}, {0, false, RTNH_F_DEAD}}}},
+	    {"the first leg",
+	     "eth2",
+	     NULL,
+	     {{{A(10, 9, 1, 0), 24, RTPROT_STATIC, 2, 3}, {0, false, 0}}}},
+	    {"not by a gateway of IPv6, if it can be helped",
+	     "eth3",
+	     NULL,
+	     {{{A(10, 9, 1, 0), 24, RTPROT_STATIC, 2, 0}, {100, true, 0}},
+	      {{A(10, 9, 1, 0), 24, RTPROT_STATIC, 3, 0}, {600, false, 0}}}},
+	    {"none where it cannot",
+	     NULL,
+	     "a gateway of IPv6",
+	     {{{A(10, 9, 1, 64), 26, RTPROT_STATIC, 2, 0}, {0, true, 0}},
+	      {{A(10, 9, 1, 0), 24, RTPROT_KERNEL, 3, 0}, {0, false, 0}}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct route routes[] = {{0, 0, RTPROT_DHCP, 1, 0},
+					 {A(10, 9, 1, 10), 32, RTPROT_DHCP, 1, 0},
+					 cases[i].ways[0].route,
+					 cases[i].ways[1].route};
+		const char *wanted = cases[i].obstacle ? cases[i].obstacle : "";
+		struct desired_lines lines;
+		struct lan_claim claim;
+
+		routes_are(routes, 4);
+		says.more[2] = cases[i].ways[0].more;
+		says.more[3] = cases[i].ways[1].more;
+		lines = look(&claim);
+		if (strcmp(claim.obstacle ? claim.obstacle : "", wanted) != 0 ||
+		    lines.way_count != (cases[i].device != NULL) ||
+		    (cases[i].device && strcmp(lines.way[0].device, cases[i].device) != 0))
+			fail_msg("%s: %zu by '%s'", cases[i].name, lines.way_count,
+				 lines.way[0].device);
+	}
+}
+
+static void more_parts_than_there_is_room_for_are_said(void **state)
+{
+	struct route routes[ROUTES_MAX] = {{0, 0, RTPROT_DHCP, 1, 0},
+					   {A(10, 9, 1, 255), 32, RTPROT_DHCP, 1, 0},
+					   {A(10, 9, 1, 248), 29, RTPROT_KERNEL, 2, 0}};
+
+	(void)state;
+	for (uint32_t parts = DESIRED_INNER_MAX; parts <= DESIRED_INNER_MAX + 1; parts++) {
+		bool more = parts > DESIRED_INNER_MAX;
+		struct desired_lines lines;
+		struct lan_claim claim;
+
+		for (uint32_t i = 1; i < parts; i++)
+			routes[2 + i] = (struct route){A(10, 9, 1, 2 * i), 32, RTPROT_STATIC, 2, 0};
+		routes_are(routes, ROUTES_MAX);
+		lines = look(&claim);
+		assert_string_equal(claim.device, "eth1");
+		assert_int_equal(lines.inner_more, more);
+		assert_int_equal(lines.way_count, more ? 0 : DESIRED_INNER_MAX);
+		assert_string_equal(claim.obstacle ? claim.obstacle : "",
+				    more ? "more than 32 parts" : "");
+	}
+}
+
 static void what_was_interrupted_is_read_anew(void **state)
 {
 	struct desired_lines lines;
@@ -246,6 +355,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_lan_lies_behind_what_is_no_line),
 	    cmocka_unit_test(a_claim_is_passed_over),
+	    cmocka_unit_test(the_best_way_to_a_part_is_kept),
+	    cmocka_unit_test(more_parts_than_there_is_room_for_are_said),
 	    cmocka_unit_test(what_was_interrupted_is_read_anew),
 	    cmocka_unit_test(without_an_answer_all_is_as_it_was),
 	};

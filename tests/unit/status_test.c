@@ -438,13 +438,16 @@ static void a_lan_that_is_closed_is_told(void **state)
 
 static void what_a_line_claims_is_told(void **state)
 {
-	const struct lan_claim claims[] = {{.device = ""}, {{0x0a09010a, 32}, "wwan0"}};
-	const char *wanted[] = {"", "10.9.1.10/32 over wwan0"};
+	const struct lan_claim claims[] = {{.device = ""},
+					   {{0x0a09010a, 32}, "wwan0", NULL},
+					   {{0x0a09010a, 32}, "wwan0", "more than 32 parts"}};
+	const char *wanted[] = {"", "10.9.1.10/32 over wwan0",
+				"10.9.1.10/32 over wwan0, cut off: more than 32 parts"};
 	struct forwarding f = {.site = "phuc-xa"};
 	struct status_input in = {.forwarding = &f};
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		json_t *root, *event;
 		struct text t;
 

@@ -24,7 +24,8 @@
  *		 lan_claim, conflict, folder, unnamed}
  *		 lan_shared: with other gateways; lan_away: no way leads to the LAN; one that shares it answers no probe then
  *		 lan_closed: the device of a LAN whose net.ipv4.conf.<device>.forwarding is 0, "" if none is
- *		 lan_claim: what of the LAN a route leads to a line, "10.9.1.10/32 over wwan0", "" if none does
+ *		 lan_claim: what of the LAN a route leads to a line, "10.9.1.10/32 over wwan0", "" if none does; and ", cut off: more than 32 parts", or
+ *		 "a gateway of IPv6", where the LAN's own routes cannot be set before it
  *		 conflict: other sites' addresses that stand on devices of this box, "10.0.0.10 on lan0, ...", "" if none does
  *		 folder: why a restart would miss something of the node's folder, "" if it would not
  *		 unnamed: the neighbour on a parallel link that this site calls, as is the other to that site, over lines that

@@ -69,6 +69,7 @@ struct desired_lines {
 	struct ipv4_prefix inner
 	    [DESIRED_INNER_MAX]; /* what of our LANs lies behind other devices comes by none of them, and goes by none */
 	size_t inner_count;
+	bool inner_more; /* there was no room for some of that */
 	struct desired_lan_way way
 	    [DESIRED_INNER_MAX]; /* to all of that, where a line claims some of it: before any other route */
 	size_t way_count;
@@ -81,7 +82,7 @@ void desired_lines_add_device(struct desired_lines *lines, const char *device);
 /** Adds @device once; "" is none, and what there is no room for is left out, as is a name that nft would not take as it is. */
 void desired_lines_add_carrier(struct desired_lines *lines, const char *device);
 bool desired_lines_is_carrier(const struct desired_lines *lines, const char *device);
-/** Adds @part unless it lies in another. Where there is no room the broadest stay. */
+/** Adds @part unless it lies in another. Where there is no room the broadest stay, and inner_more says so. */
 void desired_lines_add_inner(struct desired_lines *lines, struct ipv4_prefix part);
 /** Adds @way unless there is one to its part; @return false where there is no room. */
 bool desired_lines_add_way(struct desired_lines *lines, const struct desired_lan_way *way);

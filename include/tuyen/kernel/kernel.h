@@ -84,10 +84,13 @@ int kernel_next_hop(struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gatew
 struct lan_claim {
 	struct ipv4_prefix part;
 	char device[KERNEL_IFNAME_MAX]; /* "" none */
+	const char *obstacle; /* why the LAN's own ways do not stand before it; NULL: they do */
 };
 
 /**
  * Adds to @lines' carriers the devices of the box's own default routes, and what of @lans its routes lead to by others than carriers.
+ * Where a line claims some of that, the ways to all of it too: of several to one part the one that the kernel takes, but rather with light
+ * than without; of several legs one.
  * @return 0 or a tuyen error: @lines and @ret_claim are as they were then.
  */
 int kernel_lans_inner(struct kernel *kernel, const struct ipv4_prefix *lans, size_t lan_count,
