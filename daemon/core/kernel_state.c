@@ -186,6 +186,7 @@ int kernel_rule_compare(const void *a, const void *b)
 	int result = order(x->priority, y->priority);
 
 	result = THEN(result, order(x->fwmark, y->fwmark));
+	result = THEN(result, order(x->fwmask, y->fwmask));
 	result = THEN(result, ipv4_prefix_compare(&x->source, &y->source));
 	return THEN(result, order(x->table, y->table));
 }
@@ -211,6 +212,7 @@ int kernel_rule6_compare(const void *a, const void *b)
 	int result = order(x->priority, y->priority);
 
 	result = THEN(result, order(x->fwmark, y->fwmark));
+	result = THEN(result, order(x->fwmask, y->fwmask));
 	result = THEN(result, ipv6_prefix_compare(&x->source, &y->source));
 	return THEN(result, order(x->table, y->table));
 }

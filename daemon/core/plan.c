@@ -134,26 +134,12 @@ static bool route6_differs(const void *w, const void *h)
 	       !ipv6_equal(&want->source, &have->source);
 }
 
-static bool rule6_differs(const void *w, const void *h)
-{
-	const struct kernel_rule6 *want = w, *have = h;
-
-	return want->fwmask != have->fwmask;
-}
-
 static bool label_differs(const void *w, const void *h)
 {
 	const struct kernel_label_route *want = w, *have = h;
 
 	return have->foreign || strcmp(want->device, have->device) ||
 	       !label_stack_equal(&want->out, &have->out);
-}
-
-static bool rule_differs(const void *w, const void *h)
-{
-	const struct kernel_rule *want = w, *have = h;
-
-	return want->fwmask != have->fwmask;
 }
 
 static bool filter_differs(const void *w, const void *h)
@@ -304,11 +290,11 @@ static const struct kind kinds[] = {
     [KIND_ROUTE] = {PLAN_ROUTE, sizeof(struct kernel_route), routes_of, kernel_route_compare,
 		    route_differs, route_device},
     [KIND_RULE] = {PLAN_RULE, sizeof(struct kernel_rule), rules_of, kernel_rule_compare,
-		   rule_differs, NULL},
+		   never_differs, NULL},
     [KIND_ROUTE6] = {PLAN_ROUTE6, sizeof(struct kernel_route6), routes6_of, kernel_route6_compare,
 		     route6_differs, route6_device},
     [KIND_RULE6] = {PLAN_RULE6, sizeof(struct kernel_rule6), rules6_of, kernel_rule6_compare,
-		    rule6_differs, NULL},
+		    never_differs, NULL},
     [KIND_QUEUE] = {PLAN_QUEUE, sizeof(struct kernel_queue), queues_of, kernel_queue_compare,
 		    queue_differs, queue_device},
     [KIND_STRAY] = {PLAN_STRAY, sizeof(struct kernel_stray), strays_of, kernel_stray_compare,
@@ -638,30 +624,12 @@ static int step_repair_end(struct planner *p, const struct kind *kind, const voi
 	return rule && rule->priority == TUYEN_RULE_REPAIR ? step_remove(p, kind, want, have) : 0;
 }
 
-/* Rules cannot be changed: the new one first, the old one among the removals. */
-static int step_rule(struct planner *p, const struct kind *kind, const void *want, const void *have)
-{
-	if (want && have && kind->differs(want, have))
-		have = NULL;
-	return step_set(p, kind, want, have);
-}
-
 static int step_rule_remove(struct planner *p, const struct kind *kind, const void *want,
 			    const void *have)
 {
 	const struct kernel_rule *rule = have;
 
-	if (want && have && rule_differs(want, have))
-		want = NULL;
 	return rule && rule->priority != TUYEN_RULE_REPAIR ? step_remove(p, kind, want, have) : 0;
-}
-
-static int step_rule6_remove(struct planner *p, const struct kind *kind, const void *want,
-			     const void *have)
-{
-	if (want && have && rule6_differs(want, have))
-		want = NULL;
-	return step_remove(p, kind, want, have);
 }
 
 /* A class stays below its parent, and what has children holds no packets: else all of its device are made anew. */
@@ -761,17 +729,15 @@ static const struct {
 	{KIND_ROUTE, step_route},
 	{KIND_RULE, step_repair_end},
 	{KIND_ROUTE, step_route_of_repair},
-	{KIND_RULE, step_rule},
-	{KIND_RULE6, step_rule},
+	{KIND_RULE, step_set},
+	{KIND_RULE6, step_set},
 	{KIND_PEER, step_session_peer_losing},
 	{KIND_PEER, step_session_peer},
 },
   order_remove[] = {
-      {KIND_RULE, step_rule_remove},	 {KIND_RULE6, step_rule6_remove},
-      {KIND_ROUTE, step_remove},	 {KIND_ROUTE6, step_remove},
-      {KIND_LABEL, step_remove},	 {KIND_FILTER, step_remove},
-      {KIND_ADDRESS, step_remove},	 {KIND_PEER, step_remove},
-      {KIND_DEVICE, step_device_remove},
+      {KIND_RULE, step_rule_remove}, {KIND_RULE6, step_remove}, {KIND_ROUTE, step_remove},
+      {KIND_ROUTE6, step_remove},    {KIND_LABEL, step_remove}, {KIND_FILTER, step_remove},
+      {KIND_ADDRESS, step_remove},   {KIND_PEER, step_remove},	{KIND_DEVICE, step_device_remove},
 };
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

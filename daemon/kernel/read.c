@@ -483,12 +483,8 @@ int read_rules6(struct kernel *kernel, const struct kernel_state *desired,
 
 static bool rule_wanted(const struct kernel_state *desired, const struct kernel_rule *rule)
 {
-	const struct kernel_rule *want = desired->rule_count
-					     ? bsearch(rule, desired->rules, desired->rule_count,
-						       sizeof(*rule), kernel_rule_compare)
-					     : NULL;
-
-	return want && want->table == rule->table && want->fwmask == rule->fwmask;
+	return desired->rule_count && bsearch(rule, desired->rules, desired->rule_count,
+					      sizeof(*rule), kernel_rule_compare);
 }
 
 static int rule_take(const struct nlmsghdr *message, void *context)

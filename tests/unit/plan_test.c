@@ -623,6 +623,37 @@ static void rule_is_added_before_the_old_one_goes(void **state)
 	       "ip rule delete priority 5 fwmark 0x7/0xff table 2\n");
 }
 
+/* The wanted one stays where both stand. Of a repair the old one goes first, as each of its rules does. */
+static void rule_of_another_mask_is_another(void **state)
+{
+	static const uint32_t priorities[] = {5, TUYEN_RULE_REPAIR};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct kernel_rule wrong = {.priority = priorities[i],
+						  .fwmask = 0xff,
+						  .table = 1},
+					 right = {.priority = priorities[i], .table = 1};
+
+		for (int right_too = 0; right_too < 2; right_too++) {
+			struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+			char plan[160], add[80];
+
+			*kernel_state_add_rule(want) = right;
+			*kernel_state_add_rule(have) = wrong;
+			if (right_too)
+				*kernel_state_add_rule(have) = right;
+			snprintf(add, sizeof(add), "ip rule add priority %u table 1\n",
+				 priorities[i]);
+			snprintf(plan, sizeof(plan),
+				 "%sip rule delete priority %u fwmark 0x0/0xff table 1\n%s",
+				 right_too || i ? "" : add, priorities[i],
+				 right_too || !i ? "" : add);
+			expect(want, have, plan);
+		}
+	}
+}
+
 static void sysctl_below_a_floor_is_raised(void **state)
 {
 	static const struct {
@@ -1080,6 +1111,7 @@ int main(void)
 	    cmocka_unit_test(the_loopback_device_is_up),
 	    cmocka_unit_test(private_key_is_never_printed),
 	    cmocka_unit_test(rule_is_added_before_the_old_one_goes),
+	    cmocka_unit_test(rule_of_another_mask_is_another),
 	    cmocka_unit_test(sysctl_below_a_floor_is_raised),
 	    cmocka_unit_test(a_device_that_grows_gets_ipv6_anew),
 	    cmocka_unit_test(queues_are_made_from_the_root_and_removed_with_it),

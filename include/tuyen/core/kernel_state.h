@@ -191,7 +191,7 @@ struct kernel_label_route {
 	bool foreign;			/* actual only: not ours, and stands where ours should */
 };
 
-/** Key: priority, fwmark, source, table. */
+/** All of it is its key: the kernel changes no rule. */
 struct kernel_rule {
 	uint32_t priority;
 	uint32_t fwmark, fwmask;   /* 0, 0: any */
