@@ -15,26 +15,31 @@
 
 #define IP(a, b, c, d) ((ipv4_t)(a) << 24 | (ipv4_t)(b) << 16 | (ipv4_t)(c) << 8 | (d))
 
-static struct ipv4_prefix lan[] = {{IP(10, 9, 1, 0), 24}};
-static struct ipv4_prefix behind[] = {{0, 0}, {IP(10, 0, 0, 0), 8}};
-static struct fwd_neighbor neighbor[] = {{.site_id = 210, .link_address = IP(100, 64, 0, 210)}};
+static struct ipv4_prefix lan[] = {{IP(10, 9, 1, 0), 24}, {IP(10, 9, 3, 0), 24}};
+static struct ipv4_prefix behind[] = {{0, 0}, {IP(10, 0, 0, 0), 8}},
+			  behind_next[] = {{IP(172, 16, 0, 0), 16}};
+static struct fwd_neighbor neighbor[] = {{.site_id = 210, .link_address = IP(100, 64, 0, 210)},
+					 {.site_id = 213, .link_address = IP(100, 64, 0, 213)}};
 static struct fwd_path path[] = {
-    {.index = 1, .source = IP(100, 80, 56, 81), .endpoint = IP(100, 80, 0, 16)}};
+    {.index = 1, .source = IP(100, 80, 56, 81), .endpoint = IP(100, 80, 0, 16)},
+    {.index = 2, .source = IP(100, 80, 56, 82), .endpoint = IP(100, 80, 0, 32)}};
 static struct fwd_return way_back[] = {{.destination = IP(100, 80, 57, 1)}};
-static struct fwd_session_peer peer[] = {{.color = 10, .prefixes = behind, .prefix_count = 2}};
+static struct fwd_session_peer peer[] = {{.color = 10, .prefixes = behind, .prefix_count = 2},
+					 {.color = 20, .prefixes = behind_next, .prefix_count = 1}};
 static const struct forwarding site = {.link_address = IP(100, 64, 3, 133),
 				       .node_address = IP(100, 80, 56, 80),
 				       .lan_address = IP(10, 9, 1, 1),
+				       .parallel_address = IP(100, 72, 3, 133),
 				       .lans = lan,
-				       .lan_count = 1,
+				       .lan_count = 2,
 				       .neighbors = neighbor,
-				       .neighbor_count = 1,
+				       .neighbor_count = 2,
 				       .paths = path,
-				       .path_count = 1,
+				       .path_count = 2,
 				       .returns = way_back,
 				       .return_count = 1,
 				       .peers = peer,
-				       .peer_count = 1};
+				       .peer_count = 2};
 
 static const struct {
 	const char *what;
@@ -43,14 +48,20 @@ static const struct {
 } cases[] = {
     {"our link's", IP(100, 64, 3, 133), false},
     {"our node's", IP(100, 80, 56, 80), false},
+    {"our parallel link's", IP(100, 72, 3, 133), false},
     {"a path's of ours", IP(100, 80, 56, 81), false},
+    {"another path's of ours", IP(100, 80, 56, 82), false},
     {"our own in our LAN", IP(10, 9, 1, 1), false},
     {"another in our LAN, though a larger one has it", IP(10, 9, 1, 200), false},
+    {"in another LAN of ours", IP(10, 9, 3, 200), false},
     {"our LAN's broadcast", IP(10, 9, 1, 255), false},
     {"a neighbour's link's", IP(100, 64, 0, 210), true},
+    {"another neighbour's link's", IP(100, 64, 0, 213), true},
     {"an endpoint's node's", IP(100, 80, 0, 16), true},
+    {"another endpoint's node's", IP(100, 80, 0, 32), true},
     {"a path's of another", IP(100, 80, 57, 1), true},
     {"in another's LAN", IP(10, 0, 0, 10), true},
+    {"in a LAN of another session's", IP(172, 16, 7, 7), true},
     {"another's LAN's broadcast", IP(10, 255, 255, 255), true},
     {"in the overlay's range, and nobody's", IP(100, 64, 0, 211), false},
     {"nobody's, though a default route has it", IP(192, 168, 1, 1), false},
@@ -65,10 +76,30 @@ static void whose_it_is(void **state)
 			fail_msg("%s", cases[i].what);
 }
 
+/* A network that the policy has behind a session may be so large that our own addresses lie in it. */
+static void what_is_ours_is_ours_wherever_it_lies(void **state)
+{
+	struct ipv4_prefix half[] = {{0, 1}};
+	struct fwd_session_peer large = {.color = 10, .prefixes = half, .prefix_count = 1};
+	struct forwarding at_large = site;
+
+	(void)state;
+	at_large.peers = &large;
+	at_large.peer_count = 1;
+	at_large.lan_count = 0;
+	assert_true(conflict_address_is_others(&at_large, IP(100, 64, 3, 134)));
+	assert_false(conflict_address_is_others(&at_large, site.link_address));
+	assert_false(conflict_address_is_others(&at_large, site.node_address));
+	assert_false(conflict_address_is_others(&at_large, site.lan_address));
+	assert_false(conflict_address_is_others(&at_large, site.parallel_address));
+	for (size_t i = 0; i < site.path_count; i++)
+		assert_false(conflict_address_is_others(&at_large, path[i].source));
+}
+
 static void each_is_found_once_and_in_order(void **state)
 {
-	static const struct own_address own[] = {{IP(127, 0, 0, 1), 1},
-						 {IP(100, 80, 0, 16), 4},
+	static const struct own_address own[] = {{IP(100, 80, 0, 16), 4},
+						 {IP(127, 0, 0, 1), 1},
 						 {IP(10, 9, 1, 1), 2},
 						 {IP(10, 0, 0, 10), 3},
 						 {IP(100, 80, 0, 16), 5}};
@@ -87,19 +118,25 @@ static void each_is_found_once_and_in_order(void **state)
 	assert_int_equal(c.count, 0);
 }
 
-/* From behind, so that each pushes one out. */
+/* One more than there is room for, and twice as many, in either order: each pushes one out, or none does. */
 static void of_many_the_lowest_are_kept(void **state)
 {
-	struct own_address own[2 * CONFLICTS_MAX];
-	struct address_conflicts c;
+	static const unsigned int counts[] = {CONFLICTS_MAX + 1, 2 * CONFLICTS_MAX};
 
 	(void)state;
-	for (unsigned int i = 0; i < 2 * CONFLICTS_MAX; i++)
-		own[i] = (struct own_address){IP(10, 0, 1, 0) + 2 * CONFLICTS_MAX - 1 - i, 3};
-	conflicts_find(&site, own, 2 * CONFLICTS_MAX, &c);
-	assert_int_equal(c.count, CONFLICTS_MAX);
-	for (unsigned int i = 0; i < CONFLICTS_MAX; i++)
-		assert_int_equal(c.entry[i].address, IP(10, 0, 1, 0) + i);
+	for (unsigned int k = 0; k < 4; k++) {
+		struct own_address own[2 * CONFLICTS_MAX];
+		unsigned int count = counts[k % 2];
+		struct address_conflicts c;
+
+		for (unsigned int i = 0; i < count; i++)
+			own[i] =
+			    (struct own_address){IP(10, 0, 1, 0) + (k < 2 ? count - 1 - i : i), 3};
+		conflicts_find(&site, own, count, &c);
+		assert_int_equal(c.count, CONFLICTS_MAX);
+		for (unsigned int i = 0; i < CONFLICTS_MAX; i++)
+			assert_int_equal(c.entry[i].address, IP(10, 0, 1, 0) + i);
+	}
 }
 
 static const struct address_conflicts three = {{{IP(10, 0, 0, 10), 3, "lan0", false},
@@ -181,7 +218,7 @@ static void what_is_there_stays_and_goes_with_the_address(void **state)
 static void the_words(void **state)
 {
 	struct address_conflicts c = {.count = 0}, most = {.count = CONFLICTS_MAX};
-	char words[CONFLICTS_STRLEN];
+	char words[CONFLICTS_STRLEN] = "what stood there";
 
 	(void)state;
 	assert_string_equal(conflicts_format(&c, false, words), "");
@@ -199,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(whose_it_is),
+	    cmocka_unit_test(what_is_ours_is_ours_wherever_it_lies),
 	    cmocka_unit_test(each_is_found_once_and_in_order),
 	    cmocka_unit_test(of_many_the_lowest_are_kept),
 	    cmocka_unit_test(those_of_no_line_are_passed_over),

@@ -47,6 +47,11 @@ static const struct row rows[] = {
      HEAD MIDDLE ELEMENTS("1.1.1.1" BOUND ", 1.1.1.2" OTHER) TAIL, true,
      "delete element inet tuyen peers { 1.1.1.2" OTHER " }\n"
      "add element inet tuyen peers { 1.1.1.2" BOUND " }\n"},
+    {"the same in another order", HEAD ELEMENTS("10.0.2.0/24, 10.0.0.0/24") MIDDLE TAIL,
+     HEAD ELEMENTS("10.0.0.0/24, 10.0.2.0/24") MIDDLE TAIL, true, ""},
+    {"some begin as others do", HEAD MIDDLE ELEMENTS("1.1.1.10, 1.1.1.1, 1.1.1.2") TAIL,
+     HEAD MIDDLE ELEMENTS("1.1.1.2, 1.1.1.100, 1.1.1.10") TAIL, true,
+     "delete element inet tuyen peers { 1.1.1.100 }\nadd element inet tuyen peers { 1.1.1.1 }\n"},
     {"a rule differs", HEAD MIDDLE TAIL, HEAD MIDDLE "\t}\n}\n", false, ""},
     {"a set more", HEAD MIDDLE TAIL, HEAD TAIL, false, ""},
     {"longer", HEAD MIDDLE TAIL, HEAD MIDDLE TAIL "x\n", false, ""},
