@@ -30,6 +30,8 @@ static const struct {
     {"fibre=eth0,,lte=wwan0", -1, NULL, NULL},
     {"fibre=eth0,fibre=eth1", -1, NULL, NULL},
     {"fibre=eth0,lte=eth0", -1, NULL, NULL},
+    {"a=1,b=2,b=3", -1, NULL, NULL},
+    {"a=1,b=2,c=2", -1, NULL, NULL},
     {"fibre=a-device-of-16-b", -1, NULL, NULL},
     {"fibre=../eth0", -1, NULL, NULL},
     {"fibre=eth 0", -1, NULL, NULL},
@@ -198,6 +200,24 @@ static void peers_go_by_their_line_wherever_they_are(void **state)
 			     RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001")
 				 RULE_LINE("203.0.113.5", "532000")
 				     RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
+}
+
+/* Three behind one translator: that the first and the last of them go by one line tells nothing of the second. */
+static void one_of_another_line_is_enough_to_share_a_place(void **state)
+{
+	struct fwd_neighbor n[] = {{.site_id = 1, .name = "a", .underlay = "fibre"},
+				   {.site_id = 2, .name = "b", .underlay = "lte"},
+				   {.site_id = 3, .name = "c", .underlay = "fibre"}};
+	const struct ip_endpoint seen[3] = {SEEN(9), SEEN(9), SEEN(9)};
+	const struct forwarding f = {.neighbors = n, .neighbor_count = 3};
+
+	(void)state;
+	comes_of_these(&f, &two, seen,
+		       BY_ETH0("0.0.0.0/0", "532000") BY_WWAN0("0.0.0.0/0", "532001")
+			   NOWHERE("0.0.0.0/0", "533000") NOWHERE("198.51.100.9/32", "533000")
+			       RULE_CALLED RULE_SEEN RULE_LINE("10.64.0.1", "532001")
+				   RULE_LINE("203.0.113.5", "532000")
+				       RULE_LINE("203.0.113.6", "532000") RULE_SHARED);
 }
 
 static void a_line_without_a_route_leads_nowhere(void **state)
@@ -417,6 +437,28 @@ static void two_lines_to_one_address_are_a_conflict(void **state)
 	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
 }
 
+/* Three are called at one address, a translator's: by one line; the last by another; and all over parallel links. */
+static void the_last_of_three_at_one_address_may_be_the_conflict(void **state)
+{
+	struct fwd_neighbor n[] = {neighbors[1], neighbors[1], neighbors[1]};
+	const struct forwarding f = {.neighbors = n, .neighbor_count = 3};
+	const struct fwd_neighbor *first = NULL, *second = NULL;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++)
+		n[i].site_id = 101 + i;
+	assert_false(node_uplinks_conflict(&two, &f, &first, &second));
+	strcpy(n[2].underlay, "lte");
+	for (int parallel = 0; parallel < 2; parallel++) {
+		first = second = NULL;
+		assert_true(node_uplinks_conflict(&two, &f, &first, &second));
+		assert_ptr_equal(first, &n[0]);
+		assert_ptr_equal(second, &n[2]);
+		for (size_t i = 0; i < 3; i++)
+			n[i].site_id += PARALLEL_ID;
+	}
+}
+
 /* The way, and apart from it, in the order of tables, what leads nowhere. */
 #define BY_ETH0_6(to, table)                                                                       \
 	"ip -6 route add " to " via fe80::1 dev eth0 metric 84 table " table "\n"
@@ -498,6 +540,115 @@ static void an_ipv6_line_that_is_lost_leads_nowhere(void **state)
 		       NOWHERE("0.0.0.0/0", "532000") RULE_CALLED RULE_SEEN RULE_SHARED);
 }
 
+/* The two families of a line fail apart. */
+static void each_family_has_its_own_route(void **state)
+{
+	struct fwd_neighbor n[] = {neighbors[1], neighbors6[0]};
+	const struct forwarding f = {.neighbors = n, .neighbor_count = 2};
+	struct node_uplinks u = two_of_both();
+
+	(void)state;
+	u.count = 1;
+	u.entry[0].has_route6 = false;
+	u.entry[0].address_count = u.entry[0].address6_count = 0;
+	comes_of_these(&f, &u, NULL,
+		       BY_ETH0("198.51.100.1/32", "530000") BY_ETH0("0.0.0.0/0", "532000")
+			   NOWHERE("0.0.0.0/0", "533000") NOWHERE_6("2001:db8::1/128", "530500")
+			       NOWHERE_6("::/0", "532500") NOWHERE_6("::/0", "533000")
+				   RULE_CALLED RULE_SEEN RULE_SHARED RULE_6("9000", "", "530000")
+				       RULE_6("9001", "", "530500") RULE_6("9100", "", "531000")
+					   RULE_6("9101", "", "531500")
+					       RULE_6("9300", "", "533000"));
+	u.entry[0].has_route6 = true;
+	u.entry[0].has_route = false;
+	comes_of_these(
+	    &f, &u, NULL,
+	    NOWHERE("198.51.100.1/32", "530000") NOWHERE("0.0.0.0/0", "532000")
+		NOWHERE("0.0.0.0/0", "533000") BY_ETH0_6("2001:db8::1/128", "530000")
+		    NOWHERE_6("2001:db8::1/128", "530500") BY_ETH0_6("::/0", "532000")
+			NOWHERE_6("::/0", "532500") NOWHERE_6("::/0", "533000")
+			    RULE_CALLED RULE_SEEN RULE_SHARED RULE_6("9000", "", "530000")
+				RULE_6("9001", "", "530500") RULE_6("9100", "", "531000")
+				    RULE_6("9101", "", "531500") RULE_6("9300", "", "533000"));
+}
+
+/* One site by two lines at one address: link1's packets are led by rules and tables of their own. */
+static void a_parallel_link_of_ipv6_goes_by_its_own_line(void **state)
+{
+	static const struct kernel_rule6 rules[] = {
+	    {9400, TUYEN_MARK_PARALLEL, TUYEN_MARK_MASK, {{{0}}, 0}, 534000},
+	    {9401, TUYEN_MARK_PARALLEL, TUYEN_MARK_MASK, {{{0}}, 0}, 534500},
+	    {9500, TUYEN_MARK_PARALLEL, TUYEN_MARK_MASK, {{{0}}, 0}, 535000},
+	    {9501, TUYEN_MARK_PARALLEL, TUYEN_MARK_MASK, {{{0}}, 0}, 535500},
+	    {9700, TUYEN_MARK_PARALLEL, TUYEN_MARK_MASK, {{{0}}, 0}, 537000}};
+	static const struct {
+		uint32_t table;
+		uint8_t length;
+		const char *device;
+	} routes[] = {{530000, 128, "eth0"}, {530500, 128, ""},	     {532000, 0, "eth0"},
+		      {532001, 0, "wwan0"},  {532500, 0, ""},	     {532501, 0, ""},
+		      {533000, 0, ""},	     {534000, 128, "wwan0"}, {534500, 128, ""},
+		      {536000, 0, "eth0"},   {536001, 0, "wwan0"},   {536500, 0, ""},
+		      {536501, 0, ""},	     {537000, 0, ""}};
+	struct fwd_neighbor both[] = {neighbors6[0], neighbors6[0]};
+	const struct forwarding f = {.neighbors = both, .neighbor_count = 2};
+	struct kernel_state *s = kernel_state_new();
+	struct node_uplinks u = two_of_both();
+
+	(void)state;
+	both[1].site_id += PARALLEL_ID;
+	strcpy(both[1].underlay, "lte");
+	strcpy(kernel_state_add_device(s)->name, LINK_DEVICE);
+	strcpy(kernel_state_add_device(s)->name, PARALLEL_DEVICE);
+	assert_int_equal(node_uplinks_desire(&u, &f, NULL, s), 0);
+	kernel_state_sort(s);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		assert_non_null(bsearch(&rules[i], s->rules6, s->rule6_count, sizeof(rules[0]),
+					kernel_rule6_compare));
+	assert_int_equal(s->route6_count, sizeof(routes) / sizeof(routes[0]));
+	for (size_t i = 0; i < s->route6_count; i++) {
+		assert_int_equal(s->routes6[i].table, routes[i].table);
+		assert_int_equal(s->routes6[i].destination.length, routes[i].length);
+		assert_string_equal(s->routes6[i].device, routes[i].device);
+	}
+	kernel_state_free(s);
+}
+
+/* RFC 4291 section 2.5.6: fe80::/10 */
+static void what_is_of_a_link_alone_needs_no_way(void **state)
+{
+	static const struct {
+		struct ip_endpoint at;
+		bool led;
+	} rows[] = {
+	    {{.family = 6, .address = {0xfe, 0x80, [15] = 9}}, false},
+	    {{.family = 6, .address = {0xfe, 0xbf, [15] = 9}}, false},
+	    {{.family = 6, .address = {0xfe, 0xc0, [15] = 9}}, true},
+	    {{.family = 6, .address = {0xfe, 0x40, [15] = 9}}, true},
+	    {{.family = 6, .address = {0xfd, 0x80, [15] = 9}}, true},
+	    {{.family = 4, .address = {198, 128, 0, 9}}, true},
+	    {{.family = 4, .address = {254, 128, 0, 9}}, true},
+	    {{.family = 0}, false},
+	};
+	const struct forwarding f = {.neighbors = neighbors6 + 2, .neighbor_count = 1};
+	struct node_uplinks u = two_of_both();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kernel_state *s = kernel_state_new();
+		bool led = false;
+
+		assert_int_equal(node_uplinks_desire(&u, &f, &rows[i].at, s), 0);
+		for (size_t k = 0; k < s->route_count; k++)
+			led |= s->routes[k].table == TUYEN_TABLE_SEEN;
+		for (size_t k = 0; k < s->route6_count; k++)
+			led |= s->routes6[k].table == TUYEN_TABLE_SEEN;
+		if (led != rows[i].led)
+			fail_msg("row %zu", i);
+		kernel_state_free(s);
+	}
+}
+
 /* Two callers at one address by two lines; one at an address of the link alone. */
 static void shared_ipv6_places_go_by_their_source(void **state)
 {
@@ -535,6 +686,24 @@ static void addresses_are_kept_in_order(void **state)
 	assert_int_equal(u.address6_count, NODE_UPLINK_ADDRESSES6_MAX);
 	for (size_t i = 0; i < u.address6_count; i++)
 		assert_int_equal(u.address6[i].byte[15], 13 + i);
+}
+
+static void an_address_between_two_stands_between_them(void **state)
+{
+	static const uint8_t come[] = {5, 9, 7, 11, 5}, stand[] = {5, 7, 9, 11};
+	struct node_uplink u = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(come); i++) {
+		node_uplink_address_add(&u, come[i]);
+		node_uplink_address6_add(&u, &(struct ipv6){{0x20, [15] = come[i]}});
+	}
+	assert_int_equal(u.address_count, sizeof(stand));
+	assert_int_equal(u.address6_count, sizeof(stand));
+	for (size_t i = 0; i < sizeof(stand); i++) {
+		assert_int_equal(u.address[i], stand[i]);
+		assert_int_equal(u.address6[i].byte[15], stand[i]);
+	}
 }
 
 static void what_differs_is_seen(void **state)
@@ -581,6 +750,11 @@ static void what_differs_is_seen(void **state)
 	b = a;
 	b.count = 0;
 	assert_false(node_uplinks_equal(&a, &b));
+	a.count = 2; /* in the last of them, too */
+	b = a;
+	assert_true(node_uplinks_equal(&a, &b));
+	b.entry[1].source = 7;
+	assert_false(node_uplinks_equal(&a, &b));
 }
 
 int main(void)
@@ -591,6 +765,7 @@ int main(void)
 	    cmocka_unit_test(each_line_has_its_neighbours),
 	    cmocka_unit_test(peers_go_by_their_line_wherever_they_are),
 	    cmocka_unit_test(without_a_gateway_the_scope_is_the_link),
+	    cmocka_unit_test(one_of_another_line_is_enough_to_share_a_place),
 	    cmocka_unit_test(a_line_without_a_route_leads_nowhere),
 	    cmocka_unit_test(an_address_of_two_lines_tells_neither),
 	    cmocka_unit_test(what_link0_sends_is_marked),
@@ -600,10 +775,15 @@ int main(void)
 	    cmocka_unit_test(lines_of_parallel_links_are_named),
 	    cmocka_unit_test(a_line_that_no_link_goes_by_may_be_misspelt),
 	    cmocka_unit_test(two_lines_to_one_address_are_a_conflict),
+	    cmocka_unit_test(the_last_of_three_at_one_address_may_be_the_conflict),
 	    cmocka_unit_test(ipv6_is_led_the_same_way),
 	    cmocka_unit_test(an_ipv6_line_that_is_lost_leads_nowhere),
+	    cmocka_unit_test(each_family_has_its_own_route),
+	    cmocka_unit_test(a_parallel_link_of_ipv6_goes_by_its_own_line),
+	    cmocka_unit_test(what_is_of_a_link_alone_needs_no_way),
 	    cmocka_unit_test(shared_ipv6_places_go_by_their_source),
 	    cmocka_unit_test(addresses_are_kept_in_order),
+	    cmocka_unit_test(an_address_between_two_stands_between_them),
 	    cmocka_unit_test(what_differs_is_seen),
 	};
 
