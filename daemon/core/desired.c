@@ -886,13 +886,24 @@ static const struct kernel_route *route_in_use(const struct fwd_path *p,
 	return route && route->source == p->source ? route : NULL;
 }
 
+/* The neighbour to whom the route in use leads: while the path's own is gone around, that of the repair. */
+static uint32_t first_in_use(const struct fwd_path *p, const struct kernel_route *route)
+{
+	char device[KERNEL_IFNAME_MAX];
+
+	desired_adjacency_name(p->repair.next_site, device);
+	return p->repair.next_site && !strcmp(route->device, device) ? p->repair.next_site
+								     : p->first_site;
+}
+
 /* What an earlier life measured stands in its route; see labelled_mtu(). */
 static uint16_t mtu_in_use(const struct forwarding *f, const struct fwd_path *p,
 			   const struct kernel_route *route)
 {
 	uint32_t labels = (uint32_t)MTU_LABEL * route->push.depth;
 
-	if (!route->mtu || route->mtu >= labelled_mtu(f, p->first_site, &route->push, p->mtu))
+	if (!route->mtu ||
+	    route->mtu >= labelled_mtu(f, first_in_use(p, route), &route->push, p->mtu))
 		return 0;
 	return (uint16_t)(route->mtu - labels);
 }

@@ -344,6 +344,43 @@ static void a_restarted_daemon_reads_repairs_back(void **state)
 	forwarding_clear(&f);
 }
 
+/* Around a link, a route's MTU is cut to what the repair's own first hop takes: that is no measurement, and hides none. */
+static void a_repair_says_nothing_of_the_size_that_was_measured(void **state)
+{
+	static const struct {
+		uint16_t lsp_hub, lsp_hai_phong, path, measured;
+	} rows[] = {{1420, 1420, 1412, 0},    {1420, 1420, 1412, 1300}, {1420, 1360, 1412, 0},
+		    {1420, 1360, 1412, 1300}, {1404, 1440, 1400, 0},	{1404, 1440, 1400, 1398}};
+	const enum repair_link hub[NEIGHBORS] = {[HUB] = REPAIR_LINK_DOWN};
+	const struct node_keys keys = {.link = {1}, .session = {2}};
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	f.paths[0].repair.out.label[1] = f.paths[0].repair.out.label[0];
+	f.paths[0].repair.out.depth = 2;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct active_paths used = active, got;
+		struct kernel_state *actual;
+
+		f.neighbors[HUB].lsp_mtu = rows[i].lsp_hub;
+		f.neighbors[HAI_PHONG].lsp_mtu = rows[i].lsp_hai_phong;
+		f.paths[0].mtu = rows[i].path;
+		used.entry[0].mtu = rows[i].measured;
+		for (int around = 0; around < 2; around++) {
+			assert_int_equal(desired_build_repaired(&f, &keys, &used,
+								around ? hub : NULL, NULL, &actual),
+					 0);
+			desired_active_read(&f, actual, &got);
+			assert_int_equal(got.count, 1);
+			if (got.entry[0].mtu != rows[i].measured)
+				fail_msg("row %zu, %d: %u", i, around, got.entry[0].mtu);
+			kernel_state_free(actual);
+		}
+	}
+	forwarding_clear(&f);
+}
+
 /* The same of what a fall of either link may change, and of how much does; all go around by Hai Phong. */
 static void each_kind_of_route_counts(void **state)
 {
@@ -527,6 +564,7 @@ int main(void)
 	    cmocka_unit_test(a_rule_without_a_repair_is_none),
 	    cmocka_unit_test(an_upgraded_daemon_reads_the_old_form),
 	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
+	    cmocka_unit_test(a_repair_says_nothing_of_the_size_that_was_measured),
 	    cmocka_unit_test(each_kind_of_route_counts),
 	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
 	    cmocka_unit_test(what_bfd_says_of_a_link),
