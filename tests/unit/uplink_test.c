@@ -413,6 +413,7 @@ static void lines_of_parallel_links_are_named(void **state)
 
 static void a_line_that_no_link_goes_by_may_be_misspelt(void **state)
 {
+	struct forwarding f = forwarding;
 	struct node_uplinks u = two;
 
 	(void)state;
@@ -420,6 +421,11 @@ static void a_line_that_no_link_goes_by_may_be_misspelt(void **state)
 	assert_null(node_uplinks_unused(&(struct node_uplinks){0}, &forwarding));
 	u.entry[1].underlay[0] = 'x';
 	assert_ptr_equal(node_uplinks_unused(&u, &forwarding), &u.entry[1]);
+	u.entry[0].underlay[0] = 'x';
+	assert_ptr_equal(node_uplinks_unused(&u, &forwarding), &u.entry[0]);
+	f.neighbors = neighbors + 1; /* the one that is left goes by the first line */
+	f.neighbor_count = 1;
+	assert_ptr_equal(node_uplinks_unused(&two, &f), &two.entry[1]);
 }
 
 static void two_lines_to_one_address_are_a_conflict(void **state)
@@ -667,6 +673,69 @@ static void shared_ipv6_places_go_by_their_source(void **state)
 			       LINES_6 NOWHERE_6("2001:db8::9/128", "533000") RULES_4 RULES_6);
 }
 
+/* A kernel that has IPv6 is no reason: a line that has it is, be it the first alone. */
+static void without_ipv6_lines_nothing_of_it_is_led(void **state)
+{
+	const struct forwarding f = {.neighbors = neighbors + 1, .neighbor_count = 1};
+	struct kernel_state *s = kernel_state_new();
+	struct node_uplinks u = two;
+
+	(void)state;
+	u.ipv6 = true;
+	assert_int_equal(node_uplinks_desire(&u, &f, NULL, s), 0);
+	assert_int_equal(s->route6_count, 0);
+	assert_int_equal(s->rule6_count, 0);
+	u.entry[0].has_route6 = true;
+	assert_int_equal(node_uplinks_desire(&u, &f, NULL, s), 0);
+	assert_true(s->rule6_count > 0);
+	kernel_state_free(s);
+}
+
+static bool nobodys_is_led(const struct node_uplinks *u, const struct forwarding *f, uint8_t family)
+{
+	struct kernel_state *s = kernel_state_new();
+	bool led = false;
+
+	assert_int_equal(node_uplinks_desire(u, f, NULL, s), 0);
+	for (size_t i = 0; family == 4 && i < s->route_count; i++)
+		led |= s->routes[i].table == TUYEN_TABLE_SHARED;
+	for (size_t i = 0; family == 6 && i < s->route6_count; i++)
+		led |= s->routes6[i].table == TUYEN_TABLE_SHARED;
+	kernel_state_free(s);
+	return led;
+}
+
+/* What has no rule of its own may be an answer: from an address beyond those that are kept, on whichever line, or one of two lines. */
+static void nobodys_waits_where_all_addresses_are_known(void **state)
+{
+	const struct forwarding f = {.neighbors = neighbors6, .neighbor_count = 2};
+
+	(void)state;
+	for (int line = 0; line < 2; line++) {
+		struct node_uplinks u = two_of_both();
+		struct node_uplink *e = &u.entry[line];
+
+		for (uint8_t a = 1; e->address_count < NODE_UPLINK_ADDRESSES_MAX - 1; a++)
+			node_uplink_address_add(e, a);
+		for (uint8_t a = 1; e->address6_count < NODE_UPLINK_ADDRESSES6_MAX - 1; a++)
+			node_uplink_address6_add(e, &(struct ipv6){{0x20, [15] = a}});
+		assert_true(nobodys_is_led(&u, &f, 4));
+		assert_true(nobodys_is_led(&u, &f, 6));
+		node_uplink_address_add(e, 100);
+		assert_false(nobodys_is_led(&u, &f, 4));
+		assert_true(nobodys_is_led(&u, &f, 6));
+		node_uplink_address6_add(e, &(struct ipv6){{0x20, [15] = 100}});
+		assert_false(nobodys_is_led(&u, &f, 6));
+		u = two_of_both();
+		for (int both = 0; both < 2; both++) {
+			node_uplink_address_add(&u.entry[both], UINT32_MAX);
+			node_uplink_address6_add(&u.entry[both], &(struct ipv6){{0xff}});
+			assert_int_equal(nobodys_is_led(&u, &f, 4), !both);
+			assert_int_equal(nobodys_is_led(&u, &f, 6), !both);
+		}
+	}
+}
+
 static void addresses_are_kept_in_order(void **state)
 {
 	struct node_uplink u = {0};
@@ -782,6 +851,8 @@ int main(void)
 	    cmocka_unit_test(a_parallel_link_of_ipv6_goes_by_its_own_line),
 	    cmocka_unit_test(what_is_of_a_link_alone_needs_no_way),
 	    cmocka_unit_test(shared_ipv6_places_go_by_their_source),
+	    cmocka_unit_test(without_ipv6_lines_nothing_of_it_is_led),
+	    cmocka_unit_test(nobodys_waits_where_all_addresses_are_known),
 	    cmocka_unit_test(addresses_are_kept_in_order),
 	    cmocka_unit_test(an_address_between_two_stands_between_them),
 	    cmocka_unit_test(what_differs_is_seen),
