@@ -527,6 +527,25 @@ static void prefix_of_two_peers_is_refused(void **state)
 	expect(want, kernel_state_new(), "two peers of s10 are both given 0.0.0.1/32");
 }
 
+/* Wherever it stands among those that each has. */
+static void one_prefix_of_several_is_refused_too(void **state)
+{
+	struct kernel_state *want = kernel_state_new();
+	struct kernel_peer *p = peer(want, "s10", 1);
+
+	(void)state;
+	allow(p, 1);
+	allow(p, 7);
+	p = peer(want, "s10", 2);
+	allow(p, 3);
+	allow(p, 5);
+	p = peer(want, "s10", 3);
+	allow(p, 2);
+	allow(p, 7);
+	allow(p, 9);
+	expect(want, kernel_state_new(), "two peers of s10 are both given 0.0.0.7/32");
+}
+
 /* lsp7 is somebody's dummy: it is not touched, not opened to labels, and link0 comes up all the same. */
 static void foreign_device_costs_what_hangs_on_it_alone(void **state)
 {
@@ -545,6 +564,21 @@ static void foreign_device_costs_what_hangs_on_it_alone(void **state)
 	    "allowed-ips 0.0.0.1/32\n"
 	    "sysctl net/mpls/platform_labels=1000\n"
 	    "ip -f mpls route add 16008 as 16008 dev lsp8\n");
+}
+
+static void the_last_device_may_be_the_foreign_one(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		device(i ? want : have, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
+		device(i ? want : have, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 8);
+	}
+	have->devices[1].foreign = true;
+	expect(
+	    want, have,
+	    "# left out: device lsp8 is there and is not Tuyen's: rename it or remove it (ip link delete lsp8)\n");
 }
 
 /* What comes by a device of a VRF is looked up in that one's table. */
@@ -1105,7 +1139,9 @@ int main(void)
 	    cmocka_unit_test(missing_endpoint_is_set),
 	    cmocka_unit_test(peer_loses_a_prefix_before_another_gains_it),
 	    cmocka_unit_test(prefix_of_two_peers_is_refused),
+	    cmocka_unit_test(one_prefix_of_several_is_refused_too),
 	    cmocka_unit_test(foreign_device_costs_what_hangs_on_it_alone),
+	    cmocka_unit_test(the_last_device_may_be_the_foreign_one),
 	    cmocka_unit_test(a_device_is_taken_out_of_a_vrf),
 	    cmocka_unit_test(foreign_device_that_is_in_nobodys_way_is_no_conflict),
 	    cmocka_unit_test(the_loopback_device_is_up),
