@@ -445,6 +445,85 @@ static void of_more_parts_than_there_is_room_for_the_broadest_stay(void **state)
 	assert_true(there);
 }
 
+/* What is said again takes no room from what is new; and what is more than there is room for changes nothing else. */
+static void lines_keep_each_once_and_as_many_as_there_is_room_for(void **state)
+{
+	struct desired_lines lines = {.count = 0}, full;
+	struct desired_lan_way way = {.device = "lan0"};
+	char name[KERNEL_IFNAME_MAX];
+
+	(void)state;
+	desired_lines_add_hop(&lines, 0);
+	desired_lines_add_carrier(&lines, "");
+	desired_lines_add_carrier(&lines, "a\"b");
+	desired_lines_add_carrier(&lines, "a*");
+	desired_lines_add_carrier(&lines, "a\\");
+	assert_int_equal(lines.count + lines.carrier_count, 0);
+	for (unsigned int i = 0; i < DESIRED_INNER_MAX; i++)
+		for (unsigned int again = 0; again <= i; again++) {
+			snprintf(name, sizeof(name), "eth%u", again);
+			if (i < DESIRED_HOPS_MAX)
+				desired_lines_add_hop(&lines, A(100, 64, 0, again + 1));
+			if (i < DESIRED_DEVICES_MAX)
+				desired_lines_add_carrier(&lines, name);
+			if (i < DESIRED_DEVICES_MAX && again == i)
+				desired_lines_add_device(&lines, name);
+			way.part = (struct ipv4_prefix){A(10, 9, again, 0), 24};
+			desired_lines_add_inner(&lines, way.part);
+			assert_true(desired_lines_add_way(&lines, &way));
+		}
+	assert_int_equal(lines.count, DESIRED_HOPS_MAX);
+	assert_int_equal(lines.device_count, DESIRED_DEVICES_MAX);
+	assert_int_equal(lines.carrier_count, DESIRED_DEVICES_MAX);
+	assert_int_equal(lines.inner_count, DESIRED_INNER_MAX);
+	assert_int_equal(lines.way_count, DESIRED_INNER_MAX);
+	assert_true(desired_lines_is_carrier(&lines, "eth7"));
+	assert_false(desired_lines_is_carrier(&lines, "eth8"));
+	full = lines;
+	desired_lines_add_hop(&lines, A(100, 64, 0, 99));
+	desired_lines_add_device(&lines, "eth99");
+	desired_lines_add_carrier(&lines, "eth99");
+	desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 8, 0, 0), 24});
+	way.part = (struct ipv4_prefix){A(10, 8, 0, 0), 24};
+	assert_false(desired_lines_add_way(&lines, &way));
+	assert_memory_equal(&lines, &full, sizeof(lines));
+	desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 8, 0, 0), 23});
+	assert_int_equal(lines.inner_count, DESIRED_INNER_MAX);
+	assert_false(desired_lines_equal(&lines, &full));
+}
+
+/* The last of each, too. */
+static void lines_differ_by_any_of_them(void **state)
+{
+	struct desired_lines a = {.count = 0}, b;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		desired_lines_add_hop(&a, A(192, 0, 2, i + 1));
+		desired_lines_add_device(&a, i ? "eth1" : "eth0");
+		desired_lines_add_carrier(&a, i ? "eth1" : "eth0");
+		desired_lines_add_inner(&a, (struct ipv4_prefix){A(10, 9, i, 0), 24});
+		desired_lines_add_way(
+		    &a, &(struct desired_lan_way){{A(10, 9, i, 0), 24}, "lan0", 0, 0});
+	}
+	for (int i = 0; i < 10; i++) {
+		b = a;
+		assert_true(desired_lines_equal(&a, &b));
+		b.hop[1] += i == 0;
+		b.device[1][0] = i == 1 ? 'x' : 'e';
+		b.carrier[1][0] = i == 2 ? 'x' : 'e';
+		b.inner[1].address += i == 3 ? 256 : 0;
+		b.way[1].part.length += i == 4;
+		b.count -= i == 5;
+		b.device_count -= i == 6;
+		b.carrier_count -= i == 7;
+		b.inner_count -= i == 8;
+		b.way_count -= i == 9;
+		assert_false(desired_lines_equal(&a, &b));
+		assert_false(desired_lines_equal(&b, &a));
+	}
+}
+
 /* What is not said is not compared: neither what a structure is filled up with nor what was there before. */
 static void lines_are_equal_by_what_they_say(void **state)
 {
@@ -1551,6 +1630,8 @@ int main(void)
 	    cmocka_unit_test(no_line_is_anothers_way),
 	    cmocka_unit_test(a_line_is_no_lan_s),
 	    cmocka_unit_test(of_more_parts_than_there_is_room_for_the_broadest_stay),
+	    cmocka_unit_test(lines_keep_each_once_and_as_many_as_there_is_room_for),
+	    cmocka_unit_test(lines_differ_by_any_of_them),
 	    cmocka_unit_test(lines_are_equal_by_what_they_say),
 	    cmocka_unit_test(a_claimed_lan_is_led_by_its_own_ways),
 	    cmocka_unit_test(another_gateway_is_two_routes),
