@@ -683,11 +683,53 @@ static void without_ipv6_lines_nothing_of_it_is_led(void **state)
 	(void)state;
 	u.ipv6 = true;
 	assert_int_equal(node_uplinks_desire(&u, &f, NULL, s), 0);
-	assert_int_equal(s->route6_count, 0);
 	assert_int_equal(s->rule6_count, 0);
+	u.ipv6 = false;
 	u.entry[0].has_route6 = true;
+	node_uplink_address6_add(&u.entry[0], &(struct ipv6){{0x20, 1}});
 	assert_int_equal(node_uplinks_desire(&u, &f, NULL, s), 0);
-	assert_true(s->rule6_count > 0);
+	assert_int_equal(s->rule6_count, 0);
+	assert_int_equal(s->route6_count, 0);
+	kernel_state_free(s);
+	for (int i = 0; i < 4; i++) { /* a route, or an address that it answers from */
+		s = kernel_state_new();
+		u = two;
+		u.ipv6 = true;
+		if (i < 2)
+			u.entry[i].has_route6 = u.entry[i].onlink6 = true;
+		else
+			node_uplink_address6_add(&u.entry[i - 2], &(struct ipv6){{0x20, 1}});
+		assert_int_equal(node_uplinks_desire(&u, &f, NULL, s), 0);
+		assert_true(s->rule6_count > 0);
+		for (size_t k = 0; k < s->route6_count; k++)
+			assert_int_equal(s->routes6[k].onlink,
+					 s->routes6[k].type == KERNEL_ROUTE_UNICAST);
+		kernel_state_free(s);
+	}
+}
+
+/* Each device's own neighbours say whether its box leads all their lines. */
+static void a_line_of_link1_alone_may_be_unnamed(void **state)
+{
+	struct fwd_neighbor both[] = {neighbors[1], neighbors[1]};
+	const struct forwarding f = {.neighbors = both, .neighbor_count = 2};
+	struct kernel_state *s = kernel_state_new();
+	const struct ipv4_prefix all = {0, 0};
+	size_t rest[2] = {0};
+
+	(void)state;
+	both[1].site_id += PARALLEL_ID;
+	strcpy(both[1].underlay, "vsat");
+	strcpy(kernel_state_add_device(s)->name, LINK_DEVICE);
+	strcpy(kernel_state_add_device(s)->name, PARALLEL_DEVICE);
+	assert_int_equal(node_uplinks_desire(&two, &f, NULL, s), 0);
+	for (size_t i = 0; i < s->route_count; i++)
+		for (uint32_t k = 0; k < 2; k++)
+			rest[k] +=
+			    s->routes[i].table == TUYEN_TABLE_SHARED + k * TUYEN_TABLE_PARALLEL &&
+			    !ipv4_prefix_compare(&s->routes[i].destination, &all);
+	assert_int_equal(rest[0], 1);
+	assert_int_equal(rest[1], 0);
 	kernel_state_free(s);
 }
 
@@ -824,6 +866,17 @@ static void what_differs_is_seen(void **state)
 	assert_true(node_uplinks_equal(&a, &b));
 	b.entry[1].source = 7;
 	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	b.entry[0].device[3] = '1';
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a; /* as many addresses, and others */
+	node_uplink_address_add(&a.entry[1], 7);
+	node_uplink_address_add(&b.entry[1], 8);
+	assert_false(node_uplinks_equal(&a, &b));
+	b = a;
+	node_uplink_address6_add(&a.entry[1], &(struct ipv6){{0x20, 7}});
+	node_uplink_address6_add(&b.entry[1], &(struct ipv6){{0x20, 8}});
+	assert_false(node_uplinks_equal(&a, &b));
 }
 
 int main(void)
@@ -852,6 +905,7 @@ int main(void)
 	    cmocka_unit_test(what_is_of_a_link_alone_needs_no_way),
 	    cmocka_unit_test(shared_ipv6_places_go_by_their_source),
 	    cmocka_unit_test(without_ipv6_lines_nothing_of_it_is_led),
+	    cmocka_unit_test(a_line_of_link1_alone_may_be_unnamed),
 	    cmocka_unit_test(nobodys_waits_where_all_addresses_are_known),
 	    cmocka_unit_test(addresses_are_kept_in_order),
 	    cmocka_unit_test(an_address_between_two_stands_between_them),
