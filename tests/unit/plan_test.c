@@ -688,6 +688,38 @@ static void rule_of_another_mask_is_another(void **state)
 	}
 }
 
+/* The kernel takes no source that is not its own; a line's has one of the carrier's, and is there before who calls by it. */
+static void a_source_is_there_before_its_route(void **state)
+{
+	static const uint32_t tables[] = {254,
+					  TUYEN_TABLE_CLASS + 10,
+					  TUYEN_TABLE_OUTER + 10,
+					  TUYEN_TABLE_PROBE + 1,
+					  TUYEN_TABLE_REPAIR + 210,
+					  TUYEN_TABLE_CALLED};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		struct kernel_state *want = kernel_state_new();
+		struct kernel_address *a = kernel_state_add_address(want);
+		char *plan, *address, *way, *call;
+
+		strcpy(a->device, "lo");
+		a->prefix = (struct ipv4_prefix){7, 32};
+		device(want, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+		peer(want, "link0", 1);
+		route(want, tables[i], 9, "link0");
+		plan = planned(want, kernel_state_new());
+		address = strstr(plan, "ip address add");
+		way = strstr(plan, "ip route add");
+		call = strstr(plan, "wg set link0 peer");
+		assert_true(address && way && call);
+		assert_int_equal(way > address, tables[i] != TUYEN_TABLE_CALLED);
+		assert_int_equal(way > call, tables[i] != TUYEN_TABLE_CALLED);
+		free(plan);
+	}
+}
+
 static void sysctl_below_a_floor_is_raised(void **state)
 {
 	static const struct {
@@ -1048,6 +1080,7 @@ static void a_move_ousts_nobody(void **state)
 	struct kernel_route route = {.foreign = true};
 	struct kernel_route6 route6 = {.foreign = true};
 	struct kernel_label_route label = {.foreign = true};
+	const struct kernel_device foreign_device = {.foreign = true};
 	struct plan_operation o[] = {
 	    {.verb = PLAN_CHANGE, .object = PLAN_ROUTE, .have = &route},
 	    {.verb = PLAN_CHANGE, .object = PLAN_ROUTE6, .have = &route6},
@@ -1062,6 +1095,15 @@ static void a_move_ousts_nobody(void **state)
 		assert_false(plan_operation_ousts(&o[i]));
 	o[0] = (struct plan_operation){.verb = PLAN_ADD, .object = PLAN_ROUTE};
 	assert_false(plan_operation_ousts(&o[0]));
+	for (int object = PLAN_SYSCTL; object <= PLAN_QDISC; object++) {
+		const bool is_route =
+		    object == PLAN_ROUTE || object == PLAN_ROUTE6 || object == PLAN_LABEL;
+
+		o[0] = (struct plan_operation){.verb = PLAN_CHANGE,
+					       .object = (enum plan_object)object,
+					       .have = &foreign_device};
+		assert_true(is_route || !plan_operation_ousts(&o[0]));
+	}
 }
 
 static struct kernel_peer *peer_at(struct kernel_state *s, uint8_t key, uint8_t host)
@@ -1148,6 +1190,7 @@ int main(void)
 	    cmocka_unit_test(private_key_is_never_printed),
 	    cmocka_unit_test(rule_is_added_before_the_old_one_goes),
 	    cmocka_unit_test(rule_of_another_mask_is_another),
+	    cmocka_unit_test(a_source_is_there_before_its_route),
 	    cmocka_unit_test(sysctl_below_a_floor_is_raised),
 	    cmocka_unit_test(a_device_that_grows_gets_ipv6_anew),
 	    cmocka_unit_test(queues_are_made_from_the_root_and_removed_with_it),
