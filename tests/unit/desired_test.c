@@ -1108,6 +1108,22 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	forwarding_clear(&f);
 }
 
+/* Where there is a parallel link, too: of its space what is known is none, and what is not is a carrier's. */
+static void a_hop_may_lie_in_the_space_of_parallel_links(void **state)
+{
+	static const ipv4_t known[] = {A(100, 65, 3, 133), A(100, 65, 0, 210), A(100, 64, 3, 133)},
+			    carrier[] = {A(100, 65, 5, 1), A(100, 64, 5, 1)};
+	struct forwarding f;
+
+	(void)state;
+	parallel_read(&f);
+	hops_become(&f, known, 3, "\tset hops {\n\t\ttype ipv4_addr\n\t}\n");
+	hops_become(&f, carrier, 2,
+		    "\tset hops {\n\t\ttype ipv4_addr\n"
+		    "\t\telements = { 100.64.5.1, 100.65.5.1 }\n\t}\n");
+	forwarding_clear(&f);
+}
+
 /* Sorted, as nft prints a set; a single one is none. */
 static void where_paths_end(void **state)
 {
@@ -1652,6 +1668,7 @@ int main(void)
 	    cmocka_unit_test(nobody_says_how_small_links_packets_be),
 	    cmocka_unit_test(networks_side_by_side_are_one),
 	    cmocka_unit_test(one_lan_is_compared),
+	    cmocka_unit_test(a_hop_may_lie_in_the_space_of_parallel_links),
 	    cmocka_unit_test(where_paths_end),
 	    cmocka_unit_test(a_parallel_link_has_devices_of_its_own),
 	    cmocka_unit_test(two_devices_share_a_line),
