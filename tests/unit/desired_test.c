@@ -690,6 +690,160 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	forwarding_clear(&f);
 }
 
+/* One rule among others that asks for this: how its packets are known, there and back. */
+static void protocols_and_ports_are_matched_both_ways(void **state)
+{
+	static const struct {
+		uint8_t protocol;
+		uint16_t first, last;
+		const char *there, *back;
+		const char *shared[2]; /* back, where another gateway may have seen the rest */
+	} rows[] = {
+	    {0, 0, 65535, "", "", {"tcp flags != syn / syn,ack ", "meta l4proto != 6 "}},
+	    {1, 0, 65535, "ip protocol 1 ", "ip protocol 1 ", {"ip protocol 1 "}},
+	    {6,
+	     0,
+	     65535,
+	     "ip protocol 6 ",
+	     "ip protocol 6 ",
+	     {"ip protocol 6 tcp flags != syn / syn,ack "}},
+	    {17, 0, 65535, "ip protocol 17 ", "ip protocol 17 ", {"ip protocol 17 "}},
+	    {6,
+	     443,
+	     443,
+	     "tcp dport 443 ",
+	     "tcp sport 443 ",
+	     {"tcp sport 443 tcp flags != syn / syn,ack "}},
+	    {17, 53, 53, "udp dport 53 ", "udp sport 53 ", {"udp sport 53 "}},
+	    {6,
+	     0,
+	     1023,
+	     "tcp dport 0-1023 ",
+	     "tcp sport 0-1023 ",
+	     {"tcp sport 0-1023 tcp flags != syn / syn,ack "}},
+	    {17,
+	     1024,
+	     65535,
+	     "udp dport 1024-65535 ",
+	     "udp sport 1024-65535 ",
+	     {"udp sport 1024-65535 "}},
+	    {0,
+	     53,
+	     53,
+	     "meta l4proto { 6, 17 } th dport 53 ",
+	     "meta l4proto { 6, 17 } th sport 53 ",
+	     {"tcp sport 53 tcp flags != syn / syn,ack ", "udp sport 53 "}},
+	};
+	char line[160];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (int shared = 0; shared < 2; shared++) {
+			struct forwarding f;
+			struct text t;
+
+			bundle_read(&f);
+			f.lan_shared = shared;
+			f.rules[0].protocol = rows[i].protocol;
+			f.rules[0].port_first = rows[i].first;
+			f.rules[0].port_last = rows[i].last;
+			text_init(&t);
+			desired_nft(&f, NULL, &t);
+			snprintf(line, sizeof(line),
+				 "\tchain outbound {\n\t\tip daddr @peers %smeta mark set "
+				 "0x5400000a accept\n\t\tip daddr @peers tcp dport 443 ",
+				 rows[i].there);
+			if (!strstr(t.bytes, line))
+				fail_msg("row %zu: %s%s", i, line, t.bytes);
+			if (!shared)
+				snprintf(
+				    line, sizeof(line),
+				    "\tchain inbound_10 {\n\t\tct direction reply ip saddr @peers "
+				    "%saccept\n\t\tct direction reply ip saddr @peers tcp sport 443 ",
+				    rows[i].back);
+			else
+				snprintf(
+				    line, sizeof(line),
+				    "\tchain inbound_10 {\n\t\tip saddr @peers %saccept\n%s%s%s"
+				    "\t\tip saddr @peers tcp sport 443 ",
+				    rows[i].shared[0],
+				    rows[i].shared[1] ? "\t\tip saddr @peers " : "",
+				    rows[i].shared[1] ? rows[i].shared[1] : "",
+				    rows[i].shared[1] ? "accept\n" : "");
+			if (!strstr(t.bytes, line))
+				fail_msg("row %zu: %s%s", i, line, t.bytes);
+			text_clear(&t);
+			forwarding_clear(&f);
+		}
+}
+
+/* Behind gateways that share a LAN: what the far side opens is matched whole there, and its answers from here are no opening. */
+static void answers_of_a_shared_lan_open_nothing(void **state)
+{
+	struct fwd_rule rules[] = {inbound(0, 0), inbound(0, 0)};
+	struct forwarding f;
+	struct fwd_rule *own;
+	size_t count;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	f.lan_shared = true;
+	own = f.rules;
+	count = f.rule_count;
+	rules[0].protocol = 0;
+	rules[0].port_first = rules[0].port_last = 53;
+	f.rules = rules;
+	f.rule_count = 2;
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(
+	    t.bytes,
+	    "\tchain outbound {\n"
+	    "\t\tip daddr @peers tcp sport 53 tcp flags != syn / syn,ack meta mark set 0x5400000a accept\n"
+	    "\t\tip daddr @peers udp sport 53 meta mark set 0x5400000a accept\n"
+	    "\t\tip daddr @peers tcp sport 443 tcp flags != syn / syn,ack meta mark set 0x5400000a accept\n"
+	    "\t\tip daddr @peers icmp type { destination-unreachable, time-exceeded, parameter-problem } "
+	    "meta mark set 0x5400000a accept\n\t}\n"));
+	assert_non_null(strstr(
+	    t.bytes, "\tchain inbound_10 {\n"
+		     "\t\tip saddr @peers meta l4proto { 6, 17 } th dport 53 accept\n"
+		     "\t\tip saddr @peers tcp dport 443 accept\n"
+		     "\t\tip saddr @peers icmp type { time-exceeded, parameter-problem } accept\n"
+		     "\t}\n"));
+	text_clear(&t);
+	f.rules = own;
+	f.rule_count = count;
+	forwarding_clear(&f);
+}
+
+/* Where one of those with the same right is anybody, there is no set: whoever is behind the session may. */
+static void a_right_of_anybody_asks_for_no_set(void **state)
+{
+	struct fwd_rule rules[] = {inbound(0x0a090000, 16), inbound(0, 0), inbound(0x0a0a0100, 24)};
+	struct forwarding f;
+	struct fwd_rule *own;
+	size_t count;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	own = f.rules;
+	count = f.rule_count;
+	f.rules = rules;
+	f.rule_count = 3;
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_null(strstr(t.bytes, "far_"));
+	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t\tct direction original "
+					"ip saddr @peers tcp dport 443 accept\n"
+					"\t\tct state related ip saddr @peers accept\n\t}\n"));
+	text_clear(&t);
+	f.rules = own;
+	f.rule_count = count;
+	forwarding_clear(&f);
+}
+
 /* ---- gateways that share a LAN ----------------------------------------------------------- */
 
 /* A second color whose peer has @prefix. */
@@ -1657,6 +1811,9 @@ int main(void)
 	    cmocka_unit_test(colors_with_the_same_peers_share_a_set),
 	    cmocka_unit_test(marks_of_packets_are_matched_both_ways),
 	    cmocka_unit_test(the_overlay_is_found_wherever_it_lies),
+	    cmocka_unit_test(protocols_and_ports_are_matched_both_ways),
+	    cmocka_unit_test(answers_of_a_shared_lan_open_nothing),
+	    cmocka_unit_test(a_right_of_anybody_asks_for_no_set),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
 	    cmocka_unit_test(without_a_rate_nothing_queues),
 	    cmocka_unit_test(low_ones_take_turns),
