@@ -415,6 +415,13 @@ static void a_line_is_no_lan_s(void **state)
 	desired_nft(&f, &lines, &t);
 	assert_null(strstr(t.bytes, "inner")); /* of no line that is known */
 	text_reset(&t);
+	lines.inner_count = 0;
+	desired_lines_add_carrier(&lines, "eth0");
+	desired_nft(&f, &lines, &t);
+	assert_null(strstr(t.bytes, "inner")); /* all of the LANs may come by that line */
+	text_reset(&t);
+	lines.carrier_count = 0;
+	desired_lines_add_inner(&lines, (struct ipv4_prefix){A(10, 9, 1, 0), 24});
 	desired_lines_add_carrier(&lines, "eth0");
 	desired_lines_add_carrier(&lines, "eth0");
 	desired_lines_add_carrier(&lines, "");
@@ -844,6 +851,41 @@ static void a_right_of_anybody_asks_for_no_set(void **state)
 	forwarding_clear(&f);
 }
 
+/* Only those become one that differ in nothing but who is there. */
+static void rights_that_differ_are_several_rules(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		struct fwd_rule rules[] = {inbound(0x0a090000, 16), inbound(0x0a0a0000, 16)};
+		struct forwarding f;
+		struct fwd_rule *own;
+		size_t count;
+		struct text t;
+
+		bundle_read(&f);
+		own = f.rules;
+		count = f.rule_count;
+		rules[1].color += i == 1 ? 10 : 0;
+		rules[1].protocol = i == 2 ? 17 : 6;
+		rules[1].port_first -= i == 3;
+		rules[1].port_last += i == 4;
+		rules[1].has_dscp = i == 5;
+		rules[0].has_dscp = i == 6;
+		rules[1].to.length = i == 7 ? 16 : 0;
+		rules[1].outbound = i == 8;
+		f.rules = rules;
+		f.rule_count = 2;
+		text_init(&t);
+		desired_nft(&f, NULL, &t);
+		if (!strstr(t.bytes, "@far_0") != (i > 0))
+			fail_msg("row %d: %s", i, t.bytes);
+		text_clear(&t);
+		f.rules = own;
+		f.rule_count = count;
+		forwarding_clear(&f);
+	}
+}
+
 /* ---- gateways that share a LAN ----------------------------------------------------------- */
 
 /* A second color whose peer has @prefix. */
@@ -1011,6 +1053,12 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 			       "\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes, "\t\tip saddr @peers tcp sport 443 tcp flags != syn / syn,ack accept\n"));
+	text_reset(&t);
+	f.rules[1].outbound =
+	    false; /* nothing is tracked: what opens on either side is marked early */
+	desired_nft(&f, NULL, &t);
+	assert_null(strstr(t.bytes, "classify"));
+	assert_non_null(strstr(t.bytes, "fib saddr . iif oif exists jump outbound\n"));
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -1241,6 +1289,7 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	};
 	struct kernel_state *want, *nothing = kernel_state_new();
 	struct forwarding f;
+	struct text none;
 	char *plan;
 
 	(void)state;
@@ -1253,6 +1302,13 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!strstr(want->nft, rules[i]))
 			fail_msg("not in the table: %s%s", rules[i], want->nft);
+	for (size_t i = 0; i < f.neighbor_count; i++)
+		f.neighbors[i].caller =
+		    false; /* who is called hears others' handshakes at either port */
+	text_init(&none);
+	desired_nft(&f, NULL, &none);
+	assert_null(strstr(none.bytes, "udp length"));
+	text_clear(&none);
 	assert_int_equal(desired_repair_table(210), 570210);
 	assert_int_equal(desired_repair_table(PARALLEL_ID + 210), 635746);
 	assert_true(desired_repair_table(PARALLEL_ID + SITE_ID_MAX) < TUYEN_TABLE_END);
@@ -1383,6 +1439,55 @@ static void the_overlay_is_found_wherever_it_lies(void **state)
 }
 
 /* What is no Ethernet is asked for its name; what is, is a line, whatever it is called. */
+/* No color's packets are judged by another's rules. */
+static void each_session_has_chains_of_its_own(void **state)
+{
+	static const char *const rules[] = {
+	    "\tset peers {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+	    "\t\telements = { 10.0.0.0/16, 10.2.0.0/16 }\n",
+	    "\tset peers_20 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
+	    "\t\telements = { 10.2.0.0/16 }\n",
+	    "\t\tiifname vmap { \"s10\" : jump input_10, \"s20\" : jump input_20, \"link0\" : jump input_link }\n",
+	    "\t\tmeta iiftype != ether iifname vmap { \"lo\" : jump closed, \"s10\" : jump from_10, "
+	    "\"s20\" : jump from_20, \"link0\" : jump closed }\n",
+	    "\t\tmeta oiftype != ether oifname vmap { \"lo\" : jump closed, \"s10\" : jump into_10, "
+	    "\"s20\" : jump into_20, \"link0\" : jump closed }\n",
+	    "\t\tmeta oiftype != ether oifname vmap { \"lo\" : accept, \"s10\" : jump egress_10, "
+	    "\"s20\" : jump egress_20, \"link0\" : accept }\n",
+	    "\tchain from_20 {\n\t\tip daddr 10.9.1.0/24 jump inbound_20\n\t\tcounter drop\n\t}\n",
+	    "\t\tip saddr 10.9.1.0/24 meta mark 0x54000014 accept\n\t\tcounter drop\n\t}\n",
+	    "\tchain inbound_20 {\n\t\tct direction reply ip saddr @peers_20 tcp sport 873 accept\n"
+	    "\t\tct state related ip saddr @peers_20 accept\n\t}\n",
+	};
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	colors_read("10.2.0.0/16", &f, &t);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (!strstr(t.bytes, rules[i]))
+			fail_msg("not there: %s%s", rules[i], t.bytes);
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
+static void without_a_lan_address_the_node_pings_nobody(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	f.lan_address = 0;
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_null(strstr(t.bytes, "outbound_node"));
+	assert_null(strstr(t.bytes, "ip saddr 0.0.0.0"));
+	assert_non_null(strstr(t.bytes, "\t\tip saddr 10.9.1.0/24 jump outbound\n\t}\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
 static void names_are_of_what_is_no_ethernet(void **state)
 {
 	static const char *const chains[][3] = {
@@ -1814,7 +1919,10 @@ int main(void)
 	    cmocka_unit_test(protocols_and_ports_are_matched_both_ways),
 	    cmocka_unit_test(answers_of_a_shared_lan_open_nothing),
 	    cmocka_unit_test(a_right_of_anybody_asks_for_no_set),
+	    cmocka_unit_test(rights_that_differ_are_several_rules),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
+	    cmocka_unit_test(each_session_has_chains_of_its_own),
+	    cmocka_unit_test(without_a_lan_address_the_node_pings_nobody),
 	    cmocka_unit_test(without_a_rate_nothing_queues),
 	    cmocka_unit_test(low_ones_take_turns),
 	    cmocka_unit_test(padded_probes_fit_in_the_rest),
