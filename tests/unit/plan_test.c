@@ -416,6 +416,20 @@ static void each_difference_counts(void **state)
 	}
 }
 
+/* Before all that it guards, the devices that are made among it. */
+static void a_table_that_differs_is_replaced_first(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	want->nft = strdup("table");
+	have->nft = strdup("tables");
+	device(want, "link0", KERNEL_DEVICE_WIREGUARD, 0);
+	expect(want, have,
+	       "nft replace table inet tuyen\n"
+	       "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n");
+}
+
 static void learned_endpoint_is_never_rewritten(void **state)
 {
 	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
@@ -873,8 +887,22 @@ static void queues_are_made_anew_where_they_cannot_be_changed(void **state)
 		have->queues[0].parent = i == 0 ? 1 : have->queues[0].parent;
 		have->queues[1].leaf = i == 1;
 		have->queues[3].strange = i == 2;
+		queue(have, 128, 1, 0); /* goes with the root */
 		expect(queues(), have, "tc qdisc delete dev link0 root htb\n" ALL_QUEUES);
 	}
+}
+
+/* A device that is made anew has none to remove. */
+static void queues_go_with_a_device_that_is_made_anew(void **state)
+{
+	struct kernel_state *have = queues();
+
+	(void)state;
+	have->devices[0].kind = KERNEL_DEVICE_MPLS_IN_IP;
+	have->queues[3].strange = true;
+	expect(queues(), have,
+	       "ip link delete link0\n"
+	       "ip link add link0 type wireguard mtu 1400, listen-port 0 fwmark 0x0\n" ALL_QUEUES);
 }
 
 /* Those of link1 hold packets: what is wrong at link0 is no reason to drop them. Nor is there anything to remove where they are not. */
@@ -1060,11 +1088,17 @@ static void what_stood_is_restored(void **state)
 	assert_false(restores(before, PLAN_ADD, PLAN_LABEL, &label));
 	label.in_label = 16500;
 	assert_false(restores(before, PLAN_ADD, PLAN_LABEL, &label));
+	/* with its device the kernel takes it, too */
+	label = (struct kernel_label_route){.in_label = 16101, .device = "lsp9"};
+	assert_false(restores(before, PLAN_ADD, PLAN_LABEL, &label));
 	assert_true(restores(before, PLAN_ADD, PLAN_RULE, &rule));
 	rule.priority++;
 	assert_false(restores(before, PLAN_ADD, PLAN_RULE, &rule));
 	assert_false(restores(before, PLAN_ADD, PLAN_ADDRESS, &address));
 	assert_true(restores(before, PLAN_ADD, PLAN_PEER, &peer));
+	peer.public_key[0] = 1; /* one that is new */
+	assert_false(restores(before, PLAN_ADD, PLAN_PEER, &peer));
+	peer.public_key[0] = 0;
 	strcpy(peer.device, "s10"); /* the daemon makes sessions anew itself */
 	assert_false(restores(before, PLAN_ADD, PLAN_PEER, &peer));
 	assert_false(restores(before, PLAN_ADD, PLAN_NFT, "table"));
@@ -1175,6 +1209,7 @@ int main(void)
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
 	    cmocka_unit_test(path_switch_is_one_route),
 	    cmocka_unit_test(each_difference_counts),
+	    cmocka_unit_test(a_table_that_differs_is_replaced_first),
 	    cmocka_unit_test(learned_endpoint_is_never_rewritten),
 	    cmocka_unit_test(preshared_key_is_taken_away),
 	    cmocka_unit_test(preshared_key_is_the_devices),
@@ -1197,6 +1232,7 @@ int main(void)
 	    cmocka_unit_test(a_wrong_queue_is_changed_at_its_place),
 	    cmocka_unit_test(queues_that_go_do_so_from_behind),
 	    cmocka_unit_test(queues_are_made_anew_where_they_cannot_be_changed),
+	    cmocka_unit_test(queues_go_with_a_device_that_is_made_anew),
 	    cmocka_unit_test(queues_of_another_device_are_left_alone),
 	    cmocka_unit_test(what_stands_in_place_is_replaced),
 	    cmocka_unit_test(what_stands_before_ours_goes),
