@@ -57,6 +57,33 @@ static void table_read(struct forwarding *f, struct text *table)
 	desired_nft(f, NULL, table);
 }
 
+/* ba-dinh is reached by LTE too; the second path goes there. */
+static void parallel_read(struct forwarding *f)
+{
+	static const char old[] = "accept 211 16901\n", device[] = "lan 10.9.1.0/24\n",
+			  first[] = "first 211";
+	const char *at = strstr(bundle, device), *after = strstr(at, old) + strlen(old);
+	const char *path = strstr(after, first);
+	struct reason reason = {.text = ""};
+	struct text t;
+
+	text_init(&t);
+	text_add_bytes(&t, bundle, (size_t)(at - bundle));
+	text_add(&t, "link1 port 51821 mtu 1368 address 100.65.3.133 space 100.65.0.0/16\n");
+	text_add_bytes(&t, at, (size_t)(after - at));
+	text_add(&t, "neighbor 1000210 ba-dinh%20parallel over lte key "
+		     "uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= address 100.65.0.210 call "
+		     "198.51.100.9:51821 probe 300000us x 3 mtu 1368 lsp 1348\n"
+		     "accept 1000210 156901\n");
+	text_add_bytes(&t, after, (size_t)(path - after));
+	text_add(&t, "first 1000210");
+	text_add(&t, path + strlen(first));
+	forwarding_init(f);
+	if (forwarding_parse(t.bytes, t.length, f, &reason) < 0)
+		fail_msg("%s", reason.text);
+	text_clear(&t);
+}
+
 static struct kernel_state *desired(const struct forwarding *f, uint8_t index)
 {
 	struct active_paths active = {.entry = {{10, 1, index, true}}, .count = index ? 1 : 0};
@@ -374,6 +401,15 @@ static void no_line_is_anothers_way(void **state)
 	    "\t\tiifname \"wwan0\" oifname \"eth0\" counter drop\n"
 	    "\t\tiifname \"wwan0\" oifname \"wwan0\" udp dport 51820 counter drop\n"
 	    "\t}\n";
+	static const char both[] =
+	    "\t\tip daddr @peers counter drop\n"
+	    "\t\tiifname \"eth0\" oifname \"eth0\" udp dport 51820 counter drop\n"
+	    "\t\tiifname \"eth0\" oifname \"eth0\" udp dport 51821 counter drop\n"
+	    "\t\tiifname \"eth0\" oifname \"wwan0\" counter drop\n"
+	    "\t\tiifname \"wwan0\" oifname \"eth0\" counter drop\n"
+	    "\t\tiifname \"wwan0\" oifname \"wwan0\" udp dport 51820 counter drop\n"
+	    "\t\tiifname \"wwan0\" oifname \"wwan0\" udp dport 51821 counter drop\n"
+	    "\t}\n";
 	struct desired_lines lines = {.count = 0};
 	struct forwarding f;
 	struct text t;
@@ -389,6 +425,13 @@ static void no_line_is_anothers_way(void **state)
 	for (int i = 0; i < 20; i++)
 		desired_lines_add_device(&lines, "eth1");
 	assert_int_equal(lines.device_count, DESIRED_DEVICES_MAX);
+	forwarding_clear(&f);
+	parallel_read(&f);
+	lines.device_count = 2;
+	text_init(&t);
+	desired_nft(&f, &lines, &t);
+	assert_non_null(strstr(t.bytes, both));
+	text_clear(&t);
 	forwarding_clear(&f);
 }
 
@@ -1215,33 +1258,6 @@ static void links_own_packets(void **state)
 }
 
 /* ---- a parallel link ------------------------------------------------------------------- */
-
-/* ba-dinh is reached by LTE too; the second path goes there. */
-static void parallel_read(struct forwarding *f)
-{
-	static const char old[] = "accept 211 16901\n", device[] = "lan 10.9.1.0/24\n",
-			  first[] = "first 211";
-	const char *at = strstr(bundle, device), *after = strstr(at, old) + strlen(old);
-	const char *path = strstr(after, first);
-	struct reason reason = {.text = ""};
-	struct text t;
-
-	text_init(&t);
-	text_add_bytes(&t, bundle, (size_t)(at - bundle));
-	text_add(&t, "link1 port 51821 mtu 1368 address 100.65.3.133 space 100.65.0.0/16\n");
-	text_add_bytes(&t, at, (size_t)(after - at));
-	text_add(&t, "neighbor 1000210 ba-dinh%20parallel over lte key "
-		     "uNrjsEnT8Zq86bl04EvatwiEPtl55De564wTg4L0tX8= address 100.65.0.210 call "
-		     "198.51.100.9:51821 probe 300000us x 3 mtu 1368 lsp 1348\n"
-		     "accept 1000210 156901\n");
-	text_add_bytes(&t, after, (size_t)(path - after));
-	text_add(&t, "first 1000210");
-	text_add(&t, path + strlen(first));
-	forwarding_init(f);
-	if (forwarding_parse(t.bytes, t.length, f, &reason) < 0)
-		fail_msg("%s", reason.text);
-	text_clear(&t);
-}
 
 /* As nft prints it back in each element. */
 #define BFD_BOUND "limit rate over 600/second burst 128 packets counter"
