@@ -1093,6 +1093,30 @@ static void a_right_of_anybody_asks_for_no_set(void **state)
 	forwarding_clear(&f);
 }
 
+/* A right of some hosts here to some there is asked for both ends, both ways. */
+static void both_ends_of_a_right_are_asked(void **state)
+{
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	bundle_read(&f);
+	f.rules[0].from = (struct ipv4_prefix){A(10, 9, 1, 8), 29};
+	f.rules[0].to = (struct ipv4_prefix){A(10, 0, 3, 7), 32};
+	text_init(&t);
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes,
+			       "\tchain outbound {\n"
+			       "\t\tip daddr @peers ip saddr 10.9.1.8/29 ip daddr 10.0.3.7 "
+			       "udp dport 162 meta mark set 0x5400000a accept\n"));
+	assert_non_null(strstr(t.bytes,
+			       "\tchain inbound_10 {\n"
+			       "\t\tct direction reply ip saddr @peers ip daddr 10.9.1.8/29 "
+			       "ip saddr 10.0.3.7 udp sport 162 accept\n"));
+	text_clear(&t);
+	forwarding_clear(&f);
+}
+
 /* Only those become one that differ in nothing but who is there. */
 static void rights_that_differ_are_several_rules(void **state)
 {
@@ -1295,6 +1319,9 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 			       "\t}\n"));
 	assert_non_null(strstr(
 	    t.bytes, "\t\tip saddr @peers tcp sport 443 tcp flags != syn / syn,ack accept\n"));
+	assert_non_null(strstr(t.bytes, "\t\tip daddr 100.64.0.0/16 notrack accept\n"
+					"\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n"
+					"\t\tip saddr 10.9.1.0/24 jump outbound_node\n\t}\n"));
 	text_reset(&t);
 	f.rules[1].outbound =
 	    false; /* nothing is tracked: what opens on either side is marked early */
@@ -1517,6 +1544,14 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!strstr(want->nft, rules[i]))
 			fail_msg("not in the table: %s%s", rules[i], want->nft);
+	for (size_t i = 0; i < f.neighbor_count; i++)
+		assert_int_equal(ip_endpoint_parse("[2001:db8::9]:51820", &f.neighbors[i].endpoint),
+				 0);
+	text_init(&none);
+	desired_nft(&f, NULL, &none);
+	assert_non_null(strstr(none.bytes, "\t\tip6 saddr 2001:db8::9 udp sport 51820 "
+					   "udp dport 51821 udp length 156 counter drop\n"));
+	text_clear(&none);
 	for (size_t i = 0; i < f.neighbor_count; i++)
 		f.neighbors[i].caller =
 		    false; /* who is called hears others' handshakes at either port */
@@ -2102,6 +2137,11 @@ static void a_packet_takes_its_queue_along(void **state)
 	assert_non_null(strstr(t.bytes, link));
 	assert_non_null(strstr(t.bytes, "\tset marked {\n\t\ttype ipv4_addr\n"
 					"\t\telements = { 100.64.0.210, 100.64.0.211 }\n"));
+	text_reset(&t);
+	strcpy(f.neighbors[0].underlay, "lte"); /* whose carrier honours none */
+	desired_nft(&f, NULL, &t);
+	assert_non_null(strstr(t.bytes, "\tset marked {\n\t\ttype ipv4_addr\n"
+					"\t\telements = { 100.64.0.211 }\n"));
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -2135,6 +2175,7 @@ int main(void)
 	    cmocka_unit_test(protocols_and_ports_are_matched_both_ways),
 	    cmocka_unit_test(answers_of_a_shared_lan_open_nothing),
 	    cmocka_unit_test(a_right_of_anybody_asks_for_no_set),
+	    cmocka_unit_test(both_ends_of_a_right_are_asked),
 	    cmocka_unit_test(rights_that_differ_are_several_rules),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
 	    cmocka_unit_test(each_session_has_chains_of_its_own),
