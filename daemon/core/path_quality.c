@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tuyen/core/path_quality.h"
 
+#include <assert.h>
+
 void path_quality_reset(struct path_quality *q)
 {
 	*q = (struct path_quality){0};
@@ -22,14 +24,14 @@ static uint8_t *group(struct quality_loss *l, unsigned int back)
 	return &l->missing[(l->at + PATH_QUALITY_GROUPS + 1 - back) % (PATH_QUALITY_GROUPS + 1)];
 }
 
+/* Of one at least it is known what became of it, and of none more than once. */
 static uint16_t loss_compute(struct quality_loss *l)
 {
 	uint32_t missing = 0, sent = l->known * PATH_QUALITY_GROUP + l->judged;
 
 	for (unsigned int back = 0; back <= l->known; back++)
 		missing += *group(l, back);
-	if (missing >= sent)
-		return sent ? 1000 : 0;
+	assert(sent && missing <= sent);
 	return (uint16_t)(missing * 1000 / sent);
 }
 
@@ -74,12 +76,15 @@ static bool forgive(struct quality_loss *l)
 	return false;
 }
 
+/* The oldest is given up before as many are out as there are numbers: then the next would be the oldest's, and all look as none. */
+#define AGE_MOST (PATH_QUALITY_NUMBERS - 3)
+
 /* So many probes can leave within @us: at 75 to 100 % of the interval. */
 static uint8_t probes_within(const struct path_quality *q, uint64_t us)
 {
 	uint64_t probes = us * 4 / (UINT64_C(3) * q->interval_us);
 
-	return probes < PATH_QUALITY_NUMBERS - 2 ? (uint8_t)probes : PATH_QUALITY_NUMBERS - 2;
+	return probes < AGE_MOST ? (uint8_t)probes : AGE_MOST;
 }
 
 /* So many leave before an answer can have come, as the round trip and jitter are. */

@@ -436,6 +436,47 @@ static void it_is_known_when_a_window_was_answered(void **state)
 	}
 	assert_true(quality_loss_known(&q.loss));
 	assert_int_equal(q.loss.permille, 0);
+	for (uint8_t i = 32; i < 64; i++) { /* nothing new is said but once a group */
+		assert_false(path_quality_sent(&q, i, INTERVAL_US, (struct monotime){0}));
+		assert_int_equal(path_quality_received(&q, i, (struct monotime){20000}),
+				 i % 8 == 7);
+	}
+}
+
+/* Its group is of no loss that is told any more. */
+static void an_answer_that_comes_when_all_is_forgotten_changes_nothing(void **state)
+{
+	struct path_quality q = {0};
+	uint8_t n = 0;
+
+	(void)state;
+	while (n < 40)
+		probe_answered(&q, n++);
+	path_quality_sent(&q, n++, INTERVAL_US, (struct monotime){0});
+	while (n < 50)
+		probe_answered(&q, n++);
+	assert_in_range(q.loss.permille, 1000 / 40, 1000 / 32);
+	while (n < 100)
+		probe_answered(&q, n++);
+	assert_int_equal(q.loss.permille, 0);
+	assert_false(path_quality_received(&q, 40, (struct monotime){60000000}));
+	assert_int_equal(q.loss.permille, 0);
+}
+
+/* A probe's number comes again with the 256th after it: until then, at the fastest pace, it is given up. */
+static void silence_is_told_before_the_numbers_come_again(void **state)
+{
+	struct path_quality q = {0};
+	uint8_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		path_quality_sent(&q, n, 5000, (struct monotime){0});
+		path_quality_received(&q, n++, (struct monotime){2000});
+	}
+	for (int i = 0; i < 300; i++)
+		path_quality_sent(&q, n++, 5000, (struct monotime){0});
+	assert_int_equal(q.loss.permille, 1000);
 }
 
 /* What comes twice, or from before the path was up, is nothing; the numbers go round. */
@@ -577,6 +618,8 @@ int main(void)
 	    cmocka_unit_test(the_first_probe_may_have_any_number),
 	    cmocka_unit_test(silence_is_no_loss_before_three_seconds),
 	    cmocka_unit_test(it_is_known_when_a_window_was_answered),
+	    cmocka_unit_test(an_answer_that_comes_when_all_is_forgotten_changes_nothing),
+	    cmocka_unit_test(silence_is_told_before_the_numbers_come_again),
 	    cmocka_unit_test(more_answers_than_probes_are_no_loss),
 	    cmocka_unit_test(of_a_neighbor_as_many_are_to_come),
 	    cmocka_unit_test(jitter_is_of_the_round_trip),
