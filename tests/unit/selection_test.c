@@ -453,6 +453,11 @@ static const struct gateway_row {
      7,
      NEVER},
     {"all are degraded: it stays", 7, {{U, 9, BAD}, {U, 9, BAD}, {U, 9000, BAD}}, 7, NEVER},
+    {"all are degraded: so does the second",
+     3,
+     {{U, 9000, BAD}, {U, 9, BAD}, {U, 9, BAD}},
+     3,
+     NEVER},
     {"degraded, the second is dead: it stays",
      7,
      {{U, 9, BAD}, {D, 0, WELL}, {D, 0, WELL}},
@@ -545,6 +550,65 @@ static void gateways_take_over(void **state)
 	}
 }
 
+/* After a restart: the first gateway is not heard yet, and one color goes by it, the other by the second. */
+static void each_color_keeps_its_own_gateway(void **state)
+{
+	static struct fwd_path both[] = {
+	    {.index = 1, .color = 10, .preference = 200, .endpoint_site = 7},
+	    {.index = 2, .color = 10, .preference = 200, .endpoint_site = 3},
+	    {.index = 3, .color = 20, .preference = 200, .endpoint_site = 7},
+	    {.index = 4, .color = 20, .preference = 200, .endpoint_site = 3}};
+	const struct path_state states[] = {
+	    STATE(1, PATH_UNKNOWN, SINCE(0)), STATE(2, PATH_UP, SINCE(9)),
+	    STATE(3, PATH_UNKNOWN, SINCE(0)), STATE(4, PATH_UP, SINCE(9))};
+	const struct active_paths previous = {
+	    .entry = {{20, 3, 4, true}, {20, 7, 3, false}, {10, 3, 2, false}, {10, 7, 1, true}},
+	    .count = 4};
+	struct fwd_session_peer peers[4];
+	const struct forwarding f = {.paths = both,
+				     .path_count = 4,
+				     .peers = peers,
+				     .peer_count = 4,
+				     .sessions = sessions,
+				     .session_count = 2};
+	struct active_paths active;
+	struct monotime next_look;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		peers[i] = gateway_peers[i % 2 ? 2 : 0];
+		peers[i].color = i < 2 ? 10 : 20;
+	}
+	selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active, &next_look);
+	assert_int_equal(active.count, 4);
+	for (size_t i = 0; i < active.count; i++)
+		assert_int_equal(active.entry[i].carries,
+				 active.entry[i].endpoint_site ==
+				     (active.entry[i].color == 10 ? 7u : 3u));
+}
+
+/* An index is given out anew with each release: what another pair has now was never in use here. */
+static void an_index_of_another_pair_is_nothing(void **state)
+{
+	const struct forwarding f = network(4);
+	const struct path_state states[] = {
+	    STATE(1, PATH_DOWN, SINCE(0)), STATE(2, PATH_UP, SINCE(9)), STATE(3, PATH_UP, SINCE(9)),
+	    STATE(4, PATH_UP, SINCE(9))};
+	const struct active_paths previous = {.entry = {{10, 1, 4, true}}, .count = 1};
+	struct active_paths active;
+	struct monotime next_look;
+
+	(void)state;
+	selection_choose(&f, states, 4, &previous, (struct monotime){NOW}, &active, &next_look);
+	assert_int_equal(active.count, 2);
+	assert_int_equal(active.entry[0].endpoint_site, 1);
+	assert_int_equal(active.entry[0].index, 2);
+	assert_true(active.entry[0].carries); /* as each that shares its LAN with nobody */
+	assert_int_equal(active.entry[1].endpoint_site, 2);
+	assert_int_equal(active.entry[1].index, 4);
+	assert_true(active.entry[1].carries);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,6 +617,8 @@ int main(void)
 	    cmocka_unit_test(a_damped_path_is_spare),
 	    cmocka_unit_test(a_path_in_doubt_is_left_a_few_times),
 	    cmocka_unit_test(gateways_take_over),
+	    cmocka_unit_test(each_color_keeps_its_own_gateway),
+	    cmocka_unit_test(an_index_of_another_pair_is_nothing),
 	    cmocka_unit_test(pairs_are_apart),
 	    cmocka_unit_test(a_new_release_keeps_the_way_and_not_the_index),
 	    cmocka_unit_test(a_state_that_is_missing_is_unknown),
