@@ -344,6 +344,72 @@ static void a_restarted_daemon_reads_repairs_back(void **state)
 	forwarding_clear(&f);
 }
 
+/* What leads to the repair's neighbour with other labels is no repair, nor are its labels to another: of an older release, perhaps. */
+static void half_of_a_repair_is_none(void **state)
+{
+	enum repair_link got[NEIGHBORS];
+	struct kernel_state *actual;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (int way = 0; way < 3; way++) { /* the device, the labels, both */
+		actual = desired(&f, NULL);
+		for (size_t i = 0; i < actual->label_count; i++) {
+			struct kernel_label_route *l = &actual->labels[i];
+
+			if (l->in_label != 16001)
+				continue;
+			if (way != 1)
+				strcpy(l->device, "lsp102");
+			if (way != 0)
+				l->out = f.labels[0].repair.out;
+		}
+		f.path_count = 0;
+		repair_read(&f, actual, got);
+		assert_int_equal(got[HUB], way == 2 ? HELD : USED);
+		f.path_count = 1;
+		kernel_state_free(actual);
+		actual = desired(&f, NULL);
+		for (size_t i = 0; i < actual->route_count; i++) {
+			struct kernel_route *r = &actual->routes[i];
+
+			if (r->table != TUYEN_TABLE_PROBE + 1)
+				continue;
+			if (way != 1)
+				strcpy(r->device, "lsp102");
+			if (way != 0)
+				r->push = f.paths[0].repair.out;
+		}
+		f.label_count = 0;
+		repair_read(&f, actual, got);
+		assert_int_equal(got[HUB], way == 2 ? HELD : USED);
+		f.label_count = 3;
+		kernel_state_free(actual);
+	}
+	forwarding_clear(&f);
+}
+
+/* What goes over a link and has no repair waits for it. */
+static void what_has_no_repair_is_not_counted(void **state)
+{
+	const enum repair_link both[NEIGHBORS] = {[HUB] = DOWN, [BA_DINH] = HELD};
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	for (size_t i = 0; i < f.label_count; i++)
+		f.labels[i].repair.next_site = 0;
+	f.returns[0].repair.next_site = f.paths[0].repair.next_site = 0;
+	assert_int_equal(repair_count(&f, both, 1), 0);
+	assert_int_equal(repair_count(&f, both, 210), 0);
+	assert_false(repair_there(&f, 1));
+	assert_false(repair_there(&f, 210));
+	assert_false(repair_matters(&f, 1));
+	assert_false(repair_matters(&f, 102));
+	forwarding_clear(&f);
+}
+
 /* Around a link, a route's MTU is cut to what the repair's own first hop takes: that is no measurement, and hides none. */
 static void a_repair_says_nothing_of_the_size_that_was_measured(void **state)
 {
@@ -565,6 +631,8 @@ int main(void)
 	    cmocka_unit_test(an_upgraded_daemon_reads_the_old_form),
 	    cmocka_unit_test(a_restarted_daemon_reads_repairs_back),
 	    cmocka_unit_test(a_repair_says_nothing_of_the_size_that_was_measured),
+	    cmocka_unit_test(half_of_a_repair_is_none),
+	    cmocka_unit_test(what_has_no_repair_is_not_counted),
 	    cmocka_unit_test(each_kind_of_route_counts),
 	    cmocka_unit_test(links_go_down_at_once_and_back_after_a_while),
 	    cmocka_unit_test(what_bfd_says_of_a_link),
