@@ -2013,6 +2013,80 @@ static void padded_probes_fit_in_the_rest(void **state)
 }
 
 /* Nobody is promised more than there is, however odd the shares, and all can be borrowed. */
+/* Only their own lines are known: each is promised all of its. */
+static void without_a_rate_of_ours_each_has_its_own(void **state)
+{
+	struct kernel_state *want;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	rate(&f, 0, 4000);
+	f.neighbors[0].down_kbps = 2000;
+	want = desired(&f, 1);
+	assert_int_equal(line_rate(want, "link0"), 0);
+	assert_int_equal(queue_of(want, SLOT(210))->rate, 2000 * 125 * 93 / 100);
+	assert_int_equal(queue_of(want, SLOT(210))->ceil, 2000 * 125 * 93 / 100);
+	assert_int_equal(queue_of(want, SLOT(211))->rate, 4000 * 125 * 93 / 100);
+	assert_int_equal(queue_of(want, SLOT(211))->parent, 0);
+	assert_non_null(queue_of(want, 0)); /* under the root itself */
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
+/* What goes over one line takes nothing of the other's. */
+static void each_line_has_its_own_class(void **state)
+{
+	struct kernel_state *want;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	rate(&f, 2000, 0);
+	f.lines = realloc(f.lines, 2 * sizeof(*f.lines));
+	assert_non_null(f.lines);
+	f.lines[1] = f.lines[0];
+	strcpy(f.lines[1].underlay, "lte");
+	f.lines[1].up_kbps = 500;
+	f.lines[1].overhead = 80;
+	f.line_count = 2;
+	strcpy(f.neighbors[1].underlay, "lte");
+	want = desired(&f, 1);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct kernel_queue *line = queue_of(want, i + 1);
+		const struct kernel_queue *neighbor = queue_of(want, SLOT(210 + i));
+
+		assert_int_equal(line->rate, (i ? 500 : 2000) * 125 * 96 / 100);
+		assert_int_equal(neighbor->parent, i + 1);
+		assert_int_equal(neighbor->rate, line->rate);
+		assert_int_equal(neighbor->ceil, line->rate);
+		assert_int_equal(neighbor->overhead, i ? 95 : 75);
+		assert_int_equal(neighbor->destination, f.neighbors[i].link_address);
+	}
+	assert_int_equal(want->queue_count, 1 + 2 * (1 + 1 + 5)); /* the root, and of each line */
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
+/* Those that ask over one link share what the rest has there: the link itself, and each path that begins with it. */
+static void who_asks_by_another_link_lengthens_no_gap(void **state)
+{
+	struct forwarding f;
+	uint32_t gap[3];
+
+	(void)state;
+	bundle_read(&f);
+	rate(&f, 2000, 0);
+	for (uint32_t paths = 0; paths < 3; paths++) {
+		f.paths[0].first_site = paths > 0 ? 210 : 211;
+		f.paths[1].first_site = paths > 1 ? 210 : 211;
+		gap[paths] = desired_padded_gap_us(&f, forwarding_neighbor(&f, 210));
+	}
+	assert_in_range(gap[1], 2 * gap[0] - 1, 2 * gap[0]);
+	assert_in_range(gap[2], 3 * gap[0] - 2, 3 * gap[0]);
+	forwarding_clear(&f);
+}
+
 static void promises_are_kept(void **state)
 {
 	static const uint32_t rates[] = {64, 512, 2000, 100000, 10000000};
@@ -2184,6 +2258,9 @@ int main(void)
 	    cmocka_unit_test(low_ones_take_turns),
 	    cmocka_unit_test(padded_probes_fit_in_the_rest),
 	    cmocka_unit_test(a_line_is_divided),
+	    cmocka_unit_test(without_a_rate_of_ours_each_has_its_own),
+	    cmocka_unit_test(each_line_has_its_own_class),
+	    cmocka_unit_test(who_asks_by_another_link_lengthens_no_gap),
 	    cmocka_unit_test(promises_are_kept),
 	    cmocka_unit_test(a_new_neighbor_moves_nobody),
 	    cmocka_unit_test(a_packet_takes_its_queue_along),
