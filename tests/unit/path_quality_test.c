@@ -564,6 +564,56 @@ static void jitter_is_rfc_3550_s(void **state)
 	}
 }
 
+/* By an eighth each; of the first four the least counts, wherever it stands. */
+static void round_trip_is_smoothed(void **state)
+{
+	static const uint32_t firsts[][4] = {{40000, 50000, 3000000, 60000},
+					     {3000000, 40000, 60000, 50000},
+					     {60000, 50000, 50000, 40000}};
+	static const uint32_t then[] = {40000, 56000, 56000, 24000},
+			      smooth[] = {40000, 42000, 43750, 41282};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		struct path_quality q = {0};
+
+		for (int k = 0; k < 4; k++) {
+			assert_int_equal(path_quality_known_round_trip(&q), 0);
+			path_quality_round_trip(&q, firsts[i][k]);
+		}
+		for (size_t k = 0; k < sizeof(then) / sizeof(then[0]); k++) {
+			path_quality_round_trip(&q, then[k]);
+			assert_int_equal(path_quality_known_round_trip(&q), smooth[k]);
+		}
+	}
+}
+
+/* The second of three is answered last: it is compared with the first, and with nothing where that was lost. */
+static void jitter_of_what_was_overtaken_is_to_the_one_before_it(void **state)
+{
+	(void)state;
+	for (int lost = 0; lost < 2; lost++) {
+		struct path_quality q = {0};
+		uint8_t n = 0;
+
+		while (n < 8)
+			probe_answered(&q, n++);
+		assert_int_equal(q.jitter_us, 0);
+		for (uint8_t i = 0; i < 3; i++)
+			path_quality_sent(&q, (uint8_t)(n + i), INTERVAL_US, (struct monotime){0});
+		if (!lost)
+			path_quality_received(&q, n, (struct monotime){20000});
+		path_quality_received(&q, (uint8_t)(n + 2), (struct monotime){20000});
+		assert_int_equal(q.jitter_us, 0);
+		path_quality_received(&q, (uint8_t)(n + 1), (struct monotime){36000});
+		assert_int_equal(q.jitter_us, lost ? 0 : 1000);
+		assert_int_equal(q.round_trip_us, 22000);
+		path_quality_sent(&q, (uint8_t)(n + 3), INTERVAL_US, (struct monotime){0});
+		path_quality_received(&q, (uint8_t)(n + 3), (struct monotime){20000});
+		assert_int_equal(q.jitter_us, lost ? 0 : 938); /* to the newest in turn */
+	}
+}
+
 /* A way that becomes 80 ms longer at once, and one that does so bit by bit: 5 ms is all that the first ever counts for. */
 static void another_delay_is_no_jitter(void **state)
 {
@@ -624,6 +674,8 @@ int main(void)
 	    cmocka_unit_test(of_a_neighbor_as_many_are_to_come),
 	    cmocka_unit_test(jitter_is_of_the_round_trip),
 	    cmocka_unit_test(jitter_is_rfc_3550_s),
+	    cmocka_unit_test(round_trip_is_smoothed),
+	    cmocka_unit_test(jitter_of_what_was_overtaken_is_to_the_one_before_it),
 	    cmocka_unit_test(another_delay_is_no_jitter),
 	    cmocka_unit_test(limits_have_hysteresis),
 	};
