@@ -394,6 +394,7 @@ static void half_of_a_repair_is_none(void **state)
 static void what_has_no_repair_is_not_counted(void **state)
 {
 	const enum repair_link both[NEIGHBORS] = {[HUB] = DOWN, [BA_DINH] = HELD};
+	struct kernel_state *actual;
 	struct forwarding f;
 
 	(void)state;
@@ -407,6 +408,12 @@ static void what_has_no_repair_is_not_counted(void **state)
 	assert_false(repair_there(&f, 210));
 	assert_false(repair_matters(&f, 1));
 	assert_false(repair_matters(&f, 102));
+	actual = desired(&f, both);
+	for (size_t i = 0; i < actual->route_count; i++)
+		assert_true(actual->routes[i].table < TUYEN_TABLE_REPAIR);
+	for (size_t i = 0; i < actual->rule_count; i++)
+		assert_true(actual->rules[i].priority < TUYEN_RULE_REPAIR);
+	kernel_state_free(actual);
 	forwarding_clear(&f);
 }
 
@@ -416,7 +423,8 @@ static void a_repair_says_nothing_of_the_size_that_was_measured(void **state)
 	static const struct {
 		uint16_t lsp_hub, lsp_hai_phong, path, measured;
 	} rows[] = {{1420, 1420, 1412, 0},    {1420, 1420, 1412, 1300}, {1420, 1360, 1412, 0},
-		    {1420, 1360, 1412, 1300}, {1404, 1440, 1400, 0},	{1404, 1440, 1400, 1398}};
+		    {1420, 1360, 1412, 1300}, {1404, 1440, 1402, 0},	{1404, 1440, 1400, 0},
+		    {1404, 1440, 1400, 1398}};
 	const enum repair_link hub[NEIGHBORS] = {[HUB] = REPAIR_LINK_DOWN};
 	const struct node_keys keys = {.link = {1}, .session = {2}};
 	struct forwarding f;
