@@ -186,6 +186,112 @@ static void a_measured_mtu_is_taken_over(void **state)
 	forwarding_clear(&f);
 }
 
+/* All that a node sets in /proc/sys, and each is set again whatever it was set to. */
+static void sysctls_are_these(void **state)
+{
+	static const char all[] = "sysctl net/ipv4/conf/all/rp_filter=0\n"
+				  "sysctl net/ipv4/conf/link0/rp_filter=0\n"
+				  "sysctl net/ipv4/conf/lo/rp_filter=0\n"
+				  "sysctl net/ipv4/conf/lsp210/rp_filter=0\n"
+				  "sysctl net/ipv4/conf/lsp211/rp_filter=0\n"
+				  "sysctl net/ipv4/conf/s10/forwarding=1\n"
+				  "sysctl net/ipv4/conf/s10/rp_filter=0\n"
+				  "sysctl net/ipv4/ip_forward=1\n"
+				  "sysctl net/ipv6/conf/link0/disable_ipv6=1\n"
+				  "sysctl net/ipv6/conf/lsp210/disable_ipv6=1\n"
+				  "sysctl net/ipv6/conf/lsp211/disable_ipv6=1\n"
+				  "sysctl net/ipv6/conf/s10/disable_ipv6=1\n"
+				  "sysctl net/mpls/platform_labels=86000\n"
+				  "sysctl net/mpls/conf/lo/input=1\n"
+				  "sysctl net/mpls/conf/lsp210/input=1\n"
+				  "sysctl net/mpls/conf/lsp211/input=1\n";
+	struct kernel_state *want, *have;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	want = desired(&f, 1);
+	have = desired(&f, 1);
+	have->sysctl_count = 0;
+	plan = words(want, have);
+	assert_string_equal(plan, all);
+	free(plan);
+	kernel_state_free(have);
+	for (size_t i = 0; i < want->sysctl_count; i++)
+		for (int more = 0; more < 2; more++) {
+			bool labels = !strcmp(want->sysctls[i].path, "net/mpls/platform_labels");
+
+			have = desired(&f, 1);
+			have->sysctls[i].value += more ? 1u : -1u;
+			plan = words(want, have);
+			if (!*plan != (labels && more))
+				fail_msg("%s: %s", want->sysctls[i].path, plan);
+			free(plan);
+			kernel_state_free(have);
+		}
+	kernel_state_free(want);
+	f.labels[f.label_count - 1].in_label = 90000; /* a repair SID's lies above the node SIDs */
+	want = desired(&f, 1);
+	plan = words(want, have = kernel_state_new());
+	assert_non_null(strstr(plan, "sysctl net/mpls/platform_labels=90001\n"));
+	free(plan);
+	kernel_state_free(have);
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
+/* link0 has the one private key, sessions the other; and each peer its own. */
+static void keys_are_where_they_belong(void **state)
+{
+	struct kernel_state *want;
+	struct forwarding f;
+
+	(void)state;
+	bundle_read(&f);
+	want = desired(&f, 1);
+	assert_int_equal(kernel_state_device(want, "link0")->private_key[WG_KEY_LEN - 1], 1);
+	assert_int_equal(kernel_state_device(want, "s10")->private_key[WG_KEY_LEN - 1], 2);
+	assert_int_equal(want->peer_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct kernel_peer *p = &want->peers[i];
+		const uint8_t *key = !strcmp(p->device, "s10") ? f.peers[0].session_key
+				     : p->allowed[0].address == f.neighbors[0].link_address
+					 ? f.neighbors[0].link_key
+					 : f.neighbors[1].link_key;
+
+		assert_memory_equal(p->public_key, key, WG_KEY_LEN);
+	}
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
+static void devices_are_up_and_neighbours_on_their_link(void **state)
+{
+	struct kernel_state *want;
+	struct forwarding f;
+	size_t neighbors = 0;
+
+	(void)state;
+	bundle_read(&f);
+	want = desired(&f, 1);
+	for (size_t i = 0; i < want->device_count; i++)
+		assert_true(want->devices[i].up);
+	for (size_t i = 0; i < want->route_count; i++) {
+		bool on_link = !strcmp(want->routes[i].device, "link0");
+
+		assert_int_equal(want->routes[i].link_scope, on_link);
+		neighbors += on_link;
+	}
+	assert_int_equal(neighbors, f.neighbor_count);
+	kernel_state_free(want);
+	f.node_address = f.lan_address; /* one address is not added twice */
+	want = desired(&f, 1);
+	assert_int_equal(want->address_count, 4);
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
 static void another_path_is_one_route(void **state)
 {
 	struct kernel_state *one, *two;
@@ -1268,6 +1374,49 @@ static void another_gateway_is_two_routes(void **state)
 }
 
 /* Devices go by id: a release that ranks gateways otherwise makes no session anew. */
+static size_t ways_by(const struct kernel_state *s, const char *device)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s->route_count; i++)
+		count += s->routes[i].destination.address == A(10, 0, 0, 0) &&
+			 !strcmp(s->routes[i].device, device);
+	return count;
+}
+
+/* The first gateway carries until a path is in use; what a path was measured to carry is the MTU of its gateway's device alone. */
+static void each_gateway_has_its_own_size(void **state)
+{
+	static const struct {
+		struct active_path entry;
+		uint16_t first, second;
+	} rows[] = {
+	    {{10, 1, 1, true, 0}, 1352, 1352},	  {{10, 1, 1, true, 1300}, 1232, 1352},
+	    {{10, 2, 3, true, 1300}, 1352, 1232}, {{20, 1, 1, true, 1300}, 1352, 1352},
+	    {{10, 3, 1, true, 1300}, 1352, 1352},
+	};
+	const struct node_keys keys = {.link = {1}, .session = {2}};
+	struct active_paths active = {.count = 0};
+	struct kernel_state *want;
+	struct forwarding f;
+
+	(void)state;
+	shared_read(&f);
+	assert_int_equal(desired_build(&f, &keys, &active, &want), 0);
+	assert_int_equal(ways_by(want, "s10"), 2); /* of the main table, and of the class's */
+	assert_int_equal(ways_by(want, "s10-2"), 0);
+	kernel_state_free(want);
+	active.count = 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		active.entry[0] = rows[i].entry;
+		assert_int_equal(desired_build(&f, &keys, &active, &want), 0);
+		assert_int_equal(kernel_state_device(want, "s10")->mtu, rows[i].first);
+		assert_int_equal(kernel_state_device(want, "s10-2")->mtu, rows[i].second);
+		kernel_state_free(want);
+	}
+	forwarding_clear(&f);
+}
+
 static void other_ranks_are_nothing(void **state)
 {
 	struct kernel_state *before, *after;
@@ -1689,6 +1838,41 @@ static void the_overlay_is_found_wherever_it_lies(void **state)
 }
 
 /* What is no Ethernet is asked for its name; what is, is a line, whatever it is called. */
+/* Two colors to one endpoint, each over a path of its own; the main table knows their network once, by the first. */
+static void each_color_has_its_own_path_in_use(void **state)
+{
+	static const struct active_paths active = {.entry = {{20, 1, 3, true}, {10, 1, 2, true}},
+						   .count = 2};
+	const struct node_keys keys = {.link = {1}, .session = {2}};
+	unsigned int outer = 0, main_by_s10 = 0, main_by_s20 = 0;
+	struct kernel_state *want;
+	struct active_paths read;
+	struct forwarding f;
+	struct text t;
+
+	(void)state;
+	colors_read("10.0.0.0/16", &f, &t);
+	text_clear(&t);
+	assert_int_equal(desired_build(&f, &keys, &active, &want), 0);
+	for (size_t i = 0; i < want->route_count; i++) {
+		const struct kernel_route *r = &want->routes[i];
+
+		outer += r->table == TUYEN_TABLE_OUTER + 10 && r->source == A(100, 80, 56, 82);
+		outer += r->table == TUYEN_TABLE_OUTER + 20 && r->source == A(100, 80, 56, 83);
+		main_by_s10 += r->table == DESIRED_TABLE_MAIN && !strcmp(r->device, "s10");
+		main_by_s20 += r->table == DESIRED_TABLE_MAIN && !strcmp(r->device, "s20");
+	}
+	assert_int_equal(outer, 2);
+	assert_int_equal(main_by_s10, 1);
+	assert_int_equal(main_by_s20, 0);
+	desired_active_read(&f, want, &read);
+	assert_int_equal(read.count, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(read.entry[i].index, read.entry[i].color == 10 ? 2 : 3);
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
 /* No color's packets are judged by another's rules. */
 static void each_session_has_chains_of_its_own(void **state)
 {
@@ -2224,6 +2408,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_commune_has_all_it_needs),
+	    cmocka_unit_test(sysctls_are_these),
+	    cmocka_unit_test(keys_are_where_they_belong),
+	    cmocka_unit_test(devices_are_up_and_neighbours_on_their_link),
 	    cmocka_unit_test(another_path_is_one_route),
 	    cmocka_unit_test(a_measured_mtu_is_taken_over),
 	    cmocka_unit_test(the_active_path_is_read_back),
@@ -2240,6 +2427,7 @@ int main(void)
 	    cmocka_unit_test(lines_are_equal_by_what_they_say),
 	    cmocka_unit_test(a_claimed_lan_is_led_by_its_own_ways),
 	    cmocka_unit_test(another_gateway_is_two_routes),
+	    cmocka_unit_test(each_gateway_has_its_own_size),
 	    cmocka_unit_test(other_ranks_are_nothing),
 	    cmocka_unit_test(a_gateway_that_shares_tracks_nothing),
 	    cmocka_unit_test(rights_of_many_peers_are_one_set),
@@ -2252,6 +2440,7 @@ int main(void)
 	    cmocka_unit_test(both_ends_of_a_right_are_asked),
 	    cmocka_unit_test(rights_that_differ_are_several_rules),
 	    cmocka_unit_test(names_are_of_what_is_no_ethernet),
+	    cmocka_unit_test(each_color_has_its_own_path_in_use),
 	    cmocka_unit_test(each_session_has_chains_of_its_own),
 	    cmocka_unit_test(without_a_lan_address_the_node_pings_nobody),
 	    cmocka_unit_test(without_a_rate_nothing_queues),
