@@ -30,10 +30,11 @@
  * one element, and overlapping prefixes (refused).
  *
  * Each packet of a session passes these chains at every node some ten times, inside and outside of its
- * tunnels: the device is asked for once in a chain, and a verdict map leads on; what most packets are
- * is asked for first; one or two prefixes are compared, as a set costs several times that. Names cost much:
- * no device of ours is an Ethernet, so what comes or goes by one is known by that alone. What a hook has
- * costs more than its rules: no hook has two chains that could be one.
+ * tunnels: what most packets are is asked for first, which is link0; of the other devices a verdict map leads
+ * on; one or two prefixes are compared, as a set costs several times that, and of the overlay what all of it has in common.
+ * Names cost much: no device of ours is an Ethernet, so what comes or goes by one is known by that alone. What a
+ * hook has costs more than its rules, and half of what a chain costs is to fetch it: no hook has two chains that
+ * could be one, and none leads to a chain of a single rule.
  */
 #include "desired_internal.h"
 
@@ -893,11 +894,16 @@ static void turned_add(struct text *t, const struct forwarding *f)
 	}
 }
 
-static void guard_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
+/* Where there is more to be done with what came by a link than one statement. */
+static bool links_have_a_guard(const struct forwarding *f)
 {
-	struct device_list from = devices_new(f);
+	return f->queue_count || f->parallel_address;
+}
 
-	guard_lo_add(t, f);
+static void guard_link_add(struct text *t, const struct forwarding *f)
+{
+	if (!links_have_a_guard(f))
+		return;
 	chain_begin(t, "guard_link", NULL);
 	for (size_t i = 0; i < f->queue_count; i++)
 		queue_in_add(t, f->queues[i].dscp);
@@ -905,6 +911,14 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 		queue_in_add(t, DESIRED_DSCP_PROBES);
 	text_add(t, "\t\tnotrack accept\n");
 	chain_end(t);
+}
+
+static void guard_add(struct text *t, const struct forwarding *f, const struct desired_lines *lines)
+{
+	struct device_list from = devices_new(f);
+
+	guard_lo_add(t, f);
+	guard_link_add(t, f);
 	parallel_jump(&from, f, "jump guard_link");
 	guard_session_add(t, f, &from);
 	chain_begin(t, "guard_overlay", NULL);
@@ -923,7 +937,8 @@ static void guard_add(struct text *t, const struct forwarding *f, const struct d
 	chain_begin(t, "guard", "filter hook prerouting priority raw; policy accept;");
 	text_add(t, "\t\tmeta iiftype ether goto guard_line\n"
 		    "\t\tmeta iiftype loopback goto guard_lo\n"
-		    "\t\tiifname \"" LINK_DEVICE "\" jump guard_link\n");
+		    "\t\tiifname \"" LINK_DEVICE "\" ");
+	text_add(t, links_have_a_guard(f) ? "jump guard_link\n" : "notrack accept\n");
 	devices_map(t, "iifname", &from);
 	text_add(t, "\t\tiifname \"lsp*\" counter drop\n"
 		    "\t\tgoto guard_line\n");
@@ -1190,6 +1205,7 @@ static void input_add(struct text *t, const struct forwarding *f, const struct d
 	chain_begin(t, "input", "filter hook input priority filter; policy drop;");
 	text_add(t, "\t\tmeta iiftype ether goto input_line\n"
 		    "\t\tmeta iiftype loopback accept\n"
+		    "\t\tiifname \"" LINK_DEVICE "\" meta l4proto 137 accept\n"
 		    "\t\tiifname \"" LINK_DEVICE "\" jump input_link\n");
 	devices_map(t, "iifname", &from);
 	/* guard has dropped what came by an adjacency without a label, and judged what came with one */
@@ -1422,24 +1438,6 @@ static void egress_link_add(struct text *t, const struct forwarding *f)
 	chain_end(t);
 }
 
-static void egress_line_add(struct text *t, const struct forwarding *f)
-{
-	chain_begin(t, "egress_line", NULL);
-	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
-	if (f->parallel_address)
-		text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_PARALLEL);
-	egress_overlay_jump(t, f);
-	text_add(t, "\t\tip daddr @peers counter drop\n"
-		    "\t\tip saddr @peers ");
-	lans_add(t, f, "daddr !=");
-	text_add(t, "counter drop\n"
-		    "\t\t");
-	lans_add(t, f, "saddr");
-	lans_add(t, f, "daddr !=");
-	text_add(t, "counter drop\n");
-	chain_end(t);
-}
-
 /* What has its mark from the chains before connections are known must be of one that the right side opened. */
 static void egress_session_add(struct text *t, const struct forwarding *f, uint32_t color)
 {
@@ -1468,18 +1466,28 @@ static void egress_add(struct text *t, const struct forwarding *f)
 
 	egress_overlay_add(t, f);
 	egress_link_add(t, f);
-	egress_line_add(t, f);
 	for (size_t i = 0; i < f->session_count; i++)
 		egress_session_add(t, f, f->sessions[i].color);
 	device_jumps(&into, "lo", "accept");
 	parallel_jump(&into, f, "accept");
 	sessions_jump(&into, f, "jump egress", true);
 	chain_begin(t, "egress", "filter hook postrouting priority filter; policy accept;");
-	text_add(t, "\t\tmeta oiftype ether goto egress_line\n"
-		    "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n"
-		    "\t\toifname \"" LINK_DEVICE "\" accept\n");
-	devices_map(t, "oifname", &into); /* before the mark: nothing of a link's goes into a session */
-	text_add(t, "\t\tgoto egress_line\n"
+	text_add(t, "\t\tmeta oiftype ipip oifname \"lsp*\" accept\n"
+		    "\t\tmeta oiftype != ether oifname \"" LINK_DEVICE "\" accept\n");
+	devices_map(t, "meta oiftype != ether oifname",
+		    &into); /* before the mark: nothing of a link's goes into a session */
+	text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_LINK);
+	if (f->parallel_address)
+		text_printf(t, "\t\tmeta mark 0x%08x jump egress_link\n", TUYEN_MARK_PARALLEL);
+	egress_overlay_jump(t, f);
+	text_add(t, "\t\tip daddr @peers counter drop\n"
+		    "\t\tip saddr @peers ");
+	lans_add(t, f, "daddr !=");
+	text_add(t, "counter drop\n"
+		    "\t\t");
+	lans_add(t, f, "saddr");
+	lans_add(t, f, "daddr !=");
+	text_add(t, "counter drop\n"
 		    "\t}\n");
 }
 

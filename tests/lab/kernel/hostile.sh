@@ -12,7 +12,8 @@ filter_count() { # SITE DEVICE passed|dropped: packets
 		[ "$3" = passed ] && echo flower || echo matchall)\") | .options.actions[]?.stats.packets] | add // 0"
 }
 guarded() { # SITE: packets that the guard has dropped
-	in_site "$1" nft -j list chain inet tuyen guard_line | jq '[.nftables[].rule?.expr[]?.counter?.packets] | add // 0'
+	for chain in guard_line guard_overlay; do in_site "$1" nft -j list chain inet tuyen $chain; done |
+		jq -s '[.[].nftables[].rule?.expr[]?.counter?.packets] | add // 0'
 }
 labels() { # FROM DEVICE STACK: five packets
 	in_site "$1" "$LAB_TOOLS/inject" mpls "$2" "$3" 100.80.0.16 100.80.56.81 7784 x 5
