@@ -12,6 +12,7 @@ filter_count() { # SITE DEVICE passed|dropped: packets
 		[ "$3" = passed ] && echo flower || echo matchall)\") | .options.actions[]?.stats.packets] | add // 0"
 }
 guarded() { # SITE: packets that the guard has dropped
+	local chain
 	for chain in guard_line guard_overlay; do in_site "$1" nft -j list chain inet tuyen $chain; done |
 		jq -s '[.[].nftables[].rule?.expr[]?.counter?.packets] | add // 0'
 }
