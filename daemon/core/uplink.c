@@ -85,7 +85,7 @@ int node_uplinks_parse(const char *words, struct node_uplinks *ret_uplinks, stru
 					  NODE_UPLINKS_MAX);
 		if (!word_take(&at, '=', entry.underlay, sizeof(entry.underlay)) ||
 		    !word_take(&at, ',', entry.device, sizeof(entry.device)) ||
-		    strpbrk(entry.device, "/ \t\"*"))
+		    strpbrk(entry.device, "/ \t\"*") || (!*at && at[-1] == ','))
 			return reason_set(reason, -TUYEN_EINVAL,
 					  "'%.100s' is not like fibre=eth0,lte=wwan0", words);
 		if (said_already(&u, &entry))

@@ -28,6 +28,8 @@ static const struct {
     {"=eth0", -1, NULL, NULL},
     {"fibre=eth0=eth1", -1, NULL, NULL},
     {"fibre=eth0,,lte=wwan0", -1, NULL, NULL},
+    {"fibre=eth0,", -1, NULL, NULL},
+    {",", -1, NULL, NULL},
     {"fibre=eth0,fibre=eth1", -1, NULL, NULL},
     {"fibre=eth0,lte=eth0", -1, NULL, NULL},
     {"a=1,b=2,b=3", -1, NULL, NULL},

@@ -85,7 +85,7 @@ static void active_take(const struct forwarding *f, char **indexes, struct activ
 	}
 }
 
-static void apply(struct kernel *kernel, const struct kernel_plan *plan)
+static void apply(struct kernel *kernel, struct kernel_plan *plan)
 {
 	struct kernel_report report = {0};
 	int err = kernel_apply(kernel, plan, &report);
