@@ -81,7 +81,9 @@ static void active_take(const struct forwarding *f, char **indexes, struct activ
 				 active->entry[j].endpoint_site == p->endpoint_site;
 		if (chosen && !known)
 			active->entry[active->count++] =
-			    (struct active_path){p->color, p->endpoint_site, p->index};
+			    (struct active_path){.color = p->color,
+					     .endpoint_site = p->endpoint_site,
+					     .index = p->index};
 	}
 }
 
