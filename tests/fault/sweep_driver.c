@@ -170,7 +170,7 @@ static const char *unsafe(struct kernel *kernel, const struct kernel_state *desi
 		if (d->kind == KERNEL_DEVICE_MPLS_IN_IP && d->mpls_input &&
 		    !filtered(actual, d->name))
 			found = "a device takes labels and has no filter";
-		if (d->up && !actual->nft)
+		if (d->up && d->kind != KERNEL_DEVICE_LOOPBACK && !actual->nft)
 			found = "a device is up without the nft table";
 	}
 	kernel_state_free(actual);
