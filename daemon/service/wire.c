@@ -127,25 +127,31 @@ static void pair_closed(void *context)
 	event_base_loopbreak(wire->base);
 }
 
-static void terminated(evutil_socket_t number, short events, void *context)
+/* A supervisor that does not read for a while costs nothing: the pipe is full and the byte is lost.
+ * @return false when there is none any more. */
+static bool alive_say(const struct wire *wire)
 {
-	struct wire *wire = context;
-
-	(void)number;
-	(void)events;
-	if (!wire->stopping) /* systemd says it to all, and the supervisor again */
-		event_base_loopbreak(wire->base);
+	return !wire->alive || write(wire->alive_fd, ".", 1) >= 0 || errno != EPIPE;
 }
 
-/* A supervisor that does not read for a while costs nothing: the pipe is full and the byte is lost.
- */
 static void alive_tell(evutil_socket_t number, short events, void *context)
 {
 	struct wire *wire = context;
 
 	(void)number;
 	(void)events;
-	if (write(wire->alive_fd, ".", 1) < 0 && errno == EPIPE)
+	if (!alive_say(wire))
+		event_base_loopbreak(wire->base);
+}
+
+static void terminated(evutil_socket_t number, short events, void *context)
+{
+	struct wire *wire = context;
+
+	(void)number;
+	(void)events;
+	if (!wire->stopping ||
+	    !alive_say(wire)) /* systemd says it to all, and the supervisor again */
 		event_base_loopbreak(wire->base);
 }
 
@@ -219,7 +225,8 @@ static void wire_close(struct wire *wire)
 	free(wire);
 }
 
-/* What asks meanwhile waits for the next life. */
+/* What asks meanwhile waits for the next life. That waits for the end of this one only where there is a supervisor: without him it may be
+ * here by now, wants the ports, and what was said again would end its sessions. */
 static void farewell_say(struct wire *wire)
 {
 	uint64_t us = wire_sessions_shut_down(wire->sessions);
@@ -230,7 +237,7 @@ static void farewell_say(struct wire *wire)
 	wire->control = NULL;
 	pair_free(wire->pair);
 	wire->pair = NULL;
-	if (!event_base_loopexit(wire->base, &wait))
+	if (alive_say(wire) && !event_base_loopexit(wire->base, &wait))
 		event_base_dispatch(wire->base);
 }
 

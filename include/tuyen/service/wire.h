@@ -13,7 +13,10 @@ struct wire_options {
 	int alive_fd; /* one byte a second to the supervisor: the loop goes round; -1: none; borrowed */
 };
 
-/** Runs until SIGTERM or until the pair is closed. @return an exit code. */
+/**
+ * Runs until SIGTERM or until the pair is closed, and says so to neighbours for a second at most; once, where the supervisor is gone.
+ * @return an exit code.
+ */
 int wire_run(const struct wire_options *options);
 
 #endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+// link: daemon/service/wire.c daemon/service/pair.c daemon/core/message.c daemon/base/err.c daemon/base/text.c
+// libs: -levent_core
+/* How the wire process ends: with whom it says goodbye for a while, and with whom it goes at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tuyen/service/control_server.h"
+#include "tuyen/service/log.h"
+#include "tuyen/service/wire.h"
+#include "tuyen/service/wire_sessions.h"
+
+#define FAREWELL_US                                                                                \
+	900000u /* less than a second, after which a supervisor who is gone is missed anyway */
+
+static struct {
+	int alive[2], pair[2];
+	unsigned int shut_down;
+} scene;
+
+static void stop(evutil_socket_t fd, short events, void *context)
+{
+	(void)fd, (void)events, (void)context;
+	assert_int_equal(raise(SIGTERM), 0);
+}
+
+struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report,
+					void *context)
+{
+	const struct timeval at_once = {0, 0};
+
+	(void)report, (void)context;
+	assert_int_equal(event_base_once(base, -1, EV_TIMEOUT, stop, NULL, &at_once), 0);
+	return (struct wire_sessions *)&scene;
+}
+
+/* systemd's signal and the supervisor's: the second comes while the last words are said. */
+uint64_t wire_sessions_shut_down(struct wire_sessions *w)
+{
+	(void)w;
+	scene.shut_down++;
+	assert_int_equal(raise(SIGTERM), 0);
+	return FAREWELL_US;
+}
+
+const struct wire_counters *wire_sessions_counters(const struct wire_sessions *w)
+{
+	static const struct wire_counters none;
+
+	(void)w;
+	return &none;
+}
+
+#define NOTHING(name, ...)                                                                         \
+	void name(__VA_ARGS__)                                                                     \
+	{                                                                                          \
+	}
+#define ALWAYS(type, value, name, ...)                                                             \
+	type name(__VA_ARGS__)                                                                     \
+	{                                                                                          \
+		return value;                                                                      \
+	}
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+NOTHING(wire_sessions_free, struct wire_sessions *w)
+NOTHING(wire_sessions_begin, struct wire_sessions *w, uint32_t generation)
+NOTHING(wire_sessions_abandon, struct wire_sessions *w)
+NOTHING(wire_sessions_report_all, struct wire_sessions *w)
+NOTHING(wire_sessions_report_done, struct wire_sessions *w)
+ALWAYS(bool, false, wire_sessions_report_next, struct wire_sessions *w, struct message *ret_message)
+ALWAYS(int, 0, wire_sessions_add, struct wire_sessions *w, const struct message_session *session)
+ALWAYS(int, 0, wire_sessions_add_reflector, struct wire_sessions *w,
+       const struct message_reflect *reflect)
+ALWAYS(int, 0, wire_sessions_commit, struct wire_sessions *w, uint32_t generation)
+ALWAYS(struct control_server *, NULL, control_server_new, struct event_base *base, int listen_fd,
+       control_command_fn command, void *context)
+NOTHING(control_server_free, struct control_server *server)
+NOTHING(control_server_piece, struct control_server *server, enum message_type type,
+	const struct message_piece *piece)
+NOTHING(control_server_kernel_restarted, struct control_server *server)
+NOTHING(log_write, enum log_level level, const char *format, ...)
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* It is stopped as soon as it listens. @return after how long it ends. */
+static uint64_t ending_us(bool orphan)
+{
+	struct wire_options options = {.control_fd = -1};
+	uint64_t begin;
+
+	alarm(60);
+	signal(SIGPIPE, SIG_IGN);
+	scene.shut_down = 0;
+	assert_int_equal(pipe2(scene.alive, O_NONBLOCK), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, scene.pair), 0);
+	if (orphan)
+		close(scene.alive[0]);
+	options.pair_fd = scene.pair[1];
+	options.alive_fd = scene.alive[1];
+	begin = now_us();
+	assert_int_equal(wire_run(&options), 0);
+	assert_int_equal(scene.shut_down, 1);
+	begin = now_us() - begin;
+	alarm(0);
+	close(scene.pair[0]);
+	close(scene.pair[1]);
+	close(scene.alive[1]);
+	if (!orphan)
+		close(scene.alive[0]);
+	return begin;
+}
+
+static void a_supervisor_waits_for_the_last_words(void **state)
+{
+	(void)state;
+	assert_true(ending_us(false) >= FAREWELL_US);
+}
+
+/* Nobody waits: the next life may be here. */
+static void an_orphan_says_it_once(void **state)
+{
+	(void)state;
+	assert_true(ending_us(true) < FAREWELL_US);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_supervisor_waits_for_the_last_words),
+	    cmocka_unit_test(an_orphan_says_it_once),
+	};
+
+	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
+}
