@@ -107,10 +107,10 @@ drift "the loopback device down" 1 ip link set lo down
 drift "labels that live for one hop" 1 sysctl -qw net.mpls.default_ttl=1
 drift "a device down" 3 ip link set s10 down
 drift "forwarding from the session turned off" 1 sysctl -qw net.ipv4.conf.s10.forwarding=0
-drift "a device gone" 7 ip link del s10
+drift "a device gone" 8 ip link del s10
 drift "an adjacency gone" 7 ip link del lsp211
 drift "a device with another alias" 1 ip link set s10 alias operator
-drift "a device with another name" 8 sh -c 'ip link set s10 down; ip link set s10 name wg0; ip link set wg0 up'
+drift "a device with another name" 9 sh -c 'ip link set s10 down; ip link set s10 name wg0; ip link set wg0 up'
 drift "an adjacency with another name" 8 sh -c 'ip link set lsp211 down; ip link set lsp211 name eth7; ip link set eth7 up'
 drift "the label table emptied" 2 sysctl -qw net.mpls.platform_labels=0
 wait_for 20 "the session" ping_site phuc-xa 10.9.1.1 10.0.0.1

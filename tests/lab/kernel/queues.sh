@@ -47,7 +47,7 @@ drift "a class too many" 1 tc class add dev link0 parent 5459:34c0 classid 5459:
 drift "a filter too many" 15 tc filter add dev link0 parent 5459: prio 5 protocol all matchall flowid 5459:34c2
 drift "the queues gone" 14 tc qdisc del dev link0 root
 drift "another queue in their place" 14 tc qdisc replace dev link0 root pfifo
-drift "the device gone" 22 ip link del link0
+drift "the device gone" 23 ip link del link0
 
 mkdir -p before; cp b/* before/
 sed -i 's/rate up 2Mbit\/s/rate up 4Mbit\/s/' qoskernel.topology
