@@ -11,7 +11,8 @@
  * a link of which only the kernel spoke is asked for once more.
  *
  * Where the neighbour's daemon alone begins anew, its link seems to fail and is led around, and is up again by the key that it had before:
- * a box that was started has no key any more. Then the line has never failed, and need not show that it holds.
+ * a box that was started has no key any more. Then the line has never failed, need not show that it holds, and has cost nothing: damped
+ * for a daemon that ends again and again, it would be led around into whatever else fails meanwhile.
  */
 #include <time.h>
 
@@ -156,7 +157,9 @@ bool engine_served_again(struct engine *e)
 	bool any = false;
 
 	for (size_t i = 0; e->repaired && i < e->release.forwarding.neighbor_count; i++)
-		if (has_forwarded_on(e, i))
+		if (has_forwarded_on(e, i)) {
 			any = e->links[i].forwarded_on = true;
+			e->links[i].damping = e->links[i].damping_before;
+		}
 	return any;
 }

@@ -393,6 +393,7 @@ static void take_failure(struct engine *e, struct status_liveness *known,
 	struct monotime now = monotime_now();
 
 	known->failed_s = (int64_t)time(NULL);
+	known->damping_before = known->damping;
 	if (longest_us && !l->by_intent && damping_failed(&known->damping, longest_us, now))
 		tell_damped(e, known, link, now);
 }

@@ -50,6 +50,8 @@ struct status_liveness {
 	bool degraded;		      /* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
 	struct damping damping;	      /* of its failures and doubts */
+	struct damping
+	    damping_before; /* as it was before the last failure, which may turn out to be none */
 	bool
 	    keyless; /* of a path: its endpoint's session was made anew, and has no key yet: core/renewal.h */
 	bool session_dead;		/* of a path: its endpoint's session is */
