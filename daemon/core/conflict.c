@@ -2,7 +2,7 @@
 /*
  * While a namespace has no rules but the kernel's own three, its tables "local" and "main" are one (fib_unmerge()), where to be sent on
  * to the next table is to be refused; and what comes in with a source that is an address of the box is refused unasked
- * (fib_validate_source()). A node without sessions has no rules: so with the routes there is one, to a table that nothing is in.
+ * (fib_validate_source(); a WireGuard device of ours takes it, desired.c). A node without sessions has no rules: so with the routes there is one, to a table that nothing is in.
  */
 #include "tuyen/core/conflict.h"
 

@@ -29,10 +29,10 @@
  * rp_filter is 0 for all and our devices: the kernel takes the larger of "all" and the device's, and labelled packets
  * arrive on lo, sessions' packets on a device that main does not name. The nft table makes the checks that matter
  * instead. What comes by WireGuard has a source that the peer may have: AllowedIPs have said so, and none is the box's
- * own. So the kernel need not look for the way back (accept_local). On lo it must, a hundredth of what a label costs: that
- * look is what refuses a source that is the box's own, forged under a label. A session's device forwards, for what comes in
- * there goes on to a LAN; what comes in by a link ends here or has a label, which asks for no forwarding. The LAN's own
- * device is the box's, and known by no name.
+ * own but where addresses conflict (conflict.c). So the kernel need not look for the way back (accept_local). On lo it
+ * must, a hundredth of what a label costs: that look is what refuses a source that is the box's own, forged under a
+ * label. A session's device forwards, for what comes in there goes on to a LAN; what comes in by a link ends here or has
+ * a label, which asks for no forwarding. The LAN's own device is the box's, and known by no name.
  * net.mpls.conf.<lsp>.input is a sysctl of its own (and not set with the device), because the plan must open it after
  * the device's filter stands.
  *
