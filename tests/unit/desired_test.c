@@ -340,7 +340,7 @@ static void the_active_path_is_read_back(void **state)
 }
 
 #define OVERLAY_OUT                                                                                \
-	"\t\tip saddr 100.64.0.0/11 jump egress_overlay\n"                                          \
+	"\t\tip saddr 100.64.0.0/11 jump egress_overlay\n"                                         \
 	"\t\tip daddr 100.64.0.0/11 jump egress_overlay\n"
 
 /* All that stands between a commune and its carrier, its LAN and its sessions, to be read in one sitting. What it must hold against
@@ -513,8 +513,7 @@ static void a_commune_is_guarded_by_this_and_no_more(void **state)
 	    "\t\tip daddr 100.64.0.0/16 jump line\n"
 	    "\t}\n"
 	    "\n"
-	    "\tchain egress_link {\n" OVERLAY_OUT
-	    "\t\tudp sport 51820 accept\n"
+	    "\tchain egress_link {\n" OVERLAY_OUT "\t\tudp sport 51820 accept\n"
 	    "\t}\n"
 	    "\n"
 	    "\tchain egress_10 {\n"
@@ -692,12 +691,12 @@ static void a_line_leads_to_its_next_hop(void **state)
 	desired_nft(&f, NULL, &t);
 	assert_non_null(strstr(t.bytes, chain));
 	assert_non_null(strstr(t.bytes, OVERLAY_OUT "\t\tip daddr @peers counter drop\n"));
-	assert_non_null(strstr(t.bytes,
-			       "\tchain egress_overlay {\n"
-			       "\t\tip saddr 100.80.0.0/12 fib saddr . oif type != local counter drop\n"
-			       "\t\tip saddr 100.64.0.0/16 fib saddr . oif type != local counter drop\n"
-			       "\t\tip daddr 100.80.0.0/12 jump line\n"
-			       "\t\tip daddr 100.64.0.0/16 jump line\n\t}\n"));
+	assert_non_null(strstr(
+	    t.bytes, "\tchain egress_overlay {\n"
+		     "\t\tip saddr 100.80.0.0/12 fib saddr . oif type != local counter drop\n"
+		     "\t\tip saddr 100.64.0.0/16 fib saddr . oif type != local counter drop\n"
+		     "\t\tip daddr 100.80.0.0/12 jump line\n"
+		     "\t\tip daddr 100.64.0.0/16 jump line\n\t}\n"));
 	text_clear(&t);
 	for (ipv4_t i = 1; i < 20; i++)
 		desired_lines_add_hop(&hops, i);
@@ -989,55 +988,55 @@ static struct fwd_rule inbound(ipv4_t from, uint8_t length)
 				 .from = {from, length}};
 }
 
+/* The commune's table where these are its rules. @shared  its LAN is another gateway's, too */
+static void table_of_rules(struct fwd_rule *rules, size_t count, bool shared,
+			   struct text *ret_table)
+{
+	struct forwarding f;
+	struct fwd_rule *own;
+	size_t own_count;
+
+	bundle_read(&f);
+	own = f.rules;
+	own_count = f.rule_count;
+	f.lan_shared = shared;
+	f.rules = rules;
+	f.rule_count = count;
+	text_init(ret_table);
+	desired_nft(&f, NULL, ret_table);
+	f.rules = own;
+	f.rule_count = own_count;
+	forwarding_clear(&f);
+}
+
 /* Many peers with the same right are one rule with a set; nested prefixes, which nft refuses, become one. */
 static void rights_of_many_peers_are_one_set(void **state)
 {
 	struct fwd_rule rules[] = {inbound(0x0a090000, 16), inbound(0x0a090100, 24),
 				   inbound(0x0a0a0100, 24), inbound(0x0a0b0105, 32)};
-	struct forwarding f;
-	struct fwd_rule *own;
-	size_t count;
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	own = f.rules;
-	count = f.rule_count;
-	f.rules = rules;
-	f.rule_count = 4;
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_of_rules(rules, 4, false, &t);
 	assert_non_null(strstr(t.bytes, "\tset far_0 {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
 					"\t\telements = { 10.9.0.0/16, 10.10.1.0/24,\n"
 					"\t\t\t     10.11.1.5 }\n"));
 	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t\tct direction original "
 					"ip saddr @peers ip saddr @far_0 tcp dport 443 accept\n"));
 	text_clear(&t);
-	f.rules = own;
-	f.rule_count = count;
-	forwarding_clear(&f);
 }
 
 /* As nft prints it back: some code points have names. Other marks, other rules, not one set. */
 static void marks_of_packets_are_matched_both_ways(void **state)
 {
 	struct fwd_rule rules[] = {inbound(0, 0), inbound(0x0a090100, 24), inbound(0x0a0a0100, 24)};
-	struct forwarding f;
-	struct fwd_rule *own;
-	size_t count;
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	own = f.rules;
-	count = f.rule_count;
 	rules[0].has_dscp = rules[1].has_dscp = true;
 	rules[0].dscp = 46;
 	rules[1].dscp = 11;
-	f.rules = rules;
-	f.rule_count = 3;
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_of_rules(rules, 3, false, &t);
 	assert_non_null(
 	    strstr(t.bytes,
 		   "\t\tct direction original ip saddr @peers ip dscp ef tcp dport 443 accept\n"));
@@ -1050,9 +1049,6 @@ static void marks_of_packets_are_matched_both_ways(void **state)
 	assert_non_null(
 	    strstr(t.bytes, "\t\tip daddr @peers ip dscp ef tcp sport 443 meta mark set"));
 	text_clear(&t);
-	f.rules = own;
-	f.rule_count = count;
-	forwarding_clear(&f);
 }
 
 /* One rule among others that asks for this: how its packets are known, there and back. */
@@ -1146,22 +1142,12 @@ static void protocols_and_ports_are_matched_both_ways(void **state)
 static void answers_of_a_shared_lan_open_nothing(void **state)
 {
 	struct fwd_rule rules[] = {inbound(0, 0), inbound(0, 0)};
-	struct forwarding f;
-	struct fwd_rule *own;
-	size_t count;
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	f.lan_shared = true;
-	own = f.rules;
-	count = f.rule_count;
 	rules[0].protocol = 0;
 	rules[0].port_first = rules[0].port_last = 53;
-	f.rules = rules;
-	f.rule_count = 2;
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_of_rules(rules, 2, true, &t);
 	assert_non_null(strstr(
 	    t.bytes,
 	    "\tchain outbound {\n"
@@ -1177,36 +1163,21 @@ static void answers_of_a_shared_lan_open_nothing(void **state)
 		     "\t\tip saddr @peers icmp type { time-exceeded, parameter-problem } accept\n"
 		     "\t}\n"));
 	text_clear(&t);
-	f.rules = own;
-	f.rule_count = count;
-	forwarding_clear(&f);
 }
 
 /* Where one of those with the same right is anybody, there is no set: whoever is behind the session may. */
 static void a_right_of_anybody_asks_for_no_set(void **state)
 {
 	struct fwd_rule rules[] = {inbound(0x0a090000, 16), inbound(0, 0), inbound(0x0a0a0100, 24)};
-	struct forwarding f;
-	struct fwd_rule *own;
-	size_t count;
 	struct text t;
 
 	(void)state;
-	bundle_read(&f);
-	own = f.rules;
-	count = f.rule_count;
-	f.rules = rules;
-	f.rule_count = 3;
-	text_init(&t);
-	desired_nft(&f, NULL, &t);
+	table_of_rules(rules, 3, false, &t);
 	assert_null(strstr(t.bytes, "far_"));
 	assert_non_null(strstr(t.bytes, "\tchain inbound_10 {\n\t\tct direction original "
 					"ip saddr @peers tcp dport 443 accept\n"
 					"\t\tct state related ip saddr @peers accept\n\t}\n"));
 	text_clear(&t);
-	f.rules = own;
-	f.rule_count = count;
-	forwarding_clear(&f);
 }
 
 /* A right of some hosts here to some there is asked for both ends, both ways. */
@@ -1239,14 +1210,8 @@ static void rights_that_differ_are_several_rules(void **state)
 	(void)state;
 	for (int i = 0; i < 9; i++) {
 		struct fwd_rule rules[] = {inbound(0x0a090000, 16), inbound(0x0a0a0000, 16)};
-		struct forwarding f;
-		struct fwd_rule *own;
-		size_t count;
 		struct text t;
 
-		bundle_read(&f);
-		own = f.rules;
-		count = f.rule_count;
 		rules[1].color += i == 1 ? 10 : 0;
 		rules[1].protocol = i == 2 ? 17 : 6;
 		rules[1].port_first -= i == 3;
@@ -1255,16 +1220,10 @@ static void rights_that_differ_are_several_rules(void **state)
 		rules[0].has_dscp = i == 6;
 		rules[1].to.length = i == 7 ? 16 : 0;
 		rules[1].outbound = i == 8;
-		f.rules = rules;
-		f.rule_count = 2;
-		text_init(&t);
-		desired_nft(&f, NULL, &t);
+		table_of_rules(rules, 2, false, &t);
 		if (!strstr(t.bytes, "@far_0") != (i > 0))
 			fail_msg("row %d: %s", i, t.bytes);
 		text_clear(&t);
-		f.rules = own;
-		f.rule_count = count;
-		forwarding_clear(&f);
 	}
 }
 
@@ -1467,10 +1426,8 @@ static void a_gateway_that_shares_tracks_nothing(void **state)
 	assert_null(strstr(t.bytes, "ct direction"));
 	assert_null(strstr(t.bytes, "ct state related ip "));
 	assert_non_null(strstr(t.bytes, "\tchain guard_session {\n\t\tnotrack\n\t}\n"));
-	assert_non_null(strstr(
-	    t.bytes,
-	    "\t\tiifname \"link0\" notrack accept\n"
-	    "\t\tiifname \"s10\" jump guard_session\n"));
+	assert_non_null(strstr(t.bytes, "\t\tiifname \"link0\" notrack accept\n"
+					"\t\tiifname \"s10\" jump guard_session\n"));
 	assert_non_null(strstr(t.bytes,
 			       "\t\tmeta l4proto { 4, 47, 137 } counter drop\n"
 			       "\t\tip saddr 10.9.1.0/24 ip daddr @peers notrack\n"
@@ -1835,8 +1792,8 @@ static void the_overlay_is_found_wherever_it_lies(void **state)
 		f.overlay[1] = rows[i].paths;
 		text_reset(&t);
 		desired_nft(&f, NULL, &t);
-		snprintf(begin, sizeof(begin), "\tchain guard_line {\n%s guard_overlay\n\t\tip daddr ",
-			 rows[i].words);
+		snprintf(begin, sizeof(begin),
+			 "\tchain guard_line {\n%s guard_overlay\n\t\tip daddr ", rows[i].words);
 		assert_non_null(strstr(t.bytes, begin));
 	}
 	text_clear(&t);
