@@ -110,6 +110,13 @@ static char *words(const struct kernel_state *want, const struct kernel_state *h
 	return t.bytes;
 }
 
+static void says_all(const char *text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strstr(text, words[i]))
+			fail_msg("not there: %s%s", words[i], text);
+}
+
 static void a_commune_has_all_it_needs(void **state)
 {
 	static const char *const lines[] = {
@@ -151,9 +158,7 @@ static void a_commune_has_all_it_needs(void **state)
 	bundle_read(&f);
 	want = desired(&f, 1);
 	plan = words(want, nothing);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		if (!strstr(plan, lines[i]))
-			fail_msg("not in the plan: %s%s", lines[i], plan);
+	says_all(plan, lines, sizeof(lines) / sizeof(lines[0]));
 	free(plan);
 	kernel_state_free(want);
 	kernel_state_free(nothing);
@@ -605,9 +610,7 @@ static void marks_are_early_where_all_open_on_one_side(void **state)
 	bundle_read(&f);
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	for (size_t i = 0; i < sizeof(early) / sizeof(early[0]); i++)
-		if (!strstr(t.bytes, early[i]))
-			fail_msg("not there: %s%s", early[i], t.bytes);
+	says_all(t.bytes, early, sizeof(early) / sizeof(early[0]));
 	assert_null(strstr(t.bytes, "classify"));
 	assert_null(strstr(t.bytes, "priority mangle"));
 	text_clear(&t);
@@ -615,9 +618,7 @@ static void marks_are_early_where_all_open_on_one_side(void **state)
 	f.rules[0].outbound = false;
 	text_init(&t);
 	desired_nft(&f, NULL, &t);
-	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
-		if (!strstr(t.bytes, late[i]))
-			fail_msg("not there: %s%s", late[i], t.bytes);
+	says_all(t.bytes, late, sizeof(late) / sizeof(late[0]));
 	text_clear(&t);
 	forwarding_clear(&f);
 }
@@ -655,8 +656,7 @@ static void hops_become(const struct forwarding *f, const ipv4_t *hops, size_t c
 		desired_lines_add_hop(&list, hops[i]);
 	text_init(&t);
 	desired_nft(f, &list, &t);
-	if (!strstr(t.bytes, set))
-		fail_msg("not there: %s%s", set, strstr(t.bytes, "\tset hops"));
+	says_all(t.bytes, &(const char *){set}, 1);
 	text_clear(&t);
 }
 
@@ -1650,12 +1650,8 @@ static void a_parallel_link_has_devices_of_its_own(void **state)
 	parallel_read(&f);
 	want = desired(&f, 1);
 	plan = words(want, nothing);
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		if (!strstr(plan, lines[i]))
-			fail_msg("not in the plan: %s%s", lines[i], plan);
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (!strstr(want->nft, rules[i]))
-			fail_msg("not in the table: %s%s", rules[i], want->nft);
+	says_all(plan, lines, sizeof(lines) / sizeof(lines[0]));
+	says_all(want->nft, rules, sizeof(rules) / sizeof(rules[0]));
 	for (size_t i = 0; i < f.neighbor_count; i++)
 		assert_int_equal(ip_endpoint_parse("[2001:db8::9]:51820", &f.neighbors[i].endpoint),
 				 0);
@@ -1861,9 +1857,7 @@ static void each_session_has_chains_of_its_own(void **state)
 
 	(void)state;
 	colors_read("10.2.0.0/16", &f, &t);
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (!strstr(t.bytes, rules[i]))
-			fail_msg("not there: %s%s", rules[i], t.bytes);
+	says_all(t.bytes, rules, sizeof(rules) / sizeof(rules[0]));
 	text_clear(&t);
 	forwarding_clear(&f);
 }

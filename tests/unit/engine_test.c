@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/service/engine_internal.h"
+#include "stub.h"
 #include "tuyen/core/plan.h"
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
@@ -229,20 +230,9 @@ void kernel_plan_print(const struct kernel_plan *plan, struct text *ret_text)
 
 /* ---- what is the same whatever happens --------------------------------------------------------- */
 
-#define NOTHING(type, name, ...)                                                                   \
-	type name(__VA_ARGS__)                                                                     \
-	{                                                                                          \
-	}
-#define ALWAYS(type, value, name, ...)                                                             \
-	type name(__VA_ARGS__)                                                                     \
-	{                                                                                          \
-		return value;                                                                      \
-	}
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-
 ALWAYS(int, 0, store_open, const char *path, struct store *ret_store, struct reason *reason)
-NOTHING(void, store_close, struct store *store)
-NOTHING(void, log_write, enum log_level level, const char *format, ...)
+NOTHING(store_close, struct store *store)
+NOTHING(log_write, enum log_level level, const char *format, ...)
 ALWAYS(int, 0, kernel_uplinks, struct kernel *kernel, struct node_uplinks *uplinks,
        struct reason *reason)
 ALWAYS(int, 0, kernel_next_hop, struct kernel *kernel, ipv4_t destination, ipv4_t *ret_gateway,
@@ -254,16 +244,16 @@ ALWAYS(int, 0, kernel_device_name, struct kernel *kernel, uint32_t ifindex,
 ALWAYS(int, 0, kernel_lan_there, struct kernel *kernel, struct ipv4_prefix lan, bool *ret_there)
 ALWAYS(int, 0, kernel_lan_closed, struct kernel *kernel, struct ipv4_prefix lan,
        char ret_device[static KERNEL_IFNAME_MAX])
-NOTHING(void, kernel_state_call_back, struct kernel_state *desired,
-	const struct kernel_state *actual, const struct kernel_state *before)
+NOTHING(kernel_state_call_back, struct kernel_state *desired, const struct kernel_state *actual,
+	const struct kernel_state *before)
 ALWAYS(int, -1, kernel_address_own, struct kernel *kernel, ipv4_t address, bool *ret_own)
 ALWAYS(int, 0, kernel_session_poke, struct kernel *kernel, const char *device)
 ALWAYS(int, 0, kernel_peer_call, struct kernel *kernel, const char *device,
        const uint8_t public_key[static WG_KEY_LEN])
 ALWAYS(int, 0, engine_conflicts_look, struct engine *e, struct reason *reason)
-NOTHING(void, engine_stood_still, struct engine *e, uint64_t us)
-NOTHING(void, engine_conflicts_hurry, struct engine *e)
-NOTHING(void, engine_conflicts_say, struct engine *e)
+NOTHING(engine_stood_still, struct engine *e, uint64_t us)
+NOTHING(engine_conflicts_hurry, struct engine *e)
+NOTHING(engine_conflicts_say, struct engine *e)
 ALWAYS(int, 0, conflicts_desire, const struct address_conflicts *c,
        const struct address_conflicts *there, struct kernel_state *desired)
 ALWAYS(const char *, "", conflicts_format, const struct address_conflicts *c, bool of_lines,
@@ -272,47 +262,45 @@ ALWAYS(bool, false, kernel_event_own, struct kernel *kernel)
 ALWAYS(bool, false, kernel_event_drain, struct kernel *kernel)
 ALWAYS(size_t, 0, kernel_selfcheck, struct kernel *kernel, struct kernel_check *ret_checks,
        size_t size)
-NOTHING(void, status_event_lan, bool away, int64_t wall_s, struct text *ret_json)
-NOTHING(void, status_event_claim, const struct lan_claim *claim, int64_t wall_s,
-	struct text *ret_json)
-NOTHING(void, engine_meters_load, struct engine *e)
-NOTHING(void, engine_meters_look, struct engine *e)
-NOTHING(void, engine_expiry_look, struct engine *e)
-NOTHING(void, engine_folder_look, struct engine *e)
-NOTHING(void, store_held_clear, struct store_held *held)
-NOTHING(void, engine_meters_keep, struct engine *e)
-NOTHING(void, engine_call_back, struct engine *e, const struct kernel_state *state,
+NOTHING(status_event_lan, bool away, int64_t wall_s, struct text *ret_json)
+NOTHING(status_event_claim, const struct lan_claim *claim, int64_t wall_s, struct text *ret_json)
+NOTHING(engine_meters_load, struct engine *e)
+NOTHING(engine_meters_look, struct engine *e)
+NOTHING(engine_expiry_look, struct engine *e)
+NOTHING(engine_folder_look, struct engine *e)
+NOTHING(store_held_clear, struct store_held *held)
+NOTHING(engine_meters_keep, struct engine *e)
+NOTHING(engine_call_back, struct engine *e, const struct kernel_state *state,
 	struct monotime read_at)
-NOTHING(void, engine_links_recall, struct engine *e, const struct kernel_state *state,
+NOTHING(engine_links_recall, struct engine *e, const struct kernel_state *state,
 	struct monotime read_at)
-NOTHING(void, engine_renewals_step, struct engine *e, struct monotime *next_look)
-NOTHING(void, engine_request_incoming, struct engine *e)
-NOTHING(void, engine_requests_serve, evutil_socket_t fd, short what, void *context)
-NOTHING(void, engine_wire_configure, struct engine *e)
-NOTHING(void, engine_untold_tell, struct engine *e)
-NOTHING(void, engine_event, struct engine *e, struct text *line)
-NOTHING(void, engine_publish, struct engine *e)
-NOTHING(void, engine_reload, struct engine *e, struct text *ret_answer, unsigned int *ret_status)
+NOTHING(engine_renewals_step, struct engine *e, struct monotime *next_look)
+NOTHING(engine_request_incoming, struct engine *e)
+NOTHING(engine_requests_serve, evutil_socket_t fd, short what, void *context)
+NOTHING(engine_wire_configure, struct engine *e)
+NOTHING(engine_untold_tell, struct engine *e)
+NOTHING(engine_event, struct engine *e, struct text *line)
+NOTHING(engine_publish, struct engine *e)
+NOTHING(engine_reload, struct engine *e, struct text *ret_answer, unsigned int *ret_status)
 ALWAYS(bool, !world.made, plan_operation_moves, const struct plan_operation *operation)
 ALWAYS(bool, false, plan_operation_ousts, const struct plan_operation *operation)
 ALWAYS(bool, false, plan_operation_restores, const struct plan_operation *operation,
        const struct kernel_state *before)
 ALWAYS(struct kernel_state *, state_new(), kernel_state_new, void)
-NOTHING(void, kernel_state_sort, struct kernel_state *state)
+NOTHING(kernel_state_sort, struct kernel_state *state)
 ALWAYS(int, 0, ipv4_prefix_compare, const void *a, const void *b)
 ALWAYS(int, 0, kernel_peer_compare, const void *a, const void *b)
-NOTHING(void, desired_active_read, const struct forwarding *f, const struct kernel_state *actual,
+NOTHING(desired_active_read, const struct forwarding *f, const struct kernel_state *actual,
 	struct active_paths *ret_active)
-NOTHING(void, desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
-NOTHING(void, desired_lines_add_device, struct desired_lines *lines, const char *device)
-NOTHING(void, desired_lines_add_carrier, struct desired_lines *lines, const char *device)
-NOTHING(void, desired_lines_add_inner, struct desired_lines *lines, struct ipv4_prefix part)
+NOTHING(desired_lines_add_hop, struct desired_lines *lines, ipv4_t hop)
+NOTHING(desired_lines_add_device, struct desired_lines *lines, const char *device)
+NOTHING(desired_lines_add_carrier, struct desired_lines *lines, const char *device)
+NOTHING(desired_lines_add_inner, struct desired_lines *lines, struct ipv4_prefix part)
 ALWAYS(bool, true, desired_lines_add_way, struct desired_lines *lines,
        const struct desired_lan_way *way)
 ALWAYS(bool, true, desired_lines_equal, const struct desired_lines *a,
        const struct desired_lines *b)
-NOTHING(void, desired_session_name, uint32_t color, uint8_t slot,
-	char out[static KERNEL_IFNAME_MAX])
+NOTHING(desired_session_name, uint32_t color, uint8_t slot, char out[static KERNEL_IFNAME_MAX])
 ALWAYS(bool, false, endpoint_watch_step, struct endpoint_watch *watch,
        const struct endpoint_sight *sight, struct monotime now)
 ALWAYS(bool, false, endpoint_watch_wary, const struct endpoint_watch *watch, struct monotime now)
@@ -327,23 +315,23 @@ ALWAYS(int, 0, node_uplinks_desire, const struct node_uplinks *uplinks, const st
 ALWAYS(bool, true, node_uplinks_equal, const struct node_uplinks *a, const struct node_uplinks *b)
 ALWAYS(bool, true, repair_matters, const struct forwarding *f, uint32_t site_id)
 ALWAYS(bool, false, repair_there, const struct forwarding *f, uint32_t site_id)
-NOTHING(void, repair_read, const struct forwarding *f, const struct kernel_state *actual,
+NOTHING(repair_read, const struct forwarding *f, const struct kernel_state *actual,
 	enum repair_link *ret_repaired)
-NOTHING(void, engine_served_read, struct engine *e, const struct kernel_state *actual,
+NOTHING(engine_served_read, struct engine *e, const struct kernel_state *actual,
 	const struct active_paths *use)
-NOTHING(void, engine_served_look, struct engine *e)
+NOTHING(engine_served_look, struct engine *e)
 ALWAYS(bool, false, engine_served_again, struct engine *e)
 ALWAYS(bool, false, engine_served_waits, const struct engine *e, size_t path, struct monotime now,
        struct monotime *next_look)
-NOTHING(void, status_event_drift, size_t repaired, const char *what, int64_t wall_s,
+NOTHING(status_event_drift, size_t repaired, const char *what, int64_t wall_s,
 	struct text *ret_json)
-NOTHING(void, status_event_duplicate, const struct fwd_neighbor *n,
-	const struct endpoint_watch *watch, int64_t wall_s, struct text *ret_json)
-NOTHING(void, status_event_gateway, const struct forwarding *f, const struct active_path *to,
+NOTHING(status_event_duplicate, const struct fwd_neighbor *n, const struct endpoint_watch *watch,
 	int64_t wall_s, struct text *ret_json)
-NOTHING(void, status_event_repair, const struct forwarding *f, const struct fwd_neighbor *n,
+NOTHING(status_event_gateway, const struct forwarding *f, const struct active_path *to,
+	int64_t wall_s, struct text *ret_json)
+NOTHING(status_event_repair, const struct forwarding *f, const struct fwd_neighbor *n,
 	const enum repair_link *repaired, int64_t wall_s, struct text *ret_json)
-NOTHING(void, status_event_switch, const struct forwarding *f, const struct active_path *from,
+NOTHING(status_event_switch, const struct forwarding *f, const struct active_path *from,
 	const struct active_path *to, int64_t wall_s, struct text *ret_json)
 
 void kernel_state_free(struct kernel_state *state)

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "stub.h"
 #include "tuyen/service/control_server.h"
 #include "tuyen/service/log.h"
 #include "tuyen/service/wire.h"
@@ -59,17 +60,6 @@ const struct wire_counters *wire_sessions_counters(const struct wire_sessions *w
 	return &none;
 }
 
-#define NOTHING(name, ...)                                                                         \
-	void name(__VA_ARGS__)                                                                     \
-	{                                                                                          \
-	}
-#define ALWAYS(type, value, name, ...)                                                             \
-	type name(__VA_ARGS__)                                                                     \
-	{                                                                                          \
-		return value;                                                                      \
-	}
-
-#pragma GCC diagnostic ignored "-Wunused-parameter"
 NOTHING(wire_sessions_free, struct wire_sessions *w)
 NOTHING(wire_sessions_begin, struct wire_sessions *w, uint32_t generation)
 NOTHING(wire_sessions_abandon, struct wire_sessions *w)
