@@ -109,6 +109,10 @@ pid=$(main_pid tuyend)
 is "the kernel process has CAP_NET_ADMIN alone" "$(caps "$(pgrep -P "$pid" -x tuyend-kernel)")" 0000000000001000
 is "the wire process has nothing" "$(caps "$(pgrep -P "$pid" -x tuyend-wire)")" 0000000000000000
 install -m 644 seals.2/$site.seal /var/lib/tuyen/incoming/
+weight_of() { cat "/sys/fs/cgroup/$1/cpu.weight"; } # GROUP
+is "its processes have nice" "$(ps -o ni= -p "$pid,$(pgrep -d , -P "$pid")" | xargs)" "-15 -15 -15"
+is "... and a weight of their own, beside the others'" "$(weight_of system.slice/tuyend.service) $(weight_of system.slice)" "300 100"
+
 ok "systemctl reload" systemctl reload tuyend
 is "... leaves the node's folder to the daemon" "$(stat -c %U /var/lib/tuyen /var/lib/tuyen/incoming | xargs)" "tuyen tuyen"
 ok "... takes what is in the incoming folder" wait_for 10 "epoch 2" get_is .bundle.epoch 2
