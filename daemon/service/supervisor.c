@@ -20,14 +20,12 @@
 
 #include "tuyen/service/clock.h"
 #include "tuyen/service/log.h"
+#include "tuyen/service/restart.h"
 #include "tuyen/service/store.h"
 #include "tuyen/service/wire.h"
 
-#define BACKOFF_MIN_US 100000u
-#define BACKOFF_MAX_US 30000000u
-#define STABLE_US      60000000u /* a life this long wipes the slate */
-#define POLL_AGAIN_US  100000u
-#define RUN_LOOK_US    1000000u
+#define POLL_AGAIN_US 100000u
+#define RUN_LOOK_US   1000000u
 
 struct supervisor;
 
@@ -35,8 +33,8 @@ struct supervisor;
 struct child {
 	const char *title;
 	int (*body)(struct supervisor *s);
-	pid_t pid; /* 0: not running */
-	uint64_t backoff_us;
+	pid_t pid;	    /* 0: not running */
+	uint64_t earned_us; /* restart_pause() */
 	struct monotime started, start_at, heard;
 	int alive_pipe[2]; /* it writes a byte a second */
 };
@@ -404,10 +402,13 @@ static void run_look(struct supervisor *s)
 	s->run_lost = true;
 }
 
-static void child_put_off(struct child *c, struct monotime now)
+/* @return milliseconds until it is started. */
+static unsigned int child_put_off(struct child *c, uint64_t lived_us)
 {
-	c->start_at = monotime_after(now, c->backoff_us);
-	c->backoff_us = c->backoff_us * 2 < BACKOFF_MAX_US ? c->backoff_us * 2 : BACKOFF_MAX_US;
+	uint64_t pause_us = restart_pause(&c->earned_us, lived_us);
+
+	c->start_at = monotime_after(monotime_now(), pause_us);
+	return (unsigned int)(pause_us / 1000);
 }
 
 static void child_start(struct supervisor *s, struct child *c)
@@ -419,7 +420,7 @@ static void child_start(struct supervisor *s, struct child *c)
 	c->started = monotime_now();
 	if (pid < 0) {
 		log_error("%s: cannot start: %s", c->title, strerror(errno));
-		child_put_off(c, c->started);
+		child_put_off(c, 0);
 		return;
 	}
 	c->pid = pid;
@@ -428,20 +429,18 @@ static void child_start(struct supervisor *s, struct child *c)
 
 static void child_ended(struct supervisor *s, struct child *c, int status)
 {
-	struct monotime now = monotime_now();
+	unsigned int pause_ms;
 
 	c->pid = 0;
 	if (s->stopping)
 		return;
-	if (monotime_between(c->started, now) >= STABLE_US)
-		c->backoff_us = BACKOFF_MIN_US;
+	pause_ms = child_put_off(c, monotime_between(c->started, monotime_now()));
 	if (WIFSIGNALED(status))
 		log_error("%s was ended by signal %d; forwarding is not touched; again in %u ms",
-			  c->title, WTERMSIG(status), (unsigned)(c->backoff_us / 1000));
+			  c->title, WTERMSIG(status), pause_ms);
 	else
 		log_error("%s ended with exit code %d; forwarding is not touched; again in %u ms",
-			  c->title, WEXITSTATUS(status), (unsigned)(c->backoff_us / 1000));
-	child_put_off(c, now);
+			  c->title, WEXITSTATUS(status), pause_ms);
 }
 
 static void children_reap(struct supervisor *s)
@@ -583,10 +582,9 @@ int supervisor_run(const struct supervisor_options *options)
 	    .lock_fd = -1,
 	    .state_fd = -1,
 	    .looked = monotime_now(),
-	    .children = {{.title = "tuyend-kernel",
-			  .body = kernel_body,
-			  .backoff_us = BACKOFF_MIN_US},
-			 {.title = "tuyend-wire", .body = wire_body, .backoff_us = BACKOFF_MIN_US}},
+	    .children =
+		{{.title = "tuyend-kernel", .body = kernel_body, .earned_us = RESTART_PAUSE_MIN_US},
+		 {.title = "tuyend-wire", .body = wire_body, .earned_us = RESTART_PAUSE_MIN_US}},
 	};
 	struct reason reason;
 	int err;

@@ -7,7 +7,7 @@
 
 /**
  * Starts the kernel process and the wire process, each in its sandbox, and starts either again
- * when it dies or falls silent: after 0.1 s, doubling to 30 s while it keeps dying. It reads nothing
+ * when it dies or falls silent: at once, and later while it keeps dying (service/restart.h). It reads nothing
  * from outside; it holds the control socket, the lock and both ends of the pair, so that one process
  * comes back without the other noticing more than a HELLO.
  */
