@@ -6,8 +6,8 @@
  *	nft			before anything that it guards can answer
  *	strays			others' routes in tables of ours: the kernel replaces the first that stands in a route's
  *				place. One that stands there without ours is replaced and not removed
- *	devices			first those go whose kind or ends differ, which are made anew, and those that were given another name and
- *				have the port or the ends of one that is missing
+ *	devices			first those go whose kind or ends differ, or whose ports go round among them, which are made anew, and those
+ *				that were given another name and have the port or the ends of one that is missing
  *	qdiscs			others', on devices of sessions
  *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
@@ -311,13 +311,48 @@ static const void *object_find(const struct kind *kind, const struct kernel_stat
 	return all.count ? bsearch(object, all.at, all.count, kind->size, kind->compare) : NULL;
 }
 
+/* The device that is to have @port, NULL: none. */
+static const struct kernel_device *port_owner(const struct kernel_state *desired, uint16_t port)
+{
+	for (size_t i = 0; i < desired->device_count; i++)
+		if (desired->devices[i].kind == KERNEL_DEVICE_WIREGUARD &&
+		    desired->devices[i].listen_port == port)
+			return &desired->devices[i];
+	return NULL;
+}
+
+/* It has the port of another, that has a third's, and so on round to its own: none of them can be set. */
+static bool device_in_ring(const struct planner *p, const struct kernel_device *want)
+{
+	const struct kernel_device *at = want;
+
+	for (size_t i = 0; at && i < p->desired->device_count; i++) {
+		const struct kernel_device *have = kernel_state_device(p->actual, at->name);
+
+		if (!have || have->foreign || have->kind != KERNEL_DEVICE_WIREGUARD ||
+		    at->kind != KERNEL_DEVICE_WIREGUARD || have->listen_port == at->listen_port)
+			return false;
+		at = port_owner(p->desired, have->listen_port);
+		if (at == want)
+			return true;
+	}
+	return false;
+}
+
+/* Can the one be made of the other? */
+static bool device_kept(const struct planner *p, const struct kernel_device *want,
+			const struct kernel_device *have)
+{
+	return device_same_object(want, have) && !device_in_ring(p, want);
+}
+
 /* A device of ours that the plan removes and makes anew, before all that hangs on it is set. */
 static bool device_remade(const struct planner *p, const char *name)
 {
 	const struct kernel_device *have = kernel_state_device(p->actual, name);
 	const struct kernel_device *want = kernel_state_device(p->desired, name);
 
-	return have && want && !have->foreign && !device_same_object(want, have);
+	return have && want && !have->foreign && !device_kept(p, want, have);
 }
 
 /* ... or removes at the very end. */
@@ -417,7 +452,7 @@ static int step_device_clear(struct planner *p, const struct kind *kind, const v
 
 	(void)kind;
 	if (!device || device->foreign ||
-	    (want ? device_same_object(want, have) : !device_in_way(p, device)))
+	    (want ? device_kept(p, want, have) : !device_in_way(p, device)))
 		return 0;
 	return emit(p, PLAN_REMOVE, PLAN_DEVICE, NULL, have);
 }
@@ -429,8 +464,7 @@ static int step_device(struct planner *p, const struct kind *kind, const void *w
 
 	if (want && (device ? device->foreign : wanted->kind == KERNEL_DEVICE_LOOPBACK))
 		return 0;
-	return step_set(p, kind, want,
-			want && have && !device_same_object(want, have) ? NULL : have);
+	return step_set(p, kind, want, want && have && !device_kept(p, want, have) ? NULL : have);
 }
 
 static int step_device_remove(struct planner *p, const struct kind *kind, const void *want,

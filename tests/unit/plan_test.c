@@ -269,6 +269,56 @@ static void renamed_devices_go_before_theirs_come(void **state)
 	    "ip link delete eth7\n");
 }
 
+/* Names that somebody changed about: each has the port of the next, and none can be had before another is given up. */
+static void devices_with_the_ports_of_each_other_are_made_anew(void **state)
+{
+	static const char *const names[] = {"link0", "link1", "s10", "s20"};
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		device(want, names[i], KERNEL_DEVICE_WIREGUARD, 0);
+		device(have, names[i], KERNEL_DEVICE_WIREGUARD, 0);
+		want->devices[i].listen_port = have->devices[i].listen_port = (uint16_t)(51820 + i);
+	}
+	have->devices[0].listen_port = 51821;
+	have->devices[1].listen_port = 51822;
+	have->devices[2].listen_port = 51820;
+	peer(want, "link0", 1);
+	peer(have, "link0", 1);
+	peer(want, "s20", 2);
+	peer(have, "s20", 2);
+	expect(
+	    want, have,
+	    "ip link delete link0\n"
+	    "ip link delete link1\n"
+	    "ip link delete s10\n"
+	    "ip link add link0 type wireguard mtu 1400, listen-port 51820 fwmark 0x0\n"
+	    "ip link add link1 type wireguard mtu 1400, listen-port 51821 fwmark 0x0\n"
+	    "ip link add s10 type wireguard mtu 1400, listen-port 51822 fwmark 0x0\n"
+	    "wg set link0 peer AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= persistent-keepalive "
+	    "0\n");
+}
+
+/* One port is free: from there on each is set in its turn, and no session is lost for that. */
+static void a_row_of_ports_is_no_ring(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(want, "s20", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0);
+	want->devices[0].listen_port = 52011;
+	want->devices[1].listen_port = 52012;
+	have->devices[0].listen_port = 52010;
+	have->devices[1].listen_port = 52011;
+	expect(want, have,
+	       "ip link set s10 listen-port 52011 (is 52010)\n"
+	       "ip link set s20 listen-port 52012 (is 52011)\n");
+}
+
 static void label_leaves_a_device_before_it_goes(void **state)
 {
 	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
@@ -1206,6 +1256,8 @@ int main(void)
 	    cmocka_unit_test(removal_leaves_what_goes_with_a_device),
 	    cmocka_unit_test(remade_device_takes_all_with_it),
 	    cmocka_unit_test(renamed_devices_go_before_theirs_come),
+	    cmocka_unit_test(devices_with_the_ports_of_each_other_are_made_anew),
+	    cmocka_unit_test(a_row_of_ports_is_no_ring),
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
 	    cmocka_unit_test(path_switch_is_one_route),
 	    cmocka_unit_test(each_difference_counts),
