@@ -1251,18 +1251,25 @@ void wire_sessions_abandon(struct wire_sessions *w)
 	w->staging = false;
 }
 
+/* Without one of its sessions a generation is none: its COMMIT finds nothing. */
+static int staging_fail(struct wire_sessions *w, int err)
+{
+	wire_sessions_abandon(w);
+	return err;
+}
+
 int wire_sessions_add(struct wire_sessions *w, const struct message_session *session)
 {
 	if (!w->staging)
 		return -TUYEN_EINVAL;
 	if (w->staged_count == WIRE_SESSIONS_MAX)
-		return -TUYEN_ELIMIT;
+		return staging_fail(w, -TUYEN_ELIMIT);
 	if (w->staged_count == w->staged_capacity) {
 		size_t capacity = w->staged_capacity ? 2 * w->staged_capacity : 16;
 		struct message_session *staged = realloc(w->staged, capacity * sizeof(*staged));
 
 		if (!staged)
-			return -TUYEN_ENOMEM;
+			return staging_fail(w, -TUYEN_ENOMEM);
 		w->staged = staged;
 		w->staged_capacity = capacity;
 	}
@@ -1275,7 +1282,7 @@ int wire_sessions_add_reflector(struct wire_sessions *w, const struct message_re
 	if (!w->staging)
 		return -TUYEN_EINVAL;
 	if (w->staged_reflect_count == WIRE_REFLECTORS_MAX)
-		return -TUYEN_ELIMIT;
+		return staging_fail(w, -TUYEN_ELIMIT);
 	w->staged_reflect[w->staged_reflect_count++] = *reflect;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tuyen/base/err.h"
 #include "tuyen/core/padded_limit.h"
 #include "tuyen/service/wire_sessions.h"
 
@@ -192,6 +193,26 @@ static void path_commit(struct scene *s, uint32_t generation, bool reflected)
 	assert_int_equal(wire_sessions_commit(s->wire, generation), 0);
 }
 
+/* One more reflector than there may be: what is left is not what was meant. */
+static void a_generation_without_all_of_it_is_none(void **state)
+{
+	struct message_reflect reflect = {loopback(1), REFLECTOR};
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	wire_sessions_begin(s.wire, 2);
+	for (int i = 0; i < WIRE_REFLECTORS_MAX; i++) {
+		reflect.discriminator++;
+		assert_int_equal(wire_sessions_add_reflector(s.wire, &reflect), 0);
+	}
+	assert_int_equal(wire_sessions_add_reflector(s.wire, &reflect), -TUYEN_ELIMIT);
+	assert_int_equal(wire_sessions_commit(s.wire, 2), -TUYEN_EINVAL);
+	ask(&s, REFLECTOR, BFD_PACKET_BYTES); /* that of before answers on */
+	assert_int_equal(answers(&s, BFD_PACKET_BYTES), 1);
+	scene_end(&s);
+}
+
 /* Lets it run until something is told. @return the newest. */
 static struct message_liveness path_hear(struct scene *s)
 {
@@ -329,6 +350,7 @@ int main(void)
 	    cmocka_unit_test(what_is_not_answered_uses_up_nothing),
 	    cmocka_unit_test(oneself_has_no_answer),
 	    cmocka_unit_test(short_answers_are_always_given),
+	    cmocka_unit_test(a_generation_without_all_of_it_is_none),
 	    cmocka_unit_test(who_stood_still_goes_on),
 	    cmocka_unit_test(a_farewell_is_said_again),
 	};

@@ -31,7 +31,10 @@ void wire_sessions_free(struct wire_sessions *w);
 void wire_sessions_begin(struct wire_sessions *w, uint32_t generation);
 /** Forgets a generation that was begun and not committed. */
 void wire_sessions_abandon(struct wire_sessions *w);
-/** Both checked by message_check(). @return 0, -TUYEN_EINVAL outside begin and commit, -TUYEN_ELIMIT, -TUYEN_ENOMEM. */
+/**
+ * Both checked by message_check(). @return 0, -TUYEN_EINVAL outside begin and commit; -TUYEN_ELIMIT, -TUYEN_ENOMEM: then the generation
+ * is forgotten.
+ */
 int wire_sessions_add(struct wire_sessions *w, const struct message_session *session);
 int wire_sessions_add_reflector(struct wire_sessions *w, const struct message_reflect *reflect);
 /**
