@@ -7,6 +7,9 @@
  *
  * Reports are not queued: each session remembers that its newest state is not yet told. When the
  * pair is full they wait there, and what happened meanwhile is told once.
+ *
+ * A config that cannot be taken, for want of memory say, is asked for again a second later: the kernel process hears nothing of sessions
+ * that are of a config before its last.
  */
 #include "tuyen/service/wire.h"
 
@@ -26,7 +29,7 @@
 
 struct wire {
 	struct event_base *base;
-	struct event *terminate, *alive;
+	struct event *terminate, *alive, *ask_again;
 	int alive_fd;
 	struct pair *pair;
 	struct wire_sessions *sessions;
@@ -108,13 +111,26 @@ static int message_take(struct wire *wire, const struct message *m)
 	return -TUYEN_EINVAL;
 }
 
+static void ask_again(evutil_socket_t number, short events, void *context)
+{
+	struct wire *wire = context;
+
+	(void)number;
+	(void)events;
+	if (wire->pair)
+		hello_send(wire);
+}
+
 static void message_received(void *context, const struct message *message)
 {
+	static const struct timeval second = {1, 0};
 	struct wire *wire = context;
 	int err = message_take(wire, message);
 
 	if (!err)
 		return;
+	if (message->type == MESSAGE_COMMIT)
+		event_add(wire->ask_again, &second);
 	if (!wire->refused++)
 		log_warning("kernel process: message %u refused: %s", message->type,
 			    tuyen_strerror(err));
@@ -185,9 +201,10 @@ static bool wire_open(struct wire *wire, const struct wire_options *options)
 	if (!wire->base)
 		return false;
 	wire->terminate = evsignal_new(wire->base, SIGTERM, terminated, wire);
+	wire->ask_again = evtimer_new(wire->base, ask_again, wire);
 	wire->sessions = wire_sessions_new(wire->base, reports_send, wire);
 	wire->pair = pair_new(wire->base, options->pair_fd, message_received, pair_closed, wire);
-	if (!wire->terminate || !wire->sessions || !wire->pair)
+	if (!wire->terminate || !wire->ask_again || !wire->sessions || !wire->pair)
 		return false;
 	if (options->control_fd >= 0) {
 		wire->control =
@@ -218,6 +235,8 @@ static void wire_close(struct wire *wire)
 	pair_free(wire->pair);
 	if (wire->terminate)
 		event_free(wire->terminate);
+	if (wire->ask_again)
+		event_free(wire->ask_again);
 	if (wire->alive)
 		event_free(wire->alive);
 	if (wire->base)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "stub.h"
+#include "tuyen/base/err.h"
 #include "tuyen/service/control_server.h"
 #include "tuyen/service/log.h"
 #include "tuyen/service/wire.h"
@@ -25,6 +26,8 @@
 static struct {
 	int alive[2], pair[2];
 	unsigned int shut_down;
+	struct timeval life; /* it is stopped after that */
+	int refused;	     /* what COMMIT is answered with */
 } scene;
 
 static void stop(evutil_socket_t fd, short events, void *context)
@@ -36,10 +39,8 @@ static void stop(evutil_socket_t fd, short events, void *context)
 struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report,
 					void *context)
 {
-	const struct timeval at_once = {0, 0};
-
 	(void)report, (void)context;
-	assert_int_equal(event_base_once(base, -1, EV_TIMEOUT, stop, NULL, &at_once), 0);
+	assert_int_equal(event_base_once(base, -1, EV_TIMEOUT, stop, NULL, &scene.life), 0);
 	return (struct wire_sessions *)&scene;
 }
 
@@ -69,7 +70,7 @@ ALWAYS(bool, false, wire_sessions_report_next, struct wire_sessions *w, struct m
 ALWAYS(int, 0, wire_sessions_add, struct wire_sessions *w, const struct message_session *session)
 ALWAYS(int, 0, wire_sessions_add_reflector, struct wire_sessions *w,
        const struct message_reflect *reflect)
-ALWAYS(int, 0, wire_sessions_commit, struct wire_sessions *w, uint32_t generation)
+ALWAYS(int, scene.refused, wire_sessions_commit, struct wire_sessions *w, uint32_t generation)
 ALWAYS(struct control_server *, NULL, control_server_new, struct event_base *base, int listen_fd,
        control_command_fn command, void *context)
 NOTHING(control_server_free, struct control_server *server)
@@ -86,17 +87,33 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
+static void scene_open(void)
+{
+	alarm(60);
+	signal(SIGPIPE, SIG_IGN);
+	scene.shut_down = 0;
+	scene.refused = 0;
+	scene.life = (struct timeval){0, 0};
+	assert_int_equal(pipe2(scene.alive, O_NONBLOCK), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, scene.pair), 0);
+}
+
+/* But for who is the supervisor. */
+static void scene_close(void)
+{
+	alarm(0);
+	close(scene.pair[0]);
+	close(scene.pair[1]);
+	close(scene.alive[1]);
+}
+
 /* It is stopped as soon as it listens. @return after how long it ends. */
 static uint64_t ending_us(bool orphan)
 {
 	struct wire_options options = {.control_fd = -1};
 	uint64_t begin;
 
-	alarm(60);
-	signal(SIGPIPE, SIG_IGN);
-	scene.shut_down = 0;
-	assert_int_equal(pipe2(scene.alive, O_NONBLOCK), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, scene.pair), 0);
+	scene_open();
 	if (orphan)
 		close(scene.alive[0]);
 	options.pair_fd = scene.pair[1];
@@ -105,12 +122,9 @@ static uint64_t ending_us(bool orphan)
 	assert_int_equal(wire_run(&options), 0);
 	assert_int_equal(scene.shut_down, 1);
 	begin = now_us() - begin;
-	alarm(0);
-	close(scene.pair[0]);
-	close(scene.pair[1]);
-	close(scene.alive[1]);
 	if (!orphan)
 		close(scene.alive[0]);
+	scene_close();
 	return begin;
 }
 
@@ -127,11 +141,43 @@ static void an_orphan_says_it_once(void **state)
 	assert_true(ending_us(true) < FAREWELL_US);
 }
 
+/* @return how often it has asked for a config, when the first was answered with @refused. */
+static unsigned int asked(int refused)
+{
+	const struct message commit = {.type = MESSAGE_COMMIT, .generation = 1};
+	struct wire_options options = {.control_fd = -1};
+	unsigned int count = 0;
+	struct message m;
+
+	scene_open();
+	scene.refused = refused;
+	scene.life = (struct timeval){1, 500000};
+	options.pair_fd = scene.pair[1];
+	options.alive_fd = scene.alive[1];
+	assert_int_equal(send(scene.pair[0], &commit, message_size(MESSAGE_COMMIT), 0),
+			 message_size(MESSAGE_COMMIT));
+	assert_int_equal(wire_run(&options), 0);
+	while (recv(scene.pair[0], &m, sizeof(m), 0) > 0)
+		count += m.type == MESSAGE_HELLO;
+	close(scene.alive[0]);
+	scene_close();
+	return count;
+}
+
+/* Else the kernel process would hear of no session any more. */
+static void a_config_that_was_refused_is_asked_for_again(void **state)
+{
+	(void)state;
+	assert_int_equal(asked(0), 1);
+	assert_int_equal(asked(-TUYEN_ENOMEM), 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_supervisor_waits_for_the_last_words),
 	    cmocka_unit_test(an_orphan_says_it_once),
+	    cmocka_unit_test(a_config_that_was_refused_is_asked_for_again),
 	};
 
 	return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
