@@ -290,23 +290,24 @@ void bfd_session_init(struct bfd_session *s, const struct bfd_config *config, st
 void bfd_session_configure(struct bfd_session *s, uint32_t interval_us, uint8_t multiplier,
 			   struct monotime now)
 {
+	uint32_t before_us = s->tx_interval_us;
+
 	assert(interval_us && multiplier);
 	s->config.interval_us = interval_us;
 	s->config.multiplier = multiplier;
 	timers_update(s, now);
+	if (s->tx_interval_us < before_us)
+		answers_expect(s, now);
 	detection_change(s, now);
 }
 
 void bfd_session_hasten(struct bfd_session *s, uint64_t silence_us, struct monotime now)
 {
-	struct monotime from = s->last_received, detect_at;
+	struct monotime detect_at = monotime_after(bfd_session_silent_since(s), silence_us);
 
 	assert(silence_us && s->config.role == BFD_ROLE_SBFD_INITIATOR);
 	if (s->state != BFD_STATE_UP)
 		return;
-	if (monotime_before(from, s->answers_from))
-		from = s->answers_from;
-	detect_at = monotime_after(from, silence_us);
 	if (monotime_before(detect_at, now))
 		detect_at = now;
 	s->detect_at = monotime_min(s->detect_at, detect_at);

@@ -116,7 +116,7 @@ static struct monotime quiet_at(const struct simulation *s, uint32_t path)
 
 	if (!s->paths[path].base_us || e->quiet || e->bfd.state != BFD_STATE_UP)
 		return MONOTIME_NEVER;
-	return monotime_after(e->bfd.last_received, s->paths[path].base_us);
+	return monotime_after(bfd_session_silent_since(&e->bfd), s->paths[path].base_us);
 }
 
 /* The link that it leaves by goes down, and nobody repairs that. */

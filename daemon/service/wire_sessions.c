@@ -393,7 +393,7 @@ static uint64_t base_us(const struct wire_session *s)
 /* When a path that waits for repairs has been silent for that long. */
 static struct monotime quiet_at(const struct wire_session *s)
 {
-	struct monotime at = monotime_after(s->bfd.last_received, base_us(s));
+	struct monotime at = monotime_after(bfd_session_silent_since(&s->bfd), base_us(s));
 
 	if (s->config.kind != SESSION_PATH || !s->config.base_multiplier || s->quiet ||
 	    s->bfd.state != BFD_STATE_UP)

@@ -908,6 +908,30 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 	assert_int_equal(s.detect_at.us, MS(START_MS + 1151).us);
 }
 
+/* Whatever becomes of the detection time: here it is the same. */
+static void initiator_is_silent_from_the_new_pace_on(void **state)
+{
+	struct bfd_config slow = initiator;
+	struct bfd_session s;
+	struct bfd_packet p;
+
+	(void)state;
+	slow.interval_us = 1000000;
+	bfd_session_init(&s, &slow, MS(START_MS), 1);
+	p = sent(&s, MS(START_MS));
+	p = reflected(&p);
+	bfd_session_receive(&s, &p, 60, MS(START_MS + 30));
+	assert_int_equal(bfd_session_silent_since(&s).us, MS(START_MS + 60).us);
+	hear(&s, BFD_STATE_UP, MS(START_MS + 100));
+	assert_int_equal(bfd_session_silent_since(&s).us, MS(START_MS + 100).us);
+	bfd_session_configure(&s, 50000, 60, MS(START_MS + 780));
+	assert_int_equal(s.detect_at.us, MS(START_MS + 3100).us);
+	assert_int_equal(bfd_session_silent_since(&s).us, MS(START_MS + 810).us);
+	bfd_session_configure(&s, 1000000, 60,
+			      MS(START_MS + 820)); /* a slower one asks less of it */
+	assert_int_equal(bfd_session_silent_since(&s).us, MS(START_MS + 810).us);
+}
+
 /* Its first link is down: patience ends, and no answer that came in time is taken for silence. */
 static void initiator_in_haste(void **state)
 {
@@ -1024,6 +1048,7 @@ int main(void)
 	    cmocka_unit_test(a_padded_probe_takes_no_part),
 	    cmocka_unit_test(initiator_keeps_its_poll_through_a_failure),
 	    cmocka_unit_test(initiator_takes_new_timers_without_a_flap),
+	    cmocka_unit_test(initiator_is_silent_from_the_new_pace_on),
 	    cmocka_unit_test(initiator_in_haste),
 	    cmocka_unit_test(reflector),
 	};

@@ -360,7 +360,7 @@ static uint64_t quiet_at(const struct plain_session *e)
 {
 	if (!e->base_us || e->quiet || e->bfd.state != BFD_STATE_UP)
 		return UINT64_MAX;
-	return e->bfd.last_received.us + e->base_us;
+	return bfd_session_silent_since(&e->bfd).us + e->base_us;
 }
 
 static void plain_turn(struct plain *p, uint32_t session);

@@ -172,7 +172,8 @@ static void short_answers_are_always_given(void **state)
 }
 
 /* A path that waits for repairs, to the scene's own reflector. */
-static void path_commit(struct scene *s, uint32_t generation, bool reflected)
+static void path_commit_at(struct scene *s, uint32_t generation, bool reflected,
+			   uint32_t interval_us)
 {
 	const struct message_reflect reflect = {loopback(1), REFLECTOR};
 	const struct message_session path = {
@@ -181,7 +182,7 @@ static void path_commit(struct scene *s, uint32_t generation, bool reflected)
 	    .local = loopback(3),
 	    .remote = loopback(1),
 	    .remote_discriminator = REFLECTOR,
-	    .interval_us = PACE_US,
+	    .interval_us = interval_us,
 	    .multiplier = 20,
 	    .base_multiplier = 2,
 	};
@@ -191,6 +192,11 @@ static void path_commit(struct scene *s, uint32_t generation, bool reflected)
 	if (reflected)
 		assert_int_equal(wire_sessions_add_reflector(s->wire, &reflect), 0);
 	assert_int_equal(wire_sessions_commit(s->wire, generation), 0);
+}
+
+static void path_commit(struct scene *s, uint32_t generation, bool reflected)
+{
+	path_commit_at(s, generation, reflected, PACE_US);
 }
 
 /* One more reflector than there may be: what is left is not what was meant. */
@@ -244,6 +250,33 @@ static void who_stood_still_goes_on(void **state)
 		told = path_hear(&s);
 	while (told.state != BFD_STATE_DOWN)
 		told = path_hear(&s);
+	scene_end(&s);
+	alarm(0);
+}
+
+/* Until now it was asked less often: that silence says nothing. */
+static void a_pace_that_quickens_is_no_doubt(void **state)
+{
+	struct message_liveness told;
+	struct message m;
+	struct scene s;
+
+	(void)state;
+	alarm(60);
+	scene_begin(&s);
+	path_commit_at(&s, 2, true, 40 * PACE_US);
+	do
+		told = path_hear(&s);
+	while (told.state != BFD_STATE_UP);
+	while (event_base_loop(s.base, EVLOOP_NONBLOCK) == 0 &&
+	       wire_sessions_report_next(s.wire, &m))
+		wire_sessions_report_done(s.wire);
+	usleep(5 * PACE_US); /* the next question is due in 30 at least */
+	path_commit(&s, 3, true);
+	assert_true(wire_sessions_report_next(s.wire, &m));
+	assert_int_equal(m.u.liveness.generation, 3);
+	assert_int_equal(m.u.liveness.state, BFD_STATE_UP);
+	assert_false(m.u.liveness.quiet);
 	scene_end(&s);
 	alarm(0);
 }
@@ -352,6 +385,7 @@ int main(void)
 	    cmocka_unit_test(short_answers_are_always_given),
 	    cmocka_unit_test(a_generation_without_all_of_it_is_none),
 	    cmocka_unit_test(who_stood_still_goes_on),
+	    cmocka_unit_test(a_pace_that_quickens_is_no_doubt),
 	    cmocka_unit_test(a_farewell_is_said_again),
 	};
 

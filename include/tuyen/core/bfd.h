@@ -143,6 +143,12 @@ void bfd_session_configure(struct bfd_session *s, uint32_t interval_us, uint8_t 
  * the detection time, where that is sooner. The next packet from the remote ends the haste. For BFD_ROLE_SBFD_INITIATOR.
  */
 void bfd_session_hasten(struct bfd_session *s, uint64_t silence_us, struct monotime now);
+/** From when its silence counts: the last packet, or the first answer that a probe of the present pace can have had. */
+static inline struct monotime bfd_session_silent_since(const struct bfd_session *s)
+{
+	return monotime_before(s->last_received, s->answers_from) ? s->answers_from
+								  : s->last_received;
+}
 /** AdminDown and back. Of one that was up AdminDown is said again until farewell_until, section 6.8.16. */
 void bfd_session_enable(struct bfd_session *s, bool enabled, struct monotime now);
 
