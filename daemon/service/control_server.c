@@ -409,7 +409,8 @@ struct control_server *control_server_new(struct event_base *base, int listen_fd
 	s->base = base;
 	s->command = command;
 	s->context = context;
-	s->next_request = 1;
+	/* what an earlier life asked for may be answered yet */
+	s->next_request = (uint32_t)monotime_now().us;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		s->clients[i] = (struct client){.server = s, .fd = -1};
 	s->listener = event_new(base, listen_fd, EV_READ | EV_PERSIST, client_accept, s);

@@ -136,6 +136,27 @@ static void half_a_text_is_none(void **state)
 	close(fd);
 }
 
+/* The wire process ended, and its next life is asked for something before the kernel process has answered the last. */
+static void what_an_earlier_life_asked_for_is_nobodys(void **state)
+{
+	struct fixture *f = *state;
+	struct message_command before;
+	int fd = dial(f, "RELOAD\n");
+
+	before = f->last;
+	close(fd);
+	control_server_free(f->server);
+	f->server = control_server_new(f->base, f->listener, on_command, f);
+	fd = dial(f, "PLAN\n");
+	assert_int_equal(f->last.kind, COMMAND_PLAN);
+	assert_int_not_equal(f->last.request, before.request);
+	f->last.request = before.request;
+	piece_put(f, MESSAGE_ANSWER, 0, true, "accepted\n");
+	turn(f);
+	assert_int_equal(recv(fd, &(char){0}, 1, MSG_DONTWAIT), -1);
+	close(fd);
+}
+
 static void one_user_gets_half(void **state)
 {
 	struct fixture *f = *state;
@@ -347,6 +368,7 @@ int main(void)
 	    CASE(without_descriptors_it_does_not_spin),
 	    CASE(status_is_asked_for_once_and_served_to_all),
 	    CASE(half_a_text_is_none),
+	    CASE(what_an_earlier_life_asked_for_is_nobodys),
 	    CASE(a_slow_reader_keeps_his_snapshot),
 	    CASE(a_watcher_that_is_never_done_costs_no_more_than_what_it_is_behind),
 	    CASE(a_client_that_says_too_much_is_refused),
