@@ -24,8 +24,9 @@
 
 #define SNAPSHOT_FRESH_US 1000000u
 #define REFRESH_WAIT_US	  2000000u
-#define CLIENT_TIME_S	  20	  /* for the whole of a request that is not WATCH */
-#define WATCH_BACKLOG_MAX 262144u /* bytes that a watcher may be behind */
+#define CLIENT_TIME_S	  20	    /* for the whole of a request that is not WATCH */
+#define WATCH_BACKLOG_MAX 262144u   /* bytes that a watcher may be behind */
+#define EARLY_US	  10000000u /* from the start: who watched the last life is back by then */
 
 enum client_stage {
 	CLIENT_FREE = 0,
@@ -68,6 +69,8 @@ struct control_server {
 	struct monotime snapshot_at;
 	bool refreshing;
 	uint32_t answer_request;
+	struct text early; /* events until then, for who watches later */
+	struct monotime early_until;
 };
 
 static void snapshot_release(struct snapshot *snapshot)
@@ -240,11 +243,20 @@ static void command_request(struct client *c, enum command_kind kind)
 		client_fail(c, "the kernel process does not take requests now\n");
 }
 
+static bool is_early(const struct control_server *s)
+{
+	return !monotime_reached(monotime_now(), s->early_until);
+}
+
 static void watch_request(struct client *c)
 {
+	struct control_server *s = c->server;
+
 	event_del(c->timeout);
 	c->stage = CLIENT_WATCH;
 	text_add(&c->out, "OK\n");
+	if (is_early(s))
+		text_add_bytes(&c->out, text_string(&s->early), s->early.length);
 	client_flush(c);
 }
 
@@ -411,6 +423,7 @@ struct control_server *control_server_new(struct event_base *base, int listen_fd
 	s->context = context;
 	/* what an earlier life asked for may be answered yet */
 	s->next_request = (uint32_t)monotime_now().us;
+	s->early_until = monotime_after(monotime_now(), EARLY_US);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		s->clients[i] = (struct client){.server = s, .fd = -1};
 	s->listener = event_new(base, listen_fd, EV_READ | EV_PERSIST, client_accept, s);
@@ -441,6 +454,7 @@ void control_server_free(struct control_server *server)
 	text_clear(&server->snapshot_next);
 	text_clear(&server->answer);
 	text_clear(&server->event);
+	text_clear(&server->early);
 	free(server);
 }
 
@@ -513,8 +527,19 @@ static void watcher_forget_written(struct client *c)
 	c->written = 0;
 }
 
+static void early_keep(struct control_server *s, const char *line, size_t length)
+{
+	if (!is_early(s)) {
+		text_clear(&s->early);
+	} else if (s->early.length + length < WATCH_BACKLOG_MAX) {
+		text_add_bytes(&s->early, line, length);
+		text_add_char(&s->early, '\n');
+	}
+}
+
 void control_server_event(struct control_server *server, const char *line, size_t length)
 {
+	early_keep(server, line, length);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *c = &server->clients[i];
 

@@ -344,6 +344,24 @@ static void a_watcher_that_is_never_done_costs_no_more_than_what_it_is_behind(vo
 	close(fd);
 }
 
+/* Who watched the last life is cut off with it, and back a moment after this one has begun to read what was said meanwhile. */
+static void what_was_said_meanwhile_is_told_to_who_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	int first, second;
+
+	control_server_event(f->server, "{1}", 3);
+	first = dial(f, "WATCH\n");
+	expect_text(first, "OK\n{1}\n");
+	control_server_event(f->server, "{2}", 3);
+	turn(f);
+	expect_text(first, "{2}\n");
+	second = dial(f, "WATCH\n");
+	expect_text(second, "OK\n{1}\n{2}\n");
+	close(first);
+	close(second);
+}
+
 static void a_client_that_says_too_much_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -371,6 +389,7 @@ int main(void)
 	    CASE(what_an_earlier_life_asked_for_is_nobodys),
 	    CASE(a_slow_reader_keeps_his_snapshot),
 	    CASE(a_watcher_that_is_never_done_costs_no_more_than_what_it_is_behind),
+	    CASE(what_was_said_meanwhile_is_told_to_who_comes_back),
 	    CASE(a_client_that_says_too_much_is_refused),
 	};
 
