@@ -1420,7 +1420,10 @@ static int engine_open(struct engine *e, const struct engine_options *options,
 {
 	int err;
 
-	*e = (struct engine){.options = options, .started = monotime_now(), .store = {.dir = -1}};
+	*e = (struct engine){.options = options,
+			     .started = monotime_now(),
+			     .last_end = options->last_end,
+			     .store = {.dir = -1}};
 	err = kernel_open(&e->kernel, reason);
 	if (!err)
 		err = store_open(options->state_dir, &e->store, reason);

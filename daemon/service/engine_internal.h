@@ -128,7 +128,7 @@ struct engine {
 	bool poke_due; /* the far ends were called by a turn that failed */
 
 	/* counters and words for the status document */
-	struct monotime started;
+	struct monotime started, last_end; /* of this life, and (0: none) of the one before */
 	uint64_t turns, operations, netlink_messages, drift_repairs;
 	uint64_t
 	    drift_failing; /* a hash of the drift that the last turn could not repair; 0 none */

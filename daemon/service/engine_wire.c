@@ -412,6 +412,22 @@ static void take_end_of_doubt(struct engine *e, struct status_liveness *known)
 		tell_damped(e, known, false, now);
 }
 
+/*
+ * It failed while this process was away, and the wire process saw it: the last life has said that it was up, and nobody that it is no
+ * more.
+ */
+static void tell_unheard(struct engine *e, struct status_liveness *known)
+{
+	uint64_t ago_us = monotime_between(known->since, monotime_now());
+
+	if (!e->last_end.us || monotime_before(known->since, e->last_end) || known->failed_s ||
+	    known->last.state != BFD_STATE_DOWN || known->last.diagnostic == BFD_DIAG_NONE)
+		return;
+	known->failed_s = (int64_t)time(NULL) - (int64_t)(ago_us / 1000000);
+	known->told_up = true;
+	tell_state(e, known);
+}
+
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
@@ -453,6 +469,8 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	else if (anew && known->told_up)
 		e->untold = known->untold =
 		    true; /* it was up in the last life of the wire process */
+	else if (anew)
+		tell_unheard(e, known);
 	if ((changed && l->kind == SESSION_PATH) || served || is_in_doubt != was_in_doubt)
 		engine_hurry(e);
 }

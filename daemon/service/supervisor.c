@@ -35,7 +35,7 @@ struct child {
 	int (*body)(struct supervisor *s);
 	pid_t pid;	    /* 0: not running */
 	uint64_t earned_us; /* restart_pause() */
-	struct monotime started, start_at, heard;
+	struct monotime started, start_at, heard, ended;
 	int alive_pipe[2]; /* it writes a byte a second */
 };
 
@@ -280,6 +280,7 @@ static int kernel_body(struct supervisor *s)
 	close(s->root_fd);
 	engine.pair_fd = s->pair[0];
 	engine.supervisor_fd = s->children[0].alive_pipe[1];
+	engine.last_end = s->children[0].ended;
 	if (sandbox_kernel(s->options->kernel, &reason) < 0) {
 		log_error("%s", reason.text);
 		return 2;
@@ -434,7 +435,8 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
 	c->pid = 0;
 	if (s->stopping)
 		return;
-	pause_ms = child_put_off(c, monotime_between(c->started, monotime_now()));
+	c->ended = monotime_now();
+	pause_ms = child_put_off(c, monotime_between(c->started, c->ended));
 	if (WIFSIGNALED(status))
 		log_error("%s was ended by signal %d; forwarding is not touched; again in %u ms",
 			  c->title, WTERMSIG(status), pause_ms);

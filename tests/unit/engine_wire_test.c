@@ -584,6 +584,43 @@ static void a_configuration_without_room_is_not_committed(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void say_failed(struct fixture *f, enum bfd_diagnostic diagnostic, struct monotime since)
+{
+	const struct message m = {
+	    .type = MESSAGE_LIVENESS,
+	    .u.liveness = {.kind = SESSION_LINK,
+			   .id = 101,
+			   .state = BFD_STATE_DOWN,
+			   .diagnostic = diagnostic,
+			   .changed_at_us = since.us},
+	};
+
+	assert_int_equal(message_check(&m, message_size(MESSAGE_LIVENESS)), 0);
+	engine_wire_message(&f->engine, &m);
+}
+
+/* The wire process lived on, and has seen what nobody took from it. */
+static void what_failed_while_we_were_away_is_said(void **state)
+{
+	const struct monotime end = {1000000}, before = {999999}, after = {1000001};
+	struct fixture *f = *state;
+	struct engine *e = &f->engine;
+
+	e->last_end = end;
+	say_failed(f, BFD_DIAG_NONE, after); /* it has begun, no more */
+	assert_int_equal(seen.events, 0);
+	e->links[0].known = false;
+	say_failed(f, BFD_DIAG_DETECTION_EXPIRED, before); /* our last life has said that */
+	assert_int_equal(seen.events, 0);
+	e->links[0].known = false;
+	say_failed(f, BFD_DIAG_DETECTION_EXPIRED, after);
+	assert_int_equal(seen.events, 1);
+	assert_false(e->links[0].told_up);
+	e->links[0].known = false; /* and once */
+	say_failed(f, BFD_DIAG_DETECTION_EXPIRED, after);
+	assert_int_equal(seen.events, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -592,6 +629,7 @@ int main(void)
 	    CASE(what_was_not_said_is_said_later),
 	    CASE(what_was_said_is_not_said_again),
 	    CASE(who_falls_between_two_lives_is_said_to_be_down),
+	    CASE(what_failed_while_we_were_away_is_said),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(what_a_link_carries_is_said_and_nothing_follows),

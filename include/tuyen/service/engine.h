@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "tuyen/base/monotime.h"
 #include "tuyen/base/text.h"
 #include "tuyen/core/uplink.h"
 
@@ -17,6 +18,8 @@ struct engine_options {
 	struct node_uplinks
 	    uplinks; /* which device each line is; none: the box's routes alone decide */
 	int pair_fd; /* to the wire process; borrowed */
+	struct monotime
+	    last_end; /* of the life before this one, under the same supervisor; 0: there was none */
 	int supervisor_fd; /* one byte ENGINE_READY after the first turn, ENGINE_ALIVE each second; -1 none */
 };
 
