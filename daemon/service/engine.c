@@ -979,6 +979,8 @@ static enum path_liveness link_liveness(const struct engine *e, size_t index, st
 {
 	const struct status_liveness *l = &e->links[index];
 
+	if (l->known && l->last.by_intent && l->intent.silent)
+		return PATH_DOWN;
 	return l->known
 		   ? repair_link_liveness(&l->last, l->since, engine_grace_us(l), now, next_look)
 		   : PATH_UNKNOWN;
@@ -1149,7 +1151,7 @@ static uint64_t turn_run(struct engine *e)
 	struct monotime next_look = MONOTIME_NEVER, hold = MONOTIME_NEVER, looked_at, now;
 	struct reason reason;
 	enum expected expected;
-	bool busy, cancelled;
+	bool busy, cancelled, link_news;
 	int err;
 
 	if (e->taken_over) {
@@ -1204,7 +1206,9 @@ static uint64_t turn_run(struct engine *e)
 	if (busy && !cancelled) /* by what stood the rest is known for what it is */
 		stood_forget(e);
 	duplicates_look(e);
-	if (engine_served_again(e))
+	link_news = engine_intent_look(e);
+	link_news |= engine_served_again(e);
+	if (link_news)
 		engine_dirty(e, EXPECTED_MOVES);
 	engine_meters_look(e);
 	if (cancelled)

@@ -13,11 +13,18 @@
  * Where the neighbour's daemon alone begins anew, its link seems to fail and is led around, and is up again by the key that it had before:
  * a box that was started has no key any more. Then the line has never failed, need not show that it holds, and has cost nothing: damped
  * for a daemon that ends again and again, it would be led around into whatever else fails meanwhile.
+ *
+ * A neighbour that shuts its session down by intent forwards on, and its link is not led around. But so does a box begin that is shut down or
+ * started anew, and then its kernel ends too. We go on to ask it each second: a kernel that is there answers that it has no such service, or
+ * at least with a keepalive within WireGuard's KEEPALIVE_TIMEOUT, 10 s. So one from which nothing comes for longer is gone.
  */
 #include <time.h>
 
 #include "daemon/service/engine_internal.h"
 #include "tuyen/service/clock.h"
+
+#define INTENT_SILENCE_US  15000000u /* a keepalive's time, and half of it */
+#define INTENT_ASKED_BYTES 512u	     /* more than a handshake and our own keepalive */
 
 static bool has_key(const struct kernel_peer *peer, int64_t wall_s)
 {
@@ -150,6 +157,35 @@ static bool has_forwarded_on(const struct engine *e, size_t index)
 		return false;
 	peer = engine_link_peer(e->actual, &e->release.forwarding.neighbors[index]);
 	return peer && peer->last_handshake_s && peer->last_handshake_s < l->failed_s;
+}
+
+static bool intent_step(struct status_liveness *l, const struct kernel_peer *peer,
+			struct monotime read_at)
+{
+	struct status_intent *i = &l->intent;
+	bool was = i->silent;
+
+	if (!l->known || !l->last.by_intent || !peer) {
+		*i = (struct status_intent){.silent = false};
+		return false;
+	}
+	if (!i->heard.us || peer->rx_bytes != i->rx_bytes)
+		*i = (struct status_intent){
+		    .heard = read_at, .rx_bytes = peer->rx_bytes, .tx_bytes = peer->tx_bytes};
+	i->silent = monotime_between(i->heard, read_at) >= INTENT_SILENCE_US &&
+		    peer->tx_bytes >= i->tx_bytes + INTENT_ASKED_BYTES;
+	return i->silent && !was;
+}
+
+bool engine_intent_look(struct engine *e)
+{
+	const struct forwarding *f = &e->release.forwarding;
+	bool any = false;
+
+	for (size_t i = 0; i < f->neighbor_count; i++)
+		any |= intent_step(&e->links[i], engine_link_peer(e->actual, &f->neighbors[i]),
+				   e->actual_at);
+	return any;
 }
 
 bool engine_served_again(struct engine *e)

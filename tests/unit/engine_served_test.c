@@ -254,6 +254,47 @@ static void what_forwarded_on_while_its_daemon_began_anew(void **state)
 	}
 }
 
+/* AdminDown was said; a reading each five seconds. */
+static void who_is_shut_down_by_intent_is_silent(void **state)
+{
+	struct kernel_state actual = {.peers = world.peers, .peer_count = 2};
+	struct engine *e = node_begin(1);
+	struct status_liveness *gone = &node.links[0], *stopped = &node.links[1];
+
+	(void)state;
+	e->actual = &actual;
+	gone->last.by_intent = stopped->last.by_intent = 1;
+	for (unsigned int s = 0; s < 60; s += 5) {
+		e->actual_at.us = world.now.us + s * 1000000;
+		world.peers[0].tx_bytes = world.peers[1].tx_bytes = s * 96;
+		world.peers[1].rx_bytes += s % 10 ? 0 : 32;	  /* a keepalive for what we ask */
+		assert_int_equal(engine_intent_look(e), s == 15); /* once */
+		assert_int_equal(gone->intent.silent, s >= 15);
+		assert_false(stopped->intent.silent);
+	}
+	world.peers[0].rx_bytes++; /* it is started, and its daemon not yet */
+	assert_false(engine_intent_look(e));
+	assert_false(gone->intent.silent);
+}
+
+static void who_was_not_asked_is_not_silent(void **state)
+{
+	struct kernel_state actual = {.peers = world.peers, .peer_count = 2};
+	struct engine *e = node_begin(1);
+
+	(void)state;
+	e->actual = &actual;
+	node.links[0].last.by_intent = 1;
+	for (unsigned int s = 0; s < 60; s += 5) {
+		e->actual_at.us = world.now.us + s * 1000000;
+		world.peers[0].tx_bytes += s % 25 ? 0 : 32; /* our own keepalive asks for nothing */
+		world.peers[1].tx_bytes += 1000;	    /* and of one that is up BFD knows */
+		assert_false(engine_intent_look(e));
+	}
+	actual.peer_count = 0;
+	assert_false(engine_intent_look(e));
+}
+
 static void a_path_is_left_early_for_one_that_is_up_alone(void **state)
 {
 	struct engine *e = node_begin(1);
@@ -285,6 +326,8 @@ int main(void)
 	    cmocka_unit_test(what_was_up_when_the_wire_process_ended),
 	    cmocka_unit_test(what_was_asked_in_vain_in_the_life_before),
 	    cmocka_unit_test(what_forwarded_on_while_its_daemon_began_anew),
+	    cmocka_unit_test(who_is_shut_down_by_intent_is_silent),
+	    cmocka_unit_test(who_was_not_asked_is_not_silent),
 	    cmocka_unit_test(a_path_is_left_early_for_one_that_is_up_alone),
 	};
 

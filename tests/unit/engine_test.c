@@ -36,7 +36,8 @@ static struct {
 	unsigned int failing; /* so many applies hear, at their beginning, of a link that fails */
 	unsigned int reads, applies, silent_looks;
 	uint64_t drift_repairs, turns;
-	uint64_t judged_us; /* how old what BFD said of the link was when it was judged last */
+	enum path_liveness link; /* by which the last step was taken */
+	uint64_t judged_us;	 /* how old what BFD said of the link was when it was judged last */
 	int other;
 } world;
 
@@ -321,6 +322,7 @@ NOTHING(engine_served_read, struct engine *e, const struct kernel_state *actual,
 	const struct active_paths *use)
 NOTHING(engine_served_look, struct engine *e)
 ALWAYS(bool, false, engine_served_again, struct engine *e)
+ALWAYS(bool, false, engine_intent_look, struct engine *e)
 ALWAYS(bool, false, engine_served_waits, const struct engine *e, size_t path, struct monotime now,
        struct monotime *next_look)
 NOTHING(status_event_drift, size_t repaired, const char *what, int64_t wall_s,
@@ -377,6 +379,7 @@ enum repair_link repair_step(enum repair_link was, enum path_liveness link, stru
 {
 	bool steps = world.link_steps;
 
+	world.link = link;
 	world.link_steps = false;
 	if (steps && world.fails_then) {
 		world.read_errors = 1;
@@ -601,6 +604,47 @@ static void a_device_that_a_silent_look_misses_is_looked_for(void **state)
 	assert_int_equal(world.turns, 2);
 }
 
+static void neighbour_is_shut_down(struct engine *e)
+{
+	e->links[0].known = true;
+	e->links[0].last.by_intent = 1;
+	e->links[0].intent.silent = true;
+	engine_dirty(e, EXPECTED_MOVES);
+}
+
+static void neighbour_s_daemon_is_stopped(struct engine *e)
+{
+	neighbour_is_shut_down(e);
+	e->links[0].intent.silent = false;
+}
+
+static void neighbour_is_back(struct engine *e)
+{
+	neighbour_is_shut_down(e);
+	e->links[0].last.by_intent = 0;
+}
+
+/* What BFD alone says of all three is that the link is up. */
+static void a_neighbour_that_is_shut_down_is_led_around(void **state)
+{
+	static const struct {
+		void (*what)(struct engine *);
+		enum path_liveness link;
+	} rows[] = {
+	    {neighbour_is_shut_down, PATH_DOWN},
+	    {neighbour_s_daemon_is_stopped, PATH_UP},
+	    {neighbour_is_back, PATH_UP},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		setup(state);
+		world.halfway = rows[i].what;
+		run();
+		assert_int_equal(world.turns, 2);
+		assert_int_equal(world.link, rows[i].link);
+	}
+}
+
 static void path_fails_then_kernel_changes(struct engine *e)
 {
 	e->rest_until = monotime_after(monotime_now(), world.run_us);
@@ -646,6 +690,7 @@ int main(void)
 	    CASE(what_a_failed_look_left_undone_is_no_drift),
 	    CASE(it_is_looked_at_two_seconds_after_any_turn),
 	    CASE(a_device_that_a_silent_look_misses_is_looked_for),
+	    CASE(a_neighbour_that_is_shut_down_is_led_around),
 	    CASE(a_failover_is_not_put_off_by_what_can_wait),
 	};
 

@@ -32,6 +32,16 @@ struct status_handshake {
 	struct monotime at, read_at;
 };
 
+/**
+ * A neighbour that is AdminDown: its daemon was stopped, and its kernel forwards; or the box is shut down as well. What it had sent by
+ * its peer's counters, and we to it, at the first reading that had so much of it.
+ */
+struct status_intent {
+	struct monotime heard; /* that reading; 0: none yet */
+	uint64_t rx_bytes, tx_bytes;
+	bool silent; /* nothing more came, for so long that its kernel is gone too */
+};
+
 /** What the wire process last said of one BFD or S-BFD session. */
 struct status_liveness {
 	struct message_liveness last;
@@ -44,8 +54,9 @@ struct status_liveness {
 	int64_t failed_s;	  /* of a link: its last failure, on the wall clock; 0: none */
 	bool
 	    forwarded_on; /* of a link that is up: the neighbour's kernel did, while its daemon began anew */
-	uint64_t changes; /* of the state, since the daemon started */
-	uint64_t doubts;  /* of a path, likewise: status_liveness_in_doubt() became true */
+	struct status_intent intent; /* of a link that is down by intent */
+	uint64_t changes;	     /* of the state, since the daemon started */
+	uint64_t doubts; /* of a path, likewise: status_liveness_in_doubt() became true */
 	bool known;
 	bool degraded;		      /* of a path that is up: under its policy's limits */
 	struct monotime better_since; /* the end of being degraded */
