@@ -121,7 +121,7 @@ static size_t index_read(const struct mib_table *table, const json_t *object,
 	const json_t *first = json_object_get(object, table->index[0]);
 	size_t n = 0;
 
-	if (!strcmp(table->index[0], "name"))
+	if (table->named)
 		return json_is_string(first) ? mib_name_index(json_string_value(first), out) : 0;
 	for (; n < 2 && table->index[n]; n++) {
 		const json_t *value = json_object_get(object, table->index[n]);

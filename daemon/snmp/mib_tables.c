@@ -166,6 +166,7 @@ const struct mib_table mib_tables[MIB_TABLES] = {
     [MIB_SESSIONS] =
 	{4, "tuyenSessionEntry", "sessions", {"color", "peer_id"}, COLUMNS(session_columns)},
     [MIB_LABELS] = {5, "tuyenLabelEntry", "labels", {"in", NULL}, COLUMNS(label_columns)},
-    [MIB_DEVICES] = {6, "tuyenDeviceEntry", "devices", {"name", NULL}, COLUMNS(device_columns)},
-    [MIB_METERS] = {8, "tuyenMeterEntry", "meters", {"line", NULL}, COLUMNS(meter_columns)},
+    [MIB_DEVICES] =
+	{6, "tuyenDeviceEntry", "devices", {"name", NULL}, true, COLUMNS(device_columns)},
+    [MIB_METERS] = {8, "tuyenMeterEntry", "meters", {"line", NULL}, true, COLUMNS(meter_columns)},
 };

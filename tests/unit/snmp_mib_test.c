@@ -28,6 +28,8 @@ static const char document[] =
     "\"carried_mtu\":1300,\"repaired\":false},{\"index\":2,\"labels\":[]}],"
     "\"sessions\":[{\"color\":10,\"peer_id\":2,\"mtu\":1352},{\"color\":10,\"peer_id\":1,\"mtu\":1300,\"standby\":true},{\"color\":9}],"
     "\"devices\":[{\"name\":\"modem\",\"address\":\"192.0.2.1\",\"user\":\"poller\"},{\"name\":\"\"},{\"name\":7}],"
+    "\"meters\":[{\"line\":\"lte\",\"device\":\"wwan0\",\"level\":\"near\",\"used_kb\":170000,\"allowance_kb\":200000,"
+    "\"used_percent\":85},{\"line\":7}],"
     "\"self_check\":[{\"ok\":true},{\"ok\":false},{\"ok\":false}]}";
 
 static void load(struct mib *mib)
@@ -86,6 +88,9 @@ static const struct get_case get_cases[] = {
      -TUYEN_ENOENT,
      0,
      NULL},
+    {"a line", {8, 1, 2, 3, 'l', 't', 'e'}, 7, 0, 0, "wwan0"},
+    {"its level", {8, 1, 3, 3, 'l', 't', 'e'}, 7, 0, 3, NULL},
+    {"what it has carried", {8, 1, 4, 3, 'l', 't', 'e'}, 7, 0, 170000, NULL},
     {"the empty name", {0}, 0, -TUYEN_ENOENT, 0, NULL},
     {"behind the end", {9, 1}, 2, -TUYEN_ENOENT, 0, NULL},
 };
@@ -135,7 +140,8 @@ static const struct next_case next_cases[] = {
     {"behind the entry", {2, 2}, 2, {3, 1, 9, 1}, 4},
     {"second index", {4, 1, 13, 10, 1}, 5, {4, 1, 13, 10, 2}, 5},
     {"over an empty table", {5, 1, 1}, 3, {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9},
-    {"the last", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, {0}, 0},
+    {"to a line", {6, 1, 2, 5, 'm', 'o', 'd', 'e', 'm'}, 9, {8, 1, 2, 3, 'l', 't', 'e'}, 7},
+    {"the last", {8, 1, 6, 3, 'l', 't', 'e'}, 7, {0}, 0},
     {"behind the end", {UINT32_MAX}, 1, {0}, 0},
 };
 
@@ -178,7 +184,7 @@ static void test_walk(void **state)
 		length = next_length;
 		assert_true(++count < 1000);
 	}
-	assert_int_equal(count, 28);
+	assert_int_equal(count, 33);
 	mib_clear(&mib);
 }
 

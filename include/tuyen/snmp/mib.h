@@ -67,7 +67,8 @@ struct mib_table {
 	uint32_t arc;
 	const char *entry;    /* in TUYEN-MIB; of the scalars: their group */
 	const char *json;     /* the array's key; NULL for the scalars */
-	const char *index[2]; /* numbers; or one text, as length and bytes */
+	const char *index[2]; /* numbers; or one text, as length and bytes: */
+	bool named;
 	const struct mib_column *columns;
 	size_t column_count;
 };
