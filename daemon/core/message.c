@@ -56,7 +56,7 @@ static bool check_session(const struct message *m)
 		return false;
 	if (s->kind == SESSION_LINK)
 		return !s->remote_discriminator && neighbor_ok(s->id) && !s->first_site &&
-		       !s->hasty_us;
+		       !s->hasty_us && !s->way;
 	return s->kind == SESSION_PATH && s->remote_discriminator && s->id <= SITE_PATHS_MAX &&
 	       !s->device[0] && s->base_multiplier <= s->multiplier &&
 	       (!s->first_site || (s->hasty_us && neighbor_ok(s->first_site)));

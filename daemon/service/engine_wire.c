@@ -36,6 +36,16 @@ static int send_link(struct engine *e, const struct fwd_neighbor *n)
 	return pair_send(e->pair, &m);
 }
 
+/* FNV-1a. The probes' own address says no more than the index. */
+static uint32_t way_of(const struct fwd_path *p)
+{
+	uint32_t hash = (0x811c9dc5u ^ p->first_site) * 0x01000193u;
+
+	for (uint8_t i = 0; i < p->stack.depth; i++)
+		hash = (hash ^ p->stack.label[i]) * 0x01000193u;
+	return hash;
+}
+
 static int send_path(struct engine *e, const struct fwd_path *p)
 {
 	const struct fwd_neighbor *first =
@@ -54,6 +64,7 @@ static int send_path(struct engine *e, const struct fwd_path *p)
 	    .multiplier = p->probe.multiplier,
 	    .base_multiplier = p->doubt,
 	    .mtu = p->mtu,
+	    .way = way_of(p),
 	    .padded_gap_us = first ? desired_padded_gap_us(&e->release.forwarding, first) : 0,
 	};
 	if (status_liveness_narrow(l, p))

@@ -1102,7 +1102,8 @@ static int staged_compare(const void *a, const void *b)
 static bool same_session(const struct message_session *a, const struct message_session *b)
 {
 	return !key_compare(a, b) && a->local == b->local && a->remote == b->remote &&
-	       a->remote_discriminator == b->remote_discriminator && !strcmp(a->device, b->device);
+	       a->remote_discriminator == b->remote_discriminator && a->way == b->way &&
+	       !strcmp(a->device, b->device);
 }
 
 /* Old and new are both sorted and walked once. @next receives what the new generation has. */

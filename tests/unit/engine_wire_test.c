@@ -551,6 +551,37 @@ static void a_configuration_is_sent_whole(void **state)
 	assert_int_equal(count_read(f, MESSAGE_COMMIT), 1);
 }
 
+/* @return the way of the path in the config. */
+static uint32_t way_sent(struct fixture *f)
+{
+	uint32_t way = 0;
+	struct message m;
+
+	engine_wire_configure(&f->engine);
+	while (recv(f->other, &m, sizeof(m), MSG_DONTWAIT) > 0)
+		if (m.type == MESSAGE_SESSION && m.u.session.kind == SESSION_PATH)
+			way = m.u.session.way;
+	return way;
+}
+
+static void another_way_is_another_number(void **state)
+{
+	struct fixture *f = *state;
+	struct fwd_path *p = &f->engine.release.forwarding.paths[0], was = *p;
+	uint32_t before = way_sent(f);
+
+	assert_int_equal(way_sent(f), before);
+	p->first_site = 210;
+	assert_int_not_equal(way_sent(f), before);
+	*p = was;
+	p->stack = (struct label_stack){.depth = 1, .label = {16001}};
+	assert_int_not_equal(way_sent(f), before);
+	*p = was;
+	p->preference++; /* that is no matter of the way */
+	assert_int_equal(way_sent(f), before);
+	*p = was;
+}
+
 /* Leaves room in the queue for @room bytes and less than one REFLECT more. */
 static void queue_fill(struct fixture *f, size_t room)
 {
@@ -581,8 +612,6 @@ static void a_configuration_without_room_is_not_committed(void **state)
 	assert_false(f->engine.wire_stale);
 	assert_int_equal(count_read(f, MESSAGE_COMMIT), 1);
 }
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void say_failed(struct fixture *f, enum bfd_diagnostic diagnostic, struct monotime since)
 {
@@ -621,6 +650,8 @@ static void what_failed_while_we_were_away_is_said(void **state)
 	assert_int_equal(seen.events, 1);
 }
 
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -639,6 +670,7 @@ int main(void)
 	    CASE(what_fails_often_is_said_once),
 	    CASE(the_wrong_direction_is_said_once),
 	    CASE(a_configuration_is_sent_whole),
+	    CASE(another_way_is_another_number),
 	    CASE(a_configuration_without_room_is_not_committed),
 	};
 

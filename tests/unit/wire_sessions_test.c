@@ -172,8 +172,8 @@ static void short_answers_are_always_given(void **state)
 }
 
 /* A path that waits for repairs, to the scene's own reflector. */
-static void path_commit_at(struct scene *s, uint32_t generation, bool reflected,
-			   uint32_t interval_us)
+static void path_commit_by(struct scene *s, uint32_t generation, bool reflected,
+			   uint32_t interval_us, uint32_t way)
 {
 	const struct message_reflect reflect = {loopback(1), REFLECTOR};
 	const struct message_session path = {
@@ -185,6 +185,7 @@ static void path_commit_at(struct scene *s, uint32_t generation, bool reflected,
 	    .interval_us = interval_us,
 	    .multiplier = 20,
 	    .base_multiplier = 2,
+	    .way = way,
 	};
 
 	wire_sessions_begin(s->wire, generation);
@@ -192,6 +193,12 @@ static void path_commit_at(struct scene *s, uint32_t generation, bool reflected,
 	if (reflected)
 		assert_int_equal(wire_sessions_add_reflector(s->wire, &reflect), 0);
 	assert_int_equal(wire_sessions_commit(s->wire, generation), 0);
+}
+
+static void path_commit_at(struct scene *s, uint32_t generation, bool reflected,
+			   uint32_t interval_us)
+{
+	path_commit_by(s, generation, reflected, interval_us, 0);
 }
 
 static void path_commit(struct scene *s, uint32_t generation, bool reflected)
@@ -277,6 +284,31 @@ static void a_pace_that_quickens_is_no_doubt(void **state)
 	assert_int_equal(m.u.liveness.generation, 3);
 	assert_int_equal(m.u.liveness.state, BFD_STATE_UP);
 	assert_false(m.u.liveness.quiet);
+	scene_end(&s);
+	alarm(0);
+}
+
+/* Indexes are given out anew with each release, and addresses go with them: what was heard was of another path. */
+static void another_way_under_the_same_index_is_another_path(void **state)
+{
+	static const uint32_t ways[] = {7, 7, 8, 8};
+	static const enum bfd_state want[] = {BFD_STATE_DOWN, BFD_STATE_UP, BFD_STATE_DOWN,
+					      BFD_STATE_UP};
+	struct message m;
+	struct scene s;
+
+	(void)state;
+	alarm(60);
+	scene_begin(&s);
+	for (uint32_t i = 0; i < 4; i++) {
+		path_commit_by(&s, 2 + i, true, PACE_US, ways[i]);
+		assert_true(wire_sessions_report_next(s.wire, &m));
+		assert_int_equal(m.u.liveness.generation, 2 + i);
+		assert_int_equal(m.u.liveness.state, want[i]);
+		assert_int_equal(m.u.liveness.diagnostic, BFD_DIAG_NONE);
+		while (m.u.liveness.state != BFD_STATE_UP)
+			m.u.liveness = path_hear(&s);
+	}
 	scene_end(&s);
 	alarm(0);
 }
@@ -386,6 +418,7 @@ int main(void)
 	    cmocka_unit_test(a_generation_without_all_of_it_is_none),
 	    cmocka_unit_test(who_stood_still_goes_on),
 	    cmocka_unit_test(a_pace_that_quickens_is_no_doubt),
+	    cmocka_unit_test(another_way_under_the_same_index_is_another_path),
 	    cmocka_unit_test(a_farewell_is_said_again),
 	};
 

@@ -55,7 +55,9 @@ struct message_session {
 	uint32_t padded_gap_us; /* between two padded probes (core/path_mtu.h), 0 none */
 	uint32_t
 	    mtu_known; /* less than that, if an earlier life found that no more passes; 0 unknown */
-	char device[16];     /* SESSION_LINK: bound to it; "" none */
+	char device[16]; /* SESSION_LINK: bound to it; "" none */
+	uint32_t
+	    way; /* SESSION_PATH: of its first link and labels. One with another is another path, though all else be the same */
 	uint32_t first_site; /* SESSION_PATH: the link it leaves by, 0 unknown */
 	uint32_t
 	    hasty_us; /* SESSION_PATH: so long a silence is enough when that link goes down: its detection time */
