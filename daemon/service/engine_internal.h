@@ -224,6 +224,8 @@ void engine_served_read(struct engine *e, const struct kernel_state *actual,
 			const struct active_paths *use);
 /** By what is known when the wire process begins anew: what is up, and what has asked in vain. */
 void engine_served_keep(struct engine *e);
+/** The same of one link or path whose session a new release begins anew: what it is, is not known. */
+void engine_served_renew(struct status_liveness *l, const struct probe_timers *probe);
 /**
  * Once a turn, by what it has read of links that are up again: has the neighbour's kernel forwarded all the time, and its daemon alone begun
  * anew? Then the line never failed, and its traffic need not wait whether it holds. @return whether that is so of any.

@@ -59,7 +59,24 @@ static void copy_liveness(struct status_liveness *to, const struct status_livene
 	*to = *from;
 }
 
-/* What the probes said of links and paths that the new release keeps stays known. */
+static bool same_link_session(const struct forwarding *old, const struct fwd_neighbor *from,
+			      const struct forwarding *f, const struct fwd_neighbor *to)
+{
+	return from->link_address == to->link_address &&
+	       forwarding_link_address(old, from->site_id) ==
+		   forwarding_link_address(f, to->site_id);
+}
+
+static bool same_path_session(const struct fwd_path *from, const struct fwd_path *to)
+{
+	return from->index == to->index && from->source == to->source &&
+	       from->reflector == to->reflector;
+}
+
+/*
+ * What the probes said of links and paths that the new release keeps stays known, as long as it goes by the same addresses: else the wire
+ * process begins to ask anew, from Down, and that is no failure.
+ */
 static void liveness_carry_over(const struct engine *e, const struct forwarding *f,
 				struct status_liveness *links, struct status_liveness *paths,
 				enum repair_link *repaired)
@@ -70,14 +87,20 @@ static void liveness_carry_over(const struct engine *e, const struct forwarding 
 		for (size_t k = 0; k < old->neighbor_count; k++)
 			if (old->neighbors[k].site_id == f->neighbors[i].site_id) {
 				copy_liveness(&links[i], &e->links[k]);
+				if (!same_link_session(old, &old->neighbors[k], f,
+						       &f->neighbors[i]))
+					engine_served_renew(&links[i], &f->neighbors[i].probe);
 				if (old->neighbors[k].link_mtu != f->neighbors[i].link_mtu)
 					links[i].last.mtu = 0; /* another size is asked for */
 				repaired[i] = e->repaired[k];
 			}
 	for (size_t i = 0; i < f->path_count; i++)
 		for (size_t k = 0; k < old->path_count; k++)
-			if (selection_same_path(&old->paths[k], &f->paths[i]))
+			if (selection_same_path(&old->paths[k], &f->paths[i])) {
 				copy_liveness(&paths[i], &e->paths[k]);
+				if (!same_path_session(&old->paths[k], &f->paths[i]))
+					engine_served_renew(&paths[i], &f->paths[i].probe);
+			}
 }
 
 /* So does how long a session has been as it is. */

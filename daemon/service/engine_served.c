@@ -73,6 +73,12 @@ static void served_keep(struct status_liveness *l, const struct probe_timers *pr
 	}
 }
 
+void engine_served_renew(struct status_liveness *l, const struct probe_timers *probe)
+{
+	served_keep(l, probe);
+	l->known = false;
+}
+
 void engine_served_keep(struct engine *e)
 {
 	const struct forwarding *f = &e->release.forwarding;

@@ -56,17 +56,38 @@ int seal_verify(const uint8_t *bytes, size_t length, const struct seal_trust *tr
 
 static uint8_t second_key; /* of the two peers that the next bundle has */
 
+/* What sessions of BFD of the next bundle go by. */
+static struct {
+	ipv4_t own, neighbor;
+	uint8_t index; /* of its path */
+} addresses = {1, 2, 1};
+
 int forwarding_parse(const char *bytes, size_t length, struct forwarding *ret_forwarding,
 		     struct reason *reason)
 {
 	struct fwd_session_peer *peers = calloc(2, sizeof(*peers));
+	struct fwd_neighbor *neighbors = calloc(1, sizeof(*neighbors));
+	struct fwd_path *paths = calloc(1, sizeof(*paths));
 
 	(void)bytes, (void)length, (void)reason;
 	assert_non_null(peers);
+	assert_non_null(neighbors);
+	assert_non_null(paths);
+	neighbors[0] = (struct fwd_neighbor){.site_id = 101, .link_address = addresses.neighbor};
+	paths[0] = (struct fwd_path){.index = addresses.index, .color = 10, .endpoint_site = 1};
 	peers[0] = (struct fwd_session_peer){.color = 10, .site_id = 1, .session_key = {1}};
 	peers[1] =
 	    (struct fwd_session_peer){.color = 10, .site_id = 2, .session_key = {second_key}};
-	*ret_forwarding = (struct forwarding){.site_id = 901, .peers = peers, .peer_count = 2};
+	*ret_forwarding = (struct forwarding){
+	    .site_id = 901,
+	    .link_address = addresses.own,
+	    .peers = peers,
+	    .peer_count = 2,
+	    .neighbors = neighbors,
+	    .neighbor_count = 1,
+	    .paths = paths,
+	    .path_count = 1,
+	};
 	return 0;
 }
 
@@ -87,6 +108,12 @@ void engine_event(struct engine *e, struct text *line)
 void engine_wire_configure(struct engine *e)
 {
 	e->generation++;
+}
+
+void engine_served_renew(struct status_liveness *l, const struct probe_timers *probe)
+{
+	(void)probe;
+	l->known = false;
 }
 
 void engine_dirty(struct engine *e, enum expected expected)
@@ -250,6 +277,40 @@ static void a_release_begins_no_session_anew(void **state)
 	assert_int_equal(reload(f), 0);
 	assert_memory_equal(&f->engine.sessions[0], &was, sizeof(was));
 	assert_false(f->engine.sessions[1].known);
+}
+
+/* That the session of a link or a path that stays is not up as it begins is no failure. */
+static void what_a_release_has_asked_anew_is_not_known(void **state)
+{
+	static const struct {
+		ipv4_t own, neighbor;
+		uint8_t index;
+		bool link, path; /* known still */
+	} rows[] = {
+	    {1, 2, 1, true, true},
+	    {1, 2, 2, true, false},
+	    {3, 2, 2, false, true},
+	    {3, 4, 2, false, true},
+	};
+	struct fixture *f = *state;
+	char seal[16];
+
+	put(f, "incoming/a.seal", "7 1");
+	assert_int_equal(reload(f), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		f->engine.links[0].known = f->engine.paths[0].known = true;
+		f->engine.links[0].changes = f->engine.paths[0].changes = 5;
+		addresses.own = rows[i].own;
+		addresses.neighbor = rows[i].neighbor;
+		addresses.index = rows[i].index;
+		snprintf(seal, sizeof(seal), "%zu 1", 8 + i);
+		put(f, "incoming/a.seal", seal);
+		assert_int_equal(reload(f), 0);
+		assert_int_equal(f->engine.links[0].known, rows[i].link);
+		assert_int_equal(f->engine.paths[0].known, rows[i].path);
+		assert_int_equal(f->engine.links[0].changes, 5);
+		assert_int_equal(f->engine.paths[0].changes, 5);
+	}
 }
 
 /* Whatever file cannot be written, on a full disk: the node starts with the old release or the new,
@@ -935,6 +996,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(what_cannot_be_written_is_said, setup, teardown),
 	    CASE(an_older_epoch_is_refused_over_a_restart),
 	    CASE(a_release_begins_no_session_anew),
+	    CASE(what_a_release_has_asked_anew_is_not_known),
 	    CASE(a_full_disk_leaves_the_old_or_the_new),
 	    CASE(a_power_cut_leaves_the_old_or_the_new),
 	    CASE(a_roster_that_was_not_kept_is_kept_at_the_start),
