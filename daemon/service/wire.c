@@ -29,7 +29,7 @@
 
 struct wire {
 	struct event_base *base;
-	struct event *terminate, *alive, *ask_again;
+	struct event *terminate, *interrupt, *alive, *ask_again;
 	int alive_fd;
 	struct pair *pair;
 	struct wire_sessions *sessions;
@@ -201,10 +201,12 @@ static bool wire_open(struct wire *wire, const struct wire_options *options)
 	if (!wire->base)
 		return false;
 	wire->terminate = evsignal_new(wire->base, SIGTERM, terminated, wire);
+	wire->interrupt = evsignal_new(wire->base, SIGINT, terminated, wire);
 	wire->ask_again = evtimer_new(wire->base, ask_again, wire);
 	wire->sessions = wire_sessions_new(wire->base, reports_send, wire);
 	wire->pair = pair_new(wire->base, options->pair_fd, message_received, pair_closed, wire);
-	if (!wire->terminate || !wire->ask_again || !wire->sessions || !wire->pair)
+	if (!wire->terminate || !wire->interrupt || !wire->ask_again || !wire->sessions ||
+	    !wire->pair)
 		return false;
 	if (options->control_fd >= 0) {
 		wire->control =
@@ -213,7 +215,7 @@ static bool wire_open(struct wire *wire, const struct wire_options *options)
 			return false;
 	}
 	return alive_open(wire, options->alive_fd) && !event_add(wire->terminate, NULL) &&
-	       !hello_send(wire);
+	       !event_add(wire->interrupt, NULL) && !hello_send(wire);
 }
 
 static void counters_log(const struct wire *wire)
@@ -235,6 +237,8 @@ static void wire_close(struct wire *wire)
 	pair_free(wire->pair);
 	if (wire->terminate)
 		event_free(wire->terminate);
+	if (wire->interrupt)
+		event_free(wire->interrupt);
 	if (wire->ask_again)
 		event_free(wire->ask_again);
 	if (wire->alive)
@@ -267,6 +271,7 @@ int wire_run(const struct wire_options *options)
 
 	if (!wire)
 		return EX_OSERR;
+	signal(SIGHUP, SIG_IGN); /* it has nothing to look at again */
 	opened = wire_open(wire, options);
 	if (opened) {
 		event_base_dispatch(wire->base);

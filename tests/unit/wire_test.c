@@ -26,14 +26,17 @@
 static struct {
 	int alive[2], pair[2];
 	unsigned int shut_down;
-	struct timeval life; /* it is stopped after that */
+	struct timeval life; /* it is stopped after that, */
+	int signal;	     /* by this */
 	int refused;	     /* what COMMIT is answered with */
 } scene;
 
 static void stop(evutil_socket_t fd, short events, void *context)
 {
 	(void)fd, (void)events, (void)context;
-	assert_int_equal(raise(SIGTERM), 0);
+	assert_int_equal(raise(SIGHUP),
+			 0); /* who says "look again" to all processes means the kernel's */
+	assert_int_equal(raise(scene.signal), 0);
 }
 
 struct wire_sessions *wire_sessions_new(struct event_base *base, wire_report_fn report,
@@ -93,6 +96,7 @@ static void scene_open(void)
 	signal(SIGPIPE, SIG_IGN);
 	scene.shut_down = 0;
 	scene.refused = 0;
+	scene.signal = SIGTERM;
 	scene.life = (struct timeval){0, 0};
 	assert_int_equal(pipe2(scene.alive, O_NONBLOCK), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, scene.pair), 0);
@@ -132,6 +136,22 @@ static void a_supervisor_waits_for_the_last_words(void **state)
 {
 	(void)state;
 	assert_true(ending_us(false) >= FAREWELL_US);
+}
+
+/* As from a terminal, which says it to all three. */
+static void last_words_are_said_when_it_is_interrupted(void **state)
+{
+	struct wire_options options = {.control_fd = -1};
+
+	(void)state;
+	scene_open();
+	scene.signal = SIGINT;
+	options.pair_fd = scene.pair[1];
+	options.alive_fd = scene.alive[1];
+	assert_int_equal(wire_run(&options), 0);
+	assert_int_equal(scene.shut_down, 1);
+	close(scene.alive[0]);
+	scene_close();
 }
 
 /* Nobody waits: the next life may be here. */
@@ -176,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_supervisor_waits_for_the_last_words),
+	    cmocka_unit_test(last_words_are_said_when_it_is_interrupted),
 	    cmocka_unit_test(an_orphan_says_it_once),
 	    cmocka_unit_test(a_config_that_was_refused_is_asked_for_again),
 	};
