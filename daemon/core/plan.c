@@ -7,7 +7,7 @@
  *	strays			others' routes in tables of ours: the kernel replaces the first that stands in a route's
  *				place. One that stands there without ours is replaced and not removed
  *	devices			first those go whose kind or ends differ, or whose ports go round among them, which are made anew, and those
- *				that were given another name and have the port or the ends of one that is missing
+ *				that nobody wants, or that were given another name, and that have the port or the ends that another gets
  *	qdiscs			others', on devices of sessions
  *	routes of the lines	where the links' packets go, on devices that are the box's own; all routes of IPv6 are such
  *	peers of the links	the kernel calls a new one at once, as it does those of sessions; first those that lose a prefix, then those that gain one
@@ -433,13 +433,15 @@ static bool devices_exclude(const struct kernel_device *a, const struct kernel_d
 						  : a->local == b->local && a->remote == b->remote;
 }
 
-/* Ours that nobody wants under its name, as somebody gave it another: what is wanted cannot be made beside it. */
+/* Ours that nobody wants under its name: what is to have its port, or its ends, and has not yet, cannot have them beside it. */
 static bool device_in_way(const struct planner *p, const struct kernel_device *have)
 {
 	for (size_t i = 0; i < p->desired->device_count; i++) {
 		const struct kernel_device *want = &p->desired->devices[i];
+		const struct kernel_device *now = kernel_state_device(p->actual, want->name);
 
-		if (devices_exclude(want, have) && !kernel_state_device(p->actual, want->name))
+		if (devices_exclude(want, have) &&
+		    !(now && (now->foreign || devices_exclude(want, now))))
 			return true;
 	}
 	return false;

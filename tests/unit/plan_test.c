@@ -269,6 +269,30 @@ static void renamed_devices_go_before_theirs_come(void **state)
 	    "ip link delete eth7\n");
 }
 
+/* A release gives what one had to another that is there already. */
+static void a_device_that_ends_goes_before_another_gets_its_ends(void **state)
+{
+	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
+
+	(void)state;
+	device(want, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 9);
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	want->devices[1].listen_port = 52020;
+	device(have, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
+	device(have, "lsp9", KERNEL_DEVICE_MPLS_IN_IP, 9);
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
+	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0);
+	have->devices[2].listen_port = 52010;
+	have->devices[3].listen_port = 52020;
+	expect(
+	    want, have,
+	    "ip link delete lsp7\n"
+	    "ip link delete lsp9\n"
+	    "ip link delete s20\n"
+	    "ip link add lsp7 type ipip mode mplsip local 0.0.0.0 remote 0.0.0.9 ttl 0 mtu 1400\n"
+	    "ip link set s10 listen-port 52020 (is 52010)\n");
+}
+
 /* Names that somebody changed about: each has the port of the next, and none can be had before another is given up. */
 static void devices_with_the_ports_of_each_other_are_made_anew(void **state)
 {
@@ -1256,6 +1280,7 @@ int main(void)
 	    cmocka_unit_test(removal_leaves_what_goes_with_a_device),
 	    cmocka_unit_test(remade_device_takes_all_with_it),
 	    cmocka_unit_test(renamed_devices_go_before_theirs_come),
+	    cmocka_unit_test(a_device_that_ends_goes_before_another_gets_its_ends),
 	    cmocka_unit_test(devices_with_the_ports_of_each_other_are_made_anew),
 	    cmocka_unit_test(a_row_of_ports_is_no_ring),
 	    cmocka_unit_test(label_leaves_a_device_before_it_goes),
