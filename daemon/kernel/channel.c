@@ -80,6 +80,18 @@ static int request_send(struct channel *channel, struct nl_msg *request)
 	return 0;
 }
 
+/*
+ * Some answers were lost. The kernel loses all that come after them too, and says nothing more of it, until what is there was read: whoever
+ * asks next would wait for ever.
+ */
+static void rest_drop(struct channel *channel)
+{
+	while (recv(channel->fd, channel->buffer, CHANNEL_BUFFER_BYTES, MSG_DONTWAIT) >= 0 ||
+	       errno == EINTR)
+		;
+	errno = ENOBUFS;
+}
+
 /* @return bytes of the next datagram from the kernel, -1 with errno. */
 static ssize_t answer_receive(struct channel *channel)
 {
@@ -91,6 +103,8 @@ static ssize_t answer_receive(struct channel *channel)
 
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0 && errno == ENOBUFS)
+			rest_drop(channel);
 		if (got > (ssize_t)CHANNEL_BUFFER_BYTES) {
 			errno = EMSGSIZE;
 			return -1;
