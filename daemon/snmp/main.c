@@ -39,6 +39,7 @@
 #define REFRESH_IDLE_US	 10000000u
 #define ASKED_FOR_US	 5000000u  /* a walk is under way until so long after its last request */
 #define DOWN_AFTER_US	 5000000u  /* a restart of tuyend is no news */
+#define AWAY_AFTER_S	 20u	   /* longer than a turn takes, or the supervisor bears silence */
 #define MASTER_AFTER_US	 10000000u /* a restart of snmpd is no news either */
 #define TICK_US		 1000000u
 #define TRIM_BYTES	 65536u /* reading a larger document leaves memory worth giving back */
@@ -57,7 +58,7 @@ struct program {
 	struct mib mib;
 	struct damping damping;
 	struct poller *poller;
-	struct monotime asked_at, status_at, lost_at;
+	struct monotime asked_at, status_at, lost_at, made_at; /* made: the newest document */
 	bool have_status, running, lost, told_down;
 	struct notification_expiry told_expiry;
 	const char *agentx;
@@ -137,6 +138,37 @@ static void held_send(struct program *p, struct monotime now)
 
 /* ---- what the feed brings -------------------------------------------------------------- */
 
+static void status_lost(void *context, const char *why)
+{
+	struct program *p = context;
+
+	if (p->lost)
+		return;
+	p->lost = true;
+	p->running = false;
+	p->lost_at = clock_now();
+	snprintf(p->why, sizeof(p->why), "%s", why);
+	say("tuyend does not answer", why);
+}
+
+/* One that the wire process has kept is no sign that tuyend does its work; or the clock was just set. */
+static void age_look(struct program *p)
+{
+	uint64_t age_s = mib_age_s(&p->mib, (uint64_t)time(NULL));
+
+	p->made_at.us = p->status_at.us -
+			(age_s < p->status_at.us / 1000000u ? age_s * 1000000u : p->status_at.us);
+	if (age_s >= AWAY_AFTER_S) {
+		status_lost(p, "its kernel process is away");
+		feed_want(&p->feed, monotime_after(p->status_at, REFRESH_ASKED_US));
+		return;
+	}
+	if (!p->running)
+		say("tuyend answers", NULL);
+	p->running = true;
+	p->lost = false;
+}
+
 static void status_came(void *context, const char *json, size_t length)
 {
 	struct program *p = context;
@@ -152,30 +184,16 @@ static void status_came(void *context, const char *json, size_t length)
 	if (length > TRIM_BYTES)
 		malloc_trim(0);
 	p->status_at = clock_now();
-	if (!p->running)
-		say("tuyend answers", NULL);
-	p->have_status = p->running = true;
-	p->lost = false;
+	p->have_status = true;
+	age_look(p);
 	poller_configure(p->poller, &p->mib, p->status_at);
 	poller_apply(p->poller, &p->mib);
-	if (p->told_down)
+	if (p->told_down && p->running) {
 		notify(p, notification_of_daemon(&p->mib, true, "", (uint64_t)time(NULL)));
-	p->told_down = false;
+		p->told_down = false;
+	}
 	notify(p, notification_of_expiry(&p->mib, &p->told_expiry, (uint64_t)time(NULL),
 					 &p->told_expiry));
-}
-
-static void status_lost(void *context, const char *why)
-{
-	struct program *p = context;
-
-	if (p->lost)
-		return;
-	p->lost = true;
-	p->running = false;
-	p->lost_at = clock_now();
-	snprintf(p->why, sizeof(p->why), "%s", why);
-	say("tuyend does not answer", why);
 }
 
 static void event_came(void *context, const char *json, size_t length)
@@ -220,7 +238,7 @@ static const struct mib *mib_asked(void *context)
 		       p->damping.held_total + p->agent.dropped);
 	if (p->have_status)
 		mib_set_number(mib_scalar(&p->mib, "tuyenSnapshotAge"),
-			       monotime_between(p->status_at, now) / 1000000u);
+			       monotime_between(p->made_at, now) / 1000000u);
 	return &p->mib;
 }
 

@@ -135,6 +135,13 @@ struct mib_cell *mib_scalar(const struct mib *mib, const char *name)
 	return mib_cell(mib, MIB_SITE, name, (const uint32_t[]){0}, 1);
 }
 
+uint64_t mib_age_s(const struct mib *mib, uint64_t now_s)
+{
+	const struct mib_cell *made = mib_scalar(mib, "snapshot");
+
+	return made->known && made->number < now_s ? now_s - made->number : 0;
+}
+
 void mib_set_number(struct mib_cell *cell, uint64_t number)
 {
 	cell->known = true;

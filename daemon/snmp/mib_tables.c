@@ -27,6 +27,7 @@ static const struct mib_word device_words[] = {
 static const struct mib_word oper_words[] = {{"up", 1}, {"down", 2}, {NULL, 4}};
 
 static const struct mib_column site_columns[] = {
+    {0, "snapshot", MIB_DATE, "daemon.snapshot", NULL},
     {1, "tuyenSiteName", MIB_STRING, "site.name", NULL},
     {2, "tuyenSiteId", MIB_GAUGE, "site.id", NULL},
     {3, "tuyenSiteTier", MIB_STRING, "site.tier", NULL},

@@ -188,6 +188,32 @@ static void test_walk(void **state)
 	mib_clear(&mib);
 }
 
+/* The wire process has one to give while the kernel process is away. */
+static void test_age(void **state)
+{
+	static const struct {
+		const char *made;
+		uint64_t age_s;
+	} rows[] = {
+	    {"\"1970-01-01T00:16:40Z\"", 31}, /* 1000 s */
+	    {"\"1970-01-01T00:17:11Z\"", 0},
+	    {"\"1970-01-01T00:17:12Z\"", 0}, /* the clock went back */
+	    {"null", 0},
+	};
+	struct reason reason;
+	char json[128];
+	struct mib mib;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(json, sizeof(json), "{\"format\":1,\"daemon\":{\"snapshot\":%s}}",
+			 rows[i].made);
+		assert_int_equal(mib_load(json, strlen(json), &mib, &reason), 0);
+		assert_int_equal(mib_age_s(&mib, 1031), rows[i].age_s);
+		mib_clear(&mib);
+	}
+}
+
 static void test_refused(void **state)
 {
 	static const char *const cases[] = {
@@ -369,11 +395,12 @@ static void test_long_string(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_get),	 cmocka_unit_test(test_next),
-	    cmocka_unit_test(test_walk), cmocka_unit_test(test_refused),
-	    cmocka_unit_test(test_cut),	 cmocka_unit_test(test_many),
-	    cmocka_unit_test(test_odd),	 cmocka_unit_test(test_date),
-	    cmocka_unit_test(test_text), cmocka_unit_test(test_long_string),
+	    cmocka_unit_test(test_get),		cmocka_unit_test(test_next),
+	    cmocka_unit_test(test_walk),	cmocka_unit_test(test_age),
+	    cmocka_unit_test(test_refused),	cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_many),	cmocka_unit_test(test_odd),
+	    cmocka_unit_test(test_date),	cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_long_string),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

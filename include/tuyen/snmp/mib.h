@@ -128,6 +128,12 @@ void mib_set_string(struct mib_cell *cell, const char *string);
 /** The scalar of this name, known or not; never NULL for a name of the table. */
 struct mib_cell *mib_scalar(const struct mib *mib, const char *name);
 
+/**
+ * How old the document is that @mib was read from: the wire process gives its last one to whoever asks while the kernel process, which makes
+ * them, is away. @now_s, wall clock. 0 where it does not say, or comes from the future.
+ */
+uint64_t mib_age_s(const struct mib *mib, uint64_t now_s);
+
 /** The index of a row that a name has: its length and its bytes. @return sub-identifiers, 0 if not 1..63 bytes. */
 size_t mib_name_index(const char *name, uint32_t out[static MIB_NAME_BYTES + 1]);
 
