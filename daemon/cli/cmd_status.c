@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "daemon/cli/node.h"
 #include "tuyen/cli/cli.h"
@@ -203,12 +204,31 @@ static void meters_print(const json_t *meters)
 	}
 }
 
+#define OLD_S 20 /* longer than a turn takes, or the supervisor bears silence */
+
+/* The wire process gives its last one while the kernel process, which makes them, is away. */
+static void age_print(const json_t *daemon)
+{
+	const char *made = json_string_value(json_object_get(daemon, "snapshot"));
+	struct tm tm = {0};
+	json_t *age;
+
+	if (!made || !strptime(made, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		return;
+	age = json_integer((json_int_t)(time(NULL) - timegm(&tm)));
+	if (json_integer_value(age) >= OLD_S)
+		duration_print("stale     all of this is what was ", age,
+			       " ago: tuyend's kernel process says nothing\n");
+	json_decref(age);
+}
+
 static void head_print(const json_t *root)
 {
 	const json_t *site = json_object_get(root, "site"),
 		     *daemon = json_object_get(root, "daemon");
 	const char *failure = string_of(daemon, "last_failure");
 
+	age_print(daemon);
 	if (json_is_object(site))
 		printf("site      %s (%s, id %" JSON_INTEGER_FORMAT "), label %" JSON_INTEGER_FORMAT
 		       ", node %s, LAN %s\n",

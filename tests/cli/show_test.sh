@@ -45,4 +45,15 @@ ok "a column that is none" code 2 show sessions --sort age
 ok "... and those that there are" grep -q "no column 'age'; there are 'SESSION', 'POLICY'" said.code
 ok "what has no rows" code 2 show bundle down
 ok "... nor an order" code 2 show drift --sort since
+# ---- a status of a kernel process that is away ----
+made() { # SECONDS: as the next document says
+	jq --arg at "$(date -u -d "$1 seconds" +%FT%TZ)" '.daemon.snapshot = $at' "$lab/status.json" >made.json && mv made.json status.json
+}
+stale() { "$tuyen" status --control control | sed -n 's/^stale *//p'; }
+made -601
+ok "what is old is said to be" says "all of this is what was 10 min ago: tuyend's kernel process says nothing" stale
+made -5
+ok "what is not, is not" says "" stale
+made 600
+ok "nor what a clock that went back makes of it" says "" stale
 done_testing
