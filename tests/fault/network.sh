@@ -76,6 +76,19 @@ for s in npdc-hn hai-phong ba-dinh; do link_cut hanoi $s; done
 expect "ba-dinh leads around it" repaired_is ba-dinh hanoi
 for s in npdc-hn hai-phong ba-dinh; do link_heal hanoi $s; done
 settle_back $REPAIR_MS ba-dinh npdc-hn
+begin "a province's daemon stopped in order for 40 s" "its kernel forwards: nobody leads around it"
+stop_daemon hanoi
+sleep 40 # more than twice what a box that is off is given
+for s in npdc-hn hai-phong ba-dinh; do judge "$s does not" repaired_is $s ""; done
+start_daemon hanoi
+settle_back 0 ba-dinh npdc-hn hanoi
+begin "a province shut down in order: its daemon says goodbye, then its lines are silent" "its neighbours lead around it when nothing has come for 15 s"
+stop_daemon hanoi
+for s in npdc-hn hai-phong ba-dinh; do link_cut hanoi $s; done
+for s in ba-dinh npdc-hn; do expect "$s leads around it" repaired_is $s hanoi; done
+for s in npdc-hn hai-phong ba-dinh; do link_heal hanoi $s; done
+start_daemon hanoi
+settle_back $PATH_MS ba-dinh npdc-hn hanoi
 begin "a district dead" "the commune takes its spare path"
 for s in hanoi hai-phong phuc-xa; do link_cut ba-dinh $s; done
 expect "on the spare path" path_is phuc-xa spare
