@@ -35,8 +35,10 @@ struct child {
 	int (*body)(struct supervisor *s);
 	pid_t pid;	    /* 0: not running */
 	uint64_t earned_us; /* restart_pause() */
-	struct monotime started, start_at, heard, ended;
-	int alive_pipe[2]; /* it writes a byte a second */
+	struct monotime started, start_at, heard;
+	struct monotime mute_since; /* of one that is ended for it; 0: it is not */
+	struct monotime ended;	    /* the last one: since when it did nothing */
+	int alive_pipe[2];	    /* it writes a byte a second */
 };
 
 struct supervisor {
@@ -435,8 +437,9 @@ static void child_ended(struct supervisor *s, struct child *c, int status)
 	c->pid = 0;
 	if (s->stopping)
 		return;
-	c->ended = monotime_now();
-	pause_ms = child_put_off(c, monotime_between(c->started, c->ended));
+	pause_ms = child_put_off(c, monotime_between(c->started, monotime_now()));
+	c->ended = c->mute_since.us ? c->mute_since : monotime_now();
+	c->mute_since = (struct monotime){0};
 	if (WIFSIGNALED(status))
 		log_error("%s was ended by signal %d; forwarding is not touched; again in %u ms",
 			  c->title, WTERMSIG(status), pause_ms);
@@ -498,6 +501,7 @@ static void silence_check(struct child *c, struct monotime now)
 	if (c->pid && monotime_between(c->heard, now) > SUPERVISOR_SILENCE_S * 1000000ull) {
 		log_error("%s says nothing for %d s: it is ended", c->title, SUPERVISOR_SILENCE_S);
 		kill(c->pid, SIGKILL);
+		c->mute_since = c->heard;
 		c->heard = now;
 	}
 }

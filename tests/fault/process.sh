@@ -32,6 +32,16 @@ stopped() { # PROCESS
 }
 stopped kernel
 stopped wire
+begin "kernel process stopped, and the spare path's line cut in it" "the next one says what nobody has said"
+kill -STOP "$(process_of phuc-xa kernel)"
+sleep 3
+link_cut phuc-xa dong-da
+expect "another runs" logged "tuyend-kernel says nothing for 15 s"
+expect "the link's end is said" logged '"event":"link","site":"dong-da".*"state":"down"'
+link_heal phuc-xa dong-da
+expect "all paths up" paths_up phuc-xa 2
+judge "... once" eval '[ "$(tail -n +$log_from phuc-xa.log | grep -c "\"event\":\"link\",\"site\":\"dong-da\".*\"state\":\"down\"")" = 1 ]'
+settle 0 phuc-xa
 begin "supervisor stopped for 30 s" "it ends nobody for what it has not heard itself"
 before=$(processes) path_changes=$(changes)
 kill -STOP "$(pid_of phuc-xa)"; sleep 30; kill -CONT "$(pid_of phuc-xa)"
