@@ -874,23 +874,36 @@ static void initiator_keeps_its_poll_through_a_failure(void **state)
 	assert_true(sent(&s, MS(START_MS + 4203)).poll);
 }
 
+static void answer_after_30_ms(struct bfd_session *s)
+{
+	struct bfd_packet p = sent(s, MS(START_MS));
+
+	p = reflected(&p);
+	bfd_session_receive(s, &p, 60, MS(START_MS + 30));
+}
+
+static struct bfd_config slow_initiator(void)
+{
+	struct bfd_config slow = initiator;
+
+	slow.interval_us = 1000000;
+	return slow;
+}
+
 /* A shorter detection time must not turn silence that was lawful into a failure. */
 static void initiator_takes_new_timers_without_a_flap(void **state)
 {
-	struct bfd_config slow = initiator;
+	const struct bfd_config slow = slow_initiator();
 	struct bfd_session s;
 	struct bfd_packet p;
 
 	(void)state;
-	slow.interval_us = 1000000;
 	bfd_session_init(&s, &slow, MS(START_MS), 1);
 	bfd_session_configure(&s, 1000000, 2,
 			      MS(START_MS)); /* of who was not heard yet nothing is due */
 	assert_int_equal(s.detection_us, 0);
 	assert_int_equal(s.detect_at.us, MONOTIME_NEVER.us);
-	p = sent(&s, MS(START_MS));
-	p = reflected(&p);
-	bfd_session_receive(&s, &p, 60, MS(START_MS + 30));
+	answer_after_30_ms(&s);
 	hear(&s, BFD_STATE_UP, MS(START_MS + 31));
 	sent(&s, MS(START_MS + 31));
 	/* what is sent at the new pace is answered a round trip later: 780 + 30 + 150 */
@@ -911,16 +924,12 @@ static void initiator_takes_new_timers_without_a_flap(void **state)
 /* Whatever becomes of the detection time: here it is the same. */
 static void initiator_is_silent_from_the_new_pace_on(void **state)
 {
-	struct bfd_config slow = initiator;
+	const struct bfd_config slow = slow_initiator();
 	struct bfd_session s;
-	struct bfd_packet p;
 
 	(void)state;
-	slow.interval_us = 1000000;
 	bfd_session_init(&s, &slow, MS(START_MS), 1);
-	p = sent(&s, MS(START_MS));
-	p = reflected(&p);
-	bfd_session_receive(&s, &p, 60, MS(START_MS + 30));
+	answer_after_30_ms(&s);
 	assert_int_equal(bfd_session_silent_since(&s).us, MS(START_MS + 60).us);
 	hear(&s, BFD_STATE_UP, MS(START_MS + 100));
 	assert_int_equal(bfd_session_silent_since(&s).us, MS(START_MS + 100).us);

@@ -251,13 +251,11 @@ static void renamed_devices_go_before_theirs_come(void **state)
 	(void)state;
 	device(want, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
 	device(want, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 8);
-	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
-	want->devices[2].listen_port = 52010;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52010;
 	device(have, "eth7", KERNEL_DEVICE_MPLS_IN_IP, 9);
 	device(have, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 8);
 	device(have, "lsp8", KERNEL_DEVICE_MPLS_IN_IP, 7);
-	device(have, "wg0", KERNEL_DEVICE_WIREGUARD, 0);
-	have->devices[3].listen_port = 52010;
+	device(have, "wg0", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52010;
 	expect(
 	    want, have,
 	    "ip link delete lsp7\n"
@@ -276,14 +274,11 @@ static void a_device_that_ends_goes_before_another_gets_its_ends(void **state)
 
 	(void)state;
 	device(want, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 9);
-	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
-	want->devices[1].listen_port = 52020;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52020;
 	device(have, "lsp7", KERNEL_DEVICE_MPLS_IN_IP, 7);
 	device(have, "lsp9", KERNEL_DEVICE_MPLS_IN_IP, 9);
-	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
-	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0);
-	have->devices[2].listen_port = 52010;
-	have->devices[3].listen_port = 52020;
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52010;
+	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52020;
 	expect(
 	    want, have,
 	    "ip link delete lsp7\n"
@@ -330,14 +325,10 @@ static void a_row_of_ports_is_no_ring(void **state)
 	struct kernel_state *want = kernel_state_new(), *have = kernel_state_new();
 
 	(void)state;
-	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0);
-	device(want, "s20", KERNEL_DEVICE_WIREGUARD, 0);
-	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0);
-	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0);
-	want->devices[0].listen_port = 52011;
-	want->devices[1].listen_port = 52012;
-	have->devices[0].listen_port = 52010;
-	have->devices[1].listen_port = 52011;
+	device(want, "s10", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52011;
+	device(want, "s20", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52012;
+	device(have, "s10", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52010;
+	device(have, "s20", KERNEL_DEVICE_WIREGUARD, 0)->listen_port = 52011;
 	expect(want, have,
 	       "ip link set s10 listen-port 52011 (is 52010)\n"
 	       "ip link set s20 listen-port 52012 (is 52011)\n");
