@@ -981,9 +981,19 @@ static enum path_liveness link_liveness(const struct engine *e, size_t index, st
 
 	if (l->known && l->last.by_intent && l->intent.silent)
 		return PATH_DOWN;
+	if (l->known && l->last.by_intent && l->intent.back.us)
+		return PATH_UP;
 	return l->known
 		   ? repair_link_liveness(&l->last, l->since, engine_grace_us(l), now, next_look)
 		   : PATH_UNKNOWN;
+}
+
+/* Since when it has held. */
+static struct monotime link_since(const struct status_liveness *l)
+{
+	if (l->last.by_intent && l->intent.back.us)
+		return l->intent.back;
+	return l->forwarded_on ? (struct monotime){0} : l->since;
 }
 
 /* @return true if it changed, and something goes another way for that: else it is no fact for a turn. */
@@ -994,8 +1004,7 @@ static bool link_step(struct engine *e, size_t index, struct monotime now,
 	enum repair_link was = e->repaired[index];
 
 	e->repaired[index] = repair_step(was, link_liveness(e, index, now, next_look),
-					 l->forwarded_on ? (struct monotime){0} : l->since,
-					 l->damping.until, now, next_look);
+					 link_since(l), l->damping.until, now, next_look);
 	return e->repaired[index] != was &&
 	       repair_matters(&e->release.forwarding,
 			      e->release.forwarding.neighbors[index].site_id);

@@ -239,7 +239,7 @@ bool engine_served_waits(const struct engine *e, size_t path, struct monotime no
 			 struct monotime *next_look);
 /**
  * Once a turn, by what it has read: is a link whose neighbour is AdminDown dead, as that box is shut down and its kernel forwards no more?
- * @return whether it is known of one more.
+ * Or is one that was taken for dead heard again? @return whether either is so of one more.
  */
 bool engine_intent_look(struct engine *e);
 /** Once a turn, before links take their steps: a link that has been silent for long enough, but carries, is given the whole time. */

@@ -16,7 +16,8 @@
  *
  * A neighbour that shuts its session down by intent forwards on, and its link is not led around. But so does a box begin that is shut down or
  * started anew, and then its kernel ends too. We go on to ask it each second: a kernel that is there answers that it has no such service, or
- * at least with a keepalive within WireGuard's KEEPALIVE_TIMEOUT, 10 s. So one from which nothing comes for longer is gone.
+ * at least with a keepalive within WireGuard's KEEPALIVE_TIMEOUT, 10 s. So one from which nothing comes for longer is gone. One that is
+ * heard again, its daemon still stopped, forwards as before: its line was cut for a while, and has to hold like any other.
  */
 #include <time.h>
 
@@ -176,11 +177,13 @@ static bool intent_step(struct status_liveness *l, const struct kernel_peer *pee
 		return false;
 	}
 	if (!i->heard.us || peer->rx_bytes != i->rx_bytes)
-		*i = (struct status_intent){
-		    .heard = read_at, .rx_bytes = peer->rx_bytes, .tx_bytes = peer->tx_bytes};
+		*i = (struct status_intent){.heard = read_at,
+					    .rx_bytes = peer->rx_bytes,
+					    .tx_bytes = peer->tx_bytes,
+					    .back = was ? read_at : i->back};
 	i->silent = monotime_between(i->heard, read_at) >= INTENT_SILENCE_US &&
 		    peer->tx_bytes >= i->tx_bytes + INTENT_ASKED_BYTES;
-	return i->silent && !was;
+	return i->silent != was;
 }
 
 bool engine_intent_look(struct engine *e)

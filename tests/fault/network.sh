@@ -82,11 +82,12 @@ sleep 40 # more than twice what a box that is off is given
 for s in npdc-hn hai-phong ba-dinh; do judge "$s does not" repaired_is $s ""; done
 start_daemon hanoi
 settle_back 0 ba-dinh npdc-hn hanoi
-begin "a province shut down in order: its daemon says goodbye, then its lines are silent" "its neighbours lead around it when nothing has come for 15 s"
+begin "a province shut down in order: its daemon says goodbye, then its lines are silent; they are back before it" "its neighbours lead around it when nothing has come for 15 s, and over it when its kernel is heard"
 stop_daemon hanoi
 for s in npdc-hn hai-phong ba-dinh; do link_cut hanoi $s; done
 for s in ba-dinh npdc-hn; do expect "$s leads around it" repaired_is $s hanoi; done
 for s in npdc-hn hai-phong ba-dinh; do link_heal hanoi $s; done
+for s in ba-dinh npdc-hn; do expect "$s leads over it" repaired_is $s ""; done
 start_daemon hanoi
 settle_back $PATH_MS ba-dinh npdc-hn hanoi
 begin "a district dead" "the commune takes its spare path"

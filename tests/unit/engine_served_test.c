@@ -272,9 +272,20 @@ static void who_is_shut_down_by_intent_is_silent(void **state)
 		assert_int_equal(gone->intent.silent, s >= 15);
 		assert_false(stopped->intent.silent);
 	}
+	assert_int_equal(gone->intent.back.us, 0);
 	world.peers[0].rx_bytes++; /* it is started, and its daemon not yet */
-	assert_false(engine_intent_look(e));
+	assert_true(engine_intent_look(e));
 	assert_false(gone->intent.silent);
+	assert_int_equal(gone->intent.back.us, e->actual_at.us);
+	world.peers[0].rx_bytes++;
+	e->actual_at.us += 5000000;
+	assert_false(engine_intent_look(e));
+	assert_int_equal(gone->intent.back.us, e->actual_at.us - 5000000);
+	assert_int_equal(stopped->intent.back.us, 0);
+	e->actual_at.us += 20000000;
+	world.peers[0].tx_bytes += 10000;
+	assert_true(engine_intent_look(e)); /* once more */
+	assert_int_equal(gone->intent.silent, true);
 }
 
 static void who_was_not_asked_is_not_silent(void **state)

@@ -36,8 +36,9 @@ static struct {
 	unsigned int failing; /* so many applies hear, at their beginning, of a link that fails */
 	unsigned int reads, applies, silent_looks;
 	uint64_t drift_repairs, turns;
-	enum path_liveness link; /* by which the last step was taken */
-	uint64_t judged_us;	 /* how old what BFD said of the link was when it was judged last */
+	enum path_liveness link;
+	struct monotime link_since; /* by which the last step was taken */
+	uint64_t judged_us; /* how old what BFD said of the link was when it was judged last */
 	int other;
 } world;
 
@@ -380,6 +381,7 @@ enum repair_link repair_step(enum repair_link was, enum path_liveness link, stru
 	bool steps = world.link_steps;
 
 	world.link = link;
+	world.link_since = since;
 	world.link_steps = false;
 	if (steps && world.fails_then) {
 		world.read_errors = 1;
@@ -618,22 +620,30 @@ static void neighbour_s_daemon_is_stopped(struct engine *e)
 	e->links[0].intent.silent = false;
 }
 
+static void neighbour_is_heard_again(struct engine *e)
+{
+	neighbour_s_daemon_is_stopped(e);
+	e->links[0].intent.back.us = 17;
+}
+
 static void neighbour_is_back(struct engine *e)
 {
-	neighbour_is_shut_down(e);
+	neighbour_is_heard_again(e);
 	e->links[0].last.by_intent = 0;
 }
 
-/* What BFD alone says of all three is that the link is up. */
+/* What BFD alone says of all of them is that the link is up. */
 static void a_neighbour_that_is_shut_down_is_led_around(void **state)
 {
 	static const struct {
 		void (*what)(struct engine *);
 		enum path_liveness link;
+		uint64_t since_us; /* it has to hold since then */
 	} rows[] = {
-	    {neighbour_is_shut_down, PATH_DOWN},
-	    {neighbour_s_daemon_is_stopped, PATH_UP},
-	    {neighbour_is_back, PATH_UP},
+	    {neighbour_is_shut_down, PATH_DOWN, 0},
+	    {neighbour_s_daemon_is_stopped, PATH_UP, 0},
+	    {neighbour_is_heard_again, PATH_UP, 17},
+	    {neighbour_is_back, PATH_UP, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -642,6 +652,7 @@ static void a_neighbour_that_is_shut_down_is_led_around(void **state)
 		run();
 		assert_int_equal(world.turns, 2);
 		assert_int_equal(world.link, rows[i].link);
+		assert_int_equal(world.link_since.us, rows[i].since_us);
 	}
 }
 

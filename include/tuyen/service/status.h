@@ -39,7 +39,8 @@ struct status_handshake {
 struct status_intent {
 	struct monotime heard; /* that reading; 0: none yet */
 	uint64_t rx_bytes, tx_bytes;
-	bool silent; /* nothing more came, for so long that its kernel is gone too */
+	bool silent;	      /* nothing more came, for so long that its kernel is gone too */
+	struct monotime back; /* the reading that heard it again after that; 0: none */
 };
 
 /** What the wire process last said of one BFD or S-BFD session. */
