@@ -501,7 +501,8 @@ static void silence_check(struct child *c, struct monotime now)
 	if (c->pid && monotime_between(c->heard, now) > SUPERVISOR_SILENCE_S * 1000000ull) {
 		log_error("%s says nothing for %d s: it is ended", c->title, SUPERVISOR_SILENCE_S);
 		kill(c->pid, SIGKILL);
-		c->mute_since = c->heard;
+		if (!c->mute_since.us) /* it may take its time */
+			c->mute_since = c->heard;
 		c->heard = now;
 	}
 }

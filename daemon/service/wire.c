@@ -127,10 +127,14 @@ static void message_received(void *context, const struct message *message)
 	struct wire *wire = context;
 	int err = message_take(wire, message);
 
+	if (message->type == MESSAGE_COMMIT) {
+		if (err)
+			event_add(wire->ask_again, &second);
+		else
+			event_del(wire->ask_again);
+	}
 	if (!err)
 		return;
-	if (message->type == MESSAGE_COMMIT)
-		event_add(wire->ask_again, &second);
 	if (!wire->refused++)
 		log_warning("kernel process: message %u refused: %s", message->type,
 			    tuyen_strerror(err));
