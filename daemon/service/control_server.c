@@ -248,14 +248,15 @@ static bool is_early(const struct control_server *s)
 	return !monotime_reached(monotime_now(), s->early_until);
 }
 
-static void watch_request(struct client *c)
+/* @again  it watched the last life of this process. */
+static void watch_request(struct client *c, bool again)
 {
 	struct control_server *s = c->server;
 
 	event_del(c->timeout);
 	c->stage = CLIENT_WATCH;
 	text_add(&c->out, "OK\n");
-	if (is_early(s))
+	if (again && is_early(s))
 		text_add_bytes(&c->out, text_string(&s->early), s->early.length);
 	client_flush(c);
 }
@@ -270,7 +271,9 @@ static void client_dispatch(struct client *c)
 	else if (strcmp(c->line, "RELOAD") == 0)
 		command_request(c, COMMAND_RELOAD);
 	else if (strcmp(c->line, "WATCH") == 0)
-		watch_request(c);
+		watch_request(c, false);
+	else if (strcmp(c->line, "WATCH AGAIN") == 0)
+		watch_request(c, true);
 	else
 		client_answer(c, CONTROL_REFUSED, "unknown request\n", 16);
 }

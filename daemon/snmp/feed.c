@@ -135,6 +135,7 @@ static void watch_read(struct feed *feed, struct monotime now)
 			feed_want(feed, now);
 		c->backoff_us = 0;
 		c->give_up = MONOTIME_NEVER;
+		feed->watched = true;
 		line_take(feed, bytes + taken, (size_t)n - taken);
 	}
 	if (n < 0)
@@ -178,7 +179,7 @@ static void status_read(struct feed *feed, struct monotime now)
 
 void feed_turn(struct feed *feed, struct monotime now)
 {
-	connection_open(feed, &feed->watch, "WATCH\n", now);
+	connection_open(feed, &feed->watch, feed->watched ? "WATCH AGAIN\n" : "WATCH\n", now);
 	connection_open(feed, &feed->request, "STATUS\n", now);
 	watch_read(feed, now);
 	status_read(feed, now);

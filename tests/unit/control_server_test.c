@@ -348,18 +348,21 @@ static void a_watcher_that_is_never_done_costs_no_more_than_what_it_is_behind(vo
 static void what_was_said_meanwhile_is_told_to_who_comes_back(void **state)
 {
 	struct fixture *f = *state;
-	int first, second;
+	int first, second, newcomer;
 
 	control_server_event(f->server, "{1}", 3);
-	first = dial(f, "WATCH\n");
+	first = dial(f, "WATCH AGAIN\n");
 	expect_text(first, "OK\n{1}\n");
 	control_server_event(f->server, "{2}", 3);
 	turn(f);
 	expect_text(first, "{2}\n");
-	second = dial(f, "WATCH\n");
+	second = dial(f, "WATCH AGAIN\n");
 	expect_text(second, "OK\n{1}\n{2}\n");
+	newcomer = dial(f, "WATCH\n"); /* it asks for the state */
+	expect_text(newcomer, "OK\n");
 	close(first);
 	close(second);
+	close(newcomer);
 }
 
 static void a_client_that_says_too_much_is_refused(void **state)

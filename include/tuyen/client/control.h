@@ -12,7 +12,8 @@
  *	STATUS	the status document, below
  *	PLAN	what tuyend would do to the kernel now, in words
  *	RELOAD	take a new release from the incoming folder, if it verifies
- *	WATCH	events, one JSON object a line, until the client closes; first those of the wire process's first ten seconds, while these last
+ *	WATCH	events, one JSON object a line, until the client closes
+ *	WATCH AGAIN	the same to who watched before and was cut off: first those of the wire process's first ten seconds, while these last
  *
  * The answer: a line "OK <bytes>", "REFUSED <bytes>" or "FAILED <bytes>", then that many bytes. WATCH: "OK\n", then lines.
  *

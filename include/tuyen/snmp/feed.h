@@ -36,6 +36,7 @@ struct feed {
 	char line[FEED_EVENT_MAX];
 	size_t line_length;
 	bool line_skip; /* too long: up to its end */
+	bool watched;	/* once: what is said until it is again is to be heard too */
 };
 
 void feed_init(struct feed *feed, const char *socket_path);

@@ -256,6 +256,7 @@ ok "tuyend back: seen within 6 s" wait_for 6 is_value tuyenDaemonState.0 running
 ok "tuyend back: a notification" wait_for 3 trapped 'tuyenDaemonUp'
 event '{"event":"bundle","epoch":5,"accepted":false,"reason":"again","at":"2026-11-24T09:00:30Z"}'
 ok "tuyend back: watched again" wait_for 6 trapped 'tuyenNotifyEpoch.0 = 5'
+ok "... and asked for what was said meanwhile, as at the start it was not" test "$(xargs <"$w/control.watched")" = "WATCH WATCH AGAIN"
 
 kill -STOP "$control"
 ok "tuyend stopped: told within 6 s" wait_for 6 is_value tuyenDaemonState.0 unreachable
