@@ -616,6 +616,17 @@ static uint64_t scalar_number(const struct mib *mib, const char *name)
 	return cell && cell->known ? cell->number : 0;
 }
 
+/* Of a release that was there before. Knuth's multiplier puts sites whose numbers lie side by side far from each other. */
+static uint64_t expiry_due(const struct mib *mib, const struct notification_expiry *told,
+			   uint64_t now_s)
+{
+	uint32_t turn = (uint32_t)scalar_number(mib, "tuyenSiteId") * UINT32_C(2654435761);
+	uint64_t wait_s = ((uint64_t)turn * NOTIFICATION_EXPIRY_SPREAD_S) >> 32;
+
+	/* who set the clock back waits no longer for it */
+	return told->due_s && told->due_s <= now_s + wait_s ? told->due_s : now_s + wait_s;
+}
+
 struct notification *notification_of_expiry(const struct mib *mib,
 					    const struct notification_expiry *told, uint64_t now_s,
 					    struct notification_expiry *ret_told)
@@ -626,12 +637,19 @@ struct notification *notification_of_expiry(const struct mib *mib,
 	    "tuyenBundleExpiry",
 	    "tuyenBundleDaysLeft",
 	};
-	const struct notification_expiry is = {scalar_number(mib, "tuyenBundleEpoch"),
-					       scalar_number(mib, "tuyenBundleExpiry")};
+	const struct notification_expiry is = {.epoch = scalar_number(mib, "tuyenBundleEpoch"),
+					       .expiry = scalar_number(mib, "tuyenBundleExpiry")};
+	bool other = is.epoch != told->epoch;
 	struct notification *n = NULL;
 
-	if (is.expiry > MIB_EXPIRY_DISTANT &&
-	    (is.epoch != told->epoch || is.expiry > told->expiry)) {
+	if (is.expiry > MIB_EXPIRY_DISTANT && (other || is.expiry > told->expiry)) {
+		uint64_t due_s = other ? now_s : expiry_due(mib, told, now_s);
+
+		if (due_s > now_s) {
+			*ret_told = *told;
+			ret_told->due_s = due_s;
+			return NULL;
+		}
 		n = notification_new(is.expiry == MIB_EXPIRY_PAST ? NOTIFY_BUNDLE_EXPIRY_PAST
 								  : NOTIFY_BUNDLE_EXPIRY_SOON);
 		if (!n)

@@ -361,6 +361,7 @@ date -s "@$(($(date +%s) + 315360000))" >/dev/null
 expect "the status says it" status_is phuc-xa .bundle.expired true
 expect "the log says it" logged "release of epoch 3 is past its expiry"
 expect "SNMP says it" get_is tuyenBundleExpired.0 true
+date -s "@$(($(date +%s) + 600))" >/dev/null # by then each site had its turn to tell it
 expect "the network centre is told" grep -q 'TUYEN-MIB::tuyenBundleExpiryPast.*tuyenBundleEpoch.* 3[^0-9]' trapd.log
 sleep 12 # two looks, each of which could say it again
 judge "it is said once" eval '[ "$(tail -n "+$log_from" phuc-xa.log | grep -c "past its expiry")" = 1 ]'

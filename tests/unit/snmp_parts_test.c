@@ -410,18 +410,26 @@ static void test_service_values(void **state)
 	mib_clear(&mib);
 }
 
-/* What the status document tells of a release's end. */
-static struct notification *expiry_look(const char *bundle, struct notification_expiry *told,
-					struct mib *ret_mib)
+enum { EXPIRY_NOW = 1795507202 };
+
+/* What the status document of site @id tells of a release's end at @now_s. */
+static struct notification *expiry_look_at(unsigned int id, uint64_t now_s, const char *bundle,
+					   struct notification_expiry *told, struct mib *ret_mib)
 {
 	char document[256];
 	struct reason reason;
 
 	snprintf(document, sizeof(document),
-		 "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":901},\"bundle\":{%s}}",
+		 "{\"format\":1,\"site\":{\"name\":\"phuc-xa\",\"id\":%u},\"bundle\":{%s}}", id,
 		 bundle);
 	assert_int_equal(mib_load(document, strlen(document), ret_mib, &reason), 0);
-	return notification_of_expiry(ret_mib, told, 1795507202, told);
+	return notification_of_expiry(ret_mib, told, now_s, told);
+}
+
+static struct notification *expiry_look(const char *bundle, struct notification_expiry *told,
+					struct mib *ret_mib)
+{
+	return expiry_look_at(901, EXPIRY_NOW, bundle, told, ret_mib);
 }
 
 /* The number that the MIB's text gives the object @name, and below what. */
@@ -552,11 +560,77 @@ static void test_expiry(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t now_s = EXPIRY_NOW + i * UINT64_C(86400);
 		struct mib mib;
-		struct notification *n = expiry_look(cases[i].bundle, &told, &mib);
+		struct notification *n = expiry_look_at(901, now_s, cases[i].bundle, &told, &mib);
 
+		if (!n) { /* in its own turn */
+			mib_clear(&mib);
+			n = expiry_look_at(901, now_s + NOTIFICATION_EXPIRY_SPREAD_S,
+					   cases[i].bundle, &told, &mib);
+		}
 		if ((n ? (int)n->kind : 0) != cases[i].kind)
 			fail_msg("%s: kind %d", cases[i].rule, n ? (int)n->kind : 0);
+		notification_free(n);
+		mib_clear(&mib);
+	}
+}
+
+/* When a site that had told nothing yet of release 7 tells that its end is near, in s from when it came near. */
+static unsigned int expiry_turn(unsigned int id)
+{
+	struct notification_expiry told = {.epoch = 7, .expiry = MIB_EXPIRY_DISTANT};
+
+	for (unsigned int s = 0; s <= NOTIFICATION_EXPIRY_SPREAD_S; s += 5) {
+		struct mib mib;
+		struct notification *n = expiry_look_at(
+		    id, EXPIRY_NOW + s, "\"epoch\":7,\"expiry\":\"month\"", &told, &mib);
+		bool said = n;
+
+		notification_free(n);
+		mib_clear(&mib);
+		if (said)
+			return s;
+	}
+	fail_msg("site %u tells nothing", id);
+	return 0;
+}
+
+/* Sites of one release do not all tell of its end in one second: of 600 with numbers side by side, 60 a minute. */
+static void test_expiry_turns(void **state)
+{
+	unsigned int minute[11] = {0};
+
+	(void)state;
+	for (unsigned int id = 700; id < 1300; id++)
+		minute[expiry_turn(id) / 60]++;
+	for (unsigned int i = 0; i < 10; i++)
+		if (minute[i] < 50 || minute[i] > 70)
+			fail_msg("%u sites in minute %u", minute[i], i);
+}
+
+/* Another release waits for no turn, and who set the clock back no longer than one. */
+static void test_expiry_at_once(void **state)
+{
+	static const char near[] = "\"epoch\":7,\"expiry\":\"month\"";
+	struct notification_expiry told = {.epoch = 6, .expiry = MIB_EXPIRY_DISTANT};
+	struct notification *n;
+	struct mib mib;
+
+	(void)state;
+	n = expiry_look(near, &told, &mib);
+	assert_non_null(n);
+	notification_free(n);
+	mib_clear(&mib);
+	told = (struct notification_expiry){.epoch = 7, .expiry = MIB_EXPIRY_DISTANT};
+	assert_null(expiry_look(near, &told, &mib));
+	mib_clear(&mib);
+	for (uint64_t back = 0; back <= 1;
+	     back++) { /* a year back: no more than its turn from there */
+		n = expiry_look_at(
+		    901, EXPIRY_NOW - UINT64_C(31536000) + back * NOTIFICATION_EXPIRY_SPREAD_S,
+		    near, &told, &mib);
+		assert_int_equal(n != NULL, back);
 		notification_free(n);
 		mib_clear(&mib);
 	}
@@ -657,6 +731,7 @@ int main(void)
 	    cmocka_unit_test(test_secrets_mode),  cmocka_unit_test(test_events),
 	    cmocka_unit_test(test_event_values),  cmocka_unit_test(test_service_values),
 	    cmocka_unit_test(test_event_objects), cmocka_unit_test(test_expiry),
+	    cmocka_unit_test(test_expiry_turns),  cmocka_unit_test(test_expiry_at_once),
 	    cmocka_unit_test(test_expiry_values), cmocka_unit_test(test_answers),
 	};
 

@@ -98,14 +98,19 @@ struct notification *notification_of_device(const struct mib *mib, const char *n
 struct notification *notification_of_daemon(const struct mib *mib, bool up, const char *reason,
 					    uint64_t now_s);
 
+/** A country's sites share a release, whose end comes nearer at all of them in one second: they tell it over so long. */
+#define NOTIFICATION_EXPIRY_SPREAD_S 600u
+
 /** What was told of a release's end: of which release, and its tuyenBundleExpiry. */
 struct notification_expiry {
 	uint64_t epoch, expiry;
+	uint64_t due_s; /* wall clock: when what came since is told; 0: nothing came */
 };
 
 /**
  * About the end of the release in force, when it is nearer than was @told, or another release's. The status document tells of
- * it and no event, so that it does not matter who of tuyend and tuyen-snmp was there first.
+ * it and no event, so that it does not matter who of tuyend and tuyen-snmp was there first. What only the time brought is told
+ * in the site's own turn, by its number, within NOTIFICATION_EXPIRY_SPREAD_S.
  * @ret_told  what is to be @told next time; unchanged without memory.
  * @return NULL where there is nothing new, or without memory.
  */

@@ -48,19 +48,24 @@ ok "snmpd killed and started: the table is back by itself, in 5 s" wait_for 5 "t
 is "no link or path changed in all that" "$(changes)" "$before"
 
 # A release is good for 90 days. The clock goes ahead alone, which WireGuard bears.
-days_pass() { date -s "@$(($(date +%s) + $1 * 86400))" >/dev/null; } # DAYS
+time_passes() { date -s "@$(($(date +%s) + $1))" >/dev/null; } # SECONDS
+days_pass() { time_passes $(($1 * 86400)); } # DAYS
+turns_pass() { wait_for 30 "what SNMP says" get_is tuyenBundleExpiry.0 "$1" && time_passes 600; } # WORD: each site tells it in its own turn
 told_of_end() { grep -cE 'TUYEN-MIB::tuyenBundleExpiry(Soon|Past)' trapd.log; }
 told_is() { [ "$(told_of_end)" = "$1" ]; }
 end_told() { grep -qE "TUYEN-MIB::$1.*tuyenBundleEpoch.* 1[^0-9].*tuyenBundleExpires.*tuyenBundleExpiry.* $2.*tuyenBundleDaysLeft.* $3( days)?([^0-9]|$)" trapd.log; }
 ok "90 days before a release's end" eval 'get_is tuyenBundleExpiry.0 distant && get_is tuyenBundleDaysLeft.0 "89 days"'
 is "... nobody is told of it" "$(told_of_end)" 0
 days_pass 85
-ok "4 days before it, the network centre is" wait_for 30 "the trap" end_told tuyenBundleExpirySoon week 4
+ok "4 days before it, SNMP says so, and the site's turn comes" turns_pass week
+ok "... to tell the network centre" wait_for 30 "the trap" end_told tuyenBundleExpirySoon week 4
 days_pass 4
 is "... and no session is down for that" "$(status_get phuc-xa '[.sessions[] | select(.state == "down")] | length')" 0
-ok "... and on the last day" wait_for 30 "the trap" end_told tuyenBundleExpirySoon day 0
+ok "... and on the last day" turns_pass day
+ok "... that is told" wait_for 30 "the trap" end_told tuyenBundleExpirySoon day 0
 days_pass 2
-ok "... and when it is over" wait_for 30 "the trap" end_told tuyenBundleExpiryPast past 0
+ok "... and when it is over" turns_pass past
+ok "... that is told" wait_for 30 "the trap" end_told tuyenBundleExpiryPast past 0
 sleep 12 # of the virtual clock: tuyen-snmp looks every 10 s, and for a trap that must not come there is nothing to wait for
 ok "each is told once" told_is 3
 signal_and_wait tuyen-snmp KILL

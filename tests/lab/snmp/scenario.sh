@@ -202,10 +202,12 @@ event '{"event":"folder","folder":"","at":"2026-11-24T09:02:11Z"}'
 ok "... and its end" wait_for 3 trapped 'tuyenFolderRestored.*tuyenNotifyAt.0 = 2026-11-24,9:2:11'
 ok "how near the release's end is" eval 'is_value tuyenBundleExpiry.0 distant && is_value tuyenBundleDaysLeft.0 341'
 ok "... of which nobody is told while it is distant" eval '! trapped tuyenBundleExpiry'
-expiry() { sed -i "s/\"expiry\": \"[a-z]*\", \"days_left\": [0-9]*/\"expiry\": \"$1\", \"days_left\": $2/" "$w/status.json"; }
-expiry week 6
-ok "a release that expires soon arrives" wait_for 12 trapped 'tuyenBundleExpirySoon.*tuyenSiteName.0 = phuc-xa.*tuyenBundleEpoch.0 = 7.*tuyenBundleExpires.0 = 2027-11-1,0:0:0.*tuyenBundleExpiry.0 = week.*tuyenBundleDaysLeft.0 = 6'
-expiry past 0
+release() { # EPOCH EXPIRY DAYS_LEFT: another, which waits for no turn
+	sed -i "s/\"epoch\": [0-9]*/\"epoch\": $1/; s/\"expiry\": \"[a-z]*\", \"days_left\": [0-9]*/\"expiry\": \"$2\", \"days_left\": $3/" "$w/status.json"
+}
+release 8 week 6
+ok "a release that expires soon arrives" wait_for 12 trapped 'tuyenBundleExpirySoon.*tuyenSiteName.0 = phuc-xa.*tuyenBundleEpoch.0 = 8.*tuyenBundleExpires.0 = 2027-11-1,0:0:0.*tuyenBundleExpiry.0 = week.*tuyenBundleDaysLeft.0 = 6'
+release 9 past 0
 ok "... and one that has expired" wait_for 12 trapped 'tuyenBundleExpiryPast.*tuyenBundleExpiry.0 = past.*tuyenBundleDaysLeft.0 = 0'
 ok "the tables have columns for both" eval 'is_value tuyenPathDamped.2 true && is_value tuyenLinkDuplicate.211 true && is_value tuyenLinkDamped.211 false'
 before=$(grep -c 'tuyenLinkName.211' "$w/traps.log")
