@@ -43,21 +43,12 @@ static struct nl_msg *filter_message(int type, int flags, int index, uint32_t pa
 	return message_new(type, flags, &header, sizeof(header));
 }
 
-static struct nl_msg *filter_done(struct nl_msg *m, int failed)
-{
-	if (!failed)
-		return m;
-	nlmsg_free(m);
-	errno = ENOMEM;
-	return NULL;
-}
-
 struct nl_msg *message_clsact(int index)
 {
 	struct nl_msg *m = filter_message(RTM_NEWQDISC, NLM_F_CREATE, index, TC_H_CLSACT,
 					  TC_H_MAKE(TC_H_CLSACT, 0), 0);
 
-	return m ? filter_done(m, nla_put_string(m, TCA_KIND, "clsact")) : NULL;
+	return m ? message_done(m, nla_put_string(m, TCA_KIND, "clsact")) : NULL;
 }
 
 struct nl_msg *message_clsact_remove(int index)
@@ -96,11 +87,11 @@ struct nl_msg *message_filter_drop(int index)
 	if (!m)
 		return NULL;
 	if (nla_put_string(m, TCA_KIND, "matchall"))
-		return filter_done(m, -1);
+		return message_done(m, -1);
 	options = nla_nest_start(m, TCA_OPTIONS);
 	if (!options || put_action(m, TCA_MATCHALL_ACT, TC_ACT_SHOT))
-		return filter_done(m, -1);
-	return filter_done(m, nla_nest_end(m, options));
+		return message_done(m, -1);
+	return message_done(m, nla_nest_end(m, options));
 }
 
 static int put_entry(struct nl_msg *m, uint8_t depth, uint32_t label, bool bottom)
@@ -136,12 +127,12 @@ struct nl_msg *message_filter_accept(int index, const struct label_stack *stack)
 	if (!m)
 		return NULL;
 	if (nla_put_string(m, TCA_KIND, "flower"))
-		return filter_done(m, -1);
+		return message_done(m, -1);
 	options = nla_nest_start(m, TCA_OPTIONS);
 	if (!options || nla_put_u16(m, TCA_FLOWER_KEY_ETH_TYPE, htons(ETH_P_MPLS_UC)) ||
 	    put_stack(m, stack) || put_action(m, TCA_FLOWER_ACT, TC_ACT_OK))
-		return filter_done(m, -1);
-	return filter_done(m, nla_nest_end(m, options));
+		return message_done(m, -1);
+	return message_done(m, nla_nest_end(m, options));
 }
 
 struct nl_msg *message_filter_delete(int index, uint32_t handle)
@@ -150,7 +141,7 @@ struct nl_msg *message_filter_delete(int index, uint32_t handle)
 	    filter_message(RTM_DELTFILTER, 0, index, INGRESS, handle,
 			   TC_H_MAKE(FILTER_PRIORITY_ACCEPT << 16, htons(ETH_P_MPLS_UC)));
 
-	return m ? filter_done(m, nla_put_string(m, TCA_KIND, "flower")) : NULL;
+	return m ? message_done(m, nla_put_string(m, TCA_KIND, "flower")) : NULL;
 }
 
 /* The verdict of a filter's only action and its packets. @return false if it is anything else. */

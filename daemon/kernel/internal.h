@@ -125,6 +125,8 @@ int wireguard_family(struct kernel *kernel);
 #define DUMP_TRIES    16
 #define MESSAGE_BYTES 1024
 struct nl_msg *message_new(int type, int flags, const void *header, size_t length);
+/** @return @message, or NULL with ENOMEM when something did not fit: it is freed then. */
+struct nl_msg *message_done(struct nl_msg *message, int failed);
 struct nl_msg *message_address(const struct kernel *kernel, enum plan_verb verb,
 			       const struct kernel_address *address);
 struct nl_msg *message_route(const struct kernel *kernel, enum plan_verb verb,

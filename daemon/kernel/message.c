@@ -67,7 +67,7 @@ struct nl_msg *message_new(int type, int flags, const void *header, size_t lengt
 	return message;
 }
 
-static struct nl_msg *message_done(struct nl_msg *message, int failed)
+struct nl_msg *message_done(struct nl_msg *message, int failed)
 {
 	if (!failed)
 		return message;

@@ -69,15 +69,6 @@ static struct nl_msg *queue_message(int type, int flags, int index, uint32_t par
 	return m;
 }
 
-static struct nl_msg *queue_done(struct nl_msg *m, int failed)
-{
-	if (!failed)
-		return m;
-	nlmsg_free(m);
-	errno = ENOMEM;
-	return NULL;
-}
-
 static struct nl_msg *message_root(int index)
 {
 	struct tc_htb_glob glob = {.version = HTB_VERSION, .rate2quantum = 10};
@@ -88,8 +79,8 @@ static struct nl_msg *message_root(int index)
 	if (!m)
 		return NULL;
 	if (!options || nla_put(m, TCA_HTB_INIT, sizeof(glob), &glob))
-		return queue_done(m, -1);
-	return queue_done(m, nla_nest_end(m, options));
+		return message_done(m, -1);
+	return message_done(m, nla_nest_end(m, options));
 }
 
 static struct nl_msg *message_root_delete(int index)
@@ -130,8 +121,8 @@ static struct nl_msg *message_class(int index, const struct kernel_queue *queue)
 	if (!m)
 		return NULL;
 	if (!options || nla_put(m, TCA_HTB_PARMS, sizeof(opt), &opt))
-		return queue_done(m, -1);
-	return queue_done(m, nla_nest_end(m, options));
+		return message_done(m, -1);
+	return message_done(m, nla_nest_end(m, options));
 }
 
 static struct nl_msg *message_class_delete(int index, uint16_t minor)
@@ -154,8 +145,8 @@ static struct nl_msg *message_codel(int index, const struct kernel_queue *queue,
 	    nla_put_u32(m, TCA_FQ_CODEL_MEMORY_LIMIT, CODEL_MEMORY) ||
 	    nla_put_u32(m, TCA_FQ_CODEL_ECN, 0) ||
 	    (!made && nla_put_u32(m, TCA_FQ_CODEL_FLOWS, CODEL_FLOWS)))
-		return queue_done(m, -1);
-	return queue_done(m, nla_nest_end(m, options));
+		return message_done(m, -1);
+	return message_done(m, nla_nest_end(m, options));
 }
 
 /* The filter that leads to a class: where it stands, and how it is known there. */
@@ -202,7 +193,7 @@ static struct nl_msg *message_way(int index, const struct kernel_queue *queue)
 		failed = nla_put_u32(m, TCA_FW_CLASSID, class_id(queue->minor));
 	else if (!failed)
 		failed = nla_put_u32(m, TCA_MATCHALL_CLASSID, class_id(queue->minor));
-	return queue_done(m, failed ? failed : nla_nest_end(m, options));
+	return message_done(m, failed ? failed : nla_nest_end(m, options));
 }
 
 static struct nl_msg *message_way_delete(int index, const struct kernel_queue *queue)

@@ -419,12 +419,6 @@ struct lan {
 	bool there;
 };
 
-static bool overlap(struct ipv4_prefix a, struct ipv4_prefix b)
-{
-	return a.length <= b.length ? ipv4_prefix_contains(a, b.address)
-				    : ipv4_prefix_contains(b, a.address);
-}
-
 /* A route to the network, or to a part of it. */
 static int lan_take(const struct nlmsghdr *message, void *context)
 {
@@ -437,8 +431,8 @@ static int lan_take(const struct nlmsghdr *message, void *context)
 	    header->rtm_table != RT_TABLE_MAIN || header->rtm_protocol == TUYEN_RTPROTO ||
 	    !header->rtm_dst_len || header->rtm_flags & FLAGS_OF_NO_USE)
 		return 0;
-	lan->there =
-	    overlap(lan->prefix, (struct ipv4_prefix){get_ipv4(a[RTA_DST]), header->rtm_dst_len});
+	lan->there = ipv4_prefix_overlaps(
+	    lan->prefix, (struct ipv4_prefix){get_ipv4(a[RTA_DST]), header->rtm_dst_len});
 	return 0;
 }
 
