@@ -9,7 +9,9 @@
 #include <net-snmp/agent/agent_callbacks.h>
 #include <stdlib.h>
 
-#define ROOT_LEN 9
+#define ROOT_LEN      9
+#define AGENTX_NOTIFY 12 /* agentx-Notify-PDU, RFC 2741 section 6.1.1 */
+#define ANSWER_S      30 /* a master that does not read is found by a ping, and sooner */
 
 static const oid mib_root[ROOT_LEN] = {SNMP_OID_ENTERPRISES, TUYEN_PEN, 1, 1};
 static const oid trap_root[ROOT_LEN] = {SNMP_OID_ENTERPRISES, TUYEN_PEN, 1, 0};
@@ -142,13 +144,15 @@ static int handle_request(netsnmp_mib_handler *handler, netsnmp_handler_registra
 	return SNMP_ERR_NOERROR;
 }
 
+/* What was handed to a master that is gone, and that it has not answered, it may never have read. */
 static int master_found(int major, int minor, void *server, void *client)
 {
-	struct agent *const *agent = client;
+	struct agent *agent = *(struct agent *const *)client;
 
 	(void)major;
-	(void)server;
-	(*agent)->connected = minor == SNMPD_CALLBACK_INDEX_START;
+	agent->master = minor == SNMPD_CALLBACK_INDEX_START ? server : NULL;
+	for (size_t i = 0; i < agent->queue_count; i++)
+		agent->queue[i].request = 0;
 	return 0;
 }
 
@@ -235,7 +239,7 @@ int agent_start(struct agent *agent, const char *master)
 void agent_stop(struct agent *agent)
 {
 	for (size_t i = 0; i < agent->queue_count; i++)
-		notification_free(agent->queue[i]);
+		notification_free(agent->queue[i].notification);
 	agent->queue_count = 0;
 	snmp_shutdown("tuyen-snmp");
 	shutdown_agent();
@@ -262,43 +266,81 @@ static void binding_append(netsnmp_variable_list **list, const struct notificati
 	snmp_varlist_add_variable(list, name, name_length, asn_types[b->type], bytes, length);
 }
 
-static void notification_send(struct agent *agent, const struct notification *notification)
+static netsnmp_pdu *notification_build(const struct agent *agent,
+				       const struct notification *notification)
 {
-	netsnmp_variable_list *list = NULL;
+	netsnmp_pdu *pdu = snmp_pdu_create(AGENTX_NOTIFY);
 	oid kind[ROOT_LEN + 1];
 
+	if (!pdu)
+		return NULL;
+	pdu->version = agent->master->version;
+	pdu->sessid = agent->master->sessid;
+	pdu->flags |= UCD_MSG_FLAG_PDU_TIMEOUT;
+	pdu->time = ANSWER_S;
 	memcpy(kind, trap_root, sizeof(trap_root));
 	kind[ROOT_LEN] = notification->kind;
-	snmp_varlist_add_variable(&list, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID, kind,
-				  sizeof(kind));
+	snmp_varlist_add_variable(&pdu->variables, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID,
+				  kind, sizeof(kind));
 	for (size_t i = 0; i < notification->count; i++)
-		binding_append(&list, &notification->bindings[i]);
-	send_v2trap(list);
-	snmp_free_varbind(list);
-	agent->sent++;
+		binding_append(&pdu->variables, &notification->bindings[i]);
+	return pdu;
 }
 
-static void queue_drop_first(struct agent *agent)
+static void queue_drop(struct agent *agent, size_t i)
 {
-	notification_free(agent->queue[0]);
+	notification_free(agent->queue[i].notification);
 	agent->queue_count--;
-	memmove(agent->queue, agent->queue + 1, agent->queue_count * sizeof(agent->queue[0]));
+	memmove(agent->queue + i, agent->queue + i + 1,
+		(agent->queue_count - i) * sizeof(agent->queue[0]));
+}
+
+/* Answered, or its master lives and has been silent for so long that no answer will come. */
+static int notification_heard(int operation, netsnmp_session *session, int request,
+			      netsnmp_pdu *pdu, void *magic)
+{
+	struct agent *agent = magic;
+
+	(void)session, (void)pdu;
+	for (size_t i = 0; i < agent->queue_count; i++)
+		if (agent->queue[i].request == request &&
+		    (operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE ||
+		     operation == NETSNMP_CALLBACK_OP_TIMED_OUT)) {
+			queue_drop(agent, i);
+			break;
+		}
+	return 1;
+}
+
+/* @return whether the master's socket took it. */
+static bool notification_send(struct agent *agent, struct agent_queued *queued)
+{
+	netsnmp_pdu *pdu = notification_build(agent, queued->notification);
+
+	if (!pdu)
+		return false;
+	queued->request = snmp_async_send(agent->master, pdu, notification_heard, agent);
+	if (!queued->request) {
+		snmp_free_pdu(pdu);
+		return false;
+	}
+	agent->sent++;
+	return true;
 }
 
 void agent_flush(struct agent *agent)
 {
-	while (agent->connected && agent->queue_count) {
-		notification_send(agent, agent->queue[0]);
-		queue_drop_first(agent);
-	}
+	for (size_t i = 0; agent->master && i < agent->queue_count; i++)
+		if (!agent->queue[i].request && !notification_send(agent, &agent->queue[i]))
+			return;
 }
 
 void agent_notify(struct agent *agent, struct notification *notification)
 {
 	if (agent->queue_count == AGENT_QUEUE_MAX) {
-		queue_drop_first(agent);
-		agent->dropped++;
+		agent->dropped += !agent->queue[0].request;
+		queue_drop(agent, 0);
 	}
-	agent->queue[agent->queue_count++] = notification;
+	agent->queue[agent->queue_count++] = (struct agent_queued){.notification = notification};
 	agent_flush(agent);
 }

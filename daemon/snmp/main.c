@@ -298,7 +298,7 @@ static const char *master_why(const char *address)
 /* The library keeps silent about its master. */
 static void master_tell(struct program *p, struct monotime now)
 {
-	enum master_told found = p->agent.connected ? MASTER_HERE : MASTER_GONE;
+	enum master_told found = p->agent.master ? MASTER_HERE : MASTER_GONE;
 
 	if (found == MASTER_HERE)
 		p->master_at = now;

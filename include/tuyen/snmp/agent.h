@@ -16,14 +16,19 @@
  * globals, so there is one agent a process.
  */
 #define AGENT_PING_S	2  /* also how often a lost master is looked for */
-#define AGENT_QUEUE_MAX 64 /* notifications kept while there is no master */
+#define AGENT_QUEUE_MAX 64 /* notifications kept until a master has answered them */
+
+struct agent_queued {
+	struct notification *notification;
+	int request; /* 0: not sent to the master that is there */
+};
 
 struct agent {
 	/** Called before a request is answered: brings ages up to date. @return what to answer from. */
 	const struct mib *(*asked)(void *context);
 	void *context;
-	bool connected;
-	struct notification *queue[AGENT_QUEUE_MAX];
+	netsnmp_session *master; /* the library's; NULL: there is none */
+	struct agent_queued queue[AGENT_QUEUE_MAX];
 	size_t queue_count;
 	uint64_t sent, dropped;
 };
@@ -36,7 +41,10 @@ struct agent {
 int agent_start(struct agent *agent, const char *master);
 void agent_stop(struct agent *agent);
 
-/** Takes @notification: sends it, or keeps it until there is a master; above AGENT_QUEUE_MAX the oldest goes. */
+/**
+ * Takes @notification: sends it, or keeps it until there is a master; above AGENT_QUEUE_MAX the oldest goes. What a
+ * master has not answered when it goes is sent again to the next: rather twice than never.
+ */
 void agent_notify(struct agent *agent, struct notification *notification);
 /** Sends what was kept, if there is a master now. */
 void agent_flush(struct agent *agent);

@@ -236,6 +236,30 @@ ok "snmpd back: registered again within 5 s" wait_for 5 is_value tuyenSiteName.0
 echo "# registered after $(($(date +%s%3N) - t0)) ms"
 ok "what happened meanwhile is told" wait_for 5 trapped 'tuyenPathDown.*tuyenPathName.1 = main'
 
+path_event() { printf '{"event":"path","index":%d,"name":"%s","policy":"p","color":10,"endpoint":"npdc-hn","endpoint_id":1,"state":"%s","diagnostic":"x","at":"2026-11-24T09:00:10Z"}\n' "$@"; }
+told_once() { [ "$(grep -c -- "$1" "$w/traps.log")" = 1 ]; }
+kill -STOP "$snmpd"
+{ for i in $(seq 300 700); do path_event "$i" "flood-$i" up; done; } >"$w/events"
+sleep 0.5
+kill -9 "$snmpd"; wait "$snmpd" 2>/dev/null
+snmpd_start snmpd node
+ok "snmpd stopped, its socket full, killed: the next is told what there was no room for" wait_for 8 trapped 'tuyenPathUp.*tuyenPathName.700 = flood-700'
+ok "... the last 64 of it" wait_for 5 trapped 'tuyenPathName.637 = flood-637'
+kill -STOP "$snmpd"
+path_event 2 unread down >"$w/events"
+sleep 0.5
+kill -9 "$snmpd"; wait "$snmpd" 2>/dev/null
+snmpd_start snmpd node
+ok "snmpd stopped and killed: the next is told what it had not read" wait_for 8 trapped 'tuyenPathDown.*tuyenPathName.2 = unread'
+path_event 2 read up >"$w/events"
+ok "what was read is told" wait_for 3 trapped 'tuyenPathUp.*tuyenPathName.2 = read'
+kill -9 "$snmpd"; wait "$snmpd" 2>/dev/null
+snmpd_start snmpd node
+ok "snmpd killed: registered again" wait_for 5 is_value tuyenSiteName.0 phuc-xa
+path_event 2 after down >"$w/events"
+ok "what happens then is told" wait_for 3 trapped 'tuyenPathName.2 = after'
+ok "... and what had been read is not told again" told_once 'tuyenPathName.2 = read'
+
 modem_polled() { get 'tuyenDeviceLastPolled."modem"'; }
 polls=$(cat "$w/control.count")
 kill -STOP "$snmpd"
