@@ -234,6 +234,8 @@ static void state_set(struct bfd_session *s, enum bfd_state state, enum bfd_diag
 		return;
 	s->counters.up_transitions += state == BFD_STATE_UP;
 	s->counters.down_transitions += s->state == BFD_STATE_UP;
+	if (s->state == BFD_STATE_UP)
+		s->up_until = now;
 	s->state = state;
 	s->diagnostic = diagnostic;
 	s->by_intent = false;

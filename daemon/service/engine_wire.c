@@ -219,15 +219,19 @@ static bool may_tell(struct engine *e)
 	return e->told_count++ < TOLD_A_SECOND_MAX;
 }
 
+/* Of two words: who is told of what is not up waits for its end, and asks no further. */
 static void announce(struct engine *e, const struct message_liveness *l)
 {
 	const struct forwarding *f = &e->release.forwarding;
+	struct message_liveness said = *l;
 	int64_t wall_s = (int64_t)time(NULL);
 	struct text line;
 
+	if (said.state == BFD_STATE_INIT)
+		said.state = BFD_STATE_DOWN;
 	text_init(&line);
 	if (l->kind == SESSION_LINK)
-		status_event_link(forwarding_neighbor(f, l->id), l, wall_s, &line);
+		status_event_link(forwarding_neighbor(f, l->id), &said, wall_s, &line);
 	else
 		status_event_path(f, forwarding_path(f, (uint8_t)l->id), l, wall_s, &line);
 	log_info("%s", text_string(&line));
@@ -425,14 +429,15 @@ static void take_end_of_doubt(struct engine *e, struct status_liveness *known)
 
 /*
  * It failed while this process was away, and the wire process saw it: the last life has said that it was up, and nobody that it is no
- * more.
+ * more. What has tried in vain to come up meanwhile is no news: it was down before.
  */
 static void tell_unheard(struct engine *e, struct status_liveness *known)
 {
-	uint64_t ago_us = monotime_between(known->since, monotime_now());
+	struct monotime up_until = past(known->last.up_until_us);
+	uint64_t ago_us = monotime_between(up_until, monotime_now());
 
-	if (!e->last_end.us || monotime_before(known->since, e->last_end) || known->failed_s ||
-	    known->last.state != BFD_STATE_DOWN || known->last.diagnostic == BFD_DIAG_NONE)
+	if (!e->last_end.us || !up_until.us || monotime_before(up_until, e->last_end) ||
+	    known->failed_s || known->last.state == BFD_STATE_UP)
 		return;
 	known->failed_s = (int64_t)time(NULL) - (int64_t)(ago_us / 1000000);
 	known->told_up = true;

@@ -1322,6 +1322,7 @@ static struct message report_build(const struct wire_sessions *w, const struct w
 		    .dropped = s->bfd.counters.dropped + s->dropped,
 		    .detection_us = s->bfd.detection_us,
 		    .changed_at_us = s->bfd.since.us,
+		    .up_until_us = s->bfd.up_until.us,
 		},
 	};
 }

@@ -243,7 +243,22 @@ static void a_restarted_neighbour_takes_the_session_down(void **state)
 	p.my_discriminator = 777;
 	assert_int_equal(bfd_session_receive(&s, &p, 255, MS(START_MS + 1)), BFD_ACCEPT);
 	assert_int_equal(s.state, BFD_STATE_DOWN);
+	assert_int_equal(s.up_until.us, MS(START_MS + 1).us);
 	assert_int_equal(sent(&s, MS(START_MS + 1)).your_discriminator, 777);
+}
+
+static void what_was_up_last_outlives_vain_attempts(void **state)
+{
+	struct bfd_session s = session(&active, BFD_STATE_UP);
+
+	(void)state;
+	assert_int_equal(s.up_until.us, 0);
+	hear(&s, BFD_STATE_DOWN, MS(START_MS + 1));
+	hear(&s, BFD_STATE_DOWN, MS(START_MS + 2));
+	assert_int_equal(s.state, BFD_STATE_INIT);
+	hear(&s, BFD_STATE_ADMIN_DOWN, MS(START_MS + 3));
+	assert_int_equal(s.since.us, MS(START_MS + 3).us);
+	assert_int_equal(s.up_until.us, MS(START_MS + 1).us);
 }
 
 /* It is told that there is one, and who is there is called at once. */
@@ -1029,6 +1044,7 @@ int main(void)
 	    cmocka_unit_test(the_table_of_states),
 	    cmocka_unit_test(a_packet_that_does_not_fit_the_session),
 	    cmocka_unit_test(a_restarted_neighbour_takes_the_session_down),
+	    cmocka_unit_test(what_was_up_last_outlives_vain_attempts),
 	    cmocka_unit_test(a_session_begins_with_a_packet),
 	    cmocka_unit_test(one_that_began_anew_is_known),
 	    cmocka_unit_test(slow_while_not_up),

@@ -21,6 +21,7 @@
 static struct {
 	unsigned int events, lines, dirty, hellos, commands, degraded, better, mtus, link_mtus,
 	    damped;
+	enum bfd_state said;
 } seen;
 
 void status_event_quality(const struct forwarding *f, const struct fwd_path *path,
@@ -53,8 +54,9 @@ void status_event_mtu(const struct forwarding *f, const struct fwd_path *path,
 void status_event_link(const struct fwd_neighbor *neighbor, const struct message_liveness *l,
 		       int64_t wall_s, struct text *ret_json)
 {
-	(void)neighbor, (void)l, (void)wall_s, (void)ret_json;
+	(void)neighbor, (void)wall_s, (void)ret_json;
 	seen.events++;
+	seen.said = (enum bfd_state)l->state;
 }
 
 void status_event_path(const struct forwarding *f, const struct fwd_path *path,
@@ -613,15 +615,17 @@ static void a_configuration_without_room_is_not_committed(void **state)
 	assert_int_equal(count_read(f, MESSAGE_COMMIT), 1);
 }
 
-static void say_failed(struct fixture *f, enum bfd_diagnostic diagnostic, struct monotime since)
+/* @up_until  0: it never was */
+static void say_failed(struct fixture *f, enum bfd_state is, uint64_t since, uint64_t up_until)
 {
 	const struct message m = {
 	    .type = MESSAGE_LIVENESS,
 	    .u.liveness = {.kind = SESSION_LINK,
 			   .id = 101,
-			   .state = BFD_STATE_DOWN,
-			   .diagnostic = diagnostic,
-			   .changed_at_us = since.us},
+			   .state = is,
+			   .diagnostic = BFD_DIAG_DETECTION_EXPIRED,
+			   .changed_at_us = since,
+			   .up_until_us = up_until},
 	};
 
 	assert_int_equal(message_check(&m, message_size(MESSAGE_LIVENESS)), 0);
@@ -631,23 +635,38 @@ static void say_failed(struct fixture *f, enum bfd_diagnostic diagnostic, struct
 /* The wire process lived on, and has seen what nobody took from it. */
 static void what_failed_while_we_were_away_is_said(void **state)
 {
-	const struct monotime end = {1000000}, before = {999999}, after = {1000001};
+	const uint64_t end = 1000000, before = 999999, after = 1000001, later = 1000002;
 	struct fixture *f = *state;
 	struct engine *e = &f->engine;
 
-	e->last_end = end;
-	say_failed(f, BFD_DIAG_NONE, after); /* it has begun, no more */
+	e->last_end.us = end;
+	say_failed(f, BFD_STATE_DOWN, after, 0); /* it has begun, no more */
 	assert_int_equal(seen.events, 0);
 	e->links[0].known = false;
-	say_failed(f, BFD_DIAG_DETECTION_EXPIRED, before); /* our last life has said that */
+	say_failed(f, BFD_STATE_DOWN, before, before); /* our last life has said that */
 	assert_int_equal(seen.events, 0);
 	e->links[0].known = false;
-	say_failed(f, BFD_DIAG_DETECTION_EXPIRED, after);
+	say_failed(f, BFD_STATE_DOWN, after, before); /* it went to Init and back */
+	assert_int_equal(seen.events, 0);
+	e->links[0].known = false;
+	say_failed(f, BFD_STATE_DOWN, later, after);
 	assert_int_equal(seen.events, 1);
 	assert_false(e->links[0].told_up);
 	e->links[0].known = false; /* and once */
-	say_failed(f, BFD_DIAG_DETECTION_EXPIRED, after);
+	say_failed(f, BFD_STATE_DOWN, later, after);
 	assert_int_equal(seen.events, 1);
+}
+
+/* Of a line that leads one way alone the neighbour hears nothing, and we hear that it is down. */
+static void what_is_not_up_is_said_to_be_down(void **state)
+{
+	struct fixture *f = *state;
+
+	f->engine.last_end.us = 1000000;
+	say_failed(f, BFD_STATE_INIT, 1000002, 1000001);
+	assert_int_equal(seen.events, 1);
+	assert_int_equal(seen.said, BFD_STATE_DOWN);
+	assert_int_equal(f->engine.links[0].last.state, BFD_STATE_INIT);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -661,6 +680,7 @@ int main(void)
 	    CASE(what_was_said_is_not_said_again),
 	    CASE(who_falls_between_two_lives_is_said_to_be_down),
 	    CASE(what_failed_while_we_were_away_is_said),
+	    CASE(what_is_not_up_is_said_to_be_down),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
 	    CASE(what_a_link_carries_is_said_and_nothing_follows),

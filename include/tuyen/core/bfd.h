@@ -115,6 +115,7 @@ struct bfd_session {
 	bool poll_active, final_due;
 	struct monotime next_send, detect_at, since;
 	struct monotime last_received;
+	struct monotime up_until; /* when it left Up last; 0: never */
 	uint32_t round_trip_us; /* S-BFD: of the newest Poll that was answered; 0 unknown */
 	struct bfd_counters counters;
 	uint32_t random;		       /* state of the jitter generator */

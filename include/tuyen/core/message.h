@@ -87,6 +87,7 @@ struct message_liveness {
 	uint64_t sent, received, dropped;
 	uint64_t detection_us;
 	uint64_t changed_at_us; /* struct monotime */
+	uint64_t up_until_us;	/* the same; when it left Up last, 0 never */
 };
 
 enum command_kind {
