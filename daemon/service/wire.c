@@ -34,8 +34,8 @@ struct wire {
 	struct pair *pair;
 	struct wire_sessions *sessions;
 	struct control_server *control;
-	uint64_t refused; /* well-formed messages out of place */
-	bool stopping;
+	uint64_t refused;	     /* well-formed messages out of place */
+	bool stopping, unconfigured; /* the newest config could not be taken */
 	struct message report;
 };
 
@@ -121,19 +121,32 @@ static void ask_again(evutil_socket_t number, short events, void *context)
 		hello_send(wire);
 }
 
-static void message_received(void *context, const struct message *message)
+static void commit_ended(struct wire *wire, int err)
 {
 	static const struct timeval second = {1, 0};
+	bool was = wire->unconfigured;
+
+	wire->unconfigured = err != 0;
+	if (err)
+		event_add(wire->ask_again, &second);
+	else
+		event_del(wire->ask_again);
+	if (err && !was)
+		log_error("the config cannot be taken, the one before stays: %s; asked for again "
+			  "each second",
+			  tuyen_strerror(err));
+	else if (was && !err)
+		log_info("the config is taken");
+}
+
+static void message_received(void *context, const struct message *message)
+{
 	struct wire *wire = context;
 	int err = message_take(wire, message);
 
-	if (message->type == MESSAGE_COMMIT) {
-		if (err)
-			event_add(wire->ask_again, &second);
-		else
-			event_del(wire->ask_again);
-	}
-	if (!err)
+	if (message->type == MESSAGE_COMMIT)
+		commit_ended(wire, err);
+	if (!err || message->type == MESSAGE_COMMIT)
 		return;
 	if (!wire->refused++)
 		log_warning("kernel process: message %u refused: %s", message->type,

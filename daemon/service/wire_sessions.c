@@ -39,6 +39,7 @@
 #include "tuyen/core/path_quality.h"
 #include "tuyen/service/bfd_io.h"
 #include "tuyen/service/clock.h"
+#include "tuyen/service/log.h"
 
 #define REOPEN_US	  1000000u
 #define DRAIN_BATCHES	  8 /* a socket and turn: a flood must not hold the clock */
@@ -56,6 +57,7 @@ struct listener { /* 3784 of a (local, device), or a reflector's 7784 */
 	int fd;
 	struct event *readable;
 	bool used;
+	bool deaf;	       /* that it cannot be opened is said */
 	bool looked_at;	       /* by the clock, and not waited for */
 	struct monotime since; /* of this judgement, */
 	unsigned int packets, looks;
@@ -263,20 +265,47 @@ static struct event *readable_add(struct event_base *base, int fd, event_callbac
 	return readable;
 }
 
+/* A link that is not heard is down, and that is said; who asks a reflector is at other sites. */
+static void reflector_tell(struct listener *l, int error)
+{
+	bool deaf = error != 0;
+
+	if (!l->discriminator || l->deaf == deaf)
+		return;
+	l->deaf = deaf;
+	if (deaf)
+		log_error(
+		    "no other site's probe is answered, its paths to here are down: port %u: %s; "
+		    "tried again each second",
+		    (unsigned int)l->port, strerror(error));
+	else
+		log_info("other sites' probes are answered again");
+}
+
+/* @return 0 or errno. */
+static int listener_try(struct listener *l)
+{
+	if (bfd_io_open(l->local, l->port, l->device, &l->fd) < 0)
+		return errno;
+	l->readable = readable_add(l->owner->base, l->fd,
+				   l->discriminator ? reflector_readable : listener_readable, l);
+	if (l->readable)
+		return 0;
+	socket_close(&l->fd, &l->readable);
+	return ENOMEM;
+}
+
 static void listener_open(struct listener *l)
 {
 	static const struct timeval retry = {REOPEN_US / 1000000, 0};
+	int error;
 
 	socket_close(&l->fd, &l->readable);
 	l->looked_at = false;
-	if (!bfd_io_open(l->local, l->port, l->device, &l->fd)) {
-		l->readable =
-		    readable_add(l->owner->base, l->fd,
-				 l->discriminator ? reflector_readable : listener_readable, l);
-		if (l->readable)
-			return;
-		socket_close(&l->fd, &l->readable);
-	}
+	error = listener_try(l);
+	reflector_tell(l, error);
+	if (!error)
+		return;
 	l->owner->counters.open_failures++;
 	event_add(l->owner->retry, &retry);
 }
@@ -1130,7 +1159,22 @@ static int commit_build(struct wire_sessions *w, struct array *next, struct mono
 	return 0;
 }
 
-static void commit_undo(struct wire_sessions *w, struct array *next)
+static int reflectors_build(struct wire_sessions *w)
+{
+	for (size_t i = 0; i < w->staged_reflect_count; i++) {
+		const struct message_reflect *r = &w->staged_reflect[i];
+		struct listener *l =
+		    listener_get(w, r->address, "", BFD_PORT_SBFD, r->discriminator);
+
+		if (!l)
+			return -TUYEN_ENOMEM;
+		l->used = true;
+	}
+	return 0;
+}
+
+/* @listeners  how many there were before */
+static void commit_undo(struct wire_sessions *w, struct array *next, size_t listeners)
 {
 	for (size_t i = 0; i < next->count; i++)
 		if (!session_at(next, i)->kept)
@@ -1140,7 +1184,7 @@ static void commit_undo(struct wire_sessions *w, struct array *next)
 	for (size_t i = 0; i < w->listeners.count; i++) {
 		struct listener *l = w->listeners.items[i];
 
-		l->used = l->discriminator != 0;
+		l->used = i < listeners && l->discriminator;
 	}
 	listeners_sweep(w);
 	free(next->items);
@@ -1179,14 +1223,6 @@ static void commit_install(struct wire_sessions *w, struct array *next, struct m
 	w->sessions = *next;
 	for (size_t i = 0; i < next->count; i++)
 		session_update(session_at(next, i), &w->staged[i], now);
-	for (size_t i = 0; i < w->staged_reflect_count; i++) {
-		struct message_reflect *r = &w->staged_reflect[i];
-		struct listener *l =
-		    listener_get(w, r->address, "", BFD_PORT_SBFD, r->discriminator);
-
-		if (l)
-			l->used = true;
-	}
 	listeners_sweep(w);
 	w->report_from = 0;
 }
@@ -1202,6 +1238,7 @@ static int staged_check(const struct wire_sessions *w)
 static int commit_apply(struct wire_sessions *w)
 {
 	struct monotime now = monotime_now();
+	size_t listeners = w->listeners.count;
 	struct array next = {0};
 	int err;
 
@@ -1216,8 +1253,10 @@ static int commit_apply(struct wire_sessions *w)
 		return -TUYEN_ENOMEM;
 	}
 	err = commit_build(w, &next, now);
+	if (!err)
+		err = reflectors_build(w);
 	if (err < 0) {
-		commit_undo(w, &next);
+		commit_undo(w, &next, listeners);
 		return err;
 	}
 	commit_install(w, &next, now);

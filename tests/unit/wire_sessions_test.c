@@ -2,7 +2,7 @@
 // link: daemon/service/wire_sessions.c daemon/service/bfd_io.c daemon/service/clock.c
 // link: daemon/core/bfd.c daemon/core/bfd_packet.c daemon/core/padded_limit.c
 // link: daemon/core/path_mtu.c daemon/core/path_quality.c daemon/base/wire.c daemon/base/err.c
-// libs: -levent_core
+// libs: -levent_core -Wl,--wrap=calloc
 /* A reflector and who asks it, over the loopback device. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,12 +16,35 @@
 
 #include "tuyen/base/err.h"
 #include "tuyen/core/padded_limit.h"
+#include "tuyen/service/log.h"
 #include "tuyen/service/wire_sessions.h"
 
 #define REFLECTOR 77u
 #define ASKER	  0x11110001u
 #define LONG	  1388u
 #define PACE_US	  20000u
+
+static struct {
+	int callocs_left;	     /* then there is no memory; below 0 there is enough */
+	unsigned int errors, infos; /* said */
+} machine = {.callocs_left = -1};
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	if (!machine.callocs_left)
+		return NULL;
+	machine.callocs_left -= machine.callocs_left > 0;
+	return __real_calloc(count, size);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	(void)format;
+	machine.errors += level == LOG_LEVEL_ERROR;
+	machine.infos += level == LOG_LEVEL_INFO;
+}
 
 struct scene {
 	struct event_base *base;
@@ -226,6 +249,53 @@ static void a_generation_without_all_of_it_is_none(void **state)
 	scene_end(&s);
 }
 
+/* Nor has one without memory for its reflector. */
+static void a_generation_without_its_reflector_is_none(void **state)
+{
+	const struct message_reflect reflect = {loopback(1), REFLECTOR + 1};
+	struct scene s;
+
+	(void)state;
+	scene_begin(&s);
+	wire_sessions_begin(s.wire, 2);
+	assert_int_equal(wire_sessions_add_reflector(s.wire, &reflect), 0);
+	machine.callocs_left = 0;
+	assert_int_equal(wire_sessions_commit(s.wire, 2), -TUYEN_ENOMEM);
+	machine.callocs_left = -1;
+	ask(&s, REFLECTOR, BFD_PACKET_BYTES);
+	assert_int_equal(answers(&s, BFD_PACKET_BYTES), 1);
+	scene_end(&s);
+}
+
+/* Another program has the port. */
+static void a_reflector_that_cannot_hear_is_said(void **state)
+{
+	const struct message_reflect reflect = {loopback(3), REFLECTOR};
+	const struct sockaddr_in taken = {.sin_family = AF_INET,
+					  .sin_port = htons(BFD_PORT_SBFD),
+					  .sin_addr.s_addr = htonl(loopback(3))};
+	int other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct scene s;
+
+	(void)state;
+	assert_int_equal(bind(other, (const struct sockaddr *)&taken, sizeof(taken)), 0);
+	scene_begin(&s);
+	machine.errors = machine.infos = 0;
+	wire_sessions_begin(s.wire, 2);
+	assert_int_equal(wire_sessions_add_reflector(s.wire, &reflect), 0);
+	assert_int_equal(wire_sessions_commit(s.wire, 2), 0);
+	while (wire_sessions_counters(s.wire)->open_failures < 2)
+		assert_int_not_equal(event_base_loop(s.base, EVLOOP_ONCE), -1);
+	assert_int_equal(machine.errors, 1);
+	close(other);
+	while (!machine.infos)
+		assert_int_not_equal(event_base_loop(s.base, EVLOOP_ONCE), -1);
+	s.reflector.sin_addr = taken.sin_addr;
+	ask(&s, REFLECTOR, BFD_PACKET_BYTES);
+	assert_int_equal(answers(&s, BFD_PACKET_BYTES), 1);
+	scene_end(&s);
+}
+
 /* Lets it run until something is told. @return the newest. */
 static struct message_liveness path_hear(struct scene *s)
 {
@@ -416,6 +486,8 @@ int main(void)
 	    cmocka_unit_test(oneself_has_no_answer),
 	    cmocka_unit_test(short_answers_are_always_given),
 	    cmocka_unit_test(a_generation_without_all_of_it_is_none),
+	    cmocka_unit_test(a_generation_without_its_reflector_is_none),
+	    cmocka_unit_test(a_reflector_that_cannot_hear_is_said),
 	    cmocka_unit_test(who_stood_still_goes_on),
 	    cmocka_unit_test(a_pace_that_quickens_is_no_doubt),
 	    cmocka_unit_test(another_way_under_the_same_index_is_another_path),
