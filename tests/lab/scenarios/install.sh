@@ -7,71 +7,22 @@
 # seconds: 960
 # needs: deb
 set -u
-root=/run/copy/root
+. "$LAB_TREE/tests/lab/systemd.sh"
 
-make_copy() { # only what is written costs memory
-	mkdir -p /run/copy && mount -t tmpfs copy /run/copy && mkdir -p /run/copy/{up,work,root}
-	mount -t overlay overlay -o lowerdir=/,upperdir=/run/copy/up,workdir=/run/copy/work $root || return 1
-	mount --rbind /dev $root/dev
-	mount -t tmpfs run $root/run
-	mkdir -p $root/run/lab $root/etc/systemd/system
-	rm -rf $root/etc/systemd/system/*.wants $root/usr/sbin/policy-rc.d
-	rm -f $root/var/lib/man-db/auto-update # reading every manual page takes a while
-}
-
-quiet_down() { # what this machine starts and the scenario does not need
-	local unit
-	for unit in systemd-udevd.service systemd-udev-trigger.service systemd-timesyncd.service systemd-networkd.service \
-		systemd-resolved.service getty@tty1.service console-getty.service systemd-update-utmp.service \
-		systemd-random-seed.service; do
-		ln -sf /dev/null "$root/etc/systemd/system/$unit"
-	done
-}
-
-write_units() {
-	cat >$root/etc/systemd/system/lab.target <<-UNIT
-	[Unit]
-	Requires=multi-user.target lab.service
-	UNIT
-	cat >$root/etc/systemd/system/lab.service <<-UNIT
-	[Unit]
-	After=basic.target
-	[Service]
-	Type=oneshot
-	Environment=LAB_TREE=$LAB_TREE LAB_BIN=$LAB_BIN LAB_KERNEL=$LAB_KERNEL LAB_CLOCK=$LAB_CLOCK TMPDIR=/run/lab HOME=/run/lab
-	ExecStart=/bin/bash $LAB_TREE/tests/lab/scenarios/install.sh inside
-	ExecStopPost=/bin/busybox poweroff -f
-	StandardOutput=tty
-	StandardError=inherit
-	TTYPath=/dev/console
-	UNIT
-}
-
-if [ "${1:-}" != inside ]; then # process 1: make the copy, hand over to systemd
-	make_copy || { echo "# lab: exit 2"; /bin/busybox poweroff -f; }
+if [ "${1:-}" != inside ]; then
+	copy_make || lab_dies
 	quiet_down
-	write_units
-	umount /sys /proc 2>/dev/null
-	exec chroot $root /lib/systemd/systemd --unit=lab.target --show-status=0 --log-target=null --log-level=err
+	units_write
+	systemd_become
 fi
 
 . "$LAB_TREE/tests/lab/lib.sh"
 . "$LAB_TREE/tests/lab/country.sh"
-finish() { # as done_testing, but this is where the lab ends
-	echo "1..$lab_tests"
-	echo "# lab: exit $([ $lab_failed -eq 0 ] && echo 0 || echo 1)"
-	exit 0
-}
 kill -s RTMIN+21 1 # systemd need not tell the console what it does
 site=901 name=phuc-xa
-state_of() { systemctl is-active "$1"; }
-active() { [ "$(state_of "$1")" = active ]; }
-unit_says() { journalctl -q --no-pager -n 20 -u "$1" 2>/dev/null | sed 's/^/# /'; }
-get() { tuyen status --json 2>/dev/null | jq -r "$1" 2>/dev/null; }
-get_is() { [ "$(get "$1")" = "$2" ]; }
 caps() { sed -n 's/^CapEff:[[:space:]]*//p' "/proc/$1/status"; }
 main_pid() { systemctl show -P MainPID "$1"; }
-deb=$(ls -t "$LAB_TREE"/build/tuyen_*.deb | head -n 1)
+deb=$(deb)
 
 ok "dpkg -i" dpkg -i "$deb" || diag_file .last 20
 is "the users are there" "$(getent passwd tuyen tuyen-wire tuyen-snmp | cut -d: -f1 | xargs)" "tuyen tuyen-wire tuyen-snmp"
@@ -81,22 +32,8 @@ is "the unit is enabled" "$(systemctl is-enabled tuyend.service)" enabled
 is "a node that is not enrolled does not start" "$(state_of tuyend)" inactive
 ok "... and that is no failure" eval '! systemctl is-failed -q tuyend'
 
-echo "SITE=$site" >/etc/tuyen/node.conf
-cp "$LAB_TREE/topology/examples/first-light.topology" "$LAB_TREE/policies/examples/first-light.policy" .
-sed -i 's/probe 50ms x 3/probe 300ms x 3/' first-light.topology # of a real clock: a busy machine is no cut
-tuyen keygen -o /var/lib/tuyen/keys --site $name >keys.topology
-for s in npdc-hn hanoi ba-dinh dong-da kham-thien; do
-	mkdir -p $s.d/state/incoming $s.d/run
-	tuyen keygen -o $s.d/state/keys --site $s
-done >>keys.topology
-for o in an binh; do tuyen officer new $o -o officers; done >/dev/null
-tuyen roster new --threshold 2 --officer an=officers/an.pem --officer binh=officers/binh.pem -o roster >/dev/null
-install -m 644 roster /var/lib/tuyen/roster
-for epoch in 1 2; do
-	tuyen compile first-light.* keys.topology -o release.$epoch --epoch $epoch
-	for o in an binh; do tuyen sign release.$epoch --officer $o --key officers/$o.key; done
-	tuyen seal release.$epoch --all -o seals.$epoch
-done >make.log 2>&1
+node_enrol $site $name ""
+for epoch in 1 2; do release_seal $epoch; done >make.log 2>&1
 ok "an enrolled node starts, and says that it is ready" systemctl restart tuyend
 is "tuyend is active" "$(state_of tuyend)" active
 like "tuyend --plan says what is missing" "$(tuyend --site $site --plan 2>&1)" '^error: no release yet: tuyen install'
