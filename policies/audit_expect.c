@@ -24,19 +24,6 @@ static void breach_add(struct breach *b, uint32_t from, uint32_t to, uint32_t li
 	b->count++;
 }
 
-static bool class_open(const struct audit *a, const struct audit_session *s, uint64_t open,
-		       uint32_t class_index)
-{
-	const struct policy *p = &a->network->policies[s->policy];
-
-	if (class_index == NETWORK_NONE)
-		return open != 0;
-	for (size_t i = 0; i < p->class_count && i < 64; i++)
-		if (p->classes[i] == class_index && open >> i & 1)
-			return true;
-	return false;
-}
-
 /* Links that every path seen so far needs. */
 struct common {
 	bool any;
@@ -73,65 +60,110 @@ static void common_path(const struct audit *a, struct common *c, uint32_t path)
 	c->count = kept;
 }
 
-/* Does any packet of the class go to a LAN of @site? Else all of it passes, and nothing does. */
-static bool class_enters(const struct network *n, uint32_t class_index, uint32_t site)
+static size_t asked_find(const struct audit *a, uint32_t class_index)
 {
-	const struct traffic_class *c;
+	size_t low = 0, high = a->asked_count;
 
-	if (class_index == NETWORK_NONE)
-		return true;
-	c = &n->classes[class_index];
-	for (size_t i = 0; i < c->match_count; i++)
-		for (size_t k = 0; k < n->sites[site].lan_count; k++)
-			if (ipv4_prefix_overlaps(c->matches[i].to, n->sites[site].lans[k]))
-				return true;
-	return false;
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		*(a->asked[middle] <= class_index ? &low : &high) = middle;
+	}
+	return low;
 }
 
-static void common_of_head(const struct audit *a, uint32_t head, uint32_t endpoint, bool by_head,
-			   uint32_t class_index, struct common *c)
+/*
+ * Whose session takes packets of a class: of several policies that let them pass, the lowest color has them, be its paths up or
+ * not. Others have what it does not let pass.
+ */
+struct taker {
+	uint32_t color;
+	bool some, all; /* of the class that is asked for */
+	struct common common;
+};
+
+static bool asked_has(const uint64_t *bits, size_t asked)
+{
+	return bits[asked / 64] >> asked % 64 & 1;
+}
+
+/* Nobody above color @above but the lowest. */
+static void taker_of_head(const struct audit *a, uint32_t head, uint32_t endpoint, bool by_head,
+			  size_t asked, uint32_t above, struct taker *t)
 {
 	uint32_t site = audit_site_by_id(a, a->network->sites[head].id);
 
-	if (site == NETWORK_NONE ||
-	    !class_enters(a->network, class_index, by_head ? endpoint : head))
+	if (site == NETWORK_NONE)
 		return;
 	for (uint32_t i = a->session_first[site]; i < a->session_first[site + 1]; i++) {
 		const struct audit_session *s = &a->sessions[i];
 
-		if (s->endpoint != endpoint ||
-		    !class_open(a, s, by_head ? s->opens : s->opens_back, class_index))
+		if (s->endpoint != endpoint || s->color <= above || s->color > t->color ||
+		    !asked_has(audit_touches(a, i, !by_head), asked))
 			continue;
+		if (s->color < t->color) {
+			t->color = s->color;
+			t->all = t->common.any = false;
+			t->common.count = 0;
+		}
+		t->some = true;
+		t->all |= a->asked[asked] == NETWORK_NONE ||
+			  asked_has(audit_covers(a, i, !by_head), asked);
 		for (uint32_t p = s->path; p < s->path + s->path_count; p++)
-			common_path(a, c, p);
+			common_path(a, &t->common, p);
 	}
 }
 
-static void reaches_pair(const struct audit *a, const struct expectation *e, uint32_t from,
-			 uint32_t to, struct breach *b)
+static void taker_next(const struct audit *a, const struct expectation *e, uint32_t from,
+		       uint32_t to, size_t asked, uint32_t above, struct taker *t)
 {
-	uint32_t links[2 * AUDIT_HOPS_MAX];
-	struct common c = {.links = links};
-	bool needs = false, shares = site_shares_lan(&a->network->sites[to]);
+	bool shares = site_shares_lan(&a->network->sites[to]);
 
+	t->color = UINT32_MAX;
+	t->some = t->all = t->common.any = false;
+	t->common.count = 0;
 	for (size_t i = 0; i < e->to.count; i++) {
-		uint32_t t = shares ? e->to.sites[i] : to;
+		uint32_t end = shares ? e->to.sites[i] : to;
 
 		if (!shares && i)
 			break;
-		if (t != to && !network_shares_lan(a->network, t, to))
+		if (end != to && !network_shares_lan(a->network, end, to))
 			continue;
-		common_of_head(a, from, t, true, e->class_index, &c);
-		common_of_head(a, t, from, false, e->class_index, &c);
+		taker_of_head(a, from, end, true, asked, above, t);
+		taker_of_head(a, end, from, false, asked, above, t);
 	}
-	for (size_t i = 0; i < c.count; i++)
-		needs |= links[i] == e->link;
-	if (!c.any)
-		breach_add(b, from, to, NETWORK_NONE);
-	else if (e->kind == EXPECT_REACHES_AFTER_ANY_LINK_FAILURE && c.count)
-		breach_add(b, from, to, links[0]);
+}
+
+/* @ret_link  whose failure cuts it off; NETWORK_NONE: nobody takes it, or no path works. */
+static bool taker_fails(const struct taker *t, const struct expectation *e, uint32_t *ret_link)
+{
+	bool needs = false;
+
+	*ret_link = NETWORK_NONE;
+	if (!t->common.any)
+		return true;
+	for (size_t i = 0; i < t->common.count; i++)
+		needs |= t->common.links[i] == e->link;
+	if (e->kind == EXPECT_REACHES_AFTER_ANY_LINK_FAILURE && t->common.count)
+		*ret_link = t->common.links[0];
 	else if (e->kind == EXPECT_REACHES_AFTER_LINK_FAILURE && needs)
-		breach_add(b, from, to, e->link);
+		*ret_link = e->link;
+	return *ret_link != NETWORK_NONE;
+}
+
+static void reaches_pair(const struct audit *a, const struct expectation *e, uint32_t from,
+			 uint32_t to, size_t asked, struct breach *b)
+{
+	uint32_t links[2 * AUDIT_HOPS_MAX], link;
+	struct taker t = {.common.links = links};
+
+	do {
+		taker_next(a, e, from, to, asked, t.color, &t);
+		if (taker_fails(&t, e, &link)) {
+			breach_add(b, from, to, link);
+			return;
+		}
+	} while (!t.all);
 }
 
 /* Of gateways in one LAN, all of them expected, one that is reached is enough: asked of the first. */
@@ -147,22 +179,12 @@ static bool another_is_asked(const struct audit *a, const struct expectation *e,
 
 static void check_reaches(const struct audit *a, const struct expectation *e, struct breach *b)
 {
+	size_t asked = asked_find(a, e->class_index);
+
 	for (size_t i = 0; i < e->from.count; i++)
 		for (size_t k = 0; k < e->to.count; k++)
 			if (e->from.sites[i] != e->to.sites[k] && !another_is_asked(a, e, k))
-				reaches_pair(a, e, e->from.sites[i], e->to.sites[k], b);
-}
-
-static size_t asked_find(const struct audit *a, uint32_t class_index)
-{
-	size_t low = 0, high = a->asked_count;
-
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		*(a->asked[middle] <= class_index ? &low : &high) = middle;
-	}
-	return low;
+				reaches_pair(a, e, e->from.sites[i], e->to.sites[k], asked, b);
 }
 
 static bool bits_have(const uint64_t *bits, uint32_t site)
@@ -174,7 +196,8 @@ static bool bits_have(const uint64_t *bits, uint32_t site)
 static void check_never(struct audit *a, const struct expectation *e, struct breach *b)
 {
 	size_t asked = asked_find(a, e->class_index);
-	uint64_t *from = calloc(2 * a->set_words, sizeof(*from)), *to = from + a->set_words;
+	uint64_t *from = calloc(2 * a->set_words, sizeof(*from)),
+		 *to = from ? from + a->set_words : NULL;
 
 	if (!from) {
 		a->failed = true;
@@ -185,14 +208,14 @@ static void check_never(struct audit *a, const struct expectation *e, struct bre
 
 	for (uint32_t i = 0; i < a->session_count; i++) {
 		const struct audit_session *s = &a->sessions[i];
-		uint64_t there = audit_touches(a, i, false)[asked / 64] >> asked % 64,
-			 back = audit_touches(a, i, true)[asked / 64] >> asked % 64;
+		bool there = asked_has(audit_touches(a, i, false), asked);
+		bool back = asked_has(audit_touches(a, i, true), asked);
 
 		if (!s->path_count)
 			continue;
-		if (there & 1 && bits_have(from, s->head) && bits_have(to, s->endpoint))
+		if (there && bits_have(from, s->head) && bits_have(to, s->endpoint))
 			breach_add(b, s->head, s->endpoint, NETWORK_NONE);
-		if (back & 1 && bits_have(from, s->endpoint) && bits_have(to, s->head))
+		if (back && bits_have(from, s->endpoint) && bits_have(to, s->head))
 			breach_add(b, s->endpoint, s->head, NETWORK_NONE);
 	}
 	free(from);

@@ -48,6 +48,7 @@ struct flows {
 	struct rule_at *some; /* of single peers, by peer */
 	size_t some_count, some_room;
 	uint64_t *touched;	      /* of one peer, bit i: packets of the audit's asked[i] */
+	uint64_t *covered;	      /* and bit i: all of them */
 	uint32_t *too_much, *example; /* by rule: peers for whom it is, and one of them */
 	size_t missing[64];	      /* by the policy's class */
 	uint32_t missing_example[64];
@@ -306,14 +307,26 @@ static void excess_at(struct flows *w, uint32_t peer, const struct meeting *m,
 	}
 }
 
-/* Does any packet of the class pass? NETWORK_NONE: any packet at all. */
+/* The matches of a class that is asked for; NETWORK_NONE: any packet at all. */
+static size_t asked_matches(const struct audit *a, uint32_t class_index,
+			    const struct class_match **ret_matches)
+{
+	static const struct class_match any = {.port_last = UINT16_MAX};
+
+	if (class_index == NETWORK_NONE) {
+		*ret_matches = &any;
+		return 1;
+	}
+	*ret_matches = a->network->classes[class_index].matches;
+	return a->network->classes[class_index].match_count;
+}
+
+/* Does any packet of the class pass? */
 static bool class_touched(const struct audit *a, uint32_t class_index, const struct meeting *m,
 			  struct ipv4_prefix to, struct ipv4_prefix from)
 {
-	static const struct class_match any = {.port_last = UINT16_MAX};
-	bool all = class_index == NETWORK_NONE;
-	const struct class_match *matches = all ? &any : a->network->classes[class_index].matches;
-	size_t count = all ? 1 : a->network->classes[class_index].match_count;
+	const struct class_match *matches;
+	size_t count = asked_matches(a, class_index, &matches);
 
 	for (size_t k = 0; k < count; k++) {
 		struct box x = box_of_match(&matches[k]);
@@ -328,6 +341,22 @@ static bool class_touched(const struct audit *a, uint32_t class_index, const str
 		}
 	}
 	return false;
+}
+
+/* Do all of them that go there? */
+static bool class_covered(const struct audit *a, uint32_t class_index, const struct meeting *m,
+			  struct ipv4_prefix to, struct ipv4_prefix from)
+{
+	const struct class_match *matches;
+	size_t count = asked_matches(a, class_index, &matches);
+
+	for (size_t k = 0; k < count; k++) {
+		struct box x = box_of_match(&matches[k]);
+
+		if (box_cut(&x, to, from) && !within_any(&x, &m->rules, to, from))
+			return false;
+	}
+	return true;
 }
 
 /* @return which of @intent's classes are wholly open between these two LANs. */
@@ -345,12 +374,19 @@ static uint64_t lack_at(const struct meeting *m, uint64_t intent, struct ipv4_pr
 	return open;
 }
 
-static void touched_at(const struct audit *a, const struct meeting *m, struct ipv4_prefix to,
-		       struct ipv4_prefix from, uint64_t *touched)
+static void asked_at(struct flows *w, const struct meeting *m, struct ipv4_prefix to,
+		     struct ipv4_prefix from)
 {
-	for (size_t i = 0; i < a->asked_count; i++)
-		if (!(touched[i / 64] >> i % 64 & 1) && class_touched(a, a->asked[i], m, to, from))
-			touched[i / 64] |= UINT64_C(1) << i % 64;
+	const struct audit *a = w->a;
+
+	for (size_t i = 0; i < a->asked_count; i++) {
+		uint64_t bit = UINT64_C(1) << i % 64;
+
+		if (!(w->touched[i / 64] & bit) && class_touched(a, a->asked[i], m, to, from))
+			w->touched[i / 64] |= bit;
+		if (w->covered[i / 64] & bit && !class_covered(a, a->asked[i], m, to, from))
+			w->covered[i / 64] &= ~bit;
+	}
 }
 
 /* Both its ends do. */
@@ -359,7 +395,7 @@ static void session_narrow(struct flows *w, uint32_t peer, uint64_t open)
 	struct audit *a = w->a;
 	uint32_t session = a->peers[a->peer_first[w->site] + peer].session;
 	struct audit_session *s;
-	uint64_t *touches;
+	uint64_t *touches, *covers;
 	bool back;
 
 	if (session == NETWORK_NONE)
@@ -368,8 +404,11 @@ static void session_narrow(struct flows *w, uint32_t peer, uint64_t open)
 	back = (s->head == a->intent[w->site]) != w->outbound;
 	__atomic_fetch_and(back ? &s->opens_back : &s->opens, open, __ATOMIC_RELAXED);
 	touches = audit_touches(a, session, back);
-	for (size_t i = 0; i < a->asked_words; i++)
+	covers = audit_covers(a, session, back);
+	for (size_t i = 0; i < a->asked_words; i++) {
 		__atomic_fetch_and(&touches[i], w->touched[i], __ATOMIC_RELAXED);
+		__atomic_fetch_and(&covers[i], w->covered[i], __ATOMIC_RELAXED);
+	}
 }
 
 static void lack_note(struct flows *w, uint32_t peer, uint64_t lacking)
@@ -398,6 +437,7 @@ static void peer_compare(struct flows *w, uint32_t peer, size_t *some, struct me
 	boxes_of_policy(w, intent, &m->wanted);
 	open = intent;
 	memset(w->touched, 0, a->asked_words * sizeof(*w->touched));
+	memset(w->covered, 0xff, a->asked_words * sizeof(*w->covered));
 	for (size_t i = 0; i < p->prefix_count; i++)
 		for (size_t k = 0; k < w->f->lan_count; k++) {
 			struct ipv4_prefix to = w->outbound ? p->prefixes[i] : w->f->lans[k];
@@ -405,7 +445,7 @@ static void peer_compare(struct flows *w, uint32_t peer, size_t *some, struct me
 
 			excess_at(w, peer, m, to, from);
 			open &= lack_at(m, intent, to, from);
-			touched_at(a, m, to, from, w->touched);
+			asked_at(w, m, to, from);
 		}
 	a->counts.rules_compared += m->rules.count;
 	lack_note(w, peer, intent & ~open);
@@ -531,6 +571,7 @@ static void flows_clear(struct flows *w)
 	free(w->wide);
 	free(w->some);
 	free(w->touched);
+	free(w->covered);
 	free(w->too_much);
 	free(w->example);
 }
@@ -546,9 +587,10 @@ static bool flows_init(struct flows *w, struct audit *a, uint32_t s)
 	w->owned = calloc(prefixes + 1, sizeof(*w->owned));
 	w->wide = calloc(f->rule_count + 1, sizeof(*w->wide));
 	w->touched = calloc(a->asked_words + 1, sizeof(*w->touched));
+	w->covered = calloc(a->asked_words + 1, sizeof(*w->covered));
 	w->too_much = calloc(f->rule_count + 1, sizeof(*w->too_much));
 	w->example = calloc(f->rule_count + 1, sizeof(*w->example));
-	return w->owned && w->wide && w->touched && w->too_much && w->example;
+	return w->owned && w->wide && w->touched && w->covered && w->too_much && w->example;
 }
 
 static bool site_compare(struct audit *a, uint32_t s, struct meeting *m)
@@ -597,8 +639,7 @@ static bool asked_build(struct audit *a)
 	if (!a->asked)
 		return false;
 	for (size_t i = 0; i < n->expectation_count; i++)
-		if (n->expectations[i].kind == EXPECT_NEVER_REACHES)
-			a->asked[a->asked_count++] = n->expectations[i].class_index;
+		a->asked[a->asked_count++] = n->expectations[i].class_index;
 	if (a->asked_count > 1)
 		qsort(a->asked, a->asked_count, sizeof(*a->asked), asked_compare);
 	for (size_t i = 0; i < a->asked_count; i++)
@@ -606,13 +647,18 @@ static bool asked_build(struct audit *a)
 			a->asked[kept++] = a->asked[i];
 	a->asked_count = kept;
 	a->asked_words = (kept + 63) / 64;
-	a->touches = malloc((2 * a->session_count * a->asked_words + 1) * sizeof(*a->touches));
+	a->touches = malloc((4 * a->session_count * a->asked_words + 1) * sizeof(*a->touches));
 	return a->touches != NULL;
 }
 
 uint64_t *audit_touches(const struct audit *a, uint32_t session, bool back)
 {
-	return a->touches + (2 * (size_t)session + back) * a->asked_words;
+	return a->touches + (4 * (size_t)session + back) * a->asked_words;
+}
+
+uint64_t *audit_covers(const struct audit *a, uint32_t session, bool back)
+{
+	return a->touches + (4 * (size_t)session + 2 + back) * a->asked_words;
 }
 
 int audit_flows(struct audit *a)
@@ -624,7 +670,7 @@ int audit_flows(struct audit *a)
 
 		s->opens = s->opens_back = s->lawful ? UINT64_MAX : 0;
 		memset(audit_touches(a, (uint32_t)i, false), s->lawful ? 0xff : 0,
-		       2 * a->asked_words * sizeof(*a->touches));
+		       4 * a->asked_words * sizeof(*a->touches));
 	}
 	return audit_divide(a, flows_compare);
 }

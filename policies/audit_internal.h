@@ -99,10 +99,10 @@ struct audit {
 	size_t session_count;
 	uint32_t *session_first; /* by site: sites' count + 1 */
 	uint32_t *
-	    asked; /* classes that must never reach somebody, each once, sorted; NETWORK_NONE: any packet */
+	    asked; /* classes that somebody must reach with, or never, each once, sorted; NETWORK_NONE: any packet */
 	size_t asked_count, asked_words;
 	uint64_t *
-	    touches; /* audit_touches(): by session there and back, of the head-end's packets first */
+	    touches; /* by session: audit_touches() there and back, of the head-end's packets first, then audit_covers() */
 	struct audit_path *paths;
 	size_t path_count;
 	struct numbers ways, nodes, repaired;
@@ -175,6 +175,8 @@ bool audit_policy_has(const struct audit *a, uint32_t policy, int side, uint32_t
 uint64_t audit_intent(const struct audit *a, uint32_t policy, uint32_t from, uint32_t to);
 /** Bit i: some packet of asked[i] passes both ends' rules. @back  the endpoint opens it. */
 uint64_t *audit_touches(const struct audit *a, uint32_t session, bool back);
+/** Bit i: all packets of asked[i] that go to the other end's LANs do. */
+uint64_t *audit_covers(const struct audit *a, uint32_t session, bool back);
 
 /* The passes, in this order. */
 void audit_orders(struct audit *a);	/* audit_site.c */

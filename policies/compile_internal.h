@@ -327,6 +327,12 @@ void compile_way_reverse(const struct way *way, struct way *ret_way);
 int compile_repairs_build(struct compile_parts *parts);
 void compile_repairs_clear(struct compile_result *r);
 
+/* compile_classes.c */
+enum compile_share { COMPILE_SHARE_NONE, COMPILE_SHARE_SOME, COMPILE_SHARE_ALL };
+/** What of the packets of class @b that go into the LANs of @site are of class @a too. @return 0 or -TUYEN_ENOMEM. */
+int compile_class_share(const struct network *n, uint32_t a, uint32_t b, uint32_t site,
+			enum compile_share *ret_share);
+
 /* compile_array.c */
 void *compile_grow_more(struct compile_result *r, void *array, size_t *count, size_t *room,
 			size_t size);

@@ -6,7 +6,9 @@
  * one that does not use the link: labels are static, nothing else heals.
  *
  * "Reaches with" a class wants all of it; "never" none of its packets, also where another class
- * overlaps it, or another gateway has the same LAN.
+ * overlaps it, or another gateway has the same LAN. Packets that are of classes of two policies go
+ * by the lower color, whether a path of that lives or not, and no path of the other's helps: so each
+ * policy that has some of the class must hold by itself, up to the one that has all that is left.
  *
  * "Never" looks at the sessions that there are, "reaches" at those that should be: both in the
  * number of sessions or of expected pairs, and a pair's sessions are few.
@@ -34,22 +36,6 @@ static void breach_add(struct breach *b, uint32_t from, uint32_t to, uint32_t li
 		b->example[b->count].link = link;
 	}
 	b->count++;
-}
-
-/* May this end (the head-end, or the other) open connections of @class_index? NETWORK_NONE: of any.
- */
-static bool pair_opens(const struct compile_result *r, const struct compile_pair *p, bool head,
-		       uint32_t class_index)
-{
-	const struct policy *policy = &r->network->policies[p->policy];
-	uint64_t opens = head ? p->opens : p->opens_back;
-
-	if (class_index == NETWORK_NONE)
-		return opens != 0;
-	for (size_t i = 0; i < policy->class_count; i++)
-		if (policy->classes[i] == class_index && opens >> i & 1)
-			return true;
-	return false;
 }
 
 /* May this end send packets of @class_index, even as another class that overlaps it? */
@@ -103,27 +89,64 @@ static void common_add(const struct compile_result *r, struct common *c,
 	c->count = kept;
 }
 
-static void common_of_head(const struct compile_result *r, uint32_t head, uint32_t endpoint,
-			   bool opened_by_head, uint32_t class_index, struct common *c)
+/* What of @class_index the head-end, or the other end, may open over @p. NETWORK_NONE: anything. */
+static enum compile_share pair_share(struct compile_result *r, const struct compile_pair *p,
+				     bool head, uint32_t class_index)
 {
-	if (!compile_class_enters(r->network, class_index, opened_by_head ? endpoint : head))
-		return;
+	const struct policy *policy = &r->network->policies[p->policy];
+	uint64_t opens = head ? p->opens : p->opens_back;
+	uint32_t to = head ? p->endpoint : p->head;
+	enum compile_share most = COMPILE_SHARE_NONE, share;
+
+	if (class_index == NETWORK_NONE)
+		return opens && compile_class_enters(r->network, class_index, to)
+			   ? COMPILE_SHARE_ALL
+			   : COMPILE_SHARE_NONE;
+	for (size_t i = 0; i < policy->class_count && most < COMPILE_SHARE_ALL; i++) {
+		if (!(opens >> i & 1))
+			continue;
+		r->failed |= compile_class_share(r->network, policy->classes[i], class_index, to,
+						 &share) < 0;
+		most = share > most ? share : most;
+	}
+	return most;
+}
+
+/* The policy of the lowest color that has some of a class between two sites. */
+struct carrier {
+	uint32_t color;
+	enum compile_share share; /* NONE: there is no such policy */
+	struct common common;
+};
+
+/* As far as it is above color @above, and no higher than the one that is known already. */
+static void carrier_of_head(struct compile_result *r, uint32_t head, uint32_t endpoint,
+			    bool opened_by_head, uint32_t class_index, uint32_t above,
+			    struct carrier *c)
+{
 	for (uint32_t i = r->head_first[head]; i < r->head_first[head + 1]; i++) {
 		const struct compile_pair *p = &r->pairs[i];
+		uint32_t color = r->network->policies[p->policy].color;
+		enum compile_share share;
 
-		if (p->endpoint != endpoint || !pair_opens(r, p, opened_by_head, class_index))
+		if (p->endpoint != endpoint || color <= above || color > c->color)
 			continue;
+		share = pair_share(r, p, opened_by_head, class_index);
+		if (share == COMPILE_SHARE_NONE)
+			continue;
+		if (color < c->color)
+			*c = (struct carrier){.color = color};
+		c->share = share > c->share ? share : c->share;
 		for (uint32_t k = 0; k < p->path_count; k++)
-			common_add(r, c, &r->paths[p->path + k]);
+			common_add(r, &c->common, &r->paths[p->path + k]);
 	}
 }
 
-/* What all ways by which @from may open connections to @to, or to another gateway of its LAN that is
- * expected too, have in common. */
-static struct common common_links(const struct compile_result *r, const struct expectation *e,
-				  uint32_t from, uint32_t to)
+/* By which @from opens connections to @to, or to another gateway of its LAN that is expected too. */
+static struct carrier carrier_next(struct compile_result *r, const struct expectation *e,
+				   uint32_t from, uint32_t to, uint32_t above)
 {
-	struct common c = {0};
+	struct carrier c = {.color = UINT32_MAX};
 	bool shares = site_shares_lan(&r->network->sites[to]);
 
 	for (size_t i = 0; i < e->to.count; i++) {
@@ -133,8 +156,8 @@ static struct common common_links(const struct compile_result *r, const struct e
 			break;
 		if (t != to && !network_shares_lan(r->network, t, to))
 			continue;
-		common_of_head(r, from, t, true, e->class_index, &c);
-		common_of_head(r, t, from, false, e->class_index, &c);
+		carrier_of_head(r, from, t, true, e->class_index, above, &c);
+		carrier_of_head(r, t, from, false, e->class_index, above, &c);
 	}
 	return c;
 }
@@ -147,27 +170,39 @@ static bool common_has(const struct common *c, uint32_t link)
 	return false;
 }
 
-static void reaches_pair(const struct compile_result *r, const struct expectation *e, uint32_t from,
-			 uint32_t to, struct breach *b)
+/* @ret_link  whose failure cuts it; NETWORK_NONE: there is no path anyway. */
+static bool carrier_breaks(const struct carrier *c, const struct expectation *e, uint32_t *ret_link)
 {
-	struct common c = common_links(r, e, from, to);
-
+	*ret_link = NETWORK_NONE;
+	if (!c->common.any)
+		return true;
 	switch (e->kind) {
-	case EXPECT_REACHES:
-		if (!c.any)
-			breach_add(b, from, to, NETWORK_NONE);
-		break;
 	case EXPECT_REACHES_AFTER_ANY_LINK_FAILURE:
-		if (!c.any || c.count)
-			breach_add(b, from, to, c.count ? c.links[0] : NETWORK_NONE);
-		break;
+		*ret_link = c->common.links[0];
+		return c->common.count != 0;
 	case EXPECT_REACHES_AFTER_LINK_FAILURE:
-		if (!c.any || common_has(&c, e->link))
-			breach_add(b, from, to, c.any ? e->link : NETWORK_NONE);
-		break;
+		*ret_link = e->link;
+		return common_has(&c->common, e->link);
+	case EXPECT_REACHES:
 	case EXPECT_NEVER_REACHES:
 		break;
 	}
+	return false;
+}
+
+static void reaches_pair(struct compile_result *r, const struct expectation *e, uint32_t from,
+			 uint32_t to, struct breach *b)
+{
+	struct carrier c = {0};
+	uint32_t link;
+
+	do {
+		c = carrier_next(r, e, from, to, c.color);
+		if (carrier_breaks(&c, e, &link)) {
+			breach_add(b, from, to, link);
+			return;
+		}
+	} while (c.share != COMPILE_SHARE_ALL);
 }
 
 /* Of gateways in one LAN, all of them expected, one that is reached is enough: asked of the first. */
@@ -181,8 +216,7 @@ static bool another_is_asked(const struct compile_result *r, const struct expect
 	return false;
 }
 
-static void check_reaches(const struct compile_result *r, const struct expectation *e,
-			  struct breach *b)
+static void check_reaches(struct compile_result *r, const struct expectation *e, struct breach *b)
 {
 	for (size_t i = 0; i < e->from.count; i++)
 		for (size_t j = 0; j < e->to.count; j++)

@@ -1563,6 +1563,65 @@ static void test_gateways_of_several_policies(void **state)
 	country_clear(&c);
 }
 
+/* Phuc-xa's queries have two paths by color 10, and one by the other. */
+static void one_path_policy(struct network *n, uint32_t color, uint32_t class_index)
+{
+	struct policy *p = fixture_policy(n, "one", color);
+
+	p->class_count = 1;
+	p->classes[0] = class_index;
+	fixture_set_add(&p->from, PHUC_XA);
+	fixture_set_add(&p->to, HUB);
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+}
+
+/* Of classes of several policies the lowest color has the packets, and no path of another's helps them. */
+static void test_expectations_follow_the_color(void **state)
+{
+	static const struct {
+		uint32_t color;
+		uint16_t first, last;
+		uint8_t length; /* of the prefix in the hub's LAN to which the class goes */
+		bool held;
+	} rows[] = {
+	    {5, 443, 443, 0, false},				/* all queries go by it */
+	    {5, 1, 65535, 0, false},  {5, 443, 443, 24, false}, /* some do */
+	    {5, 8443, 8443, 0, true},				/* none */
+	    {20, 443, 443, 0, true},  {20, 1, 65535, 0, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct expectation *e;
+		struct country c;
+		struct audit *a;
+		uint32_t web;
+
+		fixture_first_light(&c.n);
+		web = fixture_class(&c.n, "web", IPPROTO_TCP, rows[i].first);
+		c.n.classes[web].matches[0].port_last = rows[i].last;
+		c.n.classes[web].matches[0].to =
+		    (struct ipv4_prefix){rows[i].length ? 0x0a000100 : 0, rows[i].length};
+		one_path_policy(&c.n, rows[i].color, web);
+		e = fixture_expect(&c.n, EXPECT_REACHES_AFTER_LINK_FAILURE, 0);
+		fixture_set_add(&e->from, PHUC_XA);
+		fixture_set_add(&e->to, HUB);
+		country_compile(&c);
+		e->link = 0;
+		while (c.n.links[e->link].a + c.n.links[e->link].b != PHUC_XA + BA_DINH)
+			e->link++;
+		a = country_audit(&c);
+		if (found(a, AUDIT_EXPECTATION, 0, "when link phuc-xa ba-dinh fails") ==
+		    rows[i].held) {
+			findings_print(a);
+			fail_msg("row %zu", i);
+		}
+		assert_int_equal(audit_findings_total(a), !rows[i].held);
+		audit_free(a);
+		country_clear(&c);
+	}
+}
+
 static const struct fault two_faults[] = {
     {"the same rank twice", AUDIT_OVERLAP, 901, "overlaps", two_ranks_swapped},
     {"a rank without the ones before", AUDIT_SESSION, 902, "number 4 of the 2 gateways",
@@ -1619,6 +1678,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(two_gateways_take_over),
 	    cmocka_unit_test(test_gateways_of_several_policies),
+	    cmocka_unit_test(test_expectations_follow_the_color),
 	    cmocka_unit_test(test_planted_parallel_faults),
 	    cmocka_unit_test(test_prepared_and_fresh_are_clean),
 	    cmocka_unit_test(test_blind_parallel_faults),

@@ -994,6 +994,97 @@ static void a_common_link_breaks_an_expectation(void **state)
 	network_clear(&n);
 }
 
+/* A policy of one path at color 10, and at color 20 one of two that carries query. */
+static uint32_t two_colors(struct network *n, uint16_t port_first, uint16_t port_last)
+{
+	struct policy *p;
+	uint32_t web;
+
+	two_provinces(n, false);
+	web = fixture_class(n, "web", 6, port_first);
+	n->classes[web].matches[0].port_last = port_last;
+	p = commune_policy(n);
+	p->classes[0] = web;
+	p->class_count = 1;
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	p = commune_policy(n);
+	p->color = 20;
+	p->class_count = 1;
+	fixture_path(p, "main", 200, PATH_VIA_PARENT, NETWORK_NONE);
+	fixture_path(p, "spare", 100, PATH_VIA_BACKUP, 0);
+	return web;
+}
+
+/* Packets go by the lower color, whichever color has a path left: where it has some of the class, its paths count. */
+static void no_other_policy_helps_an_expectation(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t first, last;
+		uint32_t to; /* network behind the hub to which the first policy's class goes */
+		uint8_t length;
+		const char *broken;
+	} rows[] = {
+	    {"the same packets", 443, 443, 0, 0, "when link c d fails"},
+	    {"more packets", 1, 65535, 0, 0, "when link c d fails"},
+	    {"some of the packets", 443, 443, 0x0a000100, 24, "when link c d fails"},
+	    {"other ports", 80, 80, 0, 0, NULL},
+	    {"packets to elsewhere", 443, 443, 0x0a630000, 16, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct compile_result *r;
+		struct expectation *e;
+		struct network n;
+		uint32_t web = two_colors(&n, rows[i].first, rows[i].last);
+		int err;
+
+		n.classes[web].matches[0].to = (struct ipv4_prefix){rows[i].to, rows[i].length};
+		e = fixture_expect(&n, EXPECT_REACHES_AFTER_LINK_FAILURE, 0);
+		fixture_set_add(&e->from, 5);
+		fixture_set_add(&e->to, 0);
+		assert_int_equal(compile_network(&n, 0, &r), 0);
+		e->link = compile_link_find(r, 5, n.sites[5].parent);
+		err = compile_expect(r);
+		if (!err != !rows[i].broken ||
+		    (err && !strstr(compile_problem(r, 0)->text, rows[i].broken)))
+			fail_msg("%s: %d, %s", rows[i].name, err,
+				 err ? compile_problem(r, 0)->text : "it holds");
+		compile_free(r);
+		network_clear(&n);
+	}
+}
+
+/* What a policy of a lower color has of the class, all of it, holds by that alone: the other has no packet of it. */
+static void a_policy_without_packets_breaks_no_expectation(void **state)
+{
+	struct compile_result *r;
+	struct expectation *e;
+	struct network n;
+	uint32_t web = two_colors(&n, 443, 443);
+
+	(void)state;
+	n.policies[0].classes[0] = 0; /* query by the one of two paths */
+	n.policies[0].color = 20;
+	n.policies[1].classes[0] = web;
+	n.policies[1].color = 10;
+	e = fixture_expect(&n, EXPECT_REACHES_AFTER_ANY_LINK_FAILURE, 0);
+	fixture_set_add(&e->from, 5);
+	fixture_set_add(&e->to, 0);
+	assert_int_equal(compile_network(&n, 0, &r), 0);
+	assert_int_equal(compile_expect(r), 0);
+	compile_free(r);
+	n.classes[web].matches[0].to =
+	    (struct ipv4_prefix){0x0a000100, 24}; /* now the other has the rest */
+	refused_with(&n, "when link c d fails");
+	n.sites[0].lans[0] = n.classes[web].matches[0].to; /* there is no rest */
+	assert_int_equal(compile_network(&n, 0, &r), 0);
+	assert_int_equal(compile_expect(r), 0);
+	compile_free(r);
+	network_clear(&n);
+}
+
 /* ---- what is refused ------------------------------------------------------------------- */
 
 static void no_keys(struct network *n)
@@ -1703,6 +1794,8 @@ int main(void)
 	    cmocka_unit_test(explain_names_the_policy_that_takes_the_packets),
 	    cmocka_unit_test(expectations_are_checked),
 	    cmocka_unit_test(a_common_link_breaks_an_expectation),
+	    cmocka_unit_test(no_other_policy_helps_an_expectation),
+	    cmocka_unit_test(a_policy_without_packets_breaks_no_expectation),
 	    cmocka_unit_test(unlawful_networks_are_refused),
 	    cmocka_unit_test(paths_of_random_networks_work),
 	    cmocka_unit_test(repairs_of_random_networks_work),
