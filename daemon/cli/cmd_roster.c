@@ -166,10 +166,28 @@ static int roster_new(const struct roster_options *o, struct reason *reason)
 	return err;
 }
 
-static bool option_take(struct roster_options *o, int c)
+/* Of as many officers as a roster has. */
+static bool threshold_take(struct roster_options *o)
 {
 	char *end;
+	unsigned long number = strtoul(optarg, &end, 10);
 
+	if (*optarg < '0' || *optarg > '9' || *end || !number || number > ROSTER_OFFICERS_MAX)
+		return false;
+	o->threshold = (uint32_t)number;
+	return true;
+}
+
+static bool name_take(const char **list, size_t *count)
+{
+	if (*count == ROSTER_OFFICERS_MAX)
+		return false;
+	list[(*count)++] = optarg;
+	return true;
+}
+
+static bool option_take(struct roster_options *o, int c)
+{
 	switch (c) {
 	case 'o':
 		o->output = optarg;
@@ -178,18 +196,13 @@ static bool option_take(struct roster_options *o, int c)
 		o->json = true;
 		return true;
 	case 't':
-		o->threshold = (uint32_t)strtoul(optarg, &end, 10);
-		return *optarg && !*end && o->threshold;
+		return threshold_take(o);
 	case 'i':
 		return rfc3339_parse(optarg, &o->issued_s) == 0;
 	case 'a':
-		if (o->officer_count < ROSTER_OFFICERS_MAX)
-			o->officers[o->officer_count++] = optarg;
-		return true;
+		return name_take(o->officers, &o->officer_count);
 	case 'r':
-		if (o->removed_count < ROSTER_OFFICERS_MAX)
-			o->removed[o->removed_count++] = optarg;
-		return true;
+		return name_take(o->removed, &o->removed_count);
 	}
 	return false;
 }
@@ -222,8 +235,14 @@ static int run(int argc, char **argv)
 	bool good = true;
 	int c, err;
 
-	while (good && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1)
+	while (good && (c = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
 		good = option_take(&o, c);
+		if (!good && c != '?')
+			fprintf(stderr,
+				"tuyen roster: '%s': a roster has 1 to %d officers, of whom "
+				"1 to %d sign, and a time is like 2025-01-31T08:00:00Z\n",
+				optarg, ROSTER_OFFICERS_MAX, ROSTER_OFFICERS_MAX);
+	}
 	if (!good || !words_take(&o, argc - optind, argv + optind)) {
 		fputs("usage: tuyen roster new --threshold M --officer NAME=PUB.pem ... -o FILE\n"
 		      "       tuyen roster next OLD [--threshold M] [--officer NAME=PUB.pem] "

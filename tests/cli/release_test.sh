@@ -117,6 +117,12 @@ ok "a name is a safe file name" says 1 "only letters" officer ../evil
 ok "roster 1" "$tuyen" roster new --threshold 2 $(public an binh chi) -o roster-1
 ok "shows its threshold" says 0 "threshold 2 of 3" "$tuyen" roster show roster-1
 ok "shows JSON" says 0 '"threshold":2' "$tuyen" roster show roster-1 --json
+for threshold in 4294967298 -4294967294 0 2x; do # the first two are 2 in 32 bits
+	ok "a threshold of $threshold is refused" says 2 "'$threshold': a roster has" \
+		"$tuyen" roster new --threshold $threshold $(public an binh chi) -o no
+done
+ok "of 33 officers none is left out unsaid" says 2 "a roster has 1 to 32 officers" \
+	"$tuyen" roster new --threshold 2 $(for i in {1..33}; do echo "--officer o$i=keys/an.pem"; done) -o no
 ok "a threshold above the officers is refused" says 1 "threshold 2 with 1" \
 	"$tuyen" roster new --threshold 2 --officer an=keys/an.pem -o no
 ok "one key under two names is refused" says 1 "have the same key" \
