@@ -743,14 +743,6 @@ static bool rule_same(const struct fwd_rule *a, const struct fwd_rule *b)
 	       a->from.length == b->from.length;
 }
 
-static bool rule_meets(const struct fwd_rule *a, const struct fwd_rule *b)
-{
-	return (!a->protocol || !b->protocol || a->protocol == b->protocol) &&
-	       a->port_first <= b->port_last && b->port_first <= a->port_last &&
-	       (!a->has_dscp || !b->has_dscp || a->dscp == b->dscp) &&
-	       ipv4_prefix_overlaps(a->to, b->to) && ipv4_prefix_overlaps(a->from, b->from);
-}
-
 static bool rule_in(const struct forwarding *f, const struct fwd_rule *rule)
 {
 	for (size_t i = 0; i < f->rule_count; i++)
@@ -767,7 +759,7 @@ static const struct fwd_rule *rule_only(const struct forwarding *a, const struct
 		const struct fwd_rule *r = &a->rules[i];
 
 		if (r->color == color && r->outbound == outbound &&
-		    (!with || rule_meets(r, with)) && !rule_in(b, r))
+		    (!with || mix_rules_meet(r, with)) && !rule_in(b, r))
 			return r;
 	}
 	return NULL;
@@ -807,7 +799,29 @@ static bool rules_equal(const struct forwarding *a, const struct forwarding *b)
 	return true;
 }
 
-/* Only where both ends' rules change can a mixture have what neither release has. */
+/* What is open stays open meanwhile. */
+static void opening_keep(struct migrate_proof *p, uint32_t from, uint32_t to, uint32_t color)
+{
+	bool meant = p->flags & MIGRATE_POLICY_CHANGES;
+	struct mix_loss l;
+
+	if (!mix_openings_lost(&p->mix, from, to, color, meant, &l))
+		return;
+	if (l.from_release == l.to_release)
+		find(p, MIGRATE_LOST, from,
+		     "'%s' opens connections to '%s' (class '%s', color %u), and may not all of "
+		     "them in the new release",
+		     mix_name(&p->mix, from), mix_name(&p->mix, to), l.class_name, color);
+	else
+		find(p, MIGRATE_LOST, from,
+		     "'%s' opens connections to '%s' (class '%s', color %u): with the %s release "
+		     "it sends some by color %u, by which '%s' with the %s one does not take them",
+		     mix_name(&p->mix, from), mix_name(&p->mix, to), l.class_name, color,
+		     l.from_release ? "new" : "old", l.color, mix_name(&p->mix, to),
+		     l.to_release ? "new" : "old");
+}
+
+/* Only where an end's rules change can a mixture lose what both have; where both ends' do, have what neither has. */
 static void openings_prove(struct migrate_proof *p)
 {
 	bool *changed = calloc(SITE_ID_MAX + 1, sizeof(*changed));
@@ -819,8 +833,10 @@ static void openings_prove(struct migrate_proof *p)
 	for (size_t i = 0; changed && i < p->mix.side[0].count; i++) {
 		const struct forwarding *f = &p->mix.side[0].sites[i];
 
-		for (size_t k = 0; changed[f->site_id] && k < f->peer_count; k++) {
-			if (!changed[f->peers[k].site_id])
+		for (size_t k = 0; k < f->peer_count; k++) {
+			if (changed[f->site_id] || changed[f->peers[k].site_id])
+				opening_keep(p, f->site_id, f->peers[k].site_id, f->peers[k].color);
+			if (!changed[f->site_id] || !changed[f->peers[k].site_id])
 				continue;
 			opening_check(p, f->site_id, f->peers[k].site_id, f->peers[k].color, 0);
 			opening_check(p, f->site_id, f->peers[k].site_id, f->peers[k].color, 1);

@@ -62,4 +62,20 @@ bool mix_walk_reaches(const struct mix_walk *w, uint32_t site);
 /** Some packet does. */
 bool mix_walk_touches(const struct mix_walk *w, uint32_t site);
 
+/* migrate_flow.c */
+/** Is there a packet for both rules? Their colors and directions do not matter. */
+bool mix_rules_meet(const struct fwd_rule *a, const struct fwd_rule *b);
+/** Packets of a connection that is lost where its ends have these releases. */
+struct mix_loss {
+	const char *class_name; /* of the old release; borrowed */
+	int from_release, to_release;
+	uint32_t color; /* by which they are sent then */
+};
+/**
+ * Of what @from may open to @to by @color in the old release, and to LANs that stay, is something lost with the new one, or with a mixture?
+ * Not asked are connections that diff.h says are lost. @meant: nor what the new release by itself forbids.
+ */
+bool mix_openings_lost(const struct mix *m, uint32_t from, uint32_t to, uint32_t color, bool meant,
+		       struct mix_loss *ret);
+
 #endif

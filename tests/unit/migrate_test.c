@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// link: policies/migrate.c policies/migrate_walk.c policies/migrate_plan.c policies/migrate_topology.c
+// link: policies/migrate.c policies/migrate_flow.c policies/migrate_walk.c policies/migrate_plan.c policies/migrate_topology.c
 // link: policies/migrate_policy.c policies/migrate_report.c policies/diff.c
 // link: policies/check.c policies/check_topology.c policies/check_policy.c policies/check_rule.c policies/check_use.c policies/check_overlap.c
 // link: policies/check_plan.c policies/print.c policies/print_canonical.c policies/lexer.c policies/syntax.c
@@ -819,6 +819,99 @@ static void test_faults(void **state)
 	}
 }
 
+/* What changes in policy alone: @query's packets, what the first policy carries, and the second; and what is denied. */
+static void policy_country(struct country *c, const char *query, const char *first,
+			   const char *second, const char *deny)
+{
+	static const char rest[] =
+	    "from tier commune; to hub; path main preference 200 via parent; "
+	    "encrypt end-to-end; }\n";
+	char policy[1024];
+
+	snprintf(policy, sizeof(policy),
+		 "class query { to port tcp 443; %s }\nclass alarm { to port udp 162; }\n"
+		 "class any { protocol tcp; }\n"
+		 "policy first color 10 { carry %s; %spolicy second color 20 { carry %s; %s%s\n",
+		 query, first, rest, second, rest, deny);
+	country_read(c, old_text, policy);
+	country_compile(c);
+}
+
+/* A connection that both releases allow goes on in every mixture of its ends. */
+static void test_policies(void **state)
+{
+	static const struct {
+		const char *name, *query[2], *first[2], *second[2], *deny; /* old, new */
+		unsigned flags;
+		const char *words; /* NULL: all holds */
+	} rows[] = {
+	    {"nothing changes", {"", ""}, {"alarm", "alarm"}, {"query", "query"}, "", 0, NULL},
+	    {"a lower color has the packets too, at an end that knows",
+	     {"", ""},
+	     {"alarm", "alarm, query"},
+	     {"query", "query"},
+	     "",
+	     0,
+	     "with the new release it sends some by color 10, by which 'hub' with the old one"},
+	    {"as part of more",
+	     {"", ""},
+	     {"alarm", "alarm, any"},
+	     {"query", "query"},
+	     "",
+	     MIGRATE_POLICY_CHANGES,
+	     "with the new release it sends some by color 10, by which 'hub' with the old one"},
+	    {"a higher color has them too",
+	     {"", ""},
+	     {"query", "query"},
+	     {"alarm", "alarm, any"},
+	     "",
+	     0,
+	     NULL},
+	    {"the class goes elsewhere",
+	     {"to 10.0.0.0/25;", "to 10.0.0.128/25;"},
+	     {"alarm", "alarm"},
+	     {"query", "query"},
+	     "",
+	     0,
+	     "(class 'query', color 20), and may not all of them in the new release"},
+	    {"as the new policy means it",
+	     {"to 10.0.0.0/25;", "to 10.0.0.128/25;"},
+	     {"alarm", "alarm"},
+	     {"query", "query"},
+	     "",
+	     MIGRATE_POLICY_CHANGES,
+	     NULL},
+	    {"somebody else is denied: rules name the others",
+	     {"", ""},
+	     {"alarm", "alarm"},
+	     {"query", "query"},
+	     "deny from tay to hub;",
+	     MIGRATE_POLICY_CHANGES,
+	     NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct migrate_proof *p;
+		struct country c[2];
+
+		for (int r = 0; r < 2; r++)
+			policy_country(&c[r], rows[i].query[r], rows[i].first[r], rows[i].second[r],
+				       r ? rows[i].deny : "");
+		p = prove(&c[0], &c[1], rows[i].flags);
+		if (!migrate_findings_total(p) != !rows[i].words ||
+		    (rows[i].words && !strstr(migrate_finding(p, 0)->text, rows[i].words)))
+			fail_msg("%s: %s", rows[i].name,
+				 migrate_findings_total(p) ? migrate_finding(p, 0)->text
+							   : "all holds");
+		assert_int_equal(migrate_findings_of_kind(p, MIGRATE_LOST),
+				 migrate_findings_total(p));
+		migrate_proof_free(p);
+		country_clear(&c[0]);
+		country_clear(&c[1]);
+	}
+}
+
 /* ---- prepared and fresh, as the audit sees them ---------------------------------------------------- */
 
 static size_t audit_finds(const struct country *c, enum audit_kind kind)
@@ -1019,13 +1112,14 @@ static void test_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_plan),	 cmocka_unit_test(test_same),
-	    cmocka_unit_test(test_strangers),	 cmocka_unit_test(test_stages_hold),
-	    cmocka_unit_test(test_stages_clean), cmocka_unit_test(test_coins),
-	    cmocka_unit_test(test_near_by),	 cmocka_unit_test(test_leap),
-	    cmocka_unit_test(test_faults),	 cmocka_unit_test(test_prepared),
-	    cmocka_unit_test(test_parallel),	 cmocka_unit_test(test_parallel_space),
-	    cmocka_unit_test(test_path_heads),	 cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_plan),	   cmocka_unit_test(test_same),
+	    cmocka_unit_test(test_strangers),	   cmocka_unit_test(test_stages_hold),
+	    cmocka_unit_test(test_stages_clean),   cmocka_unit_test(test_coins),
+	    cmocka_unit_test(test_near_by),	   cmocka_unit_test(test_leap),
+	    cmocka_unit_test(test_faults),	   cmocka_unit_test(test_policies),
+	    cmocka_unit_test(test_prepared),	   cmocka_unit_test(test_parallel),
+	    cmocka_unit_test(test_parallel_space), cmocka_unit_test(test_path_heads),
+	    cmocka_unit_test(test_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,8 @@
  *  - a path that the new release has a site change to is either one of these, or one that, once it is up, stays up
  *    until all nodes have the new release (so that S-BFD may be believed);
  *  - a stack that a node accepts ends where one of both releases leads it, or is dropped;
- *  - no connection opens that neither release allows, no network changes its owner, no id its site.
+ *  - no connection opens that neither release allows, no network changes its owner, no id its site;
+ *  - what both releases let a site open to another passes, whichever of the two has which.
  *
  * What is proven is more than what can happen: a node that a packet meets twice may have another release the second time.
  * It says nothing of links that fail meanwhile; `without_spare` counts who then has no other path that surely works.
