@@ -751,16 +751,24 @@ static bool rule_in(const struct forwarding *f, const struct fwd_rule *rule)
 	return false;
 }
 
-/* Has @a a rule of a color and direction that @b lacks? One that meets @with, if that is said. */
-static const struct fwd_rule *rule_only(const struct forwarding *a, const struct forwarding *b,
-					uint32_t color, bool outbound, const struct fwd_rule *with)
+/* A rule of @now by which the site takes packets of @out, which its other release @then does not, nor lets @opener, the other release
+ * of who sends them, any such out. */
+static const struct fwd_rule *rule_opens(const struct forwarding *now,
+					 const struct forwarding *then,
+					 const struct forwarding *opener,
+					 const struct fwd_rule *out)
 {
-	for (size_t i = 0; i < a->rule_count; i++) {
-		const struct fwd_rule *r = &a->rules[i];
+	for (size_t i = 0; i < now->rule_count; i++) {
+		const struct fwd_rule *in = &now->rules[i];
+		struct fwd_rule packets;
 
-		if (r->color == color && r->outbound == outbound &&
-		    (!with || mix_rules_meet(r, with)) && !rule_in(b, r))
-			return r;
+		if (in->color != out->color || in->outbound || !mix_rules_meet(in, out) ||
+		    rule_in(then, in))
+			continue;
+		packets = mix_rules_common(in, out);
+		if (!mix_rules_hold(then, out->color, false, &packets) &&
+		    !mix_rules_hold(opener, out->color, true, &packets))
+			return in;
 	}
 	return NULL;
 }
@@ -777,7 +785,7 @@ static void opening_check(struct migrate_proof *p, uint32_t from, uint32_t to, u
 
 		if (out->color != color || !out->outbound || rule_in(b, out))
 			continue;
-		in = rule_only(c, d, color, false, out);
+		in = rule_opens(c, d, b, out);
 		if (!in)
 			continue;
 		find(p, MIGRATE_OPEN, from,

@@ -32,8 +32,7 @@ static struct ipv4_prefix narrower(struct ipv4_prefix a, struct ipv4_prefix b)
 	return a.length > b.length ? a : b;
 }
 
-/* What both have, who meet. */
-static struct fwd_rule rules_common(const struct fwd_rule *a, const struct fwd_rule *b)
+struct fwd_rule mix_rules_common(const struct fwd_rule *a, const struct fwd_rule *b)
 {
 	struct fwd_rule common = *a;
 
@@ -60,17 +59,21 @@ static bool rule_holds(const struct fwd_rule *outer, const struct fwd_rule *inne
 	       prefix_within(inner->to, outer->to) && prefix_within(inner->from, outer->from);
 }
 
+bool mix_rules_hold(const struct forwarding *f, uint32_t color, bool outbound,
+		    const struct fwd_rule *packets)
+{
+	for (size_t i = 0; i < f->rule_count; i++)
+		if (f->rules[i].color == color && f->rules[i].outbound == outbound &&
+		    rule_holds(&f->rules[i], packets))
+			return true;
+	return false;
+}
+
 /* Does @f, the other end of a session of @color with @from, take all of @packets by it? */
 static bool site_takes(const struct forwarding *f, uint32_t color, uint32_t from,
 		       const struct fwd_rule *packets)
 {
-	if (!f || !forwarding_peer(f, color, from))
-		return false;
-	for (size_t i = 0; i < f->rule_count; i++)
-		if (f->rules[i].color == color && !f->rules[i].outbound &&
-		    rule_holds(&f->rules[i], packets))
-			return true;
-	return false;
+	return f && forwarding_peer(f, color, from) && mix_rules_hold(f, color, false, packets);
 }
 
 static bool peer_has(const struct fwd_session_peer *p, const struct fwd_rule *packets)
@@ -87,7 +90,7 @@ enum sent { SENT_NOT, SENT, SENT_IN_VAIN };
 static enum sent rule_sends(const struct opening *o, const struct forwarding *f,
 			    const struct fwd_rule *rule, int release)
 {
-	struct fwd_rule packets = rules_common(&o->packets, rule);
+	struct fwd_rule packets = mix_rules_common(&o->packets, rule);
 	enum sent sent = SENT_NOT;
 
 	for (size_t i = 0; i < f->peer_count; i++) {
@@ -176,7 +179,7 @@ static bool packets_lost(const struct mix *m, uint32_t from, uint32_t to,
 		for (size_t k = 0; k < b[0]->lan_count; k++) {
 			struct fwd_rule lans = {
 			    .port_last = UINT16_MAX, .from = a[0]->lans[i], .to = b[0]->lans[k]};
-			struct opening o = {m, from, to, rules_common(packets, &lans)};
+			struct opening o = {m, from, to, mix_rules_common(packets, &lans)};
 
 			if (lan_stays(a[1], lans.from) && lan_stays(b[1], lans.to) &&
 			    mix_rules_meet(packets, &lans) && opening_lost(&o, meant, ret))
@@ -203,7 +206,7 @@ bool mix_openings_lost(const struct mix *m, uint32_t from, uint32_t to, uint32_t
 			    (!meant &&
 			     !(connection_stays(a_new, out) && connection_stays(b_new, in))))
 				continue;
-			packets = rules_common(out, in);
+			packets = mix_rules_common(out, in);
 			ret->class_name = out->class_name;
 			if (packets_lost(m, from, to, &packets, meant, ret))
 				return true;

@@ -65,6 +65,11 @@ bool mix_walk_touches(const struct mix_walk *w, uint32_t site);
 /* migrate_flow.c */
 /** Is there a packet for both rules? Their colors and directions do not matter. */
 bool mix_rules_meet(const struct fwd_rule *a, const struct fwd_rule *b);
+/** The packets of both, which meet; the rest as in @a. */
+struct fwd_rule mix_rules_common(const struct fwd_rule *a, const struct fwd_rule *b);
+/** Does one rule of that color and direction have all of @packets? */
+bool mix_rules_hold(const struct forwarding *f, uint32_t color, bool outbound,
+		    const struct fwd_rule *packets);
 /** Packets of a connection that is lost where its ends have these releases. */
 struct mix_loss {
 	const char *class_name; /* of the old release; borrowed */
