@@ -155,6 +155,10 @@ void node_format_bytes(const json_t *value, struct text *ret)
 	double v = (double)json_integer_value(value);
 	size_t unit = 0;
 
+	if (!json_is_integer(value)) {
+		text_add_char(ret, '-');
+		return;
+	}
 	while (v >= 10000 && unit < 4) {
 		v /= 1000;
 		unit++;

@@ -127,6 +127,15 @@ static const struct kernel_label_filter *filter_find(const struct kernel_state *
 	return bsearch(name, s->filters, s->filter_count, sizeof(s->filters[0]), filter_compare);
 }
 
+/* A counter of what is there: where it is not, 0 would be a way back for it. */
+static void add_counter(struct text *t, const char *key, bool there, uint64_t value)
+{
+	if (there)
+		add_u64(t, key, value);
+	else
+		add_null(t, key);
+}
+
 /* What policy does not let the neighbour send: labels, and BFD beyond any lawful rate. */
 static uint64_t unlawful(const struct kernel_state *s, const char *adjacency, ipv4_t neighbor)
 {
@@ -191,8 +200,8 @@ static void add_peer_counters(struct text *t, const struct status_input *in,
 		add_u64(t, "handshake_age_s", handshake_age_us(in, h) / 1000000);
 	else
 		add_null(t, "handshake_age_s");
-	add_u64(t, "rx_bytes", p ? p->rx_bytes : 0);
-	add_u64(t, "tx_bytes", p ? p->tx_bytes : 0);
+	add_counter(t, "rx_bytes", p, p ? p->rx_bytes : 0);
+	add_counter(t, "tx_bytes", p, p ? p->tx_bytes : 0);
 }
 
 static void add_peer_endpoint(struct text *t, const struct kernel_peer *p)
@@ -377,7 +386,7 @@ static void add_link(struct text *t, const struct status_input *in, size_t i)
 	add_u64(t, "changes", l->changes);
 	add_u64(t, "mtu", n->link_mtu);
 	add_carried_mtu(t, l);
-	add_u64(t, "filter_drops", unlawful(in->actual, device, n->link_address));
+	add_counter(t, "filter_drops", in->actual, unlawful(in->actual, device, n->link_address));
 	add_damped(t, in, l);
 	add_bool(t, "duplicate", l->watch.twice);
 	add_bool(t, "repaired",
@@ -554,7 +563,7 @@ static void add_session(struct text *t, const struct status_input *in, size_t i)
 		     !endpoint_carries(in->active, peer->color, peer->site_id));
 	add_peer_endpoint(t, p);
 	add_session_path(t, in, peer, p);
-	add_string(t, "state", seen->up ? "up" : "down");
+	add_string(t, "state", !seen->known ? "unknown" : seen->up ? "up" : "down");
 	add_since(t, in, seen->known, seen->since);
 	add_peer_counters(t, in, p, &seen->handshake);
 	add_u64(t, "mtu", s ? s->mtu : 0);
@@ -606,10 +615,7 @@ static void add_device(struct text *t, const struct status_input *in, size_t i)
 
 static void add_counted(struct text *t, const char *name, const struct meter *meter, uint64_t value)
 {
-	if (meter->day)
-		add_u64(t, name, value);
-	else
-		add_null(t, name);
+	add_counter(t, name, meter->day, value);
 }
 
 /* As much as SNMP's gauges can say. */

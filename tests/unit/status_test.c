@@ -41,6 +41,11 @@ static json_int_t number_at(json_t *root, const char *array, const char *key)
 	return json_integer_value(json_object_get(row, key));
 }
 
+static bool is_null_at(json_t *root, const char *array, const char *key)
+{
+	return json_is_null(json_object_get(json_array_get(json_object_get(root, array), 0), key));
+}
+
 static void without_a_release(void **state)
 {
 	struct status_refusal refusal = {.at_s = 1764000000, .reason = {"a \"quoted\" reason"}};
@@ -329,12 +334,40 @@ static void before_the_kernel_is_read_nothing_is_known(void **state)
 	w.in.actual = NULL;
 	root = watched_look(&w, 1000, 0, BOOT_S + 990);
 	assert_false(w.seen.known);
-	assert_string_equal(text_at(root, "sessions", "state"), "down");
+	assert_string_equal(text_at(root, "sessions", "state"), "unknown");
+	assert_true(is_null_at(root, "sessions", "rx_bytes"));
 	json_decref(root);
 	w.in.actual = &w.actual;
+	w.key.rx_bytes = 5000000000;
 	root = watched_look(&w, 1010, 0, BOOT_S + 990);
 	assert_true(w.seen.known);
 	assert_string_equal(text_at(root, "sessions", "state"), "up");
+	assert_int_equal(number_at(root, "sessions", "rx_bytes"), 5000000000);
+	json_decref(root);
+}
+
+/* Who reads 0 and then the old number again takes the difference for traffic. */
+static void a_counter_of_what_is_not_there_is_not_zero(void **state)
+{
+	struct fwd_neighbor neighbor = {.site_id = 210, .name = "ba-dinh"};
+	struct status_liveness link = {0};
+	struct watched w;
+	json_t *root;
+
+	(void)state;
+	watched_init(&w);
+	w.f.neighbors = &neighbor;
+	w.f.neighbor_count = 1;
+	w.in.links = &link;
+	w.actual.peer_count = 0;
+	root = watched_look(&w, 1000, 0, 0);
+	assert_true(is_null_at(root, "sessions", "tx_bytes"));
+	assert_true(is_null_at(root, "links", "rx_bytes"));
+	assert_int_equal(number_at(root, "links", "filter_drops"), 0);
+	json_decref(root);
+	w.in.actual = NULL;
+	root = watched_look(&w, 1010, 0, 0);
+	assert_true(is_null_at(root, "links", "filter_drops"));
 	json_decref(root);
 }
 
@@ -631,6 +664,7 @@ int main(void)
 	    cmocka_unit_test(a_handshake_just_before_the_clock_is_set),
 	    cmocka_unit_test(how_long_a_session_is_up_or_down),
 	    cmocka_unit_test(before_the_kernel_is_read_nothing_is_known),
+	    cmocka_unit_test(a_counter_of_what_is_not_there_is_not_zero),
 	    cmocka_unit_test(how_near_a_release_s_end_is),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),

@@ -42,6 +42,7 @@
  *		 repaired: bool}]
  *		 parallel: true on a parallel link, and else not there. Such a one is the link to another neighbour, whose site_id is
  *		 1000000 more and whose name ends with " parallel"; so it is wherever neighbours are named
+ *		 rx_bytes, tx_bytes: WireGuard's, of a session too; null while it has no such peer, or was not read yet
  *		 carried_mtu: bytes that pass there and back, as padded probes found it
  *		 filter_drops: packets with labels that policy does not let it send, and BFD packets beyond any lawful rate
  *		 duplicate: its key speaks from two places at once
@@ -51,7 +52,7 @@
  *		 bfd_sent, bfd_received, degraded: bool, in_doubt: bool, damped: bool, damped_for_s, loss_permille, jitter_us, carried_mtu}]
  *		 in_doubt: up, and silent for as long as its links would bear: it waits for a repair on the way; doubts: how often
  *		 damped: it failed or was in doubt again and again, and is held as spare for damped_for_s more
- *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down", since, since_s,
+ *  sessions	[{color, policy, device, peer, peer_id, caller: bool, endpoint, path, state: "up|down|unknown", since, since_s,
  *		 handshake_age_s, rx_bytes, tx_bytes, mtu, prefixes: [p]}]
  *		 path: the name of the path in use (head-end), or the path address that the peer now comes from (endpoint)
  *		 state: up when a handshake is younger than 180 s (REJECT_AFTER_TIME)
