@@ -42,6 +42,7 @@
 #define AWAY_AFTER_S	 20u	   /* longer than a turn takes, or the supervisor bears silence */
 #define MASTER_AFTER_US	 10000000u /* a restart of snmpd is no news either */
 #define TICK_US		 1000000u
+#define EARLY_BYTES	 65536u /* of events before the first status */
 #define TRIM_BYTES	 65536u /* reading a larger document leaves memory worth giving back */
 
 enum { EXIT_INPUT = 1, EXIT_SYSTEM = 2 };
@@ -60,6 +61,7 @@ struct program {
 	struct poller *poller;
 	struct monotime asked_at, status_at, lost_at, made_at; /* made: the newest document */
 	bool have_status, running, lost, told_down;
+	struct text early; /* events, a line each, that wait for a status to say whose they are */
 	struct notification_expiry told_expiry;
 	const char *agentx;
 	enum master_told master_told;
@@ -169,6 +171,36 @@ static void age_look(struct program *p)
 	p->lost = false;
 }
 
+static void event_tell(struct program *p, const char *json, size_t length)
+{
+	struct notification *notification = NULL;
+
+	if (notification_from_event(json, length, &p->mib, &notification) == 0)
+		notify(p, notification);
+}
+
+static void early_tell(struct program *p)
+{
+	const char *line = text_string(&p->early), *end;
+
+	for (; (end = strchr(line, '\n')); line = end + 1)
+		event_tell(p, line, (size_t)(end - line));
+	text_clear(&p->early);
+}
+
+static void event_came(void *context, const char *json, size_t length)
+{
+	struct program *p = context;
+
+	if (p->have_status) {
+		event_tell(p, json, length);
+	} else if (p->early.length + length < EARLY_BYTES) {
+		text_add_bytes(&p->early, json, length);
+		text_add_char(&p->early, '\n');
+	}
+	feed_want(&p->feed, monotime_after(clock_now(), REFRESH_EVENT_US));
+}
+
 static void status_came(void *context, const char *json, size_t length)
 {
 	struct program *p = context;
@@ -192,19 +224,9 @@ static void status_came(void *context, const char *json, size_t length)
 		notify(p, notification_of_daemon(&p->mib, true, "", (uint64_t)time(NULL)));
 		p->told_down = false;
 	}
+	early_tell(p);
 	notify(p, notification_of_expiry(&p->mib, &p->told_expiry, (uint64_t)time(NULL),
 					 &p->told_expiry));
-}
-
-static void event_came(void *context, const char *json, size_t length)
-{
-	struct program *p = context;
-	struct notification *notification = NULL;
-
-	if (notification_from_event(json, length, &p->mib, &notification) < 0)
-		return;
-	notify(p, notification);
-	feed_want(&p->feed, monotime_after(clock_now(), REFRESH_EVENT_US));
 }
 
 static void device_changed(void *context, const char *name, bool reachable)
@@ -445,6 +467,7 @@ static void program_stop(struct program *p)
 	poller_free(p->poller);
 	feed_clear(&p->feed);
 	damping_clear(&p->damping);
+	text_clear(&p->early);
 	mib_clear(&p->mib);
 }
 

@@ -298,7 +298,15 @@ kill -9 "$agent"; wait "$agent" 2>/dev/null
 sleep 0.5
 ok "tuyen-snmp killed: snmpd lives" alive "$snmpd"
 ok "tuyen-snmp killed: snmpd answers" ask snmpget -OqvU .1.3.6.1.2.1.1.3.0
+mv "$w/status.json" "$w/status.away"
+watched=$(wc -l <"$w/control.watched")
+is_watched() { [ "$(wc -l <"$w/control.watched")" -gt "$watched" ]; }
 agent_start
+ok "tuyen-snmp back, and no status yet: it watches" wait_for 5 is_watched
+path_event 2 early down >"$w/events"
+sleep 0.5
+mv "$w/status.away" "$w/status.json"
+ok "what happened before the first status names the site" wait_for 8 trapped 'tuyenPathDown.*tuyenSiteName.0 = phuc-xa.*tuyenPathName.2 = early'
 ok "tuyen-snmp back: registered within 5 s" wait_for 5 is_value tuyenSiteName.0 phuc-xa
 kill "$agent"; wait "$agent"
 ok "SIGTERM ends it with 0" test $? = 0
