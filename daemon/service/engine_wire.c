@@ -136,9 +136,13 @@ void engine_event(struct engine *e, struct text *line)
 
 static void status_input_fill(const struct engine *e, struct status_input *in)
 {
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
 	*in = (struct status_input){
 	    .now = monotime_now(),
-	    .wall_s = (int64_t)time(NULL),
+	    .wall_s = (int64_t)wall.tv_sec,
+	    .wall_us = (uint32_t)(wall.tv_nsec / 1000),
 	    .started = e->started,
 	    .turns = e->turns,
 	    .operations = e->operations,

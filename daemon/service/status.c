@@ -100,19 +100,27 @@ static void open_item(struct text *t)
 	text_add_char(t, '{');
 }
 
+/* What began so long ago, on the wall clock: the same second whenever it is asked. */
+static int64_t began_s(const struct status_input *in, uint64_t ago_us)
+{
+	int64_t us = in->wall_s * 1000000 + in->wall_us - (int64_t)ago_us;
+
+	return us / 1000000 - (us % 1000000 < 0);
+}
+
 /* When a state began, on both scales. */
 static void add_since(struct text *t, const struct status_input *in, bool known,
 		      struct monotime since)
 {
-	uint64_t ago_s = monotime_between(since, in->now) / 1000000;
+	uint64_t ago_us = monotime_between(since, in->now);
 
 	if (!known) {
 		add_null(t, "since");
 		add_null(t, "since_s");
 		return;
 	}
-	add_time(t, "since", in->wall_s - (int64_t)ago_s);
-	add_u64(t, "since_s", ago_s);
+	add_time(t, "since", began_s(in, ago_us));
+	add_u64(t, "since_s", ago_us / 1000000);
 }
 
 static int filter_compare(const void *key, const void *element)
@@ -259,13 +267,13 @@ static void add_site(struct text *t, const struct status_input *in)
 
 static void add_daemon(struct text *t, const struct status_input *in)
 {
-	uint64_t uptime_s = monotime_between(in->started, in->now) / 1000000;
+	uint64_t uptime_us = monotime_between(in->started, in->now);
 
 	add_key(t, "daemon");
 	text_add_char(t, '{');
 	add_string(t, "version", TUYEN_VERSION);
-	add_time(t, "started", in->wall_s - (int64_t)uptime_s);
-	add_u64(t, "uptime_s", uptime_s);
+	add_time(t, "started", began_s(in, uptime_us));
+	add_u64(t, "uptime_s", uptime_us / 1000000);
 	add_time(t, "snapshot", in->wall_s);
 	add_u64(t, "turns", in->turns);
 	add_u64(t, "operations", in->operations);

@@ -371,6 +371,36 @@ static void a_counter_of_what_is_not_there_is_not_zero(void **state)
 	json_decref(root);
 }
 
+/* A network centre takes another time of its beginning for another beginning. */
+static void what_began_once_began_at_one_time(void **state)
+{
+	const struct monotime began = {500000000};
+	struct fwd_neighbor neighbor = {.site_id = 210, .name = "ba-dinh"};
+	struct status_liveness link = {.known = true, .since = began};
+	struct watched w;
+
+	(void)state;
+	watched_init(&w);
+	w.f.neighbors = &neighbor;
+	w.f.neighbor_count = 1;
+	w.in.links = &link;
+	w.in.started = began;
+	for (uint32_t us = 100000; us < 2100000; us += 100000) {
+		uint64_t wall_us = us + 700000;
+		json_t *root, *daemon;
+
+		w.in.now.us = began.us + us;
+		w.in.wall_s = 1764000000 + (int64_t)(wall_us / 1000000);
+		w.in.wall_us = wall_us % 1000000;
+		root = document(&w.in);
+		daemon = json_object_get(root, "daemon");
+		assert_string_equal(text_at(root, "links", "since"), "2025-11-24T16:00:00Z");
+		assert_string_equal(json_string_value(json_object_get(daemon, "started")),
+				    "2025-11-24T16:00:00Z");
+		json_decref(root);
+	}
+}
+
 static void how_near_a_release_s_end_is(void **state)
 {
 	static const struct {
@@ -665,6 +695,7 @@ int main(void)
 	    cmocka_unit_test(how_long_a_session_is_up_or_down),
 	    cmocka_unit_test(before_the_kernel_is_read_nothing_is_known),
 	    cmocka_unit_test(a_counter_of_what_is_not_there_is_not_zero),
+	    cmocka_unit_test(what_began_once_began_at_one_time),
 	    cmocka_unit_test(how_near_a_release_s_end_is),
 	    cmocka_unit_test(a_metered_line_is_told),
 	    cmocka_unit_test(a_lan_that_is_closed_is_told),

@@ -158,7 +158,8 @@ uint64_t status_release_days_left(const struct status_release *r, int64_t wall_s
 
 struct status_input {
 	struct monotime now;
-	int64_t wall_s; /* now, on the wall clock */
+	int64_t wall_s;	  /* now, on the wall clock, */
+	uint32_t wall_us; /* and of that second; without it what began at one time would seem to at two */
 	struct monotime started;
 	uint64_t turns, operations, netlink_messages, drift_repairs;
 	const char *last_failure;
