@@ -2,7 +2,7 @@
 /*
  * From an event to the varbinds of its notification. The event's own words win over the snapshot,
  * which may be a second older; the snapshot gives who we are. A receiver gets every object that the
- * MIB lists, in its order: one that is not known has an empty or zero value.
+ * MIB lists, in its order: one that is not known has an empty or zero value, or that of unknown.
  */
 #include "tuyen/snmp/notification.h"
 
@@ -36,13 +36,25 @@ static struct notification_binding *binding_add(struct notification *n, enum mib
 	return b;
 }
 
-static void cell_copy(struct mib_cell *to, const struct mib_cell *from, enum mib_type type)
+/* An enumeration has no 0: what is not known has its word for that. */
+static uint64_t number_unknown(const struct mib_column *column)
 {
-	if (from && from->known)
-		to->number = from->number;
-	if (type == MIB_STRING)
-		mib_set_string(to, from && from->known ? from->string : "");
-	to->known = type != MIB_STRING || to->string;
+	const struct mib_word *word = column->words;
+
+	while (word && word->word)
+		word++;
+	return word ? word->number : 0;
+}
+
+static void cell_copy(struct mib_cell *to, const struct mib_cell *from,
+		      const struct mib_column *column)
+{
+	bool known = from && from->known;
+
+	to->number = known ? from->number : number_unknown(column);
+	if (column->type == MIB_STRING)
+		mib_set_string(to, known ? from->string : "");
+	to->known = column->type != MIB_STRING || to->string;
 }
 
 /* An instance as the snapshot has it. */
@@ -54,7 +66,7 @@ static struct notification_binding *bind_column(struct notification *n, const st
 	struct notification_binding *b = binding_add(n, column->type);
 
 	b->oid_length = mib_oid(table, column->id, index, length, b->oid);
-	cell_copy(&b->cell, mib_cell(mib, table, name, index, length), column->type);
+	cell_copy(&b->cell, mib_cell(mib, table, name, index, length), column);
 	return b;
 }
 

@@ -26,6 +26,7 @@
 #define BULK_ROWS	16
 #define TICK_US		200000
 #define IFTYPE_LOOPBACK 24 /* IANAifType softwareLoopback */
+#define OPER_UNKNOWN	4  /* ifOperStatus */
 
 enum poll_step {
 	POLL_IDLE,
@@ -240,16 +241,22 @@ static bool number_of(const netsnmp_variable_list *vb, uint64_t *ret_number)
 
 /* What is asked again and not answered is not known any more: an interface that went away is not
  * up. */
-static void values_forget(struct poll_device *d)
+static void values_forget(struct poll_device *d, enum poll_step step)
 {
 	for (size_t i = 0; i < OBJECTS; i++) {
-		if (objects[i].step != d->step)
+		if (objects[i].step != step)
 			continue;
 		if (objects[i].text)
 			mib_set_string(&d->values.strings[objects[i].slot], NULL);
 		else
 			d->values.numbers[objects[i].slot] = (struct mib_cell){0};
 	}
+}
+
+/* ifOperStatus has no other values (RFC 2863). */
+static uint64_t oper_status(uint64_t number)
+{
+	return number >= 1 && number <= 7 ? number : OPER_UNKNOWN;
 }
 
 static void value_take(struct poll_device *d, const netsnmp_variable_list *vb)
@@ -264,7 +271,9 @@ static void value_take(struct poll_device *d, const netsnmp_variable_list *vb)
 		if (objects[i].text)
 			cell_take_text(&d->values.strings[objects[i].slot], vb);
 		else if (number_of(vb, &number))
-			mib_set_number(&d->values.numbers[objects[i].slot], number);
+			mib_set_number(&d->values.numbers[objects[i].slot],
+				       objects[i].slot == NUMBER_OPER_STATUS ? oper_status(number)
+									     : number);
 	}
 }
 
@@ -396,7 +405,7 @@ static void response_take(struct poll_device *d, const netsnmp_pdu *pdu)
 		find_take(d, pdu->variables);
 		return;
 	}
-	values_forget(d);
+	values_forget(d, d->step);
 	for (const netsnmp_variable_list *vb = pdu->variables; vb; vb = vb->next_variable)
 		value_take(d, vb);
 	d->outcome = OUTCOME_ANSWER;
@@ -584,8 +593,12 @@ static void round_end(struct poller *poller, struct poll_device *d, struct monot
 
 	d->step = POLL_IDLE;
 	d->due = monotime_after(now, poller->interval_us);
-	if (!reachable)
+	if (!reachable) {
 		device_close(poller, d);
+		values_clear(&d->values);
+	}
+	if (!d->ifindex) /* what was read is another's */
+		values_forget(d, POLL_INTERFACE);
 	if (reachable)
 		d->polled_s = (uint64_t)time(NULL);
 	if (d->state == d->told)

@@ -101,6 +101,7 @@ struct modem {
 	size_t name_length;
 	bool circles; /* never comes to the end of a column */
 	u_char engine;
+	long number; /* what it answers where a number is asked; 0: 1 */
 };
 
 static void reply_text(netsnmp_pdu *pdu, const oid *name, size_t length, const char *text,
@@ -113,7 +114,7 @@ static void reply_row(netsnmp_pdu *pdu, const netsnmp_variable_list *vb, const s
 {
 	oid name[16];
 	size_t length = vb->name_length;
-	long number = 1;
+	long number = m->number ? m->number : 1;
 
 	memcpy(name, vb->name, length * sizeof(oid));
 	if (device.request->command == SNMP_MSG_GETBULK) {
@@ -208,7 +209,7 @@ static const struct mib_cell *cell(const struct bench *b, const char *column)
 
 static void an_interface_that_moved_is_not_up_where_it_was(void **state)
 {
-	const struct modem before = {7, "wan0", 4, false, 1}, after = {9, "wan0", 4, false, 1};
+	const struct modem before = {7, "wan0", 4, false, 1, 0}, after = {9, "wan0", 4, false, 1, 0};
 	struct bench b;
 
 	(void)state;
@@ -223,10 +224,63 @@ static void an_interface_that_moved_is_not_up_where_it_was(void **state)
 	bench_clear(&b);
 }
 
+/* The index is another's now, and the name nobody's. */
+static void another_s_interface_is_not_ours(void **state)
+{
+	const struct modem before = {7, "wan0", 4, false, 1, 0}, after = {7, "lan0", 4, false, 1, 0};
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	round_run(&b, &before);
+	for (int i = 0; i < 3; i++) {
+		round_run(&b, &after);
+		assert_false(cell(&b, "tuyenDeviceIfInOctets")->known);
+		assert_false(cell(&b, "tuyenDeviceIfOperStatus")->known);
+		assert_true(cell(&b, "tuyenDeviceSysName")->known);
+	}
+	bench_clear(&b);
+}
+
+static void a_device_that_is_silent_is_not_up(void **state)
+{
+	const struct modem m = {7, "wan0", 4, false, 1, 0};
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	round_run(&b, &m);
+	assert_int_equal(cell(&b, "tuyenDeviceIfOperStatus")->number, 1);
+	b.now = monotime_after(b.now, 1000000);
+	poller_turn(b.poller, NULL, b.now);
+	device.heard(NETSNMP_CALLBACK_OP_TIMED_OUT, &device.session, 0, NULL, device.magic);
+	assert_true(poller_turn(b.poller, NULL, b.now));
+	poller_apply(b.poller, &b.mib);
+	assert_int_equal(cell(&b, "tuyenDeviceState")->number, 2);
+	assert_false(cell(&b, "tuyenDeviceIfOperStatus")->known);
+	assert_false(cell(&b, "tuyenDeviceIfInOctets")->known);
+	assert_false(cell(&b, "tuyenDeviceSysName")->known);
+	assert_true(cell(&b, "tuyenDeviceLastPolled")->known);
+	bench_clear(&b);
+}
+
+static void a_status_that_there_is_not_is_unknown(void **state)
+{
+	const struct modem m = {7, "wan0", 4, false, 1, 99};
+	struct bench b;
+
+	(void)state;
+	bench_init(&b);
+	round_run(&b, &m);
+	assert_int_equal(cell(&b, "tuyenDeviceIfOperStatus")->number, 4);
+	assert_int_equal(cell(&b, "tuyenDeviceIfInErrors")->number, 99);
+	bench_clear(&b);
+}
+
 static void a_strangers_text_does_nothing_to_a_terminal(void **state)
 {
 	static const char text[] = "\033[2Jm\xc3\xa1y\xff\nx\xe2\x80\xae\xc2\x9bz";
-	const struct modem m = {7, text, sizeof(text) - 1, false, 1};
+	const struct modem m = {7, text, sizeof(text) - 1, false, 1, 0};
 	struct bench b;
 
 	(void)state;
@@ -238,7 +292,7 @@ static void a_strangers_text_does_nothing_to_a_terminal(void **state)
 
 static void a_device_that_answers_in_circles_is_left(void **state)
 {
-	const struct modem m = {7, "x", 1, true, 1};
+	const struct modem m = {7, "x", 1, true, 1, 0};
 	struct bench b;
 
 	(void)state;
@@ -252,7 +306,7 @@ static void a_device_that_answers_in_circles_is_left(void **state)
 /* It is asked as the same user each time, and the library would keep one for each of its engines. */
 static void a_device_that_is_another_each_time_leaves_nothing(void **state)
 {
-	struct modem m = {7, "wan0", 4, false, 0};
+	struct modem m = {7, "wan0", 4, false, 0, 0};
 	struct bench b;
 
 	(void)state;
@@ -275,6 +329,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_interface_that_moved_is_not_up_where_it_was),
+	    cmocka_unit_test(another_s_interface_is_not_ours),
+	    cmocka_unit_test(a_device_that_is_silent_is_not_up),
+	    cmocka_unit_test(a_status_that_there_is_not_is_unknown),
 	    cmocka_unit_test(a_strangers_text_does_nothing_to_a_terminal),
 	    cmocka_unit_test(a_device_that_answers_in_circles_is_left),
 	    cmocka_unit_test(a_device_that_is_another_each_time_leaves_nothing),

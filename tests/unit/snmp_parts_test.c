@@ -345,6 +345,24 @@ static void test_event_values(void **state)
 	mib_clear(&mib);
 }
 
+/* Of a device that was never heard: its interface is neither up nor 0, which is no ifOperStatus. */
+static void test_enumeration_unknown(void **state)
+{
+	static const char document[] = "{\"format\":1,\"devices\":[{\"name\":\"modem\"}]}";
+	struct notification *n;
+	struct reason reason;
+	struct mib mib;
+
+	(void)state;
+	assert_int_equal(mib_load(document, strlen(document), &mib, &reason), 0);
+	n = notification_of_device(&mib, "modem", false, 1);
+	assert_non_null(n);
+	assert_int_equal(n->bindings[3].cell.number, 3); /* tuyenDeviceState */
+	assert_int_equal(n->bindings[4].cell.number, 4); /* tuyenDeviceIfOperStatus */
+	notification_free(n);
+	mib_clear(&mib);
+}
+
 /* Numbers in the order of the MIB: the event's, and 0 where neither it nor the snapshot knows. */
 static void test_service_values(void **state)
 {
@@ -729,7 +747,8 @@ int main(void)
 	    cmocka_unit_test(test_damping),	  cmocka_unit_test(test_damping_full),
 	    cmocka_unit_test(test_secrets),	  cmocka_unit_test(test_secrets_phrases),
 	    cmocka_unit_test(test_secrets_mode),  cmocka_unit_test(test_events),
-	    cmocka_unit_test(test_event_values),  cmocka_unit_test(test_service_values),
+	    cmocka_unit_test(test_event_values),  cmocka_unit_test(test_enumeration_unknown),
+	    cmocka_unit_test(test_service_values),
 	    cmocka_unit_test(test_event_objects), cmocka_unit_test(test_expiry),
 	    cmocka_unit_test(test_expiry_turns),  cmocka_unit_test(test_expiry_at_once),
 	    cmocka_unit_test(test_expiry_values), cmocka_unit_test(test_answers),
