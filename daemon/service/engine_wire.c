@@ -448,6 +448,12 @@ static void tell_unheard(struct engine *e, struct status_liveness *known)
 	tell_state(e, known);
 }
 
+/* It came up before this process began, and the last life lived to say it. */
+static bool is_told_up(const struct engine *e, const struct status_liveness *known)
+{
+	return known->last.state == BFD_STATE_UP && monotime_before(known->since, e->last_end);
+}
+
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
@@ -484,6 +490,7 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 		take_end_of_doubt(e, known);
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
+	known->told_up |= anew && is_told_up(e, known);
 	if (was_up != is_up)
 		tell_state(e, known);
 	else if (anew && known->told_up)

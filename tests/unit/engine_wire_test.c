@@ -616,7 +616,7 @@ static void a_configuration_without_room_is_not_committed(void **state)
 }
 
 /* @up_until  0: it never was */
-static void say_failed(struct fixture *f, enum bfd_state is, uint64_t since, uint64_t up_until)
+static void say_state(struct fixture *f, enum bfd_state is, uint64_t since, uint64_t up_until)
 {
 	const struct message m = {
 	    .type = MESSAGE_LIVENESS,
@@ -640,21 +640,40 @@ static void what_failed_while_we_were_away_is_said(void **state)
 	struct engine *e = &f->engine;
 
 	e->last_end.us = end;
-	say_failed(f, BFD_STATE_DOWN, after, 0); /* it has begun, no more */
+	say_state(f, BFD_STATE_DOWN, after, 0); /* it has begun, no more */
 	assert_int_equal(seen.events, 0);
 	e->links[0].known = false;
-	say_failed(f, BFD_STATE_DOWN, before, before); /* our last life has said that */
+	say_state(f, BFD_STATE_DOWN, before, before); /* our last life has said that */
 	assert_int_equal(seen.events, 0);
 	e->links[0].known = false;
-	say_failed(f, BFD_STATE_DOWN, after, before); /* it went to Init and back */
+	say_state(f, BFD_STATE_DOWN, after, before); /* it went to Init and back */
 	assert_int_equal(seen.events, 0);
 	e->links[0].known = false;
-	say_failed(f, BFD_STATE_DOWN, later, after);
+	say_state(f, BFD_STATE_DOWN, later, after);
 	assert_int_equal(seen.events, 1);
 	assert_false(e->links[0].told_up);
 	e->links[0].known = false; /* and once */
-	say_failed(f, BFD_STATE_DOWN, later, after);
+	say_state(f, BFD_STATE_DOWN, later, after);
 	assert_int_equal(seen.events, 1);
+}
+
+/* Else each link and path of a gateway would be news whenever its kernel process ends. */
+static void what_was_up_before_is_no_news(void **state)
+{
+	const uint64_t end = 1000000, before = 999999, after = 1000001;
+	struct fixture *f = *state;
+
+	f->engine.last_end.us = end;
+	say_state(f, BFD_STATE_UP, before, 0);
+	assert_int_equal(seen.events, 0);
+	assert_true(f->engine.links[0].told_up);
+	say_state(f, BFD_STATE_DOWN, after, after);
+	assert_int_equal(seen.events, 1);
+	say_state(f, BFD_STATE_UP, after, after);
+	assert_int_equal(seen.events, 2);
+	f->engine.links[0] = (struct status_liveness){.known = false};
+	say_state(f, BFD_STATE_UP, after, before); /* it came up meanwhile */
+	assert_int_equal(seen.events, 3);
 }
 
 /* Of a line that leads one way alone the neighbour hears nothing, and we hear that it is down. */
@@ -663,7 +682,7 @@ static void what_is_not_up_is_said_to_be_down(void **state)
 	struct fixture *f = *state;
 
 	f->engine.last_end.us = 1000000;
-	say_failed(f, BFD_STATE_INIT, 1000002, 1000001);
+	say_state(f, BFD_STATE_INIT, 1000002, 1000001);
 	assert_int_equal(seen.events, 1);
 	assert_int_equal(seen.said, BFD_STATE_DOWN);
 	assert_int_equal(f->engine.links[0].last.state, BFD_STATE_INIT);
@@ -680,6 +699,7 @@ int main(void)
 	    CASE(what_was_said_is_not_said_again),
 	    CASE(who_falls_between_two_lives_is_said_to_be_down),
 	    CASE(what_failed_while_we_were_away_is_said),
+	    CASE(what_was_up_before_is_no_news),
 	    CASE(what_is_not_up_is_said_to_be_down),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
