@@ -771,6 +771,20 @@ int desired_build(const struct forwarding *forwarding, const struct node_keys *k
 	return desired_build_repaired(forwarding, keys, active, NULL, NULL, ret_desired);
 }
 
+int desired_build_removed(struct kernel_state **ret_desired)
+{
+	struct kernel_state *state = kernel_state_new();
+	int err =
+	    state ? sysctl_add(state, "net/ipv4", NULL, "ip_forward", 0, false) : -TUYEN_ENOMEM;
+
+	if (err) {
+		kernel_state_free(state);
+		return err;
+	}
+	*ret_desired = state;
+	return 0;
+}
+
 static bool repair_concerns(const struct fwd_repair *repair, uint32_t next_site, uint32_t site_id)
 {
 	return repair->next_site && (next_site == site_id || repair->next_site == site_id);

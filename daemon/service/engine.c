@@ -1565,7 +1565,7 @@ int engine_plan(const struct engine_options *options, struct text *ret_text)
 
 int engine_remove(const struct engine_options *options, struct text *ret_text)
 {
-	struct kernel_state *nothing = kernel_state_new(), *actual = NULL;
+	struct kernel_state *nothing = NULL, *actual = NULL;
 	struct kernel_report report = {0};
 	struct kernel_plan *plan = NULL;
 	struct kernel *kernel = NULL;
@@ -1573,10 +1573,12 @@ int engine_remove(const struct engine_options *options, struct text *ret_text)
 	int err;
 
 	(void)options;
-	err = nothing ? kernel_open(&kernel, &reason)
-		      : reason_set(&reason, -TUYEN_ENOMEM, "no memory");
+	err = desired_build_removed(&nothing) ? reason_set(&reason, -TUYEN_ENOMEM, "no memory")
+					      : kernel_open(&kernel, &reason);
 	if (!err)
 		err = kernel_read(kernel, nothing, &actual, &reason);
+	if (!err && !actual->nft)
+		nothing->sysctl_count = 0; /* what forwards here does so for somebody else */
 	if (!err)
 		err = kernel_plan_build(nothing, actual, &plan, &reason);
 	if (!err) {

@@ -252,6 +252,28 @@ static void sysctls_are_these(void **state)
 	forwarding_clear(&f);
 }
 
+/* Before the firewall goes, so that the LAN never lies open to the carrier. */
+static void removed_node_forwards_nothing(void **state)
+{
+	static const char first[] = "sysctl net/ipv4/ip_forward=0 (is 1)\n",
+			  last[] = "nft delete table inet tuyen\n";
+	struct kernel_state *want, *have;
+	struct forwarding f;
+	char *plan;
+
+	(void)state;
+	bundle_read(&f);
+	have = desired(&f, 1);
+	assert_int_equal(desired_build_removed(&want), 0);
+	plan = words(want, have);
+	assert_memory_equal(plan, first, sizeof(first) - 1);
+	assert_string_equal(plan + strlen(plan) - (sizeof(last) - 1), last);
+	free(plan);
+	kernel_state_free(have);
+	kernel_state_free(want);
+	forwarding_clear(&f);
+}
+
 /* link0 has the one private key, sessions the other; and each peer its own. */
 static void keys_are_where_they_belong(void **state)
 {
@@ -2366,6 +2388,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_commune_has_all_it_needs),
 	    cmocka_unit_test(sysctls_are_these),
+	    cmocka_unit_test(removed_node_forwards_nothing),
 	    cmocka_unit_test(keys_are_where_they_belong),
 	    cmocka_unit_test(devices_are_up_and_neighbours_on_their_link),
 	    cmocka_unit_test(another_path_is_one_route),

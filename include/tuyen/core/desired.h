@@ -36,6 +36,13 @@ struct active_paths {
 int desired_build(const struct forwarding *forwarding, const struct node_keys *keys,
 		  const struct active_paths *active, struct kernel_state **ret_desired);
 
+/**
+ * Kernel state of a node that is taken out: nothing of ours, and, as our firewall goes, no forwarding. Sorted.
+ * @ret_desired  the caller's, released with kernel_state_free().
+ * @return 0 or -TUYEN_ENOMEM.
+ */
+int desired_build_removed(struct kernel_state **ret_desired);
+
 /** What becomes of the traffic of a neighbour's link; see core/repair.h. */
 enum repair_link {
 	REPAIR_LINK_USED,

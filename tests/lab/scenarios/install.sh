@@ -118,6 +118,7 @@ is "... the node's number stayed" "$(cat /etc/tuyen/node.conf)" "SITE=$site"
 [ $lab_failed -eq 0 ] || { unit_says tuyend; unit_says tuyen-snmp; }
 ok "dpkg -r" dpkg -r tuyen
 is "a removed node forwards nothing" "$(ip -br link | grep -cE '^(link0|lsp|s10)')" 0
+is "... nor anything else" "$(cat /proc/sys/net/ipv4/ip_forward)" 0
 ok "... and keeps its keys" test -e /var/lib/tuyen/keys/link.key
 ok "dpkg -P" dpkg -P tuyen
 ok "... takes them too" eval '! test -e /var/lib/tuyen'
