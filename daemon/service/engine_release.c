@@ -296,6 +296,16 @@ static void load_mend(struct engine *e, const struct seal_result *r)
 		store_state_write(&e->store, &e->accepted, NULL);
 }
 
+/* Whoever reads it at the start has handed no seal in: he is told which of the node's files it is. */
+static int seal_blame(int err, const char *name, struct reason *reason)
+{
+	const struct reason why = *reason;
+
+	return err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM
+		   ? err
+		   : reason_set(reason, err, "%s: %s", name, why.text);
+}
+
 static int load_from(struct engine *e, const char *name, struct reason *reason)
 {
 	struct seal_result *r = malloc(sizeof(*r));
@@ -308,7 +318,9 @@ static int load_from(struct engine *e, const char *name, struct reason *reason)
 	err = store_read(&e->store, name, SEAL_BYTES_MAX, &seal, &length, reason);
 	if (!err) {
 		err = release_take(e, seal, length, false, r, reason);
-		if (!err) {
+		if (err) {
+			err = seal_blame(err, name, reason);
+		} else {
 			load_mend(e, r);
 			release_hold(e, name);
 		}
@@ -341,7 +353,7 @@ int engine_load(struct engine *e, struct reason *reason)
 		log_error("%s: the epoch is taken from the release in force", reason->text);
 	err = load_from(e, STORE_CURRENT, reason);
 	if (err && load_from(e, STORE_CURRENT_COPY, &copy_reason) == 0) {
-		log_error("%s is not usable (%s): its copy is", STORE_CURRENT, reason->text);
+		log_error("%s; its copy is taken", reason->text);
 		return 0;
 	}
 	return err;

@@ -361,6 +361,20 @@ static void a_roster_that_was_not_kept_is_kept_at_the_start(void **state)
 	assert_int_equal(epoch_after_restart(f), 4);
 }
 
+static void what_is_wrong_at_the_start_is_said_with_its_file(void **state)
+{
+	struct fixture *f = *state;
+	struct reason reason;
+
+	put(f, STORE_CURRENT, "torn");
+	put(f, STORE_CURRENT_COPY, "torn too");
+	assert_int_equal(engine_load(&f->engine, &reason), -TUYEN_EINVAL);
+	assert_string_equal(reason.text, STORE_CURRENT ": not a seal");
+	assert_int_equal(unlinkat(f->engine.store.dir, STORE_ROSTER, 0), 0);
+	assert_int_equal(engine_load(&f->engine, &reason), -TUYEN_ESYSTEM);
+	assert_memory_equal(reason.text, "no roster here", sizeof("no roster here") - 1);
+}
+
 static void what_is_no_seal_stops_none_after_it(void **state)
 {
 	struct fixture *f = *state;
@@ -1000,6 +1014,7 @@ int main(void)
 	    CASE(a_full_disk_leaves_the_old_or_the_new),
 	    CASE(a_power_cut_leaves_the_old_or_the_new),
 	    CASE(a_roster_that_was_not_kept_is_kept_at_the_start),
+	    CASE(what_is_wrong_at_the_start_is_said_with_its_file),
 	    CASE(what_is_no_seal_stops_none_after_it),
 	    CASE(thousands_of_files_are_taken_in_parts),
 	    CASE(keys_made_after_the_start_are_found_by_a_reload),
