@@ -91,6 +91,7 @@ offers "--release --report" tuyen audit --re
 offers "--roster-version" tuyen compile --ro
 offers "keys" tuyen migrate --same k
 offers "new next" tuyen roster n
+offers "new" tuyen officer n
 offers "error=unused-class" tuyen check -W error=unused-c
 offers "unused-class unused-path unused-template unused-uplink" tuyen check -W error = unu
 
