@@ -115,6 +115,23 @@ ok "... the daemon runs" wait_for 15 "it" eval 'active tuyend && get_is .bundle.
 is "... and changed nothing in the kernel" "$(get .daemon.operations)" 0
 is "... the node's number stayed" "$(cat /etc/tuyen/node.conf)" "SITE=$site"
 
+# ---- what an engineer decided ----------------------------------------------------------------------------
+snmp_anew() { local pid; pid=$(main_pid tuyen-snmp); [ "$pid" != 0 ] && [ "$pid" != "$1" ]; }
+pid=$(main_pid tuyen-snmp)
+systemctl stop tuyend
+kill -KILL "$pid"
+ok "tuyend is stopped, and tuyen-snmp starts anew" wait_for 30 "it" snmp_anew "$pid"
+is "... without it" "$(state_of tuyend)" inactive
+systemctl disable --now tuyen-snmp 2>/dev/null
+ok "without tuyen-snmp: dpkg -i" dpkg -i "$deb" || diag_file .last 20
+is "... starts tuyend" "$(state_of tuyend)" active
+is "... and leaves tuyen-snmp as it is" "$(systemctl is-enabled tuyen-snmp) $(state_of tuyen-snmp)" "disabled inactive"
+systemctl mask tuyen-snmp 2>/dev/null
+before=$(main_pid tuyend)
+ok "tuyen-snmp masked: dpkg -i" dpkg -i "$deb" || diag_file .last 20
+is "... has configured the package" "$(dpkg-query -W -f '${Status}' tuyen)" "install ok installed"
+is "... and started the new tuyend" "$([ "$(main_pid tuyend)" = "$before" ] || state_of tuyend)" active
+
 [ $lab_failed -eq 0 ] || { unit_says tuyend; unit_says tuyen-snmp; }
 ok "dpkg -r" dpkg -r tuyen
 is "a removed node forwards nothing" "$(ip -br link | grep -cE '^(link0|lsp|s10)')" 0
