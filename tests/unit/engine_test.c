@@ -288,7 +288,7 @@ ALWAYS(bool, !world.made, plan_operation_moves, const struct plan_operation *ope
 ALWAYS(bool, false, plan_operation_ousts, const struct plan_operation *operation)
 ALWAYS(bool, false, plan_operation_restores, const struct plan_operation *operation,
        const struct kernel_state *before)
-ALWAYS(struct kernel_state *, state_new(), kernel_state_new, void)
+ALWAYS(int, 0, desired_build_removed, struct kernel_state **ret_desired)
 NOTHING(kernel_state_sort, struct kernel_state *state)
 ALWAYS(int, 0, ipv4_prefix_compare, const void *a, const void *b)
 ALWAYS(int, 0, kernel_peer_compare, const void *a, const void *b)
