@@ -251,6 +251,19 @@ static int owned_compare(const void *x, const void *y)
 	return p->prefix.address < q->prefix.address ? -1 : p->prefix.address > q->prefix.address;
 }
 
+/* What a rule has of the LANs at its destination, if it is less than one of them. */
+static struct ipv4_prefix lan_part(const struct forwarding *f, const struct fwd_rule *r,
+				   const struct fwd_session_peer *p)
+{
+	const struct ipv4_prefix *lans = r->outbound ? p->prefixes : f->lans;
+	size_t count = r->outbound ? p->prefix_count : f->lan_count;
+
+	for (size_t i = 0; i < count; i++)
+		if (lans[i].length < r->to.length && ipv4_prefix_overlaps(lans[i], r->to))
+			return r->to;
+	return (struct ipv4_prefix){0};
+}
+
 static void half_add(struct half_list *l, const struct forwarding *f, const struct fwd_rule *r,
 		     const struct fwd_session_peer *p)
 {
@@ -281,6 +294,7 @@ static void half_add(struct half_list *l, const struct forwarding *f, const stru
 	    .port_last = r->port_last,
 	    .has_dscp = r->has_dscp,
 	    .dscp = r->dscp,
+	    .part = lan_part(f, r, p),
 	};
 }
 
@@ -354,7 +368,11 @@ static int flow_compare(const struct diff_flow *p, const struct diff_flow *q)
 		return p->port_last < q->port_last ? -1 : 1;
 	if (p->has_dscp != q->has_dscp)
 		return p->has_dscp ? -1 : 1;
-	return p->dscp < q->dscp ? -1 : p->dscp > q->dscp;
+	if (p->dscp != q->dscp)
+		return p->dscp < q->dscp ? -1 : 1;
+	if (p->part.address != q->part.address)
+		return p->part.address < q->part.address ? -1 : 1;
+	return p->part.length < q->part.length ? -1 : p->part.length > q->part.length;
 }
 
 static int half_compare(const void *x, const void *y)
@@ -748,6 +766,7 @@ static void operations_text(const struct diff *d, struct text *t)
 
 static void flow_text(const struct diff *d, size_t index, struct text *t)
 {
+	char part[IPV4_PREFIX_STRLEN];
 	struct diff_flow f;
 	enum diff_change change = diff_flow(d, index, &f);
 
@@ -756,6 +775,8 @@ static void flow_text(const struct diff *d, size_t index, struct text *t)
 		    f.port_first, f.port_last);
 	if (f.has_dscp)
 		text_printf(t, ", dscp %u", f.dscp);
+	if (f.part.length)
+		text_printf(t, ", to %s", ipv4_prefix_format(f.part, part));
 	text_add(t, ")\n");
 	if (change != DIFF_MOVED)
 		return;
@@ -846,6 +867,7 @@ static void json_site(const struct diff *d, const struct site_diff *s, struct te
 
 static void json_flow(const struct diff *d, size_t index, struct text *t)
 {
+	char part[IPV4_PREFIX_STRLEN];
 	struct diff_flow f;
 	enum diff_change change = diff_flow(d, index, &f);
 	struct text way;
@@ -860,6 +882,8 @@ static void json_flow(const struct diff *d, size_t index, struct text *t)
 		    f.port_first, f.port_last);
 	if (f.has_dscp)
 		text_printf(t, ",\"dscp\":%u", f.dscp);
+	if (f.part.length)
+		text_printf(t, ",\"part\":\"%s\"", ipv4_prefix_format(f.part, part));
 	text_init(&way);
 	for (int after = 0; after < 2; after++) {
 		text_reset(&way);

@@ -871,7 +871,7 @@ static int flows_compare(struct migrate_proof *p)
 			continue;
 		p->counts.flows_gained += change == DIFF_GAINED;
 		p->counts.flows_lost += change == DIFF_LOST;
-		if (change == DIFF_LOST && !(p->flags & MIGRATE_POLICY_CHANGES))
+		if (change == DIFF_LOST && !f.part.length && !(p->flags & MIGRATE_POLICY_CHANGES))
 			find(p, MIGRATE_LOST, f.from,
 			     "'%s' opens connections to '%s' (class '%s', color %u), and may not "
 			     "in the new release",

@@ -131,7 +131,7 @@ static bool opening_passes(const struct opening *o, int from_release, int to_rel
 	return false;
 }
 
-/* Is there a rule for the same connections, as diff.h tells them apart? Else that one is said to be lost. */
+/* Is there a rule for the same connections to whole LANs? Else diff.h says that one is lost. */
 static bool connection_stays(const struct forwarding *f, const struct fwd_rule *rule)
 {
 	for (size_t i = 0; i < f->rule_count; i++) {
@@ -168,9 +168,10 @@ static bool lan_stays(const struct forwarding *f, struct ipv4_prefix lan)
 	return false;
 }
 
-/* Between the LANs that both releases have. */
+/* Between the LANs that both releases have. @parts: to a part of a LAN alone. */
 static bool packets_lost(const struct mix *m, uint32_t from, uint32_t to,
-			 const struct fwd_rule *packets, bool meant, struct mix_loss *ret)
+			 const struct fwd_rule *packets, bool parts, bool meant,
+			 struct mix_loss *ret)
 {
 	const struct forwarding *a[2] = {mix_site(m, 0, from), mix_site(m, 1, from)};
 	const struct forwarding *b[2] = {mix_site(m, 0, to), mix_site(m, 1, to)};
@@ -181,6 +182,8 @@ static bool packets_lost(const struct mix *m, uint32_t from, uint32_t to,
 			    .port_last = UINT16_MAX, .from = a[0]->lans[i], .to = b[0]->lans[k]};
 			struct opening o = {m, from, to, mix_rules_common(packets, &lans)};
 
+			if (parts && packets->to.length <= lans.to.length)
+				continue; /* diff.h has said so */
 			if (lan_stays(a[1], lans.from) && lan_stays(b[1], lans.to) &&
 			    mix_rules_meet(packets, &lans) && opening_lost(&o, meant, ret))
 				return true;
@@ -200,15 +203,16 @@ bool mix_openings_lost(const struct mix *m, uint32_t from, uint32_t to, uint32_t
 		for (size_t k = 0; k < b->rule_count; k++) {
 			const struct fwd_rule *out = &a->rules[i], *in = &b->rules[k];
 			struct fwd_rule packets;
+			bool parts;
 
 			if (!out->outbound || in->outbound || out->color != color ||
-			    in->color != color || !mix_rules_meet(out, in) ||
-			    (!meant &&
-			     !(connection_stays(a_new, out) && connection_stays(b_new, in))))
+			    in->color != color || !mix_rules_meet(out, in))
 				continue;
+			parts = !meant &&
+				!(connection_stays(a_new, out) && connection_stays(b_new, in));
 			packets = mix_rules_common(out, in);
 			ret->class_name = out->class_name;
-			if (packets_lost(m, from, to, &packets, meant, ret))
+			if (packets_lost(m, from, to, &packets, parts, meant, ret))
 				return true;
 		}
 	return false;

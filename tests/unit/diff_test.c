@@ -63,6 +63,16 @@ static void other_port(struct network *n)
 	n->classes[0].matches[0].port_first = n->classes[0].matches[0].port_last = 8443;
 }
 
+static void part_of_the_lan(struct network *n)
+{
+	n->classes[0].matches[0].to = (struct ipv4_prefix){0x0a000100, 24};
+}
+
+static void more_than_the_lan(struct network *n)
+{
+	n->classes[0].matches[0].to = (struct ipv4_prefix){0x0a000000, 8};
+}
+
 static void other_preference(struct network *n)
 {
 	n->policies[0].paths[0].preference = 300;
@@ -93,6 +103,8 @@ static const struct change {
     {"nothing", nothing, 0, 0, 0, 0, 0},
     {"a deny rule", deny, 2, 0, 1, 0, 0}, /* rules at both ends */
     {"a class's port", other_port, 3, 2, 2, 0, 0},
+    {"a class to a part of the LAN", part_of_the_lan, 3, 2, 2, 0, 0},
+    {"a class to the LAN and others", more_than_the_lan, 3, 0, 0, 0, 0},
     {"a preference", other_preference, 2, 0, 0, 4, 0},
     {"a shorter way", shorter_way, 5, 0, 0, 2,
      0}, /* and it repairs: phuc-xa's probes wait, dong-da has no part in it */

@@ -32,6 +32,7 @@ struct diff_flow {
 	uint16_t port_first, port_last;
 	bool has_dscp; /* else any */
 	uint8_t dscp;
+	struct ipv4_prefix part; /* of a LAN at @to, to which it goes; length 0: to all of it */
 };
 
 struct diff;
