@@ -650,6 +650,18 @@ static bool walk_avoided(const struct trial *t, const struct walk *w, bool back)
 	return false;
 }
 
+/* Is it longer than the policy of the path lets it be? Where nothing is said, no way is. */
+static bool walk_late(const struct trial *t, const struct walk *w)
+{
+	uint64_t delay_us = 0;
+
+	if (!t->candidate || !t->candidate->max_delay_us)
+		return false;
+	for (uint32_t i = 0; i < w->hops; i++)
+		delay_us += t->a->network->links[t->a->adjacencies[w->adjacency[i]].link].delay_us;
+	return delay_us > t->candidate->max_delay_us;
+}
+
 /* ---- what is left of it when a link or a site fails -------------------------------------------- */
 
 enum remains { REMAINS_NOT, REMAINS, REMAINS_WRONGLY };
@@ -725,6 +737,10 @@ static enum remains direction_around(struct trial *t, bool back)
 		repair_find(t, back, false, "it goes where its policy says that it must not");
 		return REMAINS_WRONGLY;
 	}
+	if (w->repaired && walk_late(t, w)) {
+		repair_find(t, back, false, "it takes longer than its policy lets it");
+		return REMAINS_WRONGLY;
+	}
 	t->a->counts.repairs += w->repaired;
 	if (t->lawful)
 		walk_use(t->a, w);
@@ -785,7 +801,9 @@ static bool repair_equal(const struct fwd_repair *x, const struct fwd_repair *y)
 
 static bool known_serves(const struct trial *t, const struct known *k)
 {
-	bool avoids = t->candidate && (t->candidate->avoid.count || t->candidate->avoid_link_count);
+	bool avoids =
+	    t->candidate && (t->candidate->avoid.count || t->candidate->avoid_link_count ||
+			     t->candidate->max_delay_us);
 
 	avoids |= t->a->parallel; /* whether a repair trespasses is the session's own */
 	return t->lawful && (!avoids || k->candidate == t->candidate) &&
@@ -885,6 +903,15 @@ static void trial_way(struct trial *t)
 			   a->network->underlays[t->candidate->over].name);
 	if (walk_avoided(t, &t->there, false) || walk_avoided(t, &t->here, true))
 		TRIAL_FIND(t, AUDIT_DETOUR, "it goes where its policy says that it must not");
+	if (t->candidate && (walk_late(t, &t->there) || walk_late(t, &t->here)))
+		TRIAL_FIND(t, AUDIT_DETOUR, "it takes longer than %u us, which its policy allows",
+			   t->candidate->max_delay_us);
+	if (t->candidate && t->candidate->max_labels &&
+	    (t->path->stack.depth > t->candidate->max_labels ||
+	     t->back->stack.depth > t->candidate->max_labels))
+		TRIAL_FIND(t, AUDIT_DETOUR,
+			   "it needs %u labels there and %u back, and its policy allows %u",
+			   t->path->stack.depth, t->back->stack.depth, t->candidate->max_labels);
 	if (t->candidate && t->candidate->via == PATH_VIA_SITES &&
 	    !passes_in_order(t, &t->candidate->through))
 		TRIAL_FIND(t, AUDIT_DETOUR, "it does not pass the sites that policy names");

@@ -609,6 +609,11 @@ static void expect_much_never(struct network *n)
 	X(through_changed, DETOUR, 901, "does not pass",                                           \
 	  n->policies[0].paths[0].via = PATH_VIA_SITES;                                            \
 	  fixture_set_add(&n->policies[0].paths[0].through, DONG_DA))                              \
+	X(way_slower, DETOUR, 902, "it takes longer than 5000 us",                                 \
+	  n->policies[0].paths[0].max_delay_us = 5000;                                             \
+	  n->links[n->link_count - 1].delay_us = 5001)                                             \
+	X(labels_fewer, DETOUR, 901, "its policy allows 1",                                        \
+	  n->policies[0].paths[1].max_labels = 1)                                                  \
 	X(link_gone, NEIGHBOR, 902, "without a link", n->link_count--)                             \
 	X(link_added, NEIGHBOR, 902, "does not know its neighbour 'ba-dinh'",                      \
 	  fixture_link(n, KHAM_THIEN, BA_DINH, 5))                                                 \
@@ -1190,6 +1195,14 @@ static void test_planted_repair_faults(void **state)
 	assert_true(failure_find(a, "link p hub")->sessions_repaired > 0);
 	assert_int_equal(failure_find(a, "link p hub")->sessions_hit, 0);
 	assert_int_equal(failure_find(a, "site p")->sessions_hit, 0);
+	audit_free(a);
+	for (size_t i = 0; i < c.n.link_count; i++) /* the way around is long, and the way is not */
+		if (c.n.links[i].a + c.n.links[i].b == RING_D + RING_Q)
+			c.n.links[i].delay_us = 5000;
+	c.n.policies[0].paths[0].max_delay_us = 4000;
+	a = country_audit(&c);
+	assert_true(found(a, AUDIT_REPAIR, 1000, "it takes longer than its policy lets it"));
+	assert_int_equal(audit_findings_of_kind(a, AUDIT_DETOUR), 0);
 	audit_free(a);
 	country_clear(&c);
 	faults_are_found(ring, repair_faults, COUNT(repair_faults));
