@@ -168,6 +168,20 @@ static bool option_take(struct verify_options *o, int c)
 	return false;
 }
 
+/* The reason may name a file whose name is no UTF-8. */
+static void print_refusal(int err, const struct reason *reason)
+{
+	struct text t = {0};
+
+	text_add(&t, "{\"ok\":false,\"error\":");
+	text_add_json_string(&t, tuyen_strerror(err));
+	text_add(&t, ",\"reason\":");
+	text_add_json_string(&t, reason->text);
+	text_add(&t, "}\n");
+	fputs(text_string(&t), stdout);
+	text_clear(&t);
+}
+
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -194,8 +208,7 @@ static int run(int argc, char **argv)
 	o.path = argv[optind];
 	err = verify(&o, &reason);
 	if (err < 0 && o.json)
-		json_line_print(json_pack("{s:b, s:s, s:s}", "ok", 0, "error", tuyen_strerror(err),
-					  "reason", reason.text));
+		print_refusal(err, &reason);
 	return err < 0 ? cli_fail("verify", err, &reason) : CLI_OK;
 }
 

@@ -264,6 +264,7 @@ ok "and not at another" says 1 "this bundle is of site 901, this node is 902" ve
 ok "ids are whole: 901 is not 9010" says 1 "of site 9010, this node is 901" verify seals/9010.seal --roster roster-1 --site 901
 ok "an older epoch is refused" says 1 "epoch 7" verify seals/901.seal --roster roster-1 --site 901 --epoch 8
 ok "JSON says why" says 1 '"ok":false' verify seals/901.seal --roster roster-1 --site 902 --json
+ok "also of a file whose name is no UTF-8" says 1 '"ok":false' verify $'no\xff' --roster roster-1 --json
 ok "one site by name" "$tuyen" seal good name-902 -o byname
 ok "gives the same bytes" cmp byname/902.seal seals/902.seal
 ok "a site that is not there" says 1 "no site 'nowhere'" "$tuyen" seal good nowhere -o byname
