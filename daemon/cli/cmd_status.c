@@ -204,6 +204,48 @@ static void meters_print(const json_t *meters)
 	}
 }
 
+static void links_doubted_print(const json_t *links)
+{
+	size_t i;
+	json_t *link;
+
+	json_array_foreach(links, i, link)
+	{
+		if (json_is_true(json_object_get(link, "duplicate")))
+			printf("duplicate %s's key speaks from two places, a box and its clone\n",
+			       string_of(link, "site"));
+		if (!json_is_true(json_object_get(link, "damped")))
+			continue;
+		printf("damped    the link to %s failed again and again", string_of(link, "site"));
+		duration_print(": held as spare for ", json_object_get(link, "damped_for_s"),
+			       " more\n");
+	}
+}
+
+/* "degraded  path main of query: 12.0 % of its probes are lost, 80.0 ms there and back, jitter 3.0 ms" */
+static void paths_degraded_print(const json_t *paths)
+{
+	size_t i;
+	json_t *path;
+	struct text t;
+
+	json_array_foreach(paths, i, path)
+	{
+		if (!json_is_true(json_object_get(path, "degraded")))
+			continue;
+		text_init(&t);
+		text_printf(&t, "%.1f %% of its probes are lost, ",
+			    (double)json_integer_value(json_object_get(path, "loss_permille")) /
+				10);
+		node_format_us(json_object_get(path, "round_trip_us"), &t);
+		text_add(&t, " there and back, jitter ");
+		node_format_us(json_object_get(path, "jitter_us"), &t);
+		printf("degraded  path %s of %s: %s\n", string_of(path, "name"),
+		       string_of(path, "policy"), text_string(&t));
+		text_clear(&t);
+	}
+}
+
 #define OLD_S 20 /* longer than a turn takes, or the supervisor bears silence */
 
 /* The wire process gives its last one while the kernel process, which makes them, is away. */
@@ -264,6 +306,8 @@ static void head_print(const json_t *root)
 	       json_integer_value(json_object_get(daemon, "drift_repairs")));
 	if (*failure && strcmp(failure, "-") != 0)
 		printf("failure   %s\n", failure);
+	links_doubted_print(json_object_get(root, "links"));
+	paths_degraded_print(json_object_get(root, "paths"));
 	meters_print(json_object_get(root, "meters"));
 	bundle_print(json_object_get(root, "bundle"));
 	checks_print(json_object_get(root, "self_check"));

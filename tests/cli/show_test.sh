@@ -56,4 +56,11 @@ made -5
 ok "what is not, is not" says "" stale
 made 600
 ok "nor what a clock that went back makes of it" says "" stale
+# ---- what is up, and less trusted or worth less ----
+jq '.links[0] += {damped: true, damped_for_s: 40} |
+	.paths[1] += {degraded: true, loss_permille: 125, round_trip_us: 80000, jitter_us: 3000}' "$lab/status.json" >made.json && mv made.json status.json
+head_says() { "$tuyen" status --control control | sed -n "s/^$1 *//p"; }
+ok "a clone" says "dong-da's key speaks from two places, a box and its clone" head_says duplicate
+ok "a link that is held as spare although it is up" says "the link to dong-da failed again and again: held as spare for 40 s more" head_says damped
+ok "a path that serves badly" says "path spare of citizen-query: 12.5 % of its probes are lost, 80.0 ms there and back, jitter 3.0 ms" head_says degraded
 done_testing
