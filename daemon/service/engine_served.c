@@ -34,6 +34,16 @@ static bool has_key(const struct kernel_peer *peer, int64_t wall_s)
 	return age_s >= 0 && age_s < ENGINE_KEY_ENDS_S;
 }
 
+/*
+ * Who watches believes that it is up; one that stays down from now on has no failure that anybody saw. Where the wire process lived on, it
+ * did, and what was said before is known by when.
+ */
+static void unsaid_note(struct engine *e, struct status_liveness *l)
+{
+	if (!e->last_end.us)
+		e->untold = l->untold = l->unsaid = true;
+}
+
 void engine_served_read(struct engine *e, const struct kernel_state *actual,
 			const struct active_paths *use)
 {
@@ -49,12 +59,15 @@ void engine_served_read(struct engine *e, const struct kernel_state *actual,
 		l->served_us = repair_served_us(&f->neighbors[i].probe);
 		l->served_in_kernel = true;
 		l->served_rx_bytes = peer->rx_bytes;
+		unsaid_note(e, l);
 	}
 	for (size_t i = 0; i < use->count; i++) {
 		const struct fwd_path *p = forwarding_path(f, use->entry[i].index);
 
-		if (p)
-			e->paths[p - f->paths].served_us = repair_served_us(&p->probe);
+		if (!p)
+			continue;
+		e->paths[p - f->paths].served_us = repair_served_us(&p->probe);
+		unsaid_note(e, &e->paths[p - f->paths]);
 	}
 }
 

@@ -258,13 +258,14 @@ static bool may_tell_of(struct status_liveness *known)
 static void tell_state(struct engine *e, struct status_liveness *known)
 {
 	known->untold = false;
-	if (known->told_up == (known->last.state == BFD_STATE_UP))
+	if (!known->unsaid && known->told_up == (known->last.state == BFD_STATE_UP))
 		return; /* it is again as was said, or was so in the last life of the wire process */
 	known->untold = !may_tell_of(known) || !may_tell(e);
 	e->untold |= known->untold;
 	if (known->untold)
 		return;
 	known->told++;
+	known->unsaid = false;
 	known->told_up = known->last.state == BFD_STATE_UP;
 	announce(e, &known->last);
 }
@@ -493,9 +494,9 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	known->told_up |= anew && is_told_up(e, known);
 	if (was_up != is_up)
 		tell_state(e, known);
-	else if (anew && known->told_up)
+	else if (anew && (known->told_up || known->unsaid))
 		e->untold = known->untold =
-		    true; /* it was up in the last life of the wire process */
+		    true; /* it was up in the last life of the wire process, or of ours */
 	else if (anew)
 		tell_unheard(e, known);
 	if ((changed && l->kind == SESSION_PATH) || served || is_in_doubt != was_in_doubt)

@@ -107,6 +107,8 @@ static void what_the_kernel_says_served(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		node_begin(rows[i].age_s);
 		assert_int_equal(engine_grace_us(&node.links[0]), rows[i].want_us);
+		assert_int_equal(node.links[0].unsaid, rows[i].want_us == SERVED_US);
+		assert_true(node.paths[1].unsaid && !node.paths[0].unsaid);
 		assert_int_equal(engine_grace_us(&node.paths[0]), REPAIR_NEVER_UP_US);
 		assert_int_equal(engine_grace_us(&node.paths[1]), 1300000);
 	}

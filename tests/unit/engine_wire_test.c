@@ -676,6 +676,32 @@ static void what_was_up_before_is_no_news(void **state)
 	assert_int_equal(seen.events, 3);
 }
 
+/* A line is cut while all of the daemon is away: it never fails in this life, nor comes up. */
+static void what_served_before_and_stays_down_is_said(void **state)
+{
+	struct fixture *f = *state;
+	struct status_liveness *links = f->engine.links;
+
+	for (int i = 0; i < 2; i++)
+		f->engine.untold = links[i].untold = links[i].unsaid = true;
+	engine_untold_tell(&f->engine); /* nothing is heard of them yet */
+	lie(f, SESSION_LINK, 101, 0, false);
+	lie(f, SESSION_LINK, 210, 0, false);
+	engine_untold_tell(&f->engine); /* they may yet come up */
+	assert_int_equal(seen.events, 0);
+	lie(f, SESSION_LINK, 210, 0, true);
+	assert_int_equal(seen.events, 1);
+	assert_int_equal(seen.said, BFD_STATE_UP);
+	links[0].since = (struct monotime){0};
+	engine_untold_tell(&f->engine);
+	assert_int_equal(seen.events, 2);
+	assert_int_equal(seen.said, BFD_STATE_DOWN);
+	engine_untold_tell(&f->engine); /* once */
+	assert_int_equal(seen.events, 2);
+	lie(f, SESSION_LINK, 101, 0, true);
+	assert_int_equal(seen.events, 3);
+}
+
 /* Of a line that leads one way alone the neighbour hears nothing, and we hear that it is down. */
 static void what_is_not_up_is_said_to_be_down(void **state)
 {
@@ -700,6 +726,7 @@ int main(void)
 	    CASE(who_falls_between_two_lives_is_said_to_be_down),
 	    CASE(what_failed_while_we_were_away_is_said),
 	    CASE(what_was_up_before_is_no_news),
+	    CASE(what_served_before_and_stays_down_is_said),
 	    CASE(what_is_not_up_is_said_to_be_down),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),

@@ -78,6 +78,7 @@ struct status_liveness {
 	unsigned int told;
 	bool untold; /* what was said last, told_up, may be so no more */
 	bool told_up;
+	bool unsaid; /* it served before the daemon's present life, which has not said yet how it is */
 	struct status_handshake handshake; /* of a link */
 	struct endpoint_watch watch; /* of a link: does the neighbour speak from two places? */
 };
