@@ -99,6 +99,7 @@ upgraded_under_load() { # NAME VERSION
 	stream_stop phuc-xa
 	at_least "... packets sent meanwhile" "$sent" 300
 	is "... lost" "$lost" 0
+	is "... forwarding was never off" "$(journalctl -q --no-pager -u tuyend | grep -c 'drift, repaired.*ip_forward')" 0
 	is "... changes in the kernel" "$(get '.daemon | "\(.operations) \(.netlink_messages)"')" "0 0"
 	# but the self-check's, which tries out what the kernel can
 	is "... and nobody saw one" "$(grep -hvE ' tuyen-check@| table 569999 ' monitor.log monitor-nft.log)" ""
@@ -106,6 +107,7 @@ upgraded_under_load() { # NAME VERSION
 ok "the country comes up around it" country_around
 ok "... with its paths" wait_for 60 "the paths" paths_up phuc-xa 2 && ok "... and the session" wait_for 30 "the session" session_up phuc-xa
 stream_echo_start
+echo "net.ipv4.ip_forward = 0" >/etc/sysctl.d/90-hosts.conf # as a baseline has it that was written for hosts
 version=$(dpkg-query -W -f '${Version}' tuyen)
 upgraded_under_load "a higher version" "$version.1"
 upgraded_under_load "a lower one" "$version~1"
@@ -139,4 +141,5 @@ is "... nor anything else" "$(cat /proc/sys/net/ipv4/ip_forward)" 0
 ok "... and keeps its keys" test -e /var/lib/tuyen/keys/link.key
 ok "dpkg -P" dpkg -P tuyen
 ok "... takes them too" eval '! test -e /var/lib/tuyen'
+is "... and leaves nothing to start" "$(find /etc/systemd/system -path '*.wants/tuyen*')" ""
 finish
