@@ -54,7 +54,10 @@ bfd_hears() { # NODE NEIGHBOR: the words of all_hear
 bfd_moment() { # ROW
 	local node=${row_near[$1]% *} from=${row_near[$1]#* } heard=()
 	bfd_hears "$node" "$from"
-	[ "$1" != province-dead ] || bfd_hears npdc-hn "$from"
+	case $1 in
+	district-dead) bfd_hears hanoi "$from" ;;
+	province-dead) bfd_hears npdc-hn "$from" ;;
+	esac
 	bfd_hears "$from" "$node"
 	all_hear "${heard[@]}"
 }
