@@ -122,6 +122,12 @@ static int site_parse(struct arguments *a, const char *text)
 	return 0;
 }
 
+/* What was to be read and could not be written, as to a full disk, is a failure. */
+static int printed(int code)
+{
+	return fflush(stdout) != 0 || ferror(stdout) ? 2 : code;
+}
+
 /* @return -1 to go on, else an exit code. */
 static int arguments_parse(int argc, char **argv, struct arguments *a)
 {
@@ -181,10 +187,10 @@ static int arguments_parse(int argc, char **argv, struct arguments *a)
 			break;
 		case 'h':
 			fputs(help, stdout);
-			return 0;
+			return printed(0);
 		case 'V':
 			puts("tuyend " TUYEN_VERSION);
-			return 0;
+			return printed(0);
 		default:
 			fputs("try: tuyend --help\n", stderr);
 			return 2;
@@ -249,5 +255,5 @@ int main(int argc, char **argv)
 		code = engine_check(&text);
 	fputs(text_string(&text), code && a.mode != MODE_CHECK ? stderr : stdout);
 	text_clear(&text);
-	return code;
+	return printed(code);
 }

@@ -138,8 +138,10 @@ static void watch_read(struct feed *feed, struct monotime now)
 		feed->watched = true;
 		line_take(feed, bytes + taken, (size_t)n - taken);
 	}
-	if (n < 0)
+	if (n < 0) { /* of a line that has no end nothing is left for the next connection */
 		feed->line_length = 0;
+		feed->line_skip = false;
+	}
 }
 
 static void status_done(struct feed *feed, struct monotime now)

@@ -497,6 +497,11 @@ static bool interval_read(const char *string, unsigned int *ret_interval_s)
 	return true;
 }
 
+static int printed(const char *text)
+{
+	return fputs(text, stdout) < 0 || fflush(stdout) != 0 ? EXIT_SYSTEM : 0;
+}
+
 /* @return -1 to go on, else an exit code. */
 static int options_read(int argc, char **argv, struct options *options)
 {
@@ -523,9 +528,9 @@ static int options_read(int argc, char **argv, struct options *options)
 		else if (c == 'u')
 			options->user = optarg;
 		else if (c == 'h')
-			return fputs(help, stdout) < 0 ? EXIT_SYSTEM : 0;
+			return printed(help);
 		else if (c == 'v')
-			return puts("tuyen-snmp " TUYEN_VERSION) < 0 ? EXIT_SYSTEM : 0;
+			return printed("tuyen-snmp " TUYEN_VERSION "\n");
 		else if (c != 'f' && (c != 'i' || !interval_read(optarg, &options->interval_s)))
 			return EXIT_SYSTEM;
 	}

@@ -38,6 +38,10 @@ for p in tuyend tuyen-snmp; do
 	run build/$p --help
 	result "$p --help exits 0" code_is 0
 	result "$p --help shows its usage" says "usage: $p"
+	for option in --help --version; do
+		run sh -c "build/$p $option >/dev/full"
+		result "$p $option to a full disk is a failure" code_is 2
+	done
 	run build/$p --no-such-option
 	result "$p --no-such-option exits 2" code_is 2
 	run build/$p --version
