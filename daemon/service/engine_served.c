@@ -35,13 +35,12 @@ static bool has_key(const struct kernel_peer *peer, int64_t wall_s)
 }
 
 /*
- * Who watches believes that it is up; one that stays down from now on has no failure that anybody saw. Where the wire process lived on, it
- * did, and what was said before is known by when.
+ * Who watches believes that it is up; one that stays down from now on has no failure that anybody saw. Unless the wire process lived on:
+ * what it says of it first tells.
  */
 static void unsaid_note(struct engine *e, struct status_liveness *l)
 {
-	if (!e->last_end.us)
-		e->untold = l->untold = l->unsaid = true;
+	e->untold = l->untold = l->unsaid = true;
 }
 
 void engine_served_read(struct engine *e, const struct kernel_state *actual,

@@ -455,6 +455,14 @@ static bool is_told_up(const struct engine *e, const struct status_liveness *kno
 	return known->last.state == BFD_STATE_UP && monotime_before(known->since, e->last_end);
 }
 
+/* Of a wire process that lived on while this one was away: it would have seen a failure, and what was said before is known by when. */
+static bool is_watched(const struct engine *e, const struct status_liveness *known)
+{
+	return e->last_end.us &&
+	       (monotime_before(known->since, e->last_end) || known->last.up_until_us ||
+		known->last.diagnostic != BFD_DIAG_NONE);
+}
+
 static void take_liveness(struct engine *e, const struct message_liveness *l)
 {
 	struct status_liveness *known = liveness_find(e, l);
@@ -492,6 +500,7 @@ static void take_liveness(struct engine *e, const struct message_liveness *l)
 	if (changed && l->kind == SESSION_LINK)
 		engine_link_changed(e, (size_t)(known - e->links)); /* before anything is written */
 	known->told_up |= anew && is_told_up(e, known);
+	known->unsaid &= !anew || !is_watched(e, known);
 	if (was_up != is_up)
 		tell_state(e, known);
 	else if (anew && (known->told_up || known->unsaid))

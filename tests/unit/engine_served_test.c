@@ -114,6 +114,20 @@ static void what_the_kernel_says_served(void **state)
 	}
 }
 
+/* The wire process may have ended with this one. */
+static void what_served_is_to_be_said_in_each_life(void **state)
+{
+	const struct active_paths use = {.entry = {{.index = 2}}, .count = 1};
+	const struct kernel_state actual = {.peers = world.peers, .peer_count = 2};
+	struct engine *e = node_begin(1);
+
+	(void)state;
+	e->untold = node.links[0].unsaid = node.paths[1].unsaid = false;
+	e->last_end = world.now;
+	engine_served_read(e, &actual, &use);
+	assert_true(e->untold && node.links[0].unsaid && node.paths[1].unsaid);
+}
+
 /* A clock that went back has handshakes in the time to come. */
 static void what_the_clock_makes_doubtful_did_not_serve(void **state)
 {
@@ -332,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_the_kernel_says_served),
+	    cmocka_unit_test(what_served_is_to_be_said_in_each_life),
 	    cmocka_unit_test(what_the_clock_makes_doubtful_did_not_serve),
 	    cmocka_unit_test(one_that_carries_is_given_the_whole_time),
 	    cmocka_unit_test(one_that_bfd_speaks_of_is_not_asked_for),

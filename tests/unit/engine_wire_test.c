@@ -702,6 +702,51 @@ static void what_served_before_and_stays_down_is_said(void **state)
 	assert_int_equal(seen.events, 3);
 }
 
+static void say_begun(struct fixture *f, uint64_t since)
+{
+	const struct message m = {
+	    .type = MESSAGE_LIVENESS,
+	    .u.liveness = {.kind = SESSION_LINK,
+			   .id = 101,
+			   .state = BFD_STATE_DOWN,
+			   .changed_at_us = since},
+	};
+
+	engine_wire_message(&f->engine, &m);
+}
+
+/* Both processes end, under one supervisor, and the line is cut meanwhile: no wire process has seen it fail. */
+static void what_nobody_watched_is_said(void **state)
+{
+	const uint64_t end = 1000000, before = 999999, after = 1000001;
+	struct fixture *f = *state;
+	struct engine *e = &f->engine;
+
+	e->last_end.us = end;
+	e->links[0].unsaid = true;
+	say_begun(f, after);
+	engine_untold_tell(e);
+	assert_int_equal(seen.events, 1);
+	assert_int_equal(seen.said, BFD_STATE_DOWN);
+	e->links[0].known = false; /* the wire process ends once more: that is no news */
+	say_begun(f, after);
+	engine_untold_tell(e);
+	assert_int_equal(seen.events, 1);
+
+	e->links[0] = (struct status_liveness){.unsaid = true};
+	say_begun(f, before); /* one that lived on never saw it up */
+	engine_untold_tell(e);
+	assert_int_equal(seen.events, 1);
+	e->links[0] = (struct status_liveness){.unsaid = true};
+	say_state(f, BFD_STATE_UP, before, 0);
+	engine_untold_tell(e);
+	assert_int_equal(seen.events, 1);
+	e->links[0] = (struct status_liveness){.unsaid = true};
+	say_state(f, BFD_STATE_DOWN, after, after); /* it saw it fail: said at once, and so once */
+	engine_untold_tell(e);
+	assert_int_equal(seen.events, 2);
+}
+
 /* Of a line that leads one way alone the neighbour hears nothing, and we hear that it is down. */
 static void what_is_not_up_is_said_to_be_down(void **state)
 {
@@ -727,6 +772,7 @@ int main(void)
 	    CASE(what_failed_while_we_were_away_is_said),
 	    CASE(what_was_up_before_is_no_news),
 	    CASE(what_served_before_and_stays_down_is_said),
+	    CASE(what_nobody_watched_is_said),
 	    CASE(what_is_not_up_is_said_to_be_down),
 	    CASE(a_lie_is_of_this_generation_and_not_of_the_future),
 	    CASE(what_a_path_is_worth_is_a_fact),
