@@ -86,24 +86,38 @@ static bool peer_has(const struct fwd_session_peer *p, const struct fwd_rule *pa
 
 enum sent { SENT_NOT, SENT, SENT_IN_VAIN };
 
-/* By @rule of the opener @f, to ends that have @release. Another gateway of the LAN that has no such session is left by itself. */
+/* By @rule, with that release, to the one end or to a gateway that shares its LAN; one that has no such session is left by itself. */
+static enum sent peer_sends(const struct opening *o, const struct fwd_session_peer *p,
+			    const struct fwd_rule *packets, int release)
+{
+	const struct forwarding *end = mix_site(o->m, release, p->site_id);
+
+	if (!peer_has(p, packets))
+		return SENT_NOT;
+	if (p->site_id != o->to && (!end || !forwarding_peer(end, p->color, o->from)))
+		return SENT_NOT;
+	return site_takes(end, p->color, o->from, packets) ? SENT : SENT_IN_VAIN;
+}
+
+static bool lan_shared(const struct opening *o)
+{
+	return mix_site(o->m, 0, o->to)->lan_shared || mix_site(o->m, 1, o->to)->lan_shared;
+}
+
+/* By @rule of the opener @f, to ends that have @release. A gateway has a peer for each site: most LANs are one's alone. */
 static enum sent rule_sends(const struct opening *o, const struct forwarding *f,
 			    const struct fwd_rule *rule, int release)
 {
 	struct fwd_rule packets = mix_rules_common(&o->packets, rule);
-	enum sent sent = SENT_NOT;
+	const struct fwd_session_peer *to = forwarding_peer(f, rule->color, o->to);
+	enum sent sent = to ? peer_sends(o, to, &packets, release) : SENT_NOT;
 
-	for (size_t i = 0; i < f->peer_count; i++) {
-		const struct fwd_session_peer *p = &f->peers[i];
-		const struct forwarding *end = mix_site(o->m, release, p->site_id);
+	for (size_t i = 0; sent != SENT_IN_VAIN && lan_shared(o) && i < f->peer_count; i++) {
+		enum sent also = SENT_NOT;
 
-		if (p->color != rule->color || !peer_has(p, &packets))
-			continue;
-		if (p->site_id != o->to && (!end || !forwarding_peer(end, p->color, o->from)))
-			continue;
-		if (!site_takes(end, p->color, o->from, &packets))
-			return SENT_IN_VAIN;
-		sent = SENT;
+		if (f->peers[i].color == rule->color)
+			also = peer_sends(o, &f->peers[i], &packets, release);
+		sent = also > sent ? also : sent;
 	}
 	return sent;
 }

@@ -25,7 +25,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "policies/migrate_internal.h"
 #include "tuyen/policies/audit.h"
 #include "tuyen/policies/check.h"
 #include "tuyen/policies/compile.h"
@@ -1123,6 +1125,66 @@ static void test_report(void **state)
 	journey_clear(&j);
 }
 
+#define COUNTRY_SITES 20000u
+
+/* Site 1 opens connections to each of the others, which have a LAN each. */
+static void star_make(struct forwarding *sites, struct fwd_session_peer *peers,
+		      struct fwd_session_peer *hub, struct ipv4_prefix *lans,
+		      struct fwd_rule rules[static 2])
+{
+	rules[0] = (struct fwd_rule){.color = 10, .outbound = true, .port_last = UINT16_MAX};
+	rules[1] = (struct fwd_rule){.color = 10, .port_last = UINT16_MAX};
+	lans[0] = (struct ipv4_prefix){0x0a000000, 24};
+	*hub = (struct fwd_session_peer){
+	    .color = 10, .site_id = 1, .prefixes = lans, .prefix_count = 1};
+	sites[0] = (struct forwarding){.site_id = 1,
+				       .lans = lans,
+				       .lan_count = 1,
+				       .rules = &rules[0],
+				       .rule_count = 1,
+				       .peers = peers,
+				       .peer_count = COUNTRY_SITES - 1};
+	for (uint32_t i = 1; i < COUNTRY_SITES; i++) {
+		lans[i] = (struct ipv4_prefix){0x0a000000 + i * 256, 24};
+		peers[i - 1] = (struct fwd_session_peer){
+		    .color = 10, .site_id = i + 1, .prefixes = &lans[i], .prefix_count = 1};
+		sites[i] = (struct forwarding){.site_id = i + 1,
+					       .lans = &lans[i],
+					       .lan_count = 1,
+					       .rules = &rules[1],
+					       .rule_count = 1,
+					       .peers = hub,
+					       .peer_count = 1};
+	}
+}
+
+static void test_country(void **state)
+{
+	struct forwarding *sites = calloc(COUNTRY_SITES, sizeof(*sites));
+	struct fwd_session_peer *peers = calloc(COUNTRY_SITES, sizeof(*peers)), hub;
+	struct ipv4_prefix *lans = calloc(COUNTRY_SITES, sizeof(*lans));
+	struct fwd_rule rules[2];
+	struct mix_loss loss;
+	struct mix m = {0};
+	clock_t start;
+
+	(void)state;
+	assert_true(sites && peers && lans);
+	star_make(sites, peers, &hub, lans, rules);
+	assert_int_equal(mix_init(&m, (struct diff_side){sites, COUNTRY_SITES},
+				  (struct diff_side){sites, COUNTRY_SITES}),
+			 0);
+	start = clock();
+	for (uint32_t id = 2; id <= COUNTRY_SITES; id++)
+		assert_false(mix_openings_lost(&m, 1, id, 10, false, &loss));
+	/* A look at all sites for each takes half a minute, and this a fraction of a second. */
+	assert_true((clock() - start) / CLOCKS_PER_SEC < 10);
+	mix_clear(&m);
+	free(sites);
+	free(peers);
+	free(lans);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1133,7 +1195,7 @@ int main(void)
 	    cmocka_unit_test(test_faults),	   cmocka_unit_test(test_policies),
 	    cmocka_unit_test(test_prepared),	   cmocka_unit_test(test_parallel),
 	    cmocka_unit_test(test_parallel_space), cmocka_unit_test(test_path_heads),
-	    cmocka_unit_test(test_report),
+	    cmocka_unit_test(test_report),	   cmocka_unit_test(test_country),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
