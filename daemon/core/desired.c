@@ -777,6 +777,10 @@ int desired_build_removed(struct kernel_state **ret_desired)
 	int err =
 	    state ? sysctl_add(state, "net/ipv4", NULL, "ip_forward", 0, false) : -TUYEN_ENOMEM;
 
+	if (err == 0)
+		err = sysctl_add(state, "net/ipv4/conf", "all", "accept_redirects", 0, false);
+	if (err == 0)
+		kernel_state_sort(state);
 	if (err) {
 		kernel_state_free(state);
 		return err;

@@ -1563,11 +1563,27 @@ int engine_plan(const struct engine_options *options, struct text *ret_text)
 	return err == 0 ? 0 : err == -TUYEN_ESYSTEM || err == -TUYEN_ENOMEM ? 2 : 1;
 }
 
+static int remove_look(struct kernel *kernel, const struct kernel_state *nothing,
+		       const struct kernel_state *actual, struct text *ret_text,
+		       struct reason *reason)
+{
+	struct kernel_report report = {0};
+	struct kernel_plan *plan;
+	int err = kernel_plan_build(nothing, actual, &plan, reason);
+
+	if (err)
+		return err;
+	kernel_plan_print(plan, ret_text);
+	err = kernel_apply(kernel, plan, &report);
+	if (err)
+		*reason = report.first_failure;
+	kernel_plan_free(plan);
+	return err;
+}
+
 int engine_remove(const struct engine_options *options, struct text *ret_text)
 {
-	struct kernel_state *nothing = NULL, *actual = NULL;
-	struct kernel_report report = {0};
-	struct kernel_plan *plan = NULL;
+	struct kernel_state *nothing = NULL, *actual = NULL, *left = NULL;
 	struct kernel *kernel = NULL;
 	struct reason reason;
 	int err;
@@ -1580,16 +1596,14 @@ int engine_remove(const struct engine_options *options, struct text *ret_text)
 	if (!err && !actual->nft)
 		nothing->sysctl_count = 0; /* what forwards here does so for somebody else */
 	if (!err)
-		err = kernel_plan_build(nothing, actual, &plan, &reason);
-	if (!err) {
-		kernel_plan_print(plan, ret_text);
-		err = kernel_apply(kernel, plan, &report);
-		if (err)
-			reason = report.first_failure;
-	}
+		err = remove_look(kernel, nothing, actual, ret_text, &reason);
+	if (!err)
+		err = kernel_read(kernel, nothing, &left, &reason);
+	if (!err)
+		err = remove_look(kernel, nothing, left, ret_text, &reason);
 	if (err)
 		text_printf(ret_text, "error: %s\n", reason.text);
-	kernel_plan_free(plan);
+	kernel_state_free(left);
 	kernel_state_free(actual);
 	kernel_state_free(nothing);
 	kernel_close(kernel);

@@ -252,6 +252,8 @@ static void sysctls_are_these(void **state)
 	forwarding_clear(&f);
 }
 
+#define REDIRECTS "net/ipv4/conf/all/accept_redirects"
+
 /* Before the firewall goes, so that the LAN never lies open to the carrier. */
 static void removed_node_forwards_nothing(void **state)
 {
@@ -264,10 +266,20 @@ static void removed_node_forwards_nothing(void **state)
 	(void)state;
 	bundle_read(&f);
 	have = desired(&f, 1);
+	*kernel_state_add_sysctl(have) = (struct kernel_sysctl){.path = REDIRECTS};
+	kernel_state_sort(have);
 	assert_int_equal(desired_build_removed(&want), 0);
 	plan = words(want, have);
 	assert_memory_equal(plan, first, sizeof(first) - 1);
 	assert_string_equal(plan + strlen(plan) - (sizeof(last) - 1), last);
+	free(plan);
+	kernel_state_free(have);
+	have = kernel_state_new();
+	*kernel_state_add_sysctl(have) = (struct kernel_sysctl){.path = "net/ipv4/ip_forward"};
+	*kernel_state_add_sysctl(have) = (struct kernel_sysctl){.path = REDIRECTS, .value = 1};
+	kernel_state_sort(have);
+	plan = words(want, have); /* the kernel took it for a host */
+	assert_string_equal(plan, "sysctl " REDIRECTS "=0 (is 1)\n");
 	free(plan);
 	kernel_state_free(have);
 	kernel_state_free(want);

@@ -37,7 +37,8 @@ int desired_build(const struct forwarding *forwarding, const struct node_keys *k
 		  const struct active_paths *active, struct kernel_state **ret_desired);
 
 /**
- * Kernel state of a node that is taken out: nothing of ours, and, as our firewall goes, no forwarding. Sorted.
+ * Kernel state of a node that is taken out: nothing of ours, and, as our firewall goes, no forwarding. Sorted. A kernel that stops
+ * forwarding takes redirects from then on (inet_forward_change()), which is off here: it needs a second look.
  * @ret_desired  the caller's, released with kernel_state_free().
  * @return 0 or -TUYEN_ENOMEM.
  */

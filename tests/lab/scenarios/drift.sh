@@ -202,6 +202,7 @@ is "tuyend --remove leaves no device" "$(ip -n phuc-xa -o link | grep -cE ' (lin
 is "... no route" "$(ip -n phuc-xa route show table all proto 84 | wc -l)" 0
 is "... no table" "$(in_site phuc-xa nft list tables | grep -c tuyen)" 0
 is "... and, as the firewall is gone, no forwarding" "$(in_site phuc-xa sysctl -n net.ipv4.ip_forward)" 0
+is "... and it takes no redirects for that" "$(in_site phuc-xa sysctl -n net.ipv4.conf.all.accept_redirects)" 0
 ok "... and what is not ours still stands" ip -n phuc-xa link show theirs
 in_site phuc-xa sysctl -qw net.ipv4.ip_forward=1
 (LAB_WRAPPER='' && $(tuyend_command phuc-xa) --remove) >remove.log 2>&1
