@@ -1593,7 +1593,7 @@ int engine_remove(const struct engine_options *options, struct text *ret_text)
 					      : kernel_open(&kernel, &reason);
 	if (!err)
 		err = kernel_read(kernel, nothing, &actual, &reason);
-	if (!err && !actual->nft)
+	if (!err && !actual->nft && !actual->device_count)
 		nothing->sysctl_count = 0; /* what forwards here does so for somebody else */
 	if (!err)
 		err = remove_look(kernel, nothing, actual, ret_text, &reason);

@@ -207,5 +207,9 @@ ok "... and what is not ours still stands" ip -n phuc-xa link show theirs
 in_site phuc-xa sysctl -qw net.ipv4.ip_forward=1
 (LAB_WRAPPER='' && $(tuyend_command phuc-xa) --remove) >remove.log 2>&1
 is "where nothing of tuyend's is, --remove leaves forwarding as it is" "$(in_site phuc-xa sysctl -n net.ipv4.ip_forward)" 1
+stop_daemon ba-dinh
+in_site ba-dinh nft delete table inet tuyen # as who is locked out may try first
+(LAB_WRAPPER='' && $(tuyend_command ba-dinh) --remove) >remove.log 2>&1
+is "where the firewall is gone already, --remove ends forwarding all the same" "$(in_site ba-dinh sysctl -n net.ipv4.ip_forward)" 0
 country_down
 done_testing
