@@ -921,6 +921,16 @@ static void explain_names_the_policy_that_takes_the_packets(void **state)
 	network_clear(&n);
 }
 
+/* @broken  what the problem says; NULL: it holds */
+static void expectation_check(struct compile_result *r, const char *name, const char *broken)
+{
+	int err = compile_expect(r);
+	const char *said = err ? compile_problem(r, 0)->text : "it holds";
+
+	if (!err != !broken || (err && !strstr(said, broken)))
+		fail_msg("%s: %d, %s", name, err, said);
+}
+
 static void expectations_are_checked(void **state)
 {
 	static const struct {
@@ -949,7 +959,6 @@ static void expectations_are_checked(void **state)
 		struct expectation *e;
 		struct policy *p;
 		struct network n;
-		int err;
 
 		two_provinces(&n, rows[i].between);
 		p = commune_policy(&n);
@@ -962,11 +971,7 @@ static void expectations_are_checked(void **state)
 		if (rows[i].a)
 			e->link = compile_link_find(r, network_site_find(&n, rows[i].a),
 						    network_site_find(&n, rows[i].b));
-		err = compile_expect(r);
-		if (!err != !rows[i].broken ||
-		    (err && !strstr(compile_problem(r, 0)->text, rows[i].broken)))
-			fail_msg("%s: %d, %s", rows[i].name, err,
-				 err ? compile_problem(r, 0)->text : "it holds");
+		expectation_check(r, rows[i].name, rows[i].broken);
 		compile_free(r);
 		network_clear(&n);
 	}
@@ -1038,7 +1043,6 @@ static void no_other_policy_helps_an_expectation(void **state)
 		struct expectation *e;
 		struct network n;
 		uint32_t web = two_colors(&n, rows[i].first, rows[i].last);
-		int err;
 
 		n.classes[web].matches[0].to = (struct ipv4_prefix){rows[i].to, rows[i].length};
 		e = fixture_expect(&n, EXPECT_REACHES_AFTER_LINK_FAILURE, 0);
@@ -1046,11 +1050,7 @@ static void no_other_policy_helps_an_expectation(void **state)
 		fixture_set_add(&e->to, 0);
 		assert_int_equal(compile_network(&n, 0, &r), 0);
 		e->link = compile_link_find(r, 5, n.sites[5].parent);
-		err = compile_expect(r);
-		if (!err != !rows[i].broken ||
-		    (err && !strstr(compile_problem(r, 0)->text, rows[i].broken)))
-			fail_msg("%s: %d, %s", rows[i].name, err,
-				 err ? compile_problem(r, 0)->text : "it holds");
+		expectation_check(r, rows[i].name, rows[i].broken);
 		compile_free(r);
 		network_clear(&n);
 	}
