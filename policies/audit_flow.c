@@ -281,13 +281,16 @@ static void boxes_of_policy(const struct flows *w, uint64_t intent, struct boxes
 	}
 }
 
-static bool within_any(const struct box *box, const struct boxes *b, struct ipv4_prefix to,
-		       struct ipv4_prefix from)
+typedef bool box_relation(const struct box *a, const struct box *b);
+
+/* Is @box to any of @b, as far as that lies between these two networks, as @relation says? */
+static bool to_any(const struct box *box, box_relation *relation, const struct boxes *b,
+		   struct ipv4_prefix to, struct ipv4_prefix from)
 {
 	for (size_t i = 0; i < b->count; i++) {
 		struct box other = b->box[i];
 
-		if (box_cut(&other, to, from) && box_within(box, &other))
+		if (box_cut(&other, to, from) && relation(box, &other))
 			return true;
 	}
 	return false;
@@ -300,7 +303,7 @@ static void excess_at(struct flows *w, uint32_t peer, const struct meeting *m,
 		struct box box = m->rules.box[i];
 		uint32_t rule = m->rules.of[i];
 
-		if (!box_cut(&box, to, from) || within_any(&box, &m->wanted, to, from))
+		if (!box_cut(&box, to, from) || to_any(&box, box_within, &m->wanted, to, from))
 			continue;
 		if (w->too_much[rule]++ == 0)
 			w->example[rule] = peer;
@@ -331,14 +334,8 @@ static bool class_touched(const struct audit *a, uint32_t class_index, const str
 	for (size_t k = 0; k < count; k++) {
 		struct box x = box_of_match(&matches[k]);
 
-		if (!box_cut(&x, to, from))
-			continue;
-		for (size_t i = 0; i < m->rules.count; i++) {
-			struct box y = m->rules.box[i];
-
-			if (box_cut(&y, to, from) && box_meets(&x, &y))
-				return true;
-		}
+		if (box_cut(&x, to, from) && to_any(&x, box_meets, &m->rules, to, from))
+			return true;
 	}
 	return false;
 }
@@ -353,7 +350,7 @@ static bool class_covered(const struct audit *a, uint32_t class_index, const str
 	for (size_t k = 0; k < count; k++) {
 		struct box x = box_of_match(&matches[k]);
 
-		if (box_cut(&x, to, from) && !within_any(&x, &m->rules, to, from))
+		if (box_cut(&x, to, from) && !to_any(&x, box_within, &m->rules, to, from))
 			return false;
 	}
 	return true;
@@ -368,7 +365,7 @@ static uint64_t lack_at(const struct meeting *m, uint64_t intent, struct ipv4_pr
 	for (size_t i = 0; i < m->wanted.count; i++) {
 		struct box box = m->wanted.box[i];
 
-		if (box_cut(&box, to, from) && !within_any(&box, &m->rules, to, from))
+		if (box_cut(&box, to, from) && !to_any(&box, box_within, &m->rules, to, from))
 			open &= ~(UINT64_C(1) << m->wanted.of[i]);
 	}
 	return open;
